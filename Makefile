@@ -1,0 +1,46 @@
+# `make` lists the targets. `make demo` and `make test` install all that they need, from one lock file.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+DATA ?= ./data
+PORT ?= 8080
+
+.PHONY: help demo test lint types bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/run  ## sample data, a server on port 8080, and a request to paste
+	@$(BIN)/rapport demo --data $(DATA) --port $(PORT)
+
+test: $(VENV)/all  ## all tests
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+lint: $(VENV)/all  ## style and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/all  ## types, strictly
+	@$(BIN)/mypy
+
+bench: $(VENV)/all  ## every measurement, each against a yardstick: a table, then JSON lines
+	@$(BIN)/python -m bench
+
+lock:  ## renew requirements.lock from pyproject.toml
+	@scripts/lock $(PYTHON)
+
+clean:  ## take away what the targets made, but not ./data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Two steps off the one lock file: what runs, and all that tests, checks and measures besides.
+$(VENV)/run: requirements.lock pyproject.toml
+	@scripts/install $(PYTHON) $(VENV) run
+	@touch $@
+
+$(VENV)/all: requirements.lock pyproject.toml
+	@scripts/install $(PYTHON) $(VENV) all
+	@touch $(VENV)/run $@
