@@ -1,0 +1,199 @@
+"""The words of the domain: the ten activity types, and what one contact did with one campaign activity (design 2).
+
+Everything here is frozen and valid by construction: what can be built can be recorded and reported.
+"""
+
+import enum
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from rapport.errors import InvalidField
+from rapport.instant import Instant, iso, parse_instant
+
+
+class ActivityType(enum.IntEnum):
+    """The ten types by their wire names (contract 1.1). The numbers are stored: never change or reorder them."""
+
+    EM_SENDS = 0
+    EM_OPENS = 1
+    EM_CLICKS = 2
+    EM_BOUNCES = 3
+    EM_OPTOUTS = 4
+    EM_FORWARDS = 5
+    P_CONTACT_OPEN = 6
+    P_CONTACT_CLICK = 7
+    P_CONTACT_ADD = 8
+    P_CONTACT_UPDATE = 9
+
+
+class DeviceType(enum.IntEnum):
+    """On what a contact opened or clicked (contract 3.2). The numbers are stored."""
+
+    COMPUTER = 0
+    MOBILE = 1
+    TABLET = 2
+    OTHER = 3
+
+
+class BounceCode(enum.IntEnum):
+    """Why a message came back (contract 3.2). The numbers are stored."""
+
+    B = 0
+    D = 1
+    F = 2
+    S = 3
+    V = 4
+    X = 5
+    Z = 6
+
+
+TYPE_NAMES: Final = tuple(kind.name.lower() for kind in ActivityType)
+"""The wire name of each activity type, by its number."""
+
+TYPES: Final = {name: ActivityType(number) for number, name in enumerate(TYPE_NAMES)}
+DEVICE_TYPES: Final = {device.name.lower(): device for device in DeviceType}
+BOUNCE_CODES: Final = {code.name: code for code in BounceCode}
+
+_WITH_LINK: Final = frozenset({ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK})
+_WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
+
+EARLIEST: Final = parse_instant("1990-01-01T00:00:00Z")
+"""No activity is older: what claims to be has its time in the wrong unit."""
+
+ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
+_ID: Final = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+ID_ALLOWED: Final = "must be 1 to 64 of letters, digits, '-' and '_'"
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the form of an id: opaque, not necessarily a UUID (contract 0)."""
+    return _ID.fullmatch(text) is not None
+
+
+def check_id(field: str, text: str) -> None:
+    """Raise InvalidField unless `text` has the form of an id."""
+    if _ID.fullmatch(text) is None:
+        raise InvalidField(field, text, ID_ALLOWED)
+
+
+def _check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
+    if text is None:
+        return
+    if not 0 < len(text) <= longest:
+        raise InvalidField(field, text, f"must have 1 to {longest} characters")
+    if not text.isprintable() and forbidden.search(text):
+        raise InvalidField(field, text, "must have no control characters")
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an activity says of its contact, as it was at the time. None is 'not said'."""
+
+    email_address: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_text("email_address", self.email_address, 254)
+        if self.email_address is not None and not 0 < self.email_address.find("@") < len(self.email_address) - 1:
+            raise InvalidField("email_address", self.email_address, "must be an address: name@domain")
+        _check_text("first_name", self.first_name, 255)
+        _check_text("last_name", self.last_name, 255)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was clicked: its address, its id, or both."""
+
+    link_url: str | None = None
+    url_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_text("link_url", self.link_url, 8_192)
+        if self.url_id is not None:
+            check_id("url_id", self.url_id)
+
+
+class CampaignActivity(msgspec.Struct, frozen=True, gc=False):
+    """A sendable part of a campaign, or a landing page. A name of None is not known yet."""
+
+    campaign_activity_id: str
+    campaign_activity_name: str | None
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that one contact did with one campaign activity at one time.
+
+    Raises InvalidField, naming the field, when built from what can't be.
+    """
+
+    contact_id: str
+    campaign_activity_id: str
+    type: ActivityType
+    created_time: Instant
+    event_id: str | None = None
+    person: Person | None = None
+    campaign_activity_name: str | None = None
+    campaign_id: str | None = None
+    link: Link | None = None
+    device_type: DeviceType | None = None
+    bounce_code: BounceCode | None = None
+    opt_out_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_id("contact_id", self.contact_id)
+        check_id("campaign_activity_id", self.campaign_activity_id)
+        if self.created_time < EARLIEST:
+            raise InvalidField("created_time", iso(self.created_time), "must not be before 1990")
+        if self.campaign_id is not None:
+            check_id("campaign_id", self.campaign_id)
+        _check_text("campaign_activity_name", self.campaign_activity_name, 512)
+        _check_text("event_id", self.event_id, 255)
+        self._check_belongs_to_type()
+
+    def _check_belongs_to_type(self) -> None:
+        kind = self.type
+        if self.link is not None and kind not in _WITH_LINK:
+            field = "url_id" if self.link.link_url is None else "link_url"
+            raise InvalidField(field, getattr(self.link, field), "belongs to em_clicks and p_contact_click only")
+        if self.device_type is not None and kind in _WITHOUT_DEVICE:
+            device = self.device_type.name.lower()
+            raise InvalidField("device_type", device, f"does not belong to {TYPE_NAMES[kind]}")
+        if self.bounce_code is not None and kind is not ActivityType.EM_BOUNCES:
+            raise InvalidField("bounce_code", self.bounce_code.name, "belongs to em_bounces only")
+        if self.opt_out_reason is not None:
+            if kind is not ActivityType.EM_OPTOUTS:
+                raise InvalidField("opt_out_reason", self.opt_out_reason, "belongs to em_optouts only")
+            _check_text("opt_out_reason", self.opt_out_reason, 2_048, _CONTROL_BUT_LINES)
+
+    @property
+    def identity(self) -> int:
+        """What makes two activities of one contact the same (design 2): see `identity_of_event` and the other."""
+        if self.event_id is not None:
+            return identity_of_event(self.event_id)
+        link = self.link
+        clicked = None if link is None else link.link_url or link.url_id
+        return identity_of_content(self.type, self.campaign_activity_id, clicked)
+
+
+def identity_of_event(event_id: str) -> int:
+    """The identity of the activity that its source calls `event_id`: one activity of the contact, whatever its time."""
+    return _digest("event", event_id)
+
+
+@lru_cache(maxsize=50_000)
+def identity_of_content(kind: ActivityType, campaign_activity_id: str, clicked: str | None) -> int:
+    """The identity of an activity without an event id: the same contact, type, time, campaign activity and link.
+
+    Contact, type and time stand beside it in the store's key. The type is digested all the same, so that
+    (time, identity) puts the activities of a contact into one total order.
+    """
+    return _digest("content", TYPE_NAMES[kind], campaign_activity_id, clicked or "")
+
+
+def _digest(*parts: str) -> int:
+    return int.from_bytes(blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), signed=True)

@@ -1,0 +1,93 @@
+"""What can go wrong, one class a failure. No status codes: the API has its own table for those."""
+
+
+class RapportError(Exception):
+    """Every failure that Rapport itself raises. Its text is a sentence for the person who meets it."""
+
+
+class InvalidField(RapportError):
+    """One field of what came in can't be taken."""
+
+    def __init__(self, field: str, value: object, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.value = value
+        self.reason = reason
+
+
+class InvalidSetting(RapportError):
+    """A setting has a value that it can't have."""
+
+
+class StoreUnavailable(RapportError):
+    """The store can't answer now. Nothing that was asked of it has been acknowledged; try again."""
+
+
+class SchemaTooNew(RapportError):
+    """The data was written by a newer Rapport than this one."""
+
+
+class RecorderBusy(RapportError):
+    """More activities wait for the disk than may wait. Try again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many activities are waiting to be recorded; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class InvalidToken(RapportError):
+    """A token that this server doesn't accept. Why is for the log, never for the caller."""
+
+
+class InvalidCursor(RapportError):
+    """A `next` that this server didn't make for this account and path."""
+
+
+class UnreadableFile(RapportError):
+    """A file that can't be read as what its name says. What was read of it before is recorded."""
+
+
+class UnknownContact(RapportError):
+    """The account has no such contact; whether another account has it makes no difference."""
+
+    def __init__(self, contact_id: str) -> None:
+        super().__init__(f"no contact {contact_id}")
+
+
+class Forbidden(RapportError):
+    """The token is good, but lacks the scope, or its user's role the privilege."""
+
+    def __init__(self, lacking: str, scope: str | None = None) -> None:
+        super().__init__(f"the {lacking} is missing")
+        self.scope = scope
+
+
+class Throttled(RapportError):
+    """The client asks too often."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many requests; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class QuotaExceeded(Throttled):
+    """The client has used up its day."""
+
+
+class MalformedContactId(RapportError):
+    """A contact id that no contact can have."""
+
+    def __init__(self) -> None:
+        super().__init__("contact_id has an invalid format: it has 1 to 64 of letters, digits, '-' and '_'")
+
+
+class MalformedBody(RapportError):
+    """The body as a whole can't be read as what its headers say."""
+
+
+class TooLarge(RapportError):
+    """The body is larger than a request may be."""
+
+
+class UnsupportedMediaType(RapportError):
+    """The body is of a kind that isn't taken here."""

@@ -1,0 +1,79 @@
+"""Instants: UTC milliseconds since 1970 in the house, ISO 8601 with three decimals and `Z` on the wire."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NewType
+
+Instant = NewType("Instant", int)
+"""Milliseconds since 1970-01-01T00:00:00Z."""
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_MINUTES: Final = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
+_SECONDS: Final = tuple(f"{second:02}." for second in range(60))
+_MILLISECONDS: Final = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
+_ISO_8601: Final = re.compile(
+    r"\d{4}-?\d\d-?\d\d[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)", re.ASCII
+)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_OFFSET: Final = re.compile(r"\d\d:?\d\d", re.ASCII)
+
+
+def instant_of(moment: datetime) -> Instant:
+    """The instant of an aware `moment`, truncated to the millisecond (contract, choice 15)."""
+    return Instant((moment - _EPOCH) // _MILLISECOND)
+
+
+def parse_instant(text: str) -> Instant:
+    """The instant that an ISO 8601 `text` with any offset names, truncated to the millisecond.
+
+    Raises ValueError when it is no such time, or has no offset.
+    """
+    if text[10:11] == "T":
+        moment = datetime.fromisoformat(text)
+    else:
+        upper = text.upper()
+        if _ISO_8601.fullmatch(upper) is None:
+            raise ValueError(text)
+        moment = datetime.fromisoformat(upper)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return instant_of(moment)
+
+
+def parse_bound(text: str) -> Instant:
+    """The instant of a date or time in a query, in every form that clients send (contract 2.3).
+
+    Beside what `parse_instant` takes: a date alone, meaning its midnight in UTC, and an offset whose `+`
+    arrived as a blank. Raises ValueError for anything else.
+    """
+    text = text.strip()
+    if _DATE.fullmatch(text):
+        text += "T00:00:00Z"
+    head, blank, offset = text.rpartition(" ")
+    if blank and "T" in head and _OFFSET.fullmatch(offset):
+        text = f"{head}+{offset}"
+    return parse_instant(text)
+
+
+@lru_cache(maxsize=50_000)
+def _date(day: int) -> str:
+    return date.fromordinal(_EPOCH_DAY + day).isoformat()
+
+
+def iso(instant: int) -> str:
+    """`instant` as the wire has it: `2017-04-02T04:08:00.000Z`.
+
+    Put together from tables: the hot endpoint says it a hundred times a page.
+    """
+    day, in_day = divmod(instant, DAY)
+    minute, in_minute = divmod(in_day, MINUTE)
+    second, millisecond = divmod(in_minute, SECOND)
+    return _date(day) + _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[millisecond]
