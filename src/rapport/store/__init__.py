@@ -1,0 +1,1 @@
+"""Where activities rest: the protocol, and the engines that keep it."""

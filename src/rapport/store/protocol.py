@@ -1,0 +1,118 @@
+"""What any store promises. No SQL and no engine's words here.
+
+A store keeps accounts apart: every call names its account, and nothing of another account is ever in an answer.
+Every call may raise StoreUnavailable, and has then acknowledged nothing.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from rapport.activity import Activity, ActivityType, CampaignActivity
+from rapport.instant import Instant
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Activities of one account that came in together and are counted together."""
+
+    account_id: str
+    activities: Sequence[Activity]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What became of a batch: how many of each type are new, and how many were there already."""
+
+    accepted: Mapping[ActivityType, int]
+    duplicate: int
+
+
+class Position(NamedTuple):
+    """A place in a contact's history, newest first: between two activities, or before the first."""
+
+    created_time: int
+    identity: int
+
+
+BEFORE_THE_NEWEST: Final = Position(2**63 - 1, 2**63 - 1)
+"""Where a history begins."""
+
+
+class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest `limit` activities of the given types that lie behind a position."""
+
+    types: Sequence[ActivityType]
+    behind: Position
+    not_before: Instant
+    limit: int
+
+
+ActivityRow: TypeAlias = tuple[int, int, int, int]
+"""created_time, identity, number of the type, key of the campaign activity: plain, as pages are made of it."""
+
+
+class ActivityRows(msgspec.Struct, frozen=True):
+    """Rows newest first, and what their campaign activities are called now."""
+
+    rows: Sequence[ActivityRow]
+    campaign_activities: Mapping[int, CampaignActivity]
+
+
+class RequestCount(NamedTuple):
+    """How many requests of a client there were in the running second and in the running day, this one included."""
+
+    in_second: int
+    in_day: int
+
+
+class Store(Protocol):
+    """Where activities rest."""
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Raises SchemaTooNew."""
+
+    async def close(self) -> None:
+        """Let go of everything. What was acknowledged is safe without it."""
+
+    async def check(self) -> None:
+        """Return if the store can read and write now."""
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        """Make all the batches durable in one transaction, and say what became of each.
+
+        Accounts, contacts, campaign activities and links come into being with the activities that name them.
+        """
+        ...
+
+    async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
+        """The asked for rows of the contact's history; None when there is no such contact."""
+
+    def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
+        """All that is recorded of the contact, whole, newest first."""
+        ...
+
+    async def ensure_account(self, account_id: str) -> bool:
+        """Have the account exist. Whether it is new."""
+        ...
+
+    async def has_contacts(self, account_id: str) -> bool:
+        """Whether the account knows any contact."""
+        ...
+
+    async def read_secret(self, name: str) -> bytes | None:
+        """The secret of that name, if there is one."""
+
+    async def replace_secret(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Put `new` in the place of `old`, unless somebody else was faster: then False, and nothing changes."""
+        ...
+
+    async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
+        """Count a request of the client, over all that share this store.
+
+        The day's count leaves out what goes beyond `a_second` in its second.
+        """
+        ...
+
+    async def backup(self, folder: Path) -> None:
+        """Copy everything, as it is at one moment, into a new data directory, while others go on."""

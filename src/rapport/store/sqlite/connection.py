@@ -1,0 +1,105 @@
+"""Connections to the one file: how they are set up, how they wait for each other, how their failures are told."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import apsw
+
+from rapport.errors import StoreUnavailable
+
+DATABASE: Final = "rapport.db"
+
+Values: TypeAlias = Mapping[str, str | int | None] | tuple[str | int | None, ...]
+"""What a statement's parameters are bound to."""
+
+_PASSING: Final = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.ProtocolError,
+    apsw.NoMemError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+
+
+@contextmanager
+def told_as_unavailable() -> Iterator[None]:
+    """Tell the engine's failures that are the machine's, not ours, as StoreUnavailable."""
+    try:
+        yield
+    except _PASSING as problem:
+        raise StoreUnavailable(f"the database can't be used now: {problem}") from problem
+
+
+def make_folder(folder: Path) -> None:
+    """Have the data directory exist, for its owner's eyes only. Raises StoreUnavailable."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / DATABASE, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as problem:
+        raise StoreUnavailable(f"the data directory {folder} can't be used: {problem.strerror}") from problem
+    os.close(descriptor)
+
+
+def connect(folder: Path, *, patience: float) -> apsw.Connection:
+    """A connection that waits up to `patience` seconds for its turn. Raises StoreUnavailable."""
+    with told_as_unavailable():
+        connection = apsw.Connection(str(folder / DATABASE))
+        wait_for_turn(connection, patience)
+        connection.pragma("journal_mode", "wal")
+        # FULL: a commit returns when the log is on the disk, so that an acknowledgement survives a power cut.
+        connection.pragma("synchronous", "full")
+        connection.pragma("temp_store", "memory")
+        connection.pragma("cache_size", -32_000)
+    return connection
+
+
+def wait_for_turn(connection: apsw.Connection, patience: float) -> None:
+    """Have the connection wait for another process's transaction, looking often: those are short.
+
+    SQLite's own wait grows to a tenth of a second a look, in which a busy neighbour gets in again and again.
+    """
+    began = 0.0
+
+    def wait(tries: int) -> bool:
+        nonlocal began
+        if tries == 0:
+            began = time.monotonic()
+        elif time.monotonic() - began > patience:
+            return False
+        time.sleep(0.001 if tries < 100 else 0.01)
+        return True
+
+    connection.set_busy_handler(wait)
+
+
+def every(connection: apsw.Connection, sql: str, values: Values = ()) -> list[Any]:
+    """All rows of a statement's answer."""
+    return connection.execute(sql, values).fetchall()
+
+
+def one(connection: apsw.Connection, sql: str, values: Values = ()) -> tuple[Any, ...] | None:
+    """The first row of a statement's answer, if it has one."""
+    return connection.execute(sql, values).fetchone()
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Everything inside is on the disk when this ends, or nothing of it. Raises StoreUnavailable."""
+    with told_as_unavailable():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,103 @@
+"""The one that reads: in the event loop, because a page costs less than the way to a thread (design 3)."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import apsw
+from msgspec.structs import replace
+
+from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position
+from rapport.store.rows import whole_activity
+from rapport.store.sqlite.connection import every, one, told_as_unavailable
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
+
+_HISTORY_STEP: Final = 500
+
+
+@lru_cache(maxsize=64)
+def merged(of_one_type: str, types: int) -> str:
+    """The statement that merges as many ordered ranges as there are types asked for."""
+    ranges = (SQL[of_one_type].replace(":type", f":type_{number}") for number in range(types))
+    return "\nUNION ALL\n".join(ranges) + "\n" + SQL["newest_first"]
+
+
+def values_of(query: ActivityQuery, contact: int) -> dict[str, int]:
+    """The values that a merged statement wants."""
+    values = {f"type_{number}": int(kind) for number, kind in enumerate(query.types)}
+    values["contact"] = contact
+    values["not_before"] = query.not_before
+    values["behind_time"], values["behind_identity"] = query.behind
+    values["limit"] = query.limit
+    return values
+
+
+class Reader:
+    """Reads on a connection of its own. Raises StoreUnavailable."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        connection.pragma("query_only", True)
+        self._connection = connection
+        self._campaign_activities: dict[int, CampaignActivity] = {}
+        self._revision: tuple[int, ...] | None = None
+
+    def check(self) -> None:
+        """Return if the store answers."""
+        with told_as_unavailable():
+            one(self._connection, SQL["readable"])
+
+    def has_contacts(self, account_id: str) -> bool:
+        """Whether the account knows any contact."""
+        with told_as_unavailable():
+            return one(self._connection, SQL["account_has_contacts"], {"account_id": account_id}) is not None
+
+    def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
+        """The asked for rows of the contact's history; None when there is no such contact."""
+        with told_as_unavailable():
+            contact = self._contact_key(account_id, contact_id)
+            if contact is None:
+                return None
+            statement = merged("activities_of_type", len(query.types))
+            rows: list[ActivityRow] = every(self._connection, statement, values_of(query, contact))
+            return ActivityRows(rows, self._names_for(rows))
+
+    def _contact_key(self, account_id: str, contact_id: str) -> int | None:
+        row = one(self._connection, SQL["contact_key"], {"account_id": account_id, "contact_id": contact_id})
+        return None if row is None else row[0]
+
+    def _names_for(self, rows: list[ActivityRow]) -> Mapping[int, CampaignActivity]:
+        """What is remembered of campaign activities, the rows' among them, all as it is now."""
+        revision = one(self._connection, SQL["revision_of_campaign_activities"])
+        if revision != self._revision:
+            self._campaign_activities = {}
+            self._revision = revision
+        names = self._campaign_activities
+        for _, _, _, key in rows:
+            if key not in names:
+                for row in every(self._connection, SQL["campaign_activity"], {"key": key}):
+                    names[key] = CampaignActivity(*row)
+        return names
+
+    def history(self, account_id: str, contact_id: str) -> Iterator[Activity]:
+        """All that is recorded of the contact, whole, newest first."""
+        with told_as_unavailable():
+            contact = self._contact_key(account_id, contact_id)
+        if contact is None:
+            return
+        statement = merged("whole_activities_of_type", len(ActivityType))
+        query = ActivityQuery(
+            types=tuple(ActivityType), behind=BEFORE_THE_NEWEST, not_before=EARLIEST, limit=_HISTORY_STEP
+        )
+        while True:
+            with told_as_unavailable():
+                rows = every(self._connection, statement, values_of(query, contact))
+            for row in rows:
+                yield whole_activity(contact_id, row)
+            if len(rows) < _HISTORY_STEP:
+                return
+            created_time, identity, *_ = rows[-1]
+            query = replace(query, behind=Position(created_time, identity))

@@ -1,0 +1,64 @@
+"""Secrets beside the database, in a file of their own: whoever is handed the database gets no keys."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rapport.errors import StoreUnavailable
+
+SUFFIX: Final = ".secret.json"
+
+
+def read_secret(folder: Path, name: str) -> bytes | None:
+    """The secret of that name, if there is one."""
+    try:
+        return _file(folder, name).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise StoreUnavailable(f"{_file(folder, name)} can't be read: {problem.strerror}") from problem
+
+
+def replace_secret(folder: Path, name: str, old: bytes | None, new: bytes) -> bool:
+    """Put `new` in the place of `old`, on the disk when this returns. False if it is no longer `old` that is there."""
+    try:
+        with _alone(folder):
+            if read_secret(folder, name) != old:
+                return False
+            unfinished = folder / f"{name}.new"
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                os.write(descriptor, new)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            unfinished.replace(_file(folder, name))
+            _sync_folder(folder)
+            return True
+    except OSError as problem:
+        raise StoreUnavailable(f"{_file(folder, name)} can't be written: {problem.strerror}") from problem
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}{SUFFIX}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

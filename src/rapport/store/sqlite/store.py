@@ -1,0 +1,116 @@
+"""The embedded store: one file, one connection that reads in the event loop, one that writes in a thread."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from rapport.activity import Activity
+from rapport.errors import StoreUnavailable
+from rapport.instant import Instant
+from rapport.store.protocol import ActivityQuery, ActivityRows, Batch, Recorded, RequestCount
+from rapport.store.sqlite import secrets
+from rapport.store.sqlite.backup import back_up
+from rapport.store.sqlite.connection import connect, make_folder
+from rapport.store.sqlite.migrations import migrate
+from rapport.store.sqlite.reader import Reader
+from rapport.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+_WRITER_PATIENCE: Final = 20.0
+"""Seconds that a write waits for the writes of other processes; an import holds the file for less than one."""
+_READER_PATIENCE: Final = 1.0
+"""Seconds that a read waits, which in WAL mode it does only while a crashed file is put in order."""
+
+
+class SQLiteStore:
+    """A store in a directory. See `rapport.store.protocol.Store` for what each call promises."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-writer")
+        self._connections: list[apsw.Connection] = []
+        self._reader: Reader | None = None
+        self._writer: Writer | None = None
+
+    async def open(self) -> None:
+        """Open the file, making it if there is none, and bring its schema up to date."""
+        make_folder(self._folder)
+        writing = connect(self._folder, patience=_WRITER_PATIENCE)
+        self._connections.append(writing)
+        migrate(writing)
+        reading = connect(self._folder, patience=_READER_PATIENCE)
+        self._connections.append(reading)
+        self._writer, self._reader = Writer(writing), Reader(reading)
+
+    async def close(self) -> None:
+        """Finish what is being written, and close the file."""
+        await asyncio.to_thread(self._thread.shutdown)
+        while self._connections:
+            self._connections.pop().close()
+        self._reader = self._writer = None
+
+    async def check(self) -> None:
+        """Return if the file can be read and locked for writing."""
+        self._reading.check()
+        await self._in_thread(self._writing.check)
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        """Record in the writer's thread; put the log back into the file after the answer, when it has grown long."""
+        writer = self._writing
+        recorded = await self._in_thread(lambda: writer.record(batches))
+        if writer.log_is_long:
+            self._thread.submit(writer.checkpoint)
+        return recorded
+
+    async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
+        """Read a page's rows."""
+        return self._reading.activities(account_id, contact_id, query)
+
+    async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
+        """Read a contact's whole history, step by step."""
+        for activity in self._reading.history(account_id, contact_id):
+            yield activity
+
+    async def ensure_account(self, account_id: str) -> bool:
+        """Have the account exist."""
+        return await self._in_thread(lambda: self._writing.ensure_account(account_id))
+
+    async def has_contacts(self, account_id: str) -> bool:
+        """Whether the account knows any contact."""
+        return self._reading.has_contacts(account_id)
+
+    async def read_secret(self, name: str) -> bytes | None:
+        """Read a secret from its file beside the database."""
+        return secrets.read_secret(self._folder, name)
+
+    async def replace_secret(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Write a secret to its file beside the database."""
+        return secrets.replace_secret(self._folder, name, old, new)
+
+    async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
+        """Count a request in the file, so that all workers count together."""
+        return await self._in_thread(lambda: self._writing.count_request(client_id, now, a_second))
+
+    async def backup(self, folder: Path) -> None:
+        """Copy the directory to another one."""
+        await asyncio.to_thread(back_up, self._folder, folder)
+
+    @property
+    def _reading(self) -> Reader:
+        if self._reader is None:
+            raise StoreUnavailable("the store is not open")
+        return self._reader
+
+    @property
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        return self._writer
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
