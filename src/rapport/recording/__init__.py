@@ -1,0 +1,1 @@
+"""The only way in: from lines to durable activities."""
