@@ -1,0 +1,35 @@
+"""What stands before every route: a good token, the scope, the privilege, the limit, in this order (contract 4.1)."""
+
+from typing import Final
+
+from rapport.auth.limits import Limiter
+from rapport.auth.scope import PRIVILEGES, Privilege, Scope
+from rapport.auth.token import Principal
+from rapport.auth.watch import KeyWatch
+from rapport.errors import Forbidden, InvalidToken
+
+_LONGEST_TOKEN: Final = 8_192
+
+
+class Gate:
+    """Lets a request in, or says why not."""
+
+    def __init__(self, keys: KeyWatch, limiter: Limiter) -> None:
+        self._keys = keys
+        self._limiter = limiter
+
+    async def verify(self, authorization: str | None) -> Principal:
+        """The principal of a request with this Authorization header. Raises InvalidToken."""
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not 0 < len(token) <= _LONGEST_TOKEN:
+            raise InvalidToken("there is none")
+        return await self._keys.verify(token)
+
+    async def admit(self, principal: Principal, scope: Scope, privilege: Privilege | None = None) -> None:
+        """Return if the principal may pass. Raises Forbidden, then Throttled or QuotaExceeded."""
+        if scope not in principal.scopes:
+            raise Forbidden(f"scope {scope.value}", scope.value)
+        if privilege is not None and privilege not in PRIVILEGES[principal.role]:
+            raise Forbidden(f"privilege {privilege.value}")
+        await self._limiter.admit(principal.client_id)

@@ -1,0 +1,72 @@
+"""How often a client may ask. Counted by client id, as the vendor counts by application (contract 4.2, choice 20)."""
+
+import time
+from typing import Final, Protocol
+
+from rapport.errors import QuotaExceeded, Throttled
+from rapport.instant import DAY, SECOND, Instant
+from rapport.settings import Limits
+from rapport.store.protocol import Store
+
+GENEROUS_A_SECOND: Final = 1_000
+VENDOR_A_SECOND: Final = 4
+VENDOR_A_DAY: Final = 10_000
+
+_MOST_REMEMBERED: Final = 10_000
+
+
+class Limiter(Protocol):
+    """Lets a client's request through, or not."""
+
+    async def admit(self, client_id: str) -> None:
+        """Return if the client may ask now. Raises Throttled and QuotaExceeded."""
+
+
+class NoLimiter:
+    """Lets everything through."""
+
+    async def admit(self, client_id: str) -> None:
+        """Return."""
+
+
+class GenerousLimiter:
+    """So many a second, for each client and worker, with bursts of a second's worth: against runaways only."""
+
+    def __init__(self, a_second: int = GENEROUS_A_SECOND) -> None:
+        self._a_second = a_second
+        self._free_at: dict[str, float] = {}
+
+    async def admit(self, client_id: str) -> None:
+        """Return, or raise Throttled. Each request books its share of a second; who is a second ahead waits."""
+        now = time.monotonic()
+        free_at = max(self._free_at.get(client_id, now), now) + 1 / self._a_second
+        if free_at > now + 1:
+            raise Throttled(retry_after=1)
+        if len(self._free_at) >= _MOST_REMEMBERED:
+            self._free_at.clear()
+        self._free_at[client_id] = free_at
+
+
+class VendorLimiter:
+    """The vendor's own limits to the letter, over all workers and servers at one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def admit(self, client_id: str) -> None:
+        """Return, or raise Throttled within a second of too many, QuotaExceeded until midnight in UTC."""
+        now = Instant(time.time_ns() // 1_000_000)
+        count = await self._store.count_request(client_id, now, VENDOR_A_SECOND)
+        if count.in_second > VENDOR_A_SECOND:
+            raise Throttled(retry_after=1)
+        if count.in_day > VENDOR_A_DAY:
+            raise QuotaExceeded(retry_after=(DAY - now % DAY) // SECOND + 1)
+
+
+def limiter_for(limits: Limits, store: Store) -> Limiter:
+    """The limiter that the setting names."""
+    if limits is Limits.OFF:
+        return NoLimiter()
+    if limits is Limits.CONSTANT_CONTACT:
+        return VendorLimiter(store)
+    return GenerousLimiter()

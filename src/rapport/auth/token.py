@@ -1,0 +1,141 @@
+"""Tokens: JWT signed by this server, or by the one other issuer that the operator names (design 6, contract 5.1)."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jwt import JWTClaimsRegistry
+
+from rapport.activity import is_id
+from rapport.auth.keys import ALGORITHM, Keys
+from rapport.auth.scope import Role, Scope
+from rapport.errors import InvalidToken
+from rapport.instant import SECOND, Instant
+
+_ALGORITHMS: Final = (ALGORITHM, "ES256", "EdDSA", "Ed25519")
+"""What is accepted: asymmetric ones only, so that no public key can pass for a shared secret."""
+
+_SKEW: Final = 60
+"""Seconds that the clock of the server that made a token may be ahead of this one's."""
+
+_MOST_REMEMBERED: Final = 10_000
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """On whose behalf a request is made, with what."""
+
+    account_id: str
+    client_id: str
+    user: str
+    role: Role
+    scopes: frozenset[Scope]
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    """Whose tokens are accepted: what they say under `iss`, and the keys that verify them."""
+
+    name: str
+    keys: KeySet
+
+
+class _Claims(msgspec.Struct):
+    """The claims of a token that are read (contract 5.1); `account` and `role` are ours."""
+
+    exp: float
+    account: str
+    cid: str
+    sub: str
+    role: Role = Role.OWNER
+    scp: list[str] = []
+    scope: str = ""
+
+
+class _Times(JWTClaimsRegistry):
+    """Expiry to the second; a start in the future only as far as clocks differ."""
+
+    def validate_nbf(self, value: object) -> None:
+        self._check_start(value)
+
+    def validate_iat(self, value: object) -> None:
+        self._check_start(value)
+
+    def _check_start(self, value: object) -> None:
+        if not isinstance(value, int | float) or value > self.now + _SKEW:
+            raise InvalidToken("it is not good yet")
+
+
+def make_token(keys: Keys, principal: Principal, *, issuer: str, audience: str, now: Instant, lifetime: int) -> str:
+    """A token for the principal that is good for `lifetime` milliseconds from `now`."""
+    claims = {
+        "ver": 1,
+        "jti": secrets.token_urlsafe(16),
+        "iss": issuer,
+        "aud": audience,
+        "iat": now // SECOND,
+        "exp": (now + lifetime) // SECOND,
+        "sub": principal.user,
+        "cid": principal.client_id,
+        "account": principal.account_id,
+        "role": principal.role.value,
+        "scp": sorted(scope.value for scope in principal.scopes),
+    }
+    return jwt.encode({"alg": ALGORITHM, "kid": keys.signing.kid}, claims, keys.signing)
+
+
+class Verifier:
+    """Tells whose token it is. Remembers good tokens, by their digest, for as long as its issuers stay the same."""
+
+    def __init__(self, issuers: Sequence[Issuer], audience: str) -> None:
+        self._issuers = tuple(issuers)
+        self._audience = audience
+        self._remembered: dict[bytes, tuple[float, Principal]] = {}
+
+    def verify(self, token: str) -> Principal:
+        """The principal of a good token. Raises InvalidToken for any other, and says why for the log only."""
+        digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
+        remembered = self._remembered.get(digest)
+        if remembered is not None and remembered[0] > time.time():
+            return remembered[1]
+        claims = self._checked(token)
+        principal = _principal(claims)
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[digest] = claims.exp, principal
+        return principal
+
+    def _checked(self, token: str) -> _Claims:
+        reason = "no issuer is accepted"
+        for issuer in self._issuers:
+            try:
+                decoded = jwt.decode(token, issuer.keys, algorithms=_ALGORITHMS)
+                expected = _Times(
+                    iss={"essential": True, "value": issuer.name},
+                    aud={"essential": True, "value": self._audience},
+                    exp={"essential": True},
+                )
+                expected.validate(decoded.claims)
+                return msgspec.convert(decoded.claims, _Claims)
+            except (JoseError, InvalidToken, ValueError, TypeError) as problem:
+                # ValueError: what is no JWT at all, a key id that nobody has, and claims of the wrong type.
+                reason = f"{type(problem).__name__}: {problem}"
+        raise InvalidToken(reason)
+
+
+def _principal(claims: _Claims) -> Principal:
+    if not is_id(claims.account):
+        raise InvalidToken("its account is no id")
+    said = {*claims.scp, *claims.scope.split()}
+    return Principal(
+        account_id=claims.account,
+        client_id=claims.cid,
+        user=claims.sub,
+        role=claims.role,
+        # A scope of a later Rapport, or of the other issuer's, opens nothing here.
+        scopes=frozenset(scope for scope in Scope if scope.value in said),
+    )

@@ -1,0 +1,101 @@
+"""The keys of a running server: what another process rotates is good here at once, what it drops is void in seconds."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from rapport.auth.keys import Keys, load_keys
+from rapport.auth.token import Issuer, Principal, Verifier
+from rapport.errors import InvalidSetting, InvalidToken, StoreUnavailable
+from rapport.settings import Settings
+from rapport.store.protocol import Store
+
+_LOOK_EVERY: Final = 2.0
+"""Seconds until a key that was dropped elsewhere is dropped here."""
+
+_log = structlog.get_logger("rapport.auth")
+
+
+class KeyWatch:
+    """Verifies tokens with the keys that hold now."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._keys: Keys | None = None
+        self._trusted = b""
+        self._verifier = Verifier((), settings.audience)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load the keys, making them if there are none, and keep an eye on them. Raises InvalidSetting."""
+        await self._refresh()
+        self._task = asyncio.create_task(self._look(), name="key-watch")
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def keys(self) -> Keys:
+        """The keys that hold now."""
+        if self._keys is None:
+            raise StoreUnavailable("the signing keys are not loaded yet")
+        return self._keys
+
+    async def verify(self, token: str) -> Principal:
+        """The principal of a good token. Raises InvalidToken."""
+        try:
+            return self._verifier.verify(token)
+        except InvalidToken:
+            # Perhaps it is signed with a key that was made a moment ago, by another process.
+            if not await self._refresh():
+                raise
+            return self._verifier.verify(token)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                await self._refresh()
+            except (StoreUnavailable, InvalidSetting) as problem:
+                _log.warning("keys not looked up", reason=str(problem))
+
+    async def _refresh(self) -> bool:
+        """Take over the keys as they are now. Whether they have changed."""
+        trusted = self._read_trusted()
+        known = self._keys
+        keys = await load_keys(self._store, known)
+        if keys is known and trusted == self._trusted:
+            return False
+        issuers = [Issuer(self._settings.issuer, keys.verifying)]
+        if trusted:
+            issuers.append(Issuer(self._settings.trusted_issuer, self._parsed(trusted)))
+        self._keys, self._trusted = keys, trusted
+        # A new verifier: what the old one remembers was verified with keys that may hold no more.
+        self._verifier = Verifier(issuers, self._settings.audience)
+        _log.info("keys loaded", current=keys.signing.kid, issuers=[issuer.name for issuer in issuers])
+        return True
+
+    def _read_trusted(self) -> bytes:
+        if not self._settings.trusted_issuer:
+            return b""
+        try:
+            return Path(self._settings.trusted_keys).read_bytes()
+        except OSError as problem:
+            raise InvalidSetting(f"RAPPORT_TRUSTED_KEYS can't be read: {problem}") from None
+
+    def _parsed(self, trusted: bytes) -> KeySet:
+        try:
+            return KeySet.import_key_set(msgspec.json.decode(trusted))
+        except (msgspec.DecodeError, JoseError, KeyError, TypeError, ValueError) as problem:
+            raise InvalidSetting(f"RAPPORT_TRUSTED_KEYS must hold a JWKS: {problem}") from None
