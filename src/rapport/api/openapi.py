@@ -1,0 +1,61 @@
+"""The OpenAPI description that the server publishes: every route, parameter, scope, shape and failure."""
+
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rapport import __version__
+from rapport.api.operations import OPENAPI, OPERATIONS
+from rapport.api.problems import ErrorBody
+from rapport.api.track import Receipt
+from rapport.api.wire import Id, TrackingActivitiesPage
+from rapport.auth.scope import Scope
+from rapport.recording.lines import LINE_SCHEMA
+
+_SHAPES: Final = (TrackingActivitiesPage, Receipt, ErrorBody)
+
+
+def description() -> dict[str, Any]:
+    """The whole description, as OpenAPI 3.1."""
+    _, shapes = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
+    scopes = ", ".join(f"`{scope.value}`" for scope in Scope)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Rapport",
+            "version": __version__,
+            "description": "What did this contact do, when? The v3 reporting API, on a server of your own.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": OPERATIONS,
+        "components": {
+            "schemas": {**shapes, "Id": msgspec.json.schema(Id), "Activity": LINE_SCHEMA},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": f"`rapport token --scope '…'` makes one. Scopes: {scopes}.",
+                }
+            },
+        },
+    }
+
+
+class Description:
+    """The route that publishes it."""
+
+    def __init__(self) -> None:
+        self._body = msgspec.json.encode(description())
+
+    def routes(self) -> list[Route]:
+        """The route of the description."""
+        return [Route(OPENAPI, self.openapi, methods=["GET"])]
+
+    async def openapi(self, _request: Request) -> Response:
+        """The description."""
+        return Response(self._body, headers={"cache-control": "no-cache"}, media_type="application/json")

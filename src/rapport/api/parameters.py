@@ -1,0 +1,124 @@
+"""Every encoding in which clients send a parameter, and the one value that it means (contract 1.1 to 1.3)."""
+
+import re
+from typing import Final, NoReturn, TypeAlias
+from urllib.parse import parse_qsl
+
+from rapport.activity import EARLIEST, TYPES, ActivityType
+from rapport.errors import InvalidField
+from rapport.instant import Instant, parse_bound
+from rapport.reporting.page import PageRequest, up_to
+from rapport.store.protocol import BEFORE_THE_NEWEST
+
+MOST_ROWS: Final = 100
+TYPE_PARAMETERS: Final = ("tracking_activity_type", "tracking_activities_list")
+
+_MOST_PARAMETERS: Final = 1_000
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
+_ALL_TYPES: Final = ", ".join(TYPES)
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+Query: TypeAlias = dict[str, list[str]]
+"""The values of each parameter, in the order of their arrival."""
+
+
+def read_query(query_string: bytes) -> Query:
+    """The parameters of a query string, as sent. Raises InvalidField when there are too many."""
+    query: Query = {}
+    try:
+        pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise InvalidField("query", None, f"must not have more than {_MOST_PARAMETERS} parameters") from None
+    for name, value in pairs:
+        query.setdefault(name, []).append(value)
+    return query
+
+
+def first_page(query: Query, default_types: tuple[ActivityType, ...]) -> PageRequest:
+    """The page that the parameters ask for. Raises InvalidField, naming the first that can't be taken.
+
+    `default_types` are those of a request that names none; if there are none of them either, that is an error.
+    """
+    created_after = _bound(query, "created_after")
+    created_before = _bound(query, "created_before")
+    if created_after is not None and created_before is not None and created_after > created_before:
+        raise InvalidField("created_after", query["created_after"][0], "must not be later than created_before")
+    return PageRequest(
+        types=_types(query) or default_types or _no_types(),
+        limit=_limit(query),
+        with_names=_boolean(query, "include_campaign_activity_names", default=True),
+        not_before=EARLIEST if created_after is None else created_after,
+        behind=BEFORE_THE_NEWEST if created_before is None else up_to(created_before),
+    )
+
+
+def _types(query: Query) -> tuple[ActivityType, ...]:
+    given = [name for name in TYPE_PARAMETERS if any(_segments(query, name))]
+    if not given:
+        return ()
+    if len(given) > 1:
+        raise InvalidField(given[0], query[given[0]][0], f"must not be sent together with {given[1]}")
+    parameter = given[0]
+    types = set()
+    for segment in _segments(query, parameter):
+        kind = TYPES.get(segment)
+        if kind is None:
+            raise InvalidField(
+                parameter, segment, f"must hold activity types only, and {segment!r} is none: {_ALL_TYPES}"
+            )
+        types.add(kind)
+    return tuple(sorted(types))
+
+
+def _segments(query: Query, name: str) -> list[str]:
+    """What a list holds, be it repeated, joined by commas, or both; blanks and empty segments don't count."""
+    return [segment for value in query.get(name, ()) for part in value.split(",") if (segment := part.strip())]
+
+
+def _no_types() -> NoReturn:
+    raise InvalidField(TYPE_PARAMETERS[0], None, f"is required, or else {TYPE_PARAMETERS[1]}: {_ALL_TYPES}")
+
+
+def _one(query: Query, name: str) -> str | None:
+    values = query.get(name)
+    if values is None:
+        return None
+    if len(values) > 1:
+        raise InvalidField(name, values[1], "must not be sent more than once")
+    return values[0]
+
+
+def _limit(query: Query) -> int:
+    text = _one(query, "limit")
+    if text is None:
+        return MOST_ROWS
+    if _NUMBER.fullmatch(text) is None or int(text) > MOST_ROWS:
+        raise InvalidField("limit", text, f"must be a whole number from 1 to {MOST_ROWS}, not {text[:20]!r}")
+    return int(text)
+
+
+def _boolean(query: Query, name: str, *, default: bool) -> bool:
+    text = _one(query, name)
+    if text is None:
+        return default
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise InvalidField(name, text, f"must be true or false, not {text[:20]!r}")
+    return value
+
+
+def _bound(query: Query, name: str) -> Instant | None:
+    text = _one(query, name)
+    if text is None:
+        return None
+    try:
+        return parse_bound(text)
+    except ValueError:
+        raise InvalidField(
+            name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:40]!r}"
+        ) from None
+
+
+def cursor_of(query: Query) -> str | None:
+    """The cursor, if one was sent: as `next`, or by its other name `cursor` (choice 11)."""
+    return _one(query, "next" if "next" in query else "cursor")

@@ -1,0 +1,111 @@
+"""From what went wrong to what the caller is told: the only table of it (contract 4.1, choices 6, 17 to 19).
+
+The service's own answers are an array of one, those that a gateway gives are a single object; clients rely on it.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rapport.api.answers import json_answer
+from rapport.errors import (
+    Forbidden,
+    InvalidCursor,
+    InvalidField,
+    InvalidToken,
+    MalformedBody,
+    MalformedContactId,
+    QuotaExceeded,
+    RapportError,
+    RecorderBusy,
+    StoreUnavailable,
+    Throttled,
+    TooLarge,
+    UnknownContact,
+    UnsupportedMediaType,
+)
+
+_log = structlog.get_logger("rapport.api")
+
+
+class Problem(NamedTuple):
+    """What a caller is told: the status, the key, and a sentence; None for the error's own."""
+
+    status: int
+    error_key: str
+    message: str | None
+    as_array: bool
+
+
+class ErrorBody(msgspec.Struct):
+    """A problem's body, alone or in an array of one."""
+
+    error_key: str
+    error_message: str
+
+
+UNAVAILABLE: Final = Problem(503, "service_unavailable", "Not now: nothing was acknowledged, please try again.", False)
+INTERNAL: Final = Problem(500, "internal_error", "There was a problem with our internal service.", True)
+
+PROBLEMS: Final[dict[type[RapportError], Problem]] = {
+    InvalidToken: Problem(401, "unauthorized", "Unauthorized", False),
+    Forbidden: Problem(403, "access_denied", None, False),
+    Throttled: Problem(429, "throttled", "Too Many Requests", False),
+    QuotaExceeded: Problem(429, "quota_exceeded", "Limit Exceeded", False),
+    InvalidField: Problem(400, "contacts.api.validation.error", None, True),
+    InvalidCursor: Problem(400, "contacts.api.validation.error", None, True),
+    MalformedBody: Problem(400, "contacts.api.validation.error", None, True),
+    UnknownContact: Problem(404, "contacts.api.not_found", "The requested resource was not found.", True),
+    MalformedContactId: Problem(404, "contacts.api.not_found", None, True),
+    TooLarge: Problem(413, "payload_too_large", None, False),
+    UnsupportedMediaType: Problem(415, "unsupported_media_type", None, False),
+    RecorderBusy: UNAVAILABLE,
+    StoreUnavailable: UNAVAILABLE,
+}
+
+_OF_THE_ROUTER: Final = {
+    404: Problem(404, "not_found", "There is no such route.", False),
+    405: Problem(405, "method_not_allowed", "This method is not allowed here.", False),
+}
+
+_RETRY_UNAVAILABLE: Final = 1
+
+
+def body_of(problem: Problem, message: str) -> bytes:
+    """The JSON of a problem."""
+    body = ErrorBody(problem.error_key, message)
+    return msgspec.json.encode([body] if problem.as_array else body)
+
+
+async def answer_rapport_error(_request: Request, error: Exception) -> Response:
+    """The answer for a failure of ours."""
+    problem = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
+    headers = {}
+    if isinstance(error, InvalidToken):
+        _log.info("token refused", reason=str(error))
+        headers["www-authenticate"] = "Bearer"
+    elif isinstance(error, Forbidden) and error.scope is not None:
+        headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+    elif isinstance(error, Throttled | RecorderBusy):
+        headers["retry-after"] = str(error.retry_after)
+    elif isinstance(error, StoreUnavailable):
+        _log.warning("store unavailable", reason=str(error))
+        headers["retry-after"] = str(_RETRY_UNAVAILABLE)
+    return json_answer(body_of(problem, problem.message or str(error)), problem.status, headers)
+
+
+async def answer_router(_request: Request, error: Exception) -> Response:
+    """The answer for a route or a method that there is not."""
+    if not isinstance(error, HTTPException):
+        raise error
+    problem = _OF_THE_ROUTER[error.status_code]
+    return json_answer(body_of(problem, problem.message or ""), problem.status, error.headers)
+
+
+async def answer_internal(_request: Request, _error: Exception) -> Response:
+    """The answer for what nobody foresaw. What it was is in the log."""
+    return json_answer(body_of(INTERNAL, INTERNAL.message or ""), INTERNAL.status)
