@@ -1,0 +1,27 @@
+"""`rapport backup`: the whole data directory, while the server runs."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from rapport.cli.command import data_option, opened, settings_for
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@data_option
+def backup(folder: Path, data: str | None) -> None:
+    """Copy the data as it is at this moment to FOLDER, which must not exist. Servers may go on.
+
+    \b
+      rapport backup ../backups/monday
+      rapport serve --data ../backups/monday      (to look into it, or to go on from it)
+    """
+    asyncio.run(_backup(settings_for(data=data).data, folder))
+    click.echo(f"{folder}")
+
+
+async def _backup(data: str, folder: Path) -> None:
+    async with opened(data) as store:
+        await store.backup(folder)

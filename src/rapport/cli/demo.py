@@ -1,0 +1,81 @@
+"""`rapport demo`: sample data, a server, and a request to paste."""
+
+import asyncio
+from itertools import islice
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from rapport.activity import TYPE_NAMES
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
+from rapport.cli.command import data_option, opened, settings_for
+from rapport.cli.serve import address, run_server
+from rapport.cli.token import make
+from rapport.errors import InvalidSetting
+from rapport.instant import DAY
+from rapport.recording.importing import BATCH
+from rapport.sample import last, sample, star
+from rapport.store.protocol import Batch, Store
+
+ACCOUNT = "default"
+
+
+@click.command()
+@data_option
+@click.option(
+    "--contacts", type=click.IntRange(1, 1_000_000), default=3_000, show_default=True, help="How many contacts."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another sample.")
+@click.option("--port", type=int, help="The port to listen on. [default: 8080]")
+def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
+    """Load sample data, serve it, and print a request to paste.
+
+    A shop's customers over two years: mailings and landing pages, all ten types of activity. The same seed makes
+    the same sample. A second run keeps the data and starts at once. Don't mix it with your own data: where there
+    is some, name another directory with --data.
+    """
+    settings = settings_for(data=data, port=port)
+    asyncio.run(_load(settings.data, contacts, seed))
+    principal = Principal(
+        account_id=ACCOUNT,
+        client_id="demo",
+        user="demo",
+        role=Role.OWNER,
+        scopes=frozenset({Scope.CONTACT_DATA, Scope.ACTIVITY_WRITE}),
+    )
+    token = asyncio.run(make(settings, principal, DAY))
+    url = f"{address(settings)}/v3/reports/contact_reports/{star(seed)}/activity_details"
+    every_type = ",".join(TYPE_NAMES)
+    run_server(
+        settings,
+        lambda: click.echo(
+            f"\nRapport is ready at {address(settings)}\n"
+            f"\nA page to try it on:  {address(settings)}/schema\n"
+            f"\nA token, good for a day:\n\n{token}\n"
+            f"\nWhat did this customer do? Paste it into another terminal:\n"
+            f"\ncurl -s -H 'Authorization: Bearer {token}' '{url}?tracking_activities_list={every_type}'\n"
+            "\nCtrl-C stops it; the data stays.\n"
+        ),
+    )
+
+
+async def _load(data: str, contacts: int, seed: int) -> None:
+    """Have the sample in the store. Begun and not finished, it is gone on with; finished, it is left alone."""
+    async with opened(data) as store:
+        if await _knows(store, last(contacts, seed)):
+            return
+        if await store.has_contacts(ACCOUNT) and not await _knows(store, star(seed)):
+            raise InvalidSetting(f"{data} holds other data than this sample: name an empty directory with --data")
+        activities = sample(contacts, seed)
+        console = Console(stderr=True)
+        with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+            task = progress.add_task(f"Sample data for {contacts} contacts", total=None)
+            while batch := list(islice(activities, BATCH)):
+                await store.record([Batch(ACCOUNT, batch)])
+                progress.update(task, advance=len(batch))
+
+
+async def _knows(store: Store, contact_id: str) -> bool:
+    return await anext(aiter(store.history(ACCOUNT, contact_id)), None) is not None

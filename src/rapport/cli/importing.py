@@ -1,0 +1,156 @@
+"""`rapport import`: files of activities into the store."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rapport.cli.command import account_option, data_option, now, opened, settings_for
+from rapport.errors import UnreadableFile
+from rapport.recording.files import STANDARD_INPUT, ByteFile, RejectedLine
+from rapport.recording.importing import Receipt, import_file
+from rapport.recording.lines import excerpt
+from rapport.store.protocol import Store
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@data_option
+@account_option
+def import_files(files: tuple[str, ...], data: str | None, account: str) -> None:
+    """Record the activities in files: .ndjson or .csv, either with .gz, or - for standard input.
+
+    A line of NDJSON is an object, a CSV has the same names as columns. Required are contact_id,
+    campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or milliseconds
+    since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,
+    last_name, link_url, url_id, device_type, bounce_code and opt_out_reason.
+
+    \b
+      {"contact_id": "42", "campaign_activity_id": "spring", "tracking_activity_type": "em_opens",
+       "created_time": "2026-04-02T05:11:34Z"}         (on one line)
+
+    What was recorded before counts as a duplicate and changes nothing, so an import that was interrupted is
+    simply started again. Lines that can't be taken go to FILE.rejected.ndjson, each with its number and the
+    reason; the exit code is then 1.
+    """
+    settings = settings_for(data=data)
+    try:
+        whole = asyncio.run(_import_all(settings.data, account, files))
+    except KeyboardInterrupt:
+        click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
+        sys.exit(130)
+    if len(files) > 1:
+        click.echo(f"all: {_told(whole.receipt)}")
+    if whole.receipt.rejected or whole.unreadable:
+        sys.exit(1)
+
+
+class _Whole:
+    """What became of all files together."""
+
+    def __init__(self) -> None:
+        self.receipt = Receipt()
+        self.unreadable = 0
+
+    def add(self, receipt: Receipt) -> None:
+        """One more file."""
+        self.receipt.accepted += receipt.accepted
+        self.receipt.duplicate += receipt.duplicate
+        self.receipt.rejected += receipt.rejected
+
+
+async def _import_all(data: str, account: str, files: tuple[str, ...]) -> _Whole:
+    whole = _Whole()
+    async with opened(data) as store:
+        for name in files:
+            receipt = Receipt()
+            try:
+                await _import_one(store, account, name, receipt)
+            except UnreadableFile as problem:
+                whole.unreadable += 1
+                click.echo(f"rapport: {problem}", err=True)
+            where = f"; see {_rejected_file(name)}" if receipt.rejected else ""
+            click.echo(f"{name}: {_told(receipt)}{where}")
+            whole.add(receipt)
+    return whole
+
+
+async def _import_one(store: Store, account: str, name: str, receipt: Receipt) -> None:
+    with _opened_file(name) as file, _rejects(_rejected_file(name)) as reject, _bar(file, name, receipt) as progress:
+        await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
+
+
+def _told(receipt: Receipt) -> str:
+    return f"{receipt.accepted} accepted, {receipt.duplicate} duplicate, {receipt.rejected} rejected"
+
+
+def _rejected_file(name: str) -> Path:
+    return Path(("stdin" if name == STANDARD_INPUT else name) + ".rejected.ndjson")
+
+
+@contextlib.contextmanager
+def _opened_file(name: str) -> Iterator[ByteFile]:
+    if name == STANDARD_INPUT:
+        # Standard input is a BufferedReader, as any binary file that is opened to read.
+        yield cast("ByteFile", sys.stdin.buffer)
+        return
+    with contextlib.ExitStack() as files:
+        try:
+            file = files.enter_context(Path(name).open("rb"))
+        except OSError as problem:
+            raise UnreadableFile(f"{name}: {problem.strerror}") from None
+        yield file
+
+
+@contextlib.contextmanager
+def _rejects(path: Path) -> Iterator[Callable[[RejectedLine], None]]:
+    """A function that writes rejected lines to a file, which comes into being with the first of them."""
+    path.unlink(missing_ok=True)
+    with contextlib.ExitStack() as files:
+        file: BinaryIO | None = None
+
+        def reject(line: RejectedLine) -> None:
+            nonlocal file
+            if file is None:
+                file = files.enter_context(path.open("wb"))
+            problem = line.problem
+            written = {
+                "line": line.number,
+                "field": problem.field,
+                "value": excerpt(problem.value),
+                "reason": problem.reason,
+                "text": line.text,
+            }
+            file.write(msgspec.json.encode(written) + b"\n")
+
+        yield reject
+
+
+@contextlib.contextmanager
+def _bar(file: ByteFile, name: str, receipt: Receipt) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal that follows the file, and the counts beside it."""
+    console = Console(stderr=True)
+    size = os.fstat(file.fileno()).st_size if file.seekable() else None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(name, total=size, told="")
+
+        def show() -> None:
+            done = file.tell() if size is not None else 0
+            progress.update(task, completed=done, told=_told(receipt))
+
+        yield show

@@ -1,0 +1,115 @@
+"""`rapport serve`: the server."""
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import click
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+from rapport.cli.command import data_option, settings_for
+from rapport.errors import InvalidSetting
+from rapport.settings import Settings, pass_on
+
+_READY_WITHIN: Final = 30.0
+_STOP_WITHIN: Final = 15
+"""Seconds for requests under way, and what waits for its commit, when the server is stopped."""
+
+SHARED_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@click.command()
+@data_option
+@click.option("--host", metavar="ADDRESS", help="The address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=int, help="The port to listen on. [default: 8080]")
+@click.option("--workers", type=int, help="How many processes serve: one a core at most. [default: 1]")
+def serve(data: str | None, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the API until Ctrl-C.
+
+    \b
+      rapport serve --port 8080
+      curl localhost:8080/readyz
+
+    The page to try the API on is at /schema. Every option is also a variable: RAPPORT_PORT and so on.
+    """
+    settings = settings_for(data=data, host=host, port=port, workers=workers)
+    run_server(settings, lambda: click.echo(f"Rapport listens on {address(settings)} (Ctrl-C stops it)"))
+
+
+def address(settings: Settings) -> str:
+    """The server's address, for people."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def run_server(settings: Settings, announce: Callable[[], None]) -> None:
+    """Serve until told to stop; `announce` when it is ready. Raises InvalidSetting for an address it can't have."""
+    _check_free(settings)
+    pass_on(settings)
+    with _shared_metrics(settings.workers):
+        server = Granian(
+            "rapport.app:application",
+            factory=True,
+            address=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            interface=Interfaces.ASGI,
+            loop=Loops.uvloop,
+            websockets=False,
+            log_level=LogLevels.warning,
+            respawn_failed_workers=True,
+            workers_kill_timeout=_STOP_WITHIN,
+        )
+        server.on_startup(lambda: _when_ready(settings, announce))
+        server.serve()
+
+
+def _check_free(settings: Settings) -> None:
+    """Granian's workers share a port, so it would also share one with a stranger."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as problem:
+            raise InvalidSetting(
+                f"{address(settings)} can't be listened on: {problem.strerror}. Choose another with --port or --host"
+            ) from None
+
+
+@contextlib.contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    if workers == 1:
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="rapport-metrics-")
+    os.environ[SHARED_METRICS] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _when_ready(settings: Settings, announce: Callable[[], None]) -> None:
+    def look() -> None:
+        ends = time.monotonic() + _READY_WITHIN
+        while time.monotonic() < ends:
+            # First a pause: the workers are being forked, and a fork wants no busy thread beside it.
+            time.sleep(0.2)
+            connection = http.client.HTTPConnection(settings.host, settings.port, timeout=5)
+            with contextlib.suppress(OSError), contextlib.closing(connection):
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == http.client.OK:
+                    announce()
+                    return
+
+    threading.Thread(target=look, name="announce", daemon=True).start()

@@ -1,0 +1,76 @@
+"""`rapport token`: a token, alone on standard output."""
+
+import asyncio
+
+import click
+
+from rapport.activity import ID_ALLOWED, is_id
+from rapport.auth.keys import LONGEST_LIFE, load_keys
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal, make_token
+from rapport.cli.command import Duration, account_option, data_option, now, opened, settings_for
+from rapport.instant import DAY
+from rapport.settings import Settings
+
+DEFAULT_SCOPE = "contact_data activity_write"
+
+
+@click.command()
+@data_option
+@account_option
+@click.option(
+    "--scope",
+    default=DEFAULT_SCOPE,
+    show_default=True,
+    metavar="SCOPES",
+    help="What it is for, separated by blanks: " + ", ".join(scope.value for scope in Scope) + ".",
+)
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.OWNER.value,
+    show_default=True,
+    help="What its user is in the account; a campaign_creator sees no reports.",
+)
+@click.option(
+    "--expires", type=Duration(), default="24h", show_default=True, help="How long it is good: 90s, 15m, 24h, 30d."
+)
+@click.option(
+    "--client", metavar="ID", help="The client that it is for; limits are counted by it. [default: the account]"
+)
+def token(*, data: str | None, account: str, scope: str, role: str, expires: int, client: str | None) -> None:
+    """Print a token.
+
+    The account comes into being with its first token.
+
+    \b
+      export TOKEN=$(rapport token)
+      curl -H "Authorization: Bearer $TOKEN" localhost:8080/v3/reports/…
+    """
+    if expires > LONGEST_LIFE:
+        raise click.BadParameter(f"must be at most {LONGEST_LIFE // DAY}d", param_hint="--expires")
+    if client is not None and not is_id(client):
+        raise click.BadParameter(ID_ALLOWED, param_hint="--client")
+    principal = Principal(
+        account_id=account, client_id=client or account, user="rapport token", role=Role(role), scopes=_scopes(scope)
+    )
+    click.echo(asyncio.run(make(settings_for(data=data), principal, expires)))
+
+
+async def make(settings: Settings, principal: Principal, lifetime: int) -> str:
+    """A token for the principal, whose account exists from now on."""
+    async with opened(settings.data) as store:
+        if await store.ensure_account(principal.account_id):
+            click.echo(f"The account {principal.account_id} is new.", err=True)
+        keys = await load_keys(store)
+    return make_token(keys, principal, issuer=settings.issuer, audience=settings.audience, now=now(), lifetime=lifetime)
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    known = {scope.value: scope for scope in Scope}
+    scopes = set()
+    for name in text.replace("+", " ").split():
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is no scope; there are {', '.join(known)}", param_hint="--scope")
+        scopes.add(known[name])
+    return frozenset(scopes)
