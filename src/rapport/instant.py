@@ -16,9 +16,6 @@ DAY: Final = 24 * HOUR
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_MINUTES: Final = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
-_SECONDS: Final = tuple(f"{second:02}." for second in range(60))
-_MILLISECONDS: Final = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
 _ISO_8601: Final = re.compile(
     r"\d{4}-?\d\d-?\d\d[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)", re.ASCII
 )
@@ -63,17 +60,23 @@ def parse_bound(text: str) -> Instant:
     return parse_instant(text)
 
 
-@lru_cache(maxsize=50_000)
-def _date(day: int) -> str:
-    return date.fromordinal(_EPOCH_DAY + day).isoformat()
-
-
 def iso(instant: int) -> str:
     """`instant` as the wire has it: `2017-04-02T04:08:00.000Z`.
 
-    Put together from tables: the hot endpoint says it a hundred times a page.
+    Put together from two remembered halves: the hot endpoint says it a hundred times a page.
     """
-    day, in_day = divmod(instant, DAY)
-    minute, in_minute = divmod(in_day, MINUTE)
-    second, millisecond = divmod(in_minute, SECOND)
-    return _date(day) + _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[millisecond]
+    minute, in_minute = divmod(instant, MINUTE)
+    return _to_the_minute(minute) + _in_the_minute(in_minute)
+
+
+@lru_cache(maxsize=50_000)
+def _to_the_minute(minute: int) -> str:
+    day, in_day = divmod(minute, DAY // MINUTE)
+    hour, of_hour = divmod(in_day, HOUR // MINUTE)
+    return f"{date.fromordinal(_EPOCH_DAY + day).isoformat()}T{hour:02}:{of_hour:02}:"
+
+
+@lru_cache(maxsize=MINUTE)
+def _in_the_minute(milliseconds: int) -> str:
+    second, millisecond = divmod(milliseconds, SECOND)
+    return f"{second:02}.{millisecond:03}Z"

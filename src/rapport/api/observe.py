@@ -33,6 +33,7 @@ class Observed:
             return
         began = time.perf_counter()
         request_id = secrets.token_hex(8)
+        scope["request_id"] = request_id
         status = _HUNG_UP
 
         async def send_with_id(message: Message) -> None:

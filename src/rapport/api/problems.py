@@ -81,19 +81,19 @@ def body_of(problem: Problem, message: str) -> bytes:
     return msgspec.json.encode([body] if problem.as_array else body)
 
 
-async def answer_rapport_error(_request: Request, error: Exception) -> Response:
+async def answer_rapport_error(request: Request, error: Exception) -> Response:
     """The answer for a failure of ours."""
     problem = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     headers = {}
     if isinstance(error, InvalidToken):
-        _log.info("token refused", reason=str(error))
+        _log.info("token refused", request_id=request.scope["request_id"], reason=str(error))
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, Forbidden) and error.scope is not None:
         headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     elif isinstance(error, Throttled | RecorderBusy):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, StoreUnavailable):
-        _log.warning("store unavailable", reason=str(error))
+        _log.warning("store unavailable", request_id=request.scope["request_id"], reason=str(error))
         headers["retry-after"] = str(_RETRY_UNAVAILABLE)
     return json_answer(body_of(problem, problem.message or str(error)), problem.status, headers)
 

@@ -70,7 +70,7 @@ def tracking_activities_page(contact_id: str, page: Page, *, with_names: bool, n
         key: begin + _campaign_activity(page.campaign_activities[key], with_names=with_names)
         for key in {row[3] for row in page.rows}
     }
-    items = ",".join([heads[key] + iso(created_time) + _TAILS[kind] for created_time, _, kind, key in page.rows])
+    items = ",".join([f"{heads[key]}{iso(created_time)}{_TAILS[kind]}" for created_time, _, kind, key in page.rows])
     links = "{}" if next_href is None else f'{{"next":{{"href":"{next_href}"}}}}'
     return f'{{"tracking_activities":[{items}],"_links":{links}}}'.encode()
 

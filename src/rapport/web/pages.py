@@ -1,5 +1,6 @@
 """The page to try the API on: made from the published description, without a build and without another host."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,34 +20,31 @@ _HEADERS: Final = {
 }
 
 
+_FILES: Final = {
+    TRY: ("try.html", "text/html"),
+    "/schema/try.js": ("try.js", "text/javascript"),
+    "/schema/try.css": ("try.css", "text/css"),
+    "/schema/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
 class Pages:
     """The pages and what they are made of."""
 
     def routes(self) -> list[Route]:
         """The routes of the pages."""
-        return [
-            Route("/", self.home, methods=["GET"]),
-            Route(TRY, self.try_page, methods=["GET"]),
-            Route("/schema/try.js", self.try_script, methods=["GET"]),
-            Route("/schema/try.css", self.try_style, methods=["GET"]),
-        ]
+        files = [Route(path, _serve(*file), methods=["GET"]) for path, file in _FILES.items()]
+        return [Route("/", self.home, methods=["GET"]), *files]
 
     async def home(self, _request: Request) -> Response:
         """Whoever types the bare address finds the page to try things on."""
         return RedirectResponse(TRY)
 
-    async def try_page(self, _request: Request) -> Response:
-        """The page."""
-        return _file("try.html", "text/html")
 
-    async def try_script(self, _request: Request) -> Response:
-        """Its script."""
-        return _file("try.js", "text/javascript")
+def _serve(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    content = (_STATIC / name).read_bytes()
 
-    async def try_style(self, _request: Request) -> Response:
-        """Its style."""
-        return _file("try.css", "text/css")
+    async def file(_request: Request) -> Response:
+        return Response(content, headers=_HEADERS, media_type=media_type)
 
-
-def _file(name: str, media_type: str) -> Response:
-    return Response((_STATIC / name).read_bytes(), headers=_HEADERS, media_type=media_type)
+    return file

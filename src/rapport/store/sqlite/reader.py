@@ -44,6 +44,7 @@ class Reader:
         self._connection = connection
         self._campaign_activities: dict[int, CampaignActivity] = {}
         self._revision: tuple[int, ...] | None = None
+        self._version: int | None = None
 
     def check(self) -> None:
         """Return if the store answers."""
@@ -71,15 +72,17 @@ class Reader:
 
     def _names_for(self, rows: list[ActivityRow]) -> Mapping[int, CampaignActivity]:
         """What is remembered of campaign activities, the rows' among them, all as it is now."""
-        revision = one(self._connection, SQL["revision_of_campaign_activities"])
-        if revision != self._revision:
-            self._campaign_activities = {}
-            self._revision = revision
+        # The file's version, as the rows' read saw it, costs nothing to ask; the revision is looked up if it changed.
+        version = self._connection.data_version()
+        if version != self._version:
+            revision = one(self._connection, SQL["revision_of_campaign_activities"])
+            if revision != self._revision:
+                self._campaign_activities = {}
+            self._version, self._revision = version, revision
         names = self._campaign_activities
-        for _, _, _, key in rows:
-            if key not in names:
-                for row in every(self._connection, SQL["campaign_activity"], {"key": key}):
-                    names[key] = CampaignActivity(*row)
+        for key in {row[3] for row in rows}.difference(names):
+            for row in every(self._connection, SQL["campaign_activity"], {"key": key}):
+                names[key] = CampaignActivity(*row)
         return names
 
     def history(self, account_id: str, contact_id: str) -> Iterator[Activity]:
