@@ -26,12 +26,15 @@ from rapport.recording.record import Recorder
 from rapport.settings import Settings, settings_from_environment
 from rapport.store.engines import store_at
 from rapport.web.pages import Pages
+from rapport.worker import die_with_parent, stop_only_once
 
 _log = structlog.get_logger("rapport")
 
 
 def application() -> ASGIApp:
     """The application of one worker, as set in the environment."""
+    die_with_parent()
+    stop_only_once()
     settings = settings_from_environment()
     configure_logs(settings.log)
     return build(settings)

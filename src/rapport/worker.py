@@ -1,0 +1,42 @@
+"""What a worker process has to see to beside serving: it goes when its parent goes, and is told only once to stop."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from typing import Final
+
+_STOP: Final = frozenset({signal.SIGINT, signal.SIGTERM})
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel stop this process when its parent is gone, however it went (Linux, prctl(2)).
+
+    Otherwise a worker would go on serving, on a port that the next server shares with it.
+    """
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        # It went before it could be watched.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stop_only_once() -> None:
+    """Let the first signal to stop through, and no other.
+
+    Ctrl-C reaches the worker from the terminal and then again from its parent; Granian's worker may hang when it is
+    told to stop while it is stopping. To be called before other threads are started: they inherit what is blocked.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+
+    def pass_on() -> None:
+        signal.sigwait(_STOP)
+        # In this thread alone the signal isn't blocked, and this thread ends here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=pass_on, name="stop-once", daemon=True).start()

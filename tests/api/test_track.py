@@ -1,0 +1,159 @@
+"""POST /track/v1/activities: what comes in, what is refused, and how that is told."""
+
+import asyncio
+import gzip
+import json
+
+import httpx
+import pytest
+
+from rapport.auth.scope import Scope
+from tests.world import EVERY_TYPE, Caller, Server, line
+
+TRACK = "/track/v1/activities"
+NDJSON = {"content-type": "application/x-ndjson"}
+GZIPPED = {**NDJSON, "content-encoding": "gzip"}
+
+
+def count(caller: Caller, contact_id: str = "c1") -> int:
+    return sum(len(page) for page in caller.walk(contact_id, f"tracking_activities_list={EVERY_TYPE}"))
+
+
+def body(*lines: object) -> bytes:
+    return b"\n".join(json.dumps(each).encode() for each in lines)
+
+
+def test_ndjson_and_a_json_array_are_the_same(caller: Caller) -> None:
+    lines = [line(), line(time="2026-03-01T10:00:01Z")]
+    assert caller.post(TRACK, content=body(*lines), headers=NDJSON).json()["accepted"] == 2
+    receipt = caller.post(TRACK, json=lines).json()
+    assert receipt == {"accepted": 0, "duplicate": 2, "rejected": 0, "rejections": []}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(body(line())),
+        gzip.compress(b"\n\n  \r\n") + gzip.compress(body(line())),
+        gzip.compress(body(line())[:20]) + gzip.compress(body(line())[20:]),
+    ],
+)
+def test_gzip_is_unpacked_also_when_it_has_several_members(caller: Caller, content: bytes) -> None:
+    assert caller.post(TRACK, content=content, headers=GZIPPED).json()["accepted"] == 1
+
+
+def test_a_bad_line_is_named_and_spoils_no_other(caller: Caller) -> None:
+    content = b"\n".join(
+        [body(line()), b"{broken", body(line(bounce_code="B")), body(line(time=1_700_000_000)), body(line(zip="1"))]
+    )
+    receipt = caller.post(TRACK, content=content, headers=NDJSON).json()
+    assert (receipt["accepted"], receipt["duplicate"], receipt["rejected"]) == (1, 0, 4)
+    assert [(each["index"], each["field"], each["value"]) for each in receipt["rejections"]] == [
+        (1, "line", "{broken"),
+        (2, "bounce_code", "B"),
+        (3, "created_time", 1_700_000_000),
+        (4, "zip", "1"),
+    ]
+    assert all(each["reason"] for each in receipt["rejections"])
+    assert count(caller) == 1
+
+
+def test_a_request_of_rejected_lines_alone_still_has_a_receipt(caller: Caller) -> None:
+    receipt = caller.post(TRACK, json=[{}, 1, "x", None]).json()
+    assert (receipt["accepted"], receipt["rejected"]) == (0, 4)
+
+
+def test_no_lines_at_all_are_an_empty_receipt(caller: Caller) -> None:
+    assert caller.post(TRACK, content=b"", headers=NDJSON).json()["accepted"] == 0
+    assert caller.post(TRACK, json=[]).json()["accepted"] == 0
+
+
+def test_items_of_an_answer_are_lines(caller: Caller, server: Server, account: str) -> None:
+    caller.record(line(campaign_activity_name="March"), line(kind="p_contact_add", time="2026-03-02T10:00:00Z"))
+    items = caller.page("c1", tracking_activities_list=EVERY_TYPE).json()["tracking_activities"]
+    assert caller.post(TRACK, json=items).json()["duplicate"] == 2
+    with server.caller(f"{account}-new") as elsewhere:
+        assert elsewhere.post(TRACK, json=items).json()["accepted"] == 2
+        assert elsewhere.page("c1", tracking_activities_list=EVERY_TYPE).json()["tracking_activities"] == items
+
+
+def test_an_event_id_is_recorded_once_whatever_else_differs(caller: Caller) -> None:
+    caller.record(line(event_id="e-1"))
+    again = caller.record(
+        line(event_id="e-1", time="2026-03-01T10:00:00.500Z"), line(event_id="e-2"), line("c2", event_id="e-1")
+    )
+    assert (again["accepted"], again["duplicate"]) == (2, 1)
+    assert count(caller) == 2
+
+
+def test_the_same_activity_twice_in_one_request_is_recorded_once(caller: Caller) -> None:
+    receipt = caller.record(line(), line(), line(event_id="e"), line(event_id="e"))
+    assert (receipt["accepted"], receipt["duplicate"]) == (2, 2)
+
+
+def test_clicks_on_two_links_at_once_are_two_activities(caller: Caller) -> None:
+    receipt = caller.record(
+        line(kind="em_clicks", link_url="https://example.com/a"),
+        line(kind="em_clicks", link_url="https://example.com/b"),
+        line(kind="em_clicks", link_url="https://example.com/a", device_type="mobile"),
+    )
+    assert (receipt["accepted"], receipt["duplicate"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{}", {}, 415),
+        (b"{}", {"content-type": "text/csv"}, 415),
+        (b"{}", {**NDJSON, "content-encoding": "br"}, 415),
+        (b"{}", {"content-type": "application/json"}, 400),
+        (b"[", {"content-type": "application/json"}, 400),
+        (b"[{}] x", {"content-type": "application/json"}, 400),
+        (b"no gzip", GZIPPED, 400),
+        (gzip.compress(body(line()))[:-4], GZIPPED, 400),
+        (b"x" * (16 * 1024 * 1024 + 1), NDJSON, 413),
+        (gzip.compress(b"\n" * (16 * 1024 * 1024 + 1)), GZIPPED, 413),
+        (b"{}\n" * 10_001, NDJSON, 413),
+        (b"[" + b"{}," * 10_000 + b"{}]", {"content-type": "application/json"}, 413),
+    ],
+)
+def test_a_body_that_cannot_be_taken_is_refused_whole(
+    caller: Caller, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = caller.post(TRACK, content=content, headers=headers)
+    assert answer.status_code == status
+    problem = answer.json()
+    assert (problem[0] if status == 400 else problem)["error_message"]
+
+
+def test_a_body_without_a_length_is_cut_off_when_it_is_too_large(caller: Caller) -> None:
+    answer = caller.post(TRACK, content=(b"x" * 1_000_000 for _ in range(20)), headers=NDJSON)
+    assert answer.status_code == 413
+
+
+def test_ten_thousand_lines_are_taken(caller: Caller) -> None:
+    lines = [line(f"c{number % 50}", time=1_767_225_600_000 + number) for number in range(10_000)]
+    assert caller.record(*lines)["accepted"] == 10_000
+    assert count(caller, "c7") == 200
+
+
+def test_recording_needs_its_own_scope(server: Server, account: str) -> None:
+    with server.caller(account, frozenset({Scope.CONTACT_DATA})) as reader:
+        answer = reader.post(TRACK, json=[line()])
+    assert answer.status_code == 403
+    assert answer.json()["error_key"] == "access_denied"
+
+
+def test_what_many_send_at_once_is_all_there(server: Server, account: str) -> None:
+    headers = {"authorization": f"Bearer {server.token(account)}"}
+
+    async def send() -> list[int]:
+        limits = httpx.Limits(max_connections=32)
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, limits=limits, timeout=60) as client:
+            times = range(1_767_225_600_000, 1_767_225_600_500)
+            answers = await asyncio.gather(*(client.post(TRACK, json=[line(time=time)]) for time in times))
+        return [answer.json()["accepted"] for answer in answers]
+
+    assert asyncio.run(send()) == [1] * 500
+    with server.caller(account) as caller:
+        assert count(caller) == 500

@@ -1,0 +1,86 @@
+"""How often a client may ask."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from rapport.auth.limits import VENDOR_A_DAY, GenerousLimiter
+from rapport.errors import Throttled
+from rapport.instant import Instant
+from rapport.store.engines import store_at
+from tests.world import Server, details
+
+ASKED = f"{details('nobody')}?tracking_activity_type=em_opens"
+
+
+def at_the_beginning_of_a_second() -> None:
+    time.sleep(1.02 - time.time() % 1)
+
+
+def statuses(server: Server, token: str, requests: int) -> list[int]:
+    headers = {"authorization": f"Bearer {token}"}
+    with ThreadPoolExecutor(requests) as threads:
+        return sorted(threads.map(lambda _: httpx.get(server.url + ASKED, headers=headers).status_code, range(requests)))
+
+
+def test_the_vendors_limits_hold_exactly_over_all_workers_and_by_client(data: str) -> None:
+    with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}, workers=2) as server:
+        tokens = {client: server.token("default", client=client) for client in ("one", "two")}
+        again = server.token("another", client="one")
+        at_the_beginning_of_a_second()
+        assert statuses(server, tokens["one"], 8) == [404] * 4 + [429] * 4
+        assert statuses(server, again, 1) == [429]
+        assert statuses(server, tokens["two"], 5) == [404] * 4 + [429]
+        at_the_beginning_of_a_second()
+        assert statuses(server, tokens["one"], 1) == [404]
+
+
+def test_the_two_429_differ_in_their_key_and_say_when_to_try_again(data: str) -> None:
+    async def use_up_the_day() -> None:
+        store = store_at(data)
+        await store.open()
+        now = Instant(time.time_ns() // 1_000_000)
+        for _ in range(VENDOR_A_DAY):
+            await store.count_request("busy", now, VENDOR_A_DAY)
+        await store.close()
+
+    asyncio.run(use_up_the_day())
+    with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
+        headers = {client: {"authorization": f"Bearer {server.token('default', client=client)}"} for client in "ab"}
+        headers["busy"] = {"authorization": f"Bearer {server.token('default', client='busy')}"}
+        over = httpx.get(server.url + ASKED, headers=headers["busy"])
+        assert (over.status_code, over.json()["error_key"]) == (429, "quota_exceeded")
+        assert over.json()["error_message"] == "Limit Exceeded"
+        assert 0 < int(over.headers["retry-after"]) <= 86_401
+
+        at_the_beginning_of_a_second()
+        answers = [httpx.get(server.url + ASKED, headers=headers["a"]) for _ in range(5)]
+        assert answers[-1].json() == {"error_key": "throttled", "error_message": "Too Many Requests"}
+        assert answers[-1].headers["retry-after"] == "1"
+
+
+def test_too_many_requests_are_told_before_bad_parameters_and_after_a_missing_scope(data: str) -> None:
+    with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
+        reader = {"authorization": f"Bearer {server.token('default', client='c')}"}
+        scopeless = {"authorization": f"Bearer {server.token('default', frozenset(), client='c')}"}
+        at_the_beginning_of_a_second()
+        answers = [httpx.get(server.url + details("x"), headers=reader).status_code for _ in range(5)]
+        assert answers == [400] * 4 + [429]
+        assert httpx.get(server.url + details("x"), headers=scopeless).status_code == 403
+
+
+def test_the_generous_limiter_stops_a_runaway_and_nobody_else() -> None:
+    async def hammer() -> int:
+        limiter = GenerousLimiter(a_second=50)
+        admitted = 0
+        with pytest.raises(Throttled):
+            for _ in range(10_000):
+                await limiter.admit("runaway")
+                admitted += 1
+        await limiter.admit("somebody else")
+        return admitted
+
+    assert 50 <= asyncio.run(hammer()) <= 60

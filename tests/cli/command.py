@@ -1,0 +1,30 @@
+"""The command, run as people run it."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.world import RAPPORT
+
+
+def rapport(
+    *arguments: str,
+    given: bytes | None = None,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    code: int = 0,
+) -> subprocess.CompletedProcess[str]:
+    """Run `rapport` with the arguments; it must end with the exit code."""
+    ran = subprocess.run(
+        [RAPPORT, *arguments],
+        input=given,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    told = subprocess.CompletedProcess(ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+    assert told.returncode == code, (told.stdout, told.stderr)
+    return told

@@ -1,0 +1,81 @@
+"""The vendor's own client, unchanged but for the host: first, middle, last and empty pages (contract 8)."""
+
+from collections.abc import Iterator
+
+import constant_contact_api_client as sdk
+import pytest
+
+from tests.world import EVERY_TYPE, Caller, Server, line
+
+EVERY = EVERY_TYPE.split(",")
+
+
+@pytest.fixture
+def api(server: Server, caller: Caller) -> Iterator[sdk.ContactsReportingApi]:
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
+    with sdk.ApiClient(configuration) as client:
+        yield sdk.ContactsReportingApi(client)
+
+
+def test_the_first_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+    caller.record(*(line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(5)))
+    page = api.get_contact_tracking_report("c1", tracking_activity_type=["em_opens", "em_clicks"], limit="2")
+    assert [item.tracking_activity_type for item in page.tracking_activities] == ["em_opens", "em_opens"]
+    assert page.tracking_activities[0].contact_id == "c1"
+    assert page.tracking_activities[0].campaign_activity_name == "A"
+    assert page.links.next.href.startswith("/v3/reports/contact_reports/c1/activity_details?next=")
+
+
+def test_the_middle_and_the_last_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+    """The SDK has no cursor argument: its users follow the link with a GET, and have it parsed."""
+    caller.record(*(line(time=1_767_225_600_000 + number) for number in range(5)))
+    page = api.get_contact_tracking_report("c1", tracking_activities_list=["em_opens"], limit="2")
+    seen = list(page.tracking_activities)
+    while page.links and page.links.next:
+        page = type(page).from_json(caller.get(page.links.next.href).text)
+        seen += page.tracking_activities
+    assert len(seen) == 5
+    assert page.links.next is None
+    assert len({item.created_time for item in seen}) == 5
+
+
+def test_a_single_and_an_empty_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+    caller.record(line())
+    whole = api.get_contact_tracking_report("c1", tracking_activities_list=EVERY)
+    assert len(whole.tracking_activities) == 1
+    empty = api.get_contact_tracking_report("c1", tracking_activities_list=["em_sends"])
+    assert empty.tracking_activities == []
+    assert empty.links.next is None
+
+
+@pytest.mark.parametrize("with_names", [True, False])
+def test_names_on_and_off(api: sdk.ContactsReportingApi, caller: Caller, with_names: bool) -> None:
+    caller.record(line(campaign_activity_name="A"))
+    page = api.get_contact_tracking_report(
+        "c1", tracking_activity_type=["em_opens"], include_campaign_activity_names=with_names
+    )
+    assert page.tracking_activities[0].campaign_activity_name == ("A" if with_names else None)
+
+
+def test_failures_raise_what_the_sdk_has_for_them(api: sdk.ContactsReportingApi, server: Server) -> None:
+    with pytest.raises(sdk.exceptions.NotFoundException) as unknown:
+        api.get_contact_tracking_report("nobody", tracking_activity_type=["em_opens"])
+    assert "contacts.api.not_found" in unknown.value.body
+    with pytest.raises(sdk.exceptions.BadRequestException):
+        api.get_contact_tracking_report("nobody")
+    stranger = sdk.ApiClient(sdk.Configuration(host=f"{server.url}/v3", access_token="x"))
+    with pytest.raises(sdk.exceptions.UnauthorizedException):
+        sdk.ContactsReportingApi(stranger).get_contact_tracking_report("c1", tracking_activity_type=["em_opens"])
+
+
+def test_the_loop_of_a_client_that_follows_links_ends(caller: Caller) -> None:
+    """`while links: get(links["next"]["href"])`, as django-ctct has it."""
+    caller.record(*(line(time=1_767_225_600_000 + number) for number in range(10)))
+    seen = 0
+    page = caller.page("c1", tracking_activity_type="em_opens", limit=3).json()
+    while True:
+        seen += len(page["tracking_activities"])
+        if not page.get("_links"):
+            break
+        page = caller.get(page["_links"]["next"]["href"]).json()
+    assert seen == 10

@@ -1,0 +1,162 @@
+"""The people and things that tests are about: a real server, and callers with real tokens."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
+from rapport.cli.token import make
+from rapport.instant import HOUR
+from rapport.settings import Settings
+
+RAPPORT = str(Path(sys.executable).with_name("rapport"))
+EVERY_TYPE = (
+    "em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,"
+    "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
+)
+BOTH = frozenset({Scope.CONTACT_DATA, Scope.ACTIVITY_WRITE})
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def details(contact_id: str) -> str:
+    """The path of the contact's activity details."""
+    return f"/v3/reports/contact_reports/{contact_id}/activity_details"
+
+
+class Server:
+    """`rapport serve`, as a process of its own."""
+
+    def __init__(self, data: str, *, environment: Mapping[str, str] | None = None, workers: int = 1) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = Path(f"{data}.log")
+        self._workers = workers
+        self._environment = {"RAPPORT_LIMITS": "off", **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [RAPPORT, "serve", "--data", self.data, "--port", str(self.port), "--workers", str(self._workers)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env={**os.environ, **self._environment}, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                    return
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        """Ctrl-C, and its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        os.killpg(process.pid, signal.SIGINT)
+        return process.wait(30)
+
+    def kill(self) -> None:
+        """`kill -9` of all its processes at once."""
+        process, self._process = self._process, None
+        assert process is not None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+    @property
+    def pid(self) -> int:
+        """Its main process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def worker_pids(self) -> list[int]:
+        """The processes that serve."""
+        found = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
+    def token(
+        self, account: str, scopes: frozenset[Scope] = BOTH, role: Role = Role.OWNER, client: str | None = None
+    ) -> str:
+        """A token of the account."""
+        principal = Principal(account, client or account, "tests", role, scopes)
+        return asyncio.run(make(Settings(data=self.data), principal, HOUR))
+
+    @contextlib.contextmanager
+    def caller(
+        self, account: str, scopes: frozenset[Scope] = BOTH, role: Role = Role.OWNER, client: str | None = None
+    ) -> Iterator["Caller"]:
+        """Somebody with a token of the account."""
+        with Caller(self.url, self.token(account, scopes, role, client)) as calling:
+            yield calling
+
+
+class Caller(httpx.Client):
+    """An HTTP client with a token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        super().__init__(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=60)
+        self.bearer = token
+
+    def record(self, *lines: Mapping[str, object]) -> dict[str, Any]:
+        """Post the lines, and return the receipt."""
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        answer = self.post("/track/v1/activities", content=body, headers={"content-type": "application/x-ndjson"})
+        assert answer.status_code == httpx.codes.OK, answer.text
+        receipt: dict[str, Any] = answer.json()
+        return receipt
+
+    def page(self, contact_id: str, **parameters: str | int) -> httpx.Response:
+        """Ask for a page."""
+        return self.get(details(contact_id), params=parameters)
+
+    def walk(self, contact_id: str, query: str) -> Iterator[list[dict[str, Any]]]:
+        """The items of each page, following `_links.next.href` as clients do."""
+        href = f"{details(contact_id)}?{query}"
+        while href:
+            answer = self.get(href)
+            assert answer.status_code == httpx.codes.OK, answer.text
+            page = answer.json()
+            yield page["tracking_activities"]
+            href = page["_links"]["next"]["href"] if page["_links"] else ""
+
+
+def line(
+    contact_id: str = "c1", kind: str = "em_opens", time: str | int = "2026-03-01T10:00:00.000Z", **more: object
+) -> dict[str, object]:
+    """A line as it comes in."""
+    return {
+        "contact_id": contact_id,
+        "campaign_activity_id": "ca-1",
+        "tracking_activity_type": kind,
+        "created_time": time,
+        **more,
+    }
