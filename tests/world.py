@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import httpx
 
+from rapport.auth.keys import Keys, load_keys
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal
-from rapport.cli.token import make
+from rapport.auth.token import Principal, make_token
+from rapport.cli.command import now, opened
 from rapport.instant import HOUR
-from rapport.settings import Settings
 
 RAPPORT = str(Path(sys.executable).with_name("rapport"))
 EVERY_TYPE = (
@@ -52,6 +52,7 @@ class Server:
         self._workers = workers
         self._environment = {"RAPPORT_LIMITS": "off", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._keys: Keys | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -87,9 +88,17 @@ class Server:
 
     def kill(self) -> None:
         """`kill -9` of all its processes at once."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self._gone()
+
+    def kill_parent(self) -> None:
+        """`kill -9` of its main process alone."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._gone()
+
+    def _gone(self) -> None:
         process, self._process = self._process, None
         assert process is not None
-        os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
 
     @property
@@ -106,9 +115,11 @@ class Server:
     def token(
         self, account: str, scopes: frozenset[Scope] = BOTH, role: Role = Role.OWNER, client: str | None = None
     ) -> str:
-        """A token of the account."""
+        """A token of the account, signed with the key that was current when the first was asked for."""
+        if self._keys is None:
+            self._keys = asyncio.run(_keys_of(self.data))
         principal = Principal(account, client or account, "tests", role, scopes)
-        return asyncio.run(make(Settings(data=self.data), principal, HOUR))
+        return make_token(self._keys, principal, issuer="rapport", audience="rapport", now=now(), lifetime=HOUR)
 
     @contextlib.contextmanager
     def caller(
@@ -117,6 +128,11 @@ class Server:
         """Somebody with a token of the account."""
         with Caller(self.url, self.token(account, scopes, role, client)) as calling:
             yield calling
+
+
+async def _keys_of(data: str) -> Keys:
+    async with opened(data) as store:
+        return await load_keys(store)
 
 
 class Caller(httpx.Client):

@@ -107,7 +107,8 @@ def test_what_cannot_be_taken_is_a_400_that_names_it(mixed: Caller, query: str, 
 
 
 @pytest.mark.parametrize(
-    ("value", "with_names"), [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False), ("False", False)]
+    ("value", "with_names"),
+    [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False), ("False", False)],
 )
 def test_names_are_on_unless_they_are_switched_off(mixed: Caller, value: str, with_names: bool) -> None:
     answer = mixed.page("c1", tracking_activity_type="em_sends", include_campaign_activity_names=value)
@@ -130,7 +131,7 @@ def test_a_rename_shows_on_the_next_page_asked_for(mixed: Caller) -> None:
 
 
 def test_names_with_every_kind_of_letter_come_back_unchanged(caller: Caller) -> None:
-    name = "„Ostern“ \"2026\" \\ <b>&amp; 🐣 \u200d e\u0301 日本"
+    name = '„Ostern“ "2026" \\ <b>&amp; 🐣 \u200d e\u0301 日本'
     caller.record(line(campaign_activity_name=name))
     (item,) = caller.page("c1", tracking_activity_type="em_opens").json()["tracking_activities"]
     assert item["campaign_activity_name"] == name
@@ -191,7 +192,11 @@ def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Call
         *(line(kind=kind, time=1_767_225_600_000 + number) for number in range(6) for kind in ("em_opens", "em_sends"))
     )
     first = caller.page(
-        "c1", tracking_activity_type="em_opens", limit=2, include_campaign_activity_names="false", created_after="2026-01-01"
+        "c1",
+        tracking_activity_type="em_opens",
+        limit=2,
+        include_campaign_activity_names="false",
+        created_after="2026-01-01",
     ).json()
     href = first["_links"]["next"]["href"]
     second = caller.get(href).json()

@@ -85,7 +85,7 @@ def test_no_worker_outlives_its_server(data: str) -> None:
     with Server(data) as server:
         workers = server.worker_pids()
         assert workers
-        os.kill(server.pid, signal.SIGKILL)
+        server.kill_parent()
         deadline = time.monotonic() + 5
         while any(_runs(worker) for worker in workers):
             assert time.monotonic() < deadline

@@ -5,7 +5,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
 from rapport.auth.limits import VENDOR_A_DAY, GenerousLimiter
 from rapport.errors import Throttled
@@ -22,8 +21,12 @@ def at_the_beginning_of_a_second() -> None:
 
 def statuses(server: Server, token: str, requests: int) -> list[int]:
     headers = {"authorization": f"Bearer {token}"}
+
+    def ask(_: int) -> int:
+        return httpx.get(server.url + ASKED, headers=headers).status_code
+
     with ThreadPoolExecutor(requests) as threads:
-        return sorted(threads.map(lambda _: httpx.get(server.url + ASKED, headers=headers).status_code, range(requests)))
+        return sorted(threads.map(ask, range(requests)))
 
 
 def test_the_vendors_limits_hold_exactly_over_all_workers_and_by_client(data: str) -> None:
@@ -76,11 +79,12 @@ def test_the_generous_limiter_stops_a_runaway_and_nobody_else() -> None:
     async def hammer() -> int:
         limiter = GenerousLimiter(a_second=50)
         admitted = 0
-        with pytest.raises(Throttled):
-            for _ in range(10_000):
+        try:
+            while True:
                 await limiter.admit("runaway")
                 admitted += 1
-        await limiter.admit("somebody else")
+        except Throttled:
+            await limiter.admit("somebody else")
         return admitted
 
     assert 50 <= asyncio.run(hammer()) <= 60

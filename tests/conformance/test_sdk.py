@@ -63,7 +63,7 @@ def test_failures_raise_what_the_sdk_has_for_them(api: sdk.ContactsReportingApi,
     assert "contacts.api.not_found" in unknown.value.body
     with pytest.raises(sdk.exceptions.BadRequestException):
         api.get_contact_tracking_report("nobody")
-    stranger = sdk.ApiClient(sdk.Configuration(host=f"{server.url}/v3", access_token="x"))
+    stranger = sdk.ApiClient(sdk.Configuration(host=f"{server.url}/v3", access_token="x"))  # noqa: S106 - no token at all
     with pytest.raises(sdk.exceptions.UnauthorizedException):
         sdk.ContactsReportingApi(stranger).get_contact_tracking_report("c1", tracking_activity_type=["em_opens"])
 

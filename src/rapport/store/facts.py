@@ -3,7 +3,7 @@
 The rule: of two statements the one of the later activity holds, and at the same time the one that came last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rapport.activity import Activity
@@ -69,3 +69,23 @@ def overrides(stated: Stated, known: str | None, known_time: int | None) -> bool
     if stated.value == known:
         return stated.created_time > known_time + HOUR
     return stated.created_time >= known_time
+
+
+def first_deliveries(activities: Sequence[Activity]) -> Sequence[Activity]:
+    """The activities without those whose event, of the same contact, stands further up: the first delivery counts."""
+    known: set[tuple[str, str]] = set()
+    repeated = False
+    for activity in activities:
+        if activity.event_id is not None:
+            event = (activity.contact_id, activity.event_id)
+            repeated = repeated or event in known
+            known.add(event)
+    if not repeated:
+        return activities
+    kept = []
+    for activity in activities:
+        event = (activity.contact_id, activity.event_id or "")
+        if activity.event_id is None or event in known:
+            known.discard(event)
+            kept.append(activity)
+    return kept

@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 import apsw
 
 from rapport.activity import Activity, ActivityType
 from rapport.instant import DAY, SECOND, Instant
+from rapport.store.facts import first_deliveries
 from rapport.store.protocol import Batch, Recorded, RequestCount
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.keys import (
@@ -82,7 +84,7 @@ class Writer:
             )
 
         # In the order of the key, so that neighbours are written while their page is at hand.
-        rows = sorted(map(row, activities), key=lambda values: values[:4])
+        rows = sorted(map(row, first_deliveries(activities)), key=itemgetter(0, 1, 2, 3))
         accepted = Counter(ActivityType(kind) for (kind,) in connection.executemany(SQL["add_activity"], rows))
         return Recorded(accepted=accepted, duplicate=len(activities) - accepted.total())
 

@@ -1,0 +1,134 @@
+"""What only the embedded store has: plans, the file's failures, its schema."""
+
+import asyncio
+import contextlib
+import re
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, ActivityType
+from rapport.cli.command import opened
+from rapport.errors import SchemaTooNew, StoreUnavailable
+from rapport.sample import sample
+from rapport.store.engines import store_at
+from rapport.store.protocol import Batch, Store
+from rapport.store.sqlite import keys, reader
+from rapport.store.sqlite.connection import DATABASE, connect
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data directory with a small sample in it."""
+
+    async def fill() -> None:
+        async with opened(str(tmp_path / "data")) as store:
+            await store.record([Batch("default", list(sample(50, seed=1)))])
+
+    asyncio.run(fill())
+    return tmp_path / "data"
+
+
+def plan(connection: apsw.Connection, sql: str) -> list[str]:
+    names = set(re.findall(r":(\w+)", sql))
+    values: Any = dict.fromkeys(names, 1) if names else (1,) * sql.count("?")
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+
+
+@pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
+@pytest.mark.parametrize("statement", ["activities_of_type", "whole_activities_of_type"])
+def test_a_page_is_a_merge_of_ranges_of_the_clustered_key_without_a_sort(
+    folder: Path, statement: str, types: int
+) -> None:
+    steps = plan(connect(folder, patience=1), reader.merged(statement, types))
+    ranges = [step for step in steps if "tracking_activity USING" in step]
+    key = "PRIMARY KEY (contact=? AND type=? AND created_time>? AND (created_time,identity)<(?,?))"
+    assert ranges == [f"SEARCH tracking_activity USING {key}"] * types
+    assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]
+
+
+@pytest.mark.parametrize("name", [*keys.SQL, *(name for name in reader.SQL if not name.endswith("_of_type"))])
+def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
+    sql = {**reader.SQL, **keys.SQL}[name]
+    if name in {"newest_first", "readable"}:
+        return
+    steps = plan(connect(folder, patience=1), sql)
+    assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
+
+
+def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
+    connection = connect(folder, patience=1)
+    asked: list[int] = []
+
+    def authorize(operation: int, *_: object) -> int:
+        asked.append(operation)
+        return apsw.SQLITE_OK
+
+    # SQLite asks the authorizer while it prepares a statement, and at no other time.
+    connection.set_authorizer(authorize)
+    sql = reader.merged("activities_of_type", 3)
+    for contact in range(1, 20):
+        values = {"type_0": 0, "type_1": 1, "type_2": 2, "contact": contact, "not_before": 0, "limit": 10}
+        connection.execute(sql, {**values, "behind_time": 2**62 + contact, "behind_identity": contact}).fetchall()
+        if contact == 1:
+            assert asked
+            asked.clear()
+    assert not asked
+
+
+def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
+    connection = connect(folder, patience=1)
+    views = {
+        "activity_type": list(enumerate(TYPE_NAMES)),
+        "device_type": [(int(device), name) for name, device in DEVICE_TYPES.items()],
+    }
+    for view, names in views.items():
+        sql = f"SELECT number, name FROM {view} ORDER BY number"  # noqa: S608 - the two names above
+        assert connection.execute(sql).fetchall() == names
+    codes = connection.execute("SELECT number, code FROM bounce_code ORDER BY number").fetchall()
+    assert codes == [(int(code), name) for name, code in BOUNCE_CODES.items()]
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(folder: Path) -> None:
+    connect(folder, patience=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
+    with pytest.raises(SchemaTooNew, match=r"9999.*install"):
+        asyncio.run(store_at(str(folder)).open())
+
+
+def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path) -> None:
+    async def open_all() -> None:
+        stores = [store_at(str(tmp_path / "data")) for _ in range(8)]
+        await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
+
+    async def _open_and_close(store: Store) -> None:
+        await store.open()
+        await store.close()
+
+    asyncio.run(open_all())
+    steps = connect(tmp_path / "data", patience=1).execute("SELECT number FROM schema_migration").fetchall()
+    assert steps == [(1,)]
+
+
+def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(StoreUnavailable, match="data directory"):
+        asyncio.run(store_at(str(tmp_path / "file" / "data")).open())
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"not a database at all" * 1_000)
+    with pytest.raises(StoreUnavailable, match="database"):
+        asyncio.run(store_at(str(tmp_path)).open())
+
+
+def test_a_reader_does_not_wait_for_a_writer(folder: Path) -> None:
+    async def look() -> bool:
+        async with opened(str(folder)) as store:
+            with contextlib.closing(connect(folder, patience=1)) as writing:
+                writing.execute("BEGIN IMMEDIATE")
+                async with asyncio.timeout(0.5):
+                    return await store.has_contacts("default")
+
+    assert asyncio.run(look())
