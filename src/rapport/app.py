@@ -40,7 +40,7 @@ def application() -> ASGIApp:
     return build(settings)
 
 
-def build(settings: Settings) -> ASGIApp:
+def build(settings: Settings) -> Observed:
     """The application as set; it opens the store when it is started, and commits what waits when it is stopped."""
     store = store_at(settings.data)
     recorder = Recorder(store, settings.waiting)

@@ -38,10 +38,10 @@ def parse_instant(text: str) -> Instant:
     else:
         upper = text.upper()
         if _ISO_8601.fullmatch(upper) is None:
-            raise ValueError(text)
+            raise ValueError(f"{text!r} is no ISO 8601 time with an offset")
         moment = datetime.fromisoformat(upper)
     if moment.tzinfo is None:
-        raise ValueError(text)
+        raise ValueError(f"{text!r} is no ISO 8601 time with an offset")
     return instant_of(moment)
 
 

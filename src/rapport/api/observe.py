@@ -26,6 +26,11 @@ class Observed:
         self._app = app
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths of all routes."""
+        return frozenset(self._paths.values())
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http":

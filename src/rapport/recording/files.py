@@ -16,7 +16,9 @@ LONGEST_LINE: Final = 64 * 1024
 """Bytes of one line. What is longer is no activity, and is not kept in memory."""
 
 ByteFile: TypeAlias = "io.BufferedReader[Any]"
-"""A file of bytes that can be looked ahead in."""
+"""A file of bytes as it is opened."""
+
+_Content: TypeAlias = "ByteFile | gzip.GzipFile"
 
 STANDARD_INPUT: Final = "-"
 
@@ -46,27 +48,29 @@ def read_activities(raw: ByteFile, name: str, now: Instant) -> Iterator[Read]:
     `name` tells the form: `.ndjson` or `.csv`, either with `.gz`; under the name `-` the first bytes tell it.
     Raises UnreadableFile, where reading ends early: what was yielded before is good.
     """
+    form = _form(name)
     try:
-        packed = name.endswith(".gz") or (name == STANDARD_INPUT and raw.peek(2)[:2] == _GZIP)
-        content: ByteFile = io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER) if packed else raw
+        packed = name.endswith(".gz") or (form is None and raw.peek(2)[:2] == _GZIP)
+        content = gzip.GzipFile(fileobj=raw) if packed else raw
         if content.peek(3)[:3] == _BYTE_ORDER_MARK:
             content.read(3)
-        read = _rows if _is_csv(name, content) else _json_lines
-        yield from read(content, now)
+        if form is None:
+            form = "ndjson" if content.peek(1)[:1] in {b"{", b""} else "csv"
+        yield from (_rows if form == "csv" else _json_lines)(content, now)
     except (OSError, EOFError, zlib.error) as problem:
         raise UnreadableFile(f"{name}: can't be read to its end: {problem}") from problem
 
 
-def _is_csv(name: str, content: ByteFile) -> bool:
+def _form(name: str) -> str | None:
     if name == STANDARD_INPUT:
-        return content.peek(1)[:1] not in {b"{", b""}
+        return None
     form = name.removesuffix(".gz").rpartition(".")[2]
     if form not in {"ndjson", "csv"}:
         raise UnreadableFile(f"{name}: its name must end in .ndjson or .csv, or one of them and .gz")
-    return form == "csv"
+    return form
 
 
-def _lines(content: ByteFile) -> Iterator[tuple[int, bytes, bool]]:
+def _lines(content: _Content) -> Iterator[tuple[int, bytes, bool]]:
     """Each line's number, its bytes, and whether they are only its beginning: then it is too long."""
     number = 0
     while line := content.readline(LONGEST_LINE + 1):
@@ -83,7 +87,7 @@ def _too_long(number: int, line: bytes) -> RejectedLine:
     return RejectedLine(number, problem, line[:200].decode(errors="replace") + "…")
 
 
-def _json_lines(content: ByteFile, now: Instant) -> Iterator[Read]:
+def _json_lines(content: _Content, now: Instant) -> Iterator[Read]:
     for number, line, cut in _lines(content):
         if cut:
             yield _too_long(number, line)
@@ -99,7 +103,7 @@ def _json_lines(content: ByteFile, now: Instant) -> Iterator[Read]:
 class _RowLines:
     """The physical lines of a CSV file, as the csv reader pulls them: a row takes more than one where a cell does."""
 
-    def __init__(self, content: ByteFile) -> None:
+    def __init__(self, content: _Content) -> None:
         self._lines = _lines(content)
         self._text: list[str] = []
         self._begins = 1
@@ -133,7 +137,7 @@ class _RowLines:
         return RejectedLine(self._begins, problem, "".join(self._text).rstrip("\r\n"))
 
 
-def _rows(content: ByteFile, now: Instant) -> Iterator[Read]:
+def _rows(content: _Content, now: Instant) -> Iterator[Read]:
     lines = _RowLines(content)
     reader = csv.reader(lines, strict=True)
     columns = _columns(next(reader, []))

@@ -240,7 +240,9 @@ def _explain(line: bytes) -> NoReturn:
     try:
         fields = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise InvalidField(WHOLE_LINE, line.decode(errors="replace"), f"must be JSON in UTF-8: {problem}") from None
+        raise InvalidField(
+            WHOLE_LINE, line.decode(errors="replace").strip(), f"must be JSON in UTF-8: {problem}"
+        ) from None
     if not isinstance(fields, dict):
         raise InvalidField(WHOLE_LINE, fields, "must be a JSON object")
     for field, value in fields.items():

@@ -1,0 +1,87 @@
+"""The published description: complete, and true of every answer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import msgspec
+import pytest
+
+from rapport.api.openapi import description
+from rapport.instant import parse_instant
+from rapport.recording.lines import activity_of_json
+from tests.world import EVERY_TYPE, Caller, Server, line
+
+HERE = Path(__file__).parent
+
+
+def test_it_is_published(server: Server) -> None:
+    answer = httpx.get(f"{server.url}/schema/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == description()
+
+
+@pytest.mark.parametrize("path", description()["paths"])
+def test_every_operation_says_what_it_takes_and_answers(path: str) -> None:
+    for operation in description()["paths"][path].values():
+        assert {"operationId", "summary", "tags", "responses", "security"} <= operation.keys()
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"]
+            assert parameter["schema"]
+        if operation["security"]:
+            assert {"401", "403", "429", "503"} <= operation["responses"].keys()
+        for answer in operation["responses"].values():
+            for content in answer["content"].values():
+                assert "example" in content or "examples" in content
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "components": description()["components"]}
+
+
+@pytest.mark.parametrize("path", description()["paths"])
+def test_every_example_is_an_example_of_its_schema(path: str) -> None:
+    for operation in description()["paths"][path].values():
+        contents = [content for answer in operation["responses"].values() for content in answer["content"].values()]
+        contents += operation.get("requestBody", {}).get("content", {}).values()
+        for content in contents:
+            examples = (
+                [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
+            )
+            for example in examples:
+                jsonschema.validate(example, resolved(content["schema"]))
+
+
+def test_the_example_of_a_line_is_taken() -> None:
+    content = description()["paths"]["/track/v1/activities"]["post"]["requestBody"]["content"]
+    (example,) = content["application/json"]["example"]
+    activity_of_json(msgspec.json.encode(example), parse_instant("2026-01-01T00:00:00Z"))
+
+
+def test_a_real_page_is_as_described(caller: Caller) -> None:
+    caller.record(*(line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(3)))
+    operation = description()["paths"]["/v3/reports/contact_reports/{contact_id}/activity_details"]["get"]
+    schema = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
+    for query in (f"{EVERY_TYPE}&limit=2", EVERY_TYPE, "em_sends"):
+        answer = caller.get(f"/v3/reports/contact_reports/c1/activity_details?tracking_activities_list={query}")
+        jsonschema.validate(answer.json(), schema)
+
+
+def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(server: Server, tmp_path: Path) -> None:
+    with server.caller("fuzzed") as caller:
+        caller.record(*(line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30)))
+        fuzz = [str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
+        fuzzed = subprocess.run(
+            [*fuzz, f"{server.url}/schema/openapi.json", "--header", f"Authorization: Bearer {caller.bearer}"],
+            cwd=tmp_path,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+    assert fuzzed.returncode == 0, fuzzed.stdout[-8_000:] + fuzzed.stderr[-2_000:]

@@ -1,0 +1,171 @@
+"""The other commands, and what all of them share."""
+
+import base64
+import json
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rapport.cli.main import rapport as commands
+from tests.cli.command import rapport
+from tests.world import RAPPORT, Server, details, free_port, line
+
+
+def every_command() -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    for name, command in commands.commands.items():
+        subcommands = getattr(command, "commands", {})
+        found += [[name], *([name, subcommand] for subcommand in subcommands)]
+    return found
+
+
+@pytest.mark.parametrize("command", every_command(), ids=" ".join)
+def test_help_teaches(command: list[str]) -> None:
+    told = rapport(*command, "--help").stdout
+    assert told.startswith("Usage: rapport")
+    assert len(told.splitlines()) > 6
+
+
+@pytest.mark.parametrize("command", [each for each in every_command() if each and each != ["keys"]], ids=" ".join)
+def test_every_command_takes_the_data_directory(command: list[str]) -> None:
+    assert "--data" in rapport(*command, "--help").stdout
+
+
+def test_the_data_directory_comes_from_the_option_then_the_variable_then_the_default(tmp_path: Path) -> None:
+    rapport("token", folder=tmp_path)
+    assert (tmp_path / "data" / "rapport.db").exists()
+    rapport("token", folder=tmp_path, environment={"RAPPORT_DATA": "from-variable"})
+    assert (tmp_path / "from-variable" / "rapport.db").exists()
+    rapport("token", "--data", "from-option", folder=tmp_path, environment={"RAPPORT_DATA": "never"})
+    assert (tmp_path / "from-option" / "rapport.db").exists()
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_token_stands_alone_on_standard_output(data: str) -> None:
+    told = rapport("token", "--data", data)
+    claims = jwt_claims(told.stdout.strip())
+    assert told.stdout.count("\n") == 1
+    assert claims["account"] == "default"
+    assert claims["scp"] == ["activity_write", "contact_data"]
+    assert claims["role"] == "owner"
+    assert claims["exp"] - claims["iat"] == 86_400
+
+
+def test_a_token_is_for_what_was_asked(data: str) -> None:
+    told = rapport(
+        *("token", "--data", data, "--account", "acme", "--scope", "campaign_data contact_data"),
+        *("--role", "campaign_creator", "--expires", "90s", "--client", "crm"),
+    )
+    claims = jwt_claims(told.stdout.strip())
+    assert (claims["account"], claims["cid"], claims["role"]) == ("acme", "crm", "campaign_creator")
+    assert claims["scp"] == ["campaign_data", "contact_data"]
+    assert claims["exp"] - claims["iat"] == 90
+    assert "acme is new" in told.stderr
+    assert rapport("token", "--data", data, "--account", "acme").stderr == ""
+
+
+def jwt_claims(token: str) -> dict[str, object]:
+    payload = token.split(".")[1]
+    claims: dict[str, object] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("token", "--scope", "contact_data everything"), "'everything' is no scope"),
+        (("token", "--expires", "soon"), "24h"),
+        (("token", "--expires", "401d"), "400d"),
+        (("token", "--account", "a b"), "letters, digits"),
+        (("token", "--client", "a b"), "letters, digits"),
+        (("token", "--role", "emperor"), "campaign_creator"),
+        (("serve", "--port", "0"), "--port='0'"),
+        (("serve", "--workers", "1000"), "--workers='1000'"),
+        (("import",), "FILE"),
+        (("export", "a b"), "letters, digits"),
+        (("demo", "--contacts", "0"), "--contacts"),
+    ],
+)
+def test_a_wrong_argument_is_told_with_what_is_allowed(data: str, arguments: tuple[str, ...], named: str) -> None:
+    code = 1 if arguments[0] == "serve" else 2
+    assert named in rapport(*arguments, "--data", data, code=code).stderr
+
+
+def test_a_wrong_setting_and_a_misspelt_one_are_told(data: str) -> None:
+    told = rapport("token", "--data", data, environment={"RAPPORT_LIMITS": "some"}, code=1).stderr
+    assert "RAPPORT_LIMITS='some': must be one of generous, constant-contact, off" in told
+    told = rapport("token", "--data", data, environment={"RAPPORT_LIMTIS": "off"}).stderr
+    assert "RAPPORT_LIMTIS is set, but is no setting" in told
+
+
+def test_a_port_that_is_taken_is_told(data: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        told = rapport("serve", "--data", data, "--port", port, code=1).stderr
+    assert f"http://127.0.0.1:{port} can't be listened on" in told
+    assert "--port" in told
+
+
+def test_a_data_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = rapport("token", "--data", str(tmp_path / "file" / "data"), code=1).stderr
+    assert told.startswith("Error: the data directory")
+    assert "Traceback" not in told
+
+
+def test_a_backup_of_a_running_server_serves_the_same(engine: str, data: str, tmp_path: Path) -> None:
+    with Server(data) as server, server.caller("default") as caller:
+        caller.record(line())
+        copy = tmp_path / "backups" / "monday"
+        rapport("backup", str(copy), "--data", data)
+        assert "exists" in rapport("backup", str(copy), "--data", data, code=1).stderr
+        caller.record(line(time="2026-03-02T10:00:00Z"))
+        with Server(str(copy)) as restored:
+            headers = {"authorization": f"Bearer {caller.bearer}"}
+            answer = httpx.get(
+                restored.url + details("c1"), params={"tracking_activity_type": "em_opens"}, headers=headers
+            )
+            assert len(answer.json()["tracking_activities"]) == 1
+
+
+def test_the_demo_shows_what_it_is_for(data: str) -> None:
+    port = free_port()
+    command = [RAPPORT, "demo", "--data", data, "--contacts", "60", "--port", str(port)]
+    began = time.monotonic()
+    first = _pasted(command)
+    assert first["tracking_activities"]
+    assert first["_links"]["next"]["href"].startswith("/v3/reports/contact_reports/")
+    assert len(first["tracking_activities"]) == 100
+    again = _pasted(command)
+    assert [item["created_time"] for item in again["tracking_activities"]] == [
+        item["created_time"] for item in first["tracking_activities"]
+    ]
+    assert time.monotonic() - began < 60
+
+
+def _pasted(command: list[str]) -> dict[str, list[dict[str, str]]]:
+    """What the curl line that the demo prints answers."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        printed = ""
+        while "Ctrl-C" not in printed:
+            printed += running.stdout.readline()
+        (pasted,) = [each for each in printed.splitlines() if each.startswith("curl ")]
+        answer = subprocess.run(["bash", "-c", pasted], capture_output=True, check=True)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0
+    page: dict[str, list[dict[str, str]]] = json.loads(answer.stdout)
+    return page
+
+
+def test_the_demo_keeps_away_from_other_data(data: str) -> None:
+    rapport("import", "-", "--data", data, given=json.dumps(line()).encode())
+    told = rapport("demo", "--data", data, "--contacts", "5", "--port", str(free_port()), code=1).stderr
+    assert "empty directory" in told

@@ -1,0 +1,147 @@
+"""kill -9 under load, many times: every acknowledged activity is there once, and nothing else has changed."""
+
+import asyncio
+import json
+import random
+import resource
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rapport.cli.command import opened
+from tests.world import Caller, Server, line
+
+CONTACTS = [f"c{number}" for number in range(8)]
+LIVES = 10
+
+
+class Sender(threading.Thread):
+    """Posts activities, one or several at a time, as long as there is a server; remembers what was acknowledged."""
+
+    def __init__(self, url: str, token: str, seed: str) -> None:
+        super().__init__(daemon=True)
+        self._dice = random.Random(seed)
+        self._seed = seed
+        self._number = 0
+        self._caller = Caller(url, token)
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.acknowledged: set[str] = set()
+
+    def run(self) -> None:
+        try:
+            while True:
+                batch = [self._line() for _ in range(self._dice.choice([1, 1, 1, 5, 50]))]
+                self.sent.update((each["event_id"], each) for each in batch)
+                answer = self._caller.post("/track/v1/activities", json=batch)
+                if answer.status_code == httpx.codes.OK:
+                    assert answer.json()["accepted"] == len(batch)
+                    self.acknowledged.update(each["event_id"] for each in batch)
+        except httpx.TransportError:
+            # The server is gone; what is on its way now was not acknowledged.
+            return
+
+    def _line(self) -> dict[str, Any]:
+        self._number += 1
+        return {
+            **line(
+                self._dice.choice(CONTACTS),
+                self._dice.choice(["em_opens", "em_sends", "p_contact_open"]),
+                1_767_225_600_000 + self._dice.randrange(100_000),
+            ),
+            "event_id": f"{self._seed}-{self._number}",
+            "email_address": "ada@example.com",
+        }
+
+
+def recorded(data: str) -> list[tuple[str, str, str | None]]:
+    async def read() -> list[tuple[str, str, str | None]]:
+        async with opened(data) as store:
+            return [
+                (activity.contact_id, activity.type.name.lower(), activity.event_id)
+                for contact in CONTACTS
+                async for activity in store.history("default", contact)
+            ]
+
+    return asyncio.run(read())
+
+
+def test_every_acknowledged_activity_is_there_once(data: str) -> None:
+    dice = random.Random(7)
+    sent: dict[str, dict[str, Any]] = {}
+    acknowledged: set[str] = set()
+    server = Server(data)
+    for life in range(LIVES):
+        server.start()
+        senders = [Sender(server.url, server.token("default"), f"{life}-{number}") for number in range(6)]
+        for sender in senders:
+            sender.start()
+        time.sleep(dice.uniform(0.05, 0.6))
+        server.kill()
+        for sender in senders:
+            sender.join(30)
+            sent.update(sender.sent)
+            acknowledged |= sender.acknowledged
+
+        found = recorded(data)
+        times_found = Counter(event for _, _, event in found)
+        assert acknowledged <= set(times_found), "an acknowledged activity is gone"
+        assert set(times_found.values()) <= {1}, "an activity is there twice"
+        for contact, kind, event in found:
+            assert event is not None
+            assert (sent[event]["contact_id"], sent[event]["tracking_activity_type"]) == (contact, kind)
+    assert len(acknowledged) > LIVES
+
+
+def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(engine: str, data: str) -> None:
+    with Server(data) as server, server.caller("default") as caller:
+        caller.record(line())
+        (worker,) = server.worker_pids()
+        size = max(file.stat().st_size for file in Path(data).iterdir())
+        soft, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (size + 200_000, hard))
+        acknowledged = 1
+        refused = 0
+        for number in range(1, 60):
+            lines = [line(time=1_767_225_600_000 + number * 1_000 + each) for each in range(200)]
+            answer = caller.post("/track/v1/activities", json=lines)
+            if answer.status_code == 200:
+                assert not refused
+                acknowledged += answer.json()["accepted"]
+                continue
+            assert answer.status_code == 503
+            assert answer.json()["error_key"] == "service_unavailable"
+            assert int(answer.headers["retry-after"]) > 0
+            refused += 1
+            if refused == 3:
+                break
+        assert refused == 3
+        # Reading goes on meanwhile.
+        assert caller.page("c1", tracking_activity_type="em_opens").status_code == 200
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (soft, hard))
+        assert caller.post("/track/v1/activities", json=lines).json() == {
+            "accepted": 200,
+            "duplicate": 0,
+            "rejected": 0,
+            "rejections": [],
+        }
+        walked = sum(len(page) for page in caller.walk("c1", "tracking_activity_type=em_opens"))
+        assert walked == acknowledged + 200
+
+
+@pytest.mark.parametrize("kind", ["em_sends"])
+def test_a_log_that_a_crash_left_is_taken_up(engine: str, data: str, kind: str) -> None:
+    with Server(data) as server:
+        with server.caller("default") as caller:
+            caller.record(line(kind=kind))
+        server.kill()
+        assert (Path(data) / "rapport.db-wal").stat().st_size > 0
+        server.start()
+        with server.caller("default") as caller:
+            assert json.loads(caller.page("c1", tracking_activity_type=kind).content)["tracking_activities"]

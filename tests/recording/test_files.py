@@ -1,0 +1,117 @@
+"""Files: every form, in constant memory, with each refused line by its number."""
+
+import gzip
+import io
+
+import pytest
+
+from rapport.activity import Activity
+from rapport.errors import UnreadableFile
+from rapport.instant import parse_instant
+from rapport.recording.files import LONGEST_LINE, RejectedLine, read_activities
+
+NOW = parse_instant("2026-06-01T00:00:00Z")
+GOOD = (
+    b'{"contact_id":"c","campaign_activity_id":"m","tracking_activity_type":"em_opens",'
+    b'"created_time":"2026-03-01T10:00:00Z"}\n'
+)
+HEADER = b"contact_id,campaign_activity_id,tracking_activity_type,created_time,opt_out_reason\r\n"
+ROW = b"c,m,em_opens,2026-03-01T10:00:00Z,\r\n"
+
+
+def read(content: bytes, name: str = "a.ndjson") -> list[Activity | RejectedLine]:
+    return list(read_activities(io.BufferedReader(io.BytesIO(content)), name, NOW))
+
+
+def refused(lines: list[Activity | RejectedLine]) -> list[tuple[int, str]]:
+    return [(line.number, line.problem.field) for line in lines if isinstance(line, RejectedLine)]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (GOOD * 3, "a.ndjson"),
+        (GOOD * 3, "-"),
+        (gzip.compress(GOOD * 3), "a.ndjson.gz"),
+        (gzip.compress(GOOD) + gzip.compress(GOOD * 2), "a.ndjson.gz"),
+        (gzip.compress(GOOD * 3), "-"),
+        (b"\xef\xbb\xbf" + GOOD * 3, "a.ndjson"),
+        ((GOOD * 3).rstrip(), "a.ndjson"),
+        ((GOOD * 3).replace(b"\n", b"\r\n"), "a.ndjson"),
+        (b"\n" + GOOD + b"  \r\n\n" + GOOD * 2 + b"\n", "a.ndjson"),
+        (HEADER + ROW * 3, "a.csv"),
+        (HEADER + ROW * 3, "-"),
+        (gzip.compress(HEADER + ROW * 3), "a.csv.gz"),
+        (gzip.compress(HEADER + ROW * 3), "-"),
+        (b"\xef\xbb\xbf" + HEADER + ROW * 3, "a.csv"),
+        (HEADER.replace(b",", b" , ") + b"\r\n" + ROW * 3 + b"\r\n", "a.csv"),
+        ((HEADER + ROW * 3).replace(b"\r\n", b"\n"), "a.csv"),
+    ],
+)
+def test_every_form_holds_the_same(content: bytes, name: str) -> None:
+    lines = read(content, name)
+    assert len(lines) == 3
+    assert all(line == lines[0] for line in lines)
+    assert isinstance(lines[0], Activity)
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.csv", "-"])
+def test_an_empty_file_holds_nothing(name: str) -> None:
+    assert read(b"", name) == []
+
+
+def test_refused_lines_have_the_numbers_that_an_editor_shows() -> None:
+    lines = read(GOOD + b"\n{\n" + GOOD + b"[]\n" + GOOD.replace(b"em_opens", b"opens"))
+    assert refused(lines) == [(3, "line"), (5, "line"), (6, "tracking_activity_type")]
+    assert len(lines) == 5
+
+
+def test_a_line_without_end_is_refused_and_not_kept_in_memory() -> None:
+    lines = read(GOOD + b"x" * (LONGEST_LINE * 40) + b"\n" + GOOD + b"y" * (LONGEST_LINE + 1))
+    assert refused(lines) == [(2, "line"), (4, "line")]
+    assert all(len(line.text) < 300 for line in lines if isinstance(line, RejectedLine))
+    assert len(lines) == 4
+
+
+def test_a_cell_of_csv_may_have_several_lines() -> None:
+    lines = read(HEADER + b'c,m,em_optouts,2026-03-01T10:00:00Z,"one\ntwo, ""three"""\r\n' + ROW + b"bad\r\n", "a.csv")
+    assert isinstance(lines[0], Activity)
+    assert lines[0].opt_out_reason == 'one\ntwo, "three"'
+    assert refused(lines) == [(5, "line")]
+
+
+def test_a_quote_that_nobody_closes_does_not_swallow_the_file() -> None:
+    lines = read(HEADER + b'"c,m\r\n' + ROW * 10_000, "a.csv")
+    rejected = [line for line in lines if isinstance(line, RejectedLine)]
+    assert [line.number for line in rejected] == [2]
+    # What it swallowed is in the refused text, for whoever mends the file.
+    assert len(lines) - 1 + rejected[0].text.count("em_opens") == 10_000
+    assert len(lines) > 8_000
+
+
+def test_rows_of_csv_are_refused_one_by_one() -> None:
+    lines = read(HEADER + ROW + b"c,m\r\n" + b"\xff" + ROW + ROW + ROW.replace(b",\r", b",spam\r"), "a.csv")
+    assert refused(lines) == [(3, "line"), (4, "line"), (6, "opt_out_reason")]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "why"),
+    [
+        (GOOD, "a.txt", "must end in"),
+        (GOOD, "a.gz", "must end in"),
+        (GOOD, "a.ndjson.gz", "read to its end"),
+        (HEADER.replace(b"opt", b"upt") + ROW, "a.csv", "upt_out_reason"),
+        (b"contact_id,contact_id\r\n", "a.csv", "twice"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_told(content: bytes, name: str, why: str) -> None:
+    with pytest.raises(UnreadableFile, match=why):
+        read(content, name)
+
+
+def test_a_file_that_breaks_off_gives_what_it_has() -> None:
+    torn = gzip.compress(GOOD * 1_000, mtime=0)[:-12]
+    lines: list[Activity | RejectedLine] = []
+    with pytest.raises(UnreadableFile):
+        lines.extend(read_activities(io.BufferedReader(io.BytesIO(torn)), "a.ndjson.gz", NOW))
+    assert len(lines) > 900

@@ -1,0 +1,180 @@
+"""The recorder: groups, bounds, and what senders are told when the disk is slow or fails."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from rapport.activity import Activity, ActivityType
+from rapport.errors import RecorderBusy, StoreUnavailable
+from rapport.instant import Instant
+from rapport.recording.record import GROUP, Recorder
+from rapport.store.engines import store_at
+from rapport.store.protocol import Batch, Recorded
+from tests.store.test_promises import NOON, opened
+
+
+def did(number: int) -> Activity:
+    return Activity(
+        contact_id="c", campaign_activity_id="m", type=ActivityType.EM_OPENS, created_time=Instant(NOON + number)
+    )
+
+
+class SlowDisk:
+    """A real store, whose commits wait for a sign, and may fail on one."""
+
+    def __init__(self, data: str) -> None:
+        self._store = store_at(data)
+        self.go = asyncio.Event()
+        self.groups: list[list[int]] = []
+        self.failure: Exception | None = None
+
+    async def open(self) -> None:
+        await self._store.open()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        self.groups.append([len(batch.activities) for batch in batches])
+        await self.go.wait()
+        if self.failure is not None and any(batch.account_id == "bad" for batch in batches):
+            raise self.failure
+        return await self._store.record(batches)
+
+
+async def started(data: str, most_waiting: int = 100_000) -> tuple[SlowDisk, Recorder]:
+    disk = SlowDisk(data)
+    await disk.open()
+    recorder = Recorder(disk, most_waiting)  # type: ignore[arg-type]
+    recorder.start()
+    return disk, recorder
+
+
+async def send(recorder: Recorder, *numbers: int, account: str = "a") -> "asyncio.Task[Recorded]":
+    task = asyncio.create_task(recorder.record(account, [did(number) for number in numbers]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return task
+
+
+def test_what_arrives_during_a_commit_makes_up_the_next_one(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data)
+        tasks = [await send(recorder, number) for number in range(20)]
+        assert disk.groups == [[1]]
+        disk.go.set()
+        outcomes = await asyncio.gather(*tasks)
+        assert disk.groups == [[1], [1] * 19]
+        assert all(outcome.duplicate == 0 for outcome in outcomes)
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+
+
+def test_a_group_has_its_bound(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data)
+        half = GROUP // 2 + 1
+        tasks = [await send(recorder, *range(first, first + half)) for first in (0, half, 2 * half)]
+        disk.go.set()
+        await asyncio.gather(*tasks)
+        assert disk.groups == [[half]] * 3
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+
+
+def test_too_many_waiting_are_turned_away_with_a_time_to_come_back(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data, most_waiting=5)
+        first = await send(recorder, 0)
+        second = await send(recorder, 1, 2, 3, 4)
+        with pytest.raises(RecorderBusy) as busy:
+            await recorder.record("a", [did(5)])
+        assert busy.value.retry_after > 0
+        disk.go.set()
+        await asyncio.gather(first, second)
+        assert (await recorder.record("a", [did(5)])).duplicate == 0
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+
+
+def test_a_batch_larger_than_the_bound_is_taken_when_nobody_waits(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data, most_waiting=5)
+        disk.go.set()
+        assert sum((await recorder.record("a", [did(number) for number in range(20)])).accepted.values()) == 20
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+
+
+def test_a_store_that_cannot_commit_tells_all_who_wait_and_goes_on(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data)
+        disk.failure = StoreUnavailable("disk full")
+        first = await send(recorder, 0, account="bad")
+        second = await send(recorder, 1, account="bad")
+        disk.go.set()
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 2
+        disk.failure = None
+        assert (await recorder.record("bad", [did(0), did(1)])).duplicate == 0
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_breaks_a_commit_does_not_take_its_neighbours_down(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data)
+        first = await send(recorder, 0)
+        others = [await send(recorder, 1), await send(recorder, 2, account="bad"), await send(recorder, 3)]
+        disk.failure = ValueError("a defect of ours")
+        disk.go.set()
+        assert (await first).duplicate == 0
+        outcomes = await asyncio.gather(*others, return_exceptions=True)
+        assert [isinstance(outcome, Recorded) for outcome in outcomes] == [True, False, True]
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+
+
+def test_stopping_commits_what_waits(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data)
+        tasks = [await send(recorder, number) for number in range(5)]
+        stopping = asyncio.create_task(recorder.stop())
+        await asyncio.sleep(0)
+        with pytest.raises(RecorderBusy):
+            await recorder.record("a", [did(9)])
+        disk.go.set()
+        await stopping
+        assert all(task.done() and not task.exception() for task in tasks)
+        await disk.close()
+        async with opened(data) as store:
+            assert len([activity async for activity in store.history("a", "c")]) == 5
+
+    asyncio.run(run())
+
+
+def test_a_sender_who_hangs_up_spoils_nothing(data: str) -> None:
+    async def run() -> None:
+        disk, recorder = await started(data)
+        gone, stays = await send(recorder, 0), await send(recorder, 1)
+        gone.cancel()
+        disk.go.set()
+        assert (await stays).duplicate == 0
+        assert (await recorder.record("a", [did(0)])).duplicate == 1
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())

@@ -1,0 +1,128 @@
+"""The house itself: which way its imports point, how large its rooms are, and that nothing in it is left unsaid."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rapport.api.openapi import description
+from rapport.app import build
+from rapport.settings import Settings, sentences, variable
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "rapport"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+WORDS = {"", "activity", "errors", "instant", "settings"}
+INSTRUMENTS = {"logs", "metrics"}
+
+# Which room may import which, besides itself and the words; data flows one way.
+ARROWS: dict[str, set[str]] = {
+    "store": set(),
+    "recording": {"store", *INSTRUMENTS},
+    "reporting": {"store"},
+    "auth": {"store"},
+    "web": set(),
+    "api": {"recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
+    "cli": {"recording", "auth", "store", "sample"},
+    "app": {"api", "recording", "auth", "web", "store", "worker", *INSTRUMENTS},
+    "sample": set(),
+    "worker": set(),
+    "logs": set(),
+    "metrics": set(),
+    **{word: set() for word in WORDS},
+}
+
+
+def room(module: str) -> str:
+    """The room of `rapport.room.…`; the package itself is ''."""
+    return [*module.split("."), ""][1]
+
+
+def module_of(file: Path) -> str:
+    return ".".join(("rapport", *file.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imports(tree: ast.AST) -> list[tuple[str, ast.stmt]]:
+    found: list[tuple[str, ast.stmt]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.module or "", node))
+            # `from rapport import metrics` names a room by its alias.
+            found += [(f"{node.module}.{alias.name}", node) for alias in node.names if node.module == "rapport"]
+    return found
+
+
+def own(found: list[tuple[str, ast.stmt]]) -> set[str]:
+    return {name for name, _ in found if name.split(".")[0] == "rapport"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_imports_point_one_way(file: Path) -> None:
+    here = room(module_of(file))
+    allowed = {here, *WORDS, *ARROWS[here]}
+    names = {room(name) for name in own(imports(ast.parse(file.read_text())))}
+    assert names - {"__version__"} <= allowed
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    edges = {module_of(file): own(imports(ast.parse(file.read_text()))) for file in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, f"a circle: {' → '.join([*above, module])}"
+        if module in done or module not in edges:
+            return
+        for other in edges[module]:
+            visit(other, (*above, module))
+        done.add(module)
+
+    for module in edges:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_nothing_is_imported_inside_a_function(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    at_the_top = {id(node) for node in tree.body}
+    assert [node.lineno for _, node in imports(tree) if id(node) not in at_the_top] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_files_and_functions_fit(file: Path) -> None:
+    text = file.read_text()
+    assert text.count("\n") <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.name != "settings.py"], ids=module_of)
+def test_only_the_settings_read_the_environment(file: Path) -> None:
+    read = re.findall(r"os\.(?:environ\.get|getenv)|os\.environ\[[^\]]*\](?! =)", file.read_text())
+    assert not [each for each in read if "SHARED_FOLDER" not in each]
+
+
+def test_every_setting_has_one_line_in_the_docs() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    assert rows == [variable(name) for name in sentences()]
+
+
+def test_every_route_is_described_and_nothing_else_is() -> None:
+    watched = build(Settings(data="/nonexistent"))
+    served = {
+        path for path in watched.paths if not path.startswith("/schema/try") and path not in {"/", "/schema/icon.svg"}
+    }
+    assert served == set(description()["paths"])
+
+
+def test_no_host_of_a_registry_is_named_anywhere() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    hosts = re.compile("pypi" r"\.org|pythonhosted|npmjs|deb\.debian", re.IGNORECASE)
+    for name in listed.decode().split("\0")[:-1]:
+        content = (ROOT / name).read_bytes()
+        assert not hosts.search(content.decode("utf-8", "replace")), name
