@@ -1,6 +1,6 @@
 """Instants and settings."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,24 @@ def test_an_instant_is_written_and_read_back(milliseconds: int) -> None:
     assert parse_instant(text) == milliseconds
     seconds, rest = divmod(milliseconds, 1_000)
     assert text == f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z".rjust(24, "0")
+
+
+@given(
+    moment=st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - its offset comes with the text
+    date_form=st.sampled_from(["%Y-%m-%d", "%Y%m%d"]),
+    between=st.sampled_from("Tt "),
+    time_form=st.sampled_from(["%H:%M:%S", "%H%M%S"]),
+    decimals=st.integers(0, 6),
+    offset=st.sampled_from(["Z", "z", "+00:00", "-0500", "+05:30", "+14", "-03"]),
+)
+def test_every_way_to_write_an_instant_means_the_same(  # noqa: PLR0917 - hypothesis passes them by name
+    moment: datetime, date_form: str, between: str, time_form: str, decimals: int, offset: str
+) -> None:
+    fraction = f".{moment.microsecond:06}"[: decimals + 1] if decimals else ""
+    text = moment.strftime(f"{date_form}{between}{time_form}") + fraction + offset
+    kept = moment.replace(microsecond=int(fraction[1:].ljust(6, "0")) if decimals else 0)
+    aware = datetime.fromisoformat(f"{kept.isoformat()}{offset.upper()}")
+    assert parse_instant(text) == (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(

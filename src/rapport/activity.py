@@ -58,6 +58,7 @@ TYPES: Final = {name: ActivityType(number) for number, name in enumerate(TYPE_NA
 DEVICE_TYPES: Final = {device.name.lower(): device for device in DeviceType}
 BOUNCE_CODES: Final = {code.name: code for code in BounceCode}
 
+_NO_DETAIL: Final = (None, None, None, None)
 _WITH_LINK: Final = frozenset({ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK})
 _WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
 
@@ -65,7 +66,7 @@ EARLIEST: Final = parse_instant("1990-01-01T00:00:00Z")
 """No activity is older: what claims to be has its time in the wrong unit."""
 
 ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
-_ID: Final = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII)
+_matches_id: Final = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII).fullmatch
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 ID_ALLOWED: Final = "must be 1 to 64 of letters, digits, '-' and '_'"
@@ -73,21 +74,23 @@ ID_ALLOWED: Final = "must be 1 to 64 of letters, digits, '-' and '_'"
 
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id: opaque, not necessarily a UUID (contract 0)."""
-    return _ID.fullmatch(text) is not None
+    return _matches_id(text) is not None
 
 
-def check_id(field: str, text: str) -> None:
-    """Raise InvalidField unless `text` has the form of an id."""
-    if _ID.fullmatch(text) is None:
+_is_frequent_id: Final = lru_cache(maxsize=10_000)(is_id)
+
+
+def _check_id(field: str, text: str | None) -> None:
+    if text is not None and not _is_frequent_id(text):
         raise InvalidField(field, text, ID_ALLOWED)
 
 
 def _check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
-    if text is None:
+    if text is None or (0 < len(text) <= longest and text.isprintable()):
         return
     if not 0 < len(text) <= longest:
         raise InvalidField(field, text, f"must have 1 to {longest} characters")
-    if not text.isprintable() and forbidden.search(text):
+    if forbidden.search(text):
         raise InvalidField(field, text, "must have no control characters")
 
 
@@ -99,9 +102,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_name: str | None = None
 
     def __post_init__(self) -> None:
-        _check_text("email_address", self.email_address, 254)
-        if self.email_address is not None and not 0 < self.email_address.find("@") < len(self.email_address) - 1:
-            raise InvalidField("email_address", self.email_address, "must be an address: name@domain")
+        address = self.email_address
+        if address is not None:
+            _check_text("email_address", address, 254)
+            if not 0 < address.find("@") < len(address) - 1:
+                raise InvalidField("email_address", address, "must be an address: name@domain")
         _check_text("first_name", self.first_name, 255)
         _check_text("last_name", self.last_name, 255)
 
@@ -114,8 +119,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         _check_text("link_url", self.link_url, 8_192)
-        if self.url_id is not None:
-            check_id("url_id", self.url_id)
+        _check_id("url_id", self.url_id)
 
 
 class CampaignActivity(msgspec.Struct, frozen=True, gc=False):
@@ -145,15 +149,20 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     opt_out_reason: str | None = None
 
     def __post_init__(self) -> None:
-        check_id("contact_id", self.contact_id)
-        check_id("campaign_activity_id", self.campaign_activity_id)
+        # Contacts are many, so theirs is the one id that it doesn't pay to remember.
+        if _matches_id(self.contact_id) is None:
+            raise InvalidField("contact_id", self.contact_id, ID_ALLOWED)
+        _check_id("campaign_activity_id", self.campaign_activity_id)
         if self.created_time < EARLIEST:
             raise InvalidField("created_time", iso(self.created_time), "must not be before 1990")
         if self.campaign_id is not None:
-            check_id("campaign_id", self.campaign_id)
-        _check_text("campaign_activity_name", self.campaign_activity_name, 512)
-        _check_text("event_id", self.event_id, 255)
-        self._check_belongs_to_type()
+            _check_id("campaign_id", self.campaign_id)
+        if self.campaign_activity_name is not None:
+            _check_text("campaign_activity_name", self.campaign_activity_name, 512)
+        if self.event_id is not None:
+            _check_text("event_id", self.event_id, 255)
+        if (self.link, self.device_type, self.bounce_code, self.opt_out_reason) != _NO_DETAIL:
+            self._check_belongs_to_type()
 
     def _check_belongs_to_type(self) -> None:
         kind = self.type
@@ -177,7 +186,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return identity_of_event(self.event_id)
         link = self.link
         clicked = None if link is None else link.link_url or link.url_id
-        return identity_of_content(self.type, self.campaign_activity_id, clicked)
+        return identity_of_content(TYPE_NAMES[self.type], self.campaign_activity_id, clicked)
 
 
 def identity_of_event(event_id: str) -> int:
@@ -186,13 +195,13 @@ def identity_of_event(event_id: str) -> int:
 
 
 @lru_cache(maxsize=50_000)
-def identity_of_content(kind: ActivityType, campaign_activity_id: str, clicked: str | None) -> int:
+def identity_of_content(type_name: str, campaign_activity_id: str, clicked: str | None) -> int:
     """The identity of an activity without an event id: the same contact, type, time, campaign activity and link.
 
     Contact, type and time stand beside it in the store's key. The type is digested all the same, so that
     (time, identity) puts the activities of a contact into one total order.
     """
-    return _digest("content", TYPE_NAMES[kind], campaign_activity_id, clicked or "")
+    return _digest("content", type_name, campaign_activity_id, clicked or "")
 
 
 def _digest(*parts: str) -> int:

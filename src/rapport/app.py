@@ -4,43 +4,39 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import structlog
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from rapport import metrics
 from rapport.activity import ActivityType
 from rapport.api.health import Health
 from rapport.api.jwks import PublishedKeys
-from rapport.api.observe import Observed
 from rapport.api.openapi import Description
-from rapport.api.problems import answer_internal, answer_rapport_error, answer_router
+from rapport.api.service import Service
 from rapport.api.track import Track
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.auth.gate import Gate
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyWatch
-from rapport.errors import RapportError
 from rapport.logs import configure_logs
 from rapport.recording.record import Recorder
 from rapport.settings import Settings, settings_from_environment
 from rapport.store.engines import store_at
 from rapport.web.pages import Pages
-from rapport.worker import die_with_parent, stop_only_once
+from rapport.worker import collect_garbage_rarely, die_with_parent, stop_only_once
 
 _log = structlog.get_logger("rapport")
 
 
-def application() -> ASGIApp:
+def application() -> Service:
     """The application of one worker, as set in the environment."""
     die_with_parent()
+    collect_garbage_rarely()
     stop_only_once()
     settings = settings_from_environment()
     configure_logs(settings.log)
     return build(settings)
 
 
-def build(settings: Settings) -> Observed:
+def build(settings: Settings) -> Service:
     """The application as set; it opens the store when it is started, and commits what waits when it is stopped."""
     store = store_at(settings.data)
     recorder = Recorder(store, settings.waiting)
@@ -57,7 +53,7 @@ def build(settings: Settings) -> Observed:
     ]
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_service: Service) -> AsyncIterator[None]:
         metrics.forget_dead_workers()
         await store.open()
         await keys.start()
@@ -69,15 +65,4 @@ def build(settings: Settings) -> Observed:
         await store.close()
         _log.info("stopped")
 
-    app = Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        exception_handlers={
-            RapportError: answer_rapport_error,
-            HTTPException: answer_router,
-            Exception: answer_internal,
-        },
-    )
-    # An answer to `…/` that redirects to `…` would lose the Authorization header in some clients (choice 32).
-    app.router.redirect_slashes = False
-    return Observed(app, routes)
+    return Service(routes, lifespan)

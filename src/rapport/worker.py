@@ -1,6 +1,7 @@
-"""What a worker process has to see to beside serving: it goes when its parent goes, and is told only once to stop."""
+"""What a process has to see to beside its work."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -40,3 +41,14 @@ def stop_only_once() -> None:
         signal.raise_signal(signal.SIGTERM)
 
     threading.Thread(target=pass_on, name="stop-once", daemon=True).start()
+
+
+def collect_garbage_rarely() -> None:
+    """Look for cyclic garbage less often.
+
+    Batches are thousands of tuples without a cycle; to look through them again and again costs an import as much as
+    all else that it does.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)

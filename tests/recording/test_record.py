@@ -9,8 +9,9 @@ from rapport.activity import Activity, ActivityType
 from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import Instant
 from rapport.recording.record import GROUP, Recorder
+from rapport.store.batch import Batch, batch_of
 from rapport.store.engines import store_at
-from rapport.store.protocol import Batch, Recorded
+from rapport.store.protocol import Recorded
 from tests.store.test_promises import NOON, opened
 
 
@@ -36,7 +37,7 @@ class SlowDisk:
         await self._store.close()
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
-        self.groups.append([len(batch.activities) for batch in batches])
+        self.groups.append([batch.size for batch in batches])
         await self.go.wait()
         if self.failure is not None and any(batch.account_id == "bad" for batch in batches):
             raise self.failure
@@ -52,7 +53,7 @@ async def started(data: str, most_waiting: int = 100_000) -> tuple[SlowDisk, Rec
 
 
 async def send(recorder: Recorder, *numbers: int, account: str = "a") -> "asyncio.Task[Recorded]":
-    task = asyncio.create_task(recorder.record(account, [did(number) for number in numbers]))
+    task = asyncio.create_task(recorder.record(batch_of(account, map(did, numbers))))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return task
@@ -93,11 +94,11 @@ def test_too_many_waiting_are_turned_away_with_a_time_to_come_back(data: str) ->
         first = await send(recorder, 0)
         second = await send(recorder, 1, 2, 3, 4)
         with pytest.raises(RecorderBusy) as busy:
-            await recorder.record("a", [did(5)])
+            await recorder.record(batch_of("a", [did(5)]))
         assert busy.value.retry_after > 0
         disk.go.set()
         await asyncio.gather(first, second)
-        assert (await recorder.record("a", [did(5)])).duplicate == 0
+        assert (await recorder.record(batch_of("a", [did(5)]))).duplicate == 0
         await recorder.stop()
         await disk.close()
 
@@ -108,7 +109,7 @@ def test_a_batch_larger_than_the_bound_is_taken_when_nobody_waits(data: str) -> 
     async def run() -> None:
         disk, recorder = await started(data, most_waiting=5)
         disk.go.set()
-        assert sum((await recorder.record("a", [did(number) for number in range(20)])).accepted.values()) == 20
+        assert sum((await recorder.record(batch_of("a", map(did, range(20))))).accepted.values()) == 20
         await recorder.stop()
         await disk.close()
 
@@ -125,7 +126,7 @@ def test_a_store_that_cannot_commit_tells_all_who_wait_and_goes_on(data: str) ->
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 2
         disk.failure = None
-        assert (await recorder.record("bad", [did(0), did(1)])).duplicate == 0
+        assert (await recorder.record(batch_of("bad", [did(0), did(1)]))).duplicate == 0
         await recorder.stop()
         await disk.close()
 
@@ -155,7 +156,7 @@ def test_stopping_commits_what_waits(data: str) -> None:
         stopping = asyncio.create_task(recorder.stop())
         await asyncio.sleep(0)
         with pytest.raises(RecorderBusy):
-            await recorder.record("a", [did(9)])
+            await recorder.record(batch_of("a", [did(9)]))
         disk.go.set()
         await stopping
         assert all(task.done() and not task.exception() for task in tasks)
@@ -173,7 +174,7 @@ def test_a_sender_who_hangs_up_spoils_nothing(data: str) -> None:
         gone.cancel()
         disk.go.set()
         assert (await stays).duplicate == 0
-        assert (await recorder.record("a", [did(0)])).duplicate == 1
+        assert (await recorder.record(batch_of("a", [did(0)]))).duplicate == 1
         await recorder.stop()
         await disk.close()
 

@@ -11,8 +11,9 @@ import pytest
 from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, DeviceType, Link, Person
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
+from rapport.store.batch import batch_of
 from rapport.store.engines import store_at
-from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Batch, Position, Recorded, Store
+from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Position, Recorded, Store
 
 NOON = Instant(1_767_268_800_000)
 
@@ -61,7 +62,7 @@ def on(data: str, work: Callable[[Store], Awaitable[None]]) -> None:
 
 
 async def record(store: Store, *activities: Activity, account: str = "a") -> Recorded:
-    (recorded,) = await store.record([Batch(account, activities)])
+    (recorded,) = await store.record([batch_of(account, activities)])
     return recorded
 
 
@@ -134,7 +135,12 @@ def test_an_outcome_tells_the_new_by_type_and_counts_the_rest(data: str) -> None
 def test_batches_of_one_group_are_counted_each_on_its_own(data: str) -> None:
     async def work(store: Store) -> None:
         outcomes = await store.record(
-            [Batch("a", [did()]), Batch("a", [did()]), Batch("b", [did()]), Batch("a", [did(after=1), did()])]
+            [
+                batch_of("a", [did()]),
+                batch_of("a", [did()]),
+                batch_of("b", [did()]),
+                batch_of("a", [did(after=1), did()]),
+            ]
         )
         assert [(sum(each.accepted.values()), each.duplicate) for each in outcomes] == [(1, 0), (0, 1), (1, 0), (1, 1)]
 
@@ -221,7 +227,7 @@ def test_a_failed_commit_leaves_nothing_and_the_store_goes_on(data: str) -> None
             contact_id="ada", campaign_activity_id="m1", type=ActivityType.EM_OPENS, created_time=Instant(2**70)
         )
         with pytest.raises(Exception, match=r"."):
-            await store.record([Batch("a", [unstorable]), Batch("a", [broken])])
+            await store.record([batch_of("a", [unstorable]), batch_of("a", [broken])])
         assert await store.activities("a", "ada", query()) is None
         assert sum((await record(store, did())).accepted.values()) == 1
 

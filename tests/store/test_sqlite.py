@@ -13,9 +13,10 @@ from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, ActivityTyp
 from rapport.cli.command import opened
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.sample import sample
+from rapport.store.batch import batch_of
 from rapport.store.engines import store_at
-from rapport.store.protocol import Batch, Store
-from rapport.store.sqlite import keys, reader
+from rapport.store.protocol import Store
+from rapport.store.sqlite import reader, write
 from rapport.store.sqlite.connection import DATABASE, connect
 
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
     async def fill() -> None:
         async with opened(str(tmp_path / "data")) as store:
-            await store.record([Batch("default", list(sample(50, seed=1)))])
+            await store.record([batch_of("default", list(sample(50, seed=1)))])
 
     asyncio.run(fill())
     return tmp_path / "data"
@@ -49,9 +50,9 @@ def test_a_page_is_a_merge_of_ranges_of_the_clustered_key_without_a_sort(
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]
 
 
-@pytest.mark.parametrize("name", [*keys.SQL, *(name for name in reader.SQL if not name.endswith("_of_type"))])
+@pytest.mark.parametrize("name", [*write.SQL, *(name for name in reader.SQL if not name.endswith("_of_type"))])
 def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
-    sql = {**reader.SQL, **keys.SQL}[name]
+    sql = {**reader.SQL, **write.SQL}[name]
     if name in {"newest_first", "readable"}:
         return
     steps = plan(connect(folder, patience=1), sql)

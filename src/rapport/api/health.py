@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from rapport import metrics
 from rapport.api.answers import json_answer
+from rapport.api.handler import get
 from rapport.store.protocol import Store
 
 HEALTHZ: Final = "/healthz"
@@ -24,9 +25,9 @@ class Health:
     def routes(self) -> list[Route]:
         """The routes that need no token."""
         return [
-            Route(HEALTHZ, self.alive, methods=["GET"]),
-            Route(READYZ, self.ready, methods=["GET"]),
-            Route(METRICS, self.metrics, methods=["GET"]),
+            get(HEALTHZ, self.alive),
+            get(READYZ, self.ready),
+            get(METRICS, self.metrics),
         ]
 
     async def alive(self, _request: Request) -> Response:

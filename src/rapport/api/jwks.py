@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rapport.api.handler import get
 from rapport.auth.watch import KeyWatch
 
 JWKS: Final = "/.well-known/jwks.json"
@@ -19,7 +20,7 @@ class PublishedKeys:
 
     def routes(self) -> list[Route]:
         """The well-known route."""
-        return [Route(JWKS, self.jwks, methods=["GET"])]
+        return [get(JWKS, self.jwks)]
 
     async def jwks(self, _request: Request) -> Response:
         """All keys whose tokens are good."""

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport import __version__
+from rapport.api.handler import get
 from rapport.api.operations import OPENAPI, OPERATIONS
 from rapport.api.problems import ErrorBody
 from rapport.api.track import Receipt
@@ -54,7 +55,7 @@ class Description:
 
     def routes(self) -> list[Route]:
         """The route of the description."""
-        return [Route(OPENAPI, self.openapi, methods=["GET"])]
+        return [get(OPENAPI, self.openapi)]
 
     async def openapi(self, _request: Request) -> Response:
         """The description."""

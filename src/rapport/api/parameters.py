@@ -1,6 +1,7 @@
 """Every encoding in which clients send a parameter, and the one value that it means (contract 1.1 to 1.3)."""
 
 import re
+from functools import lru_cache
 from typing import Final, NoReturn, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,17 @@ def read_query(query_string: bytes) -> Query:
     for name, value in pairs:
         query.setdefault(name, []).append(value)
     return query
+
+
+@lru_cache(maxsize=512)
+def page_or_cursor(query_string: bytes, default_types: tuple[ActivityType, ...]) -> PageRequest | str:
+    """What a query asks for: its cursor if it has one, else the first page of what its parameters say (choice 12).
+
+    Remembered, because a client asks the same of many contacts. Raises InvalidField.
+    """
+    query = read_query(query_string)
+    cursor = _one(query, "next" if "next" in query else "cursor")
+    return first_page(query, default_types) if cursor is None else cursor
 
 
 def first_page(query: Query, default_types: tuple[ActivityType, ...]) -> PageRequest:
@@ -117,8 +129,3 @@ def _bound(query: Query, name: str) -> Instant | None:
         raise InvalidField(
             name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:40]!r}"
         ) from None
-
-
-def cursor_of(query: Query) -> str | None:
-    """The cursor, if one was sent: as `next`, or by its other name `cursor` (choice 11)."""
-    return _one(query, "next" if "next" in query else "cursor")

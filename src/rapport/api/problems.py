@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from rapport.api.answers import json_answer
@@ -81,31 +80,29 @@ def body_of(problem: Problem, message: str) -> bytes:
     return msgspec.json.encode([body] if problem.as_array else body)
 
 
-async def answer_rapport_error(request: Request, error: Exception) -> Response:
+def answer_for(error: RapportError, request_id: str) -> Response:
     """The answer for a failure of ours."""
     problem = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     headers = {}
     if isinstance(error, InvalidToken):
-        _log.info("token refused", request_id=request.scope["request_id"], reason=str(error))
+        _log.info("token refused", request_id=request_id, reason=str(error))
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, Forbidden) and error.scope is not None:
         headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     elif isinstance(error, Throttled | RecorderBusy):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, StoreUnavailable):
-        _log.warning("store unavailable", request_id=request.scope["request_id"], reason=str(error))
+        _log.warning("store unavailable", request_id=request_id, reason=str(error))
         headers["retry-after"] = str(_RETRY_UNAVAILABLE)
     return json_answer(body_of(problem, problem.message or str(error)), problem.status, headers)
 
 
-async def answer_router(_request: Request, error: Exception) -> Response:
+def answer_of_router(error: HTTPException) -> Response:
     """The answer for a route or a method that there is not."""
-    if not isinstance(error, HTTPException):
-        raise error
     problem = _OF_THE_ROUTER[error.status_code]
     return json_answer(body_of(problem, problem.message or ""), problem.status, error.headers)
 
 
-async def answer_internal(_request: Request, _error: Exception) -> Response:
+def answer_internal() -> Response:
     """The answer for what nobody foresaw. What it was is in the log."""
     return json_answer(body_of(INTERNAL, INTERNAL.message or ""), INTERNAL.status)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,12 +15,14 @@ from rapport.activity import Activity
 from rapport.api.answers import json_answer
 from rapport.api.body import read_lines
 from rapport.api.door import admit
+from rapport.api.handler import post
 from rapport.auth.gate import Gate
 from rapport.auth.scope import Scope
 from rapport.errors import InvalidField, StoreUnavailable
 from rapport.instant import Instant
 from rapport.recording.lines import Rejection, activity_of_json, rejection_of
 from rapport.recording.record import Recorder
+from rapport.store.batch import Batch, Gathering
 
 ACTIVITIES: Final = "/track/v1/activities"
 
@@ -48,15 +50,15 @@ class Track:
 
     def routes(self) -> list[Route]:
         """The routes by which activities come in."""
-        return [Route(ACTIVITIES, self.record_activities, methods=["POST"])]
+        return [post(ACTIVITIES, self.record_activities)]
 
     async def record_activities(self, request: Request) -> Response:
         """Record the lines of the body, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE)
-        activities, rejections = await _read(await read_lines(request))
+        batch, rejections = await _read(principal.account_id, await read_lines(request))
         try:
             async with asyncio.timeout(_PATIENCE):
-                recorded = await self._recorder.record(principal.account_id, activities)
+                recorded = await self._recorder.record(batch)
         except TimeoutError:
             raise StoreUnavailable("the commit takes too long") from None
         metrics.REJECTED.inc(len(rejections))
@@ -64,15 +66,22 @@ class Track:
         return json_answer(msgspec.json.encode(receipt))
 
 
-async def _read(lines: Sequence[bytes | msgspec.Raw]) -> tuple[list[Activity], list[Rejection]]:
+async def _read(account_id: str, lines: Sequence[bytes | msgspec.Raw]) -> tuple[Batch, list[Rejection]]:
     now = Instant(time.time_ns() // 1_000_000)
-    activities: list[Activity] = []
+    gathering = Gathering()
     rejections: list[Rejection] = []
-    for index, line in enumerate(lines):
-        if index % _SLICE == _SLICE - 1:
+    for first in range(0, len(lines), _SLICE):
+        if first:
             await asyncio.sleep(0)
+        gathering.extend(_activities(lines[first : first + _SLICE], first, now, rejections))
+    return gathering.batch(account_id), rejections
+
+
+def _activities(
+    lines: Sequence[bytes | msgspec.Raw], first: int, now: Instant, rejections: list[Rejection]
+) -> Iterator[Activity]:
+    for index, line in enumerate(lines, first):
         try:
-            activities.append(activity_of_json(line, now))
+            yield activity_of_json(line, now)
         except InvalidField as problem:
             rejections.append(rejection_of(index, problem))
-    return activities, rejections

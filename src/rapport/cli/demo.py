@@ -15,9 +15,10 @@ from rapport.cli.serve import address, run_server
 from rapport.cli.token import make
 from rapport.errors import InvalidSetting
 from rapport.instant import DAY
-from rapport.recording.importing import BATCH
+from rapport.recording.reader import CHUNK
 from rapport.sample import last, sample, star
-from rapport.store.protocol import Batch, Store
+from rapport.store.batch import batch_of
+from rapport.store.protocol import Store
 
 ACCOUNT = "default"
 
@@ -72,8 +73,8 @@ async def _load(data: str, contacts: int, seed: int) -> None:
         console = Console(stderr=True)
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task(f"Sample data for {contacts} contacts", total=None)
-            while batch := list(islice(activities, BATCH)):
-                await store.record([Batch(ACCOUNT, batch)])
+            while batch := list(islice(activities, CHUNK)):
+                await store.record([batch_of(ACCOUNT, batch)])
                 progress.update(task, advance=len(batch))
 
 

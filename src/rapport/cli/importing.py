@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import click
 import msgspec
@@ -15,10 +15,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from rapport.cli.command import account_option, data_option, now, opened, settings_for
 from rapport.errors import UnreadableFile
-from rapport.recording.files import STANDARD_INPUT, ByteFile, RejectedLine
+from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file
-from rapport.recording.lines import excerpt
+from rapport.recording.reader import Rejected
 from rapport.store.protocol import Store
+from rapport.worker import collect_garbage_rarely
 
 
 @click.command("import")
@@ -42,6 +43,7 @@ def import_files(files: tuple[str, ...], data: str | None, account: str) -> None
     reason; the exit code is then 1.
     """
     settings = settings_for(data=data)
+    collect_garbage_rarely()
     try:
         whole = asyncio.run(_import_all(settings.data, account, files))
     except KeyboardInterrupt:
@@ -97,10 +99,9 @@ def _rejected_file(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _opened_file(name: str) -> Iterator[ByteFile]:
+def _opened_file(name: str) -> Iterator[BinaryIO]:
     if name == STANDARD_INPUT:
-        # Standard input is a BufferedReader, as any binary file that is opened to read.
-        yield cast("ByteFile", sys.stdin.buffer)
+        yield sys.stdin.buffer
         return
     with contextlib.ExitStack() as files:
         try:
@@ -111,31 +112,23 @@ def _opened_file(name: str) -> Iterator[ByteFile]:
 
 
 @contextlib.contextmanager
-def _rejects(path: Path) -> Iterator[Callable[[RejectedLine], None]]:
+def _rejects(path: Path) -> Iterator[Callable[[Rejected], None]]:
     """A function that writes rejected lines to a file, which comes into being with the first of them."""
     path.unlink(missing_ok=True)
     with contextlib.ExitStack() as files:
         file: BinaryIO | None = None
 
-        def reject(line: RejectedLine) -> None:
+        def reject(line: Rejected) -> None:
             nonlocal file
             if file is None:
                 file = files.enter_context(path.open("wb"))
-            problem = line.problem
-            written = {
-                "line": line.number,
-                "field": problem.field,
-                "value": excerpt(problem.value),
-                "reason": problem.reason,
-                "text": line.text,
-            }
-            file.write(msgspec.json.encode(written) + b"\n")
+            file.write(msgspec.json.encode(line) + b"\n")
 
         yield reject
 
 
 @contextlib.contextmanager
-def _bar(file: ByteFile, name: str, receipt: Receipt) -> Iterator[Callable[[], None]]:
+def _bar(file: BinaryIO, name: str, receipt: Receipt) -> Iterator[Callable[[], None]]:
     """A bar on a terminal that follows the file, and the counts beside it."""
     console = Console(stderr=True)
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
@@ -150,7 +143,8 @@ def _bar(file: ByteFile, name: str, receipt: Receipt) -> Iterator[Callable[[], N
         task = progress.add_task(name, total=size, told="")
 
         def show() -> None:
-            done = file.tell() if size is not None else 0
+            # The process that reads moves the same position.
+            done = os.lseek(file.fileno(), 0, os.SEEK_CUR) if size is not None else 0
             progress.update(task, completed=done, told=_told(receipt))
 
         yield show

@@ -9,9 +9,10 @@ from typing import Final
 import structlog
 
 from rapport import metrics
-from rapport.activity import TYPE_NAMES, Activity
+from rapport.activity import TYPE_NAMES
 from rapport.errors import RecorderBusy, StoreUnavailable
-from rapport.store.protocol import Batch, Recorded, Store
+from rapport.store.batch import Batch
+from rapport.store.protocol import Recorded, Store
 
 GROUP: Final = 10_000
 """Activities in one commit, when more than these wait: what comes behind them must not wait for all at once."""
@@ -59,20 +60,20 @@ class Recorder:
         if self._task is not None:
             await self._task
 
-    async def record(self, account_id: str, activities: Sequence[Activity]) -> Recorded:
-        """Record the activities; they are durable when this returns.
+    async def record(self, batch: Batch) -> Recorded:
+        """Record a batch; it is durable when this returns.
 
         Raises RecorderBusy when too many wait already, StoreUnavailable when they could not be committed:
-        in both cases the same activities may be sent again.
+        in both cases the same batch may be sent again.
         """
-        if not activities:
+        if not batch.size:
             return Recorded(accepted={}, duplicate=0)
-        full = self._queue and self._activities_waiting + len(activities) > self._most_waiting
+        full = self._queue and self._activities_waiting + batch.size > self._most_waiting
         if self._stopping or full:
             raise RecorderBusy(_RETRY_AFTER)
-        waiting = _Waiting(Batch(account_id, activities), asyncio.get_running_loop().create_future())
+        waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        self._count_waiting(len(activities))
+        self._count_waiting(batch.size)
         self._arrived.set()
         return await waiting.recorded
 
@@ -87,14 +88,14 @@ class Recorder:
 
     def _next_group(self) -> list[_Waiting]:
         group = [self._queue.popleft()]
-        size = len(group[0].batch.activities)
-        while self._queue and size + len(self._queue[0].batch.activities) <= GROUP:
+        size = group[0].batch.size
+        while self._queue and size + self._queue[0].batch.size <= GROUP:
             group.append(self._queue.popleft())
-            size += len(group[-1].batch.activities)
+            size += group[-1].batch.size
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:
-        size = sum(len(waiting.batch.activities) for waiting in group)
+        size = sum(waiting.batch.size for waiting in group)
         began = time.perf_counter()
         try:
             recorded = await self._store.record([waiting.batch for waiting in group])

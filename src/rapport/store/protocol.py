@@ -12,13 +12,7 @@ import msgspec
 
 from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.instant import Instant
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """Activities of one account that came in together and are counted together."""
-
-    account_id: str
-    activities: Sequence[Activity]
+from rapport.store.batch import Batch
 
 
 class Recorded(msgspec.Struct, frozen=True):

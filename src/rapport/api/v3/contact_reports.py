@@ -8,7 +8,8 @@ from rapport.activity import ActivityType, is_id
 from rapport.api.answers import json_answer
 from rapport.api.cursor import open_cursor, seal_cursor
 from rapport.api.door import admit
-from rapport.api.parameters import Query, cursor_of, first_page, read_query
+from rapport.api.handler import get
+from rapport.api.parameters import page_or_cursor
 from rapport.api.wire import tracking_activities_page
 from rapport.auth.gate import Gate
 from rapport.auth.scope import Privilege, Scope
@@ -32,14 +33,14 @@ class ContactReports:
 
     def routes(self) -> list[Route]:
         """The routes of these reports. `path`: an id with a slash in it is a malformed id, not another route."""
-        return [Route(ACTIVITY_DETAILS, self.activity_details, methods=["GET"])]
+        return [get(ACTIVITY_DETAILS, self.activity_details)]
 
     async def activity_details(self, request: Request) -> Response:
         """A page of what the contact did, newest first."""
         principal = await admit(self._gate, request, Scope.CONTACT_DATA, Privilege.REPORTS)
         contact_id: str = request.path_params["contact_id"]
         path = f"/v3/reports/contact_reports/{contact_id}/activity_details"
-        wanted = self._wanted(read_query(request.scope["query_string"]), principal.account_id, path)
+        wanted = self._wanted(request.scope["query_string"], principal.account_id, path)
         if not is_id(contact_id):
             raise MalformedContactId
         page = await activity_details(self._store, principal.account_id, contact_id, wanted)
@@ -48,9 +49,8 @@ class ContactReports:
             href = f"{path}?next={seal_cursor(self._keys.keys.sealing, principal.account_id, path, page.next)}"
         return json_answer(tracking_activities_page(contact_id, page, with_names=wanted.with_names, next_href=href))
 
-    def _wanted(self, query: Query, account_id: str, path: str) -> PageRequest:
-        """The page that a cursor stands for, else the first one of what the parameters ask for (choice 12)."""
-        cursor = cursor_of(query)
-        if cursor is None:
-            return first_page(query, self._default_types)
-        return open_cursor(self._keys.keys.sealing, account_id, path, cursor)
+    def _wanted(self, query_string: bytes, account_id: str, path: str) -> PageRequest:
+        wanted = page_or_cursor(query_string, self._default_types)
+        if isinstance(wanted, str):
+            return open_cursor(self._keys.keys.sealing, account_id, path, wanted)
+        return wanted

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 import apsw
@@ -13,7 +14,7 @@ from rapport.errors import StoreUnavailable
 
 DATABASE: Final = "rapport.db"
 
-Values: TypeAlias = Mapping[str, str | int | None] | tuple[str | int | None, ...]
+Values: TypeAlias = "Mapping[str, str | int | apsw.CArrayBinding | None] | tuple[str | int | None, ...]"
 """What a statement's parameters are bound to."""
 
 _PASSING: Final = (
@@ -30,13 +31,25 @@ _PASSING: Final = (
 )
 
 
-@contextmanager
-def told_as_unavailable() -> Iterator[None]:
+class _ToldAsUnavailable:
+    """A context that is entered for every page: no generator to make."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if isinstance(problem, _PASSING):
+            raise StoreUnavailable(f"the database can't be used now: {problem}") from problem
+
+
+def told_as_unavailable() -> _ToldAsUnavailable:
     """Tell the engine's failures that are the machine's, not ours, as StoreUnavailable."""
-    try:
-        yield
-    except _PASSING as problem:
-        raise StoreUnavailable(f"the database can't be used now: {problem}") from problem
+    return _TOLD_AS_UNAVAILABLE
+
+
+_TOLD_AS_UNAVAILABLE: Final = _ToldAsUnavailable()
 
 
 def make_folder(folder: Path) -> None:

@@ -1,30 +1,16 @@
-"""From the public ids of a batch to the keys of this file.
+"""From the public ids of a batch to the keys of this file; what is named for the first time comes into being."""
 
-What is named for the first time comes into being; what is stated of the known is learnt. Each function runs
-within the writer's transaction.
-"""
-
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import apsw
 
-from rapport.activity import Activity, Link, Person
 from rapport.instant import Instant
-from rapport.store.facts import Facts, facts_of_campaign_activities, facts_of_contacts, overrides
+from rapport.store.batch import NamedCampaignActivity, NamedLink, Stated
+from rapport.store.facts import overrides
 from rapport.store.sqlite.connection import every, one
-from rapport.store.statements import read_statements
-
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "write.sql")
+from rapport.store.sqlite.write import SQL
 
 Named: TypeAlias = dict[str, str | int | None]
-
-_LEARN: Final = {
-    "email_address": SQL["learn_email_address"],
-    "first_name": SQL["learn_first_name"],
-    "last_name": SQL["learn_last_name"],
-}
 
 
 def account_key(connection: apsw.Connection, account_id: str, now: Instant) -> int:
@@ -35,97 +21,40 @@ def account_key(connection: apsw.Connection, account_id: str, now: Instant) -> i
     return _made(connection, "add_account", {"account_id": account_id, "created_time": now})
 
 
-def contact_keys(connection: apsw.Connection, account: int, activities: Iterable[Activity]) -> dict[str, int]:
-    """The keys of the activities' contacts, by contact id."""
-    facts_by_contact = facts_of_contacts(activities)
-    keys = {}
-    for contact_id in {activity.contact_id: None for activity in activities}:
-        facts = facts_by_contact.get(contact_id, {})
-        named: Named = {"account": account, "contact_id": contact_id}
-        row = one(connection, SQL["contact"], named)
+def link_keys(connection: apsw.Connection, campaign_activities: list[int], links: list[NamedLink]) -> list[int]:
+    """The keys of the links that were clicked, by their places; `campaign_activities` are keys by places."""
+    keys = []
+    for place, link_url, url_id in links:
+        clicked: Named = {"campaign_activity": campaign_activities[place], "link_url": link_url, "url_id": url_id}
+        keys.append(_found_or_made(connection, "link", "add_link", clicked))
+    return keys
+
+
+def campaign_activity_keys(connection: apsw.Connection, account: int, named: list[NamedCampaignActivity]) -> list[int]:
+    """The keys of campaign activities, by their places; what is stated of them is learnt."""
+    keys = []
+    for campaign_activity_id, name, campaign_id in named:
+        called: Named = {"account": account, "campaign_activity_id": campaign_activity_id}
+        row = one(connection, SQL["campaign_activity"], called)
         if row is None:
-            stated: Named = {field: facts[field].value if field in facts else None for field in _LEARN}
-            keys[contact_id] = _made(connection, "add_contact", {**named, **stated})
-            continue
-        keys[contact_id], *known = row
-        for field, value in zip(_LEARN, known, strict=True):
-            if field in facts and facts[field].value != value:
-                stated_now = {
-                    "contact": row[0],
-                    "stated": facts[field].value,
-                    "created_time": facts[field].created_time,
-                }
-                connection.execute(_LEARN[field], stated_now)
+            row = (_made(connection, "add_campaign_activity", called), None, None, None, None)
+        key, known_name, name_time, known_campaign, campaign_time = row
+        if name is not None and overrides(name, known_name, name_time):
+            _learn_name(connection, key, name, known_name)
+        if campaign_id is not None and overrides(campaign_id, known_campaign, campaign_time):
+            _learn_campaign(connection, account, key, campaign_id)
+        keys.append(key)
     return keys
 
 
-def person_numbers(
-    connection: apsw.Connection, contacts: dict[str, int], activities: Iterable[Activity]
-) -> dict[tuple[int, Person], int]:
-    """The number of each thing said of a contact, by the contact's key and what was said."""
-    numbers: dict[tuple[int, Person], int] = {}
-    for activity in activities:
-        person = activity.person
-        if person is None or (contacts[activity.contact_id], person) in numbers:
-            continue
-        contact = contacts[activity.contact_id]
-        said: Named = {
-            "contact": contact,
-            "email_address": person.email_address,
-            "first_name": person.first_name,
-            "last_name": person.last_name,
-        }
-        numbers[contact, person] = _found_or_made(connection, "person", "add_person", said)
-    return numbers
-
-
-def link_keys(
-    connection: apsw.Connection, campaign_activities: dict[str, int], activities: Iterable[Activity]
-) -> dict[tuple[int, Link], int]:
-    """The keys of the links that were clicked, by campaign activity and link."""
-    keys: dict[tuple[int, Link], int] = {}
-    for activity in activities:
-        link = activity.link
-        if link is None or (campaign_activities[activity.campaign_activity_id], link) in keys:
-            continue
-        campaign_activity = campaign_activities[activity.campaign_activity_id]
-        clicked: Named = {"campaign_activity": campaign_activity, "link_url": link.link_url, "url_id": link.url_id}
-        keys[campaign_activity, link] = _found_or_made(connection, "link", "add_link", clicked)
-    return keys
-
-
-def campaign_activity_keys(connection: apsw.Connection, account: int, activities: Iterable[Activity]) -> dict[str, int]:
-    """The keys of the activities' campaign activities, by campaign activity id."""
-    keys = {}
-    for campaign_activity_id, facts in facts_of_campaign_activities(activities).items():
-        named: Named = {"account": account, "campaign_activity_id": campaign_activity_id}
-        row = one(connection, SQL["campaign_activity"], named)
-        if row is None:
-            row = (_made(connection, "add_campaign_activity", named), None, None, None, None)
-        keys[campaign_activity_id] = row[0]
-        _learn_name(connection, row[0], facts, known=row[1], known_time=row[2])
-        _learn_campaign(connection, account, row[0], facts, known=row[3], known_time=row[4])
-    return keys
-
-
-def _learn_name(
-    connection: apsw.Connection, key: int, facts: Facts, *, known: str | None, known_time: int | None
-) -> None:
-    name = facts.get("campaign_activity_name")
-    if name is None or not overrides(name, known, known_time):
-        return
-    stated = {"key": key, "campaign_activity_name": name.value, "name_time": name.created_time}
+def _learn_name(connection: apsw.Connection, key: int, name: Stated, known: str | None) -> None:
+    stated: Named = {"key": key, "campaign_activity_name": name.value, "name_time": name.created_time}
     connection.execute(SQL["name_campaign_activity"], stated)
     if name.value != known:
         connection.execute(SQL["revise_campaign_activities"])
 
 
-def _learn_campaign(
-    connection: apsw.Connection, account: int, key: int, facts: Facts, *, known: str | None, known_time: int | None
-) -> None:
-    campaign_id = facts.get("campaign_id")
-    if campaign_id is None or not overrides(campaign_id, known, known_time):
-        return
+def _learn_campaign(connection: apsw.Connection, account: int, key: int, campaign_id: Stated) -> None:
     named: Named = {"account": account, "campaign_id": campaign_id.value}
     campaign = _found_or_made(connection, "campaign", "add_campaign", named)
     placed = {"key": key, "campaign": campaign, "campaign_time": campaign_id.created_time}

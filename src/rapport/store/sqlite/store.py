@@ -11,7 +11,8 @@ import apsw
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
-from rapport.store.protocol import ActivityQuery, ActivityRows, Batch, Recorded, RequestCount
+from rapport.store.batch import Batch
+from rapport.store.protocol import ActivityQuery, ActivityRows, Recorded, RequestCount
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.connection import connect, make_folder

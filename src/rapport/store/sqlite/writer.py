@@ -1,27 +1,19 @@
 """The one that writes: a group of batches in one transaction, on a connection and in a thread of its own."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
 import apsw
 
-from rapport.activity import Activity, ActivityType
 from rapport.instant import DAY, SECOND, Instant
-from rapport.store.facts import first_deliveries
-from rapport.store.protocol import Batch, Recorded, RequestCount
+from rapport.store.batch import Batch
+from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
-from rapport.store.sqlite.keys import (
-    SQL,
-    Named,
-    account_key,
-    campaign_activity_keys,
-    contact_keys,
-    link_keys,
-    person_numbers,
-)
+from rapport.store.sqlite.contacts import Contacts
+from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
+from rapport.store.sqlite.write import SQL
 
 _CHECKPOINT_PAGES: Final = 4_000
 """When the log has grown by so many pages, 16 MB, it is put back into the database: after the answer, not before."""
@@ -32,6 +24,7 @@ class Writer:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._contacts = Contacts(connection)
         self._log_pages = 0
         connection.pragma("wal_autocheckpoint", 0)
         connection.set_wal_hook(self._remember_log_pages)
@@ -53,40 +46,60 @@ class Writer:
 
     def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: then nothing of them is there."""
-        with transaction(self._connection):
-            return [self._record(batch) for batch in batches]
+        try:
+            with transaction(self._connection):
+                self._contacts.begin()
+                recorded = [self._record(batch) for batch in batches]
+        except BaseException:
+            self._contacts.forget()
+            raise
+        self._contacts.committed()
+        return recorded
 
     def _record(self, batch: Batch) -> Recorded:
-        connection, activities = self._connection, batch.activities
+        connection = self._connection
         account = account_key(connection, batch.account_id, _now())
-        campaign_activities = campaign_activity_keys(connection, account, activities)
-        contacts = contact_keys(connection, account, activities)
-        persons = person_numbers(connection, contacts, activities)
-        links = link_keys(connection, campaign_activities, activities)
-
-        def row(activity: Activity) -> tuple[str | int | None, ...]:
-            contact, campaign_activity = (
-                contacts[activity.contact_id],
-                campaign_activities[activity.campaign_activity_id],
-            )
-            return (
-                contact,
-                activity.type,
-                activity.created_time,
-                activity.identity,
-                campaign_activity,
-                None if activity.person is None else persons[contact, activity.person],
-                None if activity.link is None else links[campaign_activity, activity.link],
-                activity.device_type,
-                activity.bounce_code,
-                activity.opt_out_reason,
-                activity.event_id,
-            )
-
-        # In the order of the key, so that neighbours are written while their page is at hand.
-        rows = sorted(map(row, first_deliveries(activities)), key=itemgetter(0, 1, 2, 3))
-        accepted = Counter(ActivityType(kind) for (kind,) in connection.executemany(SQL["add_activity"], rows))
-        return Recorded(accepted=accepted, duplicate=len(activities) - accepted.total())
+        contacts, persons = self._contacts.resolve(account, batch)
+        campaign_activities = campaign_activity_keys(connection, account, batch.campaign_activities)
+        links = link_keys(connection, campaign_activities, batch.links)
+        accepted = {}
+        for kind, rows in batch.rows.items():
+            values = [
+                (
+                    contacts[contact],
+                    kind,
+                    created_time,
+                    identity,
+                    campaign_activities[campaign_activity],
+                    None if said is None else persons[said],
+                    None if link is None else links[link],
+                    device_type,
+                    bounce_code,
+                    opt_out_reason,
+                    event_id,
+                )
+                for (
+                    contact,
+                    created_time,
+                    identity,
+                    campaign_activity,
+                    said,
+                    link,
+                    device_type,
+                    bounce_code,
+                    opt_out_reason,
+                    event_id,
+                ) in rows
+            ]
+            # In the order of the key, so that neighbours are written while their page is at hand.
+            values.sort(key=itemgetter(0))
+            before = connection.total_changes()
+            connection.executemany(SQL["add_activity"], values)
+            accepted[kind] = connection.total_changes() - before
+        return Recorded(
+            accepted={kind: count for kind, count in accepted.items() if count},
+            duplicate=batch.size - sum(accepted.values()),
+        )
 
     def check(self) -> None:
         """Return if nothing keeps this from writing."""

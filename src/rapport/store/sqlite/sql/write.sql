@@ -5,23 +5,21 @@ SELECT key FROM account WHERE account_id = :account_id;
 INSERT INTO account (account_id, created_time) VALUES (:account_id, :created_time)
 ON CONFLICT DO NOTHING RETURNING key;
 
--- contact: what is known of a contact. Served by unique (account, contact_id).
-SELECT key, email_address, first_name, last_name FROM contact
-WHERE account = :account AND contact_id = :contact_id;
+-- contacts: what is known of contacts. Served by unique (account, contact_id).
+SELECT contact_id, key, email_address, first_name, last_name
+FROM carray(:contact_ids) AS wanted
+CROSS JOIN contact ON contact.account = :account AND contact.contact_id = wanted.value;
 
 -- add_contact: a contact comes into being.
-INSERT INTO contact (account, contact_id, email_address, first_name, last_name)
-VALUES (:account, :contact_id, :email_address, :first_name, :last_name) RETURNING key;
+INSERT INTO contact (account, contact_id, email_address, first_name, last_name) VALUES (?, ?, ?, ?, ?) RETURNING key;
 
--- person: whether exactly this was said of the contact before. Served by the primary key.
-SELECT number FROM person
-WHERE contact = :contact AND email_address IS :email_address AND first_name IS :first_name AND last_name IS :last_name;
+-- persons: what was said of contacts before. Served by the primary key.
+SELECT contact, number, email_address, first_name, last_name
+FROM carray(:contacts) AS wanted
+CROSS JOIN person ON person.contact = wanted.value;
 
--- add_person: something new is said of the contact.
-INSERT INTO person (contact, number, email_address, first_name, last_name)
-SELECT :contact, coalesce(max(number), 0) + 1, :email_address, :first_name, :last_name FROM person
-WHERE contact = :contact
-RETURNING number;
+-- add_person: something new is said of a contact.
+INSERT INTO person (contact, number, email_address, first_name, last_name) VALUES (?, ?, ?, ?, ?);
 
 -- learn_email_address: known now, unless a later activity stated another one. Served by the primary keys.
 UPDATE contact SET email_address = :stated
@@ -30,7 +28,8 @@ WHERE key = :contact AND NOT EXISTS (
     WHERE person.contact = :contact AND person.email_address <> :stated
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
       AND later.created_time > :created_time AND later.person = person.number
-);
+)
+RETURNING key;
 
 -- learn_first_name: the same for the first name.
 UPDATE contact SET first_name = :stated
@@ -39,7 +38,8 @@ WHERE key = :contact AND NOT EXISTS (
     WHERE person.contact = :contact AND person.first_name <> :stated
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
       AND later.created_time > :created_time AND later.person = person.number
-);
+)
+RETURNING key;
 
 -- learn_last_name: the same for the last name.
 UPDATE contact SET last_name = :stated
@@ -48,7 +48,8 @@ WHERE key = :contact AND NOT EXISTS (
     WHERE person.contact = :contact AND person.last_name <> :stated
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
       AND later.created_time > :created_time AND later.person = person.number
-);
+)
+RETURNING key;
 
 -- campaign_activity: what is known of a campaign activity. Served by unique (account, campaign_activity_id).
 SELECT campaign_activity.key, campaign_activity_name, name_time, campaign_id, campaign_time
@@ -86,7 +87,7 @@ INSERT INTO tracking_activity (
     contact, type, created_time, identity, campaign_activity,
     person, link, device_type, bounce_code, opt_out_reason, event_id
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING RETURNING type;
+ON CONFLICT DO NOTHING;
 
 -- count_request: one more request of a client; beyond :a_second in its second, the day's count stays.
 INSERT INTO request_count (client_id, second, in_second, day, in_day) VALUES (:client_id, :second, 1, :day, 1)

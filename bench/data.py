@@ -1,0 +1,60 @@
+"""What is measured on: made-up activities of a given number of contacts, the same in every run."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from rapport.activity import Activity, ActivityType, DeviceType, Link, Person
+from rapport.cli.command import opened
+from rapport.instant import Instant
+from rapport.recording.lines import json_of
+from rapport.store.batch import batch_of
+
+BEGIN: Final = Instant(1_700_000_000_000)
+CAMPAIGN_ACTIVITIES: Final = 300
+_TYPES: Final = [ActivityType.EM_SENDS] * 8 + [ActivityType.EM_OPENS] * 7 + [ActivityType.EM_CLICKS] * 3
+_RARE: Final = [ActivityType.EM_BOUNCES, ActivityType.EM_OPTOUTS]
+
+
+def contact_id(number: int) -> str:
+    """The id of a contact of the made-up world."""
+    return f"{number:08x}-8b52-4b4a-97b7-50923ceb3ffd"
+
+
+def activities(count: int, contacts: int, seed: int = 5) -> Iterator[Activity]:
+    """So many activities, in the order of their time, of contacts in no order at all."""
+    dice = random.Random(seed)
+    types = _TYPES + _RARE
+    links = [Link(link_url=f"https://shop.example.com/{page}") for page in range(10)]
+    for number in range(count):
+        contact = dice.randrange(contacts)
+        kind = dice.choice(types)
+        clicked = kind is ActivityType.EM_CLICKS
+        yield Activity(
+            contact_id=contact_id(contact),
+            campaign_activity_id=f"fe8c43d5-9718-4b5f-b463-{dice.randrange(CAMPAIGN_ACTIVITIES):012}",
+            type=kind,
+            created_time=Instant(BEGIN + number * 37),
+            person=Person(email_address=f"ada.{contact}@example.com"),
+            link=dice.choice(links) if clicked else None,
+            device_type=DeviceType.MOBILE if clicked else None,
+        )
+
+
+def write_file(file: Path, count: int, contacts: int) -> None:
+    """The activities as NDJSON, each with the name that its campaign activity has."""
+    with file.open("wb") as lines:
+        for activity in activities(count, contacts):
+            lines.write(json_of(activity) + b"\n")
+
+
+async def fill(data: str, made: Iterator[Activity]) -> int:
+    """Record the activities in the store at `data`, and say how many there were."""
+    filled = 0
+    async with opened(data) as store:
+        while batch := [activity for _, activity in zip(range(20_000), made, strict=False)]:
+            await store.record([batch_of("default", batch)])
+            filled += len(batch)
+    return filled
+

@@ -1,0 +1,10 @@
+"""`python -m bench.lines COUNT CONTACTS`: made-up activities as NDJSON on standard output, for a pipe."""
+
+import sys
+
+from bench.data import activities
+from rapport.recording.lines import json_of
+
+if __name__ == "__main__":
+    for activity in activities(int(sys.argv[1]), int(sys.argv[2])):
+        sys.stdout.buffer.write(json_of(activity) + b"\n")

@@ -1,0 +1,103 @@
+"""How fast is a page? Against a ready body of the same size, and against the same endpoint written the usual way."""
+
+import asyncio
+import random
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from bench.data import activities, contact_id, fill
+from bench.load import BIN, free_port, granian, rapport, requests_a_second, server
+from bench.measure import Measure, at_least
+from rapport.cli.token import token as token_command
+
+TYPES = ("em_sends", "em_opens", "em_clicks")
+
+
+def measure(*, small: bool) -> list[Measure]:
+    """Pages of 100 and of 10, requests a second."""
+    count, seconds = (20_000, 1) if small else (1_000_000, 6)
+    contacts = count // 250
+    measures = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = f"{folder}/data"
+        asyncio.run(fill(data, activities(count, contacts)))
+        token = make_token(data)
+        for limit in (100, 10):
+            paths = _paths(Path(folder), contacts, limit)
+            size = _size_of_one(data, token, paths)
+            ours, static, usual = [], [], []
+            # In turns, so that a slow minute of the machine is everybody's.
+            for _ in range(1 if small else 3):
+                ours.append(_rapport(data, token, paths, seconds))
+                static.append(_static(size, paths, seconds))
+                usual.append(_usual(data, token, paths, seconds))
+            rate = max(ours)
+            page = f"page of {limit}, {len(TYPES)} types, {count:,} activities"
+            measures += [
+                at_least(
+                    0.12 if limit == 100 else 0,
+                    question=page,
+                    value=rate,
+                    unit="requests/s",
+                    yardstick=f"a ready body of {size:,} bytes, {max(static):,.0f}/s",
+                    ratio=rate / max(static),
+                ),
+                at_least(
+                    5,
+                    question=page,
+                    value=rate,
+                    unit="requests/s",
+                    yardstick=f"FastAPI, SQLAlchemy, aiosqlite, {max(usual):,.0f}/s",
+                    ratio=rate / max(usual),
+                ),
+            ]
+    return measures
+
+
+def make_token(data: str) -> str:
+    """A token for the default account."""
+    from click.testing import CliRunner
+
+    return CliRunner().invoke(token_command, ["--data", data]).stdout.strip()
+
+
+def _paths(folder: Path, contacts: int, limit: int) -> Path:
+    dice = random.Random(1)
+    asked = "&".join(f"tracking_activity_type={name}" for name in TYPES)
+    lines = [
+        f"/v3/reports/contact_reports/{contact_id(dice.randrange(contacts))}/activity_details?{asked}&limit={limit}\n"
+        for _ in range(2_000)
+    ]
+    file = folder / f"paths-{limit}"
+    file.write_text("".join(lines))
+    return file
+
+
+def _rapport(data: str, token: str, paths: Path, seconds: float) -> float:
+    port = free_port()
+    with server(rapport(data, port), port, {"RAPPORT_LIMITS": "off"}):
+        return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
+
+
+def _size_of_one(data: str, token: str, paths: Path) -> int:
+    port = free_port()
+    path = paths.read_text().splitlines()[0]
+    with server(rapport(data, port), port):
+        answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers={"authorization": f"Bearer {token}"})
+    assert len(answer.json()["tracking_activities"]) == int(path.rpartition("=")[2])
+    return len(answer.content)
+
+
+def _static(size: int, paths: Path, seconds: float) -> float:
+    port = free_port()
+    with server(granian("bench.peers.static:application", port), port, {"BENCH_BODY": str(size)}):
+        return requests_a_second(port, "paths.lua", seconds=seconds, files=(paths,))
+
+
+def _usual(data: str, token: str, paths: Path, seconds: float) -> float:
+    port = free_port()
+    command = [str(BIN / "uvicorn"), "bench.peers.usual:application", "--port", str(port), "--log-level", "warning"]
+    with server(command, port, {"BENCH_DATA": data}):
+        return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))

@@ -1,0 +1,130 @@
+"""The same endpoint, over the same database file, written the usual way: FastAPI, pydantic, SQLAlchemy, aiosqlite.
+
+BENCH_DATA names the data directory. As usual, the token is verified on every request, rows become objects, objects
+become models, and models become JSON.
+"""
+
+import json
+import os
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, Header, HTTPException, Query
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from pydantic import BaseModel, Field
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
+
+from rapport.activity import TYPE_NAMES, TYPES
+
+_DATA: Final = Path(os.environ["BENCH_DATA"])
+_KEY: Final = RSAKey.import_key(json.loads(next(_DATA.glob("signing-keys*")).read_bytes())["signing"][0]["jwk"])
+
+engine = create_async_engine(f"sqlite+aiosqlite:///{_DATA / 'rapport.db'}")
+sessions = async_sessionmaker(engine)
+application = FastAPI()
+
+
+class Table(DeclarativeBase):
+    """The tables."""
+
+
+class Contact(Table):
+    """Who."""
+
+    __tablename__ = "contact"
+    key: Mapped[int] = mapped_column(primary_key=True)
+    contact_id: Mapped[str]
+
+
+class CampaignActivity(Table):
+    """With what."""
+
+    __tablename__ = "campaign_activity"
+    key: Mapped[int] = mapped_column(primary_key=True)
+    campaign_activity_id: Mapped[str]
+    campaign_activity_name: Mapped[str | None]
+
+
+class TrackingActivity(Table):
+    """What and when."""
+
+    __tablename__ = "tracking_activity"
+    contact: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[int] = mapped_column(primary_key=True)
+    created_time: Mapped[int] = mapped_column(primary_key=True)
+    identity: Mapped[int] = mapped_column(primary_key=True)
+    campaign_activity: Mapped[int] = mapped_column(ForeignKey("campaign_activity.key"))
+    named: Mapped[CampaignActivity] = relationship()
+
+
+class Item(BaseModel):
+    """An item of a page."""
+
+    contact_id: str
+    campaign_activity_id: str
+    campaign_activity_name: str | None
+    created_time: datetime
+    tracking_activity_type: str
+    tracking_activities_list: str
+
+
+class Page(BaseModel):
+    """A page."""
+
+    tracking_activities: list[Item]
+    links: dict[str, Any] = Field(serialization_alias="_links")
+
+
+def account(authorization: Annotated[str, Header()]) -> str:
+    """The account of the token."""
+    try:
+        claims = jwt.decode(authorization.removeprefix("Bearer "), _KEY, algorithms=["RS256"]).claims
+    except JoseError:
+        raise HTTPException(401) from None
+    return str(claims["account"])
+
+
+@application.get("/v3/reports/contact_reports/{contact_id}/activity_details")
+async def activity_details(
+    contact_id: str,
+    _account: Annotated[str, Depends(account)],
+    tracking_activity_type: Annotated[list[str], Query()],
+    limit: Annotated[int, Query(ge=1, le=100)] = 100,
+    offset: int = 0,
+) -> Page:
+    """A page."""
+    async with sessions() as session:
+        contact = await session.scalar(select(Contact).where(Contact.contact_id == contact_id))
+        if contact is None:
+            raise HTTPException(404)
+        found = await session.scalars(
+            select(TrackingActivity)
+            .where(
+                TrackingActivity.contact == contact.key,
+                TrackingActivity.type.in_([int(TYPES[name]) for name in tracking_activity_type]),
+            )
+            .options(joinedload(TrackingActivity.named))
+            .order_by(TrackingActivity.created_time.desc(), TrackingActivity.identity.desc())
+            .offset(offset)
+            .limit(limit + 1)
+        )
+        rows = found.all()
+    items = [
+        Item(
+            contact_id=contact_id,
+            campaign_activity_id=row.named.campaign_activity_id,
+            campaign_activity_name=row.named.campaign_activity_name,
+            created_time=datetime.fromtimestamp(row.created_time / 1000, UTC),
+            tracking_activity_type=TYPE_NAMES[row.type],
+            tracking_activities_list=TYPE_NAMES[row.type],
+        )
+        for row in rows[:limit]
+    ]
+    following = urlsafe_b64encode(f"offset={offset + limit}".encode()).decode()
+    return Page(tracking_activities=items, links={"next": {"href": f"?next={following}"}} if len(rows) > limit else {})

@@ -1,0 +1,98 @@
+"""The application itself: each request finds its route, and every failure becomes an answer.
+
+Whatever becomes of a request, it has an id, a line in the log, and its place in the metrics.
+"""
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from prometheus_client import Histogram
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import Lifespan, Message, Receive, Scope, Send
+
+from rapport import logs, metrics
+from rapport.api.problems import answer_for, answer_internal, answer_of_router
+from rapport.auth.token import Principal
+from rapport.errors import RapportError
+
+_NO_ROUTE: Final = "none"
+_HUNG_UP: Final = 499
+"""The status in log and metrics of a request whose client went away before the answer."""
+
+# A worker's own, and a number: unlike a random one, it costs no system call.
+_WORKER: Final = secrets.token_hex(6)
+_numbers: Final = itertools.count(1)
+
+_log = structlog.get_logger("rapport.api")
+
+
+class Service:
+    """The application, as ASGI."""
+
+    def __init__(self, routes: Sequence[Route], lifespan: "Lifespan[Service]") -> None:
+        # No redirect from `…/` to `…`: it would lose the Authorization header in some clients (choice 32).
+        self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+        self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
+        self._seen: dict[tuple[str, int], Histogram] = {}
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths of all routes."""
+        return frozenset(self._paths.values())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the server's start and stop."""
+        scope["app"] = self
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = scope["request_id"] = f"{_WORKER}-{next(_numbers):x}"
+        status = _HUNG_UP
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        try:
+            await self._router(scope, receive, send_with_id)
+        except Exception as problem:  # noqa: BLE001 - whatever it was: it is answered, and the next request goes on
+            if status == _HUNG_UP:
+                await _answer(problem, request_id)(scope, receive, send_with_id)
+        finally:
+            self._tell(scope, request_id, status, time.perf_counter() - began)
+
+    def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = self._paths.get(scope.get("endpoint", _NO_ROUTE), _NO_ROUTE)
+        seen = self._seen.get((route, status))
+        if seen is None:
+            seen = self._seen[route, status] = metrics.REQUESTS.labels(route, status)
+        seen.observe(seconds)
+        principal: Principal | None = scope.get("principal")
+        logs.requests.tell(
+            request_id=request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 3),
+            account=None if principal is None else principal.account_id,
+            client=None if principal is None else principal.client_id,
+        )
+
+
+def _answer(problem: Exception, request_id: str) -> Response:
+    if isinstance(problem, RapportError):
+        return answer_for(problem, request_id)
+    if isinstance(problem, HTTPException):
+        return answer_of_router(problem)
+    _log.error("request failed", request_id=request_id, exc_info=problem)
+    return answer_internal()

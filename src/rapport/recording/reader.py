@@ -1,0 +1,120 @@
+"""Reading a file of activities in a process of its own, beside the one that writes: an import keeps two cores busy.
+
+`read_beside` starts the process; this module run as a program is it. What it has read goes over its standard output
+in frames: a length of four bytes, then a `Chunk` in MessagePack.
+"""
+
+import contextlib
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BufferedReader
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from rapport.activity import Activity
+from rapport.errors import UnreadableFile
+from rapport.instant import Instant
+from rapport.recording.files import ByteFile, Read, RejectedLine, read_activities
+from rapport.recording.lines import excerpt
+from rapport.store.batch import Batch, batch_of
+from rapport.worker import collect_garbage_rarely
+
+CHUNK: Final = 20_000
+"""Lines read, and then recorded, together: enough to share an fsync, few enough that a server beside waits briefly."""
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A line that states no activity: its number, counted from 1, what is wrong, and its text."""
+
+    line: int
+    field: str
+    value: str | int | float | bool | None
+    reason: str
+    text: str
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What some lines of a file turned out to be; the last chunk says why reading ended, if not at the file's end."""
+
+    batch: Batch
+    rejected: list[Rejected]
+    is_last: bool
+    unreadable: str | None = None
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Chunk)
+
+
+def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Iterator[Chunk]:
+    """The file's lines, chunk by chunk; see `read_activities` for `name`. The last one may be empty."""
+    lines = read_activities(file, name, now)
+    is_last = False
+    unreadable: str | None = None
+    while not is_last:
+        read: list[Read] = []
+        try:
+            # What was read before the file broke off counts all the same.
+            read.extend(islice(lines, CHUNK))
+        except UnreadableFile as problem:
+            unreadable = str(problem)
+        is_last = len(read) < CHUNK
+        yield Chunk(
+            batch=batch_of(account_id, (line for line in read if isinstance(line, Activity))),
+            rejected=[_rejected(line) for line in read if isinstance(line, RejectedLine)],
+            is_last=is_last,
+            unreadable=unreadable,
+        )
+
+
+def _rejected(line: RejectedLine) -> Rejected:
+    problem = line.problem
+    return Rejected(line.number, problem.field, excerpt(problem.value), problem.reason, line.text)
+
+
+@contextlib.contextmanager
+def read_beside(file: BinaryIO, name: str, account_id: str, now: Instant) -> Iterator[Iterator[Chunk]]:
+    """`read_chunks` in another process. Ends it when this ends; it keeps one chunk ready while one is recorded."""
+    program = [sys.executable, "-m", __name__, name, account_id, str(now)]
+    with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+        try:
+            yield _frames(process, name)
+        finally:
+            process.kill()
+
+
+def _frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chunk]:
+    pipe: Any = process.stdout
+    is_last = False
+    while not is_last:
+        head = pipe.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            raise UnreadableFile(f"{name}: reading it ended with exit code {process.wait()}; start the import again")
+        chunk = _DECODER.decode(pipe.read(*_LENGTH.unpack(head)))
+        is_last = chunk.is_last
+        yield chunk
+
+
+def _main(name: str, account_id: str, now: Instant) -> None:
+    # Ctrl-C is the other process's to answer; when that is gone, writing to it ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    collect_garbage_rarely()
+    file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
+    with os.fdopen(1, "wb") as pipe:
+        for chunk in read_chunks(file, name, account_id, now):
+            frame = _ENCODER.encode(chunk)
+            pipe.write(_LENGTH.pack(len(frame)) + frame)
+            pipe.flush()
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2], Instant(int(sys.argv[3])))

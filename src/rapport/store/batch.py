@@ -1,0 +1,163 @@
+"""Activities that came in together, made ready for a store: each thing they name once, each activity a row of places.
+
+Pure, and done where the activities come in, so that little is left to do within the transaction. The same for every
+engine, and of plain values only: it may go from one process to another.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+from msgspec.structs import astuple
+
+from rapport.activity import Activity, ActivityType, Link, Person
+
+Row: TypeAlias = tuple[int, int, int, int, int | None, int | None, int | None, int | None, str | None, str | None]
+"""An activity without its type: the place of its contact, created_time, identity, the places of its campaign
+activity, of what it says of its contact, and of its link, device_type, bounce_code, opt_out_reason, event_id."""
+
+SaidRow: TypeAlias = tuple[int, str | None, str | None, str | None, int]
+"""What is said of a contact: the contact's place, email_address, first_name, last_name, and the latest time of it."""
+
+
+class Stated(NamedTuple):
+    """A value, and the time of the activity that states it."""
+
+    value: str
+    created_time: int
+
+
+class NamedCampaignActivity(NamedTuple):
+    """A campaign activity, and the latest that the batch states of its name and its campaign."""
+
+    campaign_activity_id: str
+    campaign_activity_name: Stated | None
+    campaign_id: Stated | None
+
+
+class NamedLink(NamedTuple):
+    """A link, and the place of the campaign activity that it belongs to."""
+
+    campaign_activity: int
+    link_url: str | None
+    url_id: str | None
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Activities of one account that are recorded, and counted, together. A `Gathering` makes it.
+
+    `size` counts all of them; `rows` leaves out repeated deliveries of an event.
+    """
+
+    account_id: str
+    size: int
+    contacts: list[str]
+    said: list[SaidRow]
+    campaign_activities: list[NamedCampaignActivity]
+    links: list[NamedLink]
+    rows: dict[ActivityType, list[Row]]
+
+
+def batch_of(account_id: str, activities: Iterable[Activity]) -> Batch:
+    """The batch of these activities."""
+    gathering = Gathering()
+    gathering.extend(activities)
+    return gathering.batch(account_id)
+
+
+class _Facts:
+    """The latest that is stated of a campaign activity."""
+
+    __slots__ = ("campaign_id", "name", "place")
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.name: Stated | None = None
+        self.campaign_id: Stated | None = None
+
+    def state(self, activity: Activity) -> None:
+        """Take over what the activity states. Of two statements the later holds, at the same time what came last."""
+        name, campaign_id, time = activity.campaign_activity_name, activity.campaign_id, activity.created_time
+        if name is not None and (self.name is None or time >= self.name.created_time):
+            self.name = Stated(name, time)
+        if campaign_id is not None and (self.campaign_id is None or time >= self.campaign_id.created_time):
+            self.campaign_id = Stated(campaign_id, time)
+
+
+class Gathering:
+    """A batch in the making. Everything has the place at which it was first named."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._links: dict[tuple[int, Link], int] = {}
+        # By the numbers of the types: an enum is slow as the key of a dictionary.
+        self._rows: list[list[Row]] = [[] for _ in ActivityType]
+        self._contacts: dict[str, int] = {}
+        self._said: dict[tuple[int, Person], int] = {}
+        self._said_at: list[int] = []
+        self._campaign_activities: dict[str, _Facts] = {}
+        self._events: set[tuple[int, str]] = set()
+
+    def extend(self, activities: Iterable[Activity]) -> None:
+        """More activities. Of an event that is delivered several times, the first delivery counts."""
+        contacts, facts_of, links, rows = self._contacts, self._campaign_activities, self._links, self._rows
+        for activity in activities:
+            self._size += 1
+            contact = contacts.setdefault(activity.contact_id, len(contacts))
+            facts = facts_of.get(activity.campaign_activity_id)
+            if facts is None:
+                facts = facts_of[activity.campaign_activity_id] = _Facts(len(facts_of))
+            if activity.campaign_activity_name is not None or activity.campaign_id is not None:
+                facts.state(activity)
+            said = link = None
+            if activity.person is not None:
+                said = self._say(contact, activity.person, activity.created_time)
+            if activity.link is not None:
+                link = links.setdefault((facts.place, activity.link), len(links))
+            event_id = activity.event_id
+            if event_id is not None and self._is_known_event(contact, event_id):
+                continue
+            row = (
+                contact,
+                activity.created_time,
+                activity.identity,
+                facts.place,
+                said,
+                link,
+                activity.device_type,
+                activity.bounce_code,
+                activity.opt_out_reason,
+                event_id,
+            )
+            rows[activity.type].append(row)
+
+    def _say(self, contact: int, person: Person, created_time: int) -> int:
+        place = self._said.setdefault((contact, person), len(self._said))
+        if place == len(self._said_at):
+            self._said_at.append(created_time)
+        elif created_time > self._said_at[place]:
+            self._said_at[place] = created_time
+        return place
+
+    def _is_known_event(self, contact: int, event_id: str) -> bool:
+        known = (contact, event_id) in self._events
+        self._events.add((contact, event_id))
+        return known
+
+    def batch(self, account_id: str) -> Batch:
+        """The batch of the activities so far."""
+        return Batch(
+            account_id=account_id,
+            size=self._size,
+            contacts=list(self._contacts),
+            said=[
+                (contact, *astuple(person), time)
+                for (contact, person), time in zip(self._said, self._said_at, strict=True)
+            ],
+            campaign_activities=[
+                NamedCampaignActivity(campaign_activity_id, facts.name, facts.campaign_id)
+                for campaign_activity_id, facts in self._campaign_activities.items()
+            ],
+            links=[NamedLink(place, *astuple(link)) for place, link in self._links],
+            rows={kind: self._rows[kind] for kind in ActivityType if self._rows[kind]},
+        )

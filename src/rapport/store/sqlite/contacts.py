@@ -1,0 +1,128 @@
+"""The contacts of a batch: their keys, the numbers of what is said of them, and what is learnt from it.
+
+What was looked up is remembered from batch to batch, as long as nobody else writes to the file.
+"""
+
+from array import array
+from typing import Final
+
+import apsw
+
+from rapport.store.batch import Batch, SaidRow
+from rapport.store.sqlite.connection import Values, every
+from rapport.store.sqlite.write import SQL
+
+_FIELDS: Final = ("email_address", "first_name", "last_name")
+_LEARN: Final = tuple(SQL[f"learn_{field}"] for field in _FIELDS)
+
+_MOST_REMEMBERED: Final = 50_000
+
+
+class _Known:
+    """A contact: its key, what is known of it now, and the numbers of all that was said of it."""
+
+    __slots__ = ("key", "now", "numbers")
+
+    def __init__(self, key: int, now: tuple[str | None, ...]) -> None:
+        self.key = key
+        self.now = now
+        self.numbers: dict[tuple[str | None, ...], int] = {}
+
+
+class Contacts:
+    """Finds and makes contacts within the transactions of one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._remembered: dict[tuple[int, str], _Known] = {}
+        self._version: int | None = None
+
+    def begin(self) -> None:
+        """In a transaction that has begun: forget what another connection may have changed since the last one."""
+        if self._connection.data_version() != self._version or len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.clear()
+
+    def committed(self) -> None:
+        """After a transaction: what is remembered is the file's state."""
+        self._version = self._connection.data_version()
+
+    def forget(self) -> None:
+        """After a transaction that failed: what it made is not there."""
+        self._remembered.clear()
+
+    def resolve(self, account: int, batch: Batch) -> tuple[list[int], list[int]]:
+        """By their places in the batch: the keys of the contacts, and the numbers of what is said of them."""
+        contacts = self._known(account, batch)
+        numbers: list[int] = []
+        added: list[tuple[int | str | None, ...]] = []
+        differing: dict[_Known, list[SaidRow]] = {}
+        for row in batch.said:
+            contact, email_address, first_name, last_name, _ = row
+            known, said = contacts[contact], (email_address, first_name, last_name)
+            number = known.numbers.get(said)
+            if number is None:
+                number = known.numbers[said] = len(known.numbers) + 1
+                added.append((known.key, number, *said))
+            numbers.append(number)
+            if said != known.now:
+                differing.setdefault(known, []).append(row)
+        self._connection.executemany(SQL["add_person"], added)
+        for known, rows in differing.items():
+            self._learn(known, rows)
+        return [known.key for known in contacts], numbers
+
+    def _known(self, account: int, batch: Batch) -> list[_Known]:
+        remembered = self._remembered
+        wanted = [contact_id for contact_id in batch.contacts if (account, contact_id) not in remembered]
+        if wanted:
+            self._look_up(account, wanted)
+            self._make(account, {contact_id for contact_id in wanted if (account, contact_id) not in remembered}, batch)
+        return [remembered[account, contact_id] for contact_id in batch.contacts]
+
+    def _look_up(self, account: int, contact_ids: list[str]) -> None:
+        found: dict[int, _Known] = {}
+        asked: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
+        for contact_id, key, *now in every(self._connection, SQL["contacts"], asked):
+            found[key] = self._remembered[account, contact_id] = _Known(key, tuple(now))
+        if found:
+            keys = apsw.carray(array("q", found))
+            for key, number, *said in every(self._connection, SQL["persons"], {"contacts": keys}):
+                found[key].numbers[tuple(said)] = number
+
+    def _make(self, account: int, contact_ids: set[str], batch: Batch) -> None:
+        if not contact_ids:
+            return
+        said: dict[str, list[SaidRow]] = {contact_id: [] for contact_id in batch.contacts if contact_id in contact_ids}
+        for row in batch.said:
+            contact_id = batch.contacts[row[0]]
+            if contact_id in said:
+                said[contact_id].append(row)
+        latest = {contact_id: _latest(rows) for contact_id, rows in said.items()}
+        rows = [(account, contact_id, *now) for contact_id, now in latest.items()]
+        made = self._connection.executemany(SQL["add_contact"], rows)
+        for (contact_id, now), (key,) in zip(latest.items(), made, strict=True):
+            self._remembered[account, contact_id] = _Known(key, now)
+
+    def _learn(self, known: _Known, said: list[SaidRow]) -> None:
+        """Take over what is stated and differs, unless a later activity stated something else."""
+        now = list(known.now)
+        for place, stated in enumerate(_latest(said)):
+            if stated is None or stated == now[place]:
+                continue
+            time = max(row[4] for row in said if row[place + 1] == stated)
+            values: Values = {"contact": known.key, "stated": stated, "created_time": time}
+            if every(self._connection, _LEARN[place], values):
+                now[place] = stated
+        known.now = tuple(now)
+
+
+def _latest(said: list[SaidRow]) -> tuple[str | None, ...]:
+    """The latest that is said of each field; of two at the same time, what was said last."""
+    if len(said) == 1:
+        return said[0][1:4]
+    latest: list[tuple[int, str | None]] = [(0, None)] * len(_FIELDS)
+    for _, *values, time in said:
+        for place, value in enumerate(values):
+            if value is not None and time >= latest[place][0]:
+                latest[place] = time, value
+    return tuple(value for _, value in latest)
