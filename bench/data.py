@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from rapport.activity import Activity, ActivityType, DeviceType, Link, Person
-from rapport.cli.command import opened
 from rapport.instant import Instant
 from rapport.recording.lines import json_of
 from rapport.store.batch import batch_of
+from rapport.store.engines import opened
 
 BEGIN: Final = Instant(1_700_000_000_000)
 CAMPAIGN_ACTIVITIES: Final = 300
@@ -57,4 +57,3 @@ async def fill(data: str, made: Iterator[Activity]) -> int:
             await store.record([batch_of("default", batch)])
             filled += len(batch)
     return filled
-

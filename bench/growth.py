@@ -15,10 +15,10 @@ from bench.load import BIN, free_port, rapport, server
 from bench.measure import Measure, at_most
 from rapport.activity import EARLIEST, Activity, ActivityType
 from rapport.api.wire import tracking_activities_page
-from rapport.cli.command import opened
 from rapport.instant import Instant
 from rapport.reporting.contact import activity_details
 from rapport.reporting.page import PageRequest
+from rapport.store.engines import opened
 from rapport.store.protocol import BEFORE_THE_NEWEST, Store
 
 _COMMON = (ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS)
@@ -159,7 +159,9 @@ def _idle_memory(data: str) -> Measure:
     with server(rapport(data, port), port) as pid:
         time.sleep(2)
         megabytes = _megabytes(pid)
-    return at_most(120, question="memory of the idle server, all its processes", value=megabytes, unit="MB", yardstick="")
+    return at_most(
+        120, question="memory of the idle server, all its processes", value=megabytes, unit="MB", yardstick=""
+    )
 
 
 def _megabytes(pid: int) -> float:

@@ -123,4 +123,3 @@ def _posts(command: Callable[[str, int], list[str]], data: str, token: str, seco
     port = free_port()
     with server(command(data, port), port, {"RAPPORT_LIMITS": "off", "RAPPORT_DATA": data}):
         return requests_a_second(port, "activities.lua", token=token, seconds=seconds, connections=_CLIENTS)
-

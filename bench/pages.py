@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import httpx
+from click.testing import CliRunner
 
 from bench.data import activities, contact_id, fill
 from bench.load import BIN, free_port, granian, rapport, requests_a_second, server
@@ -58,8 +59,6 @@ def measure(*, small: bool) -> list[Measure]:
 
 def make_token(data: str) -> str:
     """A token for the default account."""
-    from click.testing import CliRunner
-
     return CliRunner().invoke(token_command, ["--data", data]).stdout.strip()
 
 

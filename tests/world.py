@@ -18,8 +18,9 @@ import httpx
 from rapport.auth.keys import Keys, load_keys
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
-from rapport.cli.command import now, opened
+from rapport.cli.command import now
 from rapport.instant import HOUR
+from rapport.store.engines import opened
 
 RAPPORT = str(Path(sys.executable).with_name("rapport"))
 EVERY_TYPE = (

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 
@@ -18,9 +19,10 @@ from tests.world import RAPPORT, Server, details, free_port, line
 
 def every_command() -> list[list[str]]:
     found: list[list[str]] = [[]]
-    for name, command in commands.commands.items():
-        subcommands = getattr(command, "commands", {})
-        found += [[name], *([name, subcommand] for subcommand in subcommands)]
+    context = click.Context(commands)
+    for name in commands.list_commands(context):
+        command = commands.get_command(context, name)
+        found += [[name], *([name, subcommand] for subcommand in getattr(command, "commands", {}))]
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rapport.cli.command import opened
+from rapport.store.engines import opened
 from tests.world import Caller, Server, line
 
 CONTACTS = [f"c{number}" for number in range(8)]

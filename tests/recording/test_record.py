@@ -10,9 +10,9 @@ from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import Instant
 from rapport.recording.record import GROUP, Recorder
 from rapport.store.batch import Batch, batch_of
-from rapport.store.engines import store_at
+from rapport.store.engines import opened, store_at
 from rapport.store.protocol import Recorded
-from tests.store.test_promises import NOON, opened
+from tests.store.test_promises import NOON
 
 
 def did(number: int) -> Activity:

@@ -1,8 +1,7 @@
 """What every store promises, whatever its engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from itertools import permutations
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, Devic
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import batch_of
-from rapport.store.engines import store_at
+from rapport.store.engines import opened
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Position, Recorded, Store
 
 NOON = Instant(1_767_268_800_000)
@@ -39,16 +38,6 @@ def did(
         campaign_id=campaign_id,
         person=person,
     )
-
-
-@asynccontextmanager
-async def opened(data: str) -> AsyncIterator[Store]:
-    store = store_at(data)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def on(data: str, work: Callable[[Store], Awaitable[None]]) -> None:

@@ -10,11 +10,10 @@ import apsw
 import pytest
 
 from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, ActivityType
-from rapport.cli.command import opened
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.sample import sample
 from rapport.store.batch import batch_of
-from rapport.store.engines import store_at
+from rapport.store.engines import opened, store_at
 from rapport.store.protocol import Store
 from rapport.store.sqlite import reader, write
 from rapport.store.sqlite.connection import DATABASE, connect

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from rapport.cli.command import data_option, opened, settings_for
+from rapport.cli.command import data_option, settings_for
+from rapport.store.engines import opened
 
 
 @click.command()

@@ -1,10 +1,10 @@
 """What the commands share: the `--data` option, an open store, failures told as sentences."""
 
-import contextlib
+import importlib
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
@@ -13,8 +13,6 @@ from rapport.activity import ID_ALLOWED, is_id
 from rapport.errors import RapportError
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from rapport.settings import Settings, settings_from_environment, unknown_variables
-from rapport.store.engines import store_at
-from rapport.store.protocol import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,7 +21,23 @@ _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 
 
 class Commands(click.Group):
-    """The commands, whose failures are told as a sentence, with exit code 1."""
+    """The commands by their names, each loaded when it is asked for, whose failures are told as a sentence."""
+
+    def __init__(self, *, modules: Mapping[str, str], **attributes: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(**attributes)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
+        """The names, in the order in which they are shown."""
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
+        """The command of that name."""
+        if cmd_name not in self._modules:
+            return None
+        module, _, attribute = self._modules[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -79,17 +93,6 @@ def settings_for(**options: str | int | None) -> Settings:
     for name in unknown_variables(os.environ):
         click.echo(f"rapport: {name} is set, but is no setting: see `docs/settings.md`", err=True)
     return settings_from_environment(**options)
-
-
-@contextlib.asynccontextmanager
-async def opened(data: str) -> AsyncIterator[Store]:
-    """The store at `data`, open."""
-    store = store_at(data)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def now() -> Instant:

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from rapport.activity import TYPE_NAMES
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
-from rapport.cli.command import data_option, opened, settings_for
+from rapport.cli.command import data_option, settings_for
 from rapport.cli.serve import address, run_server
 from rapport.cli.token import make
 from rapport.errors import InvalidSetting
@@ -18,6 +18,7 @@ from rapport.instant import DAY
 from rapport.recording.reader import CHUNK
 from rapport.sample import last, sample, star
 from rapport.store.batch import batch_of
+from rapport.store.engines import opened
 from rapport.store.protocol import Store
 
 ACCOUNT = "default"

@@ -5,8 +5,9 @@ import sys
 
 import click
 
-from rapport.cli.command import AccountId, account_option, data_option, opened, settings_for
+from rapport.cli.command import AccountId, account_option, data_option, settings_for
 from rapport.recording.lines import json_of
+from rapport.store.engines import opened
 
 
 @click.command()

@@ -13,11 +13,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rapport.cli.command import account_option, data_option, now, opened, settings_for
+from rapport.cli.command import account_option, data_option, now, settings_for
 from rapport.errors import UnreadableFile
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file
 from rapport.recording.reader import Rejected
+from rapport.store.engines import opened
 from rapport.store.protocol import Store
 from rapport.worker import collect_garbage_rarely
 

@@ -5,7 +5,8 @@ import asyncio
 import click
 
 from rapport.auth.keys import load_keys, rotate_keys
-from rapport.cli.command import data_option, now, opened, settings_for
+from rapport.cli.command import data_option, now, settings_for
+from rapport.store.engines import opened
 
 
 @click.group()

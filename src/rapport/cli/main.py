@@ -3,17 +3,24 @@
 import click
 
 from rapport import __version__
-from rapport.cli.backup import backup
 from rapport.cli.command import Commands
-from rapport.cli.demo import demo
-from rapport.cli.export import export
-from rapport.cli.importing import import_files
-from rapport.cli.keys import keys
-from rapport.cli.serve import serve
-from rapport.cli.token import token
+
+_MODULES = {
+    "serve": "rapport.cli.serve:serve",
+    "demo": "rapport.cli.demo:demo",
+    "token": "rapport.cli.token:token",
+    "import": "rapport.cli.importing:import_files",
+    "export": "rapport.cli.export:export",
+    "backup": "rapport.cli.backup:backup",
+    "keys": "rapport.cli.keys:keys",
+}
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    modules=_MODULES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__)
 def rapport() -> None:
     """What did this contact do, when?
@@ -30,7 +37,3 @@ def rapport() -> None:
 
     Everything lies in one directory: --data, ./data if you don't say. Settings are in docs/settings.md.
     """
-
-
-for command in (serve, demo, token, import_files, export, backup, keys):
-    rapport.add_command(command)

@@ -8,9 +8,10 @@ from rapport.activity import ID_ALLOWED, is_id
 from rapport.auth.keys import LONGEST_LIFE, load_keys
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
-from rapport.cli.command import Duration, account_option, data_option, now, opened, settings_for
+from rapport.cli.command import Duration, account_option, data_option, now, settings_for
 from rapport.instant import DAY
 from rapport.settings import Settings
+from rapport.store.engines import opened
 
 DEFAULT_SCOPE = "contact_data activity_write"
 
