@@ -1,0 +1,34 @@
+<?php
+// What did this contact do? Every page of it, newest first, with PHP and its cURL extension.
+//
+//   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) php activity_details.php CONTACT_ID
+
+declare(strict_types=1);
+
+const TYPES = 'em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,'
+    . 'p_contact_open,p_contact_click,p_contact_add,p_contact_update';
+
+$url = getenv('URL') ?: 'http://127.0.0.1:8080';
+$contact = rawurlencode($argv[1]);
+$href = "/v3/reports/contact_reports/$contact/activity_details?tracking_activities_list=" . TYPES;
+
+$request = curl_init();
+curl_setopt_array($request, [
+    CURLOPT_RETURNTRANSFER => true,
+    CURLOPT_HTTPHEADER => ['Authorization: Bearer ' . getenv('TOKEN')],
+]);
+while ($href !== null) {
+    curl_setopt($request, CURLOPT_URL, $url . $href);
+    $body = curl_exec($request);
+    if ($body === false || curl_getinfo($request, CURLINFO_RESPONSE_CODE) !== 200) {
+        fwrite(STDERR, ($body === false ? curl_error($request) : $body) . "\n");
+        exit(1);
+    }
+    $page = json_decode($body, flags: JSON_THROW_ON_ERROR);
+    foreach ($page->tracking_activities as $activity) {
+        $name = $activity->campaign_activity_name ?? '';
+        echo "$activity->created_time\t$activity->tracking_activity_type\t$name\n";
+    }
+    // The link of the next page holds all that was asked; the last page has none.
+    $href = $page->_links->next->href ?? null;
+}

@@ -1,0 +1,39 @@
+"""What did this contact do? Every page of it, newest first, with nothing but Python.
+
+URL=http://127.0.0.1:8080 TOKEN=$(rapport token) python activity_details.py CONTACT_ID
+"""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+URL = os.environ.get("URL", "http://127.0.0.1:8080")
+TYPES = (
+    "em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,"
+    "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
+)
+
+
+def main(contact_id: str) -> None:
+    """Print the contact's activities, a line each."""
+    contact = urllib.parse.quote(contact_id, safe="")
+    href = f"/v3/reports/contact_reports/{contact}/activity_details?tracking_activities_list={TYPES}"
+    while href:
+        request = urllib.request.Request(URL + href, headers={"Authorization": f"Bearer {os.environ['TOKEN']}"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                page = json.load(answer)
+        except urllib.error.HTTPError as problem:
+            sys.exit(problem.read().decode())
+        for activity in page["tracking_activities"]:
+            name = activity.get("campaign_activity_name", "")
+            print(activity["created_time"], activity["tracking_activity_type"], name, sep="\t")
+        # The link of the next page holds all that was asked; the last page has none.
+        href = page["_links"].get("next", {}).get("href")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,53 @@
+"""The programs of examples/, as they are, against the real server."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.world import Caller, Server, line
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+JARS = ":".join(f"/usr/share/java/{name}.jar" for name in ("okhttp", "okio", "gson"))
+PROGRAMS = {
+    "activity_details.py": [sys.executable],
+    "activity_details.sh": ["bash"],
+    "activity_details.php": ["php"],
+    "ActivityDetails.java": ["java", "-cp", JARS],
+}
+
+
+def run(name: str, server: Server, token: str, contact_id: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAMS[name], str(EXAMPLES / name), contact_id],
+        env={**os.environ, "URL": server.url, "TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_every_example_is_tried() -> None:
+    assert {file.name for file in EXAMPLES.iterdir()} == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Caller) -> None:
+    kinds = ["em_sends", "em_opens", "p_contact_update"]
+    times = [f"2026-03-{1 + number // 24:02}T{number % 24:02}:00:00.000Z" for number in range(250)]
+    lines = [line(kind=kinds[number % 3], time=time) for number, time in enumerate(times)]
+    caller.record(*({**each, "campaign_activity_name": "Frühling"} for each in lines))
+    ran = run(name, server, caller.bearer, "c1")
+    assert ran.stderr == ""
+    told = [f"{each['created_time']}\t{each['tracking_activity_type']}\tFrühling" for each in reversed(lines)]
+    assert ran.stdout.splitlines() == told
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_an_example_says_what_went_wrong(name: str, server: Server, caller: Caller) -> None:
+    ran = run(name, server, caller.bearer, "nobody/knows me")
+    assert ran.returncode == 1
+    assert "contacts.api.not_found" in ran.stderr
