@@ -8,6 +8,7 @@ from typing import Final
 from rapport.activity import Activity, ActivityType, DeviceType, Link, Person
 from rapport.instant import Instant
 from rapport.recording.lines import json_of
+from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
 
@@ -52,7 +53,7 @@ def write_file(file: Path, count: int, contacts: int) -> None:
 async def fill(data: str, made: Iterator[Activity]) -> int:
     """Record the activities in the store at `data`, and say how many there were."""
     filled = 0
-    async with opened(data) as store:
+    async with opened(Settings(data=data)) as store:
         while batch := [activity for _, activity in zip(range(20_000), made, strict=False)]:
             await store.record([batch_of("default", batch)])
             filled += len(batch)

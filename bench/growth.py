@@ -18,6 +18,7 @@ from rapport.api.wire import tracking_activities_page
 from rapport.instant import Instant
 from rapport.reporting.contact import activity_details
 from rapport.reporting.page import PageRequest
+from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.store.protocol import BEFORE_THE_NEWEST, Store
 
@@ -63,7 +64,7 @@ def _busy_history(count: int) -> Iterator[Activity]:
 
 
 async def _pages(small_data: str, large_data: str, few: int, many: int, busy: int) -> list[Measure]:
-    async with opened(small_data) as small, opened(large_data) as large:
+    async with opened(Settings(data=small_data)) as small, opened(Settings(data=large_data)) as large:
         dice = random.Random(3)
         # As many contacts of each, so that what the processor remembers is the same.
         of_few = cycle([contact_id(number) for number in range(few // 250)])

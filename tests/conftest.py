@@ -1,17 +1,26 @@
-"""What every test may ask for: data directories of each engine, running servers, accounts of their own."""
+"""What every test may ask for: stores of each engine, running servers, accounts of their own."""
 
 import itertools
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.postgres import Databases, postgres_server
 from tests.world import Caller, Server
 
-ENGINES = ["sqlite"]
+CITUS_URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
+"""A database of a Citus cluster that is ours to fill: with it, all tests run against it as well."""
+
+ENGINES = ["sqlite", "postgresql", *(["citus"] if CITUS_URL else [])]
 
 _numbers = itertools.count()
+
+
+def pytest_report_header() -> str:
+    return "engines: " + ", ".join(ENGINES) + ("" if CITUS_URL else " (Citus if RAPPORT_TEST_CITUS_URL names one)")
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -19,16 +28,47 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def data(engine: str, tmp_path: Path) -> str:
-    """Where an empty store of the engine can be: what `--data` takes."""
-    return str(tmp_path / "data")
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server for the whole session, ours or that of RAPPORT_TEST_POSTGRESQL_URL."""
+    url = os.environ.get("RAPPORT_TEST_POSTGRESQL_URL")
+    if url:
+        yield url
+        return
+    with postgres_server() as running:
+        yield running.url
 
 
 @pytest.fixture(scope="session")
-def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def databases(engine: str, request: pytest.FixtureRequest) -> Databases | None:
+    """Where empty places of the engine are made; None for SQLite, which needs none."""
+    if engine == "sqlite":
+        return None
+    if engine == "citus":
+        assert CITUS_URL is not None
+        return Databases(CITUS_URL, citus=True)
+    return Databases(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def data(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
+    """Where an empty store of the engine is: what `--data` takes."""
+    if databases is None:
+        yield str(tmp_path / "data")
+        return
+    with databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One running server for all tests that need no other; they keep apart by account."""
-    with Server(str(tmp_path_factory.mktemp("served") / "data")) as running:
+    folder = tmp_path_factory.mktemp("served")
+    if databases is None:
+        with Server(str(folder / "data")) as running:
+            yield running
+        return
+    with databases.fresh() as url, Server(url) as running:
         yield running
 
 

@@ -5,9 +5,9 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +20,9 @@ from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
 from rapport.cli.command import now
 from rapport.instant import HOUR
+from rapport.settings import Settings
 from rapport.store.engines import opened
+from tests.network import free_port
 
 RAPPORT = str(Path(sys.executable).with_name("rapport"))
 EVERY_TYPE = (
@@ -28,13 +30,6 @@ EVERY_TYPE = (
     "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
 )
 BOTH = frozenset({Scope.CONTACT_DATA, Scope.ACTIVITY_WRITE})
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def details(contact_id: str) -> str:
@@ -49,7 +44,7 @@ class Server:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = Path(f"{data}.log")
+        self.log = Path(tempfile.mkdtemp(prefix="rapport-")) / "log"
         self._workers = workers
         self._environment = {"RAPPORT_LIMITS": "off", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,7 +59,6 @@ class Server:
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [RAPPORT, "serve", "--data", self.data, "--port", str(self.port), "--workers", str(self._workers)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -132,7 +126,7 @@ class Server:
 
 
 async def _keys_of(data: str) -> Keys:
-    async with opened(data) as store:
+    async with opened(Settings(data=data)) as store:
         return await load_keys(store)
 
 

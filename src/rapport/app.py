@@ -19,7 +19,7 @@ from rapport.auth.watch import KeyWatch
 from rapport.logs import configure_logs
 from rapport.recording.record import Recorder
 from rapport.settings import Settings, settings_from_environment
-from rapport.store.engines import store_at
+from rapport.store.engines import store_for
 from rapport.web.pages import Pages
 from rapport.worker import collect_garbage_rarely, die_with_parent, stop_only_once
 
@@ -38,7 +38,7 @@ def application() -> Service:
 
 def build(settings: Settings) -> Service:
     """The application as set; it opens the store when it is started, and commits what waits when it is stopped."""
-    store = store_at(settings.data)
+    store = store_for(settings)
     recorder = Recorder(store, settings.waiting)
     keys = KeyWatch(store, settings)
     gate = Gate(keys, limiter_for(settings.limits, store))

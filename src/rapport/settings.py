@@ -71,10 +71,16 @@ def _setting(default: T, read: Callable[[str], T], sentence: str) -> T:
 class Settings:
     """All settings of one process, read once at its start."""
 
-    data: str = _setting("./data", _text, "Where the data is: a directory.")
+    data: str = _setting("./data", _text, "Where the data is: a directory, or the URL of a PostgreSQL database.")
     host: str = _setting("127.0.0.1", _text, "The address that the server listens on.")
     port: int = _setting(8080, _whole_number(1, 65_535), "The port that the server listens on.")
     workers: int = _setting(1, _whole_number(1, 256), "How many processes serve.")
+    connections: int = _setting(
+        20,
+        _whole_number(4, 1_000),
+        "How many connections to PostgreSQL a worker has at most: half of them read, half write.",
+    )
+    pgbouncer: bool = _setting(False, _on_or_off, "`on`: PostgreSQL is reached through PgBouncer in transaction mode.")
     limits: Limits = _setting(
         Limits.GENEROUS,
         _choice(Limits),

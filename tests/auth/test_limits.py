@@ -9,7 +9,8 @@ import httpx
 from rapport.auth.limits import VENDOR_A_DAY, GenerousLimiter
 from rapport.errors import Throttled
 from rapport.instant import Instant
-from rapport.store.engines import store_at
+from rapport.settings import Settings
+from rapport.store.engines import store_for
 from tests.world import Server, details
 
 ASKED = f"{details('nobody')}?tracking_activity_type=em_opens"
@@ -43,7 +44,7 @@ def test_the_vendors_limits_hold_exactly_over_all_workers_and_by_client(data: st
 
 def test_the_two_429_differ_in_their_key_and_say_when_to_try_again(data: str) -> None:
     async def use_up_the_day() -> None:
-        store = store_at(data)
+        store = store_for(Settings(data=data))
         await store.open()
         now = Instant(time.time_ns() // 1_000_000)
         for _ in range(VENDOR_A_DAY):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
+from rapport.settings import Settings
 from rapport.store.engines import opened
 from tests.world import Caller, Server, line
 
@@ -60,7 +60,7 @@ class Sender(threading.Thread):
 
 def recorded(data: str) -> list[tuple[str, str, str | None]]:
     async def read() -> list[tuple[str, str, str | None]]:
-        async with opened(data) as store:
+        async with opened(Settings(data=data)) as store:
             return [
                 (activity.contact_id, activity.type.name.lower(), activity.event_id)
                 for contact in CONTACTS
@@ -97,7 +97,8 @@ def test_every_acknowledged_activity_is_there_once(data: str) -> None:
     assert len(acknowledged) > LIVES
 
 
-def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(engine: str, data: str) -> None:
+def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
     with Server(data) as server, server.caller("default") as caller:
         caller.record(line())
         (worker,) = server.worker_pids()
@@ -135,13 +136,13 @@ def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(engine: s
         assert walked == acknowledged + 200
 
 
-@pytest.mark.parametrize("kind", ["em_sends"])
-def test_a_log_that_a_crash_left_is_taken_up(engine: str, data: str, kind: str) -> None:
+def test_a_log_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
     with Server(data) as server:
         with server.caller("default") as caller:
-            caller.record(line(kind=kind))
+            caller.record(line())
         server.kill()
         assert (Path(data) / "rapport.db-wal").stat().st_size > 0
         server.start()
         with server.caller("default") as caller:
-            assert json.loads(caller.page("c1", tracking_activity_type=kind).content)["tracking_activities"]
+            assert json.loads(caller.page("c1", tracking_activity_type="em_opens").content)["tracking_activities"]

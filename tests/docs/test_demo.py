@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world import free_port
+from tests.network import free_port
 
 ROOT = Path(__file__).parents[2]
 

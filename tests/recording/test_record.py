@@ -9,8 +9,9 @@ from rapport.activity import Activity, ActivityType
 from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import Instant
 from rapport.recording.record import GROUP, Recorder
+from rapport.settings import Settings
 from rapport.store.batch import Batch, batch_of
-from rapport.store.engines import opened, store_at
+from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Recorded
 from tests.store.test_promises import NOON
 
@@ -25,7 +26,7 @@ class SlowDisk:
     """A real store, whose commits wait for a sign, and may fail on one."""
 
     def __init__(self, data: str) -> None:
-        self._store = store_at(data)
+        self._store = store_for(Settings(data=data))
         self.go = asyncio.Event()
         self.groups: list[list[int]] = []
         self.failure: Exception | None = None
@@ -161,7 +162,7 @@ def test_stopping_commits_what_waits(data: str) -> None:
         await stopping
         assert all(task.done() and not task.exception() for task in tasks)
         await disk.close()
-        async with opened(data) as store:
+        async with opened(Settings(data=data)) as store:
             assert len([activity async for activity in store.history("a", "c")]) == 5
 
     asyncio.run(run())

@@ -10,6 +10,7 @@ import pytest
 from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, DeviceType, Link, Person
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
+from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Position, Recorded, Store
@@ -44,7 +45,7 @@ def on(data: str, work: Callable[[Store], Awaitable[None]]) -> None:
     """Do the work on the store, opened anew."""
 
     async def run() -> None:
-        async with opened(data) as store:
+        async with opened(Settings(data=data)) as store:
             await work(store)
 
     asyncio.run(run())
@@ -257,7 +258,7 @@ def test_an_account_is_new_once(data: str) -> None:
 
 def test_several_stores_at_the_same_data_write_at_once(data: str) -> None:
     async def work(store: Store) -> None:
-        async with opened(data) as other:
+        async with opened(Settings(data=data)) as other:
 
             async def send(through: Store, first: int) -> int:
                 accepted = 0

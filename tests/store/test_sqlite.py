@@ -12,8 +12,9 @@ import pytest
 from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, ActivityType
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.sample import sample
+from rapport.settings import Settings
 from rapport.store.batch import batch_of
-from rapport.store.engines import opened, store_at
+from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
 from rapport.store.sqlite import reader, write
 from rapport.store.sqlite.connection import DATABASE, connect
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     """A data directory with a small sample in it."""
 
     async def fill() -> None:
-        async with opened(str(tmp_path / "data")) as store:
+        async with opened(Settings(data=str(tmp_path / "data"))) as store:
             await store.record([batch_of("default", list(sample(50, seed=1)))])
 
     asyncio.run(fill())
@@ -94,12 +95,12 @@ def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
 def test_a_newer_schema_is_refused_with_what_to_do(folder: Path) -> None:
     connect(folder, patience=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
     with pytest.raises(SchemaTooNew, match=r"9999.*install"):
-        asyncio.run(store_at(str(folder)).open())
+        asyncio.run(store_for(Settings(data=str(folder))).open())
 
 
 def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path) -> None:
     async def open_all() -> None:
-        stores = [store_at(str(tmp_path / "data")) for _ in range(8)]
+        stores = [store_for(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
         await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
 
     async def _open_and_close(store: Store) -> None:
@@ -114,18 +115,18 @@ def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path
 def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(StoreUnavailable, match="data directory"):
-        asyncio.run(store_at(str(tmp_path / "file" / "data")).open())
+        asyncio.run(store_for(Settings(data=str(tmp_path / "file" / "data"))).open())
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database at all" * 1_000)
     with pytest.raises(StoreUnavailable, match="database"):
-        asyncio.run(store_at(str(tmp_path)).open())
+        asyncio.run(store_for(Settings(data=str(tmp_path))).open())
 
 
 def test_a_reader_does_not_wait_for_a_writer(folder: Path) -> None:
     async def look() -> bool:
-        async with opened(str(folder)) as store:
+        async with opened(Settings(data=str(folder))) as store:
             with contextlib.closing(connect(folder, patience=1)) as writing:
                 writing.execute("BEGIN IMMEDIATE")
                 async with asyncio.timeout(0.5):

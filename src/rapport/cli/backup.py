@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from rapport.cli.command import data_option, settings_for
+from rapport.settings import Settings
 from rapport.store.engines import opened
 
 
@@ -19,10 +20,10 @@ def backup(folder: Path, data: str | None) -> None:
       rapport backup ../backups/monday
       rapport serve --data ../backups/monday      (to look into it, or to go on from it)
     """
-    asyncio.run(_backup(settings_for(data=data).data, folder))
+    asyncio.run(_backup(settings_for(data=data), folder))
     click.echo(f"{folder}")
 
 
-async def _backup(data: str, folder: Path) -> None:
-    async with opened(data) as store:
+async def _backup(settings: Settings, folder: Path) -> None:
+    async with opened(settings) as store:
         await store.backup(folder)

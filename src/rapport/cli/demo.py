@@ -17,6 +17,7 @@ from rapport.errors import InvalidSetting
 from rapport.instant import DAY
 from rapport.recording.reader import CHUNK
 from rapport.sample import last, sample, star
+from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
 from rapport.store.protocol import Store
@@ -39,7 +40,7 @@ def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
     is some, name another directory with --data.
     """
     settings = settings_for(data=data, port=port)
-    asyncio.run(_load(settings.data, contacts, seed))
+    asyncio.run(_load(settings, contacts, seed))
     principal = Principal(
         account_id=ACCOUNT,
         client_id="demo",
@@ -63,13 +64,13 @@ def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
     )
 
 
-async def _load(data: str, contacts: int, seed: int) -> None:
+async def _load(settings: Settings, contacts: int, seed: int) -> None:
     """Have the sample in the store. Begun and not finished, it is gone on with; finished, it is left alone."""
-    async with opened(data) as store:
+    async with opened(settings) as store:
         if await _knows(store, last(contacts, seed)):
             return
         if await store.has_contacts(ACCOUNT) and not await _knows(store, star(seed)):
-            raise InvalidSetting(f"{data} holds other data than this sample: name an empty directory with --data")
+            raise InvalidSetting("there is other data than this sample: name an empty directory with --data")
         activities = sample(contacts, seed)
         console = Console(stderr=True)
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:

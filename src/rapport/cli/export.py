@@ -7,6 +7,7 @@ import click
 
 from rapport.cli.command import AccountId, account_option, data_option, settings_for
 from rapport.recording.lines import json_of
+from rapport.settings import Settings
 from rapport.store.engines import opened
 
 
@@ -25,13 +26,13 @@ def export(contact_id: str, data: str | None, account: str) -> None:
 
     A contact that isn't known prints nothing, and ends with exit code 1.
     """
-    if not asyncio.run(_export(settings_for(data=data).data, account, contact_id)):
+    if not asyncio.run(_export(settings_for(data=data), account, contact_id)):
         raise click.ClickException(f"the account {account} has no contact {contact_id}")
 
 
-async def _export(data: str, account: str, contact_id: str) -> int:
+async def _export(settings: Settings, account: str, contact_id: str) -> int:
     exported = 0
-    async with opened(data) as store:
+    async with opened(settings) as store:
         async for activity in store.history(account, contact_id):
             sys.stdout.buffer.write(json_of(activity) + b"\n")
             exported += 1

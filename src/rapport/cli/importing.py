@@ -18,6 +18,7 @@ from rapport.errors import UnreadableFile
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file
 from rapport.recording.reader import Rejected
+from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.store.protocol import Store
 from rapport.worker import collect_garbage_rarely
@@ -46,7 +47,7 @@ def import_files(files: tuple[str, ...], data: str | None, account: str) -> None
     settings = settings_for(data=data)
     collect_garbage_rarely()
     try:
-        whole = asyncio.run(_import_all(settings.data, account, files))
+        whole = asyncio.run(_import_all(settings, account, files))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
@@ -70,9 +71,9 @@ class _Whole:
         self.receipt.rejected += receipt.rejected
 
 
-async def _import_all(data: str, account: str, files: tuple[str, ...]) -> _Whole:
+async def _import_all(settings: Settings, account: str, files: tuple[str, ...]) -> _Whole:
     whole = _Whole()
-    async with opened(data) as store:
+    async with opened(settings) as store:
         for name in files:
             receipt = Receipt()
             try:

@@ -6,6 +6,7 @@ import click
 
 from rapport.auth.keys import load_keys, rotate_keys
 from rapport.cli.command import data_option, now, settings_for
+from rapport.settings import Settings
 from rapport.store.engines import opened
 
 
@@ -23,24 +24,24 @@ def rotate(*, data: str | None, drop_old: bool) -> None:
     Tokens of the old keys stay good until they expire; running servers take the new key over by themselves.
     With --drop-old, after a key was lost say, every old token is void within seconds.
     """
-    click.echo(asyncio.run(_rotate(settings_for(data=data).data, drop_old=drop_old)))
+    click.echo(asyncio.run(_rotate(settings_for(data=data), drop_old=drop_old)))
 
 
 @keys.command("list")
 @data_option
 def list_keys(data: str | None) -> None:
     """Print the ids of the keys whose tokens are good, the current one first."""
-    for kid in asyncio.run(_kids(settings_for(data=data).data)):
+    for kid in asyncio.run(_kids(settings_for(data=data))):
         click.echo(kid)
 
 
-async def _rotate(data: str, *, drop_old: bool) -> str:
-    async with opened(data) as store:
+async def _rotate(settings: Settings, *, drop_old: bool) -> str:
+    async with opened(settings) as store:
         rotated = await rotate_keys(store, now(), drop_old=drop_old)
     return str(rotated.signing.kid)
 
 
-async def _kids(data: str) -> list[str]:
-    async with opened(data) as store:
+async def _kids(settings: Settings) -> list[str]:
+    async with opened(settings) as store:
         held = await load_keys(store)
     return [str(key.kid) for key in held.verifying.keys]

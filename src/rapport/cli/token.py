@@ -60,7 +60,7 @@ def token(*, data: str | None, account: str, scope: str, role: str, expires: int
 
 async def make(settings: Settings, principal: Principal, lifetime: int) -> str:
     """A token for the principal, whose account exists from now on."""
-    async with opened(settings.data) as store:
+    async with opened(settings) as store:
         if await store.ensure_account(principal.account_id):
             click.echo(f"The account {principal.account_id} is new.", err=True)
         keys = await load_keys(store)

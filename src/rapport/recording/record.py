@@ -17,6 +17,9 @@ from rapport.store.protocol import Recorded, Store
 GROUP: Final = 10_000
 """Activities in one commit, when more than these wait: what comes behind them must not wait for all at once."""
 
+PATIENCE: Final = 40.0
+"""Seconds that a sender waits at most: for a commit that runs, for its own, and for its own once more, alone."""
+
 _RETRY_AFTER: Final = 1
 """Seconds after which a sender who was turned away may find room: a full queue is written in about as many."""
 
@@ -75,7 +78,11 @@ class Recorder:
         self._queue.append(waiting)
         self._count_waiting(batch.size)
         self._arrived.set()
-        return await waiting.recorded
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await waiting.recorded
+        except TimeoutError as problem:
+            raise StoreUnavailable(f"the store did not commit within {PATIENCE:g} s") from problem
 
     async def _commit_groups(self) -> None:
         while True:
@@ -101,6 +108,10 @@ class Recorder:
             recorded = await self._store.record([waiting.batch for waiting in group])
         except StoreUnavailable as problem:
             _log.warning("commit refused", activities=size, problem=str(problem))
+            if len(group) > 1 and self._store.in_parts:
+                # What goes to parts that are there must not wait for one that isn't.
+                await asyncio.gather(*(self._commit([waiting]) for waiting in group))
+                return
             self._fail(group, problem)
         except Exception as problem:  # noqa: BLE001 - whoever waits is told, whatever it was
             _log.exception("commit failed", activities=size)

@@ -3,20 +3,27 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
+from rapport.settings import Settings
+from rapport.store.postgres.store import PostgresStore
 from rapport.store.protocol import Store
 from rapport.store.sqlite.store import SQLiteStore
 
+_POSTGRESQL: Final = ("postgresql://", "postgres://")
 
-def store_at(data: str) -> Store:
-    """The store that `data` names: a directory."""
-    return SQLiteStore(Path(data))
+
+def store_for(settings: Settings) -> Store:
+    """The store that the settings name: a PostgreSQL URL, or a directory."""
+    if settings.data.startswith(_POSTGRESQL):
+        return PostgresStore(settings.data, settings.connections, by_pgbouncer=settings.pgbouncer)
+    return SQLiteStore(Path(settings.data))
 
 
 @contextlib.asynccontextmanager
-async def opened(data: str) -> AsyncIterator[Store]:
-    """The store that `data` names, open."""
-    store = store_at(data)
+async def opened(settings: Settings) -> AsyncIterator[Store]:
+    """The store that the settings name, open."""
+    store = store_for(settings)
     await store.open()
     try:
         yield store

@@ -3,8 +3,14 @@
 The rule: that of the later activity, and of two with the same time the one that came last.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from rapport.instant import HOUR
-from rapport.store.batch import Stated
+from rapport.store.batch import SaidRow, Stated
+
+PERSON_FIELDS: Final = ("email_address", "first_name", "last_name")
+"""What is said of a contact, in the order of the rows."""
 
 
 def overrides(stated: Stated, known: str | None, known_time: int | None) -> bool:
@@ -18,3 +24,15 @@ def overrides(stated: Stated, known: str | None, known_time: int | None) -> bool
     if stated.value == known:
         return stated.created_time > known_time + HOUR
     return stated.created_time >= known_time
+
+
+def latest_said(said: Sequence[SaidRow]) -> tuple[str | None, ...]:
+    """The latest that is said of each field of a contact; of two at the same time, what was said last."""
+    if len(said) == 1:
+        return said[0][1:4]
+    latest: list[tuple[int, str | None]] = [(0, None)] * len(PERSON_FIELDS)
+    for _, *values, time in said:
+        for place, value in enumerate(values):
+            if value is not None and time >= latest[place][0]:
+                latest[place] = time, value
+    return tuple(value for _, value in latest)

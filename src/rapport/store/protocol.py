@@ -12,7 +12,7 @@ import msgspec
 
 from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.instant import Instant
-from rapport.store.batch import Batch
+from rapport.store.batch import Batch, NamedCampaignActivity
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -63,8 +63,17 @@ class RequestCount(NamedTuple):
 class Store(Protocol):
     """Where activities rest."""
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether one part of it can be out of reach while another isn't: a cluster."""
+        ...
+
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises SchemaTooNew."""
+
+    async def migrate(self) -> list[str]:
+        """Do what `open` leaves to a person, spread the tables over a cluster; what was done, a sentence each."""
+        ...
 
     async def close(self) -> None:
         """Let go of everything. What was acknowledged is safe without it."""
@@ -97,6 +106,10 @@ class Store(Protocol):
     async def read_secret(self, name: str) -> bytes | None:
         """The secret of that name, if there is one."""
 
+    async def secret_names(self) -> list[str]:
+        """The names of all secrets."""
+        ...
+
     async def replace_secret(self, name: str, old: bytes | None, new: bytes) -> bool:
         """Put `new` in the place of `old`, unless somebody else was faster: then False, and nothing changes."""
         ...
@@ -106,6 +119,18 @@ class Store(Protocol):
 
         The day's count leaves out what goes beyond `a_second` in its second.
         """
+        ...
+
+    async def accounts(self) -> list[str]:
+        """The ids of all accounts."""
+        ...
+
+    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+        """The ids of up to `limit` contacts of the account that come behind `behind` in the order of their bytes."""
+        ...
+
+    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+        """What is stated of the account's campaign activities."""
         ...
 
     async def backup(self, folder: Path) -> None:

@@ -1,12 +1,13 @@
-"""From the columns of a whole activity, in the order of the statement `whole_activities_of_type`, to the activity."""
+"""From the columns of a row, in the order of the statements of every engine, to what they hold."""
 
 from typing import Any
 
 from rapport.activity import Activity, ActivityType, BounceCode, DeviceType, Link, Person
+from rapport.store.batch import NamedCampaignActivity, Stated
 
 
 def whole_activity(contact_id: str, row: tuple[Any, ...]) -> Activity:
-    """The activity that a row of `whole_activities_of_type` holds."""
+    """The activity that a row of the statement for whole activities holds."""
     (created_time, _identity, kind, event_id, device_type, bounce_code, opt_out_reason, *rest) = row
     (campaign_activity_id, campaign_activity_name, campaign_id, link_url, url_id, *person) = rest
     email_address, first_name, last_name = person
@@ -25,4 +26,14 @@ def whole_activity(contact_id: str, row: tuple[Any, ...]) -> Activity:
         device_type=None if device_type is None else DeviceType(device_type),
         bounce_code=None if bounce_code is None else BounceCode(bounce_code),
         opt_out_reason=opt_out_reason,
+    )
+
+
+def named_campaign_activity(row: tuple[Any, ...]) -> NamedCampaignActivity:
+    """What a row of `stated_campaign_activities` states."""
+    campaign_activity_id, name, name_time, campaign_id, campaign_time = row
+    return NamedCampaignActivity(
+        campaign_activity_id,
+        None if name is None else Stated(name, name_time),
+        None if campaign_id is None else Stated(campaign_id, campaign_time),
     )

@@ -9,11 +9,11 @@ from typing import Final
 import apsw
 
 from rapport.store.batch import Batch, SaidRow
+from rapport.store.facts import PERSON_FIELDS, latest_said
 from rapport.store.sqlite.connection import Values, every
 from rapport.store.sqlite.write import SQL
 
-_FIELDS: Final = ("email_address", "first_name", "last_name")
-_LEARN: Final = tuple(SQL[f"learn_{field}"] for field in _FIELDS)
+_LEARN: Final = tuple(SQL[f"learn_{field}"] for field in PERSON_FIELDS)
 
 _MOST_REMEMBERED: Final = 50_000
 
@@ -97,7 +97,7 @@ class Contacts:
             contact_id = batch.contacts[row[0]]
             if contact_id in said:
                 said[contact_id].append(row)
-        latest = {contact_id: _latest(rows) for contact_id, rows in said.items()}
+        latest = {contact_id: latest_said(rows) for contact_id, rows in said.items()}
         rows = [(account, contact_id, *now) for contact_id, now in latest.items()]
         made = self._connection.executemany(SQL["add_contact"], rows)
         for (contact_id, now), (key,) in zip(latest.items(), made, strict=True):
@@ -106,7 +106,7 @@ class Contacts:
     def _learn(self, known: _Known, said: list[SaidRow]) -> None:
         """Take over what is stated and differs, unless a later activity stated something else."""
         now = list(known.now)
-        for place, stated in enumerate(_latest(said)):
+        for place, stated in enumerate(latest_said(said)):
             if stated is None or stated == now[place]:
                 continue
             time = max(row[4] for row in said if row[place + 1] == stated)
@@ -114,15 +114,3 @@ class Contacts:
             if every(self._connection, _LEARN[place], values):
                 now[place] = stated
         known.now = tuple(now)
-
-
-def _latest(said: list[SaidRow]) -> tuple[str | None, ...]:
-    """The latest that is said of each field; of two at the same time, what was said last."""
-    if len(said) == 1:
-        return said[0][1:4]
-    latest: list[tuple[int, str | None]] = [(0, None)] * len(_FIELDS)
-    for _, *values, time in said:
-        for place, value in enumerate(values):
-            if value is not None and time >= latest[place][0]:
-                latest[place] = time, value
-    return tuple(value for _, value in latest)

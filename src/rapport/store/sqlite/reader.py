@@ -9,9 +9,10 @@ import apsw
 from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.store.batch import NamedCampaignActivity
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position
-from rapport.store.rows import whole_activity
-from rapport.store.sqlite.connection import every, one, told_as_unavailable
+from rapport.store.rows import named_campaign_activity, whole_activity
+from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
@@ -104,3 +105,20 @@ class Reader:
                 return
             created_time, identity, *_ = rows[-1]
             query = replace(query, behind=Position(created_time, identity))
+
+    def accounts(self) -> list[str]:
+        """The ids of all accounts."""
+        with told_as_unavailable():
+            return [account_id for (account_id,) in every(self._connection, SQL["accounts"])]
+
+    def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+        """The ids of an account's contacts, in order, behind one."""
+        asked: Values = {"account_id": account_id, "behind": behind, "limit": limit}
+        with told_as_unavailable():
+            return [contact_id for (contact_id,) in every(self._connection, SQL["contact_ids"], asked)]
+
+    def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+        """What is stated of an account's campaign activities."""
+        with told_as_unavailable():
+            found = every(self._connection, SQL["stated_campaign_activities"], {"account_id": account_id})
+        return [named_campaign_activity(row) for row in found]

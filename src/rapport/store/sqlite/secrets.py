@@ -22,6 +22,11 @@ def read_secret(folder: Path, name: str) -> bytes | None:
         raise StoreUnavailable(f"{_file(folder, name)} can't be read: {problem.strerror}") from problem
 
 
+def secret_names(folder: Path) -> list[str]:
+    """The names of all secrets."""
+    return sorted(file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}"))
+
+
 def replace_secret(folder: Path, name: str, old: bytes | None, new: bytes) -> bool:
     """Put `new` in the place of `old`, on the disk when this returns. False if it is no longer `old` that is there."""
     try:

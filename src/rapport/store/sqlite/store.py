@@ -11,7 +11,7 @@ import apsw
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
-from rapport.store.batch import Batch
+from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.protocol import ActivityQuery, ActivityRows, Recorded, RequestCount
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
@@ -38,6 +38,11 @@ class SQLiteStore:
         self._reader: Reader | None = None
         self._writer: Writer | None = None
 
+    @property
+    def in_parts(self) -> bool:
+        """A file is there or not."""
+        return False
+
     async def open(self) -> None:
         """Open the file, making it if there is none, and bring its schema up to date."""
         make_folder(self._folder)
@@ -47,6 +52,10 @@ class SQLiteStore:
         reading = connect(self._folder, patience=_READER_PATIENCE)
         self._connections.append(reading)
         self._writer, self._reader = Writer(writing), Reader(reading)
+
+    async def migrate(self) -> list[str]:
+        """Nothing is left to a person."""
+        return []
 
     async def close(self) -> None:
         """Finish what is being written, and close the file."""
@@ -89,6 +98,10 @@ class SQLiteStore:
         """Read a secret from its file beside the database."""
         return secrets.read_secret(self._folder, name)
 
+    async def secret_names(self) -> list[str]:
+        """The names of all secrets."""
+        return secrets.secret_names(self._folder)
+
     async def replace_secret(self, name: str, old: bytes | None, new: bytes) -> bool:
         """Write a secret to its file beside the database."""
         return secrets.replace_secret(self._folder, name, old, new)
@@ -96,6 +109,18 @@ class SQLiteStore:
     async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
         """Count a request in the file, so that all workers count together."""
         return await self._in_thread(lambda: self._writing.count_request(client_id, now, a_second))
+
+    async def accounts(self) -> list[str]:
+        """The ids of all accounts."""
+        return self._reading.accounts()
+
+    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+        """The ids of an account's contacts, in order."""
+        return self._reading.contact_ids(account_id, behind, limit)
+
+    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+        """What is stated of an account's campaign activities."""
+        return self._reading.campaign_activities(account_id)
 
     async def backup(self, folder: Path) -> None:
         """Copy the directory to another one."""

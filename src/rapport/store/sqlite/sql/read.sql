@@ -36,3 +36,16 @@ WHERE account.account_id = :account_id LIMIT 1;
 
 -- readable: whether the store answers.
 SELECT count(*) FROM revision;
+
+-- accounts: all of them.
+SELECT account_id FROM account ORDER BY account_id;
+
+-- contact_ids: the ids of an account's contacts, in order, behind one. Served by unique (account, contact_id).
+SELECT contact_id FROM contact
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :behind
+ORDER BY contact_id LIMIT :limit;
+
+-- stated_campaign_activities: what is stated of an account's campaign activities, and when. By the unique keys.
+SELECT campaign_activity_id, campaign_activity_name, name_time, campaign_id, campaign_time
+FROM campaign_activity LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
+WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id);

@@ -1,0 +1,1 @@
+"""PostgreSQL, and Citus, which is PostgreSQL over several machines."""

@@ -1,0 +1,47 @@
+"""Spreads the tables over a cluster: all of one contact on one shard, the small tables on every node.
+
+What a cluster promises and what it doesn't is told in docs/scaling.md.
+"""
+
+from typing import Final
+
+from rapport.store.postgres.pool import Lent
+
+SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
+"""What every node has, because every page or every recording of a contact needs it beside the contact."""
+
+LARGE: Final = ("contact", "person", "tracking_activity")
+"""What is spread by the contact. request_count and secret stay where they are: only the servers ask for them."""
+
+_COLUMN: Final = {"contact": "key", "person": "contact", "tracking_activity": "contact"}
+
+
+async def is_cluster(connection: Lent) -> bool:
+    """Whether the database has the Citus extension."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"))
+
+
+async def distributed(connection: Lent) -> set[str]:
+    """Our tables that are on several nodes already."""
+    found = await connection.fetch("SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod IN ('h', 'n')")
+    return {name for (name,) in found}
+
+
+async def distribute(connection: Lent) -> list[str]:
+    """Put every table where it belongs, with what is in it; what was done, a sentence each."""
+    done = []
+    there = await distributed(connection)
+    for table in SMALL:
+        if table not in there:
+            await connection.execute("SELECT create_reference_table($1::text::regclass)", table)
+            done.append(f"{table} is on every node")
+    for table in LARGE:
+        if table not in there:
+            together = "" if table == LARGE[0] else f", colocate_with => '{LARGE[0]}'"
+            await connection.execute(
+                f"SELECT create_distributed_table($1::text::regclass, $2{together})",
+                table,
+                _COLUMN[table],
+            )
+            done.append(f"{table} is spread by its contacts")
+    return done

@@ -1,0 +1,48 @@
+"""Brings the database's schema up to this program's, in one transaction that only one process makes at a time."""
+
+from pathlib import Path
+from typing import Final
+
+from rapport.errors import SchemaTooNew
+from rapport.store.postgres.pool import Lent
+from rapport.store.statements import read_migrations
+
+STEPS: Final = read_migrations(Path(__file__).parent / "migrations")
+
+_LOCK: Final = 0x526170706F7274
+"""The advisory lock's number: 'Rapport' in ASCII."""
+
+_RECORD_OF_STEPS: Final = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+    number       integer     NOT NULL PRIMARY KEY,
+    name         text        NOT NULL,
+    applied_time timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+async def migrate(connection: Lent) -> int:
+    """Apply the steps that are missing, and return how many. Raises SchemaTooNew."""
+    if await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"):
+        applied = await _applied(connection)
+        if applied == STEPS[-1][0]:
+            return 0
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_RECORD_OF_STEPS)
+        applied = await _applied(connection)
+        missing = [step for step in STEPS if step[0] > applied]
+        for number, name, sql in missing:
+            await connection.execute(sql)
+            await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
+        return len(missing)
+
+
+async def _applied(connection: Lent) -> int:
+    applied = int(await connection.fetchval("SELECT coalesce(max(number), 0) FROM schema_migration"))
+    if applied > STEPS[-1][0]:
+        raise SchemaTooNew(
+            f"the data has schema {applied} and this Rapport knows {STEPS[-1][0]}: "
+            "install the Rapport that wrote it, or a newer one"
+        )
+    return applied

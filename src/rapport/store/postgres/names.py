@@ -1,0 +1,153 @@
+"""From the public ids of a batch to the keys of the small tables; what is named for the first time comes into being.
+
+That happens in transactions of its own, before the activities': on a cluster the small tables are on every node and
+the activities on one, and nothing is lost with a name that no activity uses in the end. What was looked up is
+remembered; keys never change, and the database itself decides which of two statements holds.
+"""
+
+import time
+
+from rapport.activity import Link
+from rapport.instant import Instant
+from rapport.store.batch import Batch, NamedCampaignActivity, Stated
+from rapport.store.facts import overrides
+from rapport.store.postgres.digests import link_digest
+from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.write import SQL
+
+_MOST_REMEMBERED = 100_000
+
+
+class _Known:
+    """A campaign activity: its key, and what is stated of it as far as this process knows."""
+
+    __slots__ = ("campaign_id", "key", "name")
+
+    def __init__(self, key: int, name: Stated | None, campaign_id: Stated | None) -> None:
+        self.key = key
+        self.name = name
+        self.campaign_id = campaign_id
+
+
+class Names:
+    """Finds and makes what batches name, and learns what they state of it."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, int] = {}
+        self._campaign_activities: dict[tuple[int, str], _Known] = {}
+        self._links: dict[tuple[int, Link], int] = {}
+
+    async def resolve(self, connection: Lent, batch: Batch) -> tuple[int, list[int], list[int]]:
+        """The key of the batch's account, and by their places those of its campaign activities and links."""
+        account = await self._account(connection, batch.account_id)
+        known = await self._known(
+            connection, account, [named.campaign_activity_id for named in batch.campaign_activities]
+        )
+        for campaign_activity, named in zip(known, batch.campaign_activities, strict=True):
+            await self._learn(connection, account, campaign_activity, named)
+        keys = [campaign_activity.key for campaign_activity in known]
+        links = [(keys[place], Link(link_url=link_url, url_id=url_id)) for place, link_url, url_id in batch.links]
+        return account, keys, await self._link_keys(connection, links)
+
+    async def _account(self, connection: Lent, account_id: str) -> int:
+        key = self._accounts.get(account_id)
+        if key is None:
+            key = await connection.fetchval(SQL["account_key"], account_id)
+            if key is None:
+                now = Instant(time.time_ns() // 1_000_000)
+                key = await connection.fetchval(SQL["add_account"], account_id, now)
+            if key is None:
+                # Somebody else was faster.
+                key = await connection.fetchval(SQL["account_key"], account_id)
+            self._accounts[account_id] = key
+        return key
+
+    async def _known(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> list[_Known]:
+        remembered = self._campaign_activities
+        if len(remembered) > _MOST_REMEMBERED:
+            remembered.clear()
+        for make in (False, True, False):
+            missing = [each for each in campaign_activity_ids if (account, each) not in remembered]
+            if not missing:
+                break
+            if make:
+                await connection.execute(SQL["add_campaign_activities"], account, missing)
+                continue
+            found = await connection.fetch(SQL["known_campaign_activities"], account, missing)
+            for key, campaign_activity_id, name, name_time, campaign_id, campaign_time in found:
+                remembered[account, campaign_activity_id] = _Known(
+                    key,
+                    None if name is None else Stated(name, name_time),
+                    None if campaign_id is None else Stated(campaign_id, campaign_time),
+                )
+        return [remembered[account, each] for each in campaign_activity_ids]
+
+    async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> None:
+        name = named.campaign_activity_name
+        if name is not None and not _overrides(name, known.name):
+            name = None
+        campaign_id = named.campaign_id
+        if campaign_id is not None and not _overrides(campaign_id, known.campaign_id):
+            campaign_id = None
+        if name is None and campaign_id is None:
+            return
+        campaign = None if campaign_id is None else await self._campaign(connection, account, campaign_id.value)
+        async with connection.transaction():
+            # What holds now, which another process may have learnt meanwhile.
+            now = await connection.fetchrow(SQL["lock_campaign_activity"], known.key)
+            now_name, name_time, now_campaign, campaign_time = now
+            if name is not None and overrides(name, now_name, name_time):
+                if name.value != now_name:
+                    await connection.execute(SQL["revise_campaign_activities"])
+                now_name, name_time = name
+            if campaign_id is not None and _is_later(campaign_id, campaign, now_campaign, campaign_time):
+                now_campaign, campaign_time = campaign, campaign_id.created_time
+            await connection.execute(
+                SQL["state_campaign_activity"], known.key, now_name, name_time, now_campaign, campaign_time
+            )
+        # Where a later statement held already, this one is as good to compare with: the database has the last word.
+        known.name, known.campaign_id = name or known.name, campaign_id or known.campaign_id
+
+    async def _campaign(self, connection: Lent, account: int, campaign_id: str) -> int:
+        for statement in ("campaign", "add_campaign", "campaign"):
+            key: int | None = await connection.fetchval(SQL[statement], account, campaign_id)
+            if key is not None:
+                return key
+        raise LookupError(f"campaign {campaign_id} is neither there nor can it be made")
+
+    async def _link_keys(self, connection: Lent, links: list[tuple[int, Link]]) -> list[int]:
+        remembered = self._links
+        if len(remembered) > _MOST_REMEMBERED:
+            remembered.clear()
+        for make in (False, True, False):
+            missing = {
+                (campaign_activity, link_digest(link.link_url, link.url_id)): link
+                for campaign_activity, link in links
+                if (campaign_activity, link) not in remembered
+            }
+            if not missing:
+                break
+            campaign_activities = [campaign_activity for campaign_activity, _ in missing]
+            digests = [digest for _, digest in missing]
+            if make:
+                urls = [link.link_url for link in missing.values()]
+                url_ids = [link.url_id for link in missing.values()]
+                await connection.execute(SQL["add_links"], campaign_activities, digests, urls, url_ids)
+                continue
+            for campaign_activity, digest, key in await connection.fetch(
+                SQL["known_links"], campaign_activities, digests
+            ):
+                link = missing.get((campaign_activity, digest))
+                if link is not None:
+                    remembered[campaign_activity, link] = key
+        return [remembered[each] for each in links]
+
+
+def _overrides(stated: Stated, known: Stated | None) -> bool:
+    return known is None or overrides(stated, known.value, known.created_time)
+
+
+def _is_later(stated: Stated, campaign: int | None, known: int | None, known_time: int | None) -> bool:
+    """`overrides`, with the keys of the campaigns in the place of their ids."""
+    known_id = None if known is None else stated.value if known == campaign else ""
+    return overrides(stated, known_id, known_time)

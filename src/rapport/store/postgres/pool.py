@@ -1,0 +1,141 @@
+"""Connections to the database: lent for a time, taken back at a deadline, and their failures told in our own words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+from asyncpg import Connection
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
+from asyncpg.pool import PoolConnectionProxy
+
+from rapport.errors import StoreUnavailable
+
+Lent: TypeAlias = PoolConnectionProxy
+
+_CONNECT_WITHIN: Final = 5.0
+_IDLE_FOR: Final = 300.0
+# The database counts microseconds since 2000; we count milliseconds since 1970.
+_EPOCH_2000: Final = 946_684_800_000
+LATEST_TIME: Final = 9_224_318_015_999_999
+"""The latest time that a timestamptz can have, in milliseconds since 1970."""
+
+# What passes by itself, or when somebody has put the database in order. By SQLSTATE: a cluster's errors have
+# nothing else that can be relied on.
+_PASSING_CLASSES: Final = ("08", "28", "40", "53", "57", "58")
+_PASSING_STATES: Final = frozenset({"25006", "3D000", "55006", "55P03", "XX000"})
+_OF_THE_CONNECTION: Final = (InterfaceError, InternalClientError, OSError, EOFError)
+
+
+class TimedOut(StoreUnavailable):
+    """The database did not answer in time."""
+
+
+class _Connection(Connection):
+    """A connection that needs no clearing up between two uses, as nobody changes its state: a round trip less."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Pool:
+    """So many connections of one worker."""
+
+    def __init__(self, url: str, size: int, *, by_pgbouncer: bool) -> None:
+        self._url = url
+        self._size = size
+        self._by_pgbouncer = by_pgbouncer
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Connect once, to know that the database is there. Raises StoreUnavailable."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._size,
+                timeout=_CONNECT_WITHIN,
+                max_inactive_connection_lifetime=_IDLE_FOR,
+                connection_class=_Connection,
+                init=_prepare,
+                # PgBouncer hands out another connection for every transaction, which knows no prepared statement.
+                statement_cache_size=0 if self._by_pgbouncer else 100,
+                server_settings={} if self._by_pgbouncer else {"application_name": "rapport"},
+            )
+        except (PostgresError, *_OF_THE_CONNECTION) as problem:
+            raise StoreUnavailable(f"the database can't be reached: {problem}") from problem
+        except (ValueError, InterfaceError) as problem:
+            raise StoreUnavailable(f"the database's URL can't be used: {problem}") from problem
+
+    async def close(self) -> None:
+        """Let go of all connections; one that hangs is cut."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(_CONNECT_WITHIN):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    @asynccontextmanager
+    async def lend(self, seconds: float) -> AsyncIterator[Lent]:
+        """A connection for at most `seconds`, the wait for it included.
+
+        After that it is cut: a cluster whose node hangs doesn't answer a cancellation either. Raises
+        StoreUnavailable for whatever passes by itself.
+        """
+        if self._pool is None:
+            raise StoreUnavailable("the store is not open")
+        connection: Lent | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._pool.acquire()
+                if self._by_pgbouncer:
+                    async with connection.transaction():
+                        yield connection
+                else:
+                    yield connection
+        except BaseException as problem:
+            if connection is not None and not _is_answer(problem):
+                connection.terminate()
+            unavailable = _unavailable(problem, seconds)
+            if unavailable is not None:
+                raise unavailable from problem
+            raise
+        finally:
+            if connection is not None:
+                await self._pool.release(connection)
+
+
+async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", format="tuple", encoder=_encode_time, decoder=_decode_time
+    )
+
+
+def _encode_time(milliseconds: int) -> tuple[int]:
+    return ((milliseconds - _EPOCH_2000) * 1_000,)
+
+
+def _decode_time(microseconds: tuple[int]) -> int:
+    return microseconds[0] // 1_000 + _EPOCH_2000
+
+
+def _is_answer(problem: BaseException) -> bool:
+    """Whether the connection is good for further use: the server has answered, if only with an error."""
+    return isinstance(problem, PostgresError | StoreUnavailable)
+
+
+def _unavailable(problem: BaseException, seconds: float) -> StoreUnavailable | None:
+    if isinstance(problem, TimeoutError):
+        return TimedOut(f"the database did not answer within {seconds:g} s")
+    if isinstance(problem, PostgresError):
+        state = str(getattr(problem, "sqlstate", ""))
+        if state[:2] in _PASSING_CLASSES or state in _PASSING_STATES:
+            return StoreUnavailable(f"{type(problem).__name__}: {problem}")
+        return None
+    if isinstance(problem, _OF_THE_CONNECTION):
+        return StoreUnavailable(f"the connection to the database was lost: {problem}")
+    return None

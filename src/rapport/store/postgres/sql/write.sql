@@ -1,0 +1,148 @@
+-- account_key: the key of an account. Served by unique (account_id).
+SELECT key FROM account WHERE account_id = $1
+
+-- add_account: an account comes into being.
+INSERT INTO account (account_id, created_time) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING key
+
+-- known_campaign_activities: what is known of campaign activities. Served by unique (account, campaign_activity_id).
+SELECT campaign_activity.key, campaign_activity_id, campaign_activity_name, name_time, campaign_id, campaign_time
+FROM campaign_activity LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
+WHERE campaign_activity.account = $1 AND campaign_activity_id = ANY($2)
+
+-- add_campaign_activities: campaign activities come into being, in an order that keeps two who do so from a deadlock.
+INSERT INTO campaign_activity (account, campaign_activity_id)
+SELECT $1, named.id FROM unnest($2::text[]) AS named (id) ORDER BY named.id
+ON CONFLICT DO NOTHING
+
+-- lock_campaign_activity: what is stated of one, which nobody else changes until this is over. By the primary key.
+SELECT campaign_activity_name, name_time, campaign, campaign_time
+FROM campaign_activity WHERE key = $1 FOR NO KEY UPDATE
+
+-- state_campaign_activity: what is stated of one now.
+UPDATE campaign_activity SET campaign_activity_name = $2, name_time = $3, campaign = $4, campaign_time = $5
+WHERE key = $1
+
+-- revise_campaign_activities: names that are remembered elsewhere have to be read again.
+UPDATE revision SET number = number + 1 WHERE of = 'campaign_activity'
+
+-- campaign: the key of a campaign. Served by unique (account, campaign_id).
+SELECT key FROM campaign WHERE account = $1 AND campaign_id = $2
+
+-- add_campaign: a campaign comes into being.
+INSERT INTO campaign (account, campaign_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING key
+
+-- known_links: the keys of links. Served by unique (campaign_activity, digest).
+SELECT campaign_activity, digest, key FROM link WHERE campaign_activity = ANY($1) AND digest = ANY($2)
+
+-- add_links: links come into being.
+INSERT INTO link (campaign_activity, digest, link_url, url_id)
+SELECT clicked.campaign_activity, clicked.digest, clicked.link_url, clicked.url_id
+FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[])
+     AS clicked (campaign_activity, digest, link_url, url_id)
+ORDER BY clicked.campaign_activity, clicked.digest
+ON CONFLICT DO NOTHING
+
+-- add_contacts: contacts come into being.
+INSERT INTO contact (key, account, contact_id, email_address, first_name, last_name)
+SELECT named.key, named.account, named.contact_id, named.email_address, named.first_name, named.last_name
+FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
+     AS named (key, account, contact_id, email_address, first_name, last_name)
+ORDER BY named.key
+ON CONFLICT DO NOTHING
+
+-- add_persons: what is said of contacts.
+INSERT INTO person (contact, key, email_address, first_name, last_name)
+SELECT said.contact, said.key, said.email_address, said.first_name, said.last_name
+FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[])
+     AS said (contact, key, email_address, first_name, last_name)
+ORDER BY said.contact, said.key
+ON CONFLICT DO NOTHING
+
+-- known_contacts: what is known of contacts now. Served by the primary key.
+SELECT key, email_address, first_name, last_name FROM contact WHERE key = ANY($1)
+
+-- lock_contact: nobody else learns of the contact until this is over. Served by the primary key.
+SELECT email_address, first_name, last_name FROM contact WHERE key = $1 FOR NO KEY UPDATE
+
+-- learn_email_address: known now, unless a later activity stated another one. Served by the primary keys.
+UPDATE contact SET email_address = $2
+WHERE key = $1 AND NOT EXISTS (
+    SELECT 1 FROM person JOIN tracking_activity AS later
+      ON later.contact = person.contact AND later.person = person.key
+    WHERE person.contact = $1 AND person.email_address <> $2
+      AND later.contact = $1 AND later.type BETWEEN 0 AND 9 AND later.created_time > $3
+)
+RETURNING key
+
+-- learn_first_name: the same for the first name.
+UPDATE contact SET first_name = $2
+WHERE key = $1 AND NOT EXISTS (
+    SELECT 1 FROM person JOIN tracking_activity AS later
+      ON later.contact = person.contact AND later.person = person.key
+    WHERE person.contact = $1 AND person.first_name <> $2
+      AND later.contact = $1 AND later.type BETWEEN 0 AND 9 AND later.created_time > $3
+)
+RETURNING key
+
+-- learn_last_name: the same for the last name.
+UPDATE contact SET last_name = $2
+WHERE key = $1 AND NOT EXISTS (
+    SELECT 1 FROM person JOIN tracking_activity AS later
+      ON later.contact = person.contact AND later.person = person.key
+    WHERE person.contact = $1 AND person.last_name <> $2
+      AND later.contact = $1 AND later.type BETWEEN 0 AND 9 AND later.created_time > $3
+)
+RETURNING key
+
+-- stage: where many activities wait for the statement that adds them.
+CREATE TEMPORARY TABLE staged_activity (
+    created_time timestamptz, identity bigint, campaign_activity bigint, person bigint, link bigint, type smallint,
+    device_type smallint, bounce_code smallint, contact bytea, opt_out_reason text, event_id text
+) ON COMMIT DROP
+
+-- add_staged_activities: records. One that is there already, by key or by event id, changes nothing.
+INSERT INTO tracking_activity (
+    created_time, identity, campaign_activity, person, link, type, device_type, bounce_code, contact,
+    opt_out_reason, event_id
+)
+SELECT created_time, identity, campaign_activity, person, link, type, device_type, bounce_code, contact,
+       opt_out_reason, event_id
+FROM staged_activity
+ORDER BY contact, type, created_time, identity
+ON CONFLICT DO NOTHING
+RETURNING contact, type, created_time, identity
+
+-- add_activities: the same for a few, without staging.
+INSERT INTO tracking_activity (
+    created_time, identity, campaign_activity, person, link, type, device_type, bounce_code, contact,
+    opt_out_reason, event_id
+)
+SELECT did.created_time, did.identity, did.campaign_activity, did.person, did.link, did.type, did.device_type,
+       did.bounce_code, did.contact, did.opt_out_reason, did.event_id
+FROM unnest(
+    $1::timestamptz[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[],
+    $8::smallint[], $9::bytea[], $10::text[], $11::text[]
+) AS did (
+    created_time, identity, campaign_activity, person, link, type, device_type, bounce_code, contact,
+    opt_out_reason, event_id
+)
+ORDER BY did.contact, did.type, did.created_time, did.identity
+ON CONFLICT DO NOTHING
+RETURNING contact, type, created_time, identity
+
+-- count_request: one more request of a client; beyond $4 in its second, the day's count stays.
+INSERT INTO request_count AS counted (client_id, second, in_second, day, in_day) VALUES ($1, $2, 1, $3, 1)
+ON CONFLICT (client_id) DO UPDATE SET
+    second    = excluded.second,
+    in_second = CASE WHEN counted.second = excluded.second THEN counted.in_second + 1 ELSE 1 END,
+    day       = excluded.day,
+    in_day    = CASE WHEN counted.day <> excluded.day THEN 1
+                     WHEN counted.second = excluded.second AND counted.in_second >= $4 THEN counted.in_day
+                     ELSE counted.in_day + 1 END
+RETURNING in_second, in_day
+
+-- add_secret: a secret comes into being, unless there is one.
+INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING name
+
+-- replace_secret: another in the place of one.
+UPDATE secret SET value = $3 WHERE name = $1 AND value = $2 RETURNING name

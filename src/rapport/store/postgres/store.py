@@ -1,0 +1,130 @@
+"""The store for several machines: PostgreSQL, or Citus."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from rapport.activity import Activity
+from rapport.errors import StoreUnavailable
+from rapport.instant import Instant
+from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.copying import copy
+from rapport.store.postgres.citus import distribute, distributed, is_cluster
+from rapport.store.postgres.migrations import migrate
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import Pool
+from rapport.store.postgres.reader import Reader
+from rapport.store.postgres.writer import Writer
+from rapport.store.protocol import ActivityQuery, ActivityRows, Recorded, RequestCount
+from rapport.store.sqlite.store import SQLiteStore
+
+_OPEN_WITHIN: Final = 60.0
+_MIGRATE_WITHIN: Final = 24 * 3600.0
+
+
+class PostgresStore:
+    """A store in a PostgreSQL database. See `rapport.store.protocol.Store` for what each call promises."""
+
+    def __init__(self, url: str, connections: int, *, by_pgbouncer: bool) -> None:
+        # Apart, so that writes that wait keep no page from being read.
+        self._pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
+        self._writing_pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
+        nodes = Nodes(self._pool)
+        self._reader = Reader(self._pool, nodes)
+        self._writer = Writer(self._writing_pool, nodes)
+        self._in_parts = False
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the tables are spread over a cluster."""
+        return self._in_parts
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date."""
+        try:
+            await self._pool.open()
+            await self._writing_pool.open()
+            async with self._pool.lend(_OPEN_WITHIN) as connection:
+                await migrate(connection)
+                self._in_parts = await is_cluster(connection) and bool(await distributed(connection))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def migrate(self) -> list[str]:
+        """Spread the tables, if the database is a cluster."""
+        async with self._pool.lend(_MIGRATE_WITHIN) as connection:
+            if not await is_cluster(connection):
+                return []
+            return await distribute(connection)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._writing_pool.close()
+        await self._pool.close()
+
+    async def check(self) -> None:
+        """Return if the database answers and is no standby."""
+        if not await self._reader.can_write():
+            raise StoreUnavailable("the database is a standby, and takes no writes")
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        """Record the batches in one transaction."""
+        return await self._writer.record(batches)
+
+    async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
+        """Read a page's rows."""
+        return await self._reader.activities(account_id, contact_id, query)
+
+    def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
+        """Read a contact's whole history, step by step."""
+        return self._reader.history(account_id, contact_id)
+
+    async def ensure_account(self, account_id: str) -> bool:
+        """Have the account exist."""
+        return await self._writer.ensure_account(account_id, Instant(time.time_ns() // 1_000_000))
+
+    async def has_contacts(self, account_id: str) -> bool:
+        """Whether the account knows any contact."""
+        return await self._reader.has_contacts(account_id)
+
+    async def read_secret(self, name: str) -> bytes | None:
+        """Read a secret from its table."""
+        return await self._reader.secret(name)
+
+    async def secret_names(self) -> list[str]:
+        """The names of all secrets."""
+        return await self._reader.secret_names()
+
+    async def replace_secret(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Write a secret to its table."""
+        return await self._writer.replace_secret(name, old, new)
+
+    async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
+        """Count a request in the database, so that all servers count together."""
+        return await self._writer.count_request(client_id, now, a_second)
+
+    async def accounts(self) -> list[str]:
+        """The ids of all accounts."""
+        return await self._reader.accounts()
+
+    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+        """The ids of an account's contacts, in order."""
+        return await self._reader.contact_ids(account_id, behind, limit)
+
+    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+        """What is stated of an account's campaign activities."""
+        return await self._reader.campaign_activities(account_id)
+
+    async def backup(self, folder: Path) -> None:
+        """Copy everything to a data directory."""
+        if await asyncio.to_thread(folder.exists):
+            raise StoreUnavailable(f"{folder} exists already; name a folder that doesn't")
+        target = SQLiteStore(folder)
+        await target.open()
+        try:
+            await copy(self, target, lambda _: None)
+        finally:
+            await target.close()

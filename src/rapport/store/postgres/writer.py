@@ -1,0 +1,230 @@
+"""Writes: a group of batches in one transaction, which may be repeated for as long as nobody knows how it ended."""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from rapport.activity import ActivityType
+from rapport.errors import StoreUnavailable
+from rapport.instant import DAY, SECOND, Instant
+from rapport.store.batch import Batch
+from rapport.store.postgres.contacts import Contacts, Keys
+from rapport.store.postgres.digests import contact_key
+from rapport.store.postgres.names import Names
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import Lent, Pool, TimedOut
+from rapport.store.postgres.write import SQL
+from rapport.store.protocol import Recorded, RequestCount
+
+WRITE_WITHIN: Final = 5.0
+"""Seconds within which a small group is committed, or its senders told to try again."""
+_AN_ACTIVITY: Final = 0.002
+"""Seconds that each activity of a group gets beyond that: ten times what it takes."""
+
+_FEW: Final = 500
+"""Activities that go as arrays in one statement; more of them are copied to the database first."""
+_MANY: Final = 5_000
+"""Activities that are worth a try to copy them right into their table, where none is there yet."""
+_LONGEST_DOUBT: Final = 64
+_DEADLOCKS: Final = 3
+
+_COLUMNS: Final = (
+    *("created_time", "identity", "campaign_activity", "person", "link", "type", "device_type", "bounce_code"),
+    *("contact", "opt_out_reason", "event_id"),
+)
+
+Values: TypeAlias = tuple[
+    int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
+]
+"""An activity as it is written: the values of the columns."""
+
+Key: TypeAlias = tuple[bytes, int, int, int]
+"""The primary key: contact, type, created_time, identity."""
+
+
+class Writer:
+    """Writes through a pool; groups may be written at the same time."""
+
+    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+        self._pool = pool
+        self._nodes = nodes
+        self._names = Names()
+        self._contacts = Contacts()
+        # How many groups to stage before the next try to copy one right in: it doubles with each that failed.
+        self._doubt = 0
+        self._next_doubt = 1
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        """Record the batches in one transaction. Raises StoreUnavailable: what became of them isn't known then."""
+        contacts = [contact_key(batch.account_id, contact_id) for batch in batches for contact_id in batch.contacts]
+        tried = await self._nodes.admit(contacts)
+        try:
+            recorded = await self._record_again(batches)
+        except TimedOut as problem:
+            await self._nodes.suspect(contacts, problem)
+            raise
+        self._nodes.trust(tried)
+        return recorded
+
+    async def _record_again(self, batches: Sequence[Batch]) -> list[Recorded]:
+        for attempt in range(_DEADLOCKS + 1):
+            try:
+                return await self._record(batches)
+            except StoreUnavailable as problem:
+                # Two that wrote the same in another order; the database picked this one to start again.
+                deadlock = isinstance(problem.__cause__, asyncpg.DeadlockDetectedError)
+                if not deadlock or attempt == _DEADLOCKS:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        size = sum(batch.size for batch in batches)
+        async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY) as connection:
+            placed: list[tuple[Batch, Keys]] = []
+            rows: list[list[Values]] = []
+            for batch in batches:
+                account, campaign_activities, links = await self._names.resolve(connection, batch)
+                keys = Keys(account, batch)
+                placed.append((batch, keys))
+                rows.append(_rows(batch, keys, campaign_activities, links))
+            every = _first_deliveries(rows)
+            if len(every) >= _MANY and self._doubt == 0:
+                recorded = await self._try_copy(connection, placed, every)
+                if recorded is not None:
+                    return recorded
+            self._doubt = max(0, self._doubt - 1)
+            async with connection.transaction():
+                made = await self._contacts.record(connection, placed)
+                added = await _add(connection, every)
+            self._contacts.remember(made)
+            return _outcomes(batches, rows, added)
+
+    async def _try_copy(
+        self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[Values]
+    ) -> list[Recorded] | None:
+        """Copy the activities right into their table, which is twice as fast; None if one was there already."""
+        if len(placed) != 1:
+            return None
+        try:
+            async with connection.transaction():
+                made = await self._contacts.record(connection, placed)
+                await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
+        except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
+            # A cluster tells of a duplicate by XX000.
+            self._doubt, self._next_doubt = self._next_doubt, min(self._next_doubt * 2, _LONGEST_DOUBT)
+            return None
+        self._contacts.remember(made)
+        self._next_doubt = 1
+        ((batch, _),) = placed
+        accepted = dict.fromkeys(batch.rows, 0)
+        for row in every:
+            accepted[ActivityType(row[5])] += 1
+        return [Recorded(accepted=accepted, duplicate=batch.size - len(every))]
+
+    async def ensure_account(self, account_id: str, now: Instant) -> bool:
+        """Have the account exist. Whether it is new."""
+        async with self._pool.lend(WRITE_WITHIN) as connection:
+            return await connection.fetchval(SQL["add_account"], account_id, now) is not None
+
+    async def replace_secret(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Put `new` in the place of `old`."""
+        async with self._pool.lend(WRITE_WITHIN) as connection:
+            if old is None:
+                return await connection.fetchval(SQL["add_secret"], name, new) is not None
+            return await connection.fetchval(SQL["replace_secret"], name, old, new) is not None
+
+    async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
+        """Count a request of the client."""
+        async with self._pool.lend(WRITE_WITHIN) as connection:
+            row = await connection.fetchrow(SQL["count_request"], client_id, now // SECOND, now // DAY, a_second)
+            return RequestCount(*row)
+
+
+def _rows(batch: Batch, keys: Keys, campaign_activities: list[int], links: list[int]) -> list[Values]:
+    contacts, persons = keys.contacts, keys.persons
+    return [
+        (
+            created_time,
+            identity,
+            campaign_activities[campaign_activity],
+            None if said is None else persons[said],
+            None if link is None else links[link],
+            kind,
+            device_type,
+            bounce_code,
+            contacts[contact],
+            opt_out_reason,
+            event_id,
+        )
+        for kind, rows in batch.rows.items()
+        for (
+            contact,
+            created_time,
+            identity,
+            campaign_activity,
+            said,
+            link,
+            device_type,
+            bounce_code,
+            opt_out_reason,
+            event_id,
+        ) in rows
+    ]
+
+
+def _first_deliveries(groups: list[list[Values]]) -> list[Values]:
+    """The rows of all batches without an event's further deliveries, in the order of the key.
+
+    All write in this order, so that two who write the same seldom wait for each other in a circle.
+    """
+    rows = groups[0] if len(groups) == 1 else _without_repeated_events(groups)
+    return sorted(rows, key=_key)
+
+
+def _without_repeated_events(groups: list[list[Values]]) -> list[Values]:
+    rows: list[Values] = []
+    events: set[tuple[bytes, int]] = set()
+    for group in groups:
+        for row in group:
+            if row[10] is not None:
+                if (row[8], row[1]) in events:
+                    continue
+                events.add((row[8], row[1]))
+            rows.append(row)
+    return rows
+
+
+def _key(row: Values) -> Key:
+    return row[8], row[5], row[0], row[1]
+
+
+async def _add(connection: Lent, rows: list[Values]) -> set[Key]:
+    """Add those that aren't there, and say which they were."""
+    if len(rows) <= _FEW:
+        columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+        added = await connection.fetch(SQL["add_activities"], *map(list, columns))
+    else:
+        await connection.execute(SQL["stage"])
+        await connection.copy_records_to_table("staged_activity", records=rows, columns=_COLUMNS)
+        added = await connection.fetch(SQL["add_staged_activities"])
+    return {(key[0], key[1], key[2], key[3]) for key in added}
+
+
+def _outcomes(batches: Sequence[Batch], rows: list[list[Values]], added: set[Key]) -> list[Recorded]:
+    """What became of each batch: an activity is new in the first that brought it."""
+    outcomes = []
+    for batch, group in zip(batches, rows, strict=True):
+        accepted = dict.fromkeys(batch.rows, 0)
+        for row in group:
+            key = _key(row)
+            if key in added:
+                added.discard(key)
+                accepted[ActivityType(row[5])] += 1
+        outcomes.append(
+            Recorded(
+                accepted={kind: count for kind, count in accepted.items() if count},
+                duplicate=batch.size - sum(accepted.values()),
+            )
+        )
+    return outcomes

@@ -1,0 +1,214 @@
+"""What only PostgreSQL has: plans, outages, several servers at one database."""
+
+import asyncio
+import json
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import asyncpg
+import httpx
+import pytest
+
+from rapport.activity import ActivityType
+from rapport.errors import SchemaTooNew, StoreUnavailable
+from rapport.sample import sample
+from rapport.settings import Settings
+from rapport.store.batch import batch_of
+from rapport.store.engines import opened, store_for
+from rapport.store.postgres.reader import merged
+from tests.network import free_port
+from tests.postgres import Databases, PostgresServer, postgres_server
+from tests.world import Server, line
+
+
+@pytest.fixture
+def place(postgresql: str) -> Iterator[str]:
+    """The URL of an empty place."""
+    with Databases(postgresql).fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def outage() -> Iterator[PostgresServer]:
+    """A database server for this test alone, that it may treat badly."""
+    with postgres_server() as running:
+        yield running
+
+
+def nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield plan
+    for child in plan.get("Plans", []):  # type: ignore[attr-defined]
+        yield from nodes(child)
+
+
+@pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
+def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, types: int) -> None:
+    async def work() -> list[dict[str, object]]:
+        async with opened(Settings(data=place)) as store:
+            await store.record([batch_of("default", list(sample(400, seed=1)))])
+        connection = await asyncpg.connect(place)
+        await connection.execute("ANALYZE")
+        # A generic plan, as a server that runs for long has it.
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
+        await connection.execute(f"PREPARE page ({', '.join(parameters)}) AS {merged('page', types)}")
+        values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
+        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE page ({', '.join(values)})")
+        await connection.close()
+        return list(nodes(json.loads(told)[0]["Plan"]))
+
+    plan = asyncio.run(work())
+    scans = [node for node in plan if node.get("Relation Name") == "tracking_activity"]
+    assert len(scans) == types
+    for scan in scans:
+        assert str(scan["Node Type"]).startswith("Index")
+        assert scan["Index Name"] == "tracking_activity_pkey"
+        condition = str(scan["Index Cond"])
+        assert re.search(r"contact = .*type = .*created_time >= .*ROW\(created_time, identity\) <", condition)
+    assert not [node for node in plan if "Sort" in str(node["Node Type"])]
+
+
+def test_servers_that_start_together_migrate_once(place: str) -> None:
+    async def work() -> None:
+        stores = [store_for(Settings(data=place)) for _ in range(6)]
+        await asyncio.gather(*(store.open() for store in stores))
+        for store in stores:
+            await store.close()
+
+    asyncio.run(work())
+
+
+def test_a_newer_schema_is_not_touched(place: str) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=place)):
+            pass
+        connection = await asyncpg.connect(place)
+        await connection.execute("INSERT INTO schema_migration (number, name) VALUES (999, 'of tomorrow')")
+        await connection.close()
+        with pytest.raises(SchemaTooNew, match="999"):
+            await store_for(Settings(data=place)).open()
+
+    asyncio.run(work())
+
+
+def test_a_database_that_is_not_there_is_told_in_a_sentence() -> None:
+    with pytest.raises(StoreUnavailable, match="can't be reached"):
+        asyncio.run(store_for(Settings(data=f"postgresql://nobody@127.0.0.1:{free_port()}/none")).open())
+
+
+def test_many_writers_of_the_same_leave_it_once(place: str) -> None:
+    """Also those that bring it in another order, which the database may end by a deadlock."""
+    history = list(sample(60, seed=3))
+
+    async def work() -> None:
+        async with opened(Settings(data=place)) as one, opened(Settings(data=place)) as other:
+            batches = [batch_of("a", history[first::7]) for first in range(7)] + [batch_of("a", history)]
+            outcomes = await asyncio.gather(
+                *(store.record([batch]) for batch in batches for store in (one, other)),
+                *(other.record([batch_of("a", reversed(history))]) for _ in range(3)),
+            )
+            assert sum(sum(outcome.accepted.values()) for (outcome,) in outcomes) == len(set(history))
+            for contact_id in {activity.contact_id for activity in history}:
+                found = [activity async for activity in one.history("a", contact_id)]
+                assert len(found) == len({each for each in history if each.contact_id == contact_id})
+
+    asyncio.run(work())
+
+
+def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str) -> None:
+    """The three ways in: copied right into the table, staged after a duplicate was met, few as arrays."""
+    history = list(sample(1_500, seed=2))[:12_000]
+
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            seen = 0
+            for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
+                (outcome,) = await store.record([batch_of("a", history[first:last])])
+                assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
+                assert outcome.duplicate == last - first - sum(outcome.accepted.values())
+                seen = max(seen, last)
+
+    asyncio.run(work())
+
+
+def test_a_rotation_reaches_all_servers(place: str) -> None:
+    with Server(place) as one, Server(place) as other, other.caller("default") as caller:
+        caller.record(line())
+        told = httpx.get(f"{one.url}/.well-known/jwks.json").json()
+        assert told == httpx.get(f"{other.url}/.well-known/jwks.json").json()
+        assert httpx.get(one.url + "/v3/reports/contact_reports/c1/activity_details").status_code == 401
+        headers = {"authorization": f"Bearer {caller.bearer}"}
+        parameters = {"tracking_activity_type": "em_opens"}
+        path = "/v3/reports/contact_reports/c1/activity_details"
+        assert httpx.get(one.url + path, params=parameters, headers=headers).status_code == 200
+
+
+class Load(threading.Thread):
+    """Posts an activity after the other, sending again what was not acknowledged, and reads between."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+        self._token = server.token("default")
+        self.over = threading.Event()
+        self.acknowledged: list[int] = []
+        self.answers: list[tuple[float, int]] = []
+        self.longest = 0.0
+
+    def run(self) -> None:
+        headers = {"authorization": f"Bearer {self._token}"}
+        with httpx.Client(base_url=self._server.url, headers=headers, timeout=60) as client:
+            for number in count():
+                if self.over.is_set():
+                    return
+                while not self._recorded(client, number) and not self.over.is_set():
+                    time.sleep(0.1)
+                page = client.get(
+                    "/v3/reports/contact_reports/c1/activity_details", params={"tracking_activity_type": "em_opens"}
+                )
+                self.longest = max(self.longest, page.elapsed.total_seconds())
+                self.answers.append((time.monotonic(), page.status_code))
+                assert page.status_code == 200 or (page.status_code == 503 and page.headers["retry-after"])
+
+    def _recorded(self, client: httpx.Client, number: int) -> bool:
+        answer = client.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
+        self.longest = max(self.longest, answer.elapsed.total_seconds())
+        self.answers.append((time.monotonic(), answer.status_code))
+        assert answer.status_code == 200 or (answer.status_code == 503 and answer.headers["retry-after"])
+        if answer.status_code == 200:
+            self.acknowledged.append(number)
+        return answer.status_code == 200
+
+
+@pytest.mark.parametrize("way", ["restarted", "crashed", "hung"])
+def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: PostgresServer, way: str) -> None:
+    with Server(outage.url) as server:
+        load = Load(server)
+        load.start()
+        time.sleep(1)
+        if way == "hung":
+            outage.signal_all(signal.SIGSTOP)
+            time.sleep(7)
+            outage.signal_all(signal.SIGCONT)
+        else:
+            outage.stop("fast" if way == "restarted" else "immediate")
+            time.sleep(2)
+            assert httpx.get(f"{server.url}/readyz").status_code == 503
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+            outage.start()
+        back = time.monotonic()
+        time.sleep(4)
+        load.over.set()
+        load.join(60)
+        assert [status for at, status in load.answers if at > back + 3][-1] == 200
+        assert 503 in {status for _, status in load.answers}
+        assert load.longest < 12
+        with server.caller("default") as caller:
+            walked = [item for page in caller.walk("c1", "tracking_activity_type=em_opens") for item in page]
+        times = [item["created_time"] for item in walked]
+        assert len(times) == len(set(times))
+        assert len(load.acknowledged) <= len(times) <= len(load.acknowledged) + 1
