@@ -6,8 +6,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-DATA ?= ./data
-PORT ?= 8080
+DATA ?= $(or $(RAPPORT_DATA),./data)
+PORT ?= $(or $(RAPPORT_PORT),8080)
 
 .PHONY: help demo test lint types bench lock clean
 

@@ -185,8 +185,9 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.event_id is not None:
             return identity_of_event(self.event_id)
         link = self.link
-        clicked = None if link is None else link.link_url or link.url_id
-        return identity_of_content(TYPE_NAMES[self.type], self.campaign_activity_id, clicked)
+        if link is None:
+            return identity_of_content(TYPE_NAMES[self.type], self.campaign_activity_id)
+        return identity_of_content(TYPE_NAMES[self.type], self.campaign_activity_id, link.link_url, link.url_id)
 
 
 def identity_of_event(event_id: str) -> int:
@@ -195,13 +196,16 @@ def identity_of_event(event_id: str) -> int:
 
 
 @lru_cache(maxsize=50_000)
-def identity_of_content(type_name: str, campaign_activity_id: str, clicked: str | None) -> int:
+def identity_of_content(
+    type_name: str, campaign_activity_id: str, link_url: str | None = None, url_id: str | None = None
+) -> int:
     """The identity of an activity without an event id: the same contact, type, time, campaign activity and link.
 
     Contact, type and time stand beside it in the store's key. The type is digested all the same, so that
     (time, identity) puts the activities of a contact into one total order.
     """
-    return _digest("content", type_name, campaign_activity_id, clicked or "")
+    clicked = (link_url or "",) if url_id is None else (link_url or "", url_id)
+    return _digest("content", type_name, campaign_activity_id, *clicked)
 
 
 def _digest(*parts: str) -> int:

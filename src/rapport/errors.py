@@ -23,6 +23,10 @@ class StoreUnavailable(RapportError):
     """The store can't answer now. Nothing that was asked of it has been acknowledged; try again."""
 
 
+class NoData(RapportError):
+    """There is no store where one was said to be."""
+
+
 class SchemaTooNew(RapportError):
     """The data was written by a newer Rapport than this one."""
 

@@ -65,7 +65,7 @@ def test_every_form_and_standard_input_are_taken(data: str, tmp_path: Path) -> N
 
 def test_rejected_lines_of_standard_input_go_to_the_folder_one_is_in(data: str, tmp_path: Path) -> None:
     rapport("import", "-", "--data", data, given=b"{}\n", folder=tmp_path, code=1)
-    assert (tmp_path / "stdin.rejected.ndjson").read_text().count("\n") == 1
+    assert (next(tmp_path.glob("stdin-*.rejected.ndjson"))).read_text().count("\n") == 1
 
 
 def test_a_file_that_cannot_be_read_stops_no_other(data: str, tmp_path: Path) -> None:

@@ -115,3 +115,53 @@ def test_a_file_that_breaks_off_gives_what_it_has() -> None:
     with pytest.raises(UnreadableFile):
         lines.extend(read_activities(io.BufferedReader(io.BytesIO(torn)), "a.ndjson.gz", NOW))
     assert len(lines) > 900
+
+
+def test_a_stray_quote_takes_no_other_row_along() -> None:
+    stray = b'c,m,em_opens,2026-03-01T10:00:01Z,"Al\r\n'
+    assert refused(read(HEADER + ROW * 3 + stray + ROW * 2_000, "a.csv")) == [(5, "line")]
+    closed_by_another = HEADER + ROW + stray + ROW * 5 + stray + ROW
+    assert refused(read(closed_by_another, "a.csv")) == [(3, "line"), (9, "line")]
+
+
+def test_a_row_that_is_too_long_takes_no_other_row_along() -> None:
+    long = b'c,m,em_opens,2026-03-01T10:00:01Z,"' + b"x" * (LONGEST_LINE + 5_000) + b'"\r\n'
+    lines = read(HEADER + ROW * 9 + long + ROW * 400, "a.csv")
+    assert refused(lines) == [(11, "line")]
+    assert len(lines) == 410
+
+
+@pytest.mark.parametrize("header", [b'contact_id,"camp\rx', b"42,m,em_opens,2026-03-01T10:00:00Z\n", b"a;b;c\n"])
+def test_a_header_that_is_none_is_told_so(header: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"header|first line"):
+        read(header, "a.csv")
+
+
+def test_blank_lines_before_a_header_are_passed_over() -> None:
+    assert len(read(b"\r\n\r\n" + HEADER + ROW, "a.csv")) == 1
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that gives one byte at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        byte, self._content = self._content[:1], self._content[1:]
+        buffer[: len(byte)] = byte
+        return len(byte)
+
+
+@pytest.mark.parametrize("content", [gzip.compress(GOOD), b"\xef\xbb\xbf" + GOOD, HEADER + ROW])
+def test_the_form_of_a_slow_pipe_is_found_out(content: bytes) -> None:
+    (line,) = read_activities(io.BufferedReader(Trickle(content)), "-", NOW)
+    assert isinstance(line, Activity)
+
+
+def test_a_line_that_is_nested_too_deep_is_refused_alone() -> None:
+    deep = b'{"contact_id":' + b"[" * 5_000 + b"]" * 5_000 + b"}\n"
+    assert refused(read(GOOD + deep + GOOD)) == [(2, "line")]

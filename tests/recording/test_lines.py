@@ -213,4 +213,9 @@ def test_identities_are_those_of_every_store_that_there_is() -> None:
     """They are stored: another value here would make duplicates of all that is recorded."""
     assert identity_of_event("e-1") == 2815958563748944611
     assert identity_of_content("em_clicks", "m1", "https://example.com") == 9091675566509005661
-    assert len({identity_of_content(name, "m1", None) for name in TYPES}) == 10
+    assert len({identity_of_content(name, "m1") for name in TYPES}) == 10
+
+
+def test_links_are_told_apart_by_address_and_id() -> None:
+    clicked = [("https://a", None), ("https://a", "1"), ("https://a", "2"), (None, "https://a"), (None, "1")]
+    assert len({identity_of_content("em_clicks", "m", *link) for link in clicked}) == len(clicked)

@@ -1,6 +1,7 @@
 """What every store promises, whatever its engine."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from itertools import permutations
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, DeviceType, Link, Person
-from rapport.errors import StoreUnavailable
+from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Position, Recorded, Store
+from tests.store.by_hand import asked
 
 NOON = Instant(1_767_268_800_000)
 
@@ -293,3 +295,80 @@ def test_a_backup_is_whole_and_can_be_gone_on_from(data: str, tmp_path: Path) ->
 
     on(data, back_up)
     on(str(copy), look)
+
+
+def test_a_known_event_states_nothing_within_a_batch(data: str) -> None:
+    async def work(store: Store) -> None:
+        ghost = Activity(
+            contact_id="ada",
+            campaign_activity_id="ghost",
+            type=ActivityType.EM_OPENS,
+            created_time=NOON,
+            event_id="e",
+            person=Person(email_address="ghost@example.com"),
+        )
+        await record(store, did(event_id="e", name="right"), did(event_id="e", name="wrong"), ghost)
+        assert [named.campaign_activity_id for named in await store.campaign_activities("a")] == ["m1"]
+        assert (await whole(store))[0].campaign_activity_name == "right"
+
+    on(data, work)
+
+
+def test_everything_can_be_listed_in_order(data: str) -> None:
+    async def work(store: Store) -> None:
+        for contact_id in ("b", "B", "a", "-", "_", "9"):
+            await store.record(
+                [
+                    batch_of(
+                        "x",
+                        [
+                            Activity(
+                                contact_id=contact_id,
+                                campaign_activity_id="m",
+                                type=ActivityType.EM_OPENS,
+                                created_time=NOON,
+                            )
+                        ],
+                    )
+                ]
+            )
+        await store.ensure_account("empty")
+        assert await store.accounts() == ["empty", "x"]
+        assert await store.contact_ids("x", "", 4) == ["-", "9", "B", "_"]
+        assert await store.contact_ids("x", "_", 4) == ["a", "b"]
+        assert await store.contact_ids("nobody", "", 4) == []
+
+    on(data, work)
+
+
+def test_a_store_that_is_not_there_is_not_made_by_who_only_looks(data: str) -> None:
+    async def look() -> None:
+        with pytest.raises(NoData, match="--data"):
+            async with opened(Settings(data=data), create=False):
+                pass
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_known_of_a_contact_is_what_was_said_last_in_whatever_batches_it_came(data: str, seed: int) -> None:
+    dice = random.Random(seed)
+    said = [
+        did(after=time, person=Person(email_address=f"{dice.randrange(3)}@x", first_name=dice.choice([None, "A", "B"])))
+        for time in dice.sample(range(40), 12)
+    ]
+
+    async def work(store: Store) -> None:
+        rest = list(said)
+        while rest:
+            size = dice.randrange(1, 5)
+            await record(store, *rest[:size])
+            rest = rest[size:]
+
+    on(data, work)
+    in_order = sorted(said, key=lambda activity: activity.created_time)
+    expected = [
+        [getattr(each.person, field) for each in in_order if getattr(each.person, field) is not None][-1:] or [None]
+        for field in ("email_address", "first_name")
+    ]
+    assert asked(data, "SELECT email_address, first_name FROM contact") == [tuple(value for (value,) in expected)]

@@ -84,5 +84,5 @@ def _lines(body: bytes) -> list[bytes | msgspec.Raw]:
 def _items(body: bytes) -> list[bytes | msgspec.Raw]:
     try:
         return list(_ARRAY.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise MalformedBody(f"the body must be a JSON array of activities: {problem}") from None

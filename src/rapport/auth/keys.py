@@ -4,8 +4,10 @@ import secrets
 from typing import Any, Final
 
 import msgspec
+from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, RSAKey
 
+from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, Instant
 from rapport.store.protocol import Store
 
@@ -33,8 +35,14 @@ class Keys:
     """One state of the keys; a rotation makes another one."""
 
     def __init__(self, stored: bytes) -> None:
-        keys = msgspec.json.decode(stored, type=_StoredKeys)
-        signing = [RSAKey.import_key(key.jwk) for key in keys.signing]
+        try:
+            keys = msgspec.json.decode(stored, type=_StoredKeys)
+            signing = [RSAKey.import_key(key.jwk) for key in keys.signing]
+        except (msgspec.DecodeError, JoseError, ValueError) as problem:
+            raise StoreUnavailable(
+                f"the signing keys are damaged ({problem}): put them back from a backup, or remove them to have new "
+                "ones made, which voids all tokens"
+            ) from None
         self.stored = stored
         self.sealing = keys.sealing
         self.signing = signing[0]

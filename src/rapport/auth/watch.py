@@ -38,6 +38,10 @@ class KeyWatch:
         await self._refresh()
         self._task = asyncio.create_task(self._look(), name="key-watch")
 
+    async def check(self) -> None:
+        """Return if the keys are there and can be used. Raises InvalidSetting."""
+        await self._take_over()
+
     async def stop(self) -> None:
         """Look no more."""
         if self._task is not None:
@@ -72,6 +76,13 @@ class KeyWatch:
 
     async def _refresh(self) -> bool:
         """Take over the keys as they are now. Whether they have changed."""
+        if not await self._take_over():
+            return False
+        names = [self._settings.issuer, self._settings.trusted_issuer]
+        _log.info("keys loaded", current=self.keys.signing.kid, issuers=[name for name in names if name])
+        return True
+
+    async def _take_over(self) -> bool:
         trusted = self._read_trusted()
         known = self._keys
         keys = await load_keys(self._store, known)
@@ -83,16 +94,17 @@ class KeyWatch:
         self._keys, self._trusted = keys, trusted
         # A new verifier: what the old one remembers was verified with keys that may hold no more.
         self._verifier = Verifier(issuers, self._settings.audience)
-        _log.info("keys loaded", current=keys.signing.kid, issuers=[issuer.name for issuer in issuers])
         return True
 
     def _read_trusted(self) -> bytes:
         if not self._settings.trusted_issuer:
             return b""
+        if not self._settings.trusted_keys:
+            raise InvalidSetting("RAPPORT_TRUSTED_ISSUER is set: set RAPPORT_TRUSTED_KEYS to the file of its JWKS, too")
         try:
             return Path(self._settings.trusted_keys).read_bytes()
         except OSError as problem:
-            raise InvalidSetting(f"RAPPORT_TRUSTED_KEYS can't be read: {problem}") from None
+            raise InvalidSetting(f"RAPPORT_TRUSTED_KEYS={self._settings.trusted_keys}: {problem.strerror}") from None
 
     def _parsed(self, trusted: bytes) -> KeySet:
         try:

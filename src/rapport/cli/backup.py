@@ -25,5 +25,5 @@ def backup(folder: Path, data: str | None) -> None:
 
 
 async def _backup(settings: Settings, folder: Path) -> None:
-    async with opened(settings) as store:
+    async with opened(settings, create=False) as store:
         await store.backup(folder)

@@ -40,7 +40,7 @@ def copy_store(source: str, target: str) -> None:
 async def _copy(source: str, target: str) -> Copied:
     console = Console(stderr=True)
     settings = settings_for(data=source)
-    async with opened(settings) as reading, opened(replace(settings, data=target)) as writing:
+    async with opened(settings, create=False) as reading, opened(replace(settings, data=target)) as writing:
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task("copying", total=None)
 

@@ -55,7 +55,7 @@ def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
         settings,
         lambda: click.echo(
             f"\nRapport is ready at {address(settings)}\n"
-            f"\nA page to try it on:  {address(settings)}/schema\n"
+            f"\nA page to try it on:  {address(settings)}/schema?contact_id={star(seed)}\n"
             f"\nA token, good for a day:\n\n{token}\n"
             f"\nWhat did this customer do? Paste it into another terminal:\n"
             f"\ncurl -s -H 'Authorization: Bearer {token}' '{url}?tracking_activities_list={every_type}'\n"

@@ -32,7 +32,7 @@ def export(contact_id: str, data: str | None, account: str) -> None:
 
 async def _export(settings: Settings, account: str, contact_id: str) -> int:
     exported = 0
-    async with opened(settings) as store:
+    async with opened(settings, create=False) as store:
         async for activity in store.history(account, contact_id):
             sys.stdout.buffer.write(json_of(activity) + b"\n")
             exported += 1

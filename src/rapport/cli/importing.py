@@ -80,7 +80,7 @@ async def _import_all(settings: Settings, account: str, files: tuple[str, ...]) 
                 await _import_one(store, account, name, receipt)
             except UnreadableFile as problem:
                 whole.unreadable += 1
-                click.echo(f"rapport: {problem}", err=True)
+                click.echo(f"Error: {problem if str(problem).startswith(name) else f'{name}: {problem}'}", err=True)
             where = f"; see {_rejected_file(name)}" if receipt.rejected else ""
             click.echo(f"{name}: {_told(receipt)}{where}")
             whole.add(receipt)
@@ -97,7 +97,8 @@ def _told(receipt: Receipt) -> str:
 
 
 def _rejected_file(name: str) -> Path:
-    return Path(("stdin" if name == STANDARD_INPUT else name) + ".rejected.ndjson")
+    # Of several imports from standard input in one folder, each has its own.
+    return Path((f"stdin-{os.getpid()}" if name == STANDARD_INPUT else name) + ".rejected.ndjson")
 
 
 @contextlib.contextmanager
@@ -116,8 +117,8 @@ def _opened_file(name: str) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _rejects(path: Path) -> Iterator[Callable[[Rejected], None]]:
     """A function that writes rejected lines to a file, which comes into being with the first of them."""
-    path.unlink(missing_ok=True)
-    with contextlib.ExitStack() as files:
+    with contextlib.ExitStack() as files, _told_if_unwritable(path):
+        path.unlink(missing_ok=True)
         file: BinaryIO | None = None
 
         def reject(line: Rejected) -> None:
@@ -127,6 +128,19 @@ def _rejects(path: Path) -> Iterator[Callable[[Rejected], None]]:
             file.write(msgspec.json.encode(line) + b"\n")
 
         yield reject
+
+
+@contextlib.contextmanager
+def _told_if_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        if problem.filename is None or Path(problem.filename) != path:
+            raise
+        raise UnreadableFile(
+            f"{path}: {problem.strerror}: the rejected lines belong there. Make the folder writable, or give the file "
+            "on standard input"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -36,12 +36,12 @@ def list_keys(data: str | None) -> None:
 
 
 async def _rotate(settings: Settings, *, drop_old: bool) -> str:
-    async with opened(settings) as store:
+    async with opened(settings, create=False) as store:
         rotated = await rotate_keys(store, now(), drop_old=drop_old)
     return str(rotated.signing.kid)
 
 
 async def _kids(settings: Settings) -> list[str]:
-    async with opened(settings) as store:
+    async with opened(settings, create=False) as store:
         held = await load_keys(store)
     return [str(key.kid) for key in held.verifying.keys]

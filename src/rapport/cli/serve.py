@@ -1,5 +1,6 @@
 """`rapport serve`: the server."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -16,9 +17,11 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
+from rapport.auth.watch import KeyWatch
 from rapport.cli.command import data_option, settings_for
 from rapport.errors import InvalidSetting
 from rapport.settings import Settings, pass_on
+from rapport.store.engines import opened
 
 _READY_WITHIN: Final = 30.0
 _STOP_WITHIN: Final = 15
@@ -54,6 +57,7 @@ def address(settings: Settings) -> str:
 def run_server(settings: Settings, announce: Callable[[], None]) -> None:
     """Serve until told to stop; `announce` when it is ready. Raises InvalidSetting for an address it can't have."""
     _check_free(settings)
+    asyncio.run(_check_store(settings))
     pass_on(settings)
     with _shared_metrics(settings.workers):
         server = Granian(
@@ -84,6 +88,12 @@ def _check_free(settings: Settings) -> None:
             raise InvalidSetting(
                 f"{address(settings)} can't be listened on: {problem.strerror}. Choose another with --port or --host"
             ) from None
+
+
+async def _check_store(settings: Settings) -> None:
+    """What a worker would fail of is told here, in a sentence."""
+    async with opened(settings) as store:
+        await KeyWatch(store, settings).check()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from rapport.auth.token import Principal, make_token
 from rapport.cli.command import Duration, account_option, data_option, now, settings_for
 from rapport.instant import DAY
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import opened, told
 
 DEFAULT_SCOPE = "contact_data activity_write"
 
@@ -62,7 +62,7 @@ async def make(settings: Settings, principal: Principal, lifetime: int) -> str:
     """A token for the principal, whose account exists from now on."""
     async with opened(settings) as store:
         if await store.ensure_account(principal.account_id):
-            click.echo(f"The account {principal.account_id} is new.", err=True)
+            click.echo(f"The account {principal.account_id} is new in {told(settings.data)}.", err=True)
         keys = await load_keys(store)
     return make_token(keys, principal, issuer=settings.issuer, audience=settings.audience, now=now(), lifetime=lifetime)
 

@@ -18,7 +18,7 @@ LONGEST_LINE: Final = 64 * 1024
 ByteFile: TypeAlias = "io.BufferedReader[Any]"
 """A file of bytes as it is opened."""
 
-_Content: TypeAlias = "ByteFile | gzip.GzipFile"
+_Content: TypeAlias = "ByteFile"
 
 STANDARD_INPUT: Final = "-"
 
@@ -26,7 +26,7 @@ _GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _BUFFER: Final = 1 << 20
 
-# A cell that doesn't end is a quote that nobody closed; the row is given up here, and the next line is read as one.
+# A cell that doesn't end is a quote that nobody closed: its line is given up, and the others are read again.
 csv.field_size_limit(LONGEST_LINE)
 
 
@@ -50,15 +50,43 @@ def read_activities(raw: ByteFile, name: str, now: Instant) -> Iterator[Read]:
     """
     form = _form(name)
     try:
-        packed = name.endswith(".gz") or (form is None and raw.peek(2)[:2] == _GZIP)
-        content = gzip.GzipFile(fileobj=raw) if packed else raw
-        if content.peek(3)[:3] == _BYTE_ORDER_MARK:
-            content.read(3)
+        head, content = _with_head(raw)
+        if name.endswith(".gz") or (form is None and head.startswith(_GZIP)):
+            head, content = _with_head(gzip.GzipFile(fileobj=content))
+        if head == _BYTE_ORDER_MARK:
+            content.read(len(head))
+            head, content = _with_head(content)
         if form is None:
-            form = "ndjson" if content.peek(1)[:1] in {b"{", b""} else "csv"
+            form = "ndjson" if head[:1] in {b"{", b""} else "csv"
         yield from (_rows if form == "csv" else _json_lines)(content, now)
     except (OSError, EOFError, zlib.error) as problem:
         raise UnreadableFile(f"{name}: can't be read to its end: {problem}") from problem
+
+
+class _Rewound(io.RawIOBase):
+    """A file again from its first bytes, which were read already: a pipe may give them one by one, and can't seek."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:  # noqa: ANN401 - what has readinto1
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer, which has no type before Python 3.12
+        """What is left of the first bytes, then the rest."""
+        if not self._head:
+            return int(self._rest.readinto1(buffer))
+        size = min(len(buffer), len(self._head))
+        buffer[:size], self._head = self._head[:size], self._head[size:]
+        return size
+
+
+def _with_head(file: Any) -> tuple[bytes, _Content]:  # noqa: ANN401 - what has read and readinto
+    """The first bytes, fewer only if there are no more, and the file from its begin."""
+    head = file.read(len(_BYTE_ORDER_MARK))
+    return head, io.BufferedReader(_Rewound(head, file), _BUFFER)
 
 
 def _form(name: str) -> str | None:
@@ -70,16 +98,26 @@ def _form(name: str) -> str | None:
     return form
 
 
-def _lines(content: _Content) -> Iterator[tuple[int, bytes, bool]]:
-    """Each line's number, its bytes, and whether they are only its beginning: then it is too long."""
+class _Line(NamedTuple):
+    """A line's number and its bytes, of one that is too long only the first; then how many quotes it has in all."""
+
+    number: int
+    content: bytes
+    quotes_if_too_long: int | None = None
+
+
+def _lines(content: _Content) -> Iterator[_Line]:
     number = 0
     while line := content.readline(LONGEST_LINE + 1):
         number += 1
-        cut = len(line) > LONGEST_LINE
-        yield number, line, cut
-        while cut and not line.endswith(b"\n"):
-            line = content.readline(_BUFFER)
-            cut = bool(line)
+        if len(line) <= LONGEST_LINE:
+            yield _Line(number, line)
+            continue
+        quotes, part = line.count(b'"'), line
+        while part and not part.endswith(b"\n"):
+            part = content.readline(_BUFFER)
+            quotes += part.count(b'"')
+        yield _Line(number, line, quotes)
 
 
 def _too_long(number: int, line: bytes) -> RejectedLine:
@@ -88,8 +126,8 @@ def _too_long(number: int, line: bytes) -> RejectedLine:
 
 
 def _json_lines(content: _Content, now: Instant) -> Iterator[Read]:
-    for number, line, cut in _lines(content):
-        if cut:
+    for number, line, quotes in _lines(content):
+        if quotes is not None:
             yield _too_long(number, line)
             continue
         try:
@@ -100,47 +138,66 @@ def _json_lines(content: _Content, now: Instant) -> Iterator[Read]:
                 yield RejectedLine(number, problem, text)
 
 
+class _RowLine(NamedTuple):
+    """A physical line as the csv reader gets it, and what is wrong with it."""
+
+    number: int
+    text: str
+    problem: InvalidField | None
+
+
 class _RowLines:
     """The physical lines of a CSV file, as the csv reader pulls them: a row takes more than one where a cell does."""
 
     def __init__(self, content: _Content) -> None:
         self._lines = _lines(content)
-        self._text: list[str] = []
-        self._begins = 1
-        self.problem: InvalidField | None = None
+        self._row: list[_RowLine] = []
+        self._again: list[_RowLine] = []
 
     def __iter__(self) -> "_RowLines":
         return self
 
     def __next__(self) -> str:
-        number, line, cut = next(self._lines)
-        if not self._text:
-            self._begins = number
-        if cut:
-            self.problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {LONGEST_LINE} bytes")
-            line = line[:200] + b"\n"
+        line = self._again.pop() if self._again else self._read()
+        self._row.append(line)
+        return line.text
+
+    def _read(self) -> _RowLine:
+        number, line, quotes = next(self._lines)
+        if quotes is not None:
+            # The reader needs only to know whether a cell ends in it.
+            problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {LONGEST_LINE} bytes")
+            return _RowLine(number, '"' * (quotes % 2) + "\n", problem)
         try:
-            text = line.decode()
+            return _RowLine(number, line.decode(), None)
         except UnicodeDecodeError:
-            self.problem = InvalidField(WHOLE_LINE, None, "must be UTF-8")
-            text = line.decode(errors="replace")
-        self._text.append(text)
-        return text
+            return _RowLine(number, line.decode(errors="replace"), InvalidField(WHOLE_LINE, None, "must be UTF-8"))
 
     def begin_row(self) -> None:
         """Forget the lines of the last row."""
-        self._text.clear()
-        self.problem = None
+        self._row = []
+
+    @property
+    def problem(self) -> InvalidField | None:
+        """What is wrong with a line of the row."""
+        return next((line.problem for line in self._row if line.problem is not None), None)
 
     def rejected(self, problem: InvalidField) -> RejectedLine:
         """The row as a rejected line."""
-        return RejectedLine(self._begins, problem, "".join(self._text).rstrip("\r\n"))
+        text = "".join(line.text for line in self._row).rstrip("\r\n")
+        return RejectedLine(self._row[0].number, problem, text)
+
+    def rejected_alone(self, problem: InvalidField) -> RejectedLine:
+        """The first line of the row as a rejected line. The others are read again: a stray quote took them along."""
+        first, *others = self._row
+        self._again += reversed(others)
+        return RejectedLine(first.number, problem, first.text.rstrip("\r\n"))
 
 
 def _rows(content: _Content, now: Instant) -> Iterator[Read]:
     lines = _RowLines(content)
     reader = csv.reader(lines, strict=True)
-    columns = _columns(next(reader, []))
+    columns = _columns(_header(reader))
     while True:
         lines.begin_row()
         try:
@@ -150,21 +207,34 @@ def _rows(content: _Content, now: Instant) -> Iterator[Read]:
             if not row:
                 continue
             if len(row) != len(columns):
-                raise InvalidField(WHOLE_LINE, None, f"has {len(row)} columns where the header has {len(columns)}")
+                problem = f"has {len(row)} columns where the header has {len(columns)}"
+                yield lines.rejected_alone(InvalidField(WHOLE_LINE, None, problem))
+                continue
             yield activity_of_row(dict(zip(columns, row, strict=True)), now)
         except StopIteration:
             return
         except csv.Error as problem:
-            yield lines.rejected(InvalidField(WHOLE_LINE, None, f"must be CSV: {problem}"))
+            yield lines.rejected_alone(InvalidField(WHOLE_LINE, None, f"must be CSV: {problem}"))
         except InvalidField as problem:
             yield lines.rejected(problem)
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    """The first row that isn't blank."""
+    try:
+        return next((row for row in reader if any(cell.strip() for cell in row)), [])
+    except csv.Error as problem:
+        raise UnreadableFile(f"the header must be a line of CSV: {problem}") from None
 
 
 def _columns(header: list[str]) -> list[str]:
     columns = [column.strip() for column in header]
     for column in columns:
         if column not in FIELDS:
-            raise UnreadableFile(f"the column {column!r} is no field of an activity; there are {', '.join(FIELDS)}")
+            raise UnreadableFile(
+                f"the column {column[:50]!r} is no field of an activity. The first line must name the columns, "
+                f"separated by commas; there are {', '.join(FIELDS)}"
+            )
         if columns.count(column) > 1:
             raise UnreadableFile(f"the column {column!r} is there twice")
     return columns

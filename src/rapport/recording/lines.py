@@ -106,7 +106,7 @@ def activity_of_json(line: bytes | msgspec.Raw, now: Instant) -> Activity:
     """The activity that a JSON object states. Raises InvalidField."""
     try:
         decoded = _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _explain(bytes(line))
     return activity_of(decoded, now)
 
@@ -268,10 +268,9 @@ def _explain(line: bytes) -> NoReturn:
     """Say which field of a line that didn't decode is to blame. Slow, and only for lines that are refused."""
     try:
         fields = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise InvalidField(
-            WHOLE_LINE, line.decode(errors="replace").strip(), f"must be JSON in UTF-8: {problem}"
-        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        reason = "is nested too deep" if isinstance(problem, RecursionError) else f"must be JSON in UTF-8: {problem}"
+        raise InvalidField(WHOLE_LINE, line.decode(errors="replace").strip(), reason) from None
     if not isinstance(fields, dict):
         raise InvalidField(WHOLE_LINE, fields, "must be a JSON object")
     for field, value in fields.items():

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import BufferedReader
-from itertools import islice
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -27,6 +26,9 @@ from rapport.worker import collect_garbage_rarely
 
 CHUNK: Final = 20_000
 """Lines read, and then recorded, together: enough to share an fsync, few enough that a server beside waits briefly."""
+
+_MOST_KEPT: Final = 16 * 1024 * 1024
+"""Characters of rejected lines in one chunk, at which it ends."""
 
 _LENGTH: Final = struct.Struct(">I")
 
@@ -63,16 +65,27 @@ def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Ite
         read: list[Read] = []
         try:
             # What was read before the file broke off counts all the same.
-            read.extend(islice(lines, CHUNK))
+            is_last = _read_some(lines, read)
         except UnreadableFile as problem:
-            unreadable = str(problem)
-        is_last = len(read) < CHUNK
+            is_last, unreadable = True, str(problem)
         yield Chunk(
             batch=batch_of(account_id, (line for line in read if isinstance(line, Activity))),
             rejected=[_rejected(line) for line in read if isinstance(line, RejectedLine)],
             is_last=is_last,
             unreadable=unreadable,
         )
+
+
+def _read_some(lines: Iterator[Read], read: list[Read]) -> bool:
+    """Append a chunk's worth of lines, fewer where many are rejected, as their texts are kept. Whether it was all."""
+    kept = 0
+    for line in lines:
+        read.append(line)
+        if isinstance(line, RejectedLine):
+            kept += len(line.text)
+        if len(read) == CHUNK or kept > _MOST_KEPT:
+            return False
+    return True
 
 
 def _rejected(line: RejectedLine) -> Rejected:
@@ -83,7 +96,8 @@ def _rejected(line: RejectedLine) -> Rejected:
 @contextlib.contextmanager
 def read_beside(file: BinaryIO, name: str, account_id: str, now: Instant) -> Iterator[Iterator[Chunk]]:
     """`read_chunks` in another process. Ends it when this ends; it keeps one chunk ready while one is recorded."""
-    program = [sys.executable, "-m", __name__, name, account_id, str(now)]
+    # -P: what lies in the folder that somebody imports from is no part of the program.
+    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now)]
     with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
         try:
             yield _frames(process, name)

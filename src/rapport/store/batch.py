@@ -104,6 +104,9 @@ class Gathering:
         for activity in activities:
             self._size += 1
             contact = contacts.setdefault(activity.contact_id, len(contacts))
+            event_id = activity.event_id
+            if event_id is not None and self._is_known_event(contact, event_id):
+                continue
             facts = facts_of.get(activity.campaign_activity_id)
             if facts is None:
                 facts = facts_of[activity.campaign_activity_id] = _Facts(len(facts_of))
@@ -114,9 +117,6 @@ class Gathering:
                 said = self._say(contact, activity.person, activity.created_time)
             if activity.link is not None:
                 link = links.setdefault((facts.place, activity.link), len(links))
-            event_id = activity.event_id
-            if event_id is not None and self._is_known_event(contact, event_id):
-                continue
             row = (
                 contact,
                 activity.created_time,

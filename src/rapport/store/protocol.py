@@ -68,8 +68,8 @@ class Store(Protocol):
         """Whether one part of it can be out of reach while another isn't: a cluster."""
         ...
 
-    async def open(self) -> None:
-        """Connect, and bring the schema up to date. Raises SchemaTooNew."""
+    async def open(self, *, create: bool = True) -> None:
+        """Connect, and bring the schema up to date. Raises SchemaTooNew, and NoData if it isn't there to be created."""
 
     async def migrate(self) -> list[str]:
         """Do what `open` leaves to a person, spread the tables over a cluster; what was done, a sentence each."""

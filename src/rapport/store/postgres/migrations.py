@@ -21,9 +21,14 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 """
 
 
+async def is_there(connection: Lent) -> bool:
+    """Whether there is a schema of ours at all."""
+    return bool(await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"))
+
+
 async def migrate(connection: Lent) -> int:
     """Apply the steps that are missing, and return how many. Raises SchemaTooNew."""
-    if await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"):
+    if await is_there(connection):
         applied = await _applied(connection)
         if applied == STEPS[-1][0]:
             return 0

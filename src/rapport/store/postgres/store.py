@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from rapport.activity import Activity
-from rapport.errors import StoreUnavailable
+from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.copying import copy
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
-from rapport.store.postgres.migrations import migrate
+from rapport.store.postgres.migrations import is_there, migrate
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
 from rapport.store.postgres.reader import Reader
@@ -41,12 +41,14 @@ class PostgresStore:
         """Whether the tables are spread over a cluster."""
         return self._in_parts
 
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the schema up to date."""
         try:
             await self._pool.open()
             await self._writing_pool.open()
             async with self._pool.lend(_OPEN_WITHIN) as connection:
+                if not create and not await is_there(connection):
+                    raise NoData("there is no data in this database: name another one with --data")
                 await migrate(connection)
                 self._in_parts = await is_cluster(connection) and bool(await distributed(connection))
         except BaseException:

@@ -56,6 +56,7 @@ class Contacts:
         numbers: list[int] = []
         added: list[tuple[int | str | None, ...]] = []
         differing: dict[_Known, list[SaidRow]] = {}
+        said_of: dict[_Known, list[SaidRow]] = {}
         for row in batch.said:
             contact, email_address, first_name, last_name, _ = row
             known, said = contacts[contact], (email_address, first_name, last_name)
@@ -64,8 +65,10 @@ class Contacts:
                 number = known.numbers[said] = len(known.numbers) + 1
                 added.append((known.key, number, *said))
             numbers.append(number)
+            said_of.setdefault(known, []).append(row)
             if said != known.now:
-                differing.setdefault(known, []).append(row)
+                # With all that the batch says of it: what it says of a later time may be what is known.
+                differing[known] = said_of[known]
         self._connection.executemany(SQL["add_person"], added)
         for known, rows in differing.items():
             self._learn(known, rows)

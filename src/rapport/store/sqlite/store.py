@@ -9,13 +9,13 @@ from typing import Final, TypeVar
 import apsw
 
 from rapport.activity import Activity
-from rapport.errors import StoreUnavailable
+from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.protocol import ActivityQuery, ActivityRows, Recorded, RequestCount
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
-from rapport.store.sqlite.connection import connect, make_folder
+from rapport.store.sqlite.connection import DATABASE, connect, make_folder
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.writer import Writer
@@ -43,8 +43,10 @@ class SQLiteStore:
         """A file is there or not."""
         return False
 
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True) -> None:
         """Open the file, making it if there is none, and bring its schema up to date."""
+        if not create and not await asyncio.to_thread((self._folder / DATABASE).exists):
+            raise NoData(f"there is no data in {self._folder}: name its directory with --data")
         make_folder(self._folder)
         writing = connect(self._folder, patience=_WRITER_PATIENCE)
         self._connections.append(writing)

@@ -55,8 +55,10 @@ function field(parameter) {
   const { name, schema, description: meaning } = parameter;
   const hint = make("small", {}, parameter.required ? "Required. " : "", ...marked(meaning));
   if (schema.type === "array") {
-    const choices = schema.items.enum.map((choice) =>
-      make("label", {}, make("input", { type: "checkbox", name, value: choice }), ` ${choice}`));
+    const first = shown.operation.parameters.find((other) => other.schema.type === "array") === parameter;
+    const choices = schema.items.enum.map((choice) => make("label", {},
+      make("input", { type: "checkbox", name, value: choice, checked: first && parameter.example.includes(choice) }),
+      ` ${choice}`));
     return make("div", { className: "parameter" }, make("span", { className: "name", textContent: name }),
       make("div", { className: "choices" }, ...choices), hint);
   }
@@ -68,6 +70,8 @@ function field(parameter) {
     input = make("input", { name, placeholder: parameter.example ?? "", required: Boolean(parameter.required) });
   }
   input.id = `parameter-${name}`;
+  // A link to this page may name the contact that is meant.
+  input.value = new URLSearchParams(location.search).get(name) ?? "";
   return make("div", { className: "parameter" },
     make("label", { htmlFor: input.id, textContent: name }), input, hint);
 }

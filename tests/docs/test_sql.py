@@ -1,0 +1,20 @@
+"""The questions of docs/sql.md, asked on every engine."""
+
+import re
+from pathlib import Path
+
+from tests.cli.command import rapport
+from tests.store.by_hand import asked
+
+PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
+
+
+def test_every_question_has_the_answer_that_the_page_shows(data: str) -> None:
+    text = PAGE.read_text()
+    (given,) = re.findall(r"^```ndjson\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    rapport("import", "-", "--data", data, given=given.encode())
+    questions = re.findall(r"^```sql\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(questions) == 10
+    for sql, answer in questions:
+        told = "".join(" | ".join(map(str, row)) + "\n" for row in asked(data, sql))
+        assert told == answer, sql
