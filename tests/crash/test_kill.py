@@ -70,6 +70,13 @@ def recorded(data: str) -> list[tuple[str, str, str | None]]:
     return asyncio.run(read())
 
 
+def wait_for_the_first(senders: list[Sender]) -> None:
+    """Until something is acknowledged: a cluster's first commit takes its time."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not any(sender.acknowledged for sender in senders):
+        time.sleep(0.01)
+
+
 def test_every_acknowledged_activity_is_there_once(data: str) -> None:
     dice = random.Random(7)
     sent: dict[str, dict[str, Any]] = {}
@@ -80,6 +87,7 @@ def test_every_acknowledged_activity_is_there_once(data: str) -> None:
         senders = [Sender(server.url, server.token("default"), f"{life}-{number}") for number in range(6)]
         for sender in senders:
             sender.start()
+        wait_for_the_first(senders)
         time.sleep(dice.uniform(0.05, 0.6))
         server.kill()
         for sender in senders:

@@ -4,6 +4,7 @@ A node that hangs keeps every call to it for as long as a call may last. Were al
 on other nodes would not be served either.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -52,7 +53,9 @@ class Nodes:
     async def suspect(self, contacts: Sequence[bytes], problem: StoreUnavailable) -> None:
         """What went wrong with these contacts: if a single node could not answer in time, it is suspected."""
         if isinstance(problem, TimedOut):
-            nodes = await self._of(contacts)
+            nodes = []
+            with contextlib.suppress(StoreUnavailable):
+                nodes = await self._of(contacts)
             # Of several it isn't known which; whoever then asks for one alone will find out.
             if len(nodes) == 1:
                 self._try_again[nodes[0]] = time.monotonic() + _SUSPECTED_FOR

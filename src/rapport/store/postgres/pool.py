@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -88,25 +88,53 @@ class Pool:
         """
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
-        connection: Lent | None = None
+        ends = asyncio.get_running_loop().time() + seconds
         try:
-            async with asyncio.timeout(seconds):
-                connection = await self._pool.acquire()
-                if self._by_pgbouncer:
-                    async with connection.transaction():
-                        yield connection
-                else:
+            async with asyncio.timeout_at(ends):
+                connection: Lent = await self._pool.acquire()
+        except (TimeoutError, PostgresError, *_OF_THE_CONNECTION) as problem:
+            raise _unavailable(problem, seconds) or problem from problem
+        deadline = _Deadline(connection, ends)
+        try:
+            if self._by_pgbouncer:
+                async with connection.transaction():
                     yield connection
+            else:
+                yield connection
         except BaseException as problem:
-            if connection is not None and not _is_answer(problem):
-                connection.terminate()
-            unavailable = _unavailable(problem, seconds)
+            if not isinstance(problem, PostgresError | StoreUnavailable):
+                # Whatever it is, it may have left the connection in the middle of something.
+                _cut(connection)
+            unavailable = _unavailable(TimeoutError() if deadline.passed else problem, seconds)
             if unavailable is not None:
                 raise unavailable from problem
             raise
         finally:
-            if connection is not None:
-                await self._pool.release(connection)
+            deadline.lift()
+            await self._pool.release(connection)
+
+
+def _cut(connection: Lent) -> None:
+    # One that was lost is the pool's again already.
+    with suppress(InterfaceError):
+        connection.terminate()
+
+
+class _Deadline:
+    """Cuts a connection at a time. Not a cancellation: whoever is cancelled rolls back, and waits for that."""
+
+    def __init__(self, connection: Lent, ends: float) -> None:
+        self.passed = False
+        self._connection = connection
+        self._timer = asyncio.get_running_loop().call_at(ends, self._cut)
+
+    def _cut(self) -> None:
+        self.passed = True
+        _cut(self._connection)
+
+    def lift(self) -> None:
+        """It is over in time."""
+        self._timer.cancel()
 
 
 async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
@@ -121,11 +149,6 @@ def _encode_time(milliseconds: int) -> tuple[int]:
 
 def _decode_time(microseconds: tuple[int]) -> int:
     return microseconds[0] // 1_000 + _EPOCH_2000
-
-
-def _is_answer(problem: BaseException) -> bool:
-    """Whether the connection is good for further use: the server has answered, if only with an error."""
-    return isinstance(problem, PostgresError | StoreUnavailable)
 
 
 def _unavailable(problem: BaseException, seconds: float) -> StoreUnavailable | None:
