@@ -69,17 +69,17 @@ async def _pages(small_data: str, large_data: str, few: int, many: int, busy: in
         # As many contacts of each, so that what the processor remembers is the same.
         of_few = cycle([contact_id(number) for number in range(few // 250)])
         of_many = cycle([contact_id(dice.randrange(many // 250)) for _ in range(few // 250)])
-        near, far = _request(_COMMON), await _far_page(large, min(_PAGES, busy // 100 - 2))
-        rare = _request((ActivityType.EM_FORWARDS,))
-        ten = _request((ActivityType.EM_SENDS,), limit=10)
-        figures = await _in_turns(
+        near, far = request_for(_COMMON), await _far_page(large, min(_PAGES, busy // 100 - 2))
+        rare = request_for((ActivityType.EM_FORWARDS,))
+        ten = request_for((ActivityType.EM_SENDS,), limit=10)
+        figures = await best_in_turns(
             [
-                lambda: _page(small, next(of_few), near),
-                lambda: _page(large, next(of_many), near),
-                lambda: _page(large, _BUSY, _request(_COMMON)),
-                lambda: _page(large, _BUSY, far),
-                lambda: _page(small, next(of_few), ten),
-                lambda: _page(large, _BUSY, rare),
+                lambda: page_alone(small, next(of_few), near),
+                lambda: page_alone(large, next(of_many), near),
+                lambda: page_alone(large, _BUSY, request_for(_COMMON)),
+                lambda: page_alone(large, _BUSY, far),
+                lambda: page_alone(small, next(of_few), ten),
+                lambda: page_alone(large, _BUSY, rare),
             ]
         )
     base, at_many, first, distant, ten_of_few, ten_of_busy = figures
@@ -96,12 +96,13 @@ def _against(question: str, value: float, base_name: str, base: float) -> Measur
     )
 
 
-def _request(types: tuple[ActivityType, ...], limit: int = 100) -> PageRequest:
+def request_for(types: tuple[ActivityType, ...], limit: int = 100) -> PageRequest:
+    """The first page of these types."""
     return PageRequest(types=types, limit=limit, with_names=True, not_before=EARLIEST, behind=BEFORE_THE_NEWEST)
 
 
 async def _far_page(store: Store, number: int) -> PageRequest:
-    request = _request(_COMMON)
+    request = request_for(_COMMON)
     for _ in range(number - 1):
         page = await activity_details(store, "default", _BUSY, request)
         assert page.next is not None
@@ -109,13 +110,13 @@ async def _far_page(store: Store, number: int) -> PageRequest:
     return request
 
 
-async def _page(store: Store, contact: str, request: PageRequest) -> None:
+async def page_alone(store: Store, contact: str, request: PageRequest) -> None:
     """A page as the server makes it, without HTTP."""
     page = await activity_details(store, "default", contact, request)
     tracking_activities_page(contact, page, with_names=True, next_href="…")
 
 
-async def _in_turns(works: list[Callable[[], Awaitable[None]]]) -> list[float]:
+async def best_in_turns(works: list[Callable[[], Awaitable[None]]]) -> list[float]:
     """The best of many short rounds of each, in turns, in microseconds."""
     best = [float("inf")] * len(works)
     for _ in range(30):

@@ -1,6 +1,7 @@
 """How fast is a page? Against a ready body of the same size, and against the same endpoint written the usual way."""
 
 import asyncio
+import json
 import random
 import tempfile
 from pathlib import Path
@@ -11,7 +12,10 @@ from click.testing import CliRunner
 from bench.data import activities, contact_id, fill
 from bench.load import BIN, free_port, granian, rapport, requests_a_second, server
 from bench.measure import Measure, at_least
+from rapport.auth.keys import load_keys
 from rapport.cli.token import token as token_command
+from rapport.settings import Settings
+from rapport.store.engines import opened
 
 TYPES = ("em_sends", "em_opens", "em_clicks")
 
@@ -26,12 +30,12 @@ def measure(*, small: bool) -> list[Measure]:
         asyncio.run(fill(data, activities(count, contacts)))
         token = make_token(data)
         for limit in (100, 10):
-            paths = _paths(Path(folder), contacts, limit)
+            paths = paths_of(Path(folder), contacts, limit)
             size = _size_of_one(data, token, paths)
             ours, static, usual = [], [], []
             # In turns, so that a slow minute of the machine is everybody's.
             for _ in range(1 if small else 3):
-                ours.append(_rapport(data, token, paths, seconds))
+                ours.append(rapport_rate(data, token, paths, seconds))
                 static.append(_static(size, paths, seconds))
                 usual.append(_usual(data, token, paths, seconds))
             rate = max(ours)
@@ -62,7 +66,18 @@ def make_token(data: str) -> str:
     return CliRunner().invoke(token_command, ["--data", data]).stdout.strip()
 
 
-def _paths(folder: Path, contacts: int, limit: int) -> Path:
+def key_of(data: str) -> str:
+    """The key that signs tokens, as a JWK."""
+
+    async def read() -> str:
+        async with opened(Settings(data=data)) as store:
+            return json.dumps((await load_keys(store)).signing.as_dict(private=True))
+
+    return asyncio.run(read())
+
+
+def paths_of(folder: Path, contacts: int, limit: int) -> Path:
+    """A file of requests for pages of contacts taken at random."""
     dice = random.Random(1)
     asked = "&".join(f"tracking_activity_type={name}" for name in TYPES)
     lines = [
@@ -74,7 +89,8 @@ def _paths(folder: Path, contacts: int, limit: int) -> Path:
     return file
 
 
-def _rapport(data: str, token: str, paths: Path, seconds: float) -> float:
+def rapport_rate(data: str, token: str, paths: Path, seconds: float) -> float:
+    """What our own server answers, requests a second."""
     port = free_port()
     with server(rapport(data, port), port, {"RAPPORT_LIMITS": "off"}):
         return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
@@ -98,5 +114,6 @@ def _static(size: int, paths: Path, seconds: float) -> float:
 def _usual(data: str, token: str, paths: Path, seconds: float) -> float:
     port = free_port()
     command = [str(BIN / "uvicorn"), "bench.peers.usual:application", "--port", str(port), "--log-level", "warning"]
-    with server(command, port, {"BENCH_DATA": data}):
+    environment = {"BENCH_DATABASE": f"sqlite+aiosqlite:///{data}/rapport.db", "BENCH_KEY": key_of(data)}
+    with server(command, port, environment):
         return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))

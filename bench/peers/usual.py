@@ -1,14 +1,13 @@
-"""The same endpoint, over the same database file, written the usual way: FastAPI, pydantic, SQLAlchemy, aiosqlite.
+"""The same endpoint, over the same database, written the usual way: FastAPI, pydantic, SQLAlchemy, an async driver.
 
-BENCH_DATA names the data directory. As usual, the token is verified on every request, rows become objects, objects
-become models, and models become JSON.
+BENCH_DATABASE is its URL for SQLAlchemy, BENCH_KEY the key that signs tokens, as a JWK. As usual, the token is
+verified on every request, rows become objects, objects become models, and models become JSON.
 """
 
 import json
 import os
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query
@@ -16,16 +15,21 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from pydantic import BaseModel, Field
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import DateTime, ForeignKey, Integer, LargeBinary, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
 from rapport.activity import TYPE_NAMES, TYPES
 
-_DATA: Final = Path(os.environ["BENCH_DATA"])
-_KEY: Final = RSAKey.import_key(json.loads(next(_DATA.glob("signing-keys*")).read_bytes())["signing"][0]["jwk"])
+_KEY: Final = RSAKey.import_key(json.loads(os.environ["BENCH_KEY"]))
+_URL: Final = os.environ["BENCH_DATABASE"]
+_ON_POSTGRESQL: Final = _URL.startswith("postgresql")
 
-engine = create_async_engine(f"sqlite+aiosqlite:///{_DATA / 'rapport.db'}")
+# The two engines' schemas differ in what a contact's key is, and in how they keep time.
+_ContactKey: Final = LargeBinary if _ON_POSTGRESQL else Integer
+_Time: Final = DateTime(timezone=True) if _ON_POSTGRESQL else Integer
+
+engine = create_async_engine(_URL)
 sessions = async_sessionmaker(engine)
 application = FastAPI()
 
@@ -38,7 +42,8 @@ class Contact(Table):
     """Who."""
 
     __tablename__ = "contact"
-    key: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[Any] = mapped_column(_ContactKey, primary_key=True)
+    account: Mapped[int]
     contact_id: Mapped[str]
 
 
@@ -55,9 +60,9 @@ class TrackingActivity(Table):
     """What and when."""
 
     __tablename__ = "tracking_activity"
-    contact: Mapped[int] = mapped_column(primary_key=True)
+    contact: Mapped[Any] = mapped_column(_ContactKey, primary_key=True)
     type: Mapped[int] = mapped_column(primary_key=True)
-    created_time: Mapped[int] = mapped_column(primary_key=True)
+    created_time: Mapped[Any] = mapped_column(_Time, primary_key=True)
     identity: Mapped[int] = mapped_column(primary_key=True)
     campaign_activity: Mapped[int] = mapped_column(ForeignKey("campaign_activity.key"))
     named: Mapped[CampaignActivity] = relationship()
@@ -100,7 +105,7 @@ async def activity_details(
 ) -> Page:
     """A page."""
     async with sessions() as session:
-        contact = await session.scalar(select(Contact).where(Contact.contact_id == contact_id))
+        contact = await session.scalar(select(Contact).where(Contact.account == 1, Contact.contact_id == contact_id))
         if contact is None:
             raise HTTPException(404)
         found = await session.scalars(
@@ -120,7 +125,7 @@ async def activity_details(
             contact_id=contact_id,
             campaign_activity_id=row.named.campaign_activity_id,
             campaign_activity_name=row.named.campaign_activity_name,
-            created_time=datetime.fromtimestamp(row.created_time / 1000, UTC),
+            created_time=row.created_time if _ON_POSTGRESQL else datetime.fromtimestamp(row.created_time / 1000, UTC),
             tracking_activity_type=TYPE_NAMES[row.type],
             tracking_activities_list=TYPE_NAMES[row.type],
         )
