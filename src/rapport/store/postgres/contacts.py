@@ -89,9 +89,8 @@ class Contacts:
         the next that says the later mends it.
         """
         latest = {contact: latest_said(rows) for contact, rows in said.items()}
-        differing = [
-            key for key, *now in await connection.fetch(SQL["known_contacts"], list(said)) if _differs(latest[key], now)
-        ]
+        known = await connection.fetch(SQL["known_contacts"], list(said))
+        differing = [key for key, *now in known if _differs(latest[key], tuple(now))]
         for contact in sorted(differing):
             now = await connection.fetchrow(SQL["lock_contact"], contact)
             for place, stated in enumerate(latest[contact]):
@@ -100,5 +99,5 @@ class Contacts:
                     await connection.execute(_LEARN[place], contact, stated, time)
 
 
-def _differs(stated: Sequence[str | None], now: Sequence[str | None]) -> bool:
-    return any(value is not None and value != known for value, known in zip(stated, now, strict=True))
+def _differs(stated: tuple[str | None, ...], now: tuple[str | None, ...]) -> bool:
+    return stated != now and any(value is not None and value != known for value, known in zip(stated, now, strict=True))

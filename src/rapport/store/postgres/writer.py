@@ -1,6 +1,8 @@
 """Writes: a group of batches in one transaction, which may be repeated for as long as nobody knows how it ended."""
 
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -38,6 +40,8 @@ Values: TypeAlias = tuple[
     int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
 ]
 """An activity as it is written: the values of the columns."""
+
+_KEY: Final = itemgetter(8, 5, 0, 1)
 
 Key: TypeAlias = tuple[bytes, int, int, int]
 """The primary key: contact, type, created_time, identity."""
@@ -117,9 +121,7 @@ class Writer:
         self._contacts.remember(made)
         self._next_doubt = 1
         ((batch, _),) = placed
-        accepted = dict.fromkeys(batch.rows, 0)
-        for row in every:
-            accepted[ActivityType(row[5])] += 1
+        accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), every)).items()}
         return [Recorded(accepted=accepted, duplicate=batch.size - len(every))]
 
     async def ensure_account(self, account_id: str, now: Instant) -> bool:
@@ -179,7 +181,7 @@ def _first_deliveries(groups: list[list[Values]]) -> list[Values]:
     All write in this order, so that two who write the same seldom wait for each other in a circle.
     """
     rows = groups[0] if len(groups) == 1 else _without_repeated_events(groups)
-    return sorted(rows, key=_key)
+    return sorted(rows, key=_KEY)
 
 
 def _without_repeated_events(groups: list[list[Values]]) -> list[Values]:
@@ -196,7 +198,8 @@ def _without_repeated_events(groups: list[list[Values]]) -> list[Values]:
 
 
 def _key(row: Values) -> Key:
-    return row[8], row[5], row[0], row[1]
+    key: Key = _KEY(row)
+    return key
 
 
 async def _add(connection: Lent, rows: list[Values]) -> set[Key]:
