@@ -8,7 +8,7 @@ _PERSONS = b"rapport/person"
 _LINKS = b"rapport/link"
 
 
-_MOST_REMEMBERED: Final = 50_000
+_MOST_REMEMBERED: Final = 100_000
 """Keys that are wanted again and again while a file is imported; making one costs 20 times what remembering it does."""
 
 
