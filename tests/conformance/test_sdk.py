@@ -79,3 +79,21 @@ def test_the_loop_of_a_client_that_follows_links_ends(caller: Caller) -> None:
             break
         page = caller.get(page["_links"]["next"]["href"]).json()
     assert seen == 10
+
+
+def test_summaries_and_rates(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+    """First, middle, last and empty page: the SDK has no cursor argument here either."""
+    caller.record(*(line(kind="em_sends", campaign_activity_id=f"m{number}") for number in range(401)))
+    caller.record(line(campaign_activity_id="m7"), line(kind="em_optouts", campaign_activity_id="m7"))
+    page = api.get_contact_tracking_count_report("c1", start="2026-01-01", end="2026-12-31T00:00:00-0500")
+    rows = list(page.campaign_activities)
+    while page.links and page.links.next:
+        page = type(page).from_json(caller.get(page.links.next.href).text)
+        rows += page.campaign_activities
+    assert len(rows) == len({row.campaign_activity_id for row in rows}) == 401
+    (opened,) = (row for row in rows if row.em_opens)
+    assert (opened.campaign_activity_id, opened.em_sends, opened.em_unsubscribes) == ("m7", 1, 1)
+    empty = api.get_contact_tracking_count_report("c1", start="2020-01-01", end="2020-12-31")
+    assert (empty.contact_id, empty.campaign_activities) == ("c1", [])
+    rates = api.get_contact_open_click_rate_report("c1", start="2026-01-01", end="2026-12-31")
+    assert (rates.included_activities_count, rates.average_open_rate, rates.average_click_rate) == (401, 0.0025, 0)

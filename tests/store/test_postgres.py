@@ -19,6 +19,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
+from rapport.store.postgres import contact_reports
 from rapport.store.postgres.reader import merged
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
@@ -70,6 +71,39 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, type
         condition = str(scan["Index Cond"])
         assert re.search(r"contact = .*type = .*created_time >= .*ROW\(created_time, identity\) <", condition)
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
+
+
+TIMES = "'x', '2020-01-01', '2030-01-01'"
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values"),
+    [
+        (
+            "sent_campaign_activities",
+            "bytea, timestamptz, timestamptz, text, int",
+            "'x', '2020-01-01', '2030-01-01', '', 9",
+        ),
+        ("reached", "bytea, timestamptz, timestamptz", "'x', '2020-01-01', '2030-01-01'"),
+    ],
+)
+def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
+    place: str, name: str, types: str, values: str
+) -> None:
+    async def work() -> list[dict[str, object]]:
+        async with opened(Settings(data=place)) as store:
+            await store.record([batch_of("default", list(sample(400, seed=1)))])
+        connection = await asyncpg.connect(place)
+        await connection.execute("ANALYZE")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE report ({types}) AS {contact_reports.SQL[name]}")
+        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE report ({values})")
+        await connection.close()
+        return list(nodes(json.loads(told)[0]["Plan"]))
+
+    scans = [node for node in asyncio.run(work()) if "contact" in str(node.get("Index Cond"))]
+    assert len(scans) >= 2
+    assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
 
 
 def test_servers_that_start_together_migrate_once(place: str) -> None:

@@ -16,7 +16,7 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
-from rapport.store.sqlite import reader, write
+from rapport.store.sqlite import contact_reports, reader, write
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 
@@ -58,6 +58,14 @@ def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
         return
     steps = plan(connect(folder, patience=1), sql)
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
+
+
+@pytest.mark.parametrize("name", contact_reports.SQL)
+def test_a_report_on_a_contact_reads_its_ranges_of_the_clustered_key_only(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), contact_reports.SQL[name])
+    read = [step for step in steps if "tracking_activity" in step]
+    assert read
+    assert all("tracking_activity USING PRIMARY KEY (contact=? AND type=?" in step for step in read), steps
 
 
 def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:

@@ -3,28 +3,37 @@
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeVar
 
 import msgspec
 
 from rapport.errors import InvalidCursor
-from rapport.reporting.page import PageRequest
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _SEAL: Final = 16
 """Bytes of the seal: an HMAC-SHA-256, cut to 128 bits (RFC 2104, section 5)."""
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(PageRequest)
 
 
-def seal_cursor(key: bytes, account_id: str, path: str, page: PageRequest) -> str:
-    """The cursor of a page of `path`, for the account."""
+@lru_cache
+def _decoder(form: type[T]) -> msgspec.msgpack.Decoder[T]:
+    return msgspec.msgpack.Decoder(form)
+
+
+def seal_cursor(key: bytes, account_id: str, path: str, page: msgspec.Struct) -> str:
+    """The cursor of a page of `path`, for the account. The page is whatever its report asks the store for."""
     content = _ENCODER.encode(page)
     return _text(_seal(key, account_id, path, content) + content)
 
 
-def open_cursor(key: bytes, account_id: str, path: str, cursor: str) -> PageRequest:
-    """The page of a cursor. Raises InvalidCursor when it was not sealed with this key for this account and path."""
+def open_cursor(key: bytes, account_id: str, path: str, cursor: str, form: type[T]) -> T:
+    """The page of a cursor, which is a `form`.
+
+    Raises InvalidCursor when it was not sealed with this key for this account and path.
+    """
     try:
         sealed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
     except (UnicodeEncodeError, binascii.Error):
@@ -36,10 +45,11 @@ def open_cursor(key: bytes, account_id: str, path: str, cursor: str) -> PageRequ
     if not hmac.compare_digest(seal, _seal(key, account_id, path, content)):
         raise InvalidCursor(_MESSAGE)
     try:
-        return _DECODER.decode(content)
+        page: T = _decoder(form).decode(content)
     except msgspec.MsgspecError:
         # Sealed by another version of this program, whose pages had another form.
         raise InvalidCursor(_MESSAGE) from None
+    return page
 
 
 _MESSAGE: Final = "next: must be what the last page's _links.next.href holds, unchanged; begin again without it"

@@ -8,15 +8,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport import __version__
+from rapport.api.descriptions import contact_reports, operating, recording
+from rapport.api.descriptions.operating import OPENAPI
 from rapport.api.handler import get
-from rapport.api.operations import OPENAPI, OPERATIONS
 from rapport.api.problems import ErrorBody
 from rapport.api.track import Receipt
 from rapport.api.wire import Id, TrackingActivitiesPage
+from rapport.api.wire_summary import ContactCampaignActivitiesSummary, ContactOpenAndClickRates
 from rapport.auth.scope import Scope
 from rapport.recording.lines import LINE_SCHEMA
 
-_SHAPES: Final = (TrackingActivitiesPage, Receipt, ErrorBody)
+_SHAPES: Final = (
+    TrackingActivitiesPage,
+    ContactCampaignActivitiesSummary,
+    ContactOpenAndClickRates,
+    Receipt,
+    ErrorBody,
+)
 
 
 def description() -> dict[str, Any]:
@@ -32,7 +40,7 @@ def description() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": OPERATIONS,
+        "paths": {**contact_reports.OPERATIONS, **recording.OPERATIONS, **operating.OPERATIONS},
         "components": {
             "schemas": {**shapes, "Id": msgspec.json.schema(Id), "Activity": LINE_SCHEMA},
             "securitySchemes": {

@@ -8,10 +8,13 @@ from urllib.parse import parse_qsl
 from rapport.activity import EARLIEST, TYPES, ActivityType
 from rapport.errors import InvalidField
 from rapport.instant import Instant, parse_bound
+from rapport.reporting.contact_summary import SummaryRequest, first_summary
 from rapport.reporting.page import PageRequest, up_to
+from rapport.reporting.period import Period
 from rapport.store.protocol import BEFORE_THE_NEWEST
 
 MOST_ROWS: Final = 100
+MOST_YEARS: Final = 5
 TYPE_PARAMETERS: Final = ("tracking_activity_type", "tracking_activities_list")
 
 _MOST_PARAMETERS: Final = 1_000
@@ -44,6 +47,36 @@ def page_or_cursor(query_string: bytes, default_types: tuple[ActivityType, ...])
     query = read_query(query_string)
     cursor = _one(query, "next" if "next" in query else "cursor")
     return first_page(query, default_types) if cursor is None else cursor
+
+
+def summary_or_cursor(query_string: bytes) -> SummaryRequest | str:
+    """What a query asks for: its cursor if it has one, else the first page of its period. Raises InvalidField."""
+    query = read_query(query_string)
+    cursor = _one(query, "next" if "next" in query else "cursor")
+    return first_summary(_period(query)) if cursor is None else cursor
+
+
+def period_of_rates(query_string: bytes) -> Period:
+    """The period of a query, which the vendor lets be five years at most (contract 2.1). Raises InvalidField."""
+    query = read_query(query_string)
+    period = _period(query)
+    if period.is_longer_than(MOST_YEARS):
+        raise InvalidField("end", query["end"][0], f"must not be more than {MOST_YEARS} years after start")
+    return period
+
+
+def _period(query: Query) -> Period:
+    start, end = (_required_bound(query, name) for name in ("start", "end"))
+    if start > end:
+        raise InvalidField("start", query["start"][0], "must not be later than end")
+    return Period(start, end)
+
+
+def _required_bound(query: Query, name: str) -> Instant:
+    bound = _bound(query, name)
+    if bound is None:
+        raise InvalidField(name, None, "is required: a date or an ISO 8601 time with its offset")
+    return bound
 
 
 def first_page(query: Query, default_types: tuple[ActivityType, ...]) -> PageRequest:

@@ -53,6 +53,38 @@ class ActivityRows(msgspec.Struct, frozen=True):
     campaign_activities: Mapping[int, CampaignActivity]
 
 
+class SentQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The campaign activities sent to a contact, by the time of their last send to it and their ids, both descending.
+
+    Up to `limit` of those that lie behind (time, id) and were last sent at `not_before` or later.
+    """
+
+    not_before: Instant
+    behind: tuple[Instant, str]
+    limit: int
+
+
+class SentCampaignActivity(NamedTuple):
+    """What came of a campaign activity that was sent to a contact: how many activities there are of each type."""
+
+    campaign_activity_id: str
+    start_on: Instant
+    em_sends: int
+    em_opens: int
+    em_clicks: int
+    em_bounces: int
+    em_optouts: int
+    em_forwards: int
+
+
+class Reached(NamedTuple):
+    """How many campaign activities were sent to a contact, and how many of those it opened and clicked at all."""
+
+    sent: int
+    opened: int
+    clicked: int
+
+
 class RequestCount(NamedTuple):
     """How many requests of a client there were in the running second and in the running day, this one included."""
 
@@ -90,6 +122,14 @@ class Store(Protocol):
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
+
+    async def sent_campaign_activities(
+        self, account_id: str, contact_id: str, query: SentQuery
+    ) -> list[SentCampaignActivity] | None:
+        """The asked for campaign activities that were sent to the contact; None when there is no such contact."""
+
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+        """What became of what was last sent to the contact between the two; None when there is no such contact."""
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """All that is recorded of the contact, whole, newest first."""

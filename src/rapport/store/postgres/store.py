@@ -12,12 +12,21 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.copying import copy
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
+from rapport.store.postgres.contact_reports import ContactReports
 from rapport.store.postgres.migrations import is_there, migrate
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
 from rapport.store.postgres.reader import Reader
 from rapport.store.postgres.writer import Writer
-from rapport.store.protocol import ActivityQuery, ActivityRows, Recorded, RequestCount
+from rapport.store.protocol import (
+    ActivityQuery,
+    ActivityRows,
+    Reached,
+    Recorded,
+    RequestCount,
+    SentCampaignActivity,
+    SentQuery,
+)
 from rapport.store.sqlite.store import SQLiteStore
 
 _OPEN_WITHIN: Final = 60.0
@@ -33,6 +42,7 @@ class PostgresStore:
         self._writing_pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
         nodes = Nodes(self._pool)
         self._reader = Reader(self._pool, nodes)
+        self._reports = ContactReports(self._pool, nodes)
         self._writer = Writer(self._writing_pool, nodes)
         self._in_parts = False
 
@@ -79,6 +89,16 @@ class PostgresStore:
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return await self._reader.activities(account_id, contact_id, query)
+
+    async def sent_campaign_activities(
+        self, account_id: str, contact_id: str, query: SentQuery
+    ) -> list[SentCampaignActivity] | None:
+        """Read a page of a summary."""
+        return await self._reports.sent_campaign_activities(account_id, contact_id, query)
+
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+        """Count what was opened and clicked."""
+        return await self._reports.reached(account_id, contact_id, start, end)
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

@@ -12,10 +12,19 @@ from rapport.activity import Activity
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
-from rapport.store.protocol import ActivityQuery, ActivityRows, Recorded, RequestCount
+from rapport.store.protocol import (
+    ActivityQuery,
+    ActivityRows,
+    Reached,
+    Recorded,
+    RequestCount,
+    SentCampaignActivity,
+    SentQuery,
+)
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.connection import DATABASE, connect, make_folder
+from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.writer import Writer
@@ -35,7 +44,9 @@ class SQLiteStore:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-writer")
         self._connections: list[apsw.Connection] = []
+        self._report_thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-reports")
         self._reader: Reader | None = None
+        self._reports_reader: ContactReports | None = None
         self._writer: Writer | None = None
 
     @property
@@ -53,7 +64,10 @@ class SQLiteStore:
         migrate(writing)
         reading = connect(self._folder, patience=_READER_PATIENCE)
         self._connections.append(reading)
-        self._writer, self._reader = Writer(writing), Reader(reading)
+        # Apart from the pages': what a report costs isn't bounded by its page.
+        reporting = connect(self._folder, patience=_WRITER_PATIENCE)
+        self._connections.append(reporting)
+        self._writer, self._reader, self._reports_reader = Writer(writing), Reader(reading), ContactReports(reporting)
 
     async def migrate(self) -> list[str]:
         """Nothing is left to a person."""
@@ -62,9 +76,10 @@ class SQLiteStore:
     async def close(self) -> None:
         """Finish what is being written, and close the file."""
         await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._report_thread.shutdown)
         while self._connections:
             self._connections.pop().close()
-        self._reader = self._writer = None
+        self._reader = self._reports_reader = self._writer = None
 
     async def check(self) -> None:
         """Return if the file can be read and locked for writing."""
@@ -82,6 +97,18 @@ class SQLiteStore:
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return self._reading.activities(account_id, contact_id, query)
+
+    async def sent_campaign_activities(
+        self, account_id: str, contact_id: str, query: SentQuery
+    ) -> list[SentCampaignActivity] | None:
+        """Read a page of a summary, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._reports.sent_campaign_activities(account_id, contact_id, query)
+        )
+
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+        """Count what was opened and clicked, beside the event loop."""
+        return await self._in_report_thread(lambda: self._reports.reached(account_id, contact_id, start, end))
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""
@@ -135,6 +162,12 @@ class SQLiteStore:
         return self._reader
 
     @property
+    def _reports(self) -> ContactReports:
+        if self._reports_reader is None:
+            raise StoreUnavailable("the store is not open")
+        return self._reports_reader
+
+    @property
     def _writing(self) -> Writer:
         if self._writer is None:
             raise StoreUnavailable("the store is not open")
@@ -142,3 +175,6 @@ class SQLiteStore:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _in_report_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._report_thread, work)

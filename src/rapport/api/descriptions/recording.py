@@ -1,0 +1,59 @@
+"""The operations by which activities come in."""
+
+from typing import Final
+
+import msgspec
+
+from rapport.api.body import JSON, MOST_BYTES, MOST_LINES, NDJSON
+from rapport.api.descriptions.parts import AUTHORISED, EXAMPLE_CONTACT, Json, answer, problems, schema
+from rapport.api.track import ACTIVITIES
+from rapport.auth.scope import Scope
+from rapport.errors import MalformedBody, StoreUnavailable, TooLarge, UnsupportedMediaType
+
+_EXAMPLE_LINE: Final[Json] = {
+    "contact_id": EXAMPLE_CONTACT,
+    "campaign_activity_id": "71600990-908b-11e6-907f-00166bff25",
+    "tracking_activity_type": "em_clicks",
+    "created_time": "2017-04-02T05:11:34.000Z",
+    "campaign_activity_name": "April Newsletter",
+    "email_address": "ada@example.com",
+    "link_url": "https://shop.example.com/spring",
+    "device_type": "mobile",
+}
+
+_RECORD_ACTIVITIES: Final[Json] = {
+    "tags": ["Recording"],
+    "operationId": "recordActivities",
+    "summary": "Record what contacts did",
+    "description": f"Up to {MOST_LINES} activities and {MOST_BYTES // 1024 // 1024} MiB, also as gzip. The answer "
+    "comes when all that is accepted is durable. A line that can't be taken is named in the receipt and spoils no "
+    "other. Sending the same activity again changes nothing.",
+    "requestBody": {
+        "required": True,
+        "content": {
+            NDJSON: {
+                "schema": {"type": "string", "description": "One Activity a line."},
+                "example": msgspec.json.encode(_EXAMPLE_LINE).decode() + "\n",
+            },
+            JSON: {"schema": {"type": "array", "items": schema("Activity")}, "example": [_EXAMPLE_LINE]},
+        },
+    },
+    "responses": {
+        "200": answer(
+            "The receipt.",
+            schema("Receipt"),
+            {
+                "accepted": 1,
+                "duplicate": 0,
+                "rejected": 1,
+                "rejections": [
+                    {"index": 1, "field": "created_time", "value": "1970-01-20", "reason": "must not be before 1990"}
+                ],
+            },
+        ),
+        **problems(MalformedBody, *AUTHORISED, TooLarge, UnsupportedMediaType, StoreUnavailable),
+    },
+    "security": [{"token": [Scope.ACTIVITY_WRITE.value]}],
+}
+
+OPERATIONS: Final[Json] = {ACTIVITIES: {"post": _RECORD_ACTIVITIES}}

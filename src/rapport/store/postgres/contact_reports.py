@@ -1,0 +1,54 @@
+"""Reads of a contact's whole history: what came of what was sent to it. Each touches the contact's shard only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rapport.instant import Instant
+from rapport.store.postgres.digests import contact_key
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import Pool, TimedOut
+from rapport.store.protocol import Reached, SentCampaignActivity, SentQuery
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_contact_reports.sql")
+
+_WITHIN: Final = 12.0
+"""Seconds within which a report is read, or the caller told to try again."""
+
+
+class ContactReports:
+    """Reads through a pool. Raises StoreUnavailable."""
+
+    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+        self._pool = pool
+        self._nodes = nodes
+
+    async def sent_campaign_activities(
+        self, account_id: str, contact_id: str, query: SentQuery
+    ) -> list[SentCampaignActivity] | None:
+        """The asked for campaign activities; None when there is no such contact."""
+        rows = await self._of(
+            contact_key(account_id, contact_id),
+            SQL["sent_campaign_activities"],
+            *(query.not_before, *query.behind, query.limit),
+        )
+        return None if rows is None else [SentCampaignActivity(*row) for row in rows]
+
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+        """What became of what was last sent to the contact between the two; None when there is no such contact."""
+        rows = await self._of(contact_key(account_id, contact_id), SQL["reached"], start, end)
+        return None if rows is None else Reached(*rows[0])
+
+    async def _of(self, contact: bytes, statement: str, *values: object) -> Sequence[Any] | None:
+        tried = await self._nodes.admit([contact])
+        try:
+            async with self._pool.lend(_WITHIN) as connection:
+                if await connection.fetchval(SQL["contact"], contact) is None:
+                    return None
+                rows: Sequence[Any] = await connection.fetch(statement, contact, *values)
+        except TimedOut as problem:
+            await self._nodes.suspect([contact], problem)
+            raise
+        self._nodes.trust(tried)
+        return rows

@@ -1,0 +1,54 @@
+"""Reads of a contact's whole history, which take as long as that is: on a connection and in a thread of their own."""
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.instant import Instant
+from rapport.store.protocol import Reached, SentCampaignActivity, SentQuery
+from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.sqlite.reader import SQL as READ
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_contact_reports.sql")
+
+
+class ContactReports:
+    """What came of what was sent to a contact. Raises StoreUnavailable."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        connection.pragma("query_only", True)
+        self._connection = connection
+
+    def sent_campaign_activities(
+        self, account_id: str, contact_id: str, query: SentQuery
+    ) -> list[SentCampaignActivity] | None:
+        """The asked for campaign activities; None when there is no such contact."""
+        with told_as_unavailable():
+            contact = self._contact_key(account_id, contact_id)
+            if contact is None:
+                return None
+            behind_time, behind_id = query.behind
+            asked: Values = {
+                "contact": contact,
+                "not_before": query.not_before,
+                "behind_time": behind_time,
+                "behind_id": behind_id,
+                "limit": query.limit,
+            }
+            rows = every(self._connection, SQL["sent_campaign_activities"], asked)
+            return [SentCampaignActivity(*row) for row in rows]
+
+    def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+        """What became of what was last sent to the contact between the two; None when there is no such contact."""
+        with told_as_unavailable():
+            contact = self._contact_key(account_id, contact_id)
+            if contact is None:
+                return None
+            (row,) = every(self._connection, SQL["reached"], {"contact": contact, "start": start, "end": end})
+            return Reached(*row)
+
+    def _contact_key(self, account_id: str, contact_id: str) -> int | None:
+        row = one(self._connection, READ["contact_key"], {"account_id": account_id, "contact_id": contact_id})
+        return None if row is None else row[0]

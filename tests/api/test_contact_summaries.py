@@ -1,0 +1,99 @@
+"""activity_summary and open_and_click_rates, point by point (contract 2)."""
+
+import itertools
+
+import httpx
+import pytest
+
+from tests.world import Caller, Server, line
+
+YEAR = {"start": "2026-01-01", "end": "2026-12-31"}
+REPORTS = ["activity_summary", "open_and_click_rates"]
+
+
+def ask(caller: Caller, report: str, contact_id: str = "c1", **parameters: str) -> httpx.Response:
+    return caller.get(f"/v3/reports/contact_reports/{contact_id}/{report}", params=parameters)
+
+
+def test_what_was_sent_more_than_200_times_comes_in_pages(caller: Caller) -> None:
+    caller.record(*(line(kind="em_sends", campaign_activity_id=f"m{number:03}") for number in range(450)))
+    seen, href = [], ""
+    answer = ask(caller, "activity_summary", **YEAR).json()
+    while True:
+        seen.append([row["campaign_activity_id"] for row in answer["campaign_activities"]])
+        if not answer["_links"]:
+            break
+        href = answer["_links"]["next"]["href"]
+        assert href.startswith("/v3/reports/contact_reports/c1/activity_summary?next=")
+        answer = caller.get(href).json()
+    assert [len(page) for page in seen] == [200, 200, 50]
+    assert sorted(itertools.chain(*seen)) == [f"m{number:03}" for number in range(450)]
+    assert caller.get(href.replace("activity_summary", "activity_details")).status_code == 400
+    assert caller.get(href.replace("/c1/", "/c2/")).status_code == 400
+    assert ask(caller, "activity_summary", next="forged").json()[0]["error_message"].startswith("next: must be")
+
+
+def test_a_campaign_activity_that_was_never_sent_to_the_contact_is_not_counted(caller: Caller) -> None:
+    caller.record(line(kind="em_opens"), line(kind="em_sends", campaign_activity_id="other"))
+    (row,) = ask(caller, "activity_summary", **YEAR).json()["campaign_activities"]
+    assert row == {
+        "campaign_activity_id": "other",
+        "start_on": "2026-03-01T10:00:00.000Z",
+        "em_sends": 1,
+        "em_opens": 0,
+        "em_clicks": 0,
+        "em_bounces": 0,
+        "em_forwards": 0,
+        "em_unsubscribes": 0,
+    }
+
+
+def test_nothing_in_the_time_is_zero(caller: Caller) -> None:
+    caller.record(line(kind="em_sends"))
+    nothing = {"start": "2020-01-01T00:00:00-0500", "end": "2021-01-01T00:00:00-05:00"}
+    assert ask(caller, "activity_summary", **nothing).json()["campaign_activities"] == []
+    assert ask(caller, "open_and_click_rates", **nothing).json() == {
+        "contact_id": "c1",
+        "included_activities_count": 0,
+        "average_open_rate": 0,
+        "average_click_rate": 0,
+    }
+
+
+@pytest.mark.parametrize("report", REPORTS)
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({}, "start: is required"),
+        ({"start": "2026-01-01"}, "end: is required"),
+        ({"start": "soon", "end": "2026-01-01"}, "start: must be a date"),
+        ({"start": "2026-02-01", "end": "2026-01-01"}, "start: must not be later than end"),
+    ],
+)
+def test_what_can_not_be_taken_is_named(caller: Caller, report: str, parameters: dict[str, str], told: str) -> None:
+    answer = ask(caller, report, **parameters)
+    assert answer.status_code == 400
+    (problem,) = answer.json()
+    assert problem["error_key"] == "contacts.api.validation.error"
+    assert problem["error_message"].startswith(told)
+
+
+def test_rates_are_of_five_years_at_most_and_summaries_of_any_time(caller: Caller) -> None:
+    caller.record(line(kind="em_sends"))
+    assert ask(caller, "open_and_click_rates", start="2021-11-24", end="2026-11-24").status_code == 200
+    assert ask(caller, "open_and_click_rates", start="2024-02-29", end="2029-03-01").status_code == 200
+    longer = ask(caller, "open_and_click_rates", start="2021-11-24", end="2026-11-24T00:00:00.001Z")
+    assert longer.status_code == 400
+    assert "5 years" in longer.json()[0]["error_message"]
+    assert ask(caller, "activity_summary", start="1990-01-01", end="2026-11-24").status_code == 200
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_contact_that_is_not_there_or_can_not_be(server: Server, caller: Caller, report: str) -> None:
+    caller.record(line())
+    for contact_id in ("nobody", "no.id", "a/b"):
+        answer = ask(caller, report, contact_id, **YEAR)
+        assert answer.status_code == 404
+        assert answer.json()[0]["error_key"] == "contacts.api.not_found"
+    with server.caller("somebody-else") as stranger:
+        assert ask(stranger, report, **YEAR).status_code == 404

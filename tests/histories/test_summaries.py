@@ -1,0 +1,78 @@
+"""Random histories: what was sent to a contact, and what came of it, equals a recount by hand."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.histories.recount import Line, milliseconds, recorded
+from tests.world import Caller, Server
+
+BEGIN = 1_767_225_600_000
+KINDS = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_forwards"]
+NAMES = {kind: "em_unsubscribes" if kind == "em_optouts" else kind for kind in KINDS}
+
+
+@st.composite
+def a_line(draw: st.DrawFn) -> Line:
+    line: Line = {
+        "contact_id": draw(st.sampled_from(["ada", "bob"])),
+        "campaign_activity_id": draw(st.sampled_from(["m1", "m2", "m3", "M4"])),
+        "tracking_activity_type": draw(st.sampled_from([*KINDS, "em_sends", "p_contact_open"])),
+        "created_time": BEGIN + draw(st.integers(0, 12)),
+    }
+    if draw(st.integers(0, 3)) == 0:
+        line["event_id"] = f"e{draw(st.integers(0, 12))}"
+    return line
+
+
+REAL_SERVER = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@REAL_SERVER
+@given(history=st.lists(a_line(), min_size=1, max_size=60), bounds=st.tuples(st.integers(-1, 13), st.integers(0, 14)))
+def test_summary_and_rates_equal_a_recount(server: Server, history: list[Line], bounds: tuple[int, int]) -> None:
+    start, end = BEGIN + bounds[0], BEGIN + bounds[0] + bounds[1]
+    with server.caller(f"summary-{uuid4().hex}") as caller:
+        caller.record(*history)
+        for contact_id in {line["contact_id"] for line in history}:
+            lines = [line for line in recorded(history) if line["contact_id"] == contact_id]
+            expected = summaries(lines, start, end)
+            answer = asked(caller, contact_id, "activity_summary", start, end)
+            assert answer == {"contact_id": contact_id, "campaign_activities": expected, "_links": {}}
+            rates = asked(caller, contact_id, "open_and_click_rates", start, end)
+            assert rates["contact_id"] == contact_id
+            assert rates["included_activities_count"] == len(expected)
+            for kind, name in (("em_opens", "average_open_rate"), ("em_clicks", "average_click_rate")):
+                share = Fraction(sum(row[kind] > 0 for row in expected), max(1, len(expected)))
+                assert rates[name] == pytest.approx(float(share), abs=0.00005)
+
+
+def summaries(lines: list[Line], start: int, end: int) -> list[dict[str, Any]]:
+    """By hand: the campaign activities whose last send lies between the two, that which was sent last first."""
+    rows = []
+    for sent in {line["campaign_activity_id"] for line in lines}:
+        mine = [line for line in lines if line["campaign_activity_id"] == sent]
+        sends = [milliseconds(line) for line in mine if line["tracking_activity_type"] == "em_sends"]
+        if not sends or not start <= max(sends) <= end:
+            continue
+        counts = {NAMES[kind]: sum(line["tracking_activity_type"] == kind for line in mine) for kind in KINDS}
+        rows.append({"campaign_activity_id": sent, "start_on": told(max(sends)), **counts})
+    return sorted(rows, key=lambda row: (row["start_on"], row["campaign_activity_id"]), reverse=True)
+
+
+def asked(caller: Caller, contact_id: str, report: str, start: int, end: int) -> dict[str, Any]:
+    answer = caller.get(
+        f"/v3/reports/contact_reports/{contact_id}/{report}", params={"start": told(start), "end": told(end)}
+    )
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def told(instant: int) -> str:
+    return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
