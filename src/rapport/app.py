@@ -12,6 +12,7 @@ from rapport.api.jwks import PublishedKeys
 from rapport.api.openapi import Description
 from rapport.api.service import Service
 from rapport.api.track import Track
+from rapport.api.v3.account import Accounts
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.auth.gate import Gate
 from rapport.auth.limits import limiter_for
@@ -45,6 +46,7 @@ def build(settings: Settings) -> Service:
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     routes = [
         *ContactReports(store, gate, keys, default_types).routes(),
+        *Accounts(gate).routes(),
         *Track(recorder, gate).routes(),
         *Health(store).routes(),
         *PublishedKeys(keys).routes(),

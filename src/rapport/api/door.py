@@ -7,7 +7,9 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 
 
-async def admit(gate: Gate, request: Request, scope: Scope, privilege: Privilege | None = None) -> Principal:
+async def admit(
+    gate: Gate, request: Request, scope: Scope | None = None, privilege: Privilege | None = None
+) -> Principal:
     """The principal of the request, which the log then names. Raises what `Gate.admit` raises."""
     principal = await gate.verify(request.headers.get("authorization"))
     request.scope["principal"] = principal

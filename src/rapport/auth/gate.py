@@ -26,9 +26,9 @@ class Gate:
             raise InvalidToken("there is none")
         return await self._keys.verify(token)
 
-    async def admit(self, principal: Principal, scope: Scope, privilege: Privilege | None = None) -> None:
+    async def admit(self, principal: Principal, scope: Scope | None = None, privilege: Privilege | None = None) -> None:
         """Return if the principal may pass. Raises Forbidden, then Throttled or QuotaExceeded."""
-        if scope not in principal.scopes:
+        if scope is not None and scope not in principal.scopes:
             raise Forbidden(f"scope {scope.value}", scope.value)
         if privilege is not None and privilege not in PRIVILEGES[principal.role]:
             raise Forbidden(f"privilege {privilege.value}")

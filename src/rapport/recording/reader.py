@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from typing import Any, BinaryIO, Final
 
@@ -95,14 +96,23 @@ def _rejected(line: RejectedLine) -> Rejected:
 
 @contextlib.contextmanager
 def read_beside(file: BinaryIO, name: str, account_id: str, now: Instant) -> Iterator[Iterator[Chunk]]:
-    """`read_chunks` in another process. Ends it when this ends; it keeps one chunk ready while one is recorded."""
+    """`read_chunks` in another process. Ends it when this ends; a chunk is at hand while one is recorded."""
     # -P: what lies in the folder that somebody imports from is no part of the program.
     program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now)]
     with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
         try:
-            yield _frames(process, name)
+            yield _one_ahead(_frames(process, name))
         finally:
             process.kill()
+
+
+def _one_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same, each fetched while the one before is in use: that waits for its disk, and this for its pipe."""
+    with ThreadPoolExecutor(1, thread_name_prefix="rapport-reader") as thread:
+        upcoming = thread.submit(next, chunks, None)
+        while (chunk := upcoming.result()) is not None:
+            upcoming = thread.submit(next, chunks, None)
+            yield chunk
 
 
 def _frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chunk]:

@@ -30,6 +30,11 @@ class Nodes:
         self._pool = pool
         self._try_again: dict[int, float] = {}
 
+    @property
+    def are_suspected(self) -> bool:
+        """Whether any node is suspected."""
+        return bool(self._try_again)
+
     async def admit(self, contacts: Sequence[bytes]) -> Sequence[int]:
         """Return if no node of these contacts is suspected, or it is time to try. Raises StoreUnavailable.
 

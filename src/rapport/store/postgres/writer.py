@@ -61,12 +61,12 @@ class Writer:
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: what became of them isn't known then."""
-        contacts = [contact_key(batch.account_id, contact_id) for batch in batches for contact_id in batch.contacts]
-        tried = await self._nodes.admit(contacts)
+        # Worked out twice at the most, and mostly not at all: when a node of a cluster hangs.
+        tried = await self._nodes.admit(_contacts_of(batches)) if self._nodes.are_suspected else ()
         try:
             recorded = await self._record_again(batches)
         except TimedOut as problem:
-            await self._nodes.suspect(contacts, problem)
+            await self._nodes.suspect(_contacts_of(batches), problem)
             raise
         self._nodes.trust(tried)
         return recorded
@@ -141,6 +141,10 @@ class Writer:
         async with self._pool.lend(WRITE_WITHIN) as connection:
             row = await connection.fetchrow(SQL["count_request"], client_id, now // SECOND, now // DAY, a_second)
             return RequestCount(*row)
+
+
+def _contacts_of(batches: Sequence[Batch]) -> list[bytes]:
+    return [contact_key(batch.account_id, contact_id) for batch in batches for contact_id in batch.contacts]
 
 
 def _rows(batch: Batch, keys: Keys, campaign_activities: list[int], links: list[int]) -> list[Values]:

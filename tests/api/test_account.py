@@ -1,0 +1,48 @@
+"""The account and its user, as integrations ask for them right after they have their token (contract 5.3, 6)."""
+
+import re
+
+import constant_contact_api_client as sdk
+import pytest
+
+from rapport.auth.scope import Role, Scope
+from tests.world import Server
+
+READ = frozenset({Scope.ACCOUNT_READ})
+
+
+def test_the_account_of_a_token(server: Server, account: str) -> None:
+    with server.caller(account, READ) as caller:
+        summary = caller.get("/v3/account/summary?extra_fields=physical_address,company_logo").json()
+        assert summary == {"encoded_account_id": account, "organization_name": account, "time_zone_id": "UTC"}
+        assert re.fullmatch("[A-Za-z0-9_-]{6,128}", summary["encoded_account_id"])
+        refused = caller.get("/v3/account/summary?extra_fields=shoe_size")
+        assert refused.status_code == 400
+        assert "physical_address and company_logo" in refused.json()[0]["error_message"]
+
+
+@pytest.mark.parametrize(("scopes", "role"), [(frozenset[Scope](), Role.OWNER), (READ, Role.CAMPAIGN_CREATOR)])
+def test_the_account_needs_scope_and_privilege(
+    server: Server, account: str, scopes: frozenset[Scope], role: Role
+) -> None:
+    with server.caller(account, scopes, role) as caller:
+        assert caller.get("/v3/account/summary").status_code == 403
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_token_may_ask_what_its_user_may(server: Server, account: str, role: Role) -> None:
+    with server.caller(account, frozenset(), role) as caller:
+        answer = caller.get("/v3/account/user/privileges")
+    assert answer.status_code == 200
+    privileges = {each["privilege_name"]: each["privilege_id"] for each in answer.json()}
+    wanted = {"account:read": 2, "campaign:read": 31, "ui:campaign:metrics": 39}
+    assert (wanted.items() <= privileges.items()) == (role is not Role.CAMPAIGN_CREATOR)
+    assert privileges["campaign:list"] == 29
+
+
+def test_the_vendors_client_reads_both(server: Server, account: str) -> None:
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=server.token(account, READ))
+    with sdk.ApiClient(configuration) as client:
+        api = sdk.AccountServicesApi(client)
+        assert api.get_account_details().encoded_account_id == account
+        assert {each.privilege_id for each in api.get_user_privileges()} >= {2, 31, 39}
