@@ -14,6 +14,7 @@ from rapport.api.service import Service
 from rapport.api.track import Track
 from rapport.api.v3.account import Accounts
 from rapport.api.v3.contact_reports import ContactReports
+from rapport.api.v3.contacts import ContactRoutes
 from rapport.auth.gate import Gate
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyWatch
@@ -46,6 +47,7 @@ def build(settings: Settings) -> Service:
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     routes = [
         *ContactReports(store, gate, keys, default_types).routes(),
+        *ContactRoutes(store, gate, keys).routes(),
         *Accounts(gate).routes(),
         *Track(recorder, gate).routes(),
         *Health(store).routes(),

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from rapport.api.openapi import description
+from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
 from rapport.recording.lines import activity_of_json
 from tests.world import EVERY_TYPE, Caller, Server, line
@@ -73,7 +74,7 @@ def test_a_real_page_is_as_described(caller: Caller) -> None:
 
 
 def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(server: Server, tmp_path: Path) -> None:
-    with server.caller("fuzzed") as caller:
+    with server.caller("fuzzed", frozenset(Scope)) as caller:
         caller.record(*(line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30)))
         fuzz = [str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
         fuzzed = subprocess.run(

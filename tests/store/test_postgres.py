@@ -19,7 +19,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
-from rapport.store.postgres import contact_reports
+from rapport.store.postgres import contact_reader, contact_reports
 from rapport.store.postgres.reader import merged
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
@@ -71,6 +71,29 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, type
         condition = str(scan["Index Cond"])
         assert re.search(r"contact = .*type = .*created_time >= .*ROW\(created_time, identity\) <", condition)
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values", "index"),
+    [
+        ("contacts", "text, text, int", "'default', '', 51", "contact_by_account"),
+        ("contacts_of_address", "text, text, int, text", "'default', '', 51, 'x'", "contact_by_email_address"),
+        ("count_of_address", "text, text", "'default', 'x'", "contact_by_email_address"),
+    ],
+)
+def test_contacts_are_read_by_an_index(place: str, name: str, types: str, values: str, index: str) -> None:
+    async def work() -> list[dict[str, object]]:
+        async with opened(Settings(data=place)) as store:
+            await store.record([batch_of("default", list(sample(2_000, seed=1)))])
+        connection = await asyncpg.connect(place)
+        await connection.execute("ANALYZE")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE asked ({types}) AS {contact_reader.SQL[name]}")
+        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})")
+        await connection.close()
+        return list(nodes(json.loads(told)[0]["Plan"]))
+
+    assert index in {node.get("Index Name") for node in asyncio.run(work())}
 
 
 TIMES = "'x', '2020-01-01', '2030-01-01'"

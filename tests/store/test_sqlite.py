@@ -16,7 +16,7 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
-from rapport.store.sqlite import contact_reports, reader, write
+from rapport.store.sqlite import contact_reader, contact_reports, reader, write
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 
@@ -58,6 +58,14 @@ def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
         return
     steps = plan(connect(folder, patience=1), sql)
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
+
+
+@pytest.mark.parametrize("name", contact_reader.SQL)
+def test_contacts_are_read_by_an_index(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), contact_reader.SQL[name])
+    index = "contact_by_email_address" if name.endswith("_of_address") else "sqlite_autoindex_contact_1"
+    assert [step for step in steps if re.search(rf"SEARCH contact USING (COVERING )?INDEX {index} ", step)], steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
 
 
 @pytest.mark.parametrize("name", contact_reports.SQL)

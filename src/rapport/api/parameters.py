@@ -45,14 +45,14 @@ def page_or_cursor(query_string: bytes, default_types: tuple[ActivityType, ...])
     Remembered, because a client asks the same of many contacts. Raises InvalidField.
     """
     query = read_query(query_string)
-    cursor = _one(query, "next" if "next" in query else "cursor")
+    cursor = read_cursor(query)
     return first_page(query, default_types) if cursor is None else cursor
 
 
 def summary_or_cursor(query_string: bytes) -> SummaryRequest | str:
     """What a query asks for: its cursor if it has one, else the first page of its period. Raises InvalidField."""
     query = read_query(query_string)
-    cursor = _one(query, "next" if "next" in query else "cursor")
+    cursor = read_cursor(query)
     return first_summary(_period(query)) if cursor is None else cursor
 
 
@@ -84,28 +84,25 @@ def first_page(query: Query, default_types: tuple[ActivityType, ...]) -> PageReq
 
     `default_types` are those of a request that names none; if there are none of them either, that is an error.
     """
-    created_after = _bound(query, "created_after")
-    created_before = _bound(query, "created_before")
-    if created_after is not None and created_before is not None and created_after > created_before:
-        raise InvalidField("created_after", query["created_after"][0], "must not be later than created_before")
+    created_after, created_before = read_bounds(query)
     return PageRequest(
         types=_types(query) or default_types or _no_types(),
-        limit=_limit(query),
-        with_names=_boolean(query, "include_campaign_activity_names", default=True),
+        limit=read_limit(query, MOST_ROWS),
+        with_names=read_boolean(query, "include_campaign_activity_names", default=True),
         not_before=EARLIEST if created_after is None else created_after,
         behind=BEFORE_THE_NEWEST if created_before is None else up_to(created_before),
     )
 
 
 def _types(query: Query) -> tuple[ActivityType, ...]:
-    given = [name for name in TYPE_PARAMETERS if any(_segments(query, name))]
+    given = [name for name in TYPE_PARAMETERS if any(read_segments(query, name))]
     if not given:
         return ()
     if len(given) > 1:
         raise InvalidField(given[0], query[given[0]][0], f"must not be sent together with {given[1]}")
     parameter = given[0]
     types = set()
-    for segment in _segments(query, parameter):
+    for segment in read_segments(query, parameter):
         kind = TYPES.get(segment)
         if kind is None:
             raise InvalidField(
@@ -115,7 +112,7 @@ def _types(query: Query) -> tuple[ActivityType, ...]:
     return tuple(sorted(types))
 
 
-def _segments(query: Query, name: str) -> list[str]:
+def read_segments(query: Query, name: str) -> list[str]:
     """What a list holds, be it repeated, joined by commas, or both; blanks and empty segments don't count."""
     return [segment for value in query.get(name, ()) for part in value.split(",") if (segment := part.strip())]
 
@@ -124,7 +121,8 @@ def _no_types() -> NoReturn:
     raise InvalidField(TYPE_PARAMETERS[0], None, f"is required, or else {TYPE_PARAMETERS[1]}: {_ALL_TYPES}")
 
 
-def _one(query: Query, name: str) -> str | None:
+def read_one(query: Query, name: str) -> str | None:
+    """The value of a parameter that is sent at most once. Raises InvalidField."""
     values = query.get(name)
     if values is None:
         return None
@@ -133,17 +131,24 @@ def _one(query: Query, name: str) -> str | None:
     return values[0]
 
 
-def _limit(query: Query) -> int:
-    text = _one(query, "limit")
+def read_cursor(query: Query) -> str | None:
+    """The cursor, if there is one, by either of its names."""
+    return read_one(query, "next" if "next" in query else "cursor")
+
+
+def read_limit(query: Query, most: int, unsaid: int | None = None) -> int:
+    """How many rows a page has: `most` at most, and if it isn't said `unsaid`, or else `most`. Raises InvalidField."""
+    text = read_one(query, "limit")
     if text is None:
-        return MOST_ROWS
-    if _NUMBER.fullmatch(text) is None or int(text) > MOST_ROWS:
-        raise InvalidField("limit", text, f"must be a whole number from 1 to {MOST_ROWS}, not {text[:20]!r}")
+        return unsaid or most
+    if _NUMBER.fullmatch(text) is None or int(text) > most:
+        raise InvalidField("limit", text, f"must be a whole number from 1 to {most}, not {text[:20]!r}")
     return int(text)
 
 
-def _boolean(query: Query, name: str, *, default: bool) -> bool:
-    text = _one(query, name)
+def read_boolean(query: Query, name: str, *, default: bool) -> bool:
+    """A boolean in any of its spellings. Raises InvalidField."""
+    text = read_one(query, name)
     if text is None:
         return default
     value = _BOOLEANS.get(text.lower())
@@ -152,8 +157,17 @@ def _boolean(query: Query, name: str, *, default: bool) -> bool:
     return value
 
 
+def read_bounds(query: Query) -> tuple[Instant | None, Instant | None]:
+    """`created_after` and `created_before`, as far as they are said. Raises InvalidField."""
+    created_after = _bound(query, "created_after")
+    created_before = _bound(query, "created_before")
+    if created_after is not None and created_before is not None and created_after > created_before:
+        raise InvalidField("created_after", query["created_after"][0], "must not be later than created_before")
+    return created_after, created_before
+
+
 def _bound(query: Query, name: str) -> Instant | None:
-    text = _one(query, name)
+    text = read_one(query, name)
     if text is None:
         return None
     try:

@@ -85,6 +85,26 @@ class Reached(NamedTuple):
     clicked: int
 
 
+class KnownContact(NamedTuple):
+    """What is known of a contact now."""
+
+    contact_id: str
+    email_address: str | None
+    first_name: str | None
+    last_name: str | None
+
+
+class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to `limit` contacts that come behind an id, in the order of its bytes; with an address, those that have it.
+
+    Addresses are compared without regard to the case of ASCII's letters.
+    """
+
+    email_address: str | None
+    behind: str
+    limit: int
+
+
 class RequestCount(NamedTuple):
     """How many requests of a client there were in the running second and in the running day, this one included."""
 
@@ -130,6 +150,17 @@ class Store(Protocol):
 
     async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
         """What became of what was last sent to the contact between the two; None when there is no such contact."""
+
+    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+        """What is known of a contact now; None when there is no such contact."""
+
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+        """The asked for contacts of the account."""
+        ...
+
+    async def contact_count(self, account_id: str, email_address: str | None) -> int:
+        """How many contacts the account has; with an address, how many have it."""
+        ...
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """All that is recorded of the contact, whole, newest first."""

@@ -12,6 +12,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.copying import copy
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
+from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
 from rapport.store.postgres.migrations import is_there, migrate
 from rapport.store.postgres.nodes import Nodes
@@ -21,6 +22,8 @@ from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
+    ContactQuery,
+    KnownContact,
     Reached,
     Recorded,
     RequestCount,
@@ -43,6 +46,7 @@ class PostgresStore:
         nodes = Nodes(self._pool)
         self._reader = Reader(self._pool, nodes)
         self._reports = ContactReports(self._pool, nodes)
+        self._contacts = ContactReader(self._pool)
         self._writer = Writer(self._writing_pool, nodes)
         self._in_parts = False
 
@@ -99,6 +103,18 @@ class PostgresStore:
     async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
         """Count what was opened and clicked."""
         return await self._reports.reached(account_id, contact_id, start, end)
+
+    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+        """Read what is known of a contact."""
+        return await self._contacts.contact(account_id, contact_id)
+
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+        """Read a page of contacts."""
+        return await self._contacts.contacts(account_id, query)
+
+    async def contact_count(self, account_id: str, email_address: str | None) -> int:
+        """Count contacts."""
+        return await self._contacts.count(account_id, email_address)
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
@@ -15,6 +15,8 @@ from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
+    ContactQuery,
+    KnownContact,
     Reached,
     Recorded,
     RequestCount,
@@ -24,6 +26,7 @@ from rapport.store.protocol import (
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.connection import DATABASE, connect, make_folder
+from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
@@ -37,6 +40,16 @@ _READER_PATIENCE: Final = 1.0
 """Seconds that a read waits, which in WAL mode it does only while a crashed file is put in order."""
 
 
+class _Parts(NamedTuple):
+    """What writes and reads while the store is open; the last two in the reports' thread."""
+
+    writer: Writer
+    reader: Reader
+    contacts: ContactReader
+    reports: ContactReports
+    counted: ContactReader
+
+
 class SQLiteStore:
     """A store in a directory. See `rapport.store.protocol.Store` for what each call promises."""
 
@@ -45,9 +58,7 @@ class SQLiteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-writer")
         self._connections: list[apsw.Connection] = []
         self._report_thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-reports")
-        self._reader: Reader | None = None
-        self._reports_reader: ContactReports | None = None
-        self._writer: Writer | None = None
+        self._parts: _Parts | None = None
 
     @property
     def in_parts(self) -> bool:
@@ -67,7 +78,13 @@ class SQLiteStore:
         # Apart from the pages': what a report costs isn't bounded by its page.
         reporting = connect(self._folder, patience=_WRITER_PATIENCE)
         self._connections.append(reporting)
-        self._writer, self._reader, self._reports_reader = Writer(writing), Reader(reading), ContactReports(reporting)
+        self._parts = _Parts(
+            Writer(writing),
+            Reader(reading),
+            ContactReader(reading),
+            ContactReports(reporting),
+            ContactReader(reporting),
+        )
 
     async def migrate(self) -> list[str]:
         """Nothing is left to a person."""
@@ -79,16 +96,16 @@ class SQLiteStore:
         await asyncio.to_thread(self._report_thread.shutdown)
         while self._connections:
             self._connections.pop().close()
-        self._reader = self._reports_reader = self._writer = None
+        self._parts = None
 
     async def check(self) -> None:
         """Return if the file can be read and locked for writing."""
-        self._reading.check()
-        await self._in_thread(self._writing.check)
+        self._open.reader.check()
+        await self._in_thread(self._open.writer.check)
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record in the writer's thread; put the log back into the file after the answer, when it has grown long."""
-        writer = self._writing
+        writer = self._open.writer
         recorded = await self._in_thread(lambda: writer.record(batches))
         if writer.log_is_long:
             self._thread.submit(writer.checkpoint)
@@ -96,32 +113,44 @@ class SQLiteStore:
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
-        return self._reading.activities(account_id, contact_id, query)
+        return self._open.reader.activities(account_id, contact_id, query)
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
     ) -> list[SentCampaignActivity] | None:
         """Read a page of a summary, beside the event loop."""
         return await self._in_report_thread(
-            lambda: self._reports.sent_campaign_activities(account_id, contact_id, query)
+            lambda: self._open.reports.sent_campaign_activities(account_id, contact_id, query)
         )
 
     async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
         """Count what was opened and clicked, beside the event loop."""
-        return await self._in_report_thread(lambda: self._reports.reached(account_id, contact_id, start, end))
+        return await self._in_report_thread(lambda: self._open.reports.reached(account_id, contact_id, start, end))
+
+    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+        """Read what is known of a contact."""
+        return self._open.contacts.contact(account_id, contact_id)
+
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+        """Read a page of contacts."""
+        return self._open.contacts.contacts(account_id, query)
+
+    async def contact_count(self, account_id: str, email_address: str | None) -> int:
+        """Count contacts, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.counted.count(account_id, email_address))
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""
-        for activity in self._reading.history(account_id, contact_id):
+        for activity in self._open.reader.history(account_id, contact_id):
             yield activity
 
     async def ensure_account(self, account_id: str) -> bool:
         """Have the account exist."""
-        return await self._in_thread(lambda: self._writing.ensure_account(account_id))
+        return await self._in_thread(lambda: self._open.writer.ensure_account(account_id))
 
     async def has_contacts(self, account_id: str) -> bool:
         """Whether the account knows any contact."""
-        return self._reading.has_contacts(account_id)
+        return self._open.reader.has_contacts(account_id)
 
     async def read_secret(self, name: str) -> bytes | None:
         """Read a secret from its file beside the database."""
@@ -137,41 +166,29 @@ class SQLiteStore:
 
     async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
         """Count a request in the file, so that all workers count together."""
-        return await self._in_thread(lambda: self._writing.count_request(client_id, now, a_second))
+        return await self._in_thread(lambda: self._open.writer.count_request(client_id, now, a_second))
 
     async def accounts(self) -> list[str]:
         """The ids of all accounts."""
-        return self._reading.accounts()
+        return self._open.reader.accounts()
 
     async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
         """The ids of an account's contacts, in order."""
-        return self._reading.contact_ids(account_id, behind, limit)
+        return self._open.reader.contact_ids(account_id, behind, limit)
 
     async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
         """What is stated of an account's campaign activities."""
-        return self._reading.campaign_activities(account_id)
+        return self._open.reader.campaign_activities(account_id)
 
     async def backup(self, folder: Path) -> None:
         """Copy the directory to another one."""
         await asyncio.to_thread(back_up, self._folder, folder)
 
     @property
-    def _reading(self) -> Reader:
-        if self._reader is None:
+    def _open(self) -> "_Parts":
+        if self._parts is None:
             raise StoreUnavailable("the store is not open")
-        return self._reader
-
-    @property
-    def _reports(self) -> ContactReports:
-        if self._reports_reader is None:
-            raise StoreUnavailable("the store is not open")
-        return self._reports_reader
-
-    @property
-    def _writing(self) -> Writer:
-        if self._writer is None:
-            raise StoreUnavailable("the store is not open")
-        return self._writer
+        return self._parts
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

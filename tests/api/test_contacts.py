@@ -1,0 +1,134 @@
+"""The contacts themselves (contract 6)."""
+
+import random
+from collections.abc import Iterator
+
+import constant_contact_api_client as sdk
+import pytest
+
+from rapport.auth.scope import Role, Scope
+from tests.world import Caller, Server, line
+
+
+def walk(caller: Caller, query: str) -> Iterator[list[str]]:
+    """The ids of each page."""
+    href = f"/v3/contacts?{query}"
+    while href:
+        answer = caller.get(href)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        yield [contact["contact_id"] for contact in page["contacts"]]
+        href = page["_links"]["next"]["href"] if page["_links"] else ""
+
+
+def test_a_walk_sees_every_contact_once(caller: Caller) -> None:
+    dice = random.Random(1)
+    ids = [f"{dice.choice('aZ_-9')}{number}" for number in range(120)]
+    caller.record(*(line(contact_id) for contact_id in ids))
+    pages = list(walk(caller, "limit=50"))
+    assert [len(page) for page in pages] == [50, 50, 20]
+    assert sum(pages, start=list[str]()) == sorted(ids)
+    assert [len(page) for page in walk(caller, "")] == [50, 50, 20]
+    assert list(walk(caller, "limit=500")) == [sorted(ids)]
+
+
+def test_a_contact_is_found_by_its_address_whatever_its_case(caller: Caller) -> None:
+    caller.record(
+        line("c1", email_address="Ada@Example.com", first_name="Ada", last_name="L"),
+        line("c2", email_address="bob@example.com"),
+        line("c3", email_address="ada@example.com"),
+        line("c4"),
+    )
+    found = caller.get("/v3/contacts", params={"email": "ADA@example.COM", "include_count": "true"}).json()
+    assert found == {
+        "contacts": [
+            {
+                "contact_id": "c1",
+                "email_address": {"address": "Ada@Example.com"},
+                "first_name": "Ada",
+                "last_name": "L",
+            },
+            {"contact_id": "c3", "email_address": {"address": "ada@example.com"}},
+        ],
+        "contacts_count": 2,
+        "_links": {},
+    }
+    assert list(walk(caller, "email=ada@example.com&limit=1")) == [["c1"], ["c3"]]
+    assert caller.get("/v3/contacts?email=nobody@example.com&include_count=1").json() == {
+        "contacts": [],
+        "contacts_count": 0,
+        "_links": {},
+    }
+    assert caller.get("/v3/contacts?include_count=TRUE").json()["contacts_count"] == 4
+
+
+def test_a_contact_has_the_address_that_it_has_now(caller: Caller) -> None:
+    caller.record(line(email_address="old@example.com"))
+    caller.record(line(time="2026-04-01T00:00:00Z", email_address="new@example.com"))
+    assert caller.get("/v3/contacts/c1").json()["email_address"] == {"address": "new@example.com"}
+    assert list(walk(caller, "email=old@example.com")) == [[]]
+
+
+def test_what_is_included_is_empty_and_travels_in_the_cursor(caller: Caller) -> None:
+    caller.record(line("c1"), line("c2"))
+    assert caller.get("/v3/contacts/c1?include=taggings,notes").json() == {
+        "contact_id": "c1",
+        "taggings": [],
+        "notes": [],
+    }
+    first = caller.get("/v3/contacts?include=list_memberships&limit=1").json()
+    assert first["_links"]["next"]["href"].startswith("/v3/contacts?cursor=")
+    assert caller.get(first["_links"]["next"]["href"]).json()["contacts"] == [
+        {"contact_id": "c2", "list_memberships": []}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("status=active", "status: is a filter that Rapport has no data for"),
+        ("updated_after=2026-01-01", "updated_after: is a filter"),
+        ("lists=1", "lists: is a filter"),
+        ("limit=501", "limit: must be a whole number from 1 to 500"),
+        ("include=shoes", "include: must hold only"),
+        ("include_count=maybe", "include_count: must be true or false"),
+        ("email=", "email: must be an address"),
+        ("cursor=forged", "next: must be"),
+    ],
+)
+def test_what_can_not_be_taken_is_named(caller: Caller, query: str, told: str) -> None:
+    answer = caller.get(f"/v3/contacts?{query}")
+    assert answer.status_code == 400
+    assert answer.json()[0]["error_message"].startswith(told)
+
+
+def test_a_contact_of_another_account_is_not_there(server: Server, caller: Caller) -> None:
+    caller.record(line(email_address="ada@example.com"))
+    with server.caller("a-stranger") as stranger:
+        assert stranger.get("/v3/contacts/c1").status_code == 404
+        assert stranger.get("/v3/contacts?email=ada@example.com").json()["contacts"] == []
+    assert caller.get("/v3/contacts/nobody").json()[0]["error_key"] == "contacts.api.not_found"
+    assert caller.get("/v3/contacts/no.id").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v3/contacts", "/v3/contacts/c1"])
+@pytest.mark.parametrize(
+    ("scope", "role"), [(Scope.CAMPAIGN_DATA, Role.OWNER), (Scope.CONTACT_DATA, Role.CAMPAIGN_CREATOR)]
+)
+def test_scope_and_privilege_are_needed(server: Server, account: str, path: str, scope: Scope, role: Role) -> None:
+    with server.caller(account, frozenset({scope}), role) as caller:
+        assert caller.get(path).status_code == 403
+
+
+def test_the_vendors_client_reads_contacts(server: Server, caller: Caller) -> None:
+    caller.record(line("c1", email_address="ada@example.com", first_name="Ada"), line("c2"))
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
+    with sdk.ApiClient(configuration) as client:
+        api = sdk.ContactsApi(client)
+        page = api.get_all_contacts(limit=1, include_count=True)
+        assert [contact.contact_id for contact in page.contacts] == ["c1"]
+        last = type(page).from_json(caller.get(page.links.next.href).text)
+        assert [contact.contact_id for contact in last.contacts] == ["c2"]
+        (found,) = api.get_all_contacts(email="ada@example.com").contacts
+        assert found.email_address.address == "ada@example.com"
+        assert api.get_contact_by_id("c1").first_name == "Ada"
