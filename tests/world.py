@@ -29,12 +29,17 @@ EVERY_TYPE = (
     "em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,"
     "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
 )
-BOTH = frozenset({Scope.CONTACT_DATA, Scope.ACTIVITY_WRITE})
+USUAL = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACTIVITY_WRITE})
 
 
 def details(contact_id: str) -> str:
     """The path of the contact's activity details."""
     return f"/v3/reports/contact_reports/{contact_id}/activity_details"
+
+
+def tracking(campaign_activity_id: str, report: str = "sends") -> str:
+    """The path of a tracking report of the campaign activity."""
+    return f"/v3/reports/email_reports/{campaign_activity_id}/tracking/{report}"
 
 
 class Server:
@@ -108,7 +113,7 @@ class Server:
         return [int(pid) for pid in found.stdout.split()]
 
     def token(
-        self, account: str, scopes: frozenset[Scope] = BOTH, role: Role = Role.OWNER, client: str | None = None
+        self, account: str, scopes: frozenset[Scope] = USUAL, role: Role = Role.OWNER, client: str | None = None
     ) -> str:
         """A token of the account, signed with the key that was current when the first was asked for."""
         if self._keys is None:
@@ -118,7 +123,7 @@ class Server:
 
     @contextlib.contextmanager
     def caller(
-        self, account: str, scopes: frozenset[Scope] = BOTH, role: Role = Role.OWNER, client: str | None = None
+        self, account: str, scopes: frozenset[Scope] = USUAL, role: Role = Role.OWNER, client: str | None = None
     ) -> Iterator["Caller"]:
         """Somebody with a token of the account."""
         with Caller(self.url, self.token(account, scopes, role, client)) as calling:
@@ -151,7 +156,13 @@ class Caller(httpx.Client):
 
     def walk(self, contact_id: str, query: str) -> Iterator[list[dict[str, Any]]]:
         """The items of each page, following `_links.next.href` as clients do."""
-        href = f"{details(contact_id)}?{query}"
+        yield from self._walk(f"{details(contact_id)}?{query}")
+
+    def walk_tracking(self, campaign_activity_id: str, report: str, query: str) -> Iterator[list[dict[str, Any]]]:
+        """The same for a tracking report."""
+        yield from self._walk(f"{tracking(campaign_activity_id, report)}?{query}")
+
+    def _walk(self, href: str) -> Iterator[list[dict[str, Any]]]:
         while href:
             answer = self.get(href)
             assert answer.status_code == httpx.codes.OK, answer.text

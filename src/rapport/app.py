@@ -15,6 +15,7 @@ from rapport.api.track import Track
 from rapport.api.v3.account import Accounts
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.api.v3.contacts import ContactRoutes
+from rapport.api.v3.email_reports import EmailReports
 from rapport.auth.gate import Gate
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyWatch
@@ -49,6 +50,7 @@ def build(settings: Settings) -> Service:
         *ContactReports(store, gate, keys, default_types).routes(),
         *ContactRoutes(store, gate, keys).routes(),
         *Accounts(gate).routes(),
+        *EmailReports(store, gate, keys).routes(),
         *Track(recorder, gate).routes(),
         *Health(store).routes(),
         *PublishedKeys(keys).routes(),

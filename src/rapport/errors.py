@@ -58,6 +58,13 @@ class UnknownContact(RapportError):
         super().__init__(f"no contact {contact_id}")
 
 
+class UnknownCampaignActivity(RapportError):
+    """The account has no such campaign activity; whether another account has it makes no difference."""
+
+    def __init__(self, campaign_activity_id: str) -> None:
+        super().__init__(f"no campaign activity {campaign_activity_id}")
+
+
 class Forbidden(RapportError):
     """The token is good, but lacks the scope, or its user's role the privilege."""
 
@@ -83,6 +90,13 @@ class MalformedContactId(RapportError):
 
     def __init__(self) -> None:
         super().__init__("contact_id has an invalid format: it has 1 to 64 of letters, digits, '-' and '_'")
+
+
+class MalformedCampaignActivityId(RapportError):
+    """A campaign activity id that no campaign activity can have."""
+
+    def __init__(self) -> None:
+        super().__init__("campaign_activity_id has an invalid format: it has 1 to 64 of letters, digits, '-' and '_'")
 
 
 class MalformedBody(RapportError):

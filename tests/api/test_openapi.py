@@ -15,7 +15,7 @@ from rapport.api.openapi import description
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
 from rapport.recording.lines import activity_of_json
-from tests.world import EVERY_TYPE, Caller, Server, line
+from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 
 HERE = Path(__file__).parent
 
@@ -73,9 +73,23 @@ def test_a_real_page_is_as_described(caller: Caller) -> None:
         jsonschema.validate(answer.json(), schema)
 
 
+@pytest.mark.parametrize("report", ["sends", "opens", "clicks", "forwards", "optouts", "bounces"])
+def test_a_real_page_of_a_tracking_report_is_as_described(caller: Caller, report: str) -> None:
+    who = {"email_address": "ada@example.com", "first_name": "Ada"}
+    caller.record(*(line(kind=f"em_{report}", time=1_767_225_600_000 + number, **who) for number in range(3)))
+    operation = description()["paths"][tracking("{campaign_activity_id}", report)]["get"]
+    schema = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
+    for query in ("limit=2", "limit=3", "created_before=2020-01-01"):
+        jsonschema.validate(caller.get(f"{tracking('ca-1', report)}?{query}").json(), schema)
+
+
 def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(server: Server, tmp_path: Path) -> None:
     with server.caller("fuzzed", frozenset(Scope)) as caller:
         caller.record(*(line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30)))
+        campaign_activity_id = "71600990-908b-11e6-907f-00166bff25"
+        caller.record(
+            *(line(kind=kind, campaign_activity_id=campaign_activity_id) for kind in EVERY_TYPE.split(",")[:6])
+        )
         fuzz = [str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
         fuzzed = subprocess.run(
             [*fuzz, f"{server.url}/schema/openapi.json", "--header", f"Authorization: Bearer {caller.bearer}"],

@@ -17,6 +17,7 @@ from rapport.errors import (
     InvalidField,
     InvalidToken,
     MalformedBody,
+    MalformedCampaignActivityId,
     MalformedContactId,
     QuotaExceeded,
     RapportError,
@@ -24,6 +25,7 @@ from rapport.errors import (
     StoreUnavailable,
     Throttled,
     TooLarge,
+    UnknownCampaignActivity,
     UnknownContact,
     UnsupportedMediaType,
 )
@@ -50,6 +52,8 @@ class ErrorBody(msgspec.Struct):
 UNAVAILABLE: Final = Problem(503, "service_unavailable", "Not now: nothing was acknowledged, please try again.", False)
 INTERNAL: Final = Problem(500, "internal_error", "There was a problem with our internal service.", True)
 
+_CAMPAIGN_ACTIVITY_NOT_FOUND: Final = "reportingsvc.not_found.invalid_path_param.campaign_activity_id"
+
 PROBLEMS: Final[dict[type[RapportError], Problem]] = {
     InvalidToken: Problem(401, "unauthorized", "Unauthorized", False),
     Forbidden: Problem(403, "access_denied", None, False),
@@ -60,11 +64,21 @@ PROBLEMS: Final[dict[type[RapportError], Problem]] = {
     MalformedBody: Problem(400, "contacts.api.validation.error", None, True),
     UnknownContact: Problem(404, "contacts.api.not_found", "The requested resource was not found.", True),
     MalformedContactId: Problem(404, "contacts.api.not_found", None, True),
+    UnknownCampaignActivity: Problem(
+        404, _CAMPAIGN_ACTIVITY_NOT_FOUND, "The requested campaign activity was not found.", True
+    ),
+    MalformedCampaignActivityId: Problem(404, _CAMPAIGN_ACTIVITY_NOT_FOUND, None, True),
     TooLarge: Problem(413, "payload_too_large", None, False),
     UnsupportedMediaType: Problem(415, "unsupported_media_type", None, False),
     RecorderBusy: UNAVAILABLE,
     StoreUnavailable: UNAVAILABLE,
 }
+
+REPORTS: Final = "/v3/reports/"
+KEYS_OF_REPORTS: Final = {"contacts.api.validation.error": "reportingsvc.validation.error"}
+"""What keys are called under `REPORTS`, but for those on contacts: another service answers there (choice 17)."""
+
+_ON_CONTACTS: Final = f"{REPORTS}contact_reports/"
 
 _OF_THE_ROUTER: Final = {
     404: Problem(404, "not_found", "There is no such route.", False),
@@ -80,9 +94,17 @@ def body_of(problem: Problem, message: str) -> bytes:
     return msgspec.json.encode([body] if problem.as_array else body)
 
 
-def answer_for(error: RapportError, request_id: str) -> Response:
+def problem_of(kind: type[RapportError], path: str) -> Problem:
+    """What whoever asked for `path` is told of such a failure."""
+    problem = next(PROBLEMS[known] for known in kind.__mro__ if known in PROBLEMS)
+    if path.startswith(REPORTS) and not path.startswith(_ON_CONTACTS):
+        return problem._replace(error_key=KEYS_OF_REPORTS.get(problem.error_key, problem.error_key))
+    return problem
+
+
+def answer_for(error: RapportError, path: str, request_id: str) -> Response:
     """The answer for a failure of ours."""
-    problem = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
+    problem = problem_of(type(error), path)
     headers = {}
     if isinstance(error, InvalidToken):
         _log.info("token refused", request_id=request_id, reason=str(error))

@@ -67,7 +67,7 @@ class Service:
             await self._router(scope, receive, send_with_id)
         except Exception as problem:  # noqa: BLE001 - whatever it was: it is answered, and the next request goes on
             if status == _HUNG_UP:
-                await _answer(problem, request_id)(scope, receive, send_with_id)
+                await _answer(problem, scope["path"], request_id)(scope, receive, send_with_id)
         finally:
             self._tell(scope, request_id, status, time.perf_counter() - began)
 
@@ -89,9 +89,9 @@ class Service:
         )
 
 
-def _answer(problem: Exception, request_id: str) -> Response:
+def _answer(problem: Exception, path: str, request_id: str) -> Response:
     if isinstance(problem, RapportError):
-        return answer_for(problem, request_id)
+        return answer_for(problem, path, request_id)
     if isinstance(problem, HTTPException):
         return answer_of_router(problem)
     _log.error("request failed", request_id=request_id, exc_info=problem)

@@ -46,7 +46,7 @@ def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
         client_id="demo",
         user="demo",
         role=Role.OWNER,
-        scopes=frozenset({Scope.CONTACT_DATA, Scope.ACTIVITY_WRITE}),
+        scopes=frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACTIVITY_WRITE}),
     )
     token = asyncio.run(make(settings, principal, DAY))
     url = f"{address(settings)}/v3/reports/contact_reports/{star(seed)}/activity_details"

@@ -13,7 +13,7 @@ from rapport.instant import DAY
 from rapport.settings import Settings
 from rapport.store.engines import opened, told
 
-DEFAULT_SCOPE = "contact_data activity_write"
+DEFAULT_SCOPE = "contact_data campaign_data activity_write"
 
 
 @click.command()

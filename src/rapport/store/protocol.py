@@ -13,6 +13,7 @@ import msgspec
 from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.tracking import TrackingQuery, TrackingRow
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -161,6 +162,11 @@ class Store(Protocol):
     async def contact_count(self, account_id: str, email_address: str | None) -> int:
         """How many contacts the account has; with an address, how many have it."""
         ...
+
+    async def tracking(
+        self, account_id: str, campaign_activity_id: str, query: TrackingQuery
+    ) -> list[TrackingRow] | None:
+        """The asked for activities of the campaign activity; None when the account has no such campaign activity."""
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """All that is recorded of the contact, whole, newest first."""

@@ -3,12 +3,13 @@
 from typing import Any, Final, TypeAlias
 
 from rapport.api.body import JSON
-from rapport.api.problems import INTERNAL, PROBLEMS, Problem
+from rapport.api.problems import INTERNAL, Problem, problem_of
 from rapport.errors import Forbidden, InvalidToken, QuotaExceeded, RapportError, Throttled
 
 Json: TypeAlias = dict[str, Any]
 
 EXAMPLE_CONTACT: Final = "aa9ff7b0-478d-11e6-8059-00163e3c8e19"
+EXAMPLE_CAMPAIGN_ACTIVITY: Final = "71600990-908b-11e6-907f-00166bff25"
 
 
 def schema(name: str) -> Json:
@@ -21,10 +22,10 @@ def answer(description: str, shape: Json, example: object, media_type: str = JSO
     return {"description": description, "content": {media_type: {"schema": shape, "example": example}}}
 
 
-def problems(*kinds: type[RapportError]) -> Json:
-    """The answers for these failures, and those that every operation may give."""
+def problems(*kinds: type[RapportError], path: str = "") -> Json:
+    """The answers of `path` for these failures, and those that every operation may give."""
     by_status: dict[str, list[Problem]] = {}
-    for problem in (*(PROBLEMS[kind] for kind in kinds), INTERNAL):
+    for problem in (*(problem_of(kind, path) for kind in kinds), INTERNAL):
         by_status.setdefault(str(problem.status), []).append(problem)
     return {status: _problem_answer(problems) for status, problems in sorted(by_status.items())}
 
@@ -51,7 +52,7 @@ PROBLEM_MEANINGS: Final = {
     400: "A parameter or the body can't be taken; the message names which, and what is allowed.",
     401: "There is no token, or it is not good here.",
     403: "The token lacks the scope, or its user's role the privilege.",
-    404: "The account has no such contact.",
+    404: "The account has no such contact, or campaign activity.",
     413: "The body is larger than a request may be.",
     415: "The body is of a kind that isn't taken.",
     429: "The client asks too often.",

@@ -4,8 +4,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from rapport.store.links import joined
+
 _PERSONS = b"rapport/person"
-_LINKS = b"rapport/link"
 
 
 _MOST_REMEMBERED: Final = 100_000
@@ -21,16 +22,4 @@ def contact_key(account_id: str, contact_id: str) -> bytes:
 @lru_cache(_MOST_REMEMBERED)
 def person_key(said: tuple[str | None, ...]) -> int:
     """64 bits, signed, for what is said of one contact."""
-    return int.from_bytes(blake2b(_joined(said), digest_size=8, person=_PERSONS).digest(), signed=True)
-
-
-def link_digest(link_url: str | None, url_id: str | None) -> bytes:
-    """16 bytes for a link of one campaign activity."""
-    return blake2b(_joined((link_url, url_id)), digest_size=16, person=_LINKS).digest()
-
-
-def _joined(texts: tuple[str | None, ...]) -> bytes:
-    """The texts, told apart from every other: absent ones from empty ones, and where one ends from the next's begin."""
-    return b"".join(
-        b"-" if text is None else b"%d:%s" % (len(encoded := text.encode("utf-8")), encoded) for text in texts
-    )
+    return int.from_bytes(blake2b(joined(said), digest_size=8, person=_PERSONS).digest(), signed=True)

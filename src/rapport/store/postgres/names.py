@@ -11,7 +11,7 @@ from rapport.activity import Link
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity, Stated
 from rapport.store.facts import overrides
-from rapport.store.postgres.digests import link_digest
+from rapport.store.links import link_digest
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 

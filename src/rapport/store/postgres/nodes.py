@@ -6,7 +6,7 @@ on other nodes would not be served either.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rapport.errors import StoreUnavailable
@@ -42,8 +42,15 @@ class Nodes:
         """
         if not self._try_again:
             return ()
+        return self._try(node for node in await self._of(contacts) if node in self._try_again)
+
+    def admit_all(self) -> Sequence[int]:
+        """The same for what asks every node."""
+        return self._try(self._try_again)
+
+    def _try(self, suspected: Iterable[int]) -> Sequence[int]:
         now = time.monotonic()
-        tried = [node for node in await self._of(contacts) if node in self._try_again]
+        tried = list(suspected)
         if any(self._try_again[node] > now for node in tried):
             raise StoreUnavailable("a node of the cluster did not answer a moment ago")
         for node in tried:

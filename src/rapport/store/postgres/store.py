@@ -11,6 +11,7 @@ from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.copying import copy
+from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
@@ -31,6 +32,7 @@ from rapport.store.protocol import (
     SentQuery,
 )
 from rapport.store.sqlite.store import SQLiteStore
+from rapport.store.tracking import TrackingQuery, TrackingRow
 
 _OPEN_WITHIN: Final = 60.0
 _MIGRATE_WITHIN: Final = 24 * 3600.0
@@ -45,6 +47,7 @@ class PostgresStore:
         self._writing_pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
         nodes = Nodes(self._pool)
         self._reader = Reader(self._pool, nodes)
+        self._campaign_reader = CampaignReader(self._pool, nodes)
         self._reports = ContactReports(self._pool, nodes)
         self._contacts = ContactReader(self._pool)
         self._writer = Writer(self._writing_pool, nodes)
@@ -115,6 +118,12 @@ class PostgresStore:
     async def contact_count(self, account_id: str, email_address: str | None) -> int:
         """Count contacts."""
         return await self._contacts.count(account_id, email_address)
+
+    async def tracking(
+        self, account_id: str, campaign_activity_id: str, query: TrackingQuery
+    ) -> list[TrackingRow] | None:
+        """Read a page's rows."""
+        return await self._campaign_reader.tracking(account_id, campaign_activity_id, query)
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

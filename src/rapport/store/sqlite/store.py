@@ -25,12 +25,14 @@ from rapport.store.protocol import (
 )
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
+from rapport.store.sqlite.campaign_reader import CampaignReader
 from rapport.store.sqlite.connection import DATABASE, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.writer import Writer
+from rapport.store.tracking import TrackingQuery, TrackingRow
 
 T = TypeVar("T")
 
@@ -41,13 +43,14 @@ _READER_PATIENCE: Final = 1.0
 
 
 class _Parts(NamedTuple):
-    """What writes and reads while the store is open; the last two in the reports' thread."""
+    """What writes and reads while the store is open; the last three in the reports' thread."""
 
     writer: Writer
     reader: Reader
     contacts: ContactReader
     reports: ContactReports
     counted: ContactReader
+    campaigns: CampaignReader
 
 
 class SQLiteStore:
@@ -84,6 +87,7 @@ class SQLiteStore:
             ContactReader(reading),
             ContactReports(reporting),
             ContactReader(reporting),
+            CampaignReader(reporting),
         )
 
     async def migrate(self) -> list[str]:
@@ -138,6 +142,14 @@ class SQLiteStore:
     async def contact_count(self, account_id: str, email_address: str | None) -> int:
         """Count contacts, beside the event loop."""
         return await self._in_report_thread(lambda: self._open.counted.count(account_id, email_address))
+
+    async def tracking(
+        self, account_id: str, campaign_activity_id: str, query: TrackingQuery
+    ) -> list[TrackingRow] | None:
+        """Read a page's rows, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._open.campaigns.tracking(account_id, campaign_activity_id, query)
+        )
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

@@ -1,0 +1,121 @@
+"""The operations of the reports on one campaign activity (contract 3)."""
+
+from typing import Final
+
+from rapport.activity import BOUNCE_CODES
+from rapport.api.descriptions.parts import (
+    AUTHORISED,
+    EXAMPLE_CAMPAIGN_ACTIVITY,
+    EXAMPLE_CONTACT,
+    NEXT_PARAMETER,
+    Json,
+    answer,
+    limit_parameter,
+    problems,
+    schema,
+    time_parameter,
+)
+from rapport.api.email_parameters import MOST_TRACKING_ROWS
+from rapport.api.v3.email_reports import TRACKING
+from rapport.auth.scope import Privilege, Scope
+from rapport.errors import InvalidField, StoreUnavailable, UnknownCampaignActivity
+
+_CAMPAIGN_ACTIVITY: Final[Json] = {
+    "name": "campaign_activity_id",
+    "in": "path",
+    "description": "The campaign activity.",
+    "required": True,
+    "schema": schema("Id"),
+    "example": EXAMPLE_CAMPAIGN_ACTIVITY,
+}
+
+_PAGING: Final = (
+    limit_parameter(MOST_TRACKING_ROWS, "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$"),
+    time_parameter("created_after", "Only what happened then or later. Rapport's own, the vendor has none."),
+    time_parameter("created_before", "Only what happened then or earlier. Rapport's own, the vendor has none."),
+    NEXT_PARAMETER,
+)
+
+_URL_ID: Final[Json] = {
+    "name": "url_id",
+    "in": "query",
+    "description": "Only clicks on the link with this id.",
+    "required": False,
+    "schema": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
+    "example": 105,
+}
+
+_BOUNCE_CODE: Final[Json] = {
+    "name": "bounce_code",
+    "in": "query",
+    "description": "Only bounces with these codes; taken repeated, joined by commas, or mixed.",
+    "required": False,
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "array", "items": {"type": "string", "enum": list(BOUNCE_CODES)}},
+    "example": ["B", "S"],
+}
+
+
+def _path(report: str) -> str:
+    return TRACKING[report].replace("{campaign_activity_id:path}", EXAMPLE_CAMPAIGN_ACTIVITY)
+
+
+def _tracking(
+    report: str, operation: str, summary: str, *, own: tuple[Json, ...] = (), fields: Json | None = None
+) -> Json:
+    example = {
+        "tracking_activities": [
+            {
+                "contact_id": EXAMPLE_CONTACT,
+                "campaign_activity_id": EXAMPLE_CAMPAIGN_ACTIVITY,
+                "tracking_activity_type": f"em_{report}",
+                "email_address": "ada@example.com",
+                "first_name": "Ada",
+                "last_name": "Lovelace",
+                "created_time": "2017-04-02T05:11:34.000Z",
+                **(fields or {}),
+            }
+        ],
+        "_links": {
+            "next": {"href": f"{_path(report)}?next=uM3cVx0GkN5yQw8B2rT1"},
+        },
+    }
+    return {
+        "tags": ["Email Reporting"],
+        "operationId": operation,
+        "summary": summary,
+        "description": "One item each, newest first, with the address and the names as they were at the time. Follow "
+        "`_links.next.href` until the answer has none: what comes in meanwhile neither repeats nor hides anything.",
+        "parameters": [_CAMPAIGN_ACTIVITY, *own, *_PAGING],
+        "responses": {
+            "200": answer("A page.", schema(f"{report.capitalize()}Page"), example),
+            **problems(InvalidField, *AUTHORISED, UnknownCampaignActivity, StoreUnavailable, path=TRACKING[report]),
+        },
+        "security": [{"token": [Scope.CAMPAIGN_DATA.value]}],
+        "x-authorization-privileges": [Privilege.REPORTS.value],
+    }
+
+
+_DEVICE: Final = {"device_type": "mobile"}
+_LINK: Final = {"url_id": "105", "link_url": "https://shop.example.com/spring"}
+_BOUNCE: Final = {"bounce_code": "B", "current_email_address": "ada@example.org"}
+
+_OPERATIONS: Final = {
+    "sends": _tracking("sends", "getEmailSendsReport", "To whom was this e-mail sent?"),
+    "opens": _tracking("opens", "getEmailOpensReport", "Who opened this e-mail?", fields=_DEVICE),
+    "clicks": _tracking(
+        "clicks", "getClicksReport", "Who clicked what in this e-mail?", own=(_URL_ID,), fields={**_DEVICE, **_LINK}
+    ),
+    "forwards": _tracking("forwards", "getForwardsReport", "Who forwarded this e-mail?"),
+    "optouts": _tracking(
+        "optouts", "getOptoutsReport", "Who opted out by this e-mail?", fields={"opt_out_reason": "Too many e-mails"}
+    ),
+    "bounces": _tracking(
+        "bounces", "getBouncesReport", "To whom could this e-mail not be sent?", own=(_BOUNCE_CODE,), fields=_BOUNCE
+    ),
+}
+
+OPERATIONS: Final[Json] = {
+    TRACKING[report].replace(":path", ""): {"get": operation} for report, operation in _OPERATIONS.items()
+}

@@ -1,0 +1,149 @@
+"""Reads the activities of a campaign activity: the page from all shards, then whom and what its rows name."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from rapport.store.links import NO_LINK, digests_of
+from rapport.store.postgres.digests import contact_key
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool
+from rapport.store.postgres.reader import READ_WITHIN
+from rapport.store.statements import read_statements
+from rapport.store.tracking import Known, Place, Statement, TrackingQuery, TrackingRow, as_known_then, unsaid
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
+
+SCAN_WITHIN: Final = 12.0
+"""Seconds for a page that is selected from more than it has."""
+
+_NOTHING_SAID: Final = Known(None, None, None)
+_BEFORE_ALL_CONTACTS: Final = b""
+
+
+@lru_cache
+def page_of(selected: str | None) -> str:
+    """The statement for a page, of all activities or of those that are selected."""
+    return SQL["tracking_page"].replace(":selected", "" if selected is None else SQL[selected])
+
+
+class CampaignReader:
+    """Reads through a pool. Raises StoreUnavailable."""
+
+    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+        self._pool = pool
+        self._nodes = nodes
+
+    async def tracking(
+        self, account_id: str, campaign_activity_id: str, query: TrackingQuery
+    ) -> list[TrackingRow] | None:
+        """The asked for rows; None when there is no such campaign activity."""
+        # Every node has some of a campaign activity, so that one which hangs would keep this waiting.
+        tried = self._nodes.admit_all()
+        async with self._pool.lend(SCAN_WITHIN if query.is_selective else READ_WITHIN) as connection:
+            campaign_activity = await connection.fetchval(
+                SQL["campaign_activity_key"], account_id, campaign_activity_id
+            )
+            if campaign_activity is None:
+                return None
+            found = await _page(connection, account_id, campaign_activity, query)
+            rows = await _with_names(connection, found)
+        self._nodes.trust(tried)
+        return rows
+
+
+async def _page(
+    connection: Lent, account_id: str, campaign_activity: int, query: TrackingQuery
+) -> Sequence[Sequence[Any]]:
+    selected: str | None = None
+    selection: list[object] = []
+    if query.url_id is not None:
+        links = await connection.fetch(SQL["links"], campaign_activity, query.url_id, *digests_of(query.url_id))
+        called = [key for (key,) in links] + ([0] if query.url_id == NO_LINK else [])
+        if not called:
+            return []
+        selected, selection = "of_links", [called]
+    elif query.bounce_codes:
+        selected, selection = "of_bounce_codes", [query.bounce_bits]
+    found: Sequence[Sequence[Any]] = await connection.fetch(
+        page_of(selected),
+        *(campaign_activity, int(query.type), min(query.not_before, LATEST_TIME)),
+        *_position(account_id, query.behind),
+        query.limit,
+        *selection,
+    )
+    return found
+
+
+def _position(account_id: str, behind: Place) -> tuple[int, bytes, int]:
+    created_time, contact_id, identity = behind
+    contact = contact_key(account_id, contact_id) if contact_id else _BEFORE_ALL_CONTACTS
+    return min(created_time, LATEST_TIME), contact, identity
+
+
+async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[TrackingRow]:
+    if not found:
+        return []
+    keys = {row[2] for row in found}
+    contacts = {key: who for key, *who in await connection.fetch(SQL["contacts"], list(keys))}
+    rows = _rows(found, contacts, await _persons(connection, found), await _links(connection, found))
+    wanted = unsaid(rows)
+    if not wanted:
+        return rows
+    unsaid_of = {key: contacts[key][0] for key in keys if contacts[key][0] in wanted}
+    return as_known_then(rows, await _statements(connection, unsaid_of, rows[0].created_time))
+
+
+async def _persons(connection: Lent, found: Sequence[Sequence[Any]]) -> dict[tuple[bytes, int], Known]:
+    said = {(row[2], row[3]) for row in found if row[3] is not None}
+    if not said:
+        return {}
+    contacts, persons = zip(*said, strict=True)
+    rows = await connection.fetch(SQL["persons"], list(contacts), list(persons))
+    return {(contact, person): Known(*known) for contact, person, *known in rows}
+
+
+async def _links(connection: Lent, found: Sequence[Sequence[Any]]) -> dict[int, Sequence[str | None]]:
+    clicked = {row[4] for row in found if row[4] is not None}
+    if not clicked:
+        return {}
+    return {key: called for key, *called in await connection.fetch(SQL["link_names"], list(clicked))}
+
+
+async def _statements(connection: Lent, contacts: Mapping[bytes, str], until: int) -> Mapping[str, Sequence[Statement]]:
+    """What was said of those contacts of whom several things were said."""
+    several = [contact for (contact,) in await connection.fetch(SQL["of_many_words"], list(contacts))]
+    statements: dict[str, list[Statement]] = defaultdict(list)
+    if several:
+        for contact, created_time, identity, *said in await connection.fetch(SQL["statements"], several, until):
+            statements[contacts[contact]].append((created_time, identity, Known(*said)))
+    return statements
+
+
+def _rows(
+    found: Sequence[Sequence[Any]],
+    contacts: Mapping[bytes, Sequence[Any]],
+    persons: Mapping[tuple[bytes, int], Known],
+    links: Mapping[int, Sequence[str | None]],
+) -> list[TrackingRow]:
+    rows = []
+    for created_time, identity, contact, person, link, device_type, bounce_code, opt_out_reason in found:
+        contact_id, *now = contacts[contact]
+        link_url, url_id = (None, None) if link is None else links[link]
+        rows.append(
+            TrackingRow(
+                created_time=created_time,
+                identity=identity,
+                contact_id=contact_id,
+                then=_NOTHING_SAID if person is None else persons[contact, person],
+                now=Known(*now),
+                device_type=device_type,
+                bounce_code=bounce_code,
+                opt_out_reason=opt_out_reason,
+                link_url=link_url,
+                url_id=url_id,
+            )
+        )
+    return rows

@@ -1,0 +1,119 @@
+"""Reads the activities of a campaign activity: in the thread for reports.
+
+A page has up to 500 joined rows, and one of a single link is found among all clicks: neither belongs into the event
+loop (design 3).
+"""
+
+from array import array
+from collections import defaultdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from rapport.store.links import NO_LINK, url_id_of
+from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.statements import read_statements
+from rapport.store.tracking import Known, Statement, TrackingQuery, TrackingRow, as_known_then, unsaid
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
+
+_FIRST_CONTACT: Final = 0
+"""Before the keys of all contacts."""
+
+
+@lru_cache
+def page_of(selected: str | None) -> str:
+    """The statement for a page, of all activities or of those that are selected."""
+    return SQL["tracking_page"].replace(":selected", "" if selected is None else SQL[selected])
+
+
+class CampaignReader:
+    """What contacts did with a campaign activity. Raises StoreUnavailable."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        connection.pragma("query_only", True)
+        self._connection = connection
+
+    def tracking(self, account_id: str, campaign_activity_id: str, query: TrackingQuery) -> list[TrackingRow] | None:
+        """The asked for rows; None when there is no such campaign activity."""
+        with told_as_unavailable():
+            named: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
+            found = one(self._connection, SQL["campaign_activity_key"], named)
+            return None if found is None else self._rows(account_id, found[0], query)
+
+    def _rows(self, account_id: str, campaign_activity: int, query: TrackingQuery) -> list[TrackingRow]:
+        behind_time, behind_contact, behind_identity = query.behind
+        values: dict[str, Any] = {
+            "campaign_activity": campaign_activity,
+            "type": int(query.type),
+            "not_before": query.not_before,
+            "behind_time": behind_time,
+            "behind_contact": self._contact_key(account_id, behind_contact),
+            "behind_identity": behind_identity,
+            "limit": query.limit,
+        }
+        selected = None
+        if query.url_id is not None:
+            selected, links = "of_links", self._links(campaign_activity, query.url_id)
+            if not links:
+                return []
+            values["links"] = _array(links)
+        elif query.bounce_codes:
+            selected, values["bounce_bits"] = "of_bounce_codes", query.bounce_bits
+        found = every(self._connection, page_of(selected), values)
+        # As the index has them: what the joins leave to chance is put right for next to nothing.
+        found.sort(key=lambda row: (row[0], row[-1], row[1]), reverse=True)
+        return self._with_contacts(found)
+
+    def _contact_key(self, account_id: str, contact_id: str) -> int:
+        if not contact_id:
+            return _FIRST_CONTACT
+        row = one(self._connection, SQL["key_of_contact"], {"account_id": account_id, "contact_id": contact_id})
+        return _FIRST_CONTACT if row is None else row[0]
+
+    def _links(self, campaign_activity: int, url_id: str) -> list[int]:
+        """The keys of the links that are called `url_id`; 0 for what has no link."""
+        links = every(self._connection, SQL["links"], {"campaign_activity": campaign_activity})
+        called = [key for key, link_url, own in links if url_id == (url_id_of(link_url) if own is None else own)]
+        return [*called, 0] if url_id == NO_LINK else called
+
+    def _with_contacts(self, found: list[tuple[Any, ...]]) -> list[TrackingRow]:
+        rows = [_tracking_row(row) for row in found]
+        wanted = unsaid(rows)
+        if not wanted:
+            return rows
+        contacts = {row[-1]: row[2] for row in found if row[2] in wanted}
+        return as_known_then(rows, self._statements(contacts, rows[0].created_time))
+
+    def _statements(self, contacts: dict[int, str], until: int) -> dict[str, list[Statement]]:
+        """What was said of those contacts of whom several things were said."""
+        several = every(self._connection, SQL["of_many_words"], {"contacts": _array(list(contacts))})
+        statements: dict[str, list[Statement]] = defaultdict(list)
+        if several:
+            values: Values = {"contacts": _array([contact for (contact,) in several]), "until": until}
+            for contact, created_time, identity, *said in every(self._connection, SQL["statements"], values):
+                statements[contacts[contact]].append((created_time, identity, Known(*said)))
+        return statements
+
+
+def _array(numbers: list[int]) -> "apsw.CArrayBinding":
+    return apsw.carray(array("q", numbers))
+
+
+def _tracking_row(row: tuple[Any, ...]) -> TrackingRow:
+    created_time, identity, contact_id, *who = row[:9]
+    device_type, bounce_code, opt_out_reason, link_url, url_id, _ = row[9:]
+    return TrackingRow(
+        created_time=created_time,
+        identity=identity,
+        contact_id=contact_id,
+        then=Known(*who[:3]),
+        now=Known(*who[3:]),
+        device_type=device_type,
+        bounce_code=bounce_code,
+        opt_out_reason=opt_out_reason,
+        link_url=link_url,
+        url_id=url_id,
+    )

@@ -1,0 +1,47 @@
+-- campaign_activity_key: which campaign activity is meant. Served by the unique keys.
+SELECT campaign_activity.key
+FROM account JOIN campaign_activity ON campaign_activity.account = account.key
+WHERE account.account_id = :account_id AND campaign_activity_id = :campaign_activity_id;
+
+-- key_of_contact: where a page's last contact stands. Served by unique (account_id) and unique (account, contact_id).
+SELECT contact.key
+FROM account JOIN contact ON contact.account = account.key
+WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
+
+-- links: what was clicked in a campaign activity. Served by link_by_campaign_activity alone.
+SELECT key, link_url, url_id FROM link WHERE campaign_activity = :campaign_activity;
+
+-- tracking_page: a page, with its details. Served by one ordered range of the index, then by the primary keys.
+SELECT did.created_time, did.identity, contact.contact_id,
+       person.email_address, person.first_name, person.last_name,
+       contact.email_address, contact.first_name, contact.last_name,
+       did.device_type, did.bounce_code, did.opt_out_reason, link.link_url, link.url_id, did.contact
+FROM (
+    SELECT contact, type, created_time, identity FROM tracking_activity
+    WHERE campaign_activity = :campaign_activity AND type = :type AND created_time >= :not_before
+      AND (created_time, contact, identity) < (:behind_time, :behind_contact, :behind_identity)
+      :selected
+    ORDER BY created_time DESC, contact DESC, identity DESC LIMIT :limit
+) AS found
+CROSS JOIN tracking_activity AS did ON did.contact = found.contact AND did.type = found.type
+       AND did.created_time = found.created_time AND did.identity = found.identity
+CROSS JOIN contact ON contact.key = did.contact
+LEFT JOIN person ON person.contact = did.contact AND person.number = did.person
+LEFT JOIN link ON link.key = did.link;
+
+-- of_links: of a page, only the clicks on some links. Served by the same range, of which all that is passed is read.
+AND coalesce(link, 0) IN (SELECT value FROM carray(:links))
+
+-- of_bounce_codes: of a page, only some bounces; an unknown code is X. Served by the same range, read through.
+AND (:bounce_bits >> coalesce(bounce_code, 5)) & 1;
+
+-- of_many_words: contacts of whom more than one thing was said. Served by the primary key.
+SELECT value FROM carray(:contacts)
+WHERE 1 < (SELECT count(*) FROM person WHERE person.contact = value);
+
+-- statements: all that was said of contacts until a time, and when. Served by the primary keys.
+SELECT did.contact, did.created_time, did.identity, email_address, first_name, last_name
+FROM carray(:contacts) AS wanted
+CROSS JOIN tracking_activity AS did ON did.contact = wanted.value
+       AND did.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND did.created_time <= :until
+CROSS JOIN person ON person.contact = did.contact AND person.number = did.person;

@@ -1,0 +1,281 @@
+"""GET /v3/reports/email_reports/{campaign_activity_id}/tracking/…, point by point (contract 3.2 and 9)."""
+
+import httpx
+import pytest
+
+from tests.world import Caller, Server, line, tracking
+
+REPORTS = ["sends", "opens", "clicks", "forwards", "optouts", "bounces"]
+NOON = 1_767_268_800_000
+
+
+def rows(answer: httpx.Response) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, str]] = answer.json()["tracking_activities"]
+    return found
+
+
+def common(kind: str) -> dict[str, str]:
+    return {
+        "contact_id": "c1",
+        "campaign_activity_id": "ca-1",
+        "tracking_activity_type": kind,
+        "email_address": "ada@example.com",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "created_time": "2026-03-01T10:00:00.000Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("report", "recorded", "more"),
+    [
+        ("sends", {}, {}),
+        ("opens", {"device_type": "tablet"}, {"device_type": "tablet"}),
+        ("opens", {}, {}),
+        (
+            "clicks",
+            {"device_type": "mobile", "url_id": "17", "link_url": "https://example.com/ü?a=1&b"},
+            {"device_type": "mobile", "url_id": "17", "link_url": "https://example.com/ü?a=1&b"},
+        ),
+        ("clicks", {"url_id": "17"}, {"url_id": "17", "link_url": ""}),
+        (
+            "clicks",
+            {"link_url": "https://example.com/"},
+            {"url_id": "5035082437572861802", "link_url": "https://example.com/"},
+        ),
+        ("clicks", {}, {"url_id": "0", "link_url": ""}),
+        ("forwards", {}, {}),
+        ("optouts", {"opt_out_reason": 'Too "many"\ne-mails'}, {"opt_out_reason": 'Too "many"\ne-mails'}),
+        ("optouts", {}, {}),
+        ("bounces", {"bounce_code": "Z"}, {"bounce_code": "Z", "current_email_address": "ada@example.com"}),
+        ("bounces", {}, {"bounce_code": "X", "current_email_address": "ada@example.com"}),
+    ],
+)
+def test_a_row_has_exactly_the_fields_of_the_contract(
+    caller: Caller, report: str, recorded: dict[str, str], more: dict[str, str]
+) -> None:
+    kind = f"em_{report}"
+    who = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
+    caller.record(line(kind=kind, **who, **recorded), line(kind="p_contact_open", campaign_activity_id="ca-2"))
+    answer = caller.get(tracking("ca-1", report))
+    assert answer.json() == {"tracking_activities": [{**common(kind), **more}], "_links": {}}
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert caller.get(tracking("ca-2", report)).text == '{"tracking_activities":[],"_links":{}}'
+
+
+def test_address_and_names_are_those_of_the_time(caller: Caller) -> None:
+    """Of the row itself, else of the latest before it, else of now: each field by itself."""
+    caller.record(
+        line(kind="em_sends", time=NOON),
+        line(kind="em_sends", time=NOON + 1, email_address="old@example.com", campaign_activity_id="ca-2"),
+        line(kind="em_sends", time=NOON + 2, first_name="Ada"),
+        line(kind="p_contact_update", time=NOON + 3, email_address="new@example.com", last_name="King"),
+        line(kind="em_sends", time=NOON + 4),
+        line(kind="em_sends", time=NOON + 5, email_address="newest@example.com", last_name="Lovelace"),
+    )
+    said = [(row["email_address"], row["first_name"], row["last_name"]) for row in rows(caller.get(tracking("ca-1")))]
+    assert said == [
+        ("newest@example.com", "Ada", "Lovelace"),
+        ("new@example.com", "Ada", "King"),
+        ("old@example.com", "Ada", "Lovelace"),
+        ("newest@example.com", "Ada", "Lovelace"),
+    ]
+
+
+def test_a_contact_of_whom_nothing_was_ever_said_has_an_empty_address(caller: Caller) -> None:
+    caller.record(line(kind="em_bounces"))
+    (row,) = rows(caller.get(tracking("ca-1", "bounces")))
+    assert row["email_address"] == ""
+    assert not {"first_name", "last_name", "current_email_address", "deleted_at"} & row.keys()
+
+
+def test_a_bounce_tells_the_address_of_today_beside_that_of_the_time(caller: Caller) -> None:
+    caller.record(
+        line(kind="em_bounces", time=NOON, email_address="old@example.com"),
+        line(kind="em_opens", time=NOON + 1, email_address="new@example.com"),
+    )
+    (row,) = rows(caller.get(tracking("ca-1", "bounces")))
+    assert (row["email_address"], row["current_email_address"]) == ("old@example.com", "new@example.com")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("url_id=17", {"own", "both"}),
+        ("url_id=5035082437572861802", {"derived"}),
+        ("url_id=0", {"none"}),
+        ("url_id=-1", set()),
+        ("url_id=18", set()),
+    ],
+)
+def test_clicks_of_one_link(caller: Caller, query: str, expected: set[str]) -> None:
+    caller.record(
+        line("own", "em_clicks", url_id="17"),
+        line("both", "em_clicks", url_id="17", link_url="https://example.com/"),
+        line("derived", "em_clicks", link_url="https://example.com/"),
+        line("another", "em_clicks", link_url="https://example.com/#"),
+        line("none", "em_clicks"),
+    )
+    assert {row["contact_id"] for row in rows(caller.get(f"{tracking('ca-1', 'clicks')}?{query}"))} == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("bounce_code=B", {"B"}),
+        ("bounce_code=B&bounce_code=Z", {"B", "Z"}),
+        ("bounce_code=B,Z", {"B", "Z"}),
+        ("bounce_code=B%2C%20Z&bounce_code=V,,B", {"B", "V", "Z"}),
+        ("bounce_code=X", {"X", "unknown"}),
+        ("bounce_code=D", set()),
+        ("bounce_code=", {"B", "V", "X", "Z", "unknown"}),
+    ],
+)
+def test_bounces_of_some_codes(caller: Caller, query: str, expected: set[str]) -> None:
+    caller.record(line("unknown", "em_bounces"), *(line(code, "em_bounces", bounce_code=code) for code in "BVXZ"))
+    assert {row["contact_id"] for row in rows(caller.get(f"{tracking('ca-1', 'bounces')}?{query}"))} == expected
+
+
+@pytest.mark.parametrize("report", REPORTS)
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("limit=0", "limit: must be a whole number from 1 to 500, not '0'"),
+        ("limit=501", "'501'"),
+        ("limit=abc", "'abc'"),
+        ("limit=", "limit"),
+        ("limit=5&limit=5", "more than once"),
+        ("created_after=yesterday", "'yesterday'"),
+        ("created_after=2026-03-02&created_before=2026-03-01", "created_after"),
+        ("next=", "next"),
+        ("next=abc", "next"),
+        ("cursor=abc", "next"),
+    ],
+)
+def test_what_cannot_be_taken_is_a_400_that_names_it(caller: Caller, report: str, query: str, named: str) -> None:
+    # Before the 404 of a campaign activity that nobody knows.
+    answer = caller.get(f"{tracking('unknown', report)}?{query}")
+    assert answer.status_code == 400
+    (problem,) = answer.json()
+    assert problem["error_key"] == "reportingsvc.validation.error"
+    assert named in problem["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("report", "query", "named"),
+    [
+        ("clicks", "url_id=", "url_id"),
+        ("clicks", "url_id=abc", "url_id: must be a whole number of 64 bits, not 'abc'"),
+        ("clicks", "url_id=1.0", "'1.0'"),
+        ("clicks", "url_id=9223372036854775808", "64 bits"),
+        ("clicks", "url_id=1&url_id=1", "more than once"),
+        ("bounces", "bounce_code=b", "'b' is none: B, D, F, S, V, X, Z"),
+        ("bounces", "bounce_code=B,A", "'A'"),
+    ],
+)
+def test_a_filter_that_cannot_be_taken_is_a_400_where_it_is_one(
+    caller: Caller, report: str, query: str, named: str
+) -> None:
+    caller.record(line(kind="em_sends"))
+    answer = caller.get(f"{tracking('ca-1', report)}?{query}")
+    assert answer.status_code == 400
+    assert answer.json()[0]["error_key"] == "reportingsvc.validation.error"
+    assert named in answer.json()[0]["error_message"]
+    assert rows(caller.get(f"{tracking('ca-1', 'opens')}?{query}")) == []
+
+
+@pytest.mark.parametrize("report", REPORTS)
+@pytest.mark.parametrize(
+    ("campaign_activity_id", "message"),
+    [("unknown", "not found"), *((bad, "invalid format") for bad in ("x" * 65, "a%20b", "a/b", "", "%00", "a.b"))],
+)
+def test_what_is_no_campaign_activity_is_a_404(
+    caller: Caller, report: str, campaign_activity_id: str, message: str
+) -> None:
+    answer = caller.get(tracking(campaign_activity_id, report))
+    assert answer.status_code == 404
+    (problem,) = answer.json()
+    assert problem["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_activity_id"
+    assert message in problem["error_message"]
+
+
+def test_another_accounts_campaign_activity_is_unknown(server: Server, account: str) -> None:
+    with server.caller(f"{account}-a") as alice, server.caller(f"{account}-b") as bob:
+        alice.record(line("hers", "em_sends"), line("hers", "em_sends", campaign_activity_id="only-alice"))
+        bob.record(line("his", "em_sends"))
+        assert [row["contact_id"] for row in rows(alice.get(tracking("ca-1")))] == ["hers"]
+        assert [row["contact_id"] for row in rows(bob.get(tracking("ca-1")))] == ["his"]
+        hidden, unknown = bob.get(tracking("only-alice")), bob.get(tracking("nobodys"))
+        assert (hidden.status_code, hidden.content) == (unknown.status_code, unknown.content) == (404, hidden.content)
+
+
+def test_the_limit_is_500_by_default_and_at_most(caller: Caller) -> None:
+    caller.record(*(line(f"c{number}", "em_sends") for number in range(501)))
+    whole = caller.get(tracking("ca-1")).json()
+    assert len(whole["tracking_activities"]) == 500
+    assert whole["_links"]["next"]["href"].startswith(f"{tracking('ca-1')}?next=")
+    assert [len(page) for page in caller.walk_tracking("ca-1", "sends", "limit=167")] == [167, 167, 167]
+
+
+@pytest.mark.parametrize(
+    ("report", "query"),
+    [
+        ("clicks", "url_id=17&limit=2&created_after=2026-01-01T12:00:00.003Z"),
+        ("bounces", "bounce_code=B&bounce_code=Z&limit=2&created_before=2026-01-01T12:00:00.009Z"),
+    ],
+)
+def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Caller, report: str, query: str) -> None:
+    more = [{"url_id": "17"}, {"url_id": "18"}] if report == "clicks" else [{"bounce_code": each} for each in "BDZ"]
+    caller.record(*(line(kind=f"em_{report}", time=NOON + number, **more[number % len(more)]) for number in range(16)))
+    href = caller.get(f"{tracking('ca-1', report)}?{query}").json()["_links"]["next"]["href"]
+    second = caller.get(href).json()
+    assert len(second["tracking_activities"]) == 2
+    assert caller.get(f"{href}&url_id=x&bounce_code=x&limit=999").json() == second
+    assert caller.get(href.replace("?next=", "?cursor=")).json() == second
+    walked = [row for page in caller.walk_tracking("ca-1", report, query) for row in page]
+    whole = rows(caller.get(f"{tracking('ca-1', report)}?{query.replace('limit=2', 'limit=500')}"))
+    assert walked == whole
+    assert len(walked) == (6 if report == "clicks" else 7)
+
+
+def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, caller: Caller, account: str) -> None:
+    lines = [line(kind=kind, time=NOON + number) for number in range(3) for kind in ("em_opens", "em_sends")]
+    caller.record(*lines, *({**each, "campaign_activity_id": "ca-2"} for each in lines))
+    href = caller.get(f"{tracking('ca-1')}?limit=1").json()["_links"]["next"]["href"]
+    assert caller.get(href).status_code == 200
+    assert caller.get(href.replace("/ca-1/", "/ca-2/")).status_code == 400
+    assert caller.get(href.replace("/sends", "/opens")).status_code == 400
+    with server.caller(f"{account}-other") as other:
+        other.record(*lines)
+        assert other.get(href).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ("created_after=2026-03-01T11:00:00Z", [12, 11]),
+        ("created_before=2026-03-01T11:00:00Z", [11, 10]),
+        ("created_after=2026-03-01T11:00:00Z&created_before=2026-03-01T11:00:00.000Z", [11]),
+        ("created_after=2026-03-01T13:00:00+0200", [12, 11]),
+        ("created_after=2026-03-01", [12, 11, 10]),
+        ("created_before=2026-03-01", []),
+        ("created_before=1969-01-01", []),
+        ("created_after=9999-12-31T23:59:59Z", []),
+        ("created_before=9999-12-31T23:59:59Z", [12, 11, 10]),
+    ],
+)
+def test_the_time_bounds_are_inclusive(caller: Caller, bounds: str, expected: list[int]) -> None:
+    caller.record(*(line(kind="em_sends", time=f"2026-03-01T{hour}:00:00Z") for hour in (10, 11, 12)))
+    found = rows(caller.get(f"{tracking('ca-1')}?{bounds}"))
+    assert [int(row["created_time"][11:13]) for row in found] == expected
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_head_is_answered_as_get_and_other_methods_are_a_405(caller: Caller, report: str) -> None:
+    caller.record(line(kind=f"em_{report}"))
+    got, headed = caller.get(tracking("ca-1", report)), caller.head(tracking("ca-1", report))
+    assert (headed.status_code, headed.content) == (200, b"")
+    assert headed.headers["content-length"] == got.headers["content-length"]
+    assert caller.post(tracking("ca-1", report)).status_code == 405
