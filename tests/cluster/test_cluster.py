@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
+from rapport.store.postgres.buckets import bucket_of
 from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.reader import merged
 from rapport.store.postgres.write import SQL
@@ -76,6 +77,18 @@ def test_recording_one_contact_touches_one_shard(place: str) -> None:
 
     asyncio.run(work())
     assert len(set(re.findall(r"tracking_activity_(\d+)", "\n".join(sent)))) == 1
+
+
+def test_the_counts_of_a_contact_lie_beside_it(place: str) -> None:
+    beside = """
+        SELECT DISTINCT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)
+        WHERE shardid IN (get_shard_id_for_distribution_column('engagement', $1::bytea),
+                          get_shard_id_for_distribution_column('campaign_activity_stats', $2::bytea))
+    """
+    for contact_id in CONTACTS:
+        contact = contact_key("default", contact_id)
+        ((port,),) = asyncio.run(ask(place, beside, contact, bucket_of(contact)))
+        assert port == port_of(place, contact_id)
 
 
 class Load(threading.Thread):

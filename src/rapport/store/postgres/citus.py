@@ -10,10 +10,16 @@ from rapport.store.postgres.pool import Lent
 SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
 """What every node has, because every page or every recording of a contact needs it beside the contact."""
 
-LARGE: Final = ("contact", "person", "tracking_activity")
-"""What is spread by the contact. request_count and secret stay where they are: only the servers ask for them."""
+LARGE: Final = (
+    *("contact", "person", "tracking_activity"),
+    *("engagement", "bounced_contact", "campaign_activity_stats"),
+)
+"""What is spread by the contact; the stats by buckets that lie beside it.
 
-_COLUMN: Final = {"contact": "key", "person": "contact", "tracking_activity": "contact"}
+request_count and secret stay where they are: only the servers ask for them.
+"""
+
+_COLUMN: Final = {"contact": "key", "campaign_activity_stats": "bucket"}
 
 
 async def is_cluster(connection: Lent) -> bool:
@@ -41,7 +47,7 @@ async def distribute(connection: Lent) -> list[str]:
             await connection.execute(
                 f"SELECT create_distributed_table($1::text::regclass, $2{together})",
                 table,
-                _COLUMN[table],
+                _COLUMN.get(table, "contact"),
             )
             done.append(f"{table} is spread by its contacts")
     return done

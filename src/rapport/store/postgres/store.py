@@ -68,6 +68,7 @@ class PostgresStore:
                     raise NoData("there is no data in this database: name another one with --data")
                 await migrate(connection)
                 self._in_parts = await is_cluster(connection) and bool(await distributed(connection))
+                self._writer.in_parts = self._in_parts
         except BaseException:
             await self.close()
             raise

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -16,6 +17,7 @@ from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool, TimedOut
+from rapport.store.postgres.rollups import ActivityValues, roll_up
 from rapport.store.postgres.write import SQL
 from rapport.store.protocol import Recorded, RequestCount
 
@@ -36,11 +38,6 @@ _COLUMNS: Final = (
     *("contact", "opt_out_reason", "event_id"),
 )
 
-Values: TypeAlias = tuple[
-    int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
-]
-"""An activity as it is written: the values of the columns."""
-
 _KEY: Final = itemgetter(8, 5, 0, 1)
 
 Key: TypeAlias = tuple[bytes, int, int, int]
@@ -53,6 +50,7 @@ class Writer:
     def __init__(self, pool: Pool, nodes: Nodes) -> None:
         self._pool = pool
         self._nodes = nodes
+        self.in_parts = False
         self._names = Names()
         self._contacts = Contacts()
         # How many groups to stage before the next try to copy one right in: it doubles with each that failed.
@@ -86,7 +84,7 @@ class Writer:
         size = sum(batch.size for batch in batches)
         async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY) as connection:
             placed: list[tuple[Batch, Keys]] = []
-            rows: list[list[Values]] = []
+            rows: list[list[ActivityValues]] = []
             for batch in batches:
                 account, campaign_activities, links = await self._names.resolve(connection, batch)
                 keys = Keys(account, batch)
@@ -101,11 +99,13 @@ class Writer:
             async with connection.transaction():
                 made = await self._contacts.record(connection, placed)
                 added = await _add(connection, every)
+                new = every if len(added) == len(every) else [row for row in every if _KEY(row) in added]
+                await roll_up(connection, new, in_parts=self.in_parts)
             self._contacts.remember(made)
             return _outcomes(batches, rows, added)
 
     async def _try_copy(
-        self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[Values]
+        self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[ActivityValues]
     ) -> list[Recorded] | None:
         """Copy the activities right into their table, which is twice as fast; None if one was there already."""
         if len(placed) != 1:
@@ -114,6 +114,7 @@ class Writer:
             async with connection.transaction():
                 made = await self._contacts.record(connection, placed)
                 await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
+                await roll_up(connection, every, in_parts=self.in_parts)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster tells of a duplicate by XX000.
             self._doubt, self._next_doubt = self._next_doubt, min(self._next_doubt * 2, _LONGEST_DOUBT)
@@ -147,7 +148,7 @@ def _contacts_of(batches: Sequence[Batch]) -> list[bytes]:
     return [contact_key(batch.account_id, contact_id) for batch in batches for contact_id in batch.contacts]
 
 
-def _rows(batch: Batch, keys: Keys, campaign_activities: list[int], links: list[int]) -> list[Values]:
+def _rows(batch: Batch, keys: Keys, campaign_activities: list[int], links: list[int]) -> list[ActivityValues]:
     contacts, persons = keys.contacts, keys.persons
     return [
         (
@@ -179,17 +180,18 @@ def _rows(batch: Batch, keys: Keys, campaign_activities: list[int], links: list[
     ]
 
 
-def _first_deliveries(groups: list[list[Values]]) -> list[Values]:
-    """The rows of all batches without an event's further deliveries, in the order of the key.
+def _first_deliveries(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
+    """The rows of all batches without further deliveries, in the order of the key.
 
-    All write in this order, so that two who write the same seldom wait for each other in a circle.
+    Of each key that is added it is known then which row it was, and what of it to count. All write in this order, so
+    that two who write the same seldom wait for each other in a circle.
     """
     rows = groups[0] if len(groups) == 1 else _without_repeated_events(groups)
-    return sorted(rows, key=_KEY)
+    return [next(same) for _, same in groupby(sorted(rows, key=_KEY), _KEY)]
 
 
-def _without_repeated_events(groups: list[list[Values]]) -> list[Values]:
-    rows: list[Values] = []
+def _without_repeated_events(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
+    rows: list[ActivityValues] = []
     events: set[tuple[bytes, int]] = set()
     for group in groups:
         for row in group:
@@ -201,12 +203,12 @@ def _without_repeated_events(groups: list[list[Values]]) -> list[Values]:
     return rows
 
 
-def _key(row: Values) -> Key:
+def _key(row: ActivityValues) -> Key:
     key: Key = _KEY(row)
     return key
 
 
-async def _add(connection: Lent, rows: list[Values]) -> set[Key]:
+async def _add(connection: Lent, rows: list[ActivityValues]) -> set[Key]:
     """Add those that aren't there, and say which they were."""
     if len(rows) <= _FEW:
         columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
@@ -218,7 +220,7 @@ async def _add(connection: Lent, rows: list[Values]) -> set[Key]:
     return {(key[0], key[1], key[2], key[3]) for key in added}
 
 
-def _outcomes(batches: Sequence[Batch], rows: list[list[Values]], added: set[Key]) -> list[Recorded]:
+def _outcomes(batches: Sequence[Batch], rows: list[list[ActivityValues]], added: set[Key]) -> list[Recorded]:
     """What became of each batch: an activity is new in the first that brought it."""
     outcomes = []
     for batch, group in zip(batches, rows, strict=True):

@@ -24,6 +24,15 @@ def migrate(connection: apsw.Connection) -> None:
     """Apply the steps that are missing; several processes may do so at once. Raises SchemaTooNew."""
     with transaction(connection):
         connection.execute(_RECORD_OF_STEPS)
+    # A step may sort all activities, which has its place on the disk.
+    connection.pragma("temp_store", "file")
+    try:
+        _apply_missing(connection)
+    finally:
+        connection.pragma("temp_store", "memory")
+
+
+def _apply_missing(connection: apsw.Connection) -> None:
     for number, name, sql in STEPS:
         with transaction(connection):
             (row,) = every(connection, "SELECT coalesce(max(number), 0) FROM schema_migration")

@@ -10,9 +10,11 @@ import apsw
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.protocol import Recorded, RequestCount
+from rapport.store.rollups import RollUps
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.contacts import Contacts
 from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
+from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
 
 _CHECKPOINT_PAGES: Final = 4_000
@@ -49,14 +51,16 @@ class Writer:
         try:
             with transaction(self._connection):
                 self._contacts.begin()
-                recorded = [self._record(batch) for batch in batches]
+                rollups = RollUps[int]()
+                recorded = [self._record(batch, rollups) for batch in batches]
+                apply(self._connection, rollups)
         except BaseException:
             self._contacts.forget()
             raise
         self._contacts.committed()
         return recorded
 
-    def _record(self, batch: Batch) -> Recorded:
+    def _record(self, batch: Batch, rollups: RollUps[int]) -> Recorded:
         connection = self._connection
         account = account_key(connection, batch.account_id, _now())
         contacts, persons = self._contacts.resolve(account, batch)
@@ -64,7 +68,7 @@ class Writer:
         links = link_keys(connection, campaign_activities, batch.links)
         accepted = {}
         for kind, rows in batch.rows.items():
-            values = [
+            values: list[ActivityValues] = [
                 (
                     contacts[contact],
                     kind,
@@ -93,9 +97,10 @@ class Writer:
             ]
             # In the order of the key, so that neighbours are written while their page is at hand.
             values.sort(key=itemgetter(0))
-            before = connection.total_changes()
-            connection.executemany(SQL["add_activity"], values)
-            accepted[kind] = connection.total_changes() - before
+            added: list[ActivityValues] = []
+            connection.executemany(SQL["add_activity"], watched(connection, values, added, []))
+            rollups.count(map(COUNTED, added))
+            accepted[kind] = len(added)
         return Recorded(
             accepted={kind: count for kind, count in accepted.items() if count},
             duplicate=batch.size - sum(accepted.values()),

@@ -130,6 +130,41 @@ ORDER BY did.contact, did.type, did.created_time, did.identity
 ON CONFLICT DO NOTHING
 RETURNING contact, type, created_time, identity
 
+-- grow_engagement: what contacts did with campaign activities, in an order that all keep. Served by the primary key.
+INSERT INTO engagement AS known (campaign_activity, type, contact, activities, first_time, last_time)
+SELECT counted.campaign_activity, counted.type, counted.contact, counted.activities, counted.first_time,
+       counted.last_time
+FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+     AS counted (campaign_activity, type, contact, activities, first_time, last_time)
+ORDER BY counted.campaign_activity, counted.type, counted.contact
+ON CONFLICT (campaign_activity, type, contact) DO UPDATE SET
+    activities = known.activities + excluded.activities,
+    first_time = least(known.first_time, excluded.first_time),
+    last_time  = greatest(known.last_time, excluded.last_time)
+RETURNING campaign_activity, type, contact, activities
+
+-- grow_bounced_contact: with which codes mail came back. Served by the primary key.
+INSERT INTO bounced_contact AS known (campaign_activity, bounce_code, contact, activities)
+SELECT counted.campaign_activity, counted.bounce_code, counted.contact, counted.activities
+FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[])
+     AS counted (campaign_activity, bounce_code, contact, activities)
+ORDER BY counted.campaign_activity, counted.bounce_code, counted.contact
+ON CONFLICT (campaign_activity, bounce_code, contact) DO UPDATE SET
+    activities = known.activities + excluded.activities
+RETURNING campaign_activity, bounce_code, contact, activities
+
+-- grow_stats: the totals of campaign activities, in one bucket. Served by the primary key.
+INSERT INTO campaign_activity_stats AS known (campaign_activity, type, detail, bucket, total, contacts, last_time)
+SELECT counted.campaign_activity, counted.type, counted.detail, $7::bytea, counted.total, counted.contacts,
+       counted.last_time
+FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+     AS counted (campaign_activity, type, detail, total, contacts, last_time)
+ORDER BY counted.campaign_activity, counted.type, counted.detail
+ON CONFLICT (campaign_activity, type, detail, bucket) DO UPDATE SET
+    total     = known.total + excluded.total,
+    contacts  = known.contacts + excluded.contacts,
+    last_time = greatest(known.last_time, excluded.last_time)
+
 -- count_request: one more request of a client; beyond $4 in its second, the day's count stays.
 INSERT INTO request_count AS counted (client_id, second, in_second, day, in_day) VALUES ($1, $2, 1, $3, 1)
 ON CONFLICT (client_id) DO UPDATE SET

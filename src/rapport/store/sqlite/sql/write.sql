@@ -89,6 +89,32 @@ INSERT INTO tracking_activity (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
+-- add_engagement: a contact's first activity of a type with a campaign activity. Served by the primary key.
+INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- grow_engagement: more of them, earlier, later or between. Served by the primary key.
+UPDATE engagement
+SET activities = activities + ?4, first_time = min(first_time, ?5), last_time = max(last_time, ?6)
+WHERE campaign_activity = ?1 AND type = ?2 AND contact = ?3;
+
+-- add_bounced_contact: mail to a contact came back with a code for the first time. Served by the primary key.
+INSERT INTO bounced_contact (campaign_activity, bounce_code, contact, activities) VALUES (?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- grow_bounced_contact: and again. Served by the primary key.
+UPDATE bounced_contact SET activities = activities + ?4
+WHERE campaign_activity = ?1 AND bounce_code = ?2 AND contact = ?3;
+
+-- grow_stats: the totals of a campaign activity. Served by the primary key.
+INSERT INTO campaign_activity_stats (campaign_activity, type, detail, total, contacts, last_time)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    total     = total + excluded.total,
+    contacts  = contacts + excluded.contacts,
+    last_time = max(last_time, excluded.last_time);
+
 -- count_request: one more request of a client; beyond :a_second in its second, the day's count stays.
 INSERT INTO request_count (client_id, second, in_second, day, in_day) VALUES (:client_id, :second, 1, :day, 1)
 ON CONFLICT (client_id) DO UPDATE SET

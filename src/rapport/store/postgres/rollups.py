@@ -1,0 +1,64 @@
+"""Changes the roll-ups by what a transaction has added."""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+
+from rapport.store.postgres.buckets import bucket_of
+from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.write import SQL
+from rapport.store.rollups import RollUps, StatsRow
+
+ActivityValues: TypeAlias = tuple[
+    int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
+]
+"""An activity as it is written: the values of the columns."""
+
+_COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7)
+"""Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code."""
+
+_CONTACT: Final = itemgetter(8)
+
+
+async def roll_up(connection: Lent, added: Sequence[ActivityValues], *, in_parts: bool) -> None:
+    """Count what was added, within the transaction that added it.
+
+    On a cluster each contact's activities go to the bucket beside the contact. On one machine all go to one bucket:
+    whichever is the first contact's, so that two who write at once seldom have the same.
+    """
+    for bucket, rows in _by_bucket(added, in_parts=in_parts):
+        rollups = RollUps[bytes]()
+        rollups.count(map(_COUNTED, rows))
+        known = await _grow(connection, "engagement", rollups.engagement())
+        known_bounced = await _grow(connection, "bounced_contact", rollups.bounced_contacts())
+        await grow_stats(connection, rollups.stats(known, known_bounced), bucket)
+
+
+def _by_bucket(added: Sequence[ActivityValues], *, in_parts: bool) -> Iterable[tuple[bytes, Sequence[ActivityValues]]]:
+    if not added:
+        return ()
+    if not in_parts:
+        return [(bucket_of(_CONTACT(added[0])), added)]
+    divided: dict[bytes, list[ActivityValues]] = {}
+    for row in added:
+        divided.setdefault(bucket_of(_CONTACT(row)), []).append(row)
+    return sorted(divided.items())
+
+
+async def grow_stats(connection: Lent, stats: Sequence[StatsRow], bucket: bytes) -> None:
+    """Add to a bucket of the stats."""
+    await connection.execute(SQL["grow_stats"], *_columns(stats, 6), bucket)
+
+
+async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]]) -> set[tuple[int, int, bytes]]:
+    """Add the rows to those of the table, in the order of the key; the keys that were there already."""
+    if not rows:
+        return set()
+    grown = await connection.fetch(SQL[f"grow_{table}"], *_columns(rows, len(rows[0])))
+    # One that is new holds what was added to it, and no other does.
+    new = {(key[0], key[1], key[2], key[3]) for key in grown}
+    return {row[:3] for row in rows if row[:4] not in new}
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[place] for row in rows] for place in range(width)]

@@ -1,0 +1,114 @@
+"""What activities add to the roll-ups, worked out before the database is asked. Pure; the same for every engine.
+
+The rule: a roll-up is at every commit what a recount of the activities gives. So only activities that were really
+added are counted, and a contact is counted where its engagement is new.
+"""
+
+from collections.abc import Collection, Iterable
+from operator import itemgetter
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from rapport.activity import ActivityType
+
+Contact = TypeVar("Contact", int, bytes)
+"""A contact's key, as the engine has it."""
+
+ALL: Final = -1
+"""In the place of a detail: all activities of the type."""
+
+StatsRow: TypeAlias = tuple[int, int, int, int, int | None, int]
+"""campaign_activity, type, detail, total, contacts, last_time."""
+
+_BOUNCES: Final = int(ActivityType.EM_BOUNCES)
+
+
+class _Counts:
+    """Activities that share a key of a roll-up."""
+
+    __slots__ = ("contacts", "last_time", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.contacts = 0
+        self.last_time = 0
+
+    def add(self, total: int, last_time: int) -> None:
+        self.total += total
+        self.last_time = max(self.last_time, last_time)
+
+
+class RollUps(Generic[Contact]):
+    """The counts of activities that were added in one transaction."""
+
+    def __init__(self) -> None:
+        self._engagement: dict[tuple[int, int, Contact], tuple[int, int, int]] = {}
+        self._bounced: dict[tuple[int, int, Contact], int] = {}
+        self._details: dict[tuple[int, int, int], _Counts] = {}
+
+    def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None]]) -> None:
+        """Count them: campaign_activity, type, contact, created_time, device_type and bounce_code of each."""
+        engagement = self._engagement
+        for campaign_activity, kind, contact, time, device_type, bounce_code in added:
+            key = campaign_activity, kind, contact
+            known = engagement.get(key)
+            if known is None:
+                engagement[key] = 1, time, time
+            else:
+                activities, first_time, last_time = known
+                engagement[key] = activities + 1, min(first_time, time), max(last_time, time)
+            if device_type is not None:
+                self._detail(campaign_activity, kind, device_type).add(1, time)
+            elif bounce_code is not None:
+                self._detail(campaign_activity, kind, bounce_code).add(1, time)
+                bounced = campaign_activity, bounce_code, contact
+                self._bounced[bounced] = self._bounced.get(bounced, 0) + 1
+
+    def _detail(self, campaign_activity: int, kind: int, detail: int) -> _Counts:
+        return self._details.setdefault((campaign_activity, kind, detail), _Counts())
+
+    def engagement(self) -> list[tuple[int, int, Contact, int, int, int]]:
+        """campaign_activity, type, contact, activities, first_time, last_time: in the order of the key."""
+        return [
+            (campaign_activity, kind, contact, activities, first_time, last_time)
+            for (campaign_activity, kind, contact), (activities, first_time, last_time) in sorted(
+                self._engagement.items()
+            )
+        ]
+
+    def bounced_contacts(self) -> list[tuple[int, int, Contact, int]]:
+        """campaign_activity, bounce_code, contact, activities: in the order of the key."""
+        return [
+            (campaign_activity, bounce_code, contact, activities)
+            for (campaign_activity, bounce_code, contact), activities in sorted(self._bounced.items())
+        ]
+
+    def stats(
+        self, known: Collection[tuple[int, int, Contact]], known_bounced: Collection[tuple[int, int, Contact]]
+    ) -> list[StatsRow]:
+        """What the stats grow by, in the order of their key, when these keys of the others were there already."""
+        stats: dict[tuple[int, int, int], _Counts] = dict(self._details)
+        for (campaign_activity, kind, contact), (activities, _, last_time) in self._engagement.items():
+            key = campaign_activity, kind, ALL
+            counts = stats.get(key)
+            if counts is None:
+                counts = stats[key] = _Counts()
+            counts.add(activities, last_time)
+            counts.contacts += (campaign_activity, kind, contact) not in known
+        for bounced in self._bounced:
+            stats[bounced[0], _BOUNCES, bounced[1]].contacts += bounced not in known_bounced
+        return [
+            (
+                campaign_activity,
+                kind,
+                detail,
+                each.total,
+                each.contacts if has_contacts(kind, detail) else None,
+                each.last_time,
+            )
+            for (campaign_activity, kind, detail), each in sorted(stats.items(), key=itemgetter(0))
+        ]
+
+
+def has_contacts(kind: int, detail: int) -> bool:
+    """Whether the stats of a detail count contacts: all of a type, and the bounce codes."""
+    return detail == ALL or kind == _BOUNCES

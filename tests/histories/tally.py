@@ -1,0 +1,106 @@
+"""The roll-ups by brute force: counted from the lines alone, without the house's code, beside those that stand."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from tests.histories.recount import Line, milliseconds
+from tests.store.by_hand import asked
+
+Key = tuple[str, str, str]
+
+
+class RollUps(NamedTuple):
+    """By campaign activity, type and contact; by campaign activity, code and contact; by campaign activity and type."""
+
+    engagement: dict[Key, tuple[int, int, int]]
+    bounced: dict[Key, int]
+    stats: dict[Key, tuple[int, int | None, int]]
+
+
+def tallied(recorded: Iterable[Line]) -> RollUps:
+    """What the roll-ups of these activities have to be."""
+    times: dict[Key, list[int]] = defaultdict(list)
+    bounced: dict[Key, int] = defaultdict(int)
+    kept: dict[Key, list[tuple[int, str]]] = defaultdict(list)
+    for line in recorded:
+        name, kind, contact = line["campaign_activity_id"], line["tracking_activity_type"], line["contact_id"]
+        time = milliseconds(line)
+        times[name, kind, contact].append(time)
+        kept[name, kind, "all"].append((time, contact))
+        detail = line.get("device_type") or line.get("bounce_code")
+        if detail:
+            kept[name, kind, detail].append((time, contact))
+        if kind == "em_bounces" and detail:
+            bounced[name, detail, contact] += 1
+    return RollUps(
+        {key: (len(each), min(each), max(each)) for key, each in times.items()},
+        dict(bounced),
+        {
+            key: (
+                len(each),
+                len({contact for _, contact in each}) if key[2] == "all" or key[1] == "em_bounces" else None,
+                max(time for time, _ in each),
+            )
+            for key, each in kept.items()
+        },
+    )
+
+
+_WHERE = """
+JOIN campaign_activity ON campaign_activity.key = counted.campaign_activity
+JOIN account ON account.key = campaign_activity.account
+"""
+
+
+def standing(data: str, account: str) -> RollUps:
+    """What the roll-ups of an account are."""
+    named = "SELECT campaign_activity_id, activity_type.name"
+    by_type = f"{_WHERE} JOIN activity_type ON activity_type.number = counted.type"
+    contact = "JOIN contact ON contact.key = counted.contact"
+    of_account = f"WHERE account.account_id = '{account}'"
+    engagement = asked(
+        data,
+        f"{named}, contact_id, activities, first_time, last_time"
+        f" FROM engagement AS counted {by_type} {contact} {of_account}",
+    )
+    bounced = asked(
+        data,
+        "SELECT campaign_activity_id, bounce_code.code, contact_id, activities FROM bounced_contact AS counted"  # noqa: S608
+        f" {_WHERE} {contact} JOIN bounce_code ON bounce_code.number = counted.bounce_code {of_account}",
+    )
+    stats = asked(
+        data,
+        f"{named}, coalesce(bounce_code.code, device_type.name, 'all'), sum(total), sum(contacts), max(last_time)"
+        f" FROM campaign_activity_stats AS counted {by_type}"
+        " LEFT JOIN bounce_code ON counted.type = 3 AND bounce_code.number = detail"
+        " LEFT JOIN device_type ON counted.type <> 3 AND device_type.number = detail"
+        f" {of_account} GROUP BY 1, 2, 3",
+    )
+    return RollUps(
+        {(row[0], row[1], row[2]): (row[3], _instant(row[4]), _instant(row[5])) for row in engagement},
+        {(row[0], row[1], row[2]): row[3] for row in bounced},
+        {
+            (row[0], row[1], row[2]): (int(row[3]), None if row[4] is None else int(row[4]), _instant(row[5]))
+            for row in stats
+        },
+    )
+
+
+def in_store(data: str, account: str) -> list[Line]:
+    """The account's activities as a person sees them who looks with SQL."""
+    rows = asked(
+        data,
+        "SELECT contact_id, campaign_activity_id, type, created_time, device_type, bounce_code FROM activity"  # noqa: S608
+        f" WHERE account_id = '{account}'",
+    )
+    names = ("contact_id", "campaign_activity_id", "tracking_activity_type", "created_time", "device_type")
+    lines = [dict(zip((*names, "bounce_code"), row, strict=True)) for row in rows]
+    return [{**line, "created_time": _instant(line["created_time"])} for line in lines]
+
+
+def _instant(time: Any) -> int:  # noqa: ANN401 - the engine's own
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    return round(time.timestamp() * 1000) if isinstance(time, datetime) else int(time)

@@ -1,0 +1,150 @@
+"""Random histories: however the activities come in, the roll-ups equal a recount by brute force."""
+
+import asyncio
+import itertools
+import random
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPES, Activity, Link
+from rapport.instant import Instant
+from rapport.sample import sample
+from rapport.settings import Settings
+from rapport.store.batch import batch_of
+from rapport.store.engines import opened
+from tests.histories.recount import Line, recorded
+from tests.histories.tally import in_store, standing, tallied
+from tests.store.earlier import without_roll_ups
+
+BEGIN = 1_767_225_600_000
+
+
+@st.composite
+def a_line(draw: st.DrawFn) -> Line:
+    """Few contacts, campaign activities, instants and events, so that much is late, again, or the same."""
+    kind = draw(st.sampled_from(list(TYPES)))
+    line: Line = {
+        "contact_id": draw(st.sampled_from(["ada", "bob", "eve"])),
+        "campaign_activity_id": draw(st.sampled_from(["m1", "m2"])),
+        "tracking_activity_type": kind,
+        "created_time": BEGIN + draw(st.integers(0, 3)) * 1_000,
+    }
+    if kind.endswith(("clicks", "click")) and draw(st.booleans()):
+        line["link_url"] = draw(st.sampled_from(["https://a.example", "https://b.example"]))
+    if kind in {"em_opens", "em_clicks", "p_contact_open"} and draw(st.booleans()):
+        line["device_type"] = draw(st.sampled_from(list(DEVICE_TYPES)))
+    if kind == "em_bounces" and draw(st.integers(0, 3)):
+        line["bounce_code"] = draw(st.sampled_from(["B", "V"]))
+    if draw(st.integers(0, 3)) == 0:
+        line["event_id"] = f"e{draw(st.integers(0, 5))}"
+    return line
+
+
+def activity(line: Line) -> Activity:
+    device_type, bounce_code = line.get("device_type"), line.get("bounce_code")
+    return Activity(
+        contact_id=line["contact_id"],
+        campaign_activity_id=line["campaign_activity_id"],
+        type=TYPES[line["tracking_activity_type"]],
+        created_time=Instant(line["created_time"]),
+        event_id=line.get("event_id"),
+        link=Link(link_url=line["link_url"]) if "link_url" in line else None,
+        device_type=None if device_type is None else DEVICE_TYPES[device_type],
+        bounce_code=None if bounce_code is None else BOUNCE_CODES[bounce_code],
+    )
+
+
+A_GROUP = st.lists(st.tuples(st.sampled_from([0, 1]), st.lists(a_line(), max_size=12)), min_size=1, max_size=4)
+"""Batches of two accounts that are recorded in one transaction."""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(groups=st.lists(A_GROUP, min_size=1, max_size=5))
+def test_roll_ups_equal_a_recount(data: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
+    accounts = [f"first-{uuid4().hex}", f"second-{uuid4().hex}"]
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            for group in groups:
+                await store.record([batch_of(accounts[place], map(activity, lines)) for place, lines in group])
+
+    asyncio.run(work())
+    for place, account in enumerate(accounts):
+        lines = [line for group in groups for of, batch in group if of == place for line in batch]
+        assert standing(data, account) == tallied(recorded(lines))
+
+
+def test_large_batches_new_known_and_mixed_are_rolled_up(data: str) -> None:
+    """On PostgreSQL: copied right into the table, staged after a duplicate was met, and few as arrays."""
+    history = list(sample(1_500, seed=2))[:12_000]
+    edges = ((0, 6_000), (3_000, 9_000), (8_900, 9_100), (0, 12_000), (0, 12_000))
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            for first, last in edges:
+                await store.record([batch_of("a", history[first:last])])
+
+    asyncio.run(work())
+    lines = in_store(data, "a")
+    assert len(lines) == len(set(history))
+    assert standing(data, "a") == tallied(lines)
+
+
+@pytest.mark.parametrize("size", [40, 700])
+def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
+    """Each of them brings the same in an order of its own, and of the same contacts and campaign activities."""
+    dice = random.Random(7)
+    history = [activity(_made_up(dice, number)) for number in range(2_000)]
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+            groups: list[Any] = []
+            for store in (one, other):
+                dice.shuffle(history)
+                pieces = [history[first : first + size] for first in range(0, len(history), size)]
+                groups += [
+                    store.record([batch_of("a", some), batch_of("b", more)])
+                    for some, more in itertools.pairwise(pieces)
+                ]
+            await asyncio.gather(*groups)
+
+    asyncio.run(work())
+    for account in ("a", "b"):
+        assert standing(data, account) == tallied(in_store(data, account))
+
+
+def _made_up(dice: random.Random, number: int) -> Line:
+    kind = dice.choice(["em_sends", "em_opens", "em_opens", "em_bounces"])
+    line: Line = {
+        "contact_id": f"c{dice.randrange(40)}",
+        "campaign_activity_id": f"m{dice.randrange(3)}",
+        "tracking_activity_type": kind,
+        "created_time": BEGIN + dice.randrange(5_000),
+    }
+    if kind == "em_opens":
+        line["device_type"] = dice.choice(list(DEVICE_TYPES))
+    if kind == "em_bounces":
+        line["bounce_code"] = dice.choice(list(BOUNCE_CODES))
+    if number % 3 == 0:
+        line["event_id"] = f"e{dice.randrange(200)}"
+    return line
+
+
+def test_a_store_that_was_filled_before_there_were_roll_ups_gets_them(data: str) -> None:
+    dice = random.Random(3)
+    history = [activity(_made_up(dice, number)) for number in range(1_500)]
+
+    async def fill(account: str, some: list[Activity]) -> None:
+        async with opened(Settings(data=data)) as store:
+            await store.record([batch_of(account, some)])
+
+    asyncio.run(fill("a", history))
+    asyncio.run(fill("b", history[:200]))
+    without_roll_ups(data)
+    asyncio.run(fill("b", history[100:300]))
+    for account in ("a", "b"):
+        assert standing(data, account) == tallied(in_store(data, account))

@@ -1,0 +1,66 @@
+"""How the roll-ups are written and read: by their keys, and in buckets that a cluster would put beside the contacts."""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.store.postgres.buckets import BUCKETS, bucket_of, key_hash
+from rapport.store.postgres.write import SQL
+from tests.postgres import Databases
+
+
+@pytest.fixture
+def place(postgresql: str) -> Iterator[str]:
+    with Databases(postgresql).fresh() as url:
+        yield url
+
+
+@pytest.mark.parametrize("length", range(45))
+def test_a_key_has_the_hash_that_the_database_gives_it(postgresql: str, length: int) -> None:
+    text = "".join(chr(33 + (number * 7 + length) % 90) for number in range(length))
+
+    async def asked() -> int:
+        connection = await asyncpg.connect(postgresql)
+        found = await connection.fetchval("SELECT hashtext($1)", text)
+        await connection.close()
+        return int(found)
+
+    assert key_hash(text.encode()) == asyncio.run(asked()) % 2**32
+
+
+def test_contacts_are_spread_evenly_over_the_buckets_and_a_bucket_is_its_own() -> None:
+    filled = Counter(bucket_of(os.urandom(16)) for _ in range(BUCKETS * 200))
+    assert len(filled) == BUCKETS
+    assert max(filled.values()) < 400
+    assert {bucket_of(bucket) for bucket in filled} == set(filled)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("grow_engagement", "engagement_pkey"),
+        ("grow_bounced_contact", "bounced_contact_pkey"),
+        ("grow_stats", "campaign_activity_stats_pkey"),
+    ],
+)
+def test_postgresql_finds_what_it_adds_to_by_the_primary_key(place: str, name: str, key: str) -> None:
+    async def work() -> dict[str, object]:
+        async with opened(Settings(data=place)):
+            pass
+        connection = await asyncpg.connect(place)
+        statement = await connection.prepare(SQL[name])
+        values = ["'x'::bytea" if each.name == "bytea" else "'{}'" for each in statement.get_parameters()]
+        await connection.execute(f"PREPARE growing AS {SQL[name]}")
+        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE growing ({', '.join(values)})")
+        await connection.close()
+        plan: dict[str, object] = json.loads(told)[0]["Plan"]
+        return plan
+
+    assert asyncio.run(work())["Conflict Arbiter Indexes"] == [key]
