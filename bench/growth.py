@@ -130,11 +130,11 @@ async def best_in_turns(works: list[Callable[[], Awaitable[None]]]) -> list[floa
 
 def _bytes_of(count: int, size: int) -> Measure:
     return at_most(
-        48,
+        120,
         question=f"bytes on disk an activity, of {count:,}",
         value=size / count,
         unit="bytes",
-        yardstick="with its contact's address, links and devices",
+        yardstick="with its contact's address, links and devices, and the roll-ups",
     )
 
 

@@ -1,5 +1,6 @@
 """The roll-ups by brute force: counted from the lines alone, without the house's code, beside those that stand."""
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,12 +12,33 @@ from tests.store.by_hand import asked
 Key = tuple[str, str, str]
 
 
+BEGIN = 1_767_225_600_000
+
+
 class RollUps(NamedTuple):
     """By campaign activity, type and contact; by campaign activity, code and contact; by campaign activity and type."""
 
     engagement: dict[Key, tuple[int, int, int]]
     bounced: dict[Key, int]
     stats: dict[Key, tuple[int, int | None, int]]
+
+
+def made_up(dice: random.Random, number: int) -> Line:
+    """An activity of few contacts and campaign activities, some of them the same event again."""
+    kind = dice.choice(["em_sends", "em_opens", "em_opens", "em_bounces"])
+    line: Line = {
+        "contact_id": f"c{dice.randrange(40)}",
+        "campaign_activity_id": f"m{dice.randrange(3)}",
+        "tracking_activity_type": kind,
+        "created_time": BEGIN + dice.randrange(5_000),
+    }
+    if kind == "em_opens":
+        line["device_type"] = dice.choice(["computer", "mobile", "tablet", "other"])
+    if kind == "em_bounces":
+        line["bounce_code"] = dice.choice(list("BDFSVXZ"))
+    if number % 3 == 0:
+        line["event_id"] = f"e{dice.randrange(200)}"
+    return line
 
 
 def tallied(recorded: Iterable[Line]) -> RollUps:

@@ -17,10 +17,8 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
 from tests.histories.recount import Line, recorded
-from tests.histories.tally import in_store, standing, tallied
+from tests.histories.tally import BEGIN, in_store, made_up, standing, tallied
 from tests.store.earlier import without_roll_ups
-
-BEGIN = 1_767_225_600_000
 
 
 @st.composite
@@ -98,7 +96,7 @@ def test_large_batches_new_known_and_mixed_are_rolled_up(data: str) -> None:
 def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
     """Each of them brings the same in an order of its own, and of the same contacts and campaign activities."""
     dice = random.Random(7)
-    history = [activity(_made_up(dice, number)) for number in range(2_000)]
+    history = [activity(made_up(dice, number)) for number in range(2_000)]
 
     async def work() -> None:
         async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
@@ -117,26 +115,9 @@ def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
         assert standing(data, account) == tallied(in_store(data, account))
 
 
-def _made_up(dice: random.Random, number: int) -> Line:
-    kind = dice.choice(["em_sends", "em_opens", "em_opens", "em_bounces"])
-    line: Line = {
-        "contact_id": f"c{dice.randrange(40)}",
-        "campaign_activity_id": f"m{dice.randrange(3)}",
-        "tracking_activity_type": kind,
-        "created_time": BEGIN + dice.randrange(5_000),
-    }
-    if kind == "em_opens":
-        line["device_type"] = dice.choice(list(DEVICE_TYPES))
-    if kind == "em_bounces":
-        line["bounce_code"] = dice.choice(list(BOUNCE_CODES))
-    if number % 3 == 0:
-        line["event_id"] = f"e{dice.randrange(200)}"
-    return line
-
-
 def test_a_store_that_was_filled_before_there_were_roll_ups_gets_them(data: str) -> None:
     dice = random.Random(3)
-    history = [activity(_made_up(dice, number)) for number in range(1_500)]
+    history = [activity(made_up(dice, number)) for number in range(1_500)]
 
     async def fill(account: str, some: list[Activity]) -> None:
         async with opened(Settings(data=data)) as store:

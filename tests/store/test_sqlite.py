@@ -16,7 +16,7 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
-from rapport.store.sqlite import contact_reader, contact_reports, reader, write
+from rapport.store.sqlite import contact_reader, contact_reports, reader, recount, write
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 
@@ -74,6 +74,19 @@ def test_a_report_on_a_contact_reads_its_ranges_of_the_clustered_key_only(folder
     read = [step for step in steps if "tracking_activity" in step]
     assert read
     assert all("tracking_activity USING PRIMARY KEY (contact=? AND type=?" in step for step in read), steps
+
+
+@pytest.mark.parametrize("name", ["next_campaign_activities", "contact_id", "standing_stats", "clear_engagement"])
+def test_a_recount_walks_by_the_keys(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), recount.SQL[name])
+    assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
+
+
+@pytest.mark.parametrize("name", ["differing_engagement", "differing_bounced_contact"])
+def test_a_recount_reads_one_campaign_activity_of_the_roll_ups(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), recount.SQL[name])
+    table = name.removeprefix("differing_")
+    assert f"SEARCH {table} USING PRIMARY KEY (campaign_activity=?)" in steps, steps
 
 
 def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:

@@ -14,6 +14,7 @@ _MODULES = {
     "copy": "rapport.cli.copying:copy_store",
     "migrate": "rapport.cli.migrate:migrate",
     "backup": "rapport.cli.backup:backup",
+    "check": "rapport.cli.check:check",
     "keys": "rapport.cli.keys:keys",
 }
 

@@ -113,6 +113,25 @@ class RequestCount(NamedTuple):
     in_day: int
 
 
+Counts: TypeAlias = tuple[int | None, ...]
+"""A row of a roll-up: how many activities; of the stats, how many contacts; the first time, but for stats; the last."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a roll-up that isn't what a recount of the activities gives; None is no row.
+
+    It counts the activities of a type: all, or those of a contact, of a device or bounce code, or of both.
+    """
+
+    account_id: str
+    campaign_activity_id: str
+    type: ActivityType
+    contact_id: str | None = None
+    detail: int | None = None
+    stands: Counts | None
+    should: Counts | None
+
+
 class Store(Protocol):
     """Where activities rest."""
 
@@ -208,6 +227,13 @@ class Store(Protocol):
 
     async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
         """What is stated of the account's campaign activities."""
+        ...
+
+    def recount(self, *, repair: bool) -> AsyncIterator[Difference]:
+        """Compare the roll-ups with a recount, campaign activity by campaign activity, while others go on.
+
+        With `repair` each campaign activity that differs is put right, and nothing that comes in meanwhile is lost.
+        """
         ...
 
     async def backup(self, folder: Path) -> None:

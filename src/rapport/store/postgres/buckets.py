@@ -60,6 +60,9 @@ def _smallest_keys() -> list[bytes]:
 
 _KEYS: Final = _smallest_keys()
 
+FIRST: Final = _KEYS[0]
+"""The bucket of what is counted of all contacts together."""
+
 
 @lru_cache(100_000)
 def bucket_of(contact: bytes) -> bytes:

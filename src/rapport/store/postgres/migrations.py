@@ -26,12 +26,13 @@ async def is_there(connection: Lent) -> bool:
     return bool(await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"))
 
 
+async def is_current(connection: Lent) -> bool:
+    """Whether no step is missing. Raises SchemaTooNew."""
+    return await is_there(connection) and await _applied(connection) == STEPS[-1][0]
+
+
 async def migrate(connection: Lent) -> int:
     """Apply the steps that are missing, and return how many. Raises SchemaTooNew."""
-    if await is_there(connection):
-        applied = await _applied(connection)
-        if applied == STEPS[-1][0]:
-            return 0
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         await connection.execute(_RECORD_OF_STEPS)

@@ -15,15 +15,17 @@ from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
-from rapport.store.postgres.migrations import is_there, migrate
+from rapport.store.postgres.migrations import is_current, is_there, migrate
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
 from rapport.store.postgres.reader import Reader
+from rapport.store.postgres.recount import differences
 from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
     ContactQuery,
+    Difference,
     KnownContact,
     Reached,
     Recorded,
@@ -66,7 +68,12 @@ class PostgresStore:
             async with self._pool.lend(_OPEN_WITHIN) as connection:
                 if not create and not await is_there(connection):
                     raise NoData("there is no data in this database: name another one with --data")
-                await migrate(connection)
+                is_behind = not await is_current(connection)
+            if is_behind:
+                # Of a large store a step may take hours.
+                async with self._pool.lend(_MIGRATE_WITHIN) as connection:
+                    await migrate(connection)
+            async with self._pool.lend(_OPEN_WITHIN) as connection:
                 self._in_parts = await is_cluster(connection) and bool(await distributed(connection))
                 self._writer.in_parts = self._in_parts
         except BaseException:
@@ -165,6 +172,10 @@ class PostgresStore:
     async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
         """What is stated of an account's campaign activities."""
         return await self._reader.campaign_activities(account_id)
+
+    def recount(self, *, repair: bool) -> AsyncIterator[Difference]:
+        """Compare the roll-ups with a recount."""
+        return differences(self._pool, repair=repair)
 
     async def backup(self, folder: Path) -> None:
         """Copy everything to a data directory."""

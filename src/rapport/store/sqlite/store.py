@@ -1,6 +1,7 @@
 """The embedded store: one file, one connection that reads in the event loop, one that writes in a thread."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
     ContactQuery,
+    Difference,
     KnownContact,
     Reached,
     Recorded,
@@ -31,6 +33,7 @@ from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
+from rapport.store.sqlite.recount import Recount
 from rapport.store.sqlite.writer import Writer
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
@@ -191,6 +194,12 @@ class SQLiteStore:
     async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
         """What is stated of an account's campaign activities."""
         return self._open.reader.campaign_activities(account_id)
+
+    async def recount(self, *, repair: bool) -> AsyncIterator[Difference]:
+        """Compare the roll-ups with a recount, on a connection of its own."""
+        with contextlib.closing(connect(self._folder, patience=_WRITER_PATIENCE)) as connection:
+            for difference in Recount(connection).differences(repair=repair):
+                yield difference
 
     async def backup(self, folder: Path) -> None:
         """Copy the directory to another one."""

@@ -1,0 +1,82 @@
+"""Compares the roll-ups with a recount, while servers write."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from rapport.store.postgres.buckets import FIRST
+from rapport.store.postgres.pool import Lent, Pool
+from rapport.store.postgres.rollups import grow_stats
+from rapport.store.protocol import Difference
+from rapport.store.recount import Recounted, Stats, stats_of
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "recount.sql")
+
+_STEP: Final = 500
+_WITHIN: Final = 3600.0
+"""Seconds that one campaign activity may take."""
+
+
+async def differences(pool: Pool, *, repair: bool) -> AsyncIterator[Difference]:
+    """Every difference; mended, if so wished, when those of its campaign activity have been told."""
+    behind = 0
+    while found := await _campaign_activities(pool, behind):
+        for each in found:
+            async with pool.lend(_WITHIN) as connection:
+                if not await _seems_to_differ(connection, each):
+                    continue
+                async with connection.transaction():
+                    # A writer's changes come all at once; what changed between two looks was no difference.
+                    await connection.execute(SQL["keep_writers_out"])
+                    async for difference in _look(connection, each):
+                        yield difference
+                    if repair:
+                        await _mend(connection, each)
+        behind = found[-1].key
+
+
+async def _campaign_activities(pool: Pool, behind: int) -> list[Recounted]:
+    async with pool.lend(_WITHIN) as connection:
+        rows = await connection.fetch(SQL["next_campaign_activities"], behind, _STEP)
+        return [Recounted(*row) for row in rows]
+
+
+async def _seems_to_differ(connection: Lent, each: Recounted) -> bool:
+    if await _standing(connection, each) != await _recounted(connection, each):
+        return True
+    for name in ("differing_engagement", "differing_bounced_contact"):
+        if await connection.fetchrow(SQL[name], each.key) is not None:
+            return True
+    return False
+
+
+async def _look(connection: Lent, each: Recounted) -> AsyncIterator[Difference]:
+    for difference in each.stats(await _standing(connection, each), await _recounted(connection, each)):
+        yield difference
+    async for row in connection.cursor(SQL["differing_engagement"], each.key, prefetch=_STEP):
+        yield each.engagement(await _contact_id(connection, row[1]), tuple(row))
+    async for row in connection.cursor(SQL["differing_bounced_contact"], each.key, prefetch=_STEP):
+        yield each.bounced_contact(await _contact_id(connection, row[1]), tuple(row))
+
+
+async def _contact_id(connection: Lent, contact: bytes) -> str:
+    return str(await connection.fetchval(SQL["contact_id"], contact))
+
+
+async def _standing(connection: Lent, each: Recounted) -> Stats:
+    return stats_of(await connection.fetch(SQL["standing_stats"], each.key))
+
+
+async def _recounted(connection: Lent, each: Recounted) -> Stats:
+    rows: list[Any] = await connection.fetch(SQL["recounted_totals"], each.key)
+    return stats_of([*rows, *await connection.fetch(SQL["recounted_details"], each.key)])
+
+
+async def _mend(connection: Lent, each: Recounted) -> None:
+    for table in ("engagement", "bounced_contact"):
+        await connection.execute(SQL[f"clear_{table}"], each.key)
+        await connection.execute(SQL[f"recount_{table}"], each.key)
+    await connection.execute(SQL["clear_stats"], each.key)
+    rows = [(each.key, *key, *counts) for key, counts in (await _recounted(connection, each)).items()]
+    await grow_stats(connection, rows, FIRST)

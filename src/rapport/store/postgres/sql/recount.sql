@@ -1,0 +1,70 @@
+-- next_campaign_activities: some of all accounts, in the order of their keys. Served by the primary keys.
+SELECT campaign_activity.key, account_id, campaign_activity_id
+FROM campaign_activity JOIN account ON account.key = campaign_activity.account
+WHERE campaign_activity.key > $1 ORDER BY campaign_activity.key LIMIT $2
+
+-- contact_id: how a contact is called. Served by the primary key.
+SELECT contact_id FROM contact WHERE key = $1
+
+-- differing_engagement: where it isn't what a recount of one campaign activity gives.
+SELECT type, contact, stands.activities, stands.first_time, stands.last_time,
+       should.activities, should.first_time, should.last_time
+FROM (
+    SELECT type, contact, activities, first_time, last_time FROM engagement WHERE campaign_activity = $1
+) AS stands
+FULL JOIN (
+    SELECT type, contact, count(*) AS activities, min(created_time) AS first_time, max(created_time) AS last_time
+    FROM tracking_activity WHERE campaign_activity = $1 GROUP BY type, contact
+) AS should USING (type, contact)
+WHERE stands.activities IS DISTINCT FROM should.activities
+   OR stands.first_time IS DISTINCT FROM should.first_time OR stands.last_time IS DISTINCT FROM should.last_time
+
+-- differing_bounced_contact: the same for the bounce codes of contacts.
+SELECT bounce_code, contact, stands.activities, should.activities
+FROM (
+    SELECT bounce_code, contact, activities FROM bounced_contact WHERE campaign_activity = $1
+) AS stands
+FULL JOIN (
+    SELECT bounce_code, contact, count(*) AS activities
+    FROM tracking_activity WHERE campaign_activity = $1 AND type = 3 AND bounce_code IS NOT NULL
+    GROUP BY bounce_code, contact
+) AS should USING (bounce_code, contact)
+WHERE stands.activities IS DISTINCT FROM should.activities
+
+-- standing_stats: the totals as they are. Served by the primary key.
+SELECT type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
+FROM campaign_activity_stats WHERE campaign_activity = $1 GROUP BY type, detail
+
+-- recounted_totals: what the totals of the types should be.
+SELECT type, -1 AS detail, count(*), count(DISTINCT contact), max(created_time)
+FROM tracking_activity WHERE campaign_activity = $1 GROUP BY type
+
+-- recounted_details: what the totals of the devices and bounce codes should be.
+SELECT type, CASE type WHEN 3 THEN bounce_code ELSE device_type END AS detail,
+       count(*), CASE type WHEN 3 THEN count(DISTINCT contact) END, max(created_time)
+FROM tracking_activity
+WHERE campaign_activity = $1 AND CASE type WHEN 3 THEN bounce_code ELSE device_type END IS NOT NULL
+GROUP BY type, CASE type WHEN 3 THEN bounce_code ELSE device_type END
+
+-- clear_engagement: makes room for the recount.
+DELETE FROM engagement WHERE campaign_activity = $1
+
+-- recount_engagement: what it should be.
+INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
+SELECT campaign_activity, type, contact, count(*), min(created_time), max(created_time)
+FROM tracking_activity WHERE campaign_activity = $1 GROUP BY campaign_activity, type, contact
+
+-- clear_bounced_contact: makes room for the recount.
+DELETE FROM bounced_contact WHERE campaign_activity = $1
+
+-- recount_bounced_contact: what it should be.
+INSERT INTO bounced_contact (campaign_activity, bounce_code, contact, activities)
+SELECT campaign_activity, bounce_code, contact, count(*)
+FROM tracking_activity WHERE campaign_activity = $1 AND type = 3 AND bounce_code IS NOT NULL
+GROUP BY campaign_activity, bounce_code, contact
+
+-- clear_stats: makes room for the recount.
+DELETE FROM campaign_activity_stats WHERE campaign_activity = $1
+
+-- keep_writers_out: nobody records until this is over, and who is recording now has done so.
+LOCK TABLE tracking_activity IN SHARE MODE

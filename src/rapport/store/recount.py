@@ -1,0 +1,64 @@
+"""Roll-ups beside a recount of the activities. Pure; every engine brings the rows."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from rapport.activity import ActivityType
+from rapport.store.protocol import Counts, Difference
+from rapport.store.rollups import ALL
+
+Stats: TypeAlias = Mapping[tuple[int, int], tuple[int, int | None, int]]
+"""By type and detail: total, contacts, last_time."""
+
+
+class Recounted(NamedTuple):
+    """A campaign activity that is recounted."""
+
+    key: int
+    account_id: str
+    campaign_activity_id: str
+
+    def engagement(self, contact_id: str, row: Sequence[Any]) -> Difference:
+        """The difference that a row of `differing_engagement` tells."""
+        return self._difference(ActivityType(row[0]), _row(row[2:5]), _row(row[5:8]), contact_id=contact_id)
+
+    def bounced_contact(self, contact_id: str, row: Sequence[Any]) -> Difference:
+        """The difference that a row of `differing_bounced_contact` tells."""
+        stands, should = _row(row[2:3]), _row(row[3:4])
+        return self._difference(ActivityType.EM_BOUNCES, stands, should, contact_id=contact_id, detail=row[0])
+
+    def stats(self, stands: Stats, should: Stats) -> Iterator[Difference]:
+        """The differences of the totals."""
+        for kind, detail in sorted({*stands, *should}):
+            key = kind, detail
+            if stands.get(key) != should.get(key):
+                named = None if detail == ALL else detail
+                yield self._difference(ActivityType(kind), stands.get(key), should.get(key), detail=named)
+
+    def _difference(
+        self,
+        kind: ActivityType,
+        stands: Counts | None,
+        should: Counts | None,
+        *,
+        contact_id: str | None = None,
+        detail: int | None = None,
+    ) -> Difference:
+        return Difference(
+            account_id=self.account_id,
+            campaign_activity_id=self.campaign_activity_id,
+            type=kind,
+            contact_id=contact_id,
+            detail=detail,
+            stands=stands,
+            should=should,
+        )
+
+
+def stats_of(rows: Iterable[Sequence[Any]]) -> Stats:
+    """The stats that rows of type, detail, total, contacts and last_time tell."""
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+
+
+def _row(values: Sequence[Any]) -> Counts | None:
+    return None if values[0] is None else tuple(values)

@@ -1,0 +1,70 @@
+"""Compares the roll-ups with a recount, on a connection of its own."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.store.protocol import Difference
+from rapport.store.recount import Recounted, Stats, stats_of
+from rapport.store.sqlite.connection import every, told_as_unavailable, transaction
+from rapport.store.sqlite.write import SQL as WRITE
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "recount.sql")
+
+_STEP: Final = 500
+
+
+class Recount:
+    """A walk through all campaign activities. Raises StoreUnavailable."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        # What is sorted for a large campaign activity has its place on the disk.
+        connection.pragma("temp_store", "file")
+        self._connection = connection
+
+    def differences(self, *, repair: bool) -> Iterator[Difference]:
+        """Every difference; mended, if so wished, when those of its campaign activity have been told."""
+        with told_as_unavailable():
+            for each in self._campaign_activities():
+                # Writers go on while this looks. What seems to differ may have changed between two looks.
+                if next(self._look(each), None) is not None:
+                    with transaction(self._connection):
+                        yield from self._look(each)
+                        if repair:
+                            self._mend(each)
+
+    def _campaign_activities(self) -> Iterator[Recounted]:
+        behind = 0
+        while rows := every(self._connection, SQL["next_campaign_activities"], {"behind": behind, "limit": _STEP}):
+            yield from map(Recounted._make, rows)
+            behind = rows[-1][0]
+
+    def _look(self, each: Recounted) -> Iterator[Difference]:
+        of_it = {"campaign_activity": each.key}
+        yield from each.stats(stats_of(every(self._connection, SQL["standing_stats"], of_it)), self._recounted(each))
+        for row in self._connection.execute(SQL["differing_engagement"], of_it):
+            yield each.engagement(self._contact_id(row[1]), row)
+        for row in self._connection.execute(SQL["differing_bounced_contact"], of_it):
+            yield each.bounced_contact(self._contact_id(row[1]), row)
+
+    def _recounted(self, each: Recounted) -> Stats:
+        of_it = {"campaign_activity": each.key}
+        parts = (every(self._connection, SQL[name], of_it) for name in ("recounted_totals", "recounted_details"))
+        return stats_of(chain.from_iterable(parts))
+
+    def _contact_id(self, contact: int) -> str:
+        ((contact_id,),) = every(self._connection, SQL["contact_id"], {"contact": contact})
+        return str(contact_id)
+
+    def _mend(self, each: Recounted) -> None:
+        of_it = {"campaign_activity": each.key}
+        for table in ("engagement", "bounced_contact"):
+            self._connection.execute(SQL[f"clear_{table}"], of_it)
+            self._connection.execute(SQL[f"recount_{table}"], of_it)
+        self._connection.execute(SQL["clear_stats"], of_it)
+        rows = [(each.key, *key, *counts) for key, counts in self._recounted(each).items()]
+        self._connection.executemany(WRITE["grow_stats"], rows)

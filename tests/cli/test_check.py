@@ -1,0 +1,41 @@
+"""`rapport check`."""
+
+import json
+
+from tests.cli.command import rapport
+from tests.store.earlier import execute
+from tests.world import line
+
+
+def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
+    lines = [
+        line(),
+        line(contact_id="c2", device_type="mobile"),
+        line(kind="em_bounces", bounce_code="B"),
+    ]
+    rapport("import", "-", "--data", data, given=b"\n".join(json.dumps(each).encode() for each in lines))
+    assert rapport("check", "--data", data).stdout == "All counts are right.\n"
+    execute(
+        data,
+        "UPDATE campaign_activity_stats SET total = 5 WHERE type = 1 AND detail = -1",
+        "DELETE FROM campaign_activity_stats WHERE type = 1 AND detail = 1",
+        "DELETE FROM engagement WHERE type = 3",
+        "UPDATE bounced_contact SET activities = 2",
+    )
+    wrong = (
+        "default ca-1 em_opens: 5 of 2 contacts until 2026-03-01T10:00:00.000Z, "
+        "should be 2 of 2 contacts until 2026-03-01T10:00:00.000Z\n"
+        "default ca-1 em_opens mobile: none, should be 1 until 2026-03-01T10:00:00.000Z\n"
+        "default ca-1 em_bounces contact c1: none, "
+        "should be 1 from 2026-03-01T10:00:00.000Z to 2026-03-01T10:00:00.000Z\n"
+        "default ca-1 em_bounces B contact c1: 2, should be 1\n"
+    )
+    told = rapport("check", "--data", data, code=1)
+    assert told.stdout == wrong
+    assert "--repair" in told.stderr
+    assert rapport("check", "--data", data, "--repair").stdout == f"{wrong}4 were wrong, and are right now.\n"
+    assert rapport("check", "--data", data).stdout == "All counts are right.\n"
+
+
+def test_where_there_is_no_data_nothing_is_checked(data: str) -> None:
+    assert "there is no data" in rapport("check", "--data", data, code=1).stderr

@@ -1,0 +1,109 @@
+"""Counts that somebody has changed by hand are found and put right, and what comes in meanwhile is counted."""
+
+import asyncio
+import random
+
+import pytest
+
+from rapport.settings import Settings
+from rapport.store.batch import batch_of
+from rapport.store.engines import opened
+from rapport.store.protocol import Difference
+from tests.histories.tally import in_store, made_up, standing, tallied
+from tests.histories.test_rollups import activity
+from tests.store.earlier import execute
+
+TAMPERING = [
+    "UPDATE engagement SET activities = activities + 1",
+    "UPDATE engagement SET first_time = last_time",
+    "DELETE FROM engagement WHERE type = 1",
+    "UPDATE bounced_contact SET activities = 7",
+    "DELETE FROM bounced_contact",
+    "UPDATE campaign_activity_stats SET total = total + 1 WHERE type = 1 AND detail = -1",
+    "UPDATE campaign_activity_stats SET contacts = contacts - 1 WHERE type = 3",
+    "DELETE FROM campaign_activity_stats",
+    "UPDATE engagement SET type = 9 WHERE type = 0",
+]
+
+
+async def recounted(data: str, *, repair: bool) -> list[Difference]:
+    async with opened(Settings(data=data)) as store:
+        return [difference async for difference in store.recount(repair=repair)]
+
+
+async def fill(data: str, count: int = 600) -> None:
+    dice = random.Random(11)
+    async with opened(Settings(data=data)) as store:
+        for account in ("a", "b"):
+            await store.record([batch_of(account, [activity(made_up(dice, number)) for number in range(count)])])
+
+
+@pytest.fixture
+def filled(data: str) -> str:
+    asyncio.run(fill(data))
+    return data
+
+
+def assert_right(data: str) -> None:
+    for account in ("a", "b"):
+        assert standing(data, account) == tallied(in_store(data, account))
+
+
+def test_what_nobody_touched_is_right(filled: str) -> None:
+    assert asyncio.run(recounted(filled, repair=False)) == []
+
+
+@pytest.mark.parametrize("tampering", TAMPERING)
+def test_what_was_tampered_with_is_found_and_put_right(filled: str, tampering: str) -> None:
+    execute(filled, tampering)
+    found = asyncio.run(recounted(filled, repair=False))
+    assert found
+    assert all(each.stands != each.should for each in found)
+    assert asyncio.run(recounted(filled, repair=True)) == found
+    assert asyncio.run(recounted(filled, repair=False)) == []
+    assert_right(filled)
+
+
+def test_a_repair_loses_nothing_that_comes_in_meanwhile(filled: str) -> None:
+    dice = random.Random(12)
+
+    async def work() -> list[Difference]:
+        async with opened(Settings(data=filled)) as store:
+
+            async def write() -> None:
+                for _ in range(30):
+                    await store.record([batch_of("a", [activity(made_up(dice, number)) for number in range(20)])])
+
+            async def repair() -> list[Difference]:
+                await asyncio.sleep(0.02)
+                return [difference async for difference in store.recount(repair=True)]
+
+            *_, found = await asyncio.gather(write(), write(), write(), repair())
+            return found
+
+    execute(filled, "UPDATE engagement SET activities = activities + 1", "DELETE FROM campaign_activity_stats")
+    assert asyncio.run(work())
+    assert_right(filled)
+
+
+def test_a_recount_finds_nothing_wrong_with_what_is_being_written(filled: str) -> None:
+    dice = random.Random(13)
+
+    async def work() -> list[Difference]:
+        async with opened(Settings(data=filled)) as store:
+
+            async def write() -> None:
+                for _ in range(30):
+                    await store.record([batch_of("a", [activity(made_up(dice, number)) for number in range(20)])])
+
+            async def look() -> list[Difference]:
+                found = []
+                for _ in range(5):
+                    await asyncio.sleep(0.01)
+                    found += [difference async for difference in store.recount(repair=False)]
+                return found
+
+            *_, found = await asyncio.gather(write(), write(), look())
+            return found
+
+    assert asyncio.run(work()) == []
