@@ -13,6 +13,7 @@ from rapport.api.openapi import Description
 from rapport.api.service import Service
 from rapport.api.track import Track
 from rapport.api.v3.account import Accounts
+from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.api.v3.contacts import ContactRoutes
 from rapport.api.v3.email_reports import EmailReports
@@ -48,6 +49,7 @@ def build(settings: Settings) -> Service:
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     routes = [
         *ContactReports(store, gate, keys, default_types).routes(),
+        *CampaignStats(store, gate, keys).routes(),
         *ContactRoutes(store, gate, keys).routes(),
         *Accounts(gate).routes(),
         *EmailReports(store, gate, keys).routes(),

@@ -92,6 +92,13 @@ class MalformedContactId(RapportError):
         super().__init__("contact_id has an invalid format: it has 1 to 64 of letters, digits, '-' and '_'")
 
 
+class UnknownCampaign(RapportError):
+    """The account has no such campaign; whether another account has it makes no difference."""
+
+    def __init__(self, campaign_id: str) -> None:
+        super().__init__(f"campaign_ids: there is no campaign {campaign_id}")
+
+
 class MalformedCampaignActivityId(RapportError):
     """A campaign activity id that no campaign activity can have."""
 

@@ -8,7 +8,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport import __version__
-from rapport.api.descriptions import account, contact_reports, contacts, email_reports, operating, recording
+from rapport.api.descriptions import (
+    account,
+    campaign_stats,
+    contact_reports,
+    contacts,
+    email_reports,
+    operating,
+    recording,
+)
 from rapport.api.descriptions.operating import OPENAPI
 from rapport.api.handler import get
 from rapport.api.problems import ErrorBody
@@ -17,16 +25,19 @@ from rapport.api.v3.account import AccountSummary, UserPrivilege
 from rapport.api.wire import Id, TrackingActivitiesPage
 from rapport.api.wire_contacts import ContactsPage
 from rapport.api.wire_email import EMAIL_PAGES
+from rapport.api.wire_stats import BulkEmailCampaignSummariesPage, StatsPage
 from rapport.api.wire_summary import ContactCampaignActivitiesSummary, ContactOpenAndClickRates
 from rapport.auth.scope import Scope
 from rapport.recording.lines import LINE_SCHEMA
 
-_FAMILIES: Final = (contact_reports, email_reports, contacts, account, recording, operating)
+_FAMILIES: Final = (contact_reports, email_reports, campaign_stats, contacts, account, recording, operating)
 
 _SHAPES: Final = (
     TrackingActivitiesPage,
     ContactCampaignActivitiesSummary,
     ContactOpenAndClickRates,
+    StatsPage,
+    BulkEmailCampaignSummariesPage,
     ContactsPage,
     AccountSummary,
     UserPrivilege,

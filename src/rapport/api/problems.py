@@ -25,6 +25,7 @@ from rapport.errors import (
     StoreUnavailable,
     Throttled,
     TooLarge,
+    UnknownCampaign,
     UnknownCampaignActivity,
     UnknownContact,
     UnsupportedMediaType,
@@ -67,6 +68,7 @@ PROBLEMS: Final[dict[type[RapportError], Problem]] = {
     UnknownCampaignActivity: Problem(
         404, _CAMPAIGN_ACTIVITY_NOT_FOUND, "The requested campaign activity was not found.", True
     ),
+    UnknownCampaign: Problem(404, "reportingsvc.not_found.invalid_path_param.campaign_ids.", None, True),
     MalformedCampaignActivityId: Problem(404, _CAMPAIGN_ACTIVITY_NOT_FOUND, None, True),
     TooLarge: Problem(413, "payload_too_large", None, False),
     UnsupportedMediaType: Problem(415, "unsupported_media_type", None, False),

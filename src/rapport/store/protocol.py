@@ -13,6 +13,7 @@ import msgspec
 from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
 
@@ -186,6 +187,20 @@ class Store(Protocol):
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery
     ) -> list[TrackingRow] | None:
         """The asked for activities of the campaign activity; None when the account has no such campaign activity."""
+
+    async def counters_of_campaign_activities(
+        self, account_id: str, campaign_activity_ids: Sequence[str]
+    ) -> list[Counter]:
+        """What is counted of those of the campaign activities that the account has."""
+        ...
+
+    async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
+        """What is counted of the campaign activities of those of the campaigns that the account has."""
+        ...
+
+    async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
+        """The asked for campaigns of the account, that which was sent last first."""
+        ...
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """All that is recorded of the contact, whole, newest first."""

@@ -63,14 +63,14 @@ PROBLEM_MEANINGS: Final = {
 AUTHORISED: Final = (InvalidToken, Forbidden, Throttled, QuotaExceeded)
 
 
-def limit_parameter(most: int, pattern: str) -> Json:
+def limit_parameter(most: int, pattern: str, unsaid: int | None = None) -> Json:
     """How many items a page has: a text, as the vendor has it."""
     return {
         "name": "limit",
         "in": "query",
         "description": f"How many items a page has, 1 to {most}.",
         "required": False,
-        "schema": {"type": "string", "pattern": pattern, "default": str(most)},
+        "schema": {"type": "string", "pattern": pattern, "default": str(unsaid or most)},
         "example": "20",
     }
 

@@ -11,10 +11,12 @@ from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.copying import copy
+from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
 from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
+from rapport.store.postgres.counter_reader import CounterReader
 from rapport.store.postgres.migrations import is_current, is_there, migrate
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
@@ -52,6 +54,7 @@ class PostgresStore:
         self._campaign_reader = CampaignReader(self._pool, nodes)
         self._reports = ContactReports(self._pool, nodes)
         self._contacts = ContactReader(self._pool)
+        self._counters = CounterReader(self._pool, nodes)
         self._writer = Writer(self._writing_pool, nodes)
         self._in_parts = False
 
@@ -132,6 +135,20 @@ class PostgresStore:
     ) -> list[TrackingRow] | None:
         """Read a page's rows."""
         return await self._campaign_reader.tracking(account_id, campaign_activity_id, query)
+
+    async def counters_of_campaign_activities(
+        self, account_id: str, campaign_activity_ids: Sequence[str]
+    ) -> list[Counter]:
+        """Read counters."""
+        return await self._counters.counters("of_campaign_activities", account_id, campaign_activity_ids)
+
+    async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
+        """Read counters."""
+        return await self._counters.counters("of_campaigns", account_id, campaign_ids)
+
+    async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
+        """Read a page of campaigns."""
+        return await self._counters.sent_campaigns(account_id, query)
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

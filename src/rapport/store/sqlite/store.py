@@ -13,6 +13,7 @@ from rapport.activity import Activity
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
@@ -31,6 +32,7 @@ from rapport.store.sqlite.campaign_reader import CampaignReader
 from rapport.store.sqlite.connection import DATABASE, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
+from rapport.store.sqlite.counter_reader import CounterReader
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.recount import Recount
@@ -46,7 +48,7 @@ _READER_PATIENCE: Final = 1.0
 
 
 class _Parts(NamedTuple):
-    """What writes and reads while the store is open; the last three in the reports' thread."""
+    """What writes and reads while the store is open; the last four in the reports' thread."""
 
     writer: Writer
     reader: Reader
@@ -54,6 +56,7 @@ class _Parts(NamedTuple):
     reports: ContactReports
     counted: ContactReader
     campaigns: CampaignReader
+    counters: CounterReader
 
 
 class SQLiteStore:
@@ -91,6 +94,7 @@ class SQLiteStore:
             ContactReports(reporting),
             ContactReader(reporting),
             CampaignReader(reporting),
+            CounterReader(reporting),
         )
 
     async def migrate(self) -> list[str]:
@@ -153,6 +157,24 @@ class SQLiteStore:
         return await self._in_report_thread(
             lambda: self._open.campaigns.tracking(account_id, campaign_activity_id, query)
         )
+
+    async def counters_of_campaign_activities(
+        self, account_id: str, campaign_activity_ids: Sequence[str]
+    ) -> list[Counter]:
+        """Read counters, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._open.counters.counters("of_campaign_activities", account_id, campaign_activity_ids)
+        )
+
+    async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
+        """Read counters, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._open.counters.counters("of_campaigns", account_id, campaign_ids)
+        )
+
+    async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
+        """Read a page of campaigns, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.counters.sent_campaigns(account_id, query))
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

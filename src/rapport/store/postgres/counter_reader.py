@@ -1,0 +1,41 @@
+"""Reads what has been counted: a few rows a campaign activity and bucket, however many activities it has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import LATEST_TIME, Pool
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_counters.sql")
+
+_WITHIN: Final = 12.0
+"""Seconds within which counters are read, or the caller told to try again."""
+
+
+class CounterReader:
+    """Reads through a pool. Raises StoreUnavailable."""
+
+    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+        self._pool = pool
+        self._nodes = nodes
+
+    async def counters(self, statement: str, account_id: str, ids: Sequence[str]) -> list[Counter]:
+        """What is counted of campaign activities, or of those of campaigns: as the name of the statement says."""
+        return [Counter(*row) for row in await self._all(statement, account_id, list(ids))]
+
+    async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
+        """The asked for campaigns, that which was sent last first."""
+        behind_time, behind_id = query.behind
+        asked = account_id, min(behind_time, LATEST_TIME), behind_id, query.limit
+        return [SentCampaign(*row) for row in await self._all("sent_campaigns", *asked)]
+
+    async def _all(self, statement: str, *values: object) -> Sequence[Any]:
+        # Every node has some of the buckets, so that one which hangs would keep this waiting.
+        tried = self._nodes.admit_all()
+        async with self._pool.lend(_WITHIN) as connection:
+            rows: Sequence[Any] = await connection.fetch(SQL[statement], *values)
+        self._nodes.trust(tried)
+        return rows

@@ -1,0 +1,30 @@
+-- of_campaign_activities: what is counted of campaign activities, over all buckets. Served by the unique keys and the
+-- primary key.
+SELECT campaign_activity_id, campaign_id, type, coalesce(detail, -1)::integer, coalesce(sum(total), 0)::bigint,
+       sum(contacts)::bigint, coalesce(max(last_time), '1970-01-01Z')
+FROM campaign_activity
+LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
+LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key
+WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = $1) AND campaign_activity_id = ANY($2)
+GROUP BY campaign_activity_id, campaign_id, type, detail
+
+-- of_campaigns: the same of all campaign activities of campaigns. Served by campaign_activity_by_campaign besides.
+SELECT campaign_activity_id, campaign_id, type, coalesce(detail, -1)::integer, coalesce(sum(total), 0)::bigint,
+       sum(contacts)::bigint, coalesce(max(last_time), '1970-01-01Z')
+FROM campaign
+JOIN campaign_activity ON campaign_activity.campaign = campaign.key
+LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key
+WHERE campaign.account = (SELECT key FROM account WHERE account_id = $1) AND campaign_id = ANY($2)
+GROUP BY campaign_activity_id, campaign_id, type, detail
+
+-- sent_campaigns: the campaigns of an account by their last send. Served by the unique keys and the primary key; all
+-- of the account's campaigns are looked at, a row for each bucket.
+SELECT campaign_id, max(last_time) AS last_sent
+FROM campaign
+JOIN campaign_activity ON campaign_activity.campaign = campaign.key
+JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key
+ AND type = 0 AND detail = -1
+WHERE campaign.account = (SELECT key FROM account WHERE account_id = $1)
+GROUP BY campaign_id
+HAVING (max(last_time), campaign_id COLLATE "C") < ($2, $3)
+ORDER BY last_sent DESC, campaign_id COLLATE "C" DESC LIMIT $4

@@ -1,0 +1,38 @@
+"""Reads what has been counted: a few rows a campaign activity, however many activities it has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.sqlite.connection import Values, every, told_as_unavailable
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_counters.sql")
+
+
+class CounterReader:
+    """Reads on a connection that only reads. Raises StoreUnavailable."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def counters(self, statement: str, account_id: str, ids: Sequence[str]) -> list[Counter]:
+        """What is counted of campaign activities, or of those of campaigns: as the name of the statement says."""
+        asked: Values = {"account_id": account_id, "ids": apsw.carray(tuple(ids))}
+        with told_as_unavailable():
+            return [Counter(*row) for row in every(self._connection, SQL[statement], asked)]
+
+    def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
+        """The asked for campaigns, that which was sent last first."""
+        behind_time, behind_id = query.behind
+        asked: Values = {
+            "account_id": account_id,
+            "behind_time": behind_time,
+            "behind_id": behind_id,
+            "limit": query.limit,
+        }
+        with told_as_unavailable():
+            return [SentCampaign(*row) for row in every(self._connection, SQL["sent_campaigns"], asked)]

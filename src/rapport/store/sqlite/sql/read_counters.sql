@@ -1,0 +1,30 @@
+-- of_campaign_activities: what is counted of campaign activities. Served by the unique keys and the primary key.
+SELECT campaign_activity_id, campaign_id, type, coalesce(detail, -1), coalesce(total, 0), contacts,
+       coalesce(last_time, 0)
+FROM carray(:ids) AS wanted
+CROSS JOIN campaign_activity
+  ON campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
+ AND campaign_activity_id = wanted.value
+LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
+LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key;
+
+-- of_campaigns: the same of all campaign activities of campaigns. Served by campaign_activity_by_campaign besides.
+SELECT campaign_activity_id, campaign_id, type, coalesce(detail, -1), coalesce(total, 0), contacts,
+       coalesce(last_time, 0)
+FROM carray(:ids) AS wanted
+CROSS JOIN campaign
+  ON campaign.account = (SELECT key FROM account WHERE account_id = :account_id) AND campaign_id = wanted.value
+CROSS JOIN campaign_activity ON campaign_activity.campaign = campaign.key
+LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key;
+
+-- sent_campaigns: the campaigns of an account by their last send. Served by the unique keys and the primary key; all
+-- of the account's campaigns are looked at, a row each.
+SELECT campaign_id, max(last_time) AS last_sent
+FROM campaign
+CROSS JOIN campaign_activity ON campaign_activity.campaign = campaign.key
+CROSS JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key
+       AND type = 0 AND detail = -1
+WHERE campaign.account = (SELECT key FROM account WHERE account_id = :account_id)
+GROUP BY campaign.key
+HAVING (max(last_time), campaign_id) < (:behind_time, :behind_id)
+ORDER BY last_sent DESC, campaign_id DESC LIMIT :limit;

@@ -1,0 +1,112 @@
+"""The numbers of campaigns, point by point (contract 3.4 to 3.6)."""
+
+from collections.abc import Iterator
+
+import constant_contact_api_client as sdk
+import pytest
+
+from rapport.auth.scope import Role, Scope
+from rapport.reporting.stats import percent
+from tests.world import Caller, Server, line
+
+STATS = "/v3/reports/stats/email_campaign_activities"
+CAMPAIGNS = "/v3/reports/stats/email_campaigns"
+SUMMARIES = "/v3/reports/summary_reports/email_campaign_summaries"
+
+
+@pytest.fixture
+def reader(server: Server, account: str, caller: Caller) -> Iterator[Caller]:
+    """Somebody who reads campaigns, in an account with two of them."""
+    caller.record(
+        line("c1", "em_sends", campaign_id="spring"),
+        line("c2", "em_sends", campaign_id="spring"),
+        line("c1", "em_opens", campaign_id="spring", device_type="tablet"),
+        line("c1", "em_sends", "2026-03-02T10:00:00Z", campaign_activity_id="ca-2", campaign_id="summer"),
+    )
+    with server.caller(account, frozenset({Scope.CAMPAIGN_DATA})) as reading:
+        yield reading
+
+
+def test_ids_that_have_no_numbers_are_told_beside_those_that_have(reader: Caller) -> None:
+    answer = reader.get(f"{STATS}/ca-1,nowhere,ca-1").json()
+    assert [result["campaign_activity_id"] for result in answer["results"]] == ["ca-1"]
+    (error,) = answer["errors"]
+    assert error["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_activity_ids."
+    assert error["error_message"].startswith("nowhere: ")
+
+
+def test_one_unknown_campaign_fails_the_whole_request(reader: Caller) -> None:
+    assert len(reader.get(f"{CAMPAIGNS}/spring,summer").json()["results"]) == 2
+    for ids in ("spring,winter", "no.id"):
+        answer = reader.get(f"{CAMPAIGNS}/{ids}")
+        assert answer.status_code == 404
+        assert answer.json()[0]["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_ids."
+
+
+def test_a_malformed_campaign_activity_id_fails_the_whole_request(reader: Caller) -> None:
+    assert reader.get(f"{STATS}/ca-1,no.id").status_code == 404
+
+
+@pytest.mark.parametrize(("path", "most"), [(STATS, 10), (CAMPAIGNS, 150)])
+def test_too_many_ids_and_none(reader: Caller, path: str, most: int) -> None:
+    assert reader.get(f"{path}/{','.join(f'x{number}' for number in range(most))}").status_code in {200, 404}
+    for ids in (",".join(f"x{number}" for number in range(most + 1)), ","):
+        answer = reader.get(f"{path}/{ids}")
+        assert answer.status_code == 400
+        assert f"1 to {most} ids" in answer.json()[0]["error_message"]
+
+
+def test_an_account_without_campaigns(server: Server) -> None:
+    with server.caller("no-campaigns-at-all", frozenset({Scope.CAMPAIGN_DATA})) as caller:
+        assert caller.get(SUMMARIES).json() == {
+            "bulk_email_campaign_summaries": [],
+            "aggregate_percents": {"click": 0, "open": 0, "did_not_open": 0, "bounce": 0, "unsubscribe": 0},
+            "_links": {},
+        }
+
+
+def test_campaigns_of_another_account_are_not_there(server: Server, reader: Caller) -> None:
+    assert reader.get(f"{CAMPAIGNS}/spring").status_code == 200
+    with server.caller("another-account", frozenset({Scope.CAMPAIGN_DATA})) as stranger:
+        assert stranger.get(f"{CAMPAIGNS}/spring").status_code == 404
+        assert stranger.get(f"{STATS}/ca-1").json()["results"] == []
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "x", ""])
+def test_a_bad_limit_is_named(reader: Caller, limit: str) -> None:
+    answer = reader.get(SUMMARIES, params={"limit": limit})
+    assert answer.status_code == 400
+    assert answer.json()[0]["error_message"].startswith("limit: must be a whole number from 1 to 500")
+
+
+@pytest.mark.parametrize("path", [f"{STATS}/ca-1", f"{CAMPAIGNS}/spring", SUMMARIES])
+@pytest.mark.parametrize(
+    ("scope", "role"), [(Scope.CONTACT_DATA, Role.OWNER), (Scope.CAMPAIGN_DATA, Role.CAMPAIGN_CREATOR)]
+)
+def test_scope_and_privilege_are_needed(server: Server, account: str, path: str, scope: Scope, role: Role) -> None:
+    with server.caller(account, frozenset({scope}), role) as caller:
+        assert caller.get(path).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("some", "of_all", "told"), [(1, 3, 33.3), (2, 3, 66.7), (1, 2000, 0.1), (1, 2001, 0.0), (5, 0, 0), (3, 3, 100)]
+)
+def test_percents_have_one_decimal_and_a_half_is_rounded_up(some: int, of_all: int, told: float) -> None:
+    assert percent(some, of_all) == told
+
+
+def test_the_vendors_client_reads_all_three(server: Server, reader: Caller) -> None:
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=reader.bearer)
+    with sdk.ApiClient(configuration) as client:
+        api = sdk.EmailReportingApi(client)
+        (spring, summer) = api.get_email_stats_report("spring,summer").results
+        assert (spring.stats.em_sends, spring.stats.em_opens_all_tablet, spring.percents.open) == (2, 1, 50)
+        assert (summer.campaign_id, summer.stats.em_not_opened) == ("summer", 1)
+        answer = api.get_email_campaign_activity_report("ca-2,nowhere")
+        assert answer.results[0].stats.em_bounces_blocked == 0
+        assert len(answer.errors) == 1
+        page = api.get_email_campaign_report(limit="1")
+        assert [each.campaign_id for each in page.bulk_email_campaign_summaries] == ["summer"]
+        last = type(page).from_json(reader.get(page.links.next.href).text)
+        assert last.bulk_email_campaign_summaries[0].unique_counts.sends == 2
+        assert last.links.next is None

@@ -1,0 +1,180 @@
+"""Random histories: every number of campaigns and campaign activities equals a recount by hand."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rapport.auth.scope import Scope
+from tests.histories.recount import Line, milliseconds, recorded
+from tests.world import Caller, Server
+
+BEGIN = 1_767_225_600_000
+CAMPAIGNS = {"m1": "spring", "m2": "spring", "m3": "summer", "m4": None}
+KINDS = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_forwards", "em_optouts"]
+DEVICES = ["computer", "mobile", "tablet", "other"]
+BOUNCES = {
+    "Z": "blocked",
+    "F": "mailbox_full",
+    "B": "nonexistent_address",
+    "X": "other",
+    "S": "suspended",
+    "D": "undeliverable",
+    "V": "vacation",
+}
+
+
+@st.composite
+def a_line(draw: st.DrawFn) -> Line:
+    kind = draw(st.sampled_from([*KINDS, "em_sends", "p_contact_open"]))
+    campaign_activity_id = draw(st.sampled_from(sorted(CAMPAIGNS)))
+    line: Line = {
+        "contact_id": draw(st.sampled_from(["ada", "bob", "cleo", "dan"])),
+        "campaign_activity_id": campaign_activity_id,
+        "tracking_activity_type": kind,
+        "created_time": BEGIN + draw(st.integers(0, 12)),
+    }
+    if CAMPAIGNS[campaign_activity_id]:
+        line["campaign_id"] = CAMPAIGNS[campaign_activity_id]
+    if kind in {"em_opens", "em_clicks"} and draw(st.booleans()):
+        line["device_type"] = draw(st.sampled_from(DEVICES))
+    if kind == "em_bounces":
+        line["bounce_code"] = draw(st.sampled_from(sorted(BOUNCES)))
+    if draw(st.integers(0, 3)) == 0:
+        line["event_id"] = f"e{draw(st.integers(0, 12))}"
+    return line
+
+
+REAL_SERVER = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@REAL_SERVER
+@given(history=st.lists(a_line(), min_size=1, max_size=70), pieces=st.integers(1, 4), limit=st.integers(1, 2))
+def test_every_number_equals_a_recount(server: Server, history: list[Line], pieces: int, limit: int) -> None:
+    with server.caller(f"stats-{uuid4().hex}", frozenset(Scope)) as caller:
+        for first in range(pieces):
+            caller.record(*history[first::pieces])
+        # What came in first is what is recorded, where an event was delivered twice.
+        lines = recorded([line for first in range(pieces) for line in history[first::pieces]])
+        of_activities = caller.get(f"/v3/reports/stats/email_campaign_activities/{','.join(CAMPAIGNS)}").json()
+        known = {line["campaign_activity_id"] for line in lines}
+        assert len(of_activities["results"]) == len(known)
+        assert len(of_activities["errors"]) == len(CAMPAIGNS) - len(known)
+        for result in of_activities["results"]:
+            mine = [line for line in lines if line["campaign_activity_id"] == result["campaign_activity_id"]]
+            assert result["stats"] == stats(mine, with_bounce_codes=True)
+            assert result.get("campaign_id") == CAMPAIGNS[result["campaign_activity_id"]]
+        campaigns = {line["campaign_id"] for line in lines if "campaign_id" in line}
+        if campaigns:
+            of_campaigns = caller.get(f"/v3/reports/stats/email_campaigns/{'%2C'.join(sorted(campaigns))}").json()
+            assert of_campaigns["errors"] == []
+            for result in of_campaigns["results"]:
+                mine = [line for line in lines if line.get("campaign_id") == result["campaign_id"]]
+                assert result["stats"] == stats(mine, with_bounce_codes=False)
+                assert result["percents"] == percents(mine)
+        assert_summaries(caller, lines, limit)
+
+
+def assert_summaries(caller: Caller, lines: list[Line], limit: int) -> None:
+    sent: dict[str, int] = {}
+    for line in lines:
+        if line["tracking_activity_type"] == "em_sends" and "campaign_id" in line:
+            sent[line["campaign_id"]] = max(sent.get(line["campaign_id"], 0), milliseconds(line))
+    order = sorted(sent, key=lambda campaign: (sent[campaign], campaign), reverse=True)
+    href = f"/v3/reports/summary_reports/email_campaign_summaries?limit={limit}"
+    seen: list[str] = []
+    while href:
+        page = caller.get(href).json()
+        rows = page["bulk_email_campaign_summaries"]
+        on_page = [line for line in lines if line.get("campaign_id") in {row["campaign_id"] for row in rows}]
+        named = ("click", "open", "did_not_open", "bounce", "unsubscribe")
+        assert page["aggregate_percents"] == {name: percents(on_page)[name] for name in named}
+        for row in rows:
+            mine = [line for line in lines if line.get("campaign_id") == row["campaign_id"]]
+            counts = unique(mine)
+            assert row["last_sent_date"] == told(sent[row["campaign_id"]])
+            assert row["unique_counts"] == {
+                **{kind.removeprefix("em_"): counts[kind] for kind in KINDS},
+                "abuse": 0,
+                "not_opened": not_opened(counts),
+            }
+        seen += [row["campaign_id"] for row in rows]
+        href = page["_links"]["next"]["href"] if page["_links"] else ""
+    assert seen == order
+
+
+def unique(lines: list[Line]) -> dict[str, int]:
+    """Contacts by type, each once for each campaign activity."""
+    pairs = defaultdict(set)
+    for line in lines:
+        pairs[line["tracking_activity_type"]].add((line["campaign_activity_id"], line["contact_id"]))
+    return {kind: len(pairs[kind]) for kind in KINDS}
+
+
+def not_opened(counts: dict[str, int]) -> int:
+    return max(0, counts["em_sends"] - counts["em_opens"] - counts["em_bounces"])
+
+
+def stats(lines: list[Line], *, with_bounce_codes: bool) -> dict[str, int]:
+    counts = unique(lines)
+    expected = {**counts, "em_not_opened": not_opened(counts)}
+    for kind in ("em_opens", "em_clicks"):
+        devices = [line.get("device_type", "none") for line in lines if line["tracking_activity_type"] == kind]
+        for device in (*DEVICES, "none"):
+            expected[f"{kind}_all_{device}"] = expected[f"{kind}.all.{device}"] = devices.count(device)
+        expected[f"{kind}_all"] = expected[f"{kind}.all"] = len(devices)
+    if with_bounce_codes:
+        expected["em_abuse"] = 0
+        for code, name in BOUNCES.items():
+            expected[f"em_bounces_{name}"] = len(
+                {line["contact_id"] for line in lines if line.get("bounce_code") == code}
+            )
+    return expected
+
+
+def percents(lines: list[Line]) -> dict[str, float]:
+    counts = unique(lines)
+    delivered = counts["em_sends"] - counts["em_bounces"]
+    expected = {
+        "bounce": percent(counts["em_bounces"], counts["em_sends"]),
+        "open": percent(counts["em_opens"], delivered),
+        "did_not_open": percent(not_opened(counts), delivered),
+        "unsubscribe": percent(counts["em_optouts"], delivered),
+        "click": percent(counts["em_clicks"], counts["em_opens"]),
+    }
+    for kind in ("open", "click"):
+        devices = [line.get("device_type") for line in lines if line["tracking_activity_type"] == f"em_{kind}s"]
+        expected[f"desktop_{kind}"] = percent(devices.count("computer"), len(devices))
+        expected[f"mobile_{kind}"] = percent(devices.count("mobile") + devices.count("tablet"), len(devices))
+    return expected
+
+
+def percent(some: int, of_all: int) -> float:
+    if of_all <= 0:
+        return 0
+    return float((Decimal(100 * some) / of_all).quantize(Decimal("0.1"), ROUND_HALF_UP))
+
+
+def told(instant: int) -> str:
+    return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_the_recount_itself() -> None:
+    """By hand, once: two got it, one opened it twice, one came back."""
+    lines: list[dict[str, Any]] = [
+        {"campaign_activity_id": "m1", "contact_id": contact, "tracking_activity_type": kind, **more}
+        for contact, kind, more in [
+            ("ada", "em_sends", {}),
+            ("bob", "em_sends", {}),
+            ("ada", "em_opens", {"device_type": "mobile"}),
+            ("ada", "em_opens", {}),
+            ("bob", "em_bounces", {"bounce_code": "B"}),
+        ]
+    ]
+    assert stats(lines, with_bounce_codes=True)["em_opens_all_none"] == 1
+    assert percents(lines)["open"] == 100
+    assert percents(lines)["mobile_open"] == 50
