@@ -82,11 +82,14 @@ def test_a_recount_walks_by_the_keys(folder: Path, name: str) -> None:
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
 
-@pytest.mark.parametrize("name", ["differing_engagement", "differing_bounced_contact"])
-def test_a_recount_reads_one_campaign_activity_of_the_roll_ups(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "key"), [("differing_engagement", "type"), ("differing_bounced_contact", "bounce_code")]
+)
+def test_a_recount_compares_row_by_row_by_the_keys(folder: Path, name: str, key: str) -> None:
     steps = plan(connect(folder, patience=1), recount.SQL[name])
-    table = name.removeprefix("differing_")
-    assert f"SEARCH {table} USING PRIMARY KEY (campaign_activity=?)" in steps, steps
+    assert f"SEARCH stands USING PRIMARY KEY (campaign_activity=? AND {key}=? AND contact=?) LEFT-JOIN" in steps, steps
+    assert "SEARCH stands USING PRIMARY KEY (campaign_activity=?)" in steps
+    assert "SEARCH did USING PRIMARY KEY (contact=? AND type=?)" in steps
 
 
 def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
