@@ -19,7 +19,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
-from rapport.store.postgres import contact_reader, contact_reports
+from rapport.store.postgres import campaign_reader, contact_reader, contact_reports
 from rapport.store.postgres.reader import merged
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
@@ -127,6 +127,44 @@ def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
     scans = [node for node in asyncio.run(work()) if "contact" in str(node.get("Index Cond"))]
     assert len(scans) >= 2
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
+
+
+# So large that to sort it would cost.
+A_LARGE_CAMPAIGN_ACTIVITY = """
+INSERT INTO tracking_activity (created_time, identity, campaign_activity, link, type, bounce_code, contact)
+SELECT '2026-01-01'::timestamptz + n * interval '1 s', n, n % 3, n % 20, n % 6, n % 7, decode(md5(n::text), 'hex')
+FROM generate_series(1, 100000) AS numbered (n)
+"""
+
+
+@pytest.mark.parametrize(
+    ("selected", "more", "value"),
+    [(None, "", ""), ("of_links", ", bigint[]", ", '{1,2}'"), ("of_bounce_codes", ", integer", ", 3")],
+)
+def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
+    place: str, selected: str | None, more: str, value: str
+) -> None:
+    async def work() -> list[dict[str, object]]:
+        async with opened(Settings(data=place)):
+            pass
+        connection = await asyncpg.connect(place)
+        await connection.execute(A_LARGE_CAMPAIGN_ACTIVITY)
+        await connection.execute("ANALYZE")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
+        await connection.execute(f"PREPARE page ({types}) AS {campaign_reader.page_of(selected)}")
+        values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
+        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE page ({values})")
+        await connection.close()
+        return list(nodes(json.loads(told)[0]["Plan"]))
+
+    plan = asyncio.run(work())
+    assert [node["Node Type"] for node in plan] == ["Limit", "Index Scan"]
+    assert (plan[1]["Index Name"], plan[1]["Scan Direction"]) == ("tracking_activity_by_campaign_activity", "Backward")
+    condition = str(plan[1]["Index Cond"])
+    assert re.search(
+        r"campaign_activity = .*type = .*created_time >= .*ROW\(created_time, contact, identity\) <", condition
+    )
 
 
 def test_servers_that_start_together_migrate_once(place: str) -> None:

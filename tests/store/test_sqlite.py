@@ -16,7 +16,7 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
-from rapport.store.sqlite import contact_reader, contact_reports, reader, recount, write
+from rapport.store.sqlite import campaign_reader, contact_reader, contact_reports, reader, recount, write
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 
@@ -90,6 +90,27 @@ def test_a_recount_compares_row_by_row_by_the_keys(folder: Path, name: str, key:
     assert f"SEARCH stands USING PRIMARY KEY (campaign_activity=? AND {key}=? AND contact=?) LEFT-JOIN" in steps, steps
     assert "SEARCH stands USING PRIMARY KEY (campaign_activity=?)" in steps
     assert "SEARCH did USING PRIMARY KEY (contact=? AND type=?)" in steps
+
+
+@pytest.mark.parametrize("selected", [None, "of_links", "of_bounce_codes"])
+def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
+    folder: Path, selected: str | None
+) -> None:
+    steps = plan(connect(folder, patience=1), campaign_reader.page_of(selected))
+    key = "(campaign_activity=? AND type=? AND created_time>? AND (created_time,contact,identity)<(?,?,?))"
+    # From the index alone, also what is selected by; what is shown is then looked up, row by row.
+    assert f"SEARCH tracking_activity USING COVERING INDEX tracking_activity_by_campaign_activity {key}" in steps
+    assert "SEARCH did USING PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)" in steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN (?!found|carray)", step)], steps
+
+
+@pytest.mark.parametrize("name", set(campaign_reader.SQL) - {"tracking_page", "of_links", "of_bounce_codes"})
+def test_what_a_page_of_a_campaign_activity_needs_besides_is_looked_up(folder: Path, name: str) -> None:
+    connection = connect(folder, patience=1)
+    sql = re.sub(r"carray\(:\w+\)", "carray(x'')", campaign_reader.SQL[name])
+    steps = plan(connection, sql.replace("carray(x'')", "(SELECT 1 AS value)"))
+    assert not [step for step in steps if "TEMP B-TREE" in step or "tracking_activity_by_campaign" in step], steps
+    assert not [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT|\()", step)], steps
 
 
 def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:

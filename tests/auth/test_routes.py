@@ -1,0 +1,98 @@
+"""Who may ask for what: one table of all routes, which no route escapes."""
+
+import httpx
+import pytest
+
+from rapport.api.openapi import description
+from rapport.auth.scope import Role, Scope
+from tests.world import Server, details, line, tracking
+
+ACTIVITIES = "/track/v1/activities"
+ID = "71600990-908b-11e6-907f-00166bff25"
+YEAR = "start=2026-01-01&end=2026-12-31"
+CONTACT = f"/v3/reports/contact_reports/{ID}"
+
+# Of each route that needs a token: its scope, whether only some roles may, and a request that is answered with 200.
+GUARDED = {
+    "/v3/reports/contact_reports/{contact_id}/activity_details": (
+        *(Scope.CONTACT_DATA, True),
+        f"{details(ID)}?tracking_activity_type=em_sends",
+    ),
+    "/v3/reports/contact_reports/{contact_id}/activity_summary": (
+        *(Scope.CONTACT_DATA, True),
+        f"{CONTACT}/activity_summary?{YEAR}",
+    ),
+    "/v3/reports/contact_reports/{contact_id}/open_and_click_rates": (
+        *(Scope.CONTACT_DATA, True),
+        f"{CONTACT}/open_and_click_rates?{YEAR}",
+    ),
+    **{
+        tracking("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, tracking(ID, report))
+        for report in ("sends", "opens", "clicks", "forwards", "optouts", "bounces")
+    },
+    ACTIVITIES: (Scope.ACTIVITY_WRITE, False, ACTIVITIES),
+}
+OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema", "/schema/openapi.json"}
+
+
+def test_no_route_is_left_out() -> None:
+    described = {path: next(iter(operations.values())) for path, operations in description()["paths"].items()}
+    assert set(described) == GUARDED.keys() | OPEN
+    for path, operation in described.items():
+        if path in OPEN:
+            assert operation["security"] == []
+        else:
+            scope, by_role, _ = GUARDED[path]
+            assert operation["security"] == [{"token": [scope.value]}]
+            assert ("x-authorization-privileges" in operation) is by_role
+
+
+def ask(client: httpx.Client, request: str) -> httpx.Response:
+    if request.startswith(ACTIVITIES):
+        return client.post(request, json=[line(ID, campaign_activity_id=ID)])
+    return client.get(request)
+
+
+def refused(answer: httpx.Response) -> bool:
+    assert answer.status_code in {200, 403}, answer.text
+    if answer.status_code == 403:
+        assert answer.json()["error_key"] == "access_denied"
+    return answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_every_scope_opens_its_own_routes_only(server: Server, account: str, path: str) -> None:
+    wanted, _, request = GUARDED[path]
+    with server.caller(account) as caller:
+        caller.record(line(ID, campaign_activity_id=ID))
+    for scope in Scope:
+        with server.caller(account, frozenset({scope})) as caller:
+            assert refused(ask(caller, request)) is (scope is not wanted)
+    with server.caller(account, frozenset(Scope) - {wanted}) as caller:
+        assert refused(ask(caller, request))
+
+
+@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("role", Role)
+def test_a_campaign_creator_sees_no_reports(server: Server, account: str, path: str, role: Role) -> None:
+    _, by_role, request = GUARDED[path]
+    with server.caller(account, frozenset(Scope), role) as caller:
+        with server.caller(account) as recording:
+            recording.record(line(ID, campaign_activity_id=ID))
+        assert refused(ask(caller, request)) is (by_role and role is Role.CAMPAIGN_CREATOR)
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_without_a_token_nothing_else_is_told(server: Server, path: str) -> None:
+    """Neither that a parameter is bad nor that nobody is known: 401 comes first, then 403, then 400, then 404."""
+    *_, request = GUARDED[path]
+    spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x"
+    with httpx.Client(base_url=server.url) as stranger:
+        answer = ask(stranger, spoilt)
+        assert (answer.status_code, answer.json()["error_key"]) == (401, "unauthorized")
+    with server.caller("nobody", frozenset({Scope.ACCOUNT_READ})) as caller:
+        assert refused(ask(caller, spoilt))
+    if path != ACTIVITIES:
+        with server.caller("nobody") as caller:
+            assert ask(caller, spoilt).status_code == 400
+            assert ask(caller, request.replace(ID, "nobody")).status_code == 404

@@ -1,0 +1,220 @@
+"""Random histories of a campaign activity: every walk through its reports equals a recount of every field."""
+
+import itertools
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.histories.recount import milliseconds, recorded
+from tests.world import Server
+
+REPORTS = ["sends", "opens", "clicks", "forwards", "optouts", "bounces"]
+OTHER_TYPES = ["p_contact_open", "p_contact_update"]
+# Few instants, so that many activities share one.
+FIRST, LAST = 1_767_225_600_000, 1_767_225_600_006
+CODES = ["B", "D", "F", "S", "V", "X", "Z"]
+LINKS = ["https://a.example", "https://b.example/ü"]
+URL_IDS = ["17", "9223372036854775807"]
+
+Line = dict[str, Any]
+
+
+def maybe(draw: st.DrawFn, line: Line, field: str, values: list[str]) -> None:
+    if draw(st.booleans()):
+        line[field] = draw(st.sampled_from(values))
+
+
+@st.composite
+def a_line(draw: st.DrawFn) -> Line:
+    kind = draw(st.sampled_from([f"em_{report}" for report in REPORTS] + OTHER_TYPES))
+    time = draw(st.integers(FIRST, LAST))
+    line: Line = {
+        "contact_id": draw(st.sampled_from(["ada", "bob", "C-1", "d_2"])),
+        "campaign_activity_id": draw(st.sampled_from(["m1", "m1", "m2"])),
+        "tracking_activity_type": kind,
+        "created_time": time,
+    }
+    # What two say of a contact at the same time is the same: which of them holds is nobody's promise.
+    maybe(draw, line, "email_address", [f"{time % 3}@example.com"])
+    maybe(draw, line, "first_name", [f"F{time % 2}"])
+    maybe(draw, line, "last_name", [f"L{time % 4}"])
+    if kind in {"em_opens", "em_clicks"}:
+        maybe(draw, line, "device_type", ["computer", "mobile", "tablet", "other"])
+    if kind == "em_clicks":
+        maybe(draw, line, "link_url", LINKS)
+        maybe(draw, line, "url_id", URL_IDS)
+    if kind == "em_bounces":
+        maybe(draw, line, "bounce_code", CODES)
+    if kind == "em_optouts":
+        maybe(draw, line, "opt_out_reason", ["Too many", 'a "b"\n'])
+    if draw(st.booleans()):
+        line["event_id"] = f"e{draw(st.integers(0, 99))}"
+    return line
+
+
+# Each once: what a repeated delivery says besides is another test's subject.
+A_HISTORY = st.lists(a_line(), min_size=1, max_size=60).map(recorded)
+
+
+def text_of(instant: int) -> str:
+    return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def url_id_of(line: Line) -> str:
+    if "url_id" in line:
+        return str(line["url_id"])
+    if "link_url" not in line:
+        return "0"
+    url = line["link_url"].encode()
+    digest = blake2b(b"%d:%s-" % (len(url), url), digest_size=16, person=b"rapport/link").digest()
+    return str(int.from_bytes(digest[:8]) >> 1)
+
+
+def said(history: list[Line], contact_id: str, field: str, until: int) -> str | None:
+    """The latest that was said of a contact until then."""
+    found = [
+        (line["created_time"], line[field])
+        for line in history
+        if line["contact_id"] == contact_id and field in line and line["created_time"] <= until
+    ]
+    return max(found)[1] if found else None
+
+
+def row_of(history: list[Line], line: Line) -> dict[str, str]:
+    contact_id, time, kind = line["contact_id"], line["created_time"], line["tracking_activity_type"]
+    row = {
+        "contact_id": contact_id,
+        "campaign_activity_id": line["campaign_activity_id"],
+        "tracking_activity_type": kind,
+        "created_time": text_of(time),
+        "email_address": "",
+    }
+    for field in ("email_address", "first_name", "last_name"):
+        value = line.get(field) or said(history, contact_id, field, time) or said(history, contact_id, field, LAST)
+        if value is not None:
+            row[field] = value
+    if kind == "em_clicks":
+        row |= {"url_id": url_id_of(line), "link_url": line.get("link_url", "")}
+    if kind == "em_bounces":
+        row["bounce_code"] = line.get("bounce_code", "X")
+        current = said(history, contact_id, "email_address", LAST)
+        if current is not None:
+            row["current_email_address"] = current
+    return row | {field: line[field] for field in ("device_type", "opt_out_reason") if field in line}
+
+
+def rows_of(history: list[Line], report: str) -> list[dict[str, str]]:
+    wanted = ("m1", f"em_{report}")
+    return [
+        row_of(history, line)
+        for line in history
+        if (line["campaign_activity_id"], line["tracking_activity_type"]) == wanted
+    ]
+
+
+def counted(rows: list[dict[str, str]]) -> Counter[tuple[tuple[str, str], ...]]:
+    return Counter(tuple(sorted(row.items())) for row in rows)
+
+
+def is_newest_first(rows: list[dict[str, str]]) -> bool:
+    times = [row["created_time"] for row in rows]
+    return times == sorted(times, reverse=True)
+
+
+REAL_SERVER = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@REAL_SERVER
+@given(history=A_HISTORY, limit=st.integers(1, 9), cuts=st.lists(st.integers(0, 60), max_size=3))
+def test_every_walk_equals_a_recount_of_every_field(
+    server: Server, history: list[Line], limit: int, cuts: list[int]
+) -> None:
+    with server.caller(f"tracking-{uuid4().hex}") as caller:
+        # So that it is known, whatever is drawn; in none of the reports.
+        caller.record(
+            {
+                "contact_id": "eve",
+                "campaign_activity_id": "m1",
+                "tracking_activity_type": "p_contact_add",
+                "created_time": FIRST,
+            }
+        )
+        edges = [0, *sorted(cut for cut in cuts if cut < len(history)), len(history)]
+        for begin, end in itertools.pairwise(edges):
+            caller.record(*history[begin:end])
+        for report in REPORTS:
+            pages = list(caller.walk_tracking("m1", report, f"limit={limit}"))
+            walked = [row for page in pages for row in page]
+            assert counted(walked) == counted(rows_of(history, report))
+            assert is_newest_first(walked)
+            assert all(len(page) == limit for page in pages[:-1])
+            assert pages[-1] or len(pages) == 1
+            # The order is one and the same for every page size, ties included.
+            (whole,) = list(caller.walk_tracking("m1", report, "limit=500"))
+            assert whole == walked
+
+
+@REAL_SERVER
+@given(
+    history=A_HISTORY,
+    limit=st.integers(1, 5),
+    wanted=st.tuples(
+        st.sampled_from([*URL_IDS, "0", *(url_id_of({"link_url": link}) for link in LINKS), "5"]),
+        st.lists(st.sampled_from(CODES), min_size=1, max_size=4),
+    ),
+    bounds=st.tuples(st.integers(FIRST - 1, LAST), st.integers(0, 7)),
+)
+def test_what_is_selected_equals_a_recount(
+    server: Server, history: list[Line], limit: int, wanted: tuple[str, list[str]], bounds: tuple[int, int]
+) -> None:
+    url_id, codes = wanted
+    after, before = bounds[0], bounds[0] + bounds[1]
+    history = [{**line, "campaign_activity_id": "m1"} for line in history]
+    history = recorded(history)
+    within = f"limit={limit}&created_after={text_of(after)}&created_before={text_of(before)}"
+    expected = [text_of(time) for time in range(after, before + 1)]
+    with server.caller(f"selected-{uuid4().hex}") as caller:
+        caller.record(*history)
+        for report, query, field, values in (
+            ("clicks", f"url_id={url_id}", "url_id", {url_id}),
+            ("bounces", "&".join(f"bounce_code={code}" for code in codes), "bounce_code", set(codes)),
+        ):
+            pages = list(caller.walk_tracking("m1", report, f"{query}&{within}"))
+            walked = [row for page in pages for row in page]
+            kept = [row for row in rows_of(history, report) if row[field] in values and row["created_time"] in expected]
+            assert counted(walked) == counted(kept)
+            assert is_newest_first(walked)
+            assert all(len(page) == limit for page in pages[:-1])
+
+
+@REAL_SERVER
+@given(
+    history=st.lists(a_line(), min_size=8, max_size=40), late=st.lists(a_line(), max_size=40), limit=st.integers(1, 5)
+)
+def test_what_arrives_between_two_pages_neither_repeats_nor_hides_anything(
+    server: Server, history: list[Line], late: list[Line], limit: int
+) -> None:
+    one_report = {"campaign_activity_id": "m1", "tracking_activity_type": "em_opens"}
+    lines = [
+        {field: line[field] for field in ("contact_id", "created_time", "event_id") if field in line} | one_report
+        for line in [*history, *late]
+    ]
+    first = recorded(lines[: len(history)])
+    arriving = iter(lines[len(history) :])
+    with server.caller(f"late-{uuid4().hex}") as caller:
+        caller.record(*first)
+        walked: list[dict[str, str]] = []
+        for page in caller.walk_tracking("m1", "opens", f"limit={limit}"):
+            walked += page
+            caller.record(*itertools.islice(arriving, 2))
+    seen = Counter((row["contact_id"], row["created_time"]) for row in walked)
+    before, after = (
+        Counter((line["contact_id"], text_of(milliseconds(line))) for line in each) for each in (first, recorded(lines))
+    )
+    assert before <= seen <= after
+    assert is_newest_first(walked)
