@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
+from rapport.store.postgres import campaign_reader
 from rapport.store.postgres.buckets import bucket_of
 from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.reader import merged
@@ -59,6 +60,16 @@ def test_a_page_touches_one_shard(place: str, types: int) -> None:
     sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merged("page", types))
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
     assert "Task Count: 1\n" in plan
+
+
+@pytest.mark.parametrize(("selected", "value"), [(None, ""), ("of_links", "'{1}'"), ("of_bounce_codes", "1")])
+def test_a_page_of_a_campaign_activity_takes_no_more_than_itself_from_each_shard(
+    place: str, selected: str | None, value: str
+) -> None:
+    values = ["1", "0::smallint", "'2020-01-01'", "'2030-01-01'", "'x'", "0", "501", value]
+    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selected))
+    plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
+    assert re.search(r"->  Task\n.*\n +->  Limit ", plan), plan
 
 
 def test_recording_one_contact_touches_one_shard(place: str) -> None:

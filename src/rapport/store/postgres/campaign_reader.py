@@ -10,12 +10,13 @@ from rapport.store.links import NO_LINK, digests_of
 from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool
-from rapport.store.postgres.reader import READ_WITHIN
 from rapport.store.statements import read_statements
 from rapport.store.tracking import Known, Place, Statement, TrackingQuery, TrackingRow, as_known_then, unsaid
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
 
+PAGE_WITHIN: Final = 6.0
+"""Seconds for a page. Of a cluster it takes three questions to all shards, the first by new connections to them."""
 SCAN_WITHIN: Final = 12.0
 """Seconds for a page that is selected from more than it has."""
 
@@ -42,7 +43,7 @@ class CampaignReader:
         """The asked for rows; None when there is no such campaign activity."""
         # Every node has some of a campaign activity, so that one which hangs would keep this waiting.
         tried = self._nodes.admit_all()
-        async with self._pool.lend(SCAN_WITHIN if query.is_selective else READ_WITHIN) as connection:
+        async with self._pool.lend(SCAN_WITHIN if query.is_selective else PAGE_WITHIN) as connection:
             campaign_activity = await connection.fetchval(
                 SQL["campaign_activity_key"], account_id, campaign_activity_id
             )
