@@ -31,7 +31,7 @@ def _ids(name: str, most: int, example: str) -> Json:
         "in": "path",
         "description": f"Up to {most} ids, joined by commas.",
         "required": True,
-        "schema": {"type": "string", "minLength": 1},
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$"},
         "example": example,
     }
 
