@@ -51,10 +51,12 @@ def table(measures: list[Measure]) -> str:
     for measure in measures:
         ratio = "" if measure.ratio is None else f"{measure.ratio:.2f} ×"
         kept = {True: "kept", False: "BROKEN", None: ""}[measure.kept]
+        # A bound of zero promises nothing: the row is a mere comparison.
+        promise, kept = ("", "") if measure.promise == "≥ 0 ×" else (measure.promise, kept)
         figure = (
             f"{measure.value:,.0f} {measure.unit}" if measure.value >= 100 else f"{measure.value:.1f} {measure.unit}"
         )
-        rows.append((measure.question, figure, measure.yardstick, ratio, measure.promise, kept))
+        rows.append((measure.question, figure, measure.yardstick, ratio, promise, kept))
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -20,6 +20,10 @@ public class ActivityDetails {
             + "p_contact_open,p_contact_click,p_contact_add,p_contact_update";
 
     public static void main(String[] arguments) throws IOException {
+        if (arguments.length != 1 || System.getenv("TOKEN") == null) {
+            System.err.println("usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) java -cp … ActivityDetails.java CONTACT_ID");
+            System.exit(2);
+        }
         OkHttpClient client = new OkHttpClient();
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         HttpUrl url = HttpUrl.get(System.getenv().getOrDefault("URL", "http://127.0.0.1:8080"))

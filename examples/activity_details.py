@@ -1,6 +1,6 @@
 """What did this contact do? Every page of it, newest first, with nothing but Python.
 
-URL=http://127.0.0.1:8080 TOKEN=$(rapport token) python activity_details.py CONTACT_ID
+usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) python activity_details.py CONTACT_ID
 """
 
 import json
@@ -36,4 +36,7 @@ def main(contact_id: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2 or "TOKEN" not in os.environ:
+        print(f"{__doc__}".strip(), file=sys.stderr)
+        sys.exit(2)
+    main(sys.argv[1])

@@ -4,6 +4,11 @@
 #   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) bash activity_details.sh CONTACT_ID
 set -euo pipefail
 
+if [ $# -ne 1 ] || [ -z "${TOKEN:-}" ]; then
+    echo 'usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) bash activity_details.sh CONTACT_ID' >&2
+    exit 2
+fi
+
 url=${URL:-http://127.0.0.1:8080}
 types=em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards
 types+=,p_contact_open,p_contact_click,p_contact_add,p_contact_update

@@ -81,7 +81,7 @@ def libraries(*, as_text: bool) -> dict[str, Any]:
 
 def _renderers(*, as_text: bool, as_bytes: bool = True) -> list[Processor]:
     if as_text:
-        return [structlog.dev.ConsoleRenderer()]
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     serializer = _json_bytes if as_bytes else _json_text
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=serializer)]
 

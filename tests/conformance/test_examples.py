@@ -47,6 +47,16 @@ def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Ca
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
+    ran = subprocess.run(
+        [*PROGRAMS[name], str(EXAMPLES / name)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.returncode == 2
+    assert "usage: URL=" in ran.stderr
+    assert "CONTACT_ID" in ran.stderr
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_an_example_says_what_went_wrong(name: str, server: Server, caller: Caller) -> None:
     ran = run(name, server, caller.bearer, "nobody/knows me")
     assert ran.returncode == 1

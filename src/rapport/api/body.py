@@ -27,7 +27,9 @@ async def read_lines(request: Request) -> list[bytes | msgspec.Raw]:
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in {NDJSON, JSON}:
-        raise UnsupportedMediaType(f"the Content-Type must be {NDJSON} or {JSON}")
+        raise UnsupportedMediaType(
+            f"the Content-Type must be {NDJSON} or {JSON}; with curl: -H 'Content-Type: {NDJSON}' and --data-binary"
+        )
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise UnsupportedMediaType("the Content-Encoding must be gzip, or none")

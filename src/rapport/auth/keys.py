@@ -43,6 +43,11 @@ class Keys:
                 f"the signing keys are damaged ({problem}): put them back from a backup, or remove them to have new "
                 "ones made, which voids all tokens"
             ) from None
+        if not signing:
+            raise StoreUnavailable(
+                "the signing keys are damaged (there is none): put them back from a backup, or remove them to have new "
+                "ones made, which voids all tokens"
+            )
         self.stored = stored
         self.sealing = keys.sealing
         self.signing = signing[0]

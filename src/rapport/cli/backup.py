@@ -10,7 +10,7 @@ from rapport.settings import Settings
 from rapport.store.engines import opened
 
 
-@click.command()
+@click.command(short_help="Copy the data while servers go on.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @data_option
 def backup(folder: Path, data: str | None) -> None:

@@ -1,5 +1,6 @@
 """What the commands share: the `--data` option, an open store, failures told as sentences."""
 
+import difflib
 import importlib
 import os
 import re
@@ -12,7 +13,7 @@ import click
 from rapport.activity import ID_ALLOWED, is_id
 from rapport.errors import RapportError
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
-from rapport.settings import Settings, settings_from_environment, unknown_variables
+from rapport.settings import Settings, sentences, settings_from_environment, unknown_variables, variable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,6 +39,15 @@ class Commands(click.Group):
         module, _, attribute = self._modules[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; one that there isn't is told with the one that it resembles."""
+        close = [] if args[0] in self._modules else difflib.get_close_matches(args[0], self._modules, 1)
+        if close:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -90,8 +100,11 @@ class Duration(click.ParamType[int]):
 
 def settings_for(**options: str | int | None) -> Settings:
     """The settings of this run; misspelt variables are pointed out."""
+    known = [variable(name) for name in sentences()]
     for name in unknown_variables(os.environ):
-        click.echo(f"rapport: {name} is set, but is no setting: see `docs/settings.md`", err=True)
+        close = difflib.get_close_matches(name, known, 1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        click.echo(f"rapport: {name} is set, but is no setting: see `docs/settings.md`.{meant}", err=True)
     return settings_from_environment(**options)
 
 

@@ -12,7 +12,7 @@ from rapport.store.copying import Copied, copy
 from rapport.store.engines import opened
 
 
-@click.command("copy")
+@click.command("copy", short_help="Copy everything from one store to another.")
 @click.option("--from", "source", required=True, metavar="DATA", help="What to copy: a directory or a PostgreSQL URL.")
 @click.option("--to", "target", required=True, metavar="DATA", help="Where to: an empty one, or an earlier copy.")
 def copy_store(source: str, target: str) -> None:

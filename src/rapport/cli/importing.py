@@ -24,7 +24,7 @@ from rapport.store.protocol import Store
 from rapport.worker import collect_garbage_rarely
 
 
-@click.command("import")
+@click.command("import", short_help="Record the activities in files of NDJSON or CSV.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @data_option
 @account_option
@@ -81,6 +81,9 @@ async def _import_all(settings: Settings, account: str, files: tuple[str, ...]) 
             except UnreadableFile as problem:
                 whole.unreadable += 1
                 click.echo(f"Error: {problem if str(problem).startswith(name) else f'{name}: {problem}'}", err=True)
+                if receipt == Receipt():
+                    # Nothing came of it: a line of zeros would look like an answer.
+                    continue
             where = f"; see {_rejected_file(name)}" if receipt.rejected else ""
             click.echo(f"{name}: {_told(receipt)}{where}")
             whole.add(receipt)

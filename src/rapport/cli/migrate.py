@@ -9,7 +9,7 @@ from rapport.settings import Settings
 from rapport.store.engines import opened
 
 
-@click.command()
+@click.command(short_help="Bring the schema up to date.")
 @data_option
 def migrate(data: str | None) -> None:
     """Bring the schema up to date, and spread the tables over a cluster.

@@ -45,6 +45,9 @@ def serve(data: str | None, host: str | None, port: int | None, workers: int | N
     The page to try the API on is at /schema. Every option is also a variable: RAPPORT_PORT and so on.
     """
     settings = settings_for(data=data, host=host, port=port, workers=workers)
+    cores = os.cpu_count() or 1
+    if settings.workers > cores:
+        click.echo(f"rapport: {settings.workers} workers share {cores} cores: --workers {cores} is enough", err=True)
     run_server(settings, lambda: click.echo(f"Rapport listens on {address(settings)} (Ctrl-C stops it)"))
 
 

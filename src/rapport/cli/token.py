@@ -74,4 +74,6 @@ def _scopes(text: str) -> frozenset[Scope]:
         if name not in known:
             raise click.BadParameter(f"{name!r} is no scope; there are {', '.join(known)}", param_hint="--scope")
         scopes.add(known[name])
+    if not scopes:
+        raise click.BadParameter(f"must name one at least; there are {', '.join(known)}", param_hint="--scope")
     return frozenset(scopes)

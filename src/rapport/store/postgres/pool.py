@@ -65,7 +65,7 @@ class Pool:
             )
         except (PostgresError, *_OF_THE_CONNECTION) as problem:
             raise StoreUnavailable(f"the database can't be reached: {problem}") from problem
-        except (ValueError, InterfaceError) as problem:
+        except (ValueError, OverflowError, InterfaceError) as problem:
             raise StoreUnavailable(f"the database's URL can't be used: {problem}") from problem
 
     async def close(self) -> None:
