@@ -3,10 +3,20 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+
+
+class _Rest(PathConvertor):
+    """Whatever stands there, line breaks too: a malformed id is told as one, not as a route that there is not."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", _Rest())
 
 Handle: TypeAlias = Callable[[Request], Awaitable[Response]]
 

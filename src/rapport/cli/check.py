@@ -17,7 +17,7 @@ from rapport.store.protocol import Counts, Difference
 @data_option
 @click.option("--repair", is_flag=True, help="Put right what differs.")
 def check(data: str | None, *, repair: bool) -> None:
-    """Recount all activities, and compare the counts that reports are read from.
+    """Recount all activities, and compare what was counted.
 
     They change in the transaction that records, so there is nothing to find unless somebody wrote to the database by
     other means. Every difference is a line; with any that was not put right the exit code is 1. Servers may go on:
