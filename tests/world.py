@@ -42,6 +42,11 @@ def tracking(campaign_activity_id: str, report: str = "sends") -> str:
     return f"/v3/reports/email_reports/{campaign_activity_id}/tracking/{report}"
 
 
+def landing_page(campaign_activity_id: str, report: str) -> str:
+    """The path of a report on the landing page."""
+    return f"/v3/reports/landing_pages/campaign_details/{campaign_activity_id}/{report}"
+
+
 class Server:
     """`rapport serve`, as a process of its own."""
 
@@ -161,6 +166,10 @@ class Caller(httpx.Client):
     def walk_tracking(self, campaign_activity_id: str, report: str, query: str) -> Iterator[list[dict[str, Any]]]:
         """The same for a tracking report."""
         yield from self._walk(f"{tracking(campaign_activity_id, report)}?{query}")
+
+    def walk_landing_page(self, campaign_activity_id: str, report: str, query: str) -> Iterator[list[dict[str, Any]]]:
+        """The same for a report on a landing page."""
+        yield from self._walk(f"{landing_page(campaign_activity_id, report)}?{query}")
 
     def _walk(self, href: str) -> Iterator[list[dict[str, Any]]]:
         while href:

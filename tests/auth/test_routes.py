@@ -5,7 +5,8 @@ import pytest
 
 from rapport.api.openapi import description
 from rapport.auth.scope import Role, Scope
-from tests.world import Server, details, line, tracking
+from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS
+from tests.world import Server, details, landing_page, line, tracking
 
 ACTIVITIES = "/track/v1/activities"
 ID = "71600990-908b-11e6-907f-00166bff25"
@@ -28,8 +29,16 @@ GUARDED = {
     ),
     **{
         tracking("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, tracking(ID, report))
-        for report in ("sends", "opens", "clicks", "forwards", "optouts", "bounces")
+        for report in EMAIL_REPORTS
     },
+    **{
+        landing_page("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, landing_page(ID, report))
+        for report in LANDING_PAGE_REPORTS
+    },
+    "/v3/reports/email_reports/{campaign_activity_id}/links": (
+        *(Scope.CAMPAIGN_DATA, True),
+        f"/v3/reports/email_reports/{ID}/links",
+    ),
     "/v3/reports/stats/email_campaigns/{campaign_ids}": (
         *(Scope.CAMPAIGN_DATA, True),
         f"/v3/reports/stats/email_campaigns/{ID}",
@@ -104,7 +113,7 @@ def test_a_campaign_creator_sees_no_reports(server: Server, account: str, path: 
 def test_without_a_token_nothing_else_is_told(server: Server, path: str) -> None:
     """Neither that a parameter is bad nor that nobody is known: 401 comes first, then 403, then 400, then 404."""
     *_, request = GUARDED[path]
-    spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x"
+    spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x&no_clicks=x"
     with httpx.Client(base_url=server.url) as stranger:
         answer = ask(stranger, spoilt)
         assert (answer.status_code, answer.json()["error_key"]) == (401, "unauthorized")

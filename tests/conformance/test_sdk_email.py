@@ -11,14 +11,18 @@ from tests.world import Caller, Server, line
 METHODS = {
     "sends": "get_email_sends_report",
     "opens": "get_email_opens_report",
+    "unique_opens": "get_unique_opens_report",
+    "didnotopens": "get_did_not_opens_report",
     "clicks": "get_clicks_report",
     "forwards": "get_forwards_report",
     "optouts": "get_optouts_report",
     "bounces": "get_bounces_report",
 }
+KINDS = {"unique_opens": "em_opens", "didnotopens": "em_sends"}
 WHO = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
 DETAILS: dict[str, dict[str, str]] = {
     "opens": {"device_type": "mobile"},
+    "unique_opens": {"device_type": "mobile"},
     "clicks": {"device_type": "tablet", "url_id": "17", "link_url": "https://example.com/"},
     "optouts": {"opt_out_reason": "Too many"},
     "bounces": {"bounce_code": "B"},
@@ -32,6 +36,10 @@ def api(server: Server, caller: Caller) -> Iterator[sdk.EmailReportingApi]:
         yield sdk.EmailReportingApi(client)
 
 
+def kind_of(report: str) -> str:
+    return KINDS.get(report, f"em_{report}")
+
+
 def ask(api: sdk.EmailReportingApi, report: str, **parameters: Any) -> Any:  # noqa: ANN401 - the SDK's own
     return getattr(api, METHODS[report])("ca-1", **parameters)
 
@@ -40,7 +48,7 @@ def ask(api: sdk.EmailReportingApi, report: str, **parameters: Any) -> Any:  # n
 def test_every_page_is_parsed(api: sdk.EmailReportingApi, caller: Caller, report: str) -> None:
     details = DETAILS.get(report, {})
     caller.record(
-        *(line(kind=f"em_{report}", time=1_767_225_600_000 + number, **WHO, **details) for number in range(5))
+        *(line(f"c{number}", kind_of(report), 1_767_225_600_000 + number, **WHO, **details) for number in range(5))
     )
     page = ask(api, report, limit="2")
     assert page.links.next.href.startswith(f"/v3/reports/email_reports/ca-1/tracking/{report}?next=")
@@ -52,8 +60,8 @@ def test_every_page_is_parsed(api: sdk.EmailReportingApi, caller: Caller, report
     assert page.links.next is None
     assert len({item.created_time for item in seen}) == len(seen) == 5
     for item in seen:
-        assert (item.contact_id, item.campaign_activity_id) == ("c1", "ca-1")
-        assert item.tracking_activity_type == f"em_{report}"
+        assert item.campaign_activity_id == "ca-1"
+        assert item.tracking_activity_type == {"unique_opens": "em_opens"}.get(report, f"em_{report}")
         assert {field: getattr(item, field) for field in (*WHO, *details)} == {**WHO, **details}
     assert len(ask(api, report).tracking_activities) == 5
 
@@ -63,7 +71,7 @@ def test_an_empty_page_and_one_of_bare_rows(api: sdk.EmailReportingApi, caller: 
     caller.record(line(kind="p_contact_open"))
     empty = ask(api, report)
     assert (empty.tracking_activities, empty.links.next) == ([], None)
-    caller.record(line(kind=f"em_{report}"))
+    caller.record(line(kind=kind_of(report)))
     (item,) = ask(api, report).tracking_activities
     assert (item.email_address, item.first_name, item.deleted_at) == ("", None, None)
 
@@ -78,6 +86,21 @@ def test_the_filters_as_the_sdk_sends_them(api: sdk.EmailReportingApi, caller: C
     for contact_id, url_id in clicks.items():
         (item,) = ask(api, "clicks", url_id=int(url_id)).tracking_activities
         assert item.contact_id == contact_id
+
+
+def test_the_links(api: sdk.EmailReportingApi, caller: Caller) -> None:
+    caller.record(line(kind="em_sends"))
+    assert api.get_campaign_activity_link_report("ca-1").link_click_counts == []
+    caller.record(
+        line("c1", "em_clicks", link_url="https://example.com/a", url_id="7"),
+        line("c2", "em_clicks", link_url="https://example.com/a", url_id="8"),
+        line("c2", "em_clicks", link_url="https://example.com/b"),
+    )
+    report = api.get_campaign_activity_link_report("ca-1", no_clicks=True)
+    assert report.campaign_activity_id == "ca-1"
+    first, second = report.link_click_counts
+    assert (first.link_url, first.url_id, first.unique_clicks) == ("https://example.com/a", "7", 2)
+    assert (second.link_url, second.unique_clicks) == ("https://example.com/b", 1)
 
 
 def test_failures_raise_what_the_sdk_has_for_them(api: sdk.EmailReportingApi, server: Server) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,22 +16,25 @@ BEGIN = 1_767_225_600_000
 
 
 class RollUps(NamedTuple):
-    """By campaign activity, type and contact; by campaign activity, code and contact; by campaign activity and type."""
+    """By campaign activity, type and contact; by it, code and contact; by it and type; and who clicked what in it."""
 
     engagement: dict[Key, tuple[int, int, int]]
     bounced: dict[Key, int]
     stats: dict[Key, tuple[int, int | None, int]]
+    clicked: set[tuple[str, str | None, str | None, str]]
 
 
 def made_up(dice: random.Random, number: int) -> Line:
     """An activity of few contacts and campaign activities, some of them the same event again."""
-    kind = dice.choice(["em_sends", "em_opens", "em_opens", "em_bounces"])
+    kind = dice.choice(["em_sends", "em_opens", "em_clicks", "em_bounces"])
     line: Line = {
         "contact_id": f"c{dice.randrange(40)}",
         "campaign_activity_id": f"m{dice.randrange(3)}",
         "tracking_activity_type": kind,
         "created_time": BEGIN + dice.randrange(5_000),
     }
+    if kind == "em_clicks":
+        line["link_url"] = f"https://example.com/{dice.randrange(3)}"
     if kind == "em_opens":
         line["device_type"] = dice.choice(["computer", "mobile", "tablet", "other"])
     if kind == "em_bounces":
@@ -41,7 +44,7 @@ def made_up(dice: random.Random, number: int) -> Line:
     return line
 
 
-def tallied(recorded: Iterable[Line]) -> RollUps:
+def tallied(recorded: Collection[Line]) -> RollUps:
     """What the roll-ups of these activities have to be."""
     times: dict[Key, list[int]] = defaultdict(list)
     bounced: dict[Key, int] = defaultdict(int)
@@ -66,6 +69,11 @@ def tallied(recorded: Iterable[Line]) -> RollUps:
                 max(time for time, _ in each),
             )
             for key, each in kept.items()
+        },
+        {
+            (line["campaign_activity_id"], line.get("link_url"), line.get("url_id"), line["contact_id"])
+            for line in recorded
+            if line.get("link_url") or line.get("url_id")
         },
     )
 
@@ -100,6 +108,11 @@ def standing(data: str, account: str) -> RollUps:
         " LEFT JOIN device_type ON counted.type <> 3 AND device_type.number = detail"
         f" {of_account} GROUP BY 1, 2, 3",
     )
+    clicked = asked(
+        data,
+        "SELECT campaign_activity_id, link_url, url_id, contact_id FROM clicked_link AS counted"  # noqa: S608
+        f" {_WHERE} {contact} JOIN link ON link.key = counted.link {of_account}",
+    )
     return RollUps(
         {(row[0], row[1], row[2]): (row[3], _instant(row[4]), _instant(row[5])) for row in engagement},
         {(row[0], row[1], row[2]): row[3] for row in bounced},
@@ -107,6 +120,7 @@ def standing(data: str, account: str) -> RollUps:
             (row[0], row[1], row[2]): (int(row[3]), None if row[4] is None else int(row[4]), _instant(row[5]))
             for row in stats
         },
+        {(row[0], row[1], row[2], row[3]) for row in clicked},
     )
 
 
@@ -114,11 +128,11 @@ def in_store(data: str, account: str) -> list[Line]:
     """The account's activities as a person sees them who looks with SQL."""
     rows = asked(
         data,
-        "SELECT contact_id, campaign_activity_id, type, created_time, device_type, bounce_code FROM activity"  # noqa: S608
-        f" WHERE account_id = '{account}'",
+        "SELECT contact_id, campaign_activity_id, type, created_time, device_type, bounce_code, link_url, url_id"  # noqa: S608
+        f" FROM activity WHERE account_id = '{account}'",
     )
     names = ("contact_id", "campaign_activity_id", "tracking_activity_type", "created_time", "device_type")
-    lines = [dict(zip((*names, "bounce_code"), row, strict=True)) for row in rows]
+    lines = [dict(zip((*names, "bounce_code", "link_url", "url_id"), row, strict=True)) for row in rows]
     return [{**line, "created_time": _instant(line["created_time"])} for line in lines]
 
 

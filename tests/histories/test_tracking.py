@@ -11,10 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.histories.recount import milliseconds, recorded
-from tests.world import Server
+from tests.world import Caller, Server
 
 REPORTS = ["sends", "opens", "clicks", "forwards", "optouts", "bounces"]
-OTHER_TYPES = ["p_contact_open", "p_contact_update"]
+LANDING_PAGES = {
+    "p_contact_opens": "p_contact_open",
+    "p_unique_contact_opens": "p_contact_open",
+    "p_unique_contact_clicks": "p_contact_click",
+    "p_unique_contact_adds": "p_contact_add",
+    "p_unique_contact_updates": "p_contact_update",
+}
+CALLED = {
+    "p_contact_open": "p_contact_opens",
+    "p_contact_add": "p_contact_adds",
+    "p_contact_update": "p_contact_updates",
+}
+OTHER_TYPES = sorted(set(LANDING_PAGES.values()))
 # Few instants, so that many activities share one.
 FIRST, LAST = 1_767_225_600_000, 1_767_225_600_006
 CODES = ["B", "D", "F", "S", "V", "X", "Z"]
@@ -22,6 +34,7 @@ LINKS = ["https://a.example", "https://b.example/ü"]
 URL_IDS = ["17", "9223372036854775807"]
 
 Line = dict[str, Any]
+Row = dict[str, str]
 
 
 def maybe(draw: st.DrawFn, line: Line, field: str, values: list[str]) -> None:
@@ -43,9 +56,9 @@ def a_line(draw: st.DrawFn) -> Line:
     maybe(draw, line, "email_address", [f"{time % 3}@example.com"])
     maybe(draw, line, "first_name", [f"F{time % 2}"])
     maybe(draw, line, "last_name", [f"L{time % 4}"])
-    if kind in {"em_opens", "em_clicks"}:
+    if kind in {"em_opens", "em_clicks", *OTHER_TYPES}:
         maybe(draw, line, "device_type", ["computer", "mobile", "tablet", "other"])
-    if kind == "em_clicks":
+    if kind.endswith(("clicks", "click")):
         maybe(draw, line, "link_url", LINKS)
         maybe(draw, line, "url_id", URL_IDS)
     if kind == "em_bounces":
@@ -98,7 +111,7 @@ def row_of(history: list[Line], line: Line) -> dict[str, str]:
         value = line.get(field) or said(history, contact_id, field, time) or said(history, contact_id, field, LAST)
         if value is not None:
             row[field] = value
-    if kind == "em_clicks":
+    if kind.endswith(("clicks", "click")):
         row |= {"url_id": url_id_of(line), "link_url": line.get("link_url", "")}
     if kind == "em_bounces":
         row["bounce_code"] = line.get("bounce_code", "X")
@@ -108,13 +121,22 @@ def row_of(history: list[Line], line: Line) -> dict[str, str]:
     return row | {field: line[field] for field in ("device_type", "opt_out_reason") if field in line}
 
 
+def of_type(history: list[Line], kind: str) -> list[Line]:
+    return [line for line in history if (line["campaign_activity_id"], line["tracking_activity_type"]) == ("m1", kind)]
+
+
 def rows_of(history: list[Line], report: str) -> list[dict[str, str]]:
-    wanted = ("m1", f"em_{report}")
-    return [
-        row_of(history, line)
-        for line in history
-        if (line["campaign_activity_id"], line["tracking_activity_type"]) == wanted
-    ]
+    return [row_of(history, line) for line in of_type(history, f"em_{report}")]
+
+
+def is_of_latest(rows: list[Row], every: list[Row], by: list[str]) -> bool:
+    """Whether there is one row for each that share `by`, and it is one of its latest."""
+    latest: dict[tuple[str, ...], str] = {}
+    for row in every:
+        key = tuple(row[field] for field in by)
+        latest[key] = max(latest.get(key, ""), row["created_time"])
+    found = {tuple(row[field] for field in by): row["created_time"] for row in rows}
+    return found == latest and len(found) == len(rows) and counted(rows) <= counted(every)
 
 
 def counted(rows: list[dict[str, str]]) -> Counter[tuple[tuple[str, str], ...]]:
@@ -157,6 +179,73 @@ def test_every_walk_equals_a_recount_of_every_field(
             # The order is one and the same for every page size, ties included.
             (whole,) = list(caller.walk_tracking("m1", report, "limit=500"))
             assert whole == walked
+
+
+@REAL_SERVER
+@given(history=A_HISTORY, limit=st.integers(1, 5), text=st.sampled_from(["1@EXAMPLE", "f0 l2", "zzz"]))
+def test_lists_of_contacts_equal_a_recount(server: Server, history: list[Line], limit: int, text: str) -> None:
+    """Of opens, clicks and what happens on landing pages only each contact's last; and who has not opened."""
+    known: Line = {"contact_id": "eve", "campaign_activity_id": "m1", "tracking_activity_type": "em_forwards"}
+    history = recorded([*history, {**known, "created_time": FIRST}])
+    with server.caller(f"contacts-{uuid4().hex}") as caller:
+        caller.record(*history)
+
+        def walked(walk: Any) -> list[Row]:  # noqa: ANN401 - the pages of either family
+            pages = list(walk)
+            assert all(len(page) == limit for page in pages[:-1])
+            rows = [row for page in pages for row in page]
+            assert is_newest_first(rows)
+            return rows
+
+        unique_opens = walked(caller.walk_tracking("m1", "unique_opens", f"limit={limit}"))
+        assert is_of_latest(unique_opens, rows_of(history, "opens"), ["contact_id"])
+        answered = {line["contact_id"] for kind in ("em_opens", "em_bounces") for line in of_type(history, kind)}
+        unanswered = [row for row in rows_of(history, "sends") if row["contact_id"] not in answered]
+        unanswered = [{**row, "tracking_activity_type": "em_didnotopens"} for row in unanswered]
+        did_not_open = walked(caller.walk_tracking("m1", "didnotopens", f"limit={limit}"))
+        assert is_of_latest(did_not_open, unanswered, ["contact_id"])
+        for report, kind in LANDING_PAGES.items():
+            every = [
+                {**row_of(history, line), "tracking_activity_type": CALLED.get(kind, kind)}
+                for line in of_type(history, kind)
+            ]
+            rows = walked(caller.walk_landing_page("m1", report, f"limit={limit}"))
+            if report == "p_contact_opens":
+                assert counted(rows) == counted(every)
+            else:
+                by = ["contact_id", "url_id", "link_url"] if kind == "p_contact_click" else ["contact_id"]
+                assert is_of_latest(rows, every, by)
+            filtered = walked(caller.walk_landing_page("m1", report, f"limit={limit}&contacts_filter={text}"))
+            assert filtered == [row for row in rows if text.lower() in called(history, row["contact_id"])]
+        assert walked(caller.walk_landing_page("m1", "p_unique_contact_sms_optins", "")) == []
+        assert_links(caller, history)
+
+
+def called(history: list[Line], contact_id: str) -> str:
+    now = [said(history, contact_id, field, LAST) for field in ("first_name", "last_name", "email_address")]
+    return " ".join(value for value in now if value is not None).lower()
+
+
+def assert_links(caller: Caller, history: list[Line]) -> None:
+    """Links with one address are one, called by one of their ids; each contact is counted once."""
+    clickers: dict[str, set[str]] = {}
+    ids: dict[str, set[str]] = {}
+    for line in history:
+        if line["campaign_activity_id"] == "m1" and ("link_url" in line or "url_id" in line):
+            address = line.get("link_url") or f"id {line['url_id']}"
+            clickers.setdefault(address, set()).add(line["contact_id"])
+            ids.setdefault(address, set()).add(url_id_of(line))
+    for query in ("", "?no_clicks=true"):
+        answer = caller.get(f"/v3/reports/email_reports/m1/links{query}").json()
+        assert answer["campaign_activity_id"] == "m1"
+        links = {link["link_url"] or f"id {link['url_id']}": link for link in answer["link_click_counts"]}
+        assert len(links) == len(answer["link_click_counts"])
+        assert {key: link["unique_clicks"] for key, link in links.items()} == {
+            key: len(contacts) for key, contacts in clickers.items()
+        }
+        assert all(link["url_id"] in ids[key] for key, link in links.items())
+        counts = [link["unique_clicks"] for link in answer["link_click_counts"]]
+        assert counts == sorted(counts, reverse=True)
 
 
 @REAL_SERVER

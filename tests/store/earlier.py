@@ -9,6 +9,7 @@ import asyncpg
 from rapport.store.sqlite.connection import DATABASE
 
 _BROUGHT = (
+    "TABLE clicked_link",
     "INDEX campaign_activity_by_campaign",
     "INDEX contact_by_email_address",
     *("TABLE campaign_activity_stats", "TABLE bounced_contact", "TABLE engagement"),

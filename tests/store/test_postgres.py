@@ -6,14 +6,14 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 import asyncpg
 import httpx
 import pytest
 
-from rapport.activity import ActivityType
+from rapport.activity import Activity, ActivityType
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.sample import sample
 from rapport.settings import Settings
@@ -21,6 +21,7 @@ from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.postgres import campaign_reader, contact_reader, contact_reports
 from rapport.store.postgres.reader import merged
+from rapport.store.tracking import Shown
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.world import Server, line
@@ -46,23 +47,28 @@ def nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
         yield from nodes(child)
 
 
+async def record(place: str, history: Iterable[Activity]) -> None:
+    async with opened(Settings(data=place)) as store:
+        await store.record([batch_of("default", list(history))])
+
+
+async def planned(place: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
+    """The nodes of the plan that is made without regard to the values."""
+    connection = await asyncpg.connect(place)
+    await connection.execute("ANALYZE")
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(f"PREPARE asked ({types}) AS {statement}")
+    told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})")
+    await connection.close()
+    return list(nodes(json.loads(told)[0]["Plan"]))
+
+
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
 def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, types: int) -> None:
-    async def work() -> list[dict[str, object]]:
-        async with opened(Settings(data=place)) as store:
-            await store.record([batch_of("default", list(sample(400, seed=1)))])
-        connection = await asyncpg.connect(place)
-        await connection.execute("ANALYZE")
-        # A generic plan, as a server that runs for long has it.
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
-        await connection.execute(f"PREPARE page ({', '.join(parameters)}) AS {merged('page', types)}")
-        values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE page ({', '.join(values)})")
-        await connection.close()
-        return list(nodes(json.loads(told)[0]["Plan"]))
-
-    plan = asyncio.run(work())
+    asyncio.run(record(place, sample(400, seed=1)))
+    parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
+    values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
+    plan = asyncio.run(planned(place, merged("page", types), ", ".join(parameters), ", ".join(values)))
     scans = [node for node in plan if node.get("Relation Name") == "tracking_activity"]
     assert len(scans) == types
     for scan in scans:
@@ -82,21 +88,9 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, type
     ],
 )
 def test_contacts_are_read_by_an_index(place: str, name: str, types: str, values: str, index: str) -> None:
-    async def work() -> list[dict[str, object]]:
-        async with opened(Settings(data=place)) as store:
-            await store.record([batch_of("default", list(sample(2_000, seed=1)))])
-        connection = await asyncpg.connect(place)
-        await connection.execute("ANALYZE")
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        await connection.execute(f"PREPARE asked ({types}) AS {contact_reader.SQL[name]}")
-        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})")
-        await connection.close()
-        return list(nodes(json.loads(told)[0]["Plan"]))
-
-    assert index in {node.get("Index Name") for node in asyncio.run(work())}
-
-
-TIMES = "'x', '2020-01-01', '2030-01-01'"
+    asyncio.run(record(place, sample(2_000, seed=1)))
+    plan = asyncio.run(planned(place, contact_reader.SQL[name], types, values))
+    assert index in {node.get("Index Name") for node in plan}
 
 
 @pytest.mark.parametrize(
@@ -113,18 +107,9 @@ TIMES = "'x', '2020-01-01', '2030-01-01'"
 def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
     place: str, name: str, types: str, values: str
 ) -> None:
-    async def work() -> list[dict[str, object]]:
-        async with opened(Settings(data=place)) as store:
-            await store.record([batch_of("default", list(sample(400, seed=1)))])
-        connection = await asyncpg.connect(place)
-        await connection.execute("ANALYZE")
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        await connection.execute(f"PREPARE report ({types}) AS {contact_reports.SQL[name]}")
-        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE report ({values})")
-        await connection.close()
-        return list(nodes(json.loads(told)[0]["Plan"]))
-
-    scans = [node for node in asyncio.run(work()) if "contact" in str(node.get("Index Cond"))]
+    asyncio.run(record(place, sample(400, seed=1)))
+    plan = asyncio.run(planned(place, contact_reports.SQL[name], types, values))
+    scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert len(scans) >= 2
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
 
@@ -133,38 +118,49 @@ def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
 A_LARGE_CAMPAIGN_ACTIVITY = """
 INSERT INTO tracking_activity (created_time, identity, campaign_activity, link, type, bounce_code, contact)
 SELECT '2026-01-01'::timestamptz + n * interval '1 s', n, n % 3, n % 20, n % 6, n % 7, decode(md5(n::text), 'hex')
-FROM generate_series(1, 100000) AS numbered (n)
+FROM generate_series(1, 100000) AS numbered (n);
+INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
+SELECT campaign_activity, type, contact, 1, created_time, created_time FROM tracking_activity;
+INSERT INTO account (account_id, created_time) VALUES ('of all', '2026-01-01');
+INSERT INTO contact (key, account, contact_id)
+SELECT contact, (SELECT key FROM account WHERE account_id = 'of all'), encode(contact, 'hex') FROM tracking_activity
 """
 
 
 @pytest.mark.parametrize(
-    ("selected", "more", "value"),
-    [(None, "", ""), ("of_links", ", bigint[]", ", '{1,2}'"), ("of_bounce_codes", ", integer", ", 3")],
+    ("selections", "more", "value"),
+    [
+        ((), "", ""),
+        (("of_links",), ", bigint[]", ", '{1,2}'"),
+        (("of_bounce_codes",), ", integer", ", 3"),
+        (("of_contacts",), ", text", ", 'ada'"),
+        *(((each.value,), "", "") for each in Shown if each is not Shown.EVERY),
+    ],
 )
 def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
-    place: str, selected: str | None, more: str, value: str
+    place: str, selections: tuple[str, ...], more: str, value: str
 ) -> None:
     async def work() -> list[dict[str, object]]:
-        async with opened(Settings(data=place)):
-            pass
+        await record(place, [])
         connection = await asyncpg.connect(place)
         await connection.execute(A_LARGE_CAMPAIGN_ACTIVITY)
-        await connection.execute("ANALYZE")
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
-        await connection.execute(f"PREPARE page ({types}) AS {campaign_reader.page_of(selected)}")
-        values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
-        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE page ({values})")
         await connection.close()
-        return list(nodes(json.loads(told)[0]["Plan"]))
+        types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
+        values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
+        return await planned(place, campaign_reader.page_of(selections), types, values)
 
     plan = asyncio.run(work())
-    assert [node["Node Type"] for node in plan] == ["Limit", "Index Scan"]
-    assert (plan[1]["Index Name"], plan[1]["Scan Direction"]) == ("tracking_activity_by_campaign_activity", "Backward")
-    condition = str(plan[1]["Index Cond"])
+    page = next(node for node in plan if node.get("Index Name") == "tracking_activity_by_campaign_activity")
+    assert page["Scan Direction"] == "Backward"
+    condition = str(page["Index Cond"])
     assert re.search(
         r"campaign_activity = .*type = .*created_time >= .*ROW\(created_time, contact, identity\) <", condition
     )
+    assert not [node for node in plan if "Sort" in str(node["Node Type"]) or "Join" in str(node["Node Type"])]
+    # What each row is compared with is found by a key of its contact.
+    for node in plan:
+        if node is not page and "Scan" in str(node["Node Type"]):
+            assert re.search(r"(contact|key) = chosen\.contact", str(node["Index Cond"]))
 
 
 def test_servers_that_start_together_migrate_once(place: str) -> None:

@@ -18,6 +18,8 @@ TAMPERING = [
     "UPDATE engagement SET first_time = last_time",
     "DELETE FROM engagement WHERE type = 1",
     "UPDATE bounced_contact SET activities = 7",
+    "DELETE FROM clicked_link",
+    "UPDATE clicked_link SET campaign_activity = campaign_activity + 1 WHERE campaign_activity < 2",
     "DELETE FROM bounced_contact",
     "UPDATE campaign_activity_stats SET total = total + 1 WHERE type = 1 AND detail = -1",
     "UPDATE campaign_activity_stats SET contacts = contacts - 1 WHERE type = 3",
@@ -44,6 +46,11 @@ def filled(data: str) -> str:
     return data
 
 
+def in_order(found: list[Difference]) -> list[Difference]:
+    """A cluster tells them in the order in which its nodes answer."""
+    return sorted(found, key=repr)
+
+
 def assert_right(data: str) -> None:
     for account in ("a", "b"):
         assert standing(data, account) == tallied(in_store(data, account))
@@ -59,7 +66,7 @@ def test_what_was_tampered_with_is_found_and_put_right(filled: str, tampering: s
     found = asyncio.run(recounted(filled, repair=False))
     assert found
     assert all(each.stands != each.should for each in found)
-    assert asyncio.run(recounted(filled, repair=True)) == found
+    assert in_order(asyncio.run(recounted(filled, repair=True))) == in_order(found)
     assert asyncio.run(recounted(filled, repair=False)) == []
     assert_right(filled)
 

@@ -47,6 +47,7 @@ def test_contacts_are_spread_evenly_over_the_buckets_and_a_bucket_is_its_own() -
     [
         ("grow_engagement", "engagement_pkey"),
         ("grow_bounced_contact", "bounced_contact_pkey"),
+        ("add_clicked_links", "clicked_link_pkey"),
         ("grow_stats", "campaign_activity_stats_pkey"),
     ],
 )

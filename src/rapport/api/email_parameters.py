@@ -1,17 +1,28 @@
-"""What the reports on e-mails are asked with (contract 3.1)."""
+"""What the reports on e-mails and landing pages are asked with (contract 3.1, 3.7)."""
 
 import re
 from functools import lru_cache
 from typing import Final
 
-from rapport.activity import BOUNCE_CODES, EARLIEST, ActivityType, BounceCode
-from rapport.api.parameters import Query, read_bounds, read_cursor, read_limit, read_one, read_query, read_segments
+from rapport.activity import BOUNCE_CODES, EARLIEST, BounceCode
+from rapport.api.parameters import (
+    Query,
+    read_boolean,
+    read_bounds,
+    read_cursor,
+    read_limit,
+    read_one,
+    read_query,
+    read_segments,
+)
 from rapport.errors import InvalidField
 from rapport.instant import Instant
 from rapport.reporting.email import TrackingRequest, before_all_of
-from rapport.store.tracking import NEWEST
+from rapport.store.tracking import NEWEST, Place
 
 MOST_TRACKING_ROWS: Final = 500
+UNSAID_LANDING_PAGE_ROWS: Final = 50
+LONGEST_FILTER: Final = 255
 
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _INT64: Final = range(-(2**63), 2**63)
@@ -19,8 +30,8 @@ _ALL_CODES: Final = ", ".join(BOUNCE_CODES)
 
 
 @lru_cache(maxsize=512)
-def tracking_or_cursor(query_string: bytes, kind: ActivityType) -> TrackingRequest | str:
-    """What a query asks for: its cursor if it has one, else the first page of what its parameters say (choice 12).
+def tracking_or_cursor(query_string: bytes, report: str) -> TrackingRequest | str:
+    """What a query asks of an e-mail's list: its cursor, else the first page of what its parameters say (choice 12).
 
     Raises InvalidField.
     """
@@ -28,14 +39,54 @@ def tracking_or_cursor(query_string: bytes, kind: ActivityType) -> TrackingReque
     cursor = read_cursor(query)
     if cursor is not None:
         return cursor
-    created_after, created_before = read_bounds(query)
+    not_before, behind = _within(query)
     return TrackingRequest(
         limit=read_limit(query, MOST_TRACKING_ROWS),
-        not_before=EARLIEST if created_after is None else created_after,
-        behind=NEWEST if created_before is None else before_all_of(Instant(created_before + 1)),
-        url_id=_url_id(query) if kind is ActivityType.EM_CLICKS else None,
-        bounce_codes=_bounce_codes(query) if kind is ActivityType.EM_BOUNCES else (),
+        not_before=not_before,
+        behind=behind,
+        url_id=_url_id(query) if report == "clicks" else None,
+        bounce_codes=_bounce_codes(query) if report == "bounces" else (),
     )
+
+
+@lru_cache(maxsize=512)
+def landing_page_or_cursor(query_string: bytes) -> TrackingRequest | str:
+    """The same of a landing page's list. Raises InvalidField."""
+    query = read_query(query_string)
+    cursor = read_cursor(query)
+    if cursor is not None:
+        return cursor
+    not_before, behind = _within(query)
+    return TrackingRequest(
+        limit=read_limit(query, MOST_TRACKING_ROWS, UNSAID_LANDING_PAGE_ROWS),
+        not_before=not_before,
+        behind=behind,
+        contacts_filter=_contacts_filter(query),
+    )
+
+
+def wants_links_without_clicks(query_string: bytes) -> bool:
+    """Whether the links that nobody clicked are asked for as well (contract 3.3). Raises InvalidField."""
+    return read_boolean(read_query(query_string), "no_clicks", default=False)
+
+
+def _within(query: Query) -> tuple[Instant, Place]:
+    created_after, created_before = read_bounds(query)
+    return (
+        EARLIEST if created_after is None else created_after,
+        NEWEST if created_before is None else before_all_of(Instant(created_before + 1)),
+    )
+
+
+def _contacts_filter(query: Query) -> str | None:
+    text = read_one(query, "contacts_filter")
+    if not text:
+        return None
+    if len(text) > LONGEST_FILTER or not text.isprintable():
+        raise InvalidField(
+            "contacts_filter", text, f"must be at most {LONGEST_FILTER} characters without control characters"
+        )
+    return text
 
 
 def _url_id(query: Query) -> str | None:

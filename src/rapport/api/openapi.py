@@ -14,6 +14,7 @@ from rapport.api.descriptions import (
     contact_reports,
     contacts,
     email_reports,
+    landing_pages,
     operating,
     recording,
 )
@@ -25,12 +26,22 @@ from rapport.api.v3.account import AccountSummary, UserPrivilege
 from rapport.api.wire import Id, TrackingActivitiesPage
 from rapport.api.wire_contacts import ContactsPage
 from rapport.api.wire_email import EMAIL_PAGES
+from rapport.api.wire_landing_pages import LANDING_PAGE_PAGES
 from rapport.api.wire_stats import BulkEmailCampaignSummariesPage, StatsPage
 from rapport.api.wire_summary import ContactCampaignActivitiesSummary, ContactOpenAndClickRates
 from rapport.auth.scope import Scope
 from rapport.recording.lines import LINE_SCHEMA
 
-_FAMILIES: Final = (contact_reports, email_reports, campaign_stats, contacts, account, recording, operating)
+_FAMILIES: Final = (
+    contact_reports,
+    email_reports,
+    landing_pages,
+    campaign_stats,
+    contacts,
+    account,
+    recording,
+    operating,
+)
 
 _SHAPES: Final = (
     TrackingActivitiesPage,
@@ -42,6 +53,7 @@ _SHAPES: Final = (
     AccountSummary,
     UserPrivilege,
     *EMAIL_PAGES,
+    *LANDING_PAGE_PAGES,
     Receipt,
     ErrorBody,
 )

@@ -1,16 +1,16 @@
 """The shapes of the reports on e-mails (contract 3.2), and the only place that makes their JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, ActivityType, BounceCode, DeviceType
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, BounceCode, DeviceType
 from rapport.api.wire import Id, Links, NextLink, Time
 from rapport.instant import iso
 from rapport.reporting.email import TrackingPage
-from rapport.store.links import url_id_of
+from rapport.store.links import LinkClicks, url_id_of
 from rapport.store.tracking import TrackingRow
 
 DeviceName: TypeAlias = Annotated[
@@ -37,7 +37,7 @@ class ContactActivity(msgspec.Struct, kw_only=True):
 
     contact_id: Id
     campaign_activity_id: Id
-    tracking_activity_type: Annotated[str, Meta(extra_json_schema={"enum": list(TYPE_NAMES)})]
+    tracking_activity_type: Annotated[str, Meta(examples=["em_sends"])]
     email_address: Annotated[str, Meta(description="As it was at the time; empty where none was ever told.")]
     first_name: str | UnsetType = UNSET
     last_name: str | UnsetType = UNSET
@@ -52,6 +52,10 @@ class OpensTrackingActivity(ContactActivity, kw_only=True):
     """A contact opened it."""
 
     device_type: DeviceName | UnsetType = UNSET
+
+
+class DidNotOpensTrackingActivity(ContactActivity, kw_only=True):
+    """A contact that it was sent to, at that time, has not opened it."""
 
 
 class ClicksTrackingActivity(ContactActivity, kw_only=True):
@@ -93,6 +97,13 @@ class OpensPage(msgspec.Struct):
     links: Links = msgspec.field(name="_links")
 
 
+class DidNotOpensPage(msgspec.Struct):
+    """A page of contacts that have not opened it, by the last time that it was sent to them, newest first."""
+
+    tracking_activities: list[DidNotOpensTrackingActivity]
+    links: Links = msgspec.field(name="_links")
+
+
 class ClicksPage(msgspec.Struct):
     """A page of clicks, newest first."""
 
@@ -121,20 +132,50 @@ class BouncesPage(msgspec.Struct):
     links: Links = msgspec.field(name="_links")
 
 
-EMAIL_PAGES: Final = (SendsPage, OpensPage, ClicksPage, ForwardsPage, OptoutsPage, BouncesPage)
+class LinkClickCount(msgspec.Struct):
+    """A link: all that have the same address are one."""
+
+    link_url: Annotated[str, Meta(description="Empty where it isn't known.")]
+    url_id: UrlId
+    unique_clicks: Annotated[int, Meta(ge=0, description="How many contacts clicked it.")]
 
 
-def tracking_page(campaign_activity_id: str, kind: ActivityType, page: TrackingPage, *, next_href: str | None) -> bytes:
-    """The JSON of the page of that type; `next_href` is None on the last page."""
-    shape, item = _SHAPES[kind]
-    type_name = TYPE_NAMES[kind]
+class LinksPage(msgspec.Struct):
+    """The links of an e-mail, that which most contacts clicked first."""
+
+    campaign_activity_id: Id
+    link_click_counts: list[LinkClickCount]
+
+
+EMAIL_PAGES: Final = (
+    SendsPage,
+    OpensPage,
+    DidNotOpensPage,
+    ClicksPage,
+    ForwardsPage,
+    OptoutsPage,
+    BouncesPage,
+    LinksPage,
+)
+
+
+def links_page(campaign_activity_id: str, found: Sequence[LinkClicks]) -> bytes:
+    """The JSON of the links."""
+    counts = [LinkClickCount(link.link_url or "", link.url_id, link.unique_clicks) for link in found]
+    return msgspec.json.encode(LinksPage(campaign_activity_id, counts))
+
+
+def tracking_page(campaign_activity_id: str, report: str, page: TrackingPage, *, next_href: str | None) -> bytes:
+    """The JSON of the page of that report; `next_href` is None on the last page."""
+    type_name, shape, item = _SHAPES[report]
     links = Links() if next_href is None else Links(NextLink(next_href))
     return msgspec.json.encode(
-        shape([item(row, _common(campaign_activity_id, type_name, row)) for row in page.rows], links)
+        shape([item(row, common_columns(campaign_activity_id, type_name, row)) for row in page.rows], links)
     )
 
 
-def _common(campaign_activity_id: str, type_name: str, row: TrackingRow) -> dict[str, Any]:
+def common_columns(campaign_activity_id: str, type_name: str, row: TrackingRow) -> dict[str, Any]:
+    """What the rows of all lists have (contract 3.2)."""
     email_address, first_name, last_name = row.then
     return {
         "contact_id": row.contact_id,
@@ -151,8 +192,15 @@ def _known(value: str | None) -> str | UnsetType:
     return UNSET if value is None else value
 
 
-def _device(row: TrackingRow) -> str | UnsetType:
+def device_of(row: TrackingRow) -> str | UnsetType:
+    """On what it was done, where that is known."""
     return UNSET if row.device_type is None else _DEVICES[row.device_type]
+
+
+def link_columns(row: TrackingRow) -> dict[str, Any]:
+    """What the rows of clicks have besides."""
+    url_id = url_id_of(row.link_url) if row.url_id is None else row.url_id
+    return {"device_type": device_of(row), "url_id": url_id, "link_url": row.link_url or ""}
 
 
 def _send(_row: TrackingRow, common: dict[str, Any]) -> SendsTrackingActivity:
@@ -160,12 +208,15 @@ def _send(_row: TrackingRow, common: dict[str, Any]) -> SendsTrackingActivity:
 
 
 def _open(row: TrackingRow, common: dict[str, Any]) -> OpensTrackingActivity:
-    return OpensTrackingActivity(**common, device_type=_device(row))
+    return OpensTrackingActivity(**common, device_type=device_of(row))
+
+
+def _did_not_open(_row: TrackingRow, common: dict[str, Any]) -> DidNotOpensTrackingActivity:
+    return DidNotOpensTrackingActivity(**common)
 
 
 def _click(row: TrackingRow, common: dict[str, Any]) -> ClicksTrackingActivity:
-    url_id = url_id_of(row.link_url) if row.url_id is None else row.url_id
-    return ClicksTrackingActivity(**common, device_type=_device(row), url_id=url_id, link_url=row.link_url or "")
+    return ClicksTrackingActivity(**common, **link_columns(row))
 
 
 def _forward(_row: TrackingRow, common: dict[str, Any]) -> ForwardsTrackingActivity:
@@ -182,13 +233,13 @@ def _bounce(row: TrackingRow, common: dict[str, Any]) -> BouncesTrackingActivity
     return BouncesTrackingActivity(**common, bounce_code=code.name, current_email_address=current)
 
 
-_SHAPES: Final[
-    dict[ActivityType, tuple[Callable[[list[Any], Links], msgspec.Struct], Callable[..., msgspec.Struct]]]
-] = {
-    ActivityType.EM_SENDS: (SendsPage, _send),
-    ActivityType.EM_OPENS: (OpensPage, _open),
-    ActivityType.EM_CLICKS: (ClicksPage, _click),
-    ActivityType.EM_FORWARDS: (ForwardsPage, _forward),
-    ActivityType.EM_OPTOUTS: (OptoutsPage, _optout),
-    ActivityType.EM_BOUNCES: (BouncesPage, _bounce),
+_SHAPES: Final[dict[str, tuple[str, Callable[[list[Any], Links], msgspec.Struct], Callable[..., msgspec.Struct]]]] = {
+    "sends": ("em_sends", SendsPage, _send),
+    "opens": ("em_opens", OpensPage, _open),
+    "unique_opens": ("em_opens", OpensPage, _open),
+    "didnotopens": ("em_didnotopens", DidNotOpensPage, _did_not_open),
+    "clicks": ("em_clicks", ClicksPage, _click),
+    "forwards": ("em_forwards", ForwardsPage, _forward),
+    "optouts": ("em_optouts", OptoutsPage, _optout),
+    "bounces": ("em_bounces", BouncesPage, _bounce),
 }

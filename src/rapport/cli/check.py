@@ -51,6 +51,8 @@ def told(difference: Difference) -> str:
     of = [TYPE_NAMES[difference.type]]
     if difference.detail is not None:
         of.append(_detail(difference.type, difference.detail))
+    if difference.url_id is not None:
+        of.append(f"link {difference.url_id}")
     if difference.contact_id is not None:
         of.append(f"contact {difference.contact_id}")
     where = f"{difference.account_id} {difference.campaign_activity_id} {' '.join(of)}"

@@ -1,6 +1,7 @@
-"""Who did what with this e-mail? The reports on one campaign activity."""
+"""Who did what with this e-mail, or on this landing page? The reports on one campaign activity."""
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -8,18 +9,51 @@ from msgspec.structs import replace
 from rapport.activity import ActivityType, BounceCode
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import Instant
+from rapport.store.links import LinkClicks
 from rapport.store.protocol import Store
-from rapport.store.tracking import Place, TrackingQuery, TrackingRow
+from rapport.store.tracking import Place, Shown, TrackingQuery, TrackingRow
+
+
+class TrackingReport(NamedTuple):
+    """A list of what contacts did: the type of its activities, and which of them it shows."""
+
+    type: ActivityType
+    shown: Shown = Shown.EVERY
+
+
+EMAIL_REPORTS: Final = {
+    "sends": TrackingReport(ActivityType.EM_SENDS),
+    "opens": TrackingReport(ActivityType.EM_OPENS),
+    "unique_opens": TrackingReport(ActivityType.EM_OPENS, Shown.LAST_OF_CONTACT),
+    "didnotopens": TrackingReport(ActivityType.EM_SENDS, Shown.UNANSWERED),
+    "clicks": TrackingReport(ActivityType.EM_CLICKS),
+    "forwards": TrackingReport(ActivityType.EM_FORWARDS),
+    "optouts": TrackingReport(ActivityType.EM_OPTOUTS),
+    "bounces": TrackingReport(ActivityType.EM_BOUNCES),
+}
+"""The lists of an e-mail, by the last segment of their paths (contract 3.1)."""
+
+LANDING_PAGE_REPORTS: Final = {
+    "p_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN),
+    "p_unique_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN, Shown.LAST_OF_CONTACT),
+    "p_unique_contact_clicks": TrackingReport(ActivityType.P_CONTACT_CLICK, Shown.LAST_OF_CONTACT_AND_LINK),
+    "p_unique_contact_adds": TrackingReport(ActivityType.P_CONTACT_ADD, Shown.LAST_OF_CONTACT),
+    "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, Shown.LAST_OF_CONTACT),
+    "p_unique_contact_sms_optins": None,
+}
+"""The lists of a landing page, by the last segment of their paths (contract 3.7). None is one of which nothing is
+recorded."""
 
 
 class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page: all that the cursor of the next one carries. The type is its path's (contract 1.5, 3.1)."""
+    """Which page: all that the cursor of the next one carries. The report is its path's (contract 1.5, 3.1, 3.7)."""
 
     limit: int
     not_before: Instant
     behind: Place
     url_id: str | None = None
     bounce_codes: tuple[BounceCode, ...] = ()
+    contacts_filter: str | None = None
 
 
 class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,23 +69,29 @@ def before_all_of(instant: Instant) -> Place:
 
 
 async def tracking(
-    store: Store, account_id: str, campaign_activity_id: str, kind: ActivityType, request: TrackingRequest
+    store: Store, account_id: str, campaign_activity_id: str, report: TrackingReport | None, request: TrackingRequest
 ) -> TrackingPage:
-    """A page of what contacts did with the campaign activity, one row an activity, newest first (contract 3.2).
+    """A page of what contacts did with the campaign activity, newest first (contract 3.2, 3.7).
 
     Raises UnknownCampaignActivity for one that the account doesn't have.
     """
+    if report is None:
+        if not await store.counters_of_campaign_activities(account_id, [campaign_activity_id]):
+            raise UnknownCampaignActivity(campaign_activity_id)
+        return TrackingPage(rows=(), next=None)
     rows = await store.tracking(
         account_id,
         campaign_activity_id,
         TrackingQuery(
-            type=kind,
+            type=report.type,
+            shown=report.shown,
             behind=request.behind,
             not_before=request.not_before,
             # One more than a page: whether there is a next one.
             limit=request.limit + 1,
             url_id=request.url_id,
             bounce_codes=request.bounce_codes,
+            contacts_filter=request.contacts_filter,
         ),
     )
     if rows is None:
@@ -62,3 +102,15 @@ async def tracking(
         last = shown[-1]
         following = replace(request, behind=Place(last.created_time, last.contact_id, last.identity))
     return TrackingPage(rows=shown, next=following)
+
+
+async def links(store: Store, account_id: str, campaign_activity_id: str, *, no_clicks: bool) -> list[LinkClicks]:
+    """The links of the campaign activity, that which most contacts clicked first (contract 3.3).
+
+    Those that nobody clicked only with `no_clicks` (choice 23). Raises UnknownCampaignActivity.
+    """
+    found = await store.links(account_id, campaign_activity_id)
+    if found is None:
+        raise UnknownCampaignActivity(campaign_activity_id)
+    shown = [link for link in found if no_clicks or link.unique_clicks]
+    return sorted(shown, key=lambda link: -link.unique_clicks)

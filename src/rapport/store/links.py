@@ -1,8 +1,12 @@
-"""What a link is called by its digest. Stored, and told to clients: never change it."""
+"""What links are called, and which of them are one for a report.
 
+A digest is stored, and told to clients: never change it.
+"""
+
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 _LINKS: Final = b"rapport/link"
 _BYTES: Final = 16
@@ -44,3 +48,45 @@ def digests_of(url_id: str) -> tuple[bytes, bytes]:
     least, greatest = (number << 1).to_bytes(_OF_THE_ID), (number << 1 | 1).to_bytes(_OF_THE_ID)
     rest = _BYTES - _OF_THE_ID
     return least + bytes(rest), greatest + b"\xff" * rest
+
+
+class LinkClicks(NamedTuple):
+    """A link of a campaign activity, and how many contacts clicked it."""
+
+    link_url: str | None
+    url_id: str
+    unique_clicks: int
+
+
+class MergedLink(NamedTuple):
+    """The links of a campaign activity that have the same address: the first of them names it (contract 3.3)."""
+
+    keys: list[int]
+    link_url: str | None
+    url_id: str
+
+    @property
+    def key(self) -> int:
+        """The first."""
+        return self.keys[0]
+
+    @property
+    def is_several(self) -> bool:
+        """Whether who clicked two of them would be counted twice."""
+        return len(self.keys) > 1
+
+    def clicked_by(self, contacts: int) -> LinkClicks:
+        """The link as a report has it."""
+        return LinkClicks(self.link_url, self.url_id, contacts)
+
+
+def merged_links(links: Iterable[tuple[int, str | None, str | None]]) -> list[MergedLink]:
+    """The links, given as key, link_url and own url_id, in the order of their coming; what has no address by its id."""
+    merged: dict[tuple[str | None, str | None], MergedLink] = {}
+    for key, link_url, own in sorted(links):
+        address = (link_url, None) if link_url is not None else (None, own)
+        if address in merged:
+            merged[address].keys.append(key)
+        else:
+            merged[address] = MergedLink([key], link_url, url_id_of(link_url) if own is None else own)
+    return list(merged.values())

@@ -14,6 +14,7 @@ from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.links import LinkClicks
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
 
@@ -121,7 +122,8 @@ Counts: TypeAlias = tuple[int | None, ...]
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a roll-up that isn't what a recount of the activities gives; None is no row.
 
-    It counts the activities of a type: all, or those of a contact, of a device or bounce code, or of both.
+    It counts the activities of a type: all, or those of a contact, of a device or bounce code, or of both; of a contact
+    and a link it is there or not.
     """
 
     account_id: str
@@ -129,6 +131,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     type: ActivityType
     contact_id: str | None = None
     detail: int | None = None
+    url_id: str | None = None
     stands: Counts | None
     should: Counts | None
 
@@ -187,6 +190,9 @@ class Store(Protocol):
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery
     ) -> list[TrackingRow] | None:
         """The asked for activities of the campaign activity; None when the account has no such campaign activity."""
+
+    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+        """The links of the campaign activity, one for each address; None when there is no such campaign activity."""
 
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]

@@ -27,6 +27,11 @@ class Recounted(NamedTuple):
         stands, should = _row(row[2:3]), _row(row[3:4])
         return self._difference(ActivityType.EM_BOUNCES, stands, should, contact_id=contact_id, detail=row[0])
 
+    def clicked_link(self, contact_id: str, url_id: str, row: Sequence[Any]) -> Difference:
+        """The difference that a row of `differing_clicked_link` tells."""
+        stands, should = _row(row[2:3]), _row(row[3:4])
+        return self._difference(ActivityType.EM_CLICKS, stands, should, contact_id=contact_id, url_id=url_id)
+
     def stats(self, stands: Stats, should: Stats) -> Iterator[Difference]:
         """The differences of the totals."""
         for kind, detail in sorted({*stands, *should}):
@@ -43,6 +48,7 @@ class Recounted(NamedTuple):
         *,
         contact_id: str | None = None,
         detail: int | None = None,
+        url_id: str | None = None,
     ) -> Difference:
         return Difference(
             account_id=self.account_id,
@@ -50,6 +56,7 @@ class Recounted(NamedTuple):
             type=kind,
             contact_id=contact_id,
             detail=detail,
+            url_id=url_id,
             stands=stands,
             should=should,
         )

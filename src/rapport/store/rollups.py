@@ -43,12 +43,13 @@ class RollUps(Generic[Contact]):
     def __init__(self) -> None:
         self._engagement: dict[tuple[int, int, Contact], tuple[int, int, int]] = {}
         self._bounced: dict[tuple[int, int, Contact], int] = {}
+        self._clicked: set[tuple[int, int, Contact]] = set()
         self._details: dict[tuple[int, int, int], _Counts] = {}
 
-    def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None]]) -> None:
-        """Count them: campaign_activity, type, contact, created_time, device_type and bounce_code of each."""
+    def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
+        """Count them: campaign_activity, type, contact, created_time, device_type, bounce_code and link of each."""
         engagement = self._engagement
-        for campaign_activity, kind, contact, time, device_type, bounce_code in added:
+        for campaign_activity, kind, contact, time, device_type, bounce_code, link in added:
             key = campaign_activity, kind, contact
             known = engagement.get(key)
             if known is None:
@@ -56,6 +57,8 @@ class RollUps(Generic[Contact]):
             else:
                 activities, first_time, last_time = known
                 engagement[key] = activities + 1, min(first_time, time), max(last_time, time)
+            if link is not None:
+                self._clicked.add((campaign_activity, link, contact))
             if device_type is not None:
                 self._detail(campaign_activity, kind, device_type).add(1, time)
             elif bounce_code is not None:
@@ -82,6 +85,10 @@ class RollUps(Generic[Contact]):
             (campaign_activity, bounce_code, contact, activities)
             for (campaign_activity, bounce_code, contact), activities in sorted(self._bounced.items())
         ]
+
+    def clicked_links(self) -> list[tuple[int, int, Contact]]:
+        """campaign_activity, link, contact: in the order of the key."""
+        return sorted(self._clicked)
 
     def stats(
         self, known: Collection[tuple[int, int, Contact]], known_bounced: Collection[tuple[int, int, Contact]]

@@ -3,6 +3,7 @@
 Pure; the same for every engine.
 """
 
+import enum
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +28,22 @@ NEWEST: Final = Place(2**63 - 1, "", -(2**63))
 """Where they begin."""
 
 
+class Shown(enum.Enum):
+    """Which activities of a type are shown. Of a contact's last one there is one row, however many share its time."""
+
+    EVERY = "every"
+    LAST_OF_CONTACT = "last_of_contact"
+    LAST_OF_CONTACT_AND_LINK = "last_of_contact_and_link"
+    UNANSWERED = "unanswered"
+    """A contact's last one, if the contact neither opened the e-mail nor did it come back."""
+
+
 class TrackingQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest `limit` activities of one type behind a place: of all links or one, of all bounce codes or some."""
+    """The newest `limit` activities of one type behind a place: of all links or one, of all bounce codes or some.
+
+    With a contacts_filter only of contacts whose name or address, as known now, has it in it; upper and lower case are
+    the same, as far as they are ASCII.
+    """
 
     type: ActivityType
     behind: Place
@@ -36,16 +51,43 @@ class TrackingQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     url_id: str | None = None
     bounce_codes: Sequence[BounceCode] = ()
+    shown: Shown = Shown.EVERY
+    contacts_filter: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.url_id is not None) + bool(self.bounce_codes) + (self.contacts_filter is not None) > 1:
+            raise ValueError("a page is selected by one of url_id, bounce_codes and contacts_filter")
 
     @property
     def is_selective(self) -> bool:
         """Whether more has to be looked at than is answered."""
-        return self.url_id is not None or bool(self.bounce_codes)
+        return bool(self.selections)
+
+    @property
+    def selections(self) -> tuple[str, ...]:
+        """What is selected by: the names of the statements' parts."""
+        wanted = {
+            self.shown.value: self.shown is not Shown.EVERY,
+            "of_links": self.url_id is not None,
+            "of_bounce_codes": bool(self.bounce_codes),
+            "of_contacts": self.contacts_filter is not None,
+        }
+        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+    @property
+    def filter_text(self) -> str | None:
+        """The contacts_filter in lower case, as the database will have what it looks into."""
+        return None if self.contacts_filter is None else self.contacts_filter.encode().lower().decode()
 
     @property
     def bounce_bits(self) -> int:
         """The wanted bounce codes, a bit each."""
         return sum(1 << code for code in set(self.bounce_codes))
+
+
+def selecting(parts: Mapping[str, str], selections: Sequence[str]) -> str:
+    """The conditions of a page, out of the parts that an engine has for them."""
+    return "\n".join(parts[name] for name in selections)
 
 
 class Known(NamedTuple):

@@ -16,11 +16,11 @@ from rapport.api.descriptions.parts import (
     time_parameter,
 )
 from rapport.api.email_parameters import MOST_TRACKING_ROWS
-from rapport.api.v3.email_reports import TRACKING
+from rapport.api.v3.email_reports import LINKS, TRACKING
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField, StoreUnavailable, UnknownCampaignActivity
 
-_CAMPAIGN_ACTIVITY: Final[Json] = {
+CAMPAIGN_ACTIVITY: Final[Json] = {
     "name": "campaign_activity_id",
     "in": "path",
     "description": "The campaign activity.",
@@ -29,12 +29,22 @@ _CAMPAIGN_ACTIVITY: Final[Json] = {
     "example": EXAMPLE_CAMPAIGN_ACTIVITY,
 }
 
-_PAGING: Final = (
-    limit_parameter(MOST_TRACKING_ROWS, "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$"),
+MOST_500: Final = "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$"
+
+BOUNDS: Final = (
     time_parameter("created_after", "Only what happened then or later. Rapport's own, the vendor has none."),
     time_parameter("created_before", "Only what happened then or earlier. Rapport's own, the vendor has none."),
-    NEXT_PARAMETER,
 )
+
+_PAGING: Final = (limit_parameter(MOST_TRACKING_ROWS, MOST_500), *BOUNDS, NEXT_PARAMETER)
+
+_NO_CLICKS: Final[Json] = {
+    "name": "no_clicks",
+    "in": "query",
+    "description": "Whether to list the links as well that nobody clicked.",
+    "required": False,
+    "schema": {"type": "boolean", "default": False},
+}
 
 _URL_ID: Final[Json] = {
     "name": "url_id",
@@ -61,15 +71,26 @@ def _path(report: str) -> str:
     return TRACKING[report].replace("{campaign_activity_id:path}", EXAMPLE_CAMPAIGN_ACTIVITY)
 
 
+_EACH: Final = "One item each, newest first"
+
+
 def _tracking(
-    report: str, operation: str, summary: str, *, own: tuple[Json, ...] = (), fields: Json | None = None
+    report: str,
+    operation: str,
+    summary: str,
+    *,
+    shape: str,
+    kind: str | None = None,
+    own: tuple[Json, ...] = (),
+    fields: Json | None = None,
+    items: str = _EACH,
 ) -> Json:
     example = {
         "tracking_activities": [
             {
                 "contact_id": EXAMPLE_CONTACT,
                 "campaign_activity_id": EXAMPLE_CAMPAIGN_ACTIVITY,
-                "tracking_activity_type": f"em_{report}",
+                "tracking_activity_type": kind or f"em_{report}",
                 "email_address": "ada@example.com",
                 "first_name": "Ada",
                 "last_name": "Lovelace",
@@ -85,11 +106,11 @@ def _tracking(
         "tags": ["Email Reporting"],
         "operationId": operation,
         "summary": summary,
-        "description": "One item each, newest first, with the address and the names as they were at the time. Follow "
+        "description": f"{items}, with the address and the names as they were at the time. Follow "
         "`_links.next.href` until the answer has none: what comes in meanwhile neither repeats nor hides anything.",
-        "parameters": [_CAMPAIGN_ACTIVITY, *own, *_PAGING],
+        "parameters": [CAMPAIGN_ACTIVITY, *own, *_PAGING],
         "responses": {
-            "200": answer("A page.", schema(f"{report.capitalize()}Page"), example),
+            "200": answer("A page.", schema(shape), example),
             **problems(InvalidField, *AUTHORISED, UnknownCampaignActivity, StoreUnavailable, path=TRACKING[report]),
         },
         "security": [{"token": [Scope.CAMPAIGN_DATA.value]}],
@@ -101,21 +122,76 @@ _DEVICE: Final = {"device_type": "mobile"}
 _LINK: Final = {"url_id": "105", "link_url": "https://shop.example.com/spring"}
 _BOUNCE: Final = {"bounce_code": "B", "current_email_address": "ada@example.org"}
 
+_LAST_OF_CONTACT: Final = "One item for each contact, its last one, newest first"
+
 _OPERATIONS: Final = {
-    "sends": _tracking("sends", "getEmailSendsReport", "To whom was this e-mail sent?"),
-    "opens": _tracking("opens", "getEmailOpensReport", "Who opened this e-mail?", fields=_DEVICE),
-    "clicks": _tracking(
-        "clicks", "getClicksReport", "Who clicked what in this e-mail?", own=(_URL_ID,), fields={**_DEVICE, **_LINK}
+    "sends": _tracking("sends", "getEmailSendsReport", "To whom was this e-mail sent?", shape="SendsPage"),
+    "opens": _tracking("opens", "getEmailOpensReport", "Who opened this e-mail?", shape="OpensPage", fields=_DEVICE),
+    "unique_opens": _tracking(
+        "unique_opens",
+        "getUniqueOpensReport",
+        "Which contacts opened this e-mail?",
+        shape="OpensPage",
+        kind="em_opens",
+        fields=_DEVICE,
+        items=_LAST_OF_CONTACT,
     ),
-    "forwards": _tracking("forwards", "getForwardsReport", "Who forwarded this e-mail?"),
+    "didnotopens": _tracking(
+        "didnotopens",
+        "getDidNotOpensReport",
+        "Which contacts has this e-mail reached, and they have not opened it?",
+        shape="DidNotOpensPage",
+        items="One item for each contact, with the last time that it was sent to it, newest first; without those to "
+        "whom it couldn't be sent (bounces)",
+    ),
+    "clicks": _tracking(
+        "clicks",
+        "getClicksReport",
+        "Who clicked what in this e-mail?",
+        shape="ClicksPage",
+        own=(_URL_ID,),
+        fields={**_DEVICE, **_LINK},
+    ),
+    "forwards": _tracking("forwards", "getForwardsReport", "Who forwarded this e-mail?", shape="ForwardsPage"),
     "optouts": _tracking(
-        "optouts", "getOptoutsReport", "Who opted out by this e-mail?", fields={"opt_out_reason": "Too many e-mails"}
+        "optouts",
+        "getOptoutsReport",
+        "Who opted out by this e-mail?",
+        shape="OptoutsPage",
+        fields={"opt_out_reason": "Too many e-mails"},
     ),
     "bounces": _tracking(
-        "bounces", "getBouncesReport", "To whom could this e-mail not be sent?", own=(_BOUNCE_CODE,), fields=_BOUNCE
+        "bounces",
+        "getBouncesReport",
+        "To whom could this e-mail not be sent?",
+        shape="BouncesPage",
+        own=(_BOUNCE_CODE,),
+        fields=_BOUNCE,
     ),
 }
 
+_LINKS_OPERATION: Final = {
+    "tags": ["Email Reporting"],
+    "operationId": "getCampaignActivityLinkReport",
+    "summary": "Which links of this e-mail were clicked, and by how many contacts?",
+    "description": "All of them, that which most contacts clicked first. Links with the same address are one.",
+    "parameters": [CAMPAIGN_ACTIVITY, _NO_CLICKS],
+    "responses": {
+        "200": answer(
+            "The links.",
+            schema("LinksPage"),
+            {
+                "campaign_activity_id": EXAMPLE_CAMPAIGN_ACTIVITY,
+                "link_click_counts": [{**_LINK, "unique_clicks": 19}],
+            },
+        ),
+        **problems(InvalidField, *AUTHORISED, UnknownCampaignActivity, StoreUnavailable, path=LINKS),
+    },
+    "security": [{"token": [Scope.CAMPAIGN_DATA.value]}],
+    "x-authorization-privileges": [Privilege.REPORTS.value],
+}
+
 OPERATIONS: Final[Json] = {
-    TRACKING[report].replace(":path", ""): {"get": operation} for report, operation in _OPERATIONS.items()
+    LINKS.replace(":path", ""): {"get": _LINKS_OPERATION},
+    **{TRACKING[report].replace(":path", ""): {"get": operation} for report, operation in _OPERATIONS.items()},
 }

@@ -6,12 +6,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from rapport.store.links import NO_LINK, digests_of
+from rapport.store.links import NO_LINK, LinkClicks, digests_of, merged_links
 from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool
 from rapport.store.statements import read_statements
-from rapport.store.tracking import Known, Place, Statement, TrackingQuery, TrackingRow, as_known_then, unsaid
+from rapport.store.tracking import (
+    Known,
+    Place,
+    Statement,
+    TrackingQuery,
+    TrackingRow,
+    as_known_then,
+    selecting,
+    unsaid,
+)
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
 
@@ -25,9 +34,9 @@ _BEFORE_ALL_CONTACTS: Final = b""
 
 
 @lru_cache
-def page_of(selected: str | None) -> str:
+def page_of(selections: tuple[str, ...]) -> str:
     """The statement for a page, of all activities or of those that are selected."""
-    return SQL["tracking_page"].replace(":selected", "" if selected is None else SQL[selected])
+    return SQL["tracking_page"].replace(":selected", selecting(SQL, selections))
 
 
 class CampaignReader:
@@ -54,22 +63,45 @@ class CampaignReader:
         self._nodes.trust(tried)
         return rows
 
+    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+        """Its links; None when there is no such campaign activity."""
+        tried = self._nodes.admit_all()
+        async with self._pool.lend(SCAN_WITHIN) as connection:
+            key = await connection.fetchval(SQL["campaign_activity_key"], account_id, campaign_activity_id)
+            if key is None:
+                return None
+            links = [tuple(row) for row in await connection.fetch(SQL["links_of"], key)]
+            clickers: dict[int, int] = dict(await connection.fetch(SQL["link_clickers"], key))
+            clicked = [
+                each.clicked_by(
+                    await _clickers(connection, key, each.keys) if each.is_several else clickers.get(each.key, 0)
+                )
+                for each in merged_links(links)
+            ]
+        self._nodes.trust(tried)
+        return clicked
+
+
+async def _clickers(connection: Lent, campaign_activity: int, links: list[int]) -> int:
+    return int(await connection.fetchval(SQL["clickers_of_links"], campaign_activity, links))
+
 
 async def _page(
     connection: Lent, account_id: str, campaign_activity: int, query: TrackingQuery
 ) -> Sequence[Sequence[Any]]:
-    selected: str | None = None
     selection: list[object] = []
     if query.url_id is not None:
         links = await connection.fetch(SQL["links"], campaign_activity, query.url_id, *digests_of(query.url_id))
         called = [key for (key,) in links] + ([0] if query.url_id == NO_LINK else [])
         if not called:
             return []
-        selected, selection = "of_links", [called]
+        selection = [called]
     elif query.bounce_codes:
-        selected, selection = "of_bounce_codes", [query.bounce_bits]
+        selection = [query.bounce_bits]
+    elif query.contacts_filter is not None:
+        selection = [query.filter_text]
     found: Sequence[Sequence[Any]] = await connection.fetch(
-        page_of(selected),
+        page_of(query.selections),
         *(campaign_activity, int(query.type), min(query.not_before, LATEST_TIME)),
         *_position(account_id, query.behind),
         query.limit,

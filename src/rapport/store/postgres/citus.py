@@ -12,7 +12,7 @@ SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
 
 LARGE: Final = (
     *("contact", "person", "tracking_activity"),
-    *("engagement", "bounced_contact", "campaign_activity_stats"),
+    *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats"),
 )
 """What is spread by the contact; the stats by buckets that lie beside it.
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+from rapport.store.links import url_id_of
 from rapport.store.postgres.buckets import FIRST
 from rapport.store.postgres.pool import Lent, Pool
 from rapport.store.postgres.rollups import grow_stats
@@ -45,7 +46,7 @@ async def _campaign_activities(pool: Pool, behind: int) -> list[Recounted]:
 async def _seems_to_differ(connection: Lent, each: Recounted) -> bool:
     if await _standing(connection, each) != await _recounted(connection, each):
         return True
-    for name in ("differing_engagement", "differing_bounced_contact"):
+    for name in ("differing_engagement", "differing_bounced_contact", "differing_clicked_link"):
         if await connection.fetchrow(SQL[name], each.key) is not None:
             return True
     return False
@@ -58,10 +59,18 @@ async def _look(connection: Lent, each: Recounted) -> AsyncIterator[Difference]:
         yield each.engagement(await _contact_id(connection, row[1]), tuple(row))
     async for row in connection.cursor(SQL["differing_bounced_contact"], each.key, prefetch=_STEP):
         yield each.bounced_contact(await _contact_id(connection, row[1]), tuple(row))
+    async for row in connection.cursor(SQL["differing_clicked_link"], each.key, prefetch=_STEP):
+        contact_id, url_id = await _contact_id(connection, row[1]), await _url_id(connection, row[0])
+        yield each.clicked_link(contact_id, url_id, tuple(row))
 
 
 async def _contact_id(connection: Lent, contact: bytes) -> str:
     return str(await connection.fetchval(SQL["contact_id"], contact))
+
+
+async def _url_id(connection: Lent, link: int) -> str:
+    link_url, url_id = await connection.fetchrow(SQL["link"], link)
+    return str(url_id_of(link_url) if url_id is None else url_id)
 
 
 async def _standing(connection: Lent, each: Recounted) -> Stats:
@@ -74,7 +83,7 @@ async def _recounted(connection: Lent, each: Recounted) -> Stats:
 
 
 async def _mend(connection: Lent, each: Recounted) -> None:
-    for table in ("engagement", "bounced_contact"):
+    for table in ("engagement", "bounced_contact", "clicked_link"):
         await connection.execute(SQL[f"clear_{table}"], each.key)
         await connection.execute(SQL[f"recount_{table}"], each.key)
     await connection.execute(SQL["clear_stats"], each.key)

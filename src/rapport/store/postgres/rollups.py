@@ -14,8 +14,8 @@ ActivityValues: TypeAlias = tuple[
 ]
 """An activity as it is written: the values of the columns."""
 
-_COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7)
-"""Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code."""
+_COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
+"""Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code, link."""
 
 _CONTACT: Final = itemgetter(8)
 
@@ -31,6 +31,9 @@ async def roll_up(connection: Lent, added: Sequence[ActivityValues], *, in_parts
         rollups.count(map(_COUNTED, rows))
         known = await _grow(connection, "engagement", rollups.engagement())
         known_bounced = await _grow(connection, "bounced_contact", rollups.bounced_contacts())
+        clicked = rollups.clicked_links()
+        if clicked:
+            await connection.execute(SQL["add_clicked_links"], *_columns(clicked, 3))
         await grow_stats(connection, rollups.stats(known, known_bounced), bucket)
 
 

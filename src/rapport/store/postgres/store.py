@@ -12,6 +12,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.copying import copy
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.links import LinkClicks
 from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
@@ -135,6 +136,10 @@ class PostgresStore:
     ) -> list[TrackingRow] | None:
         """Read a page's rows."""
         return await self._campaign_reader.tracking(account_id, campaign_activity_id, query)
+
+    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+        """Read the links."""
+        return await self._campaign_reader.links(account_id, campaign_activity_id)
 
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]

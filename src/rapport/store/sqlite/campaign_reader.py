@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import apsw
 
-from rapport.store.links import NO_LINK, url_id_of
+from rapport.store.links import NO_LINK, LinkClicks, merged_links, url_id_of
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
-from rapport.store.tracking import Known, Statement, TrackingQuery, TrackingRow, as_known_then, unsaid
+from rapport.store.tracking import Known, Statement, TrackingQuery, TrackingRow, as_known_then, selecting, unsaid
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
 
@@ -24,9 +24,9 @@ _FIRST_CONTACT: Final = 0
 
 
 @lru_cache
-def page_of(selected: str | None) -> str:
+def page_of(selections: tuple[str, ...]) -> str:
     """The statement for a page, of all activities or of those that are selected."""
-    return SQL["tracking_page"].replace(":selected", "" if selected is None else SQL[selected])
+    return SQL["tracking_page"].replace(":selected", selecting(SQL, selections))
 
 
 class CampaignReader:
@@ -43,6 +43,26 @@ class CampaignReader:
             found = one(self._connection, SQL["campaign_activity_key"], named)
             return None if found is None else self._rows(account_id, found[0], query)
 
+    def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+        """Its links; None when there is no such campaign activity."""
+        with told_as_unavailable():
+            named: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
+            found = one(self._connection, SQL["campaign_activity_key"], named)
+            if found is None:
+                return None
+            of_it = {"campaign_activity": found[0]}
+            clickers = dict(every(self._connection, SQL["link_clickers"], of_it))
+            merged = merged_links(every(self._connection, SQL["links"], of_it))
+            return [
+                each.clicked_by(self._clickers(found[0], each.keys) if each.is_several else clickers.get(each.key, 0))
+                for each in merged
+            ]
+
+    def _clickers(self, campaign_activity: int, links: list[int]) -> int:
+        values: Values = {"campaign_activity": campaign_activity, "links": _array(links)}
+        ((contacts,),) = every(self._connection, SQL["clickers_of_links"], values)
+        return int(contacts)
+
     def _rows(self, account_id: str, campaign_activity: int, query: TrackingQuery) -> list[TrackingRow]:
         behind_time, behind_contact, behind_identity = query.behind
         values: dict[str, Any] = {
@@ -54,15 +74,16 @@ class CampaignReader:
             "behind_identity": behind_identity,
             "limit": query.limit,
         }
-        selected = None
         if query.url_id is not None:
-            selected, links = "of_links", self._links(campaign_activity, query.url_id)
+            links = self._links(campaign_activity, query.url_id)
             if not links:
                 return []
             values["links"] = _array(links)
-        elif query.bounce_codes:
-            selected, values["bounce_bits"] = "of_bounce_codes", query.bounce_bits
-        found = every(self._connection, page_of(selected), values)
+        if query.bounce_codes:
+            values["bounce_bits"] = query.bounce_bits
+        if query.contacts_filter is not None:
+            values["contacts_filter"] = query.filter_text
+        found = every(self._connection, page_of(query.selections), values)
         # As the index has them: what the joins leave to chance is put right for next to nothing.
         found.sort(key=lambda row: (row[0], row[-1], row[1]), reverse=True)
         return self._with_contacts(found)

@@ -7,6 +7,7 @@ from typing import Final
 
 import apsw
 
+from rapport.store.links import url_id_of
 from rapport.store.protocol import Difference
 from rapport.store.recount import Recounted, Stats, stats_of
 from rapport.store.sqlite.connection import every, told_as_unavailable, transaction
@@ -50,6 +51,8 @@ class Recount:
             yield each.engagement(self._contact_id(row[1]), row)
         for row in self._connection.execute(SQL["differing_bounced_contact"], of_it):
             yield each.bounced_contact(self._contact_id(row[1]), row)
+        for row in self._connection.execute(SQL["differing_clicked_link"], of_it):
+            yield each.clicked_link(self._contact_id(row[1]), self._url_id(row[0]), row)
 
     def _recounted(self, each: Recounted) -> Stats:
         of_it = {"campaign_activity": each.key}
@@ -60,9 +63,13 @@ class Recount:
         ((contact_id,),) = every(self._connection, SQL["contact_id"], {"contact": contact})
         return str(contact_id)
 
+    def _url_id(self, link: int) -> str:
+        ((link_url, url_id),) = every(self._connection, SQL["link"], {"link": link})
+        return str(url_id_of(link_url) if url_id is None else url_id)
+
     def _mend(self, each: Recounted) -> None:
         of_it = {"campaign_activity": each.key}
-        for table in ("engagement", "bounced_contact"):
+        for table in ("engagement", "bounced_contact", "clicked_link"):
             self._connection.execute(SQL[f"clear_{table}"], of_it)
             self._connection.execute(SQL[f"recount_{table}"], of_it)
         self._connection.execute(SQL["clear_stats"], of_it)

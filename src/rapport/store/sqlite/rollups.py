@@ -16,8 +16,8 @@ ActivityValues: TypeAlias = tuple[
 
 Values = TypeVar("Values", bound=tuple[int | str | None, ...])
 
-COUNTED: Final = itemgetter(4, 1, 0, 2, 7, 8)
-"""Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code."""
+COUNTED: Final = itemgetter(4, 1, 0, 2, 7, 8, 6)
+"""Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code, link."""
 
 _KEY: Final = itemgetter(0, 1, 2)
 
@@ -26,6 +26,7 @@ def apply(connection: apsw.Connection, rollups: RollUps[int]) -> None:
     """Change the roll-ups, within the transaction that added what is counted."""
     known = _grow(connection, "engagement", rollups.engagement())
     known_bounced = _grow(connection, "bounced_contact", rollups.bounced_contacts())
+    connection.executemany(SQL["add_clicked_link"], rollups.clicked_links())
     connection.executemany(SQL["grow_stats"], rollups.stats(known, known_bounced))
 
 

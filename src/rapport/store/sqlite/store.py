@@ -14,6 +14,7 @@ from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.links import LinkClicks
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
@@ -157,6 +158,10 @@ class SQLiteStore:
         return await self._in_report_thread(
             lambda: self._open.campaigns.tracking(account_id, campaign_activity_id, query)
         )
+
+    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+        """Read the links, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.campaigns.links(account_id, campaign_activity_id))
 
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]

@@ -6,6 +6,9 @@ WHERE campaign_activity.key > $1 ORDER BY campaign_activity.key LIMIT $2
 -- contact_id: how a contact is called. Served by the primary key.
 SELECT contact_id FROM contact WHERE key = $1
 
+-- link: what a link is called. Served by the primary key.
+SELECT link_url, url_id FROM link WHERE key = $1
+
 -- differing_engagement: where it isn't what a recount of one campaign activity gives.
 SELECT type, contact, stands.activities, stands.first_time, stands.last_time,
        should.activities, should.first_time, should.last_time
@@ -30,6 +33,17 @@ FULL JOIN (
     GROUP BY bounce_code, contact
 ) AS should USING (bounce_code, contact)
 WHERE stands.activities IS DISTINCT FROM should.activities
+
+-- differing_clicked_link: the same for the links that contacts clicked: whether the row is there, whether it should be.
+SELECT link, contact, stands.there, should.there
+FROM (
+    SELECT link, contact, 1 AS there FROM clicked_link WHERE campaign_activity = $1
+) AS stands
+FULL JOIN (
+    SELECT DISTINCT link, contact, 1 AS there
+    FROM tracking_activity WHERE campaign_activity = $1 AND link IS NOT NULL
+) AS should USING (link, contact)
+WHERE stands.there IS DISTINCT FROM should.there
 
 -- standing_stats: the totals as they are. Served by the primary key.
 SELECT type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
@@ -62,6 +76,14 @@ INSERT INTO bounced_contact (campaign_activity, bounce_code, contact, activities
 SELECT campaign_activity, bounce_code, contact, count(*)
 FROM tracking_activity WHERE campaign_activity = $1 AND type = 3 AND bounce_code IS NOT NULL
 GROUP BY campaign_activity, bounce_code, contact
+
+-- clear_clicked_link: makes room for the recount.
+DELETE FROM clicked_link WHERE campaign_activity = $1
+
+-- recount_clicked_link: what it should be.
+INSERT INTO clicked_link (campaign_activity, link, contact)
+SELECT DISTINCT campaign_activity, link, contact
+FROM tracking_activity WHERE campaign_activity = $1 AND link IS NOT NULL
 
 -- clear_stats: makes room for the recount.
 DELETE FROM campaign_activity_stats WHERE campaign_activity = $1

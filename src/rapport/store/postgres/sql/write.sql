@@ -153,6 +153,13 @@ ON CONFLICT (campaign_activity, bounce_code, contact) DO UPDATE SET
     activities = known.activities + excluded.activities
 RETURNING campaign_activity, bounce_code, contact, activities
 
+-- add_clicked_links: who clicked which link. Served by the primary key.
+INSERT INTO clicked_link (campaign_activity, link, contact)
+SELECT clicked.campaign_activity, clicked.link, clicked.contact
+FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS clicked (campaign_activity, link, contact)
+ORDER BY clicked.campaign_activity, clicked.link, clicked.contact
+ON CONFLICT (campaign_activity, link, contact) DO NOTHING
+
 -- grow_stats: the totals of campaign activities, in one bucket. Served by the primary key.
 INSERT INTO campaign_activity_stats AS known (campaign_activity, type, detail, bucket, total, contacts, last_time)
 SELECT counted.campaign_activity, counted.type, counted.detail, $7::bytea, counted.total, counted.contacts,

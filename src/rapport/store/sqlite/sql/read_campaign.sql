@@ -8,7 +8,7 @@ SELECT contact.key
 FROM account JOIN contact ON contact.account = account.key
 WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
 
--- links: what was clicked in a campaign activity. Served by link_by_campaign_activity alone.
+-- links: what can be clicked in a campaign activity. Served by link_by_campaign_activity alone.
 SELECT key, link_url, url_id FROM link WHERE campaign_activity = :campaign_activity;
 
 -- tracking_page: a page, with its details. Served by one ordered range of the index, then by the primary keys.
@@ -17,7 +17,7 @@ SELECT did.created_time, did.identity, contact.contact_id,
        contact.email_address, contact.first_name, contact.last_name,
        did.device_type, did.bounce_code, did.opt_out_reason, link.link_url, link.url_id, did.contact
 FROM (
-    SELECT contact, type, created_time, identity FROM tracking_activity
+    SELECT contact, type, created_time, identity FROM tracking_activity AS chosen
     WHERE campaign_activity = :campaign_activity AND type = :type AND created_time >= :not_before
       AND (created_time, contact, identity) < (:behind_time, :behind_contact, :behind_identity)
       :selected
@@ -34,6 +34,57 @@ AND coalesce(link, 0) IN (SELECT value FROM carray(:links))
 
 -- of_bounce_codes: of a page, only some bounces; an unknown code is X. Served by the same range, read through.
 AND (:bounce_bits >> coalesce(bounce_code, 5)) & 1;
+
+-- last_of_contact: of a page, only each contact's last. Every row of the range is looked up in the engagement.
+AND created_time = (
+    SELECT last_time FROM engagement
+    WHERE engagement.campaign_activity = chosen.campaign_activity AND engagement.type = chosen.type
+      AND engagement.contact = chosen.contact
+)
+AND identity = (
+    SELECT max(tie.identity) FROM tracking_activity AS tie
+    WHERE tie.contact = chosen.contact AND tie.type = chosen.type AND tie.created_time = chosen.created_time
+      AND +tie.campaign_activity = chosen.campaign_activity
+);
+
+-- unanswered: the same, and only where the contact neither opened it (1) nor did it come back (3).
+AND created_time = (
+    SELECT last_time FROM engagement
+    WHERE engagement.campaign_activity = chosen.campaign_activity AND engagement.type = chosen.type
+      AND engagement.contact = chosen.contact
+)
+AND identity = (
+    SELECT max(tie.identity) FROM tracking_activity AS tie
+    WHERE tie.contact = chosen.contact AND tie.type = chosen.type AND tie.created_time = chosen.created_time
+      AND +tie.campaign_activity = chosen.campaign_activity
+)
+AND NOT EXISTS (
+    SELECT 1 FROM engagement
+    WHERE engagement.campaign_activity = chosen.campaign_activity AND engagement.type IN (1, 3)
+      AND engagement.contact = chosen.contact
+);
+
+-- last_of_contact_and_link: of a page, only each contact's last click on each link. Every row of the range is compared
+-- with the contact's later ones.
+AND NOT EXISTS (
+    SELECT 1 FROM tracking_activity AS later
+    WHERE later.contact = chosen.contact AND later.type = chosen.type
+      AND (later.created_time, later.identity) > (chosen.created_time, chosen.identity)
+      AND +later.campaign_activity = chosen.campaign_activity AND later.link IS chosen.link
+);
+
+-- of_contacts: of a page, only contacts that are called so. Every row of the range is looked up by the primary key.
+AND (
+    SELECT instr(lower(concat_ws(' ', first_name, last_name, email_address)), :contacts_filter) FROM contact
+    WHERE contact.key = chosen.contact
+);
+
+-- link_clickers: how many contacts clicked them. Served by one range of the primary key.
+SELECT link, count(*) FROM clicked_link WHERE campaign_activity = :campaign_activity GROUP BY link;
+
+-- clickers_of_links: how many contacts clicked any of some links. Served by ranges of the primary key.
+SELECT count(DISTINCT contact) FROM clicked_link
+WHERE campaign_activity = :campaign_activity AND link IN (SELECT value FROM carray(:links));
 
 -- of_many_words: contacts of whom more than one thing was said. Served by the primary key.
 SELECT value FROM carray(:contacts)

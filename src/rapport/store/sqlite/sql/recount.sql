@@ -6,6 +6,9 @@ WHERE campaign_activity.key > :behind ORDER BY campaign_activity.key LIMIT :limi
 -- contact_id: how a contact is called. Served by the primary key.
 SELECT contact_id FROM contact WHERE key = :contact;
 
+-- link: what a link is called. Served by the primary key.
+SELECT link_url, url_id FROM link WHERE key = :link;
+
 -- differing_engagement: where it isn't what a recount of one campaign activity gives. The recount finds its row by the
 -- primary key; a row without any activity is found out by the contact's own (the + keeps the scan of all others away).
 -- A FULL JOIN would look through the whole recount for every row.
@@ -47,6 +50,24 @@ WHERE campaign_activity = :campaign_activity AND NOT EXISTS (
       AND did.bounce_code = stands.bounce_code
 );
 
+-- differing_clicked_link: the same for the links that contacts clicked: whether the row is there, whether it should be.
+SELECT should.link, should.contact, NULL, 1
+FROM (
+    SELECT DISTINCT link, contact
+    FROM tracking_activity WHERE campaign_activity = :campaign_activity AND link IS NOT NULL
+) AS should
+LEFT JOIN clicked_link AS stands ON stands.campaign_activity = :campaign_activity
+ AND stands.link = should.link AND stands.contact = should.contact
+WHERE stands.link IS NULL
+UNION ALL
+SELECT link, contact, 1, NULL
+FROM clicked_link AS stands
+WHERE campaign_activity = :campaign_activity AND NOT EXISTS (
+    SELECT 1 FROM tracking_activity AS did
+    WHERE did.contact = stands.contact AND did.type IN (2, 7) AND +did.campaign_activity = :campaign_activity
+      AND did.link = stands.link
+);
+
 -- standing_stats: the totals as they are. Served by the primary key.
 SELECT type, detail, total, contacts, last_time FROM campaign_activity_stats WHERE campaign_activity = :campaign_activity;
 
@@ -77,6 +98,14 @@ INSERT INTO bounced_contact (campaign_activity, bounce_code, contact, activities
 SELECT campaign_activity, bounce_code, contact, count(*)
 FROM tracking_activity WHERE campaign_activity = :campaign_activity AND type = 3 AND bounce_code IS NOT NULL
 GROUP BY campaign_activity, bounce_code, contact;
+
+-- clear_clicked_link: makes room for the recount.
+DELETE FROM clicked_link WHERE campaign_activity = :campaign_activity;
+
+-- recount_clicked_link: what it should be.
+INSERT INTO clicked_link (campaign_activity, link, contact)
+SELECT DISTINCT campaign_activity, link, contact
+FROM tracking_activity WHERE campaign_activity = :campaign_activity AND link IS NOT NULL;
 
 -- clear_stats: makes room for the recount.
 DELETE FROM campaign_activity_stats WHERE campaign_activity = :campaign_activity;

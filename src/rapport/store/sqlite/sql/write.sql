@@ -107,6 +107,9 @@ ON CONFLICT DO NOTHING;
 UPDATE bounced_contact SET activities = activities + ?4
 WHERE campaign_activity = ?1 AND bounce_code = ?2 AND contact = ?3;
 
+-- add_clicked_link: a contact clicked a link for the first time. Served by the primary key.
+INSERT INTO clicked_link (campaign_activity, link, contact) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+
 -- grow_stats: the totals of a campaign activity. Served by the primary key.
 INSERT INTO campaign_activity_stats (campaign_activity, type, detail, total, contacts, last_time)
 VALUES (?, ?, ?, ?, ?, ?)

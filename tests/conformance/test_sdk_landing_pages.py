@@ -1,0 +1,67 @@
+"""The vendor's own client and the reports on landing pages: first, middle, last, empty page of each (contract 8)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import constant_contact_api_client as sdk
+import pytest
+
+from tests.world import Caller, Server, line
+
+METHODS = {
+    "p_contact_opens": ("get_contact_opens", "p_contact_open", "p_contact_opens"),
+    "p_unique_contact_opens": ("get_unique_contact_opens", "p_contact_open", "p_contact_opens"),
+    "p_unique_contact_clicks": ("get_unique_contact_clicks", "p_contact_click", "p_contact_click"),
+    "p_unique_contact_adds": ("get_contact_adds", "p_contact_add", "p_contact_adds"),
+    "p_unique_contact_updates": ("get_unique_contact_updates", "p_contact_update", "p_contact_updates"),
+}
+WHO = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
+
+
+@pytest.fixture
+def api(server: Server, caller: Caller) -> Iterator[sdk.LandingPagesReportingApi]:
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
+    with sdk.ApiClient(configuration) as client:
+        yield sdk.LandingPagesReportingApi(client)
+
+
+@pytest.mark.parametrize("report", METHODS)
+def test_every_page_is_parsed(api: sdk.LandingPagesReportingApi, caller: Caller, report: str) -> None:
+    method, kind, called = METHODS[report]
+    details = {"url_id": "17", "link_url": "https://example.com/"} if kind == "p_contact_click" else {}
+    caller.record(*(line(f"c{number}", kind, 1_767_225_600_000 + number, **WHO, **details) for number in range(5)))
+
+    def ask(**parameters: Any) -> Any:  # noqa: ANN401 - the SDK's own
+        return getattr(api, method)("ca-1", **parameters)
+
+    page = ask(limit="2")
+    path = f"/v3/reports/landing_pages/campaign_details/ca-1/{report}"
+    assert page.links.next.href.startswith(f"{path}?next=")
+    seen = list(page.tracking_activities)
+    while page.links.next.href:
+        page = type(page).from_json(caller.get(page.links.next.href).text)
+        seen += page.tracking_activities
+    assert [item.contact_id for item in seen] == ["c4", "c3", "c2", "c1", "c0"]
+    for item in seen:
+        assert item.tracking_activity_type == called
+        assert {field: getattr(item, field) for field in (*WHO, *details)} == {**WHO, **details}
+    assert len(ask(contacts_filter="LOVE").tracking_activities) == 5
+    nobody = ask(contacts_filter="Byron")
+    assert (nobody.tracking_activities, nobody.links.next.href) == ([], "")
+
+
+def test_text_messages_are_none(api: sdk.LandingPagesReportingApi, caller: Caller) -> None:
+    with pytest.raises(sdk.exceptions.NotFoundException):
+        api.get_unique_contact_sms_opt_ins("ca-1")
+    caller.record(line(kind="p_contact_open"))
+    page = api.get_unique_contact_sms_opt_ins("ca-1")
+    assert (page.tracking_activities, page.links.next.href) == ([], "")
+
+
+def test_a_filter_that_cannot_be_is_told(caller: Caller) -> None:
+    path = "/v3/reports/landing_pages/campaign_details/ca-1/p_contact_opens"
+    caller.record(line(kind="p_contact_open"))
+    for value in ("a" * 256, "%00", "%0A"):
+        answer = caller.get(f"{path}?contacts_filter={value}")
+        assert answer.status_code == 400
+        assert "contacts_filter" in answer.json()[0]["error_message"]
