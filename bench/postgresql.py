@@ -18,8 +18,8 @@ from bench.pages import TYPES, key_of, make_token, paths_of, rapport_rate
 from rapport.activity import EARLIEST, ActivityType
 from rapport.recording.reader import CHUNK
 from rapport.settings import Settings
+from rapport.store.digests import contact_key
 from rapport.store.engines import opened
-from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.pool import LATEST_TIME, Pool
 from rapport.store.postgres.reader import merged
 from tests.postgres import Databases, postgres_server

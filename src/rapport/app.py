@@ -53,7 +53,7 @@ def build(settings: Settings) -> Service:
         *ContactRoutes(store, gate, keys).routes(),
         *Accounts(gate).routes(),
         *EmailReports(store, gate, keys).routes(),
-        *Track(recorder, gate).routes(),
+        *Track(store, recorder, gate).routes(),
         *Health(store).routes(),
         *PublishedKeys(keys).routes(),
         *Description().routes(),

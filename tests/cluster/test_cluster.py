@@ -13,9 +13,9 @@ import asyncpg
 import httpx
 import pytest
 
+from rapport.store.digests import contact_key
 from rapport.store.postgres import campaign_reader
 from rapport.store.postgres.buckets import bucket_of
-from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.reader import merged
 from rapport.store.postgres.write import SQL
 from tests.postgres import Databases

@@ -38,6 +38,11 @@ def get(path: str, handle: Handle) -> Route:
     return Route(path, _Handler(handle), methods=["GET"])
 
 
+def delete(path: str, handle: Handle) -> Route:
+    """The route of DELETE."""
+    return Route(path, _Handler(handle), methods=["DELETE"])
+
+
 def post(path: str, handle: Handle) -> Route:
     """The route of POST."""
     return Route(path, _Handler(handle), methods=["POST"])

@@ -1,4 +1,4 @@
-"""POST /track/v1/activities: what contacts did comes in, and is durable when it is answered."""
+"""/track/v1/…: what contacts did comes in, and is durable when it is answered; who is to be forgotten goes."""
 
 import asyncio
 import time
@@ -11,20 +11,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport import metrics
-from rapport.activity import Activity
+from rapport.activity import Activity, is_id
 from rapport.api.answers import json_answer
 from rapport.api.body import read_lines
 from rapport.api.door import admit
-from rapport.api.handler import post
+from rapport.api.handler import delete, post
 from rapport.auth.gate import Gate
-from rapport.auth.scope import Scope
-from rapport.errors import InvalidField, StoreUnavailable
+from rapport.auth.scope import Privilege, Scope
+from rapport.errors import InvalidField, MalformedContactId, StoreUnavailable, UnknownContact
 from rapport.instant import Instant
 from rapport.recording.lines import Rejection, activity_of_json, rejection_of
 from rapport.recording.record import Recorder
 from rapport.store.batch import Batch, Gathering
+from rapport.store.protocol import Store
 
 ACTIVITIES: Final = "/track/v1/activities"
+CONTACT: Final = "/track/v1/contacts/{contact_id:path}"
 
 _SLICE: Final = 200
 """Lines read at a stretch; then other requests have their turn."""
@@ -44,13 +46,24 @@ class Receipt(msgspec.Struct):
 class Track:
     """The way in over HTTP."""
 
-    def __init__(self, recorder: Recorder, gate: Gate) -> None:
+    def __init__(self, store: Store, recorder: Recorder, gate: Gate) -> None:
+        self._store = store
         self._recorder = recorder
         self._gate = gate
 
     def routes(self) -> list[Route]:
-        """The routes by which activities come in."""
-        return [post(ACTIVITIES, self.record_activities)]
+        """The routes by which activities come in, and contacts go."""
+        return [post(ACTIVITIES, self.record_activities), delete(CONTACT, self.erase_contact)]
+
+    async def erase_contact(self, request: Request) -> Response:
+        """Erase a contact for good, and answer when nothing of it is left."""
+        principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE)
+        contact_id: str = request.path_params["contact_id"]
+        if not is_id(contact_id):
+            raise MalformedContactId
+        if not await self._store.erase(principal.account_id, contact_id):
+            raise UnknownContact(contact_id)
+        return Response(status_code=204)
 
     async def record_activities(self, request: Request) -> Response:
         """Record the lines of the body, and answer when all that is accepted is durable."""

@@ -11,6 +11,7 @@ _MODULES = {
     "token": "rapport.cli.token:token",
     "import": "rapport.cli.importing:import_files",
     "export": "rapport.cli.export:export",
+    "erase": "rapport.cli.erase:erase",
     "copy": "rapport.cli.copying:copy_store",
     "migrate": "rapport.cli.migrate:migrate",
     "backup": "rapport.cli.backup:backup",

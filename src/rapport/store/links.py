@@ -3,7 +3,7 @@
 A digest is stored, and told to clients: never change it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -75,9 +75,9 @@ class MergedLink(NamedTuple):
         """Whether who clicked two of them would be counted twice."""
         return len(self.keys) > 1
 
-    def clicked_by(self, contacts: int) -> LinkClicks:
-        """The link as a report has it."""
-        return LinkClicks(self.link_url, self.url_id, contacts)
+    def clicked_by(self, contacts: int, erased: Mapping[int, int]) -> LinkClicks:
+        """The link as a report has it, by how many contacts of now and, by the keys of links, of those erased."""
+        return LinkClicks(self.link_url, self.url_id, contacts + sum(erased.get(key, 0) for key in self.keys))
 
 
 def merged_links(links: Iterable[tuple[int, str | None, str | None]]) -> list[MergedLink]:

@@ -164,6 +164,13 @@ class Store(Protocol):
         """
         ...
 
+    async def erase(self, account_id: str, contact_id: str) -> bool:
+        """Erase a contact and all that it did, for good; the counts of its campaigns keep their numbers.
+
+        Whether there was one. What it did until now is recorded no more, and counts as a duplicate.
+        """
+        ...
+
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
 

@@ -63,8 +63,13 @@ class Recounted(NamedTuple):
 
 
 def stats_of(rows: Iterable[Sequence[Any]]) -> Stats:
-    """The stats that rows of type, detail, total, contacts and last_time tell."""
-    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+    """The stats that rows of type, detail, total, contacts and last_time tell; those with the same key together."""
+    stats: dict[tuple[int, int], tuple[int, int | None, int]] = {}
+    for kind, detail, *more in rows:
+        known = stats.get((kind, detail), (0, None if more[1] is None else 0, 0))
+        contacts = None if more[1] is None else more[1] + (known[1] or 0)
+        stats[kind, detail] = known[0] + more[0], contacts, max(known[2], more[2])
+    return stats
 
 
 def _row(values: Sequence[Any]) -> Counts | None:

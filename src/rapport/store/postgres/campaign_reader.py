@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from rapport.store.digests import contact_key
 from rapport.store.links import NO_LINK, LinkClicks, digests_of, merged_links
-from rapport.store.postgres.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool
 from rapport.store.statements import read_statements
@@ -72,9 +72,11 @@ class CampaignReader:
                 return None
             links = [tuple(row) for row in await connection.fetch(SQL["links_of"], key)]
             clickers: dict[int, int] = dict(await connection.fetch(SQL["link_clickers"], key))
+            erased: dict[int, int] = dict(await connection.fetch(SQL["erased_clickers"], key))
             clicked = [
                 each.clicked_by(
-                    await _clickers(connection, key, each.keys) if each.is_several else clickers.get(each.key, 0)
+                    await _clickers(connection, key, each.keys) if each.is_several else clickers.get(each.key, 0),
+                    erased,
                 )
                 for each in merged_links(links)
             ]

@@ -13,13 +13,20 @@ SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
 LARGE: Final = (
     *("contact", "person", "tracking_activity"),
     *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats"),
+    *("erased_contact", "erased_stats", "erased_link"),
 )
 """What is spread by the contact; the stats by buckets that lie beside it.
 
-request_count and secret stay where they are: only the servers ask for them.
+request_count, secret and erasure stay where they are: only the servers ask for them.
 """
 
-_COLUMN: Final = {"contact": "key", "campaign_activity_stats": "bucket"}
+_COLUMN: Final = {
+    "contact": "key",
+    "campaign_activity_stats": "bucket",
+    "erased_contact": "key",
+    "erased_stats": "bucket",
+    "erased_link": "bucket",
+}
 
 
 async def is_cluster(connection: Lent) -> bool:

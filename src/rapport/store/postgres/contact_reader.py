@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rapport.store.postgres.digests import contact_key
+from rapport.store.digests import contact_key
 from rapport.store.postgres.pool import Pool
 from rapport.store.protocol import ContactQuery, KnownContact
 from rapport.store.statements import read_statements

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rapport.instant import Instant
-from rapport.store.postgres.digests import contact_key
+from rapport.store.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.protocol import Reached, SentCampaignActivity, SentQuery

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from rapport.store.batch import Batch, SaidRow
+from rapport.store.digests import contact_key, person_key
 from rapport.store.facts import PERSON_FIELDS, latest_said
-from rapport.store.postgres.digests import contact_key, person_key
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
@@ -33,7 +33,7 @@ class Made(NamedTuple):
 
 
 class Contacts:
-    """Makes contacts within the transactions of one process, and remembers which are there, as they never go."""
+    """Makes contacts within the transactions of one process, and remembers which are there: only erasing ends them."""
 
     def __init__(self) -> None:
         self._there: set[bytes] = set()
@@ -46,6 +46,11 @@ class Contacts:
                 remembered.clear()
         self._there.update(made.contacts)
         self._persons_there.update(made.persons)
+
+    def forget(self) -> None:
+        """After somebody else has erased one."""
+        self._there.clear()
+        self._persons_there.clear()
 
     async def record(self, connection: Lent, batches: Sequence[tuple[Batch, Keys]]) -> Made:
         """Have the contacts of the batches there, with all that is said of them."""

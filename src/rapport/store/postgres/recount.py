@@ -78,8 +78,10 @@ async def _standing(connection: Lent, each: Recounted) -> Stats:
 
 
 async def _recounted(connection: Lent, each: Recounted) -> Stats:
-    rows: list[Any] = await connection.fetch(SQL["recounted_totals"], each.key)
-    return stats_of([*rows, *await connection.fetch(SQL["recounted_details"], each.key)])
+    rows: list[Any] = []
+    for name in ("recounted_totals", "recounted_details", "erased"):
+        rows += await connection.fetch(SQL[name], each.key)
+    return stats_of(rows)
 
 
 async def _mend(connection: Lent, each: Recounted) -> None:

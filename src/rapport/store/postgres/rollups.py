@@ -33,7 +33,7 @@ async def roll_up(connection: Lent, added: Sequence[ActivityValues], *, in_parts
         known_bounced = await _grow(connection, "bounced_contact", rollups.bounced_contacts())
         clicked = rollups.clicked_links()
         if clicked:
-            await connection.execute(SQL["add_clicked_links"], *_columns(clicked, 3))
+            await connection.execute(SQL["add_clicked_links"], *columns(clicked, 3))
         await grow_stats(connection, rollups.stats(known, known_bounced), bucket)
 
 
@@ -50,18 +50,19 @@ def _by_bucket(added: Sequence[ActivityValues], *, in_parts: bool) -> Iterable[t
 
 async def grow_stats(connection: Lent, stats: Sequence[StatsRow], bucket: bytes) -> None:
     """Add to a bucket of the stats."""
-    await connection.execute(SQL["grow_stats"], *_columns(stats, 6), bucket)
+    await connection.execute(SQL["grow_stats"], *columns(stats, 6), bucket)
 
 
 async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]]) -> set[tuple[int, int, bytes]]:
     """Add the rows to those of the table, in the order of the key; the keys that were there already."""
     if not rows:
         return set()
-    grown = await connection.fetch(SQL[f"grow_{table}"], *_columns(rows, len(rows[0])))
+    grown = await connection.fetch(SQL[f"grow_{table}"], *columns(rows, len(rows[0])))
     # One that is new holds what was added to it, and no other does.
     new = {(key[0], key[1], key[2], key[3]) for key in grown}
     return {row[:3] for row in rows if row[:4] not in new}
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """The values of each of the first columns, as arrays are sent."""
     return [[row[place] for row in rows] for place in range(width)]

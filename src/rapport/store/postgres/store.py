@@ -105,6 +105,10 @@ class PostgresStore:
         """Record the batches in one transaction."""
         return await self._writer.record(batches)
 
+    async def erase(self, account_id: str, contact_id: str) -> bool:
+        """Erase a contact, while nobody records."""
+        return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000))
+
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return await self._reader.activities(account_id, contact_id, query)

@@ -12,8 +12,10 @@ from rapport.activity import ActivityType
 from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
+from rapport.store.digests import contact_key
 from rapport.store.postgres.contacts import Contacts, Keys
-from rapport.store.postgres.digests import contact_key
+from rapport.store.postgres.erasing import SQL as ERASE
+from rapport.store.postgres.erasing import erase, with_erased_left_out
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool, TimedOut
@@ -25,6 +27,9 @@ WRITE_WITHIN: Final = 5.0
 """Seconds within which a small group is committed, or its senders told to try again."""
 _AN_ACTIVITY: Final = 0.002
 """Seconds that each activity of a group gets beyond that: ten times what it takes."""
+
+_ERASE_WITHIN: Final = 60.0
+"""Seconds for a contact with very many activities, and to wait for those who record."""
 
 _FEW: Final = 500
 """Activities that go as arrays in one statement; more of them are copied to the database first."""
@@ -44,6 +49,14 @@ Key: TypeAlias = tuple[bytes, int, int, int]
 """The primary key: contact, type, created_time, identity."""
 
 
+class _Erased(Exception):
+    """There have been erasures that this process has not heard of."""
+
+    def __init__(self, erasures: int) -> None:
+        super().__init__(erasures)
+        self.erasures = erasures
+
+
 class Writer:
     """Writes through a pool; groups may be written at the same time."""
 
@@ -53,6 +66,7 @@ class Writer:
         self.in_parts = False
         self._names = Names()
         self._contacts = Contacts()
+        self._erasures = 0
         # How many groups to stage before the next try to copy one right in: it doubles with each that failed.
         self._doubt = 0
         self._next_doubt = 1
@@ -70,21 +84,27 @@ class Writer:
         return recorded
 
     async def _record_again(self, batches: Sequence[Batch]) -> list[Recorded]:
-        for attempt in range(_DEADLOCKS + 1):
+        attempt = 0
+        while True:
             try:
                 return await self._record(batches)
+            except _Erased as problem:
+                # Somebody else has erased a contact: who is remembered as being there may be gone.
+                self._erasures = problem.erasures
+                self._contacts.forget()
             except StoreUnavailable as problem:
                 # Two that wrote the same in another order; the database picked this one to start again.
                 deadlock = isinstance(problem.__cause__, asyncpg.DeadlockDetectedError)
                 if not deadlock or attempt == _DEADLOCKS:
                     raise
-        raise AssertionError("unreachable")
+                attempt += 1
 
     async def _record(self, batches: Sequence[Batch]) -> list[Recorded]:
         size = sum(batch.size for batch in batches)
         async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY) as connection:
             placed: list[tuple[Batch, Keys]] = []
             rows: list[list[ActivityValues]] = []
+            batches = await with_erased_left_out(connection, batches, self._erasures)
             for batch in batches:
                 account, campaign_activities, links = await self._names.resolve(connection, batch)
                 keys = Keys(account, batch)
@@ -97,6 +117,7 @@ class Writer:
                     return recorded
             self._doubt = max(0, self._doubt - 1)
             async with connection.transaction():
+                await self._keep_erasers_out(connection)
                 made = await self._contacts.record(connection, placed)
                 added = await _add(connection, every)
                 new = every if len(added) == len(every) else [row for row in every if _KEY(row) in added]
@@ -112,6 +133,7 @@ class Writer:
             return None
         try:
             async with connection.transaction():
+                await self._keep_erasers_out(connection)
                 made = await self._contacts.record(connection, placed)
                 await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
                 await roll_up(connection, every, in_parts=self.in_parts)
@@ -124,6 +146,17 @@ class Writer:
         ((batch, _),) = placed
         accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), every)).items()}
         return [Recorded(accepted=accepted, duplicate=batch.size - len(every))]
+
+    async def _keep_erasers_out(self, connection: Lent) -> None:
+        """Have nobody erased until the transaction ends. Raises _Erased if somebody was since the batches were read."""
+        erasures: int = await connection.fetchval(ERASE["erasures"])
+        if erasures != self._erasures:
+            raise _Erased(erasures)
+
+    async def erase(self, account_id: str, contact_id: str, now: Instant) -> bool:
+        """Erase a contact. Whether there was one."""
+        async with self._pool.lend(_ERASE_WITHIN) as connection:
+            return await erase(connection, account_id, contact_id, now)
 
     async def ensure_account(self, account_id: str, now: Instant) -> bool:
         """Have the account exist. Whether it is new."""

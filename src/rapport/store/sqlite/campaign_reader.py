@@ -21,6 +21,8 @@ SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql"
 
 _FIRST_CONTACT: Final = 0
 """Before the keys of all contacts."""
+_LAST_CONTACT: Final = 2**63 - 1
+"""Where a page goes on behind a contact that was erased meanwhile: rather the same instant again than less."""
 
 
 @lru_cache
@@ -53,8 +55,11 @@ class CampaignReader:
             of_it = {"campaign_activity": found[0]}
             clickers = dict(every(self._connection, SQL["link_clickers"], of_it))
             merged = merged_links(every(self._connection, SQL["links"], of_it))
+            erased = dict(every(self._connection, SQL["erased_clickers"], of_it))
             return [
-                each.clicked_by(self._clickers(found[0], each.keys) if each.is_several else clickers.get(each.key, 0))
+                each.clicked_by(
+                    self._clickers(found[0], each.keys) if each.is_several else clickers.get(each.key, 0), erased
+                )
                 for each in merged
             ]
 
@@ -92,7 +97,7 @@ class CampaignReader:
         if not contact_id:
             return _FIRST_CONTACT
         row = one(self._connection, SQL["key_of_contact"], {"account_id": account_id, "contact_id": contact_id})
-        return _FIRST_CONTACT if row is None else row[0]
+        return _LAST_CONTACT if row is None else row[0]
 
     def _links(self, campaign_activity: int, url_id: str) -> list[int]:
         """The keys of the links that are called `url_id`; 0 for what has no link."""

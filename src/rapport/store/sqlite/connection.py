@@ -14,7 +14,7 @@ from rapport.errors import StoreUnavailable
 
 DATABASE: Final = "rapport.db"
 
-Values: TypeAlias = "Mapping[str, str | int | apsw.CArrayBinding | None] | tuple[str | int | None, ...]"
+Values: TypeAlias = "Mapping[str, str | int | bytes | apsw.CArrayBinding | None] | tuple[str | int | None, ...]"
 """What a statement's parameters are bound to."""
 
 _PASSING: Final = (

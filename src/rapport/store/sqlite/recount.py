@@ -56,7 +56,9 @@ class Recount:
 
     def _recounted(self, each: Recounted) -> Stats:
         of_it = {"campaign_activity": each.key}
-        parts = (every(self._connection, SQL[name], of_it) for name in ("recounted_totals", "recounted_details"))
+        parts = (
+            every(self._connection, SQL[name], of_it) for name in ("recounted_totals", "recounted_details", "erased")
+        )
         return stats_of(chain.from_iterable(parts))
 
     def _contact_id(self, contact: int) -> str:

@@ -123,6 +123,10 @@ class SQLiteStore:
             self._thread.submit(writer.checkpoint)
         return recorded
 
+    async def erase(self, account_id: str, contact_id: str) -> bool:
+        """Erase a contact in the writer's thread."""
+        return await self._in_thread(lambda: self._open.writer.erase(account_id, contact_id))
+
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return self._open.reader.activities(account_id, contact_id, query)

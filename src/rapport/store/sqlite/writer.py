@@ -1,5 +1,6 @@
 """The one that writes: a group of batches in one transaction, on a connection and in a thread of its own."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from operator import itemgetter
@@ -13,6 +14,7 @@ from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.rollups import RollUps
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.contacts import Contacts
+from rapport.store.sqlite.erasing import erase, without_the_erased
 from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
 from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
@@ -52,7 +54,7 @@ class Writer:
             with transaction(self._connection):
                 self._contacts.begin()
                 rollups = RollUps[int]()
-                recorded = [self._record(batch, rollups) for batch in batches]
+                recorded = [self._record(batch, rollups) for batch in without_the_erased(self._connection, batches)]
                 apply(self._connection, rollups)
         except BaseException:
             self._contacts.forget()
@@ -105,6 +107,23 @@ class Writer:
             accepted={kind: count for kind, count in accepted.items() if count},
             duplicate=batch.size - sum(accepted.values()),
         )
+
+    def erase(self, account_id: str, contact_id: str) -> bool:
+        """Erase a contact for good: what is deleted is overwritten, and the log that holds it is emptied.
+
+        Whether there was one.
+        """
+        self._connection.pragma("secure_delete", True)
+        try:
+            with transaction(self._connection):
+                erased = erase(self._connection, account_id, contact_id, _now())
+        finally:
+            self._contacts.forget()
+            self._connection.pragma("secure_delete", False)
+        # Where a long read keeps the log from being emptied now, the next checkpoint does it.
+        with contextlib.suppress(apsw.BusyError):
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return erased
 
     def check(self) -> None:
         """Return if nothing keeps this from writing."""

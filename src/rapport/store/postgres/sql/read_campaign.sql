@@ -69,6 +69,9 @@ SELECT key, link_url, url_id FROM link WHERE campaign_activity = $1
 -- link_clickers: how many contacts clicked them. Served by one range of the primary key.
 SELECT link, count(*) FROM clicked_link WHERE campaign_activity = $1 GROUP BY link
 
+-- erased_clickers: how many contacts clicked them that were erased. Served by one range of the primary key.
+SELECT link, sum(contacts)::bigint FROM erased_link WHERE campaign_activity = $1 GROUP BY link
+
 -- clickers_of_links: how many contacts clicked any of some links. Served by ranges of the primary key.
 SELECT count(DISTINCT contact) FROM clicked_link WHERE campaign_activity = $1 AND link = ANY($2)
 

@@ -49,16 +49,20 @@ WHERE stands.there IS DISTINCT FROM should.there
 SELECT type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
 FROM campaign_activity_stats WHERE campaign_activity = $1 GROUP BY type, detail
 
--- recounted_totals: what the totals of the types should be.
+-- recounted_totals: what the totals of the types should be, without those who were erased.
 SELECT type, -1 AS detail, count(*), count(DISTINCT contact), max(created_time)
 FROM tracking_activity WHERE campaign_activity = $1 GROUP BY type
 
--- recounted_details: what the totals of the devices and bounce codes should be.
+-- recounted_details: what the totals of the devices and bounce codes should be, without those who were erased.
 SELECT type, CASE type WHEN 3 THEN bounce_code ELSE device_type END AS detail,
        count(*), CASE type WHEN 3 THEN count(DISTINCT contact) END, max(created_time)
 FROM tracking_activity
 WHERE campaign_activity = $1 AND CASE type WHEN 3 THEN bounce_code ELSE device_type END IS NOT NULL
 GROUP BY type, CASE type WHEN 3 THEN bounce_code ELSE device_type END
+
+-- erased: what those who were erased are counted with. Served by the primary key.
+SELECT type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
+FROM erased_stats WHERE campaign_activity = $1 GROUP BY type, detail
 
 -- clear_engagement: makes room for the recount.
 DELETE FROM engagement WHERE campaign_activity = $1

@@ -82,6 +82,9 @@ AND (
 -- link_clickers: how many contacts clicked them. Served by one range of the primary key.
 SELECT link, count(*) FROM clicked_link WHERE campaign_activity = :campaign_activity GROUP BY link;
 
+-- erased_clickers: how many contacts clicked them that were erased. Served by one range of the primary key.
+SELECT link, contacts FROM erased_link WHERE campaign_activity = :campaign_activity;
+
 -- clickers_of_links: how many contacts clicked any of some links. Served by ranges of the primary key.
 SELECT count(DISTINCT contact) FROM clicked_link
 WHERE campaign_activity = :campaign_activity AND link IN (SELECT value FROM carray(:links));

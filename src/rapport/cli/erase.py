@@ -1,0 +1,37 @@
+"""`rapport erase`: a person is forgotten."""
+
+import asyncio
+
+import click
+
+from rapport.cli.command import AccountId, account_option, data_option, settings_for
+from rapport.settings import Settings
+from rapport.store.engines import opened
+
+
+@click.command()
+@click.argument("contact_id", type=AccountId())
+@data_option
+@account_option
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def erase(contact_id: str, data: str | None, account: str, *, yes: bool) -> None:
+    """Erase a contact and all that it did, for good.
+
+    The counts of its campaigns keep their numbers. What comes in later about the time until now, an old file
+    that is imported again say, counts as a duplicate and does not bring the contact back. Backups that were made
+    before still hold it, and so do exports.
+
+    \b
+      rapport export 42 > 42.ndjson     what is held of the contact, to hand over
+      rapport erase 42
+    """
+    if not yes:
+        click.confirm(f"Erase contact {contact_id} of account {account} and all that it did, for good?", abort=True)
+    if not asyncio.run(_erase(settings_for(data=data), account, contact_id)):
+        raise click.ClickException(f"the account {account} has no contact {contact_id}")
+    click.echo(f"Contact {contact_id} is erased.")
+
+
+async def _erase(settings: Settings, account: str, contact_id: str) -> bool:
+    async with opened(settings, create=False) as store:
+        return await store.erase(account, contact_id)

@@ -1,0 +1,60 @@
+"""Erases a contact, and keeps what it did from being recorded again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rapport.instant import Instant
+from rapport.store.batch import Batch
+from rapport.store.digests import contact_key
+from rapport.store.erasure import Erasing, without_erased
+from rapport.store.links import merged_links
+from rapport.store.postgres.buckets import bucket_of
+from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.rollups import columns
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "erase.sql")
+
+
+async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant) -> bool:
+    """Erase the contact in a transaction, with nobody recording meanwhile. Whether there was one."""
+    contact = contact_key(account_id, contact_id)
+    async with connection.transaction():
+        await connection.execute(SQL["keep_writers_out"])
+        account = await connection.fetchval(SQL["contact"], contact)
+        if account is None:
+            return False
+        erasing = Erasing[bytes](tuple(row) for row in await connection.fetch(SQL["activities"], contact))
+        await _keep_counts(connection, erasing, bucket_of(contact))
+        for table, keys in (
+            ("engagement", erasing.engagement),
+            ("bounced_contact", erasing.bounced),
+            ("clicked_link", erasing.clicked),
+        ):
+            await connection.execute(SQL[f"erase_{table}"], *columns(keys, 2), contact)
+        for statement in ("erase_activities", "erase_persons", "erase_contact"):
+            await connection.execute(SQL[statement], contact)
+        await connection.execute(SQL["refuse"], contact, account, erasing.erased_from(now))
+        await connection.execute(SQL["tell_writers"], now)
+    return True
+
+
+async def _keep_counts(connection: Lent, erasing: Erasing[bytes], bucket: bytes) -> None:
+    await connection.execute(SQL["keep_stats"], *columns(erasing.stats, 6), bucket)
+    for campaign_activity in erasing.campaign_activities:
+        links = merged_links(tuple(row) for row in await connection.fetch(SQL["links"], campaign_activity))
+        clicks = erasing.clicks_of(campaign_activity, links)
+        await connection.execute(SQL["keep_links"], *columns(clicks, 3), bucket)
+
+
+async def without_the_erased(connection: Lent, batch: Batch) -> Batch:
+    """The batch without what erased contacts did before."""
+    places = {contact_key(batch.account_id, contact_id): place for place, contact_id in enumerate(batch.contacts)}
+    found = await connection.fetch(SQL["erased"], list(places))
+    return without_erased(batch, {places[key]: Instant(erased_time) for key, erased_time in found})
+
+
+async def with_erased_left_out(connection: Lent, batches: Sequence[Batch], erasures: int) -> Sequence[Batch]:
+    """The batches as they may be recorded, after so many erasures."""
+    return [await without_the_erased(connection, batch) for batch in batches] if erasures else batches

@@ -1,0 +1,66 @@
+-- keep_writers_out: nobody records until this is over, and who is recording now has done so.
+LOCK TABLE erasure IN ACCESS EXCLUSIVE MODE
+
+-- contact: which contact is meant. Served by the primary key.
+SELECT account FROM contact WHERE key = $1
+
+-- activities: what the contact was counted with. Served by the primary key.
+SELECT campaign_activity, type, contact, created_time, device_type, bounce_code, link
+FROM tracking_activity WHERE contact = $1
+
+-- links: what links are called. Served by unique (campaign_activity, digest).
+SELECT key, link_url, url_id FROM link WHERE campaign_activity = $1
+
+-- keep_stats: counts that stay. Served by the primary key.
+INSERT INTO erased_stats AS known (campaign_activity, type, detail, bucket, total, contacts, last_time)
+SELECT counted.campaign_activity, counted.type, counted.detail, $7::bytea, counted.total, counted.contacts,
+       counted.last_time
+FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+     AS counted (campaign_activity, type, detail, total, contacts, last_time)
+ON CONFLICT (campaign_activity, type, detail, bucket) DO UPDATE SET
+    total     = known.total + excluded.total,
+    contacts  = known.contacts + excluded.contacts,
+    last_time = greatest(known.last_time, excluded.last_time)
+
+-- keep_links: how many clicked links stays. Served by the primary key.
+INSERT INTO erased_link AS known (campaign_activity, link, bucket, contacts)
+SELECT counted.campaign_activity, counted.link, $4::bytea, counted.contacts
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS counted (campaign_activity, link, contacts)
+ON CONFLICT (campaign_activity, link, bucket) DO UPDATE SET contacts = known.contacts + excluded.contacts
+
+-- erase_engagement: of campaign activities and types. Served by the primary key.
+DELETE FROM engagement WHERE contact = $3 AND (campaign_activity, type) IN (
+    SELECT * FROM unnest($1::bigint[], $2::smallint[])
+)
+
+-- erase_bounced_contact: of campaign activities and codes. Served by the primary key.
+DELETE FROM bounced_contact WHERE contact = $3 AND (campaign_activity, bounce_code) IN (
+    SELECT * FROM unnest($1::bigint[], $2::smallint[])
+)
+
+-- erase_clicked_link: of campaign activities and links. Served by the primary key.
+DELETE FROM clicked_link WHERE contact = $3 AND (campaign_activity, link) IN (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[])
+)
+
+-- erase_activities: all that the contact did. Served by the primary key.
+DELETE FROM tracking_activity WHERE contact = $1
+
+-- erase_persons: all that was said of the contact. Served by the primary key.
+DELETE FROM person WHERE contact = $1
+
+-- erase_contact: the contact itself. Served by the primary key.
+DELETE FROM contact WHERE key = $1
+
+-- refuse: from now on, what the contact did until then. Served by the primary key.
+INSERT INTO erased_contact AS known (key, account, erased_time) VALUES ($1, $2, $3)
+ON CONFLICT (key) DO UPDATE SET erased_time = greatest(known.erased_time, excluded.erased_time)
+
+-- tell_writers: those who record from now on see that somebody was erased.
+INSERT INTO erasure (erased_time) VALUES ($1)
+
+-- erasures: how many there have been; whoever has asked keeps the next from happening until it is through.
+SELECT coalesce(max(number), 0) FROM erasure
+
+-- erased: who of these was erased, and until when what they did is refused. Served by the primary key.
+SELECT key, erased_time FROM erased_contact WHERE key = ANY($1)

@@ -1,0 +1,56 @@
+"""Erases a contact, and keeps what it did from being recorded again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.instant import Instant
+from rapport.store.batch import Batch
+from rapport.store.digests import contact_key
+from rapport.store.erasure import Erasing, without_erased
+from rapport.store.links import merged_links
+from rapport.store.sqlite.connection import Values, every, one
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "erase.sql")
+
+
+def erase(connection: apsw.Connection, account_id: str, contact_id: str, now: Instant) -> bool:
+    """Erase the contact, within a transaction. Whether there was one."""
+    named: Values = {"account_id": account_id, "contact_id": contact_id}
+    found = one(connection, SQL["contact"], named)
+    if found is None:
+        return False
+    contact, account = found
+    of_contact: Values = {"contact": contact}
+    erasing = Erasing[int](connection.execute(SQL["activities"], of_contact))
+    connection.executemany(SQL["keep_stats"], erasing.stats)
+    for campaign_activity in erasing.campaign_activities:
+        links = merged_links(every(connection, SQL["links"], {"campaign_activity": campaign_activity}))
+        connection.executemany(SQL["keep_link"], erasing.clicks_of(campaign_activity, links))
+    connection.executemany(SQL["erase_engagement"], erasing.engagement)
+    connection.executemany(SQL["erase_bounced_contact"], erasing.bounced)
+    connection.executemany(SQL["erase_clicked_link"], erasing.clicked)
+    for statement in ("erase_activities", "erase_persons", "erase_contact"):
+        connection.execute(SQL[statement], of_contact)
+    refused: Values = {
+        "digest": contact_key(account_id, contact_id),
+        "account": account,
+        "erased_time": erasing.erased_from(now),
+    }
+    connection.execute(SQL["refuse"], refused)
+    return True
+
+
+def without_the_erased(connection: apsw.Connection, batches: Sequence[Batch]) -> Sequence[Batch]:
+    """The batches without what erased contacts did before, as this transaction knows them."""
+    ((are_any,),) = every(connection, SQL["are_any"])
+    return [_without_the_erased(connection, batch) for batch in batches] if are_any else batches
+
+
+def _without_the_erased(connection: apsw.Connection, batch: Batch) -> Batch:
+    places = {contact_key(batch.account_id, contact_id): place for place, contact_id in enumerate(batch.contacts)}
+    found = every(connection, SQL["erased"], {"digests": apsw.carray(tuple(places))})
+    return without_erased(batch, {places[digest]: Instant(erased_time) for digest, erased_time in found})

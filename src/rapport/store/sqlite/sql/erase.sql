@@ -1,0 +1,51 @@
+-- contact: which contact is meant. Served by unique (account_id) and unique (account, contact_id).
+SELECT contact.key, contact.account
+FROM account JOIN contact ON contact.account = account.key
+WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
+
+-- activities: what the contact was counted with. Served by the primary key.
+SELECT campaign_activity, type, contact, created_time, device_type, bounce_code, link
+FROM tracking_activity WHERE contact = :contact;
+
+-- links: what links are called. Served by link_by_campaign_activity.
+SELECT key, link_url, url_id FROM link WHERE campaign_activity = :campaign_activity;
+
+-- keep_stats: counts that stay. Served by the primary key.
+INSERT INTO erased_stats (campaign_activity, type, detail, total, contacts, last_time) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    total     = total + excluded.total,
+    contacts  = contacts + excluded.contacts,
+    last_time = max(last_time, excluded.last_time);
+
+-- keep_link: how many clicked a link stays. Served by the primary key.
+INSERT INTO erased_link (campaign_activity, link, contacts) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET contacts = contacts + excluded.contacts;
+
+-- erase_engagement: of one campaign activity and type. Served by the primary key.
+DELETE FROM engagement WHERE campaign_activity = ? AND type = ? AND contact = ?;
+
+-- erase_bounced_contact: of one campaign activity and code. Served by the primary key.
+DELETE FROM bounced_contact WHERE campaign_activity = ? AND bounce_code = ? AND contact = ?;
+
+-- erase_clicked_link: of one campaign activity and link. Served by the primary key.
+DELETE FROM clicked_link WHERE campaign_activity = ? AND link = ? AND contact = ?;
+
+-- erase_activities: all that the contact did. Served by the primary key.
+DELETE FROM tracking_activity WHERE contact = :contact;
+
+-- erase_persons: all that was said of the contact. Served by the primary key.
+DELETE FROM person WHERE contact = :contact;
+
+-- erase_contact: the contact itself. Served by the primary key.
+DELETE FROM contact WHERE key = :contact;
+
+-- refuse: from now on, what the contact did until then. Served by the primary key.
+INSERT INTO erased_contact (digest, account, erased_time) VALUES (:digest, :account, :erased_time)
+ON CONFLICT DO UPDATE SET erased_time = max(erased_time, excluded.erased_time);
+
+-- are_any: whether anybody was ever erased. Served by the primary key.
+SELECT EXISTS (SELECT 1 FROM erased_contact);
+
+-- erased: who of these was erased, and until when what they did is refused. Served by the primary key.
+SELECT digest, erased_time FROM carray(:digests) AS wanted
+CROSS JOIN erased_contact ON erased_contact.digest = wanted.value;
