@@ -9,6 +9,7 @@ import asyncpg
 from rapport.store.sqlite.connection import DATABASE
 
 _BROUGHT = (
+    "TABLE IF EXISTS erasure",
     *("TABLE erased_link", "TABLE erased_stats", "TABLE erased_contact"),
     "TABLE clicked_link",
     "INDEX campaign_activity_by_campaign",

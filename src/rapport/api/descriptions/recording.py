@@ -1,4 +1,4 @@
-"""The operations by which activities come in."""
+"""The operations by which activities come in, and contacts go."""
 
 from typing import Final
 
@@ -6,9 +6,16 @@ import msgspec
 
 from rapport.api.body import JSON, MOST_BYTES, MOST_LINES, NDJSON
 from rapport.api.descriptions.parts import AUTHORISED, EXAMPLE_CONTACT, Json, answer, problems, schema
-from rapport.api.track import ACTIVITIES
-from rapport.auth.scope import Scope
-from rapport.errors import MalformedBody, StoreUnavailable, TooLarge, UnsupportedMediaType
+from rapport.api.track import ACTIVITIES, CONTACT
+from rapport.auth.scope import Privilege, Scope
+from rapport.errors import (
+    MalformedBody,
+    MalformedContactId,
+    StoreUnavailable,
+    TooLarge,
+    UnknownContact,
+    UnsupportedMediaType,
+)
 
 _EXAMPLE_LINE: Final[Json] = {
     "contact_id": EXAMPLE_CONTACT,
@@ -56,4 +63,31 @@ _RECORD_ACTIVITIES: Final[Json] = {
     "security": [{"token": [Scope.ACTIVITY_WRITE.value]}],
 }
 
-OPERATIONS: Final[Json] = {ACTIVITIES: {"post": _RECORD_ACTIVITIES}}
+_ERASE_CONTACT: Final[Json] = {
+    "tags": ["Recording"],
+    "operationId": "eraseContact",
+    "summary": "Forget a person",
+    "description": "Erases the contact and all that it did, for good. The counts of its campaigns keep their numbers. "
+    "What comes in later about the time until now counts as a duplicate, and does not bring the contact back.",
+    "parameters": [
+        {
+            "name": "contact_id",
+            "in": "path",
+            "description": "The contact.",
+            "required": True,
+            "schema": schema("Id"),
+            "example": EXAMPLE_CONTACT,
+        }
+    ],
+    "responses": {
+        "204": {"description": "Nothing of the contact is left."},
+        **problems(MalformedContactId, *AUTHORISED, UnknownContact, StoreUnavailable),
+    },
+    "security": [{"token": [Scope.ACTIVITY_WRITE.value]}],
+    "x-authorization-privileges": [Privilege.CONTACTS_WRITE.value],
+}
+
+OPERATIONS: Final[Json] = {
+    ACTIVITIES: {"post": _RECORD_ACTIVITIES},
+    CONTACT.replace(":path", ""): {"delete": _ERASE_CONTACT},
+}

@@ -111,6 +111,7 @@ class Writer:
     def erase(self, account_id: str, contact_id: str) -> bool:
         """Erase a contact for good: what is deleted is overwritten, and the log that holds it is emptied.
 
+        Older copies, that were left in unused space when pages were split, go with the file's next VACUUM.
         Whether there was one.
         """
         self._connection.pragma("secure_delete", True)

@@ -1,0 +1,197 @@
+"""A person is forgotten: nothing of it is left, what it was counted in stands, and nothing brings it back."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.instant import Instant
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.store.protocol import Counter, LinkClicks, Recorded, Store
+from tests.histories.tally import made_up, standing
+from tests.histories.test_rollups import activity
+from tests.store.by_hand import asked
+from tests.store.earlier import execute
+from tests.store.test_promises import did, on, record, whole
+
+CAMPAIGN_ACTIVITIES = ["m0", "m1", "m2"]
+FAR = Instant(4_000_000_000_000)
+
+ADA = Person(email_address="augusta@example.com", first_name="Augusta", last_name="King-Noel")
+
+
+def of_ada(number: int = 0) -> list[Activity]:
+    """Something of everything that is counted, and all that tells who it is."""
+    link = Link(link_url=f"https://example.com/{number % 2}")
+    return [
+        Activity(
+            contact_id="c-augusta-king",
+            campaign_activity_id="m1",
+            type=kind,
+            created_time=Instant(1_767_268_800_000 + number),
+            event_id=f"<augusta-{number}-{kind}@example.com>",
+            person=ADA,
+            link=link if kind is ActivityType.EM_CLICKS else None,
+            opt_out_reason="Too many, says Augusta" if kind is ActivityType.EM_OPTOUTS else None,
+        )
+        for kind in ActivityType
+    ]
+
+
+def of_many(seed: int = 5, count: int = 1_200) -> list[Activity]:
+    dice = random.Random(seed)
+    return [activity(made_up(dice, number)) for number in range(count)]
+
+
+async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[LinkClicks] | None]]:
+    """What the reports on campaigns count."""
+    counters = await store.counters_of_campaign_activities("a", CAMPAIGN_ACTIVITIES)
+    return sorted(counters, key=repr), {each: await store.links("a", each) for each in CAMPAIGN_ACTIVITIES}
+
+
+async def is_right(store: Store) -> bool:
+    return [difference async for difference in store.recount(repair=False)] == []
+
+
+def tables(data: str) -> list[str]:
+    if data.startswith("postgresql:"):
+        return [name for (name,) in asked(data, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return [name for (name,) in asked(data, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
+
+
+def test_no_table_holds_anything_of_the_person(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, *of_ada(), *of_ada(1), *of_many())
+        await record(store, *of_ada(), account="b")
+        assert await store.erase("a", "c-augusta-king")
+        assert not await store.erase("a", "c-augusta-king")
+        assert not await store.erase("a", "nobody")
+        assert await store.contact("a", "c-augusta-king") is None
+        assert len(await whole(store, "c-augusta-king", "b")) == len(of_ada())
+        assert await store.erase("b", "c-augusta-king")
+
+    on(data, work)
+    for table in tables(data):
+        assert "ugusta" not in repr(asked(data, f'SELECT * FROM "{table}"')), table  # noqa: S608
+    assert asked(data, "SELECT count(*) FROM contact") == [(40,)]
+
+
+def test_what_it_was_counted_in_keeps_its_numbers(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, *of_many(), *(each for number in range(3) for each in of_ada(number)))
+        before = await numbers(store)
+        for number in range(20):
+            assert await store.erase("a", f"c{number}")
+            assert await numbers(store) == before
+        assert await store.erase("a", "c-augusta-king")
+        assert await numbers(store) == before
+        assert await is_right(store)
+
+    on(data, work)
+    engaged = {contact for _, _, contact in standing(data, "a").engagement}
+    assert engaged == {f"c{number}" for number in range(20, 40)}
+
+
+def test_a_repair_counts_the_erased_again(data: str) -> None:
+    async def fill(store: Store) -> None:
+        await record(store, *of_many(), *of_ada())
+        for contact_id in ("c1", "c2", "c-augusta-king"):
+            assert await store.erase("a", contact_id)
+
+    async def then(store: Store) -> None:
+        before.append(await numbers(store))
+
+    async def mend(store: Store) -> None:
+        assert [difference async for difference in store.recount(repair=True)]
+        before.append(await numbers(store))
+
+    before: list[object] = []
+    on(data, fill)
+    on(data, then)
+    execute(data, "DELETE FROM campaign_activity_stats", "DELETE FROM engagement WHERE type = 1")
+    on(data, mend)
+    assert before[0] == before[1]
+
+
+def test_a_replay_counts_as_duplicates_and_brings_nobody_back(data: str) -> None:
+    history = [*of_many(), *of_ada()]
+
+    async def first(store: Store) -> None:
+        await record(store, *history)
+        assert await store.erase("a", "c-augusta-king")
+        before.append(await numbers(store))
+
+    async def again(store: Store) -> None:
+        recorded = await record(store, *history)
+        assert (dict(recorded.accepted), recorded.duplicate) == ({}, len(history))
+        assert (await record(store, *of_ada(7))).duplicate == len(of_ada())
+        assert await store.contact("a", "c-augusta-king") is None
+        assert await numbers(store) == before[0]
+        assert await is_right(store)
+
+    before: list[object] = []
+    on(data, first)
+    on(data, again)
+
+
+def test_what_it_does_later_begins_a_new_history(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, did(), did(kind=ActivityType.EM_SENDS))
+        assert await store.erase("a", "ada")
+        later = did(after=FAR - did().created_time)
+        recorded = await record(store, did(), later)
+        assert (dict(recorded.accepted), recorded.duplicate) == ({ActivityType.EM_OPENS: 1}, 1)
+        assert await whole(store) == [later]
+        assert await is_right(store)
+        # What lay ahead of the clock when it was erased is refused with the rest.
+        assert await store.erase("a", "ada")
+        assert (await record(store, later)).duplicate == 1
+        assert await whole(store) == []
+        assert await is_right(store)
+
+    on(data, work)
+
+
+def test_another_process_that_knew_the_contact_does_not_bring_it_back_either(data: str) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+            for store in (one, other):
+                await record(store, *of_ada())
+            assert await one.erase("a", "c-augusta-king")
+            later = did("c-augusta-king", after=FAR - did().created_time)
+            assert (await record(other, *of_ada(), *of_ada(1))).duplicate == 2 * len(of_ada())
+            assert await other.contact("a", "c-augusta-king") is None
+            await record(other, later)
+            assert await whole(one, "c-augusta-king") == [later]
+            assert await is_right(one)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("size", [20, 700])
+def test_who_is_erased_while_others_record_is_gone_and_every_count_is_right(data: str, size: int) -> None:
+    history = of_many(9, 2_800)
+    erased = [f"c{number}" for number in range(12)]
+
+    async def write(store: Store, pieces: Sequence[Sequence[Activity]]) -> list[Recorded]:
+        return [await record(store, *piece) for piece in pieces]
+
+    async def forget(store: Store) -> None:
+        for contact_id in erased:
+            await asyncio.sleep(0.02)
+            await store.erase("a", contact_id)
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+            pieces = [history[first : first + size] for first in range(0, len(history), size)]
+            await record(one, *history[:100])
+            await asyncio.gather(write(one, pieces), write(other, pieces[::-1]), forget(one))
+            for contact_id in erased:
+                assert await one.contact("a", contact_id) is None
+            assert await is_right(one)
+            assert (await record(other, *history)).duplicate == len(history)
+
+    asyncio.run(work())
