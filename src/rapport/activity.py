@@ -80,12 +80,14 @@ def is_id(text: str) -> bool:
 _is_frequent_id: Final = lru_cache(maxsize=10_000)(is_id)
 
 
-def _check_id(field: str, text: str | None) -> None:
+def check_id(field: str, text: str | None) -> None:
+    """Raises InvalidField for what is said and is no id."""
     if text is not None and not _is_frequent_id(text):
         raise InvalidField(field, text, ID_ALLOWED)
 
 
-def _check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
+def check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
+    """Raises InvalidField for what is said and is empty, too long, or has forbidden characters in it."""
     if text is None or (0 < len(text) <= longest and text.isprintable()):
         return
     if not 0 < len(text) <= longest:
@@ -104,11 +106,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def __post_init__(self) -> None:
         address = self.email_address
         if address is not None:
-            _check_text("email_address", address, 254)
+            check_text("email_address", address, 254)
             if not 0 < address.find("@") < len(address) - 1:
                 raise InvalidField("email_address", address, "must be an address: name@domain")
-        _check_text("first_name", self.first_name, 255)
-        _check_text("last_name", self.last_name, 255)
+        check_text("first_name", self.first_name, 255)
+        check_text("last_name", self.last_name, 255)
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -118,8 +120,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     url_id: str | None = None
 
     def __post_init__(self) -> None:
-        _check_text("link_url", self.link_url, 8_192)
-        _check_id("url_id", self.url_id)
+        check_text("link_url", self.link_url, 8_192)
+        check_id("url_id", self.url_id)
 
 
 class CampaignActivity(msgspec.Struct, frozen=True, gc=False):
@@ -152,15 +154,15 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         # Contacts are many, so theirs is the one id that it doesn't pay to remember.
         if _matches_id(self.contact_id) is None:
             raise InvalidField("contact_id", self.contact_id, ID_ALLOWED)
-        _check_id("campaign_activity_id", self.campaign_activity_id)
+        check_id("campaign_activity_id", self.campaign_activity_id)
         if self.created_time < EARLIEST:
             raise InvalidField("created_time", iso(self.created_time), "must not be before 1990")
         if self.campaign_id is not None:
-            _check_id("campaign_id", self.campaign_id)
+            check_id("campaign_id", self.campaign_id)
         if self.campaign_activity_name is not None:
-            _check_text("campaign_activity_name", self.campaign_activity_name, 512)
+            check_text("campaign_activity_name", self.campaign_activity_name, 512)
         if self.event_id is not None:
-            _check_text("event_id", self.event_id, 255)
+            check_text("event_id", self.event_id, 255)
         if (self.link, self.device_type, self.bounce_code, self.opt_out_reason) != _NO_DETAIL:
             self._check_belongs_to_type()
 
@@ -177,7 +179,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.opt_out_reason is not None:
             if kind is not ActivityType.EM_OPTOUTS:
                 raise InvalidField("opt_out_reason", self.opt_out_reason, "belongs to em_optouts only")
-            _check_text("opt_out_reason", self.opt_out_reason, 2_048, _CONTROL_BUT_LINES)
+            check_text("opt_out_reason", self.opt_out_reason, 2_048, _CONTROL_BUT_LINES)
 
     @property
     def identity(self) -> int:

@@ -17,6 +17,7 @@ from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.api.v3.contacts import ContactRoutes
 from rapport.api.v3.email_reports import EmailReports
+from rapport.api.v3.emails import EmailRoutes
 from rapport.auth.gate import Gate
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyWatch
@@ -51,6 +52,7 @@ def build(settings: Settings) -> Service:
         *ContactReports(store, gate, keys, default_types).routes(),
         *CampaignStats(store, gate, keys).routes(),
         *ContactRoutes(store, gate, keys).routes(),
+        *EmailRoutes(store, gate, keys).routes(),
         *Accounts(gate).routes(),
         *EmailReports(store, gate, keys).routes(),
         *Track(store, recorder, gate).routes(),

@@ -13,6 +13,10 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
+FIRST: Final = Instant(-62_135_596_800_000)
+LAST: Final = Instant(253_402_300_799_999)
+"""The first and the last instant that ISO 8601 names with four digits of a year, of which the first isn't 0000."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_REMEMBERED: Final = 50_000
 _CANONICAL: Final = len("2017-04-02T04:08:34.567Z")

@@ -86,8 +86,11 @@ def test_what_is_included_is_empty_and_travels_in_the_cursor(caller: Caller) -> 
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("status=active", "status: is a filter that Rapport has no data for"),
-        ("updated_after=2026-01-01", "updated_after: is a filter"),
+        ("lists=l1", "lists: is a filter that Rapport has no data for"),
+        ("optout_after=2026-01-01", "optout_after: is a filter"),
+        ("status=gone", "status: must hold only active, "),
+        ("updated_after=soon", "updated_after: must be a date"),
+        ("created_after=2026-02-01&created_before=2026-01-01", "created_after: must not be later than created_before"),
         ("lists=1", "lists: is a filter"),
         ("limit=501", "limit: must be a whole number from 1 to 500"),
         ("include=shoes", "include: must hold only"),

@@ -150,3 +150,46 @@ def test_a_terminal_sees_progress(data: str, tmp_path: Path, sampled: bytes) -> 
     assert running.returncode == 0
     assert b"MB" in shown
     assert b"accepted" in shown
+
+
+def test_contacts_and_campaigns_are_imported_in_both_forms(data: str, tmp_path: Path) -> None:
+    (tmp_path / "contacts.ndjson").write_bytes(
+        lines({"contact_id": "c1", "first_name": "Ada"}, {"first_name": "Nobody"})
+    )
+    (tmp_path / "contacts.csv").write_text(
+        "contact_id,permission_to_send,created_at\nc2,explicit,2026-01-01T00:00:00Z\n"
+    )
+    (tmp_path / "campaigns.csv").write_text(
+        "campaign_id,campaign_name,campaign_activity_id,subject,link_url\n"
+        "k1,Spring,a1,Spring is here,https://example.com/1\n"
+        "k1,Spring,a1,Spring is here,https://example.com/2\n"
+        "k1,Spring,,,\n"
+    )
+    contacts = ("import", "contacts.ndjson", "contacts.csv", "--what", "contacts", "--data", data)
+    told = rapport(*contacts, folder=tmp_path, code=1).stdout
+    assert told.splitlines()[:2] == [
+        "contacts.ndjson: 1 accepted, 0 duplicate, 1 rejected; see contacts.ndjson.rejected.ndjson",
+        "contacts.csv: 1 accepted, 0 duplicate, 0 rejected",
+    ]
+    campaigns = ("import", "campaigns.csv", "--what", "campaigns", "--data", data)
+    assert rapport(*campaigns, folder=tmp_path).stdout == "campaigns.csv: 2 accepted, 1 duplicate, 0 rejected\n"
+    assert rapport("export", "c2", "--what", "contact", "--data", data).stdout.startswith('{"contact_id":"c2",')
+
+
+def test_what_is_stated_of_a_contact_is_exported_and_imported_again(data: str, tmp_path: Path) -> None:
+    stated = [
+        {
+            "contact_id": "c1",
+            "updated_at": "2026-01-01T00:00:00.000Z",
+            "first_name": "Ada",
+            "created_at": 1_700_000_000_000,
+        },
+        {"contact_id": "c1", "updated_at": "2026-02-01T00:00:00.000Z", "email_address": "ada@example.com"},
+    ]
+    rapport("import", "-", "--what", "contacts", "--data", data, given=lines(*stated))
+    exported = rapport("export", "c1", "--what", "contact", "--data", data).stdout
+    assert json.loads(exported.splitlines()[0])["first_name"] == "Ada"
+    copy = str(tmp_path / "copy")
+    rapport("import", "-", "--what", "contacts", "--data", copy, given=exported.encode())
+    assert rapport("export", "c1", "--what", "contact", "--data", copy).stdout == exported
+    rapport("export", "nobody", "--what", "contact", "--data", data, code=1)

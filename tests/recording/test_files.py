@@ -8,7 +8,8 @@ import pytest
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import parse_instant
-from rapport.recording.files import LONGEST_LINE, RejectedLine, read_activities
+from rapport.recording.files import LONGEST_LINE, RejectedLine, read_file
+from rapport.recording.lines import ACTIVITIES
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
 GOOD = (
@@ -20,7 +21,7 @@ ROW = b"c,m,em_opens,2026-03-01T10:00:00Z,\r\n"
 
 
 def read(content: bytes, name: str = "a.ndjson") -> list[Activity | RejectedLine]:
-    return list(read_activities(io.BufferedReader(io.BytesIO(content)), name, NOW))
+    return list(read_file(io.BufferedReader(io.BytesIO(content)), name, NOW, ACTIVITIES))
 
 
 def refused(lines: list[Activity | RejectedLine]) -> list[tuple[int, str]]:
@@ -113,7 +114,7 @@ def test_a_file_that_breaks_off_gives_what_it_has() -> None:
     torn = gzip.compress(GOOD * 1_000, mtime=0)[:-12]
     lines: list[Activity | RejectedLine] = []
     with pytest.raises(UnreadableFile):
-        lines.extend(read_activities(io.BufferedReader(io.BytesIO(torn)), "a.ndjson.gz", NOW))
+        lines.extend(read_file(io.BufferedReader(io.BytesIO(torn)), "a.ndjson.gz", NOW, ACTIVITIES))
     assert len(lines) > 900
 
 
@@ -158,7 +159,7 @@ class Trickle(io.RawIOBase):
 
 @pytest.mark.parametrize("content", [gzip.compress(GOOD), b"\xef\xbb\xbf" + GOOD, HEADER + ROW])
 def test_the_form_of_a_slow_pipe_is_found_out(content: bytes) -> None:
-    (line,) = read_activities(io.BufferedReader(Trickle(content)), "-", NOW)
+    (line,) = read_file(io.BufferedReader(Trickle(content)), "-", NOW, ACTIVITIES)
     assert isinstance(line, Activity)
 
 

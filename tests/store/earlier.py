@@ -9,20 +9,27 @@ import asyncpg
 from rapport.store.sqlite.connection import DATABASE
 
 _BROUGHT = (
-    "TABLE IF EXISTS erasure",
-    *("TABLE erased_link", "TABLE erased_stats", "TABLE erased_contact"),
-    "TABLE clicked_link",
-    "INDEX campaign_activity_by_campaign",
-    "INDEX contact_by_email_address",
-    *("TABLE campaign_activity_stats", "TABLE bounced_contact", "TABLE engagement"),
+    "DROP VIEW permission_to_send",
+    *("DROP INDEX contact_by_creation", "DROP INDEX contact_by_update"),
+    *(
+        f"ALTER TABLE contact DROP COLUMN {column}"
+        for column in ("permission_to_send", "created_at", "updated_at", "deleted_at", "facts")
+    ),
+    *(f"ALTER TABLE campaign DROP COLUMN {column}" for column in ("campaign_name", "updated_at", "facts")),
+    "ALTER TABLE campaign_activity DROP COLUMN facts",
+    "DROP TABLE IF EXISTS erasure",
+    *("DROP TABLE erased_link", "DROP TABLE erased_stats", "DROP TABLE erased_contact"),
+    "DROP TABLE clicked_link",
+    "DROP INDEX campaign_activity_by_campaign",
+    "DROP INDEX contact_by_email_address",
+    *("DROP TABLE campaign_activity_stats", "DROP TABLE bounced_contact", "DROP TABLE engagement"),
 )
 """By version 4 of the schema and those since, the last first: a new migration adds its own."""
 
 
 def without_roll_ups(data: str) -> None:
     """Take from the store what version 4 of the schema brought, and those since."""
-    changes = [f"DROP {each}" for each in _BROUGHT]
-    execute(data, *changes, "DELETE FROM schema_migration WHERE number >= 4")
+    execute(data, *_BROUGHT, "DELETE FROM schema_migration WHERE number >= 4")
 
 
 def execute(data: str, *statements: str) -> None:

@@ -82,9 +82,31 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, type
 @pytest.mark.parametrize(
     ("name", "types", "values", "index"),
     [
-        ("contacts", "text, text, int", "'default', '', 51", "contact_by_account"),
-        ("contacts_of_address", "text, text, int, text", "'default', '', 51, 'x'", "contact_by_email_address"),
-        ("count_of_address", "text, text", "'default', 'x'", "contact_by_email_address"),
+        ("contacts", "text, int, text, int", "'default', 51, '', 255", "contact_by_account"),
+        (
+            "contacts_of_address",
+            "text, int, text, int, text",
+            "'default', 51, '', 255, 'x'",
+            "contact_by_email_address",
+        ),
+        (
+            "contacts_by_update",
+            "text, int, text, int, text, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
+            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL",
+            "contact_by_update",
+        ),
+        (
+            "contacts_by_creation",
+            "text, int, text, int, text, timestamptz, timestamptz, timestamptz",
+            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01'",
+            "contact_by_creation",
+        ),
+        (
+            "count_of_address",
+            "text, text, int, timestamptz, timestamptz, timestamptz, timestamptz",
+            "'default', 'x', 255, NULL, NULL, NULL, NULL",
+            "contact_by_email_address",
+        ),
     ],
 )
 def test_contacts_are_read_by_an_index(place: str, name: str, types: str, values: str, index: str) -> None:

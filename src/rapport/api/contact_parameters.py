@@ -2,21 +2,42 @@
 
 from typing import Final
 
-from rapport.api.parameters import Query, read_boolean, read_cursor, read_limit, read_one, read_query, read_segments
+from rapport.api.parameters import (
+    Query,
+    read_boolean,
+    read_cursor,
+    read_limit,
+    read_one,
+    read_query,
+    read_segments,
+    read_within,
+)
 from rapport.errors import InvalidField
-from rapport.reporting.contacts import ContactsRequest
+from rapport.reporting.contacts import HERE, ContactsRequest
+from rapport.store.known import FIRST_CONTACT, ContactStatus
 
 MOST_CONTACTS: Final = 500
 CONTACTS: Final = 50
 """On a page, when the request doesn't say."""
 
+NEW_SUBSCRIBERS: Final = ("new_subscriber", "new_subscribers")
+"""The vendor's enum has the one, its text the other."""
+
 INCLUDABLE: Final = ("custom_fields", "list_memberships", "phone_numbers", "street_addresses", "taggings", "notes")
 """What else a contact has at the vendor. Rapport has none of it, so each is an empty list."""
 
-_REFUSED: Final = (
-    *("status", "lists", "segment_id", "tags", "sms_status"),
-    *("updated_after", "updated_before", "created_after", "created_before", "optout_after", "optout_before"),
-)
+STATUSES: Final = {
+    "active": frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT, ContactStatus.UNKNOWN}),
+    "unsubscribed": frozenset({ContactStatus.UNSUBSCRIBED}),
+    "deleted": frozenset({ContactStatus.DELETED}),
+    "not_set": frozenset({ContactStatus.NOT_SET}),
+    "pending_confirmation": frozenset({ContactStatus.PENDING_CONFIRMATION}),
+    "temp_hold": frozenset({ContactStatus.TEMP_HOLD}),
+    "all": frozenset(ContactStatus),
+}
+"""The vendor's words for how contacts stand. Of whom no permission was stated counts as active."""
+
+_REFUSED: Final = ("lists", "segment_id", "tags", "sms_status", "optout_after", "optout_before")
 
 
 def contacts_or_cursor(query_string: bytes) -> ContactsRequest | str:
@@ -33,11 +54,33 @@ def contacts_or_cursor(query_string: bytes) -> ContactsRequest | str:
         raise InvalidField("email", "", "must be an address")
     return ContactsRequest(
         email_address=email_address,
+        statuses=_statuses(query),
+        updated=read_within(query, "updated_after", "updated_before"),
+        created=read_within(query, "created_after", "created_before"),
         limit=read_limit(query, MOST_CONTACTS, CONTACTS),
         with_count=read_boolean(query, "include_count", default=False),
         included=_included(query),
-        behind="",
+        behind=FIRST_CONTACT,
     )
+
+
+def wants_new_subscribers(query_string: bytes) -> bool:
+    """Whether the new subscribers are to be counted too. Raises InvalidField."""
+    names = read_segments(read_query(query_string), "include")
+    for name in names:
+        if name not in NEW_SUBSCRIBERS:
+            raise InvalidField("include", name, f"must be {NEW_SUBSCRIBERS[0]}")
+    return bool(names)
+
+
+def _statuses(query: Query) -> frozenset[ContactStatus]:
+    statuses: frozenset[ContactStatus] = frozenset()
+    names = read_segments(query, "status")
+    for name in names:
+        if name not in STATUSES:
+            raise InvalidField("status", name, f"must hold only {', '.join(STATUSES)}")
+        statuses |= STATUSES[name]
+    return statuses if names else HERE
 
 
 def included(query_string: bytes) -> tuple[str, ...]:

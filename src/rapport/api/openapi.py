@@ -14,6 +14,7 @@ from rapport.api.descriptions import (
     contact_reports,
     contacts,
     email_reports,
+    emails,
     landing_pages,
     operating,
     recording,
@@ -24,12 +25,14 @@ from rapport.api.problems import ErrorBody
 from rapport.api.track import Receipt
 from rapport.api.v3.account import AccountSummary, UserPrivilege
 from rapport.api.wire import Id, TrackingActivitiesPage
-from rapport.api.wire_contacts import ContactsPage
+from rapport.api.wire_contacts import ContactsCounts, ContactsPage
 from rapport.api.wire_email import EMAIL_PAGES
+from rapport.api.wire_emails import EmailCampaign, EmailCampaignActivity, EmailCampaignsPage
 from rapport.api.wire_landing_pages import LANDING_PAGE_PAGES
 from rapport.api.wire_stats import BulkEmailCampaignSummariesPage, StatsPage
 from rapport.api.wire_summary import ContactCampaignActivitiesSummary, ContactOpenAndClickRates
 from rapport.auth.scope import Scope
+from rapport.recording.catalogue_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
 from rapport.recording.lines import LINE_SCHEMA
 
 _FAMILIES: Final = (
@@ -38,6 +41,7 @@ _FAMILIES: Final = (
     landing_pages,
     campaign_stats,
     contacts,
+    emails,
     account,
     recording,
     operating,
@@ -50,6 +54,10 @@ _SHAPES: Final = (
     StatsPage,
     BulkEmailCampaignSummariesPage,
     ContactsPage,
+    ContactsCounts,
+    EmailCampaignsPage,
+    EmailCampaign,
+    EmailCampaignActivity,
     AccountSummary,
     UserPrivilege,
     *EMAIL_PAGES,
@@ -74,7 +82,13 @@ def description() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {path: item for family in _FAMILIES for path, item in family.OPERATIONS.items()},
         "components": {
-            "schemas": {**shapes, "Id": msgspec.json.schema(Id), "Activity": LINE_SCHEMA},
+            "schemas": {
+                **shapes,
+                "Id": msgspec.json.schema(Id),
+                "Activity": LINE_SCHEMA,
+                "ContactStatement": CONTACT_SCHEMA,
+                "CampaignStatement": CAMPAIGN_SCHEMA,
+            },
             "securitySchemes": {
                 "token": {
                     "type": "http",

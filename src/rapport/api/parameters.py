@@ -7,10 +7,11 @@ from urllib.parse import parse_qsl
 
 from rapport.activity import EARLIEST, TYPES, ActivityType
 from rapport.errors import InvalidField
-from rapport.instant import Instant, parse_bound
+from rapport.instant import FIRST, LAST, Instant, parse_bound
 from rapport.reporting.contact_summary import SummaryRequest, first_summary
 from rapport.reporting.page import PageRequest, up_to
 from rapport.reporting.period import Period
+from rapport.store.known import Within
 from rapport.store.protocol import BEFORE_THE_NEWEST
 
 MOST_ROWS: Final = 100
@@ -159,11 +160,21 @@ def read_boolean(query: Query, name: str, *, default: bool) -> bool:
 
 def read_bounds(query: Query) -> tuple[Instant | None, Instant | None]:
     """`created_after` and `created_before`, as far as they are said. Raises InvalidField."""
-    created_after = _bound(query, "created_after")
-    created_before = _bound(query, "created_before")
-    if created_after is not None and created_before is not None and created_after > created_before:
-        raise InvalidField("created_after", query["created_after"][0], "must not be later than created_before")
-    return created_after, created_before
+    within = read_within(query, "created_after", "created_before")
+    if within is None:
+        return None, None
+    return (within.after if "created_after" in query else None), (within.before if "created_before" in query else None)
+
+
+def read_within(query: Query, after: str, before: str) -> Within | None:
+    """The time between the two parameters, if either is said. Raises InvalidField."""
+    first, last = _bound(query, after), _bound(query, before)
+    if first is None and last is None:
+        return None
+    within = Within(FIRST if first is None else first, LAST if last is None else last)
+    if within.after > within.before:
+        raise InvalidField(after, query[after][0], f"must not be later than {before}")
+    return within
 
 
 def _bound(query: Query, name: str) -> Instant | None:

@@ -1,9 +1,12 @@
-"""/track/v1/…: what contacts did comes in, and is durable when it is answered; who is to be forgotten goes."""
+"""/track/v1/…: what contacts did, and who and what there is, comes in; who is to be forgotten goes.
+
+Whatever is accepted is durable when it is answered.
+"""
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -20,13 +23,18 @@ from rapport.auth.gate import Gate
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField, MalformedContactId, StoreUnavailable, UnknownContact
 from rapport.instant import Instant
-from rapport.recording.lines import Rejection, activity_of_json, rejection_of
+from rapport.recording import catalogue_lines
+from rapport.recording.lines import Form, Rejection, activity_of_json, rejection_of
 from rapport.recording.record import Recorder
 from rapport.store.batch import Batch, Gathering
 from rapport.store.protocol import Store
 
 ACTIVITIES: Final = "/track/v1/activities"
+CONTACTS: Final = "/track/v1/contacts"
+CAMPAIGNS: Final = "/track/v1/campaigns"
 CONTACT: Final = "/track/v1/contacts/{contact_id:path}"
+
+T = TypeVar("T")
 
 _SLICE: Final = 200
 """Lines read at a stretch; then other requests have their turn."""
@@ -35,7 +43,7 @@ _PATIENCE: Final = 30.0
 
 
 class Receipt(msgspec.Struct):
-    """What became of the lines of a request. `index` counts them from 0."""
+    """What became of the lines of a request: `duplicate` ones changed nothing. `index` counts them from 0."""
 
     accepted: int
     duplicate: int
@@ -52,8 +60,25 @@ class Track:
         self._gate = gate
 
     def routes(self) -> list[Route]:
-        """The routes by which activities come in, and contacts go."""
-        return [post(ACTIVITIES, self.record_activities), delete(CONTACT, self.erase_contact)]
+        """The routes by which all of it comes in, and contacts go."""
+        return [
+            post(ACTIVITIES, self.record_activities),
+            post(CONTACTS, self.state_contacts),
+            post(CAMPAIGNS, self.state_campaigns),
+            delete(CONTACT, self.erase_contact),
+        ]
+
+    async def state_contacts(self, request: Request) -> Response:
+        """Take in what is stated of contacts, and answer when all that is accepted is durable."""
+        principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE)
+        statements, rejections = await _read_statements(await read_lines(request), catalogue_lines.CONTACTS)
+        return await _taken(self._store.state_contacts(principal.account_id, statements), len(statements), rejections)
+
+    async def state_campaigns(self, request: Request) -> Response:
+        """Take in what is stated of campaigns, and answer when all that is accepted is durable."""
+        principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CAMPAIGN_WRITE)
+        statements, rejections = await _read_statements(await read_lines(request), catalogue_lines.CAMPAIGNS)
+        return await _taken(self._store.state_campaigns(principal.account_id, statements), len(statements), rejections)
 
     async def erase_contact(self, request: Request) -> Response:
         """Erase a contact for good, and answer when nothing of it is left."""
@@ -88,6 +113,31 @@ async def _read(account_id: str, lines: Sequence[bytes | msgspec.Raw]) -> tuple[
             await asyncio.sleep(0)
         gathering.extend(_activities(lines[first : first + _SLICE], first, now, rejections))
     return gathering.batch(account_id), rejections
+
+
+async def _read_statements(lines: Sequence[bytes | msgspec.Raw], form: Form[T]) -> tuple[list[T], list[Rejection]]:
+    now = Instant(time.time_ns() // 1_000_000)
+    statements: list[T] = []
+    rejections: list[Rejection] = []
+    for index, line in enumerate(lines):
+        if index % _SLICE == _SLICE - 1:
+            await asyncio.sleep(0)
+        try:
+            statements.append(form.of_json(line, now))
+        except InvalidField as problem:
+            rejections.append(rejection_of(index, problem))
+    return statements, rejections
+
+
+async def _taken(change: Awaitable[int], size: int, rejections: list[Rejection]) -> Response:
+    """The receipt of statements, once they are in the store."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            changes = await change
+    except TimeoutError:
+        raise StoreUnavailable("the commit takes too long") from None
+    metrics.REJECTED.inc(len(rejections))
+    return json_answer(msgspec.json.encode(Receipt(changes, size - changes, len(rejections), rejections)))
 
 
 def _activities(

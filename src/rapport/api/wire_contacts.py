@@ -1,19 +1,34 @@
 """The shapes of contacts (contract 6)."""
 
 from collections.abc import Sequence
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from rapport.api.wire import Id, Links, NextLink
-from rapport.reporting.contacts import Contacts
-from rapport.store.protocol import KnownContact
+from rapport.catalogue import PERMISSIONS, PermissionToSend
+from rapport.instant import iso
+from rapport.reporting.contacts import ContactCounts, Contacts
+from rapport.store.known import KnownContact
+
+Second: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="UTC, with seconds and `Z`.",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+        examples=["2026-09-29T14:33:39Z"],
+    ),
+]
+
+_TO_THE_SECOND: Final = len("2026-09-29T14:33:39")
 
 
-class EmailAddress(msgspec.Struct):
-    """Where a contact gets its email."""
+class EmailAddress(msgspec.Struct, kw_only=True):
+    """Where a contact gets its email, and whether it agreed to."""
 
     address: str
+    permission_to_send: Annotated[str, Meta(extra_json_schema={"enum": list(PERMISSIONS)})] | UnsetType = UNSET
 
 
 class Contact(msgspec.Struct, kw_only=True):
@@ -23,6 +38,9 @@ class Contact(msgspec.Struct, kw_only=True):
     email_address: EmailAddress | UnsetType = UNSET
     first_name: str | UnsetType = UNSET
     last_name: str | UnsetType = UNSET
+    created_at: Second | UnsetType = UNSET
+    updated_at: Second | UnsetType = UNSET
+    deleted_at: Second | UnsetType = UNSET
     custom_fields: list[str] | UnsetType = UNSET
     list_memberships: list[str] | UnsetType = UNSET
     phone_numbers: list[str] | UnsetType = UNSET
@@ -37,6 +55,31 @@ class ContactsPage(msgspec.Struct, kw_only=True):
     contacts: list[Contact]
     contacts_count: int | UnsetType = UNSET
     links: Links = msgspec.field(name="_links")
+
+
+class ContactsCounts(msgspec.Struct, kw_only=True):
+    """How many contacts there are, and how many agreed how to get email."""
+
+    total: int
+    explicit: int
+    implicit: int
+    pending: int
+    unsubscribed: int
+    new_subscriber: int | UnsetType = UNSET
+
+
+def contact_counts_body(counts: ContactCounts) -> bytes:
+    """The JSON of `ContactsCounts`."""
+    return msgspec.json.encode(
+        ContactsCounts(
+            total=counts.total,
+            explicit=counts.explicit,
+            implicit=counts.implicit,
+            pending=counts.pending,
+            unsubscribed=counts.unsubscribed,
+            new_subscriber=UNSET if counts.new_subscriber is None else counts.new_subscriber,
+        )
+    )
 
 
 def contact_body(known: KnownContact, included: Sequence[str]) -> bytes:
@@ -58,8 +101,25 @@ def contacts_body(contacts: Contacts, included: Sequence[str], *, next_href: str
 def _contact(known: KnownContact, included: Sequence[str]) -> Contact:
     return Contact(
         contact_id=known.contact_id,
-        email_address=UNSET if known.email_address is None else EmailAddress(known.email_address),
+        email_address=_email_address(known),
         first_name=UNSET if known.first_name is None else known.first_name,
         last_name=UNSET if known.last_name is None else known.last_name,
+        created_at=_second(known.created_at),
+        updated_at=_second(known.updated_at),
+        deleted_at=_second(known.deleted_at),
         **{name: list[str]() for name in included},
     )
+
+
+def _email_address(known: KnownContact) -> EmailAddress | UnsetType:
+    if known.email_address is None:
+        return UNSET
+    permission = known.permission_to_send
+    return EmailAddress(
+        address=known.email_address,
+        permission_to_send=UNSET if permission is None else PermissionToSend(permission).name.lower(),
+    )
+
+
+def _second(instant: int | None) -> str | UnsetType:
+    return UNSET if instant is None else f"{iso(instant)[:_TO_THE_SECOND]}Z"

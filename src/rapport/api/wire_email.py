@@ -29,6 +29,16 @@ UrlId: TypeAlias = Annotated[
     Meta(description="Of the link: its source's, else one made from `link_url`, else `0`.", examples=["105"]),
 ]
 
+Day: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="When the contact was deleted, if it was.",
+        pattern=r"^\d{4}-\d\d-\d\d$",
+        examples=["2026-03-10"],
+    ),
+]
+
+_DAY: Final = len("2026-03-10")
 _DEVICES: Final = tuple(device.name.lower() for device in DeviceType)
 
 
@@ -41,6 +51,7 @@ class ContactActivity(msgspec.Struct, kw_only=True):
     email_address: Annotated[str, Meta(description="As it was at the time; empty where none was ever told.")]
     first_name: str | UnsetType = UNSET
     last_name: str | UnsetType = UNSET
+    deleted_at: Day | UnsetType = UNSET
     created_time: Time
 
 
@@ -184,6 +195,7 @@ def common_columns(campaign_activity_id: str, type_name: str, row: TrackingRow) 
         "email_address": email_address or "",
         "first_name": _known(first_name),
         "last_name": _known(last_name),
+        "deleted_at": UNSET if row.deleted_at is None else iso(row.deleted_at)[:_DAY],
         "created_time": iso(row.created_time),
     }
 

@@ -1,10 +1,11 @@
-"""`rapport import`: files of activities into the store."""
+"""`rapport import`: files of activities, contacts and campaigns into the store."""
 
 import asyncio
 import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +16,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from rapport.cli.command import account_option, data_option, now, settings_for
 from rapport.errors import UnreadableFile
+from rapport.recording.catalogue_lines import CAMPAIGNS, CONTACTS
 from rapport.recording.files import STANDARD_INPUT
-from rapport.recording.importing import Receipt, import_file
+from rapport.recording.importing import Receipt, import_file, import_statements
 from rapport.recording.reader import Rejected
 from rapport.settings import Settings
 from rapport.store.engines import opened
@@ -24,11 +26,18 @@ from rapport.store.protocol import Store
 from rapport.worker import collect_garbage_rarely
 
 
-@click.command("import", short_help="Record the activities in files of NDJSON or CSV.")
+@click.command("import", short_help="Record the activities, contacts or campaigns in files of NDJSON or CSV.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--what",
+    type=click.Choice(("activities", "contacts", "campaigns")),
+    default="activities",
+    show_default=True,
+    help="What the lines of the files state.",
+)
 @data_option
 @account_option
-def import_files(files: tuple[str, ...], data: str | None, account: str) -> None:
+def import_files(files: tuple[str, ...], what: str, data: str | None, account: str) -> None:
     """Record the activities in files: .ndjson or .csv, either with .gz, or - for standard input.
 
     A line of NDJSON is an object, a CSV has the same names as columns. Required are contact_id,
@@ -40,6 +49,11 @@ def import_files(files: tuple[str, ...], data: str | None, account: str) -> None
       {"contact_id": "42", "campaign_activity_id": "spring", "tracking_activity_type": "em_opens",
        "created_time": "2026-04-02T05:11:34Z"}         (on one line)
 
+    With --what contacts a line has contact_id, and any of updated_at, email_address, first_name, last_name,
+    permission_to_send, created_at and deleted_at. With --what campaigns it has campaign_id, and any of updated_at,
+    campaign_name, type, type_code, current_status, created_at and campaign_activities, a list; a row of CSV states
+    one campaign activity, and one of its links. Of two statements the later by updated_at holds.
+
     What was recorded before counts as a duplicate and changes nothing, so an import that was interrupted is
     simply started again. Lines that can't be taken go to FILE.rejected.ndjson, each with its number and the
     reason; the exit code is then 1.
@@ -47,7 +61,7 @@ def import_files(files: tuple[str, ...], data: str | None, account: str) -> None
     settings = settings_for(data=data)
     collect_garbage_rarely()
     try:
-        whole = asyncio.run(_import_all(settings, account, files))
+        whole = asyncio.run(_import_all(settings, account, files, what))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
@@ -71,13 +85,13 @@ class _Whole:
         self.receipt.rejected += receipt.rejected
 
 
-async def _import_all(settings: Settings, account: str, files: tuple[str, ...]) -> _Whole:
+async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str) -> _Whole:
     whole = _Whole()
     async with opened(settings) as store:
         for name in files:
             receipt = Receipt()
             try:
-                await _import_one(store, account, name, receipt)
+                await _import_one(store, account, name, what, receipt)
             except UnreadableFile as problem:
                 whole.unreadable += 1
                 click.echo(f"Error: {problem if str(problem).startswith(name) else f'{name}: {problem}'}", err=True)
@@ -90,9 +104,20 @@ async def _import_all(settings: Settings, account: str, files: tuple[str, ...]) 
     return whole
 
 
-async def _import_one(store: Store, account: str, name: str, receipt: Receipt) -> None:
+async def _import_one(store: Store, account: str, name: str, what: str, receipt: Receipt) -> None:
     with _opened_file(name) as file, _rejects(_rejected_file(name)) as reject, _bar(file, name, receipt) as progress:
-        await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
+        if what == "activities":
+            await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
+        elif what == "contacts":
+            contacts = partial(store.state_contacts, account)
+            await import_statements(
+                contacts, file, name, CONTACTS, receipt, now=now(), reject=reject, progress=progress
+            )
+        else:
+            campaigns = partial(store.state_campaigns, account)
+            await import_statements(
+                campaigns, file, name, CAMPAIGNS, receipt, now=now(), reject=reject, progress=progress
+            )
 
 
 def _told(receipt: Receipt) -> str:

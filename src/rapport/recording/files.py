@@ -1,19 +1,20 @@
-"""From a file to activities, in constant memory: NDJSON or CSV, plain or gzip, or what comes on standard input."""
+"""From a file to what its lines state, in constant memory: NDJSON or CSV, plain or gzip, or from standard input."""
 
 import csv
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, Final, NamedTuple, TypeAlias, TypeVar
 
-from rapport.activity import Activity
 from rapport.errors import InvalidField, UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.lines import FIELDS, WHOLE_LINE, activity_of_json, activity_of_row
+from rapport.recording.lines import WHOLE_LINE, Form
 
 LONGEST_LINE: Final = 64 * 1024
-"""Bytes of one line. What is longer is no activity, and is not kept in memory."""
+"""Bytes of one line. What is longer is not kept in memory."""
+
+T = TypeVar("T")
 
 ByteFile: TypeAlias = "io.BufferedReader[Any]"
 """A file of bytes as it is opened."""
@@ -31,34 +32,30 @@ csv.field_size_limit(LONGEST_LINE)
 
 
 class RejectedLine(NamedTuple):
-    """A line that states no activity: its number, counted from 1, what is wrong, and its text."""
+    """A line that states nothing that can be taken: its number, counted from 1, what is wrong, and its text."""
 
     number: int
     problem: InvalidField
     text: str
 
 
-Read: TypeAlias = Activity | RejectedLine
-"""What one line, or one row of CSV, turned out to be."""
-
-
-def read_activities(raw: ByteFile, name: str, now: Instant) -> Iterator[Read]:
-    """Each line of the open file `raw`, in order.
+def read_file(raw: "ByteFile | BinaryIO", name: str, now: Instant, form: Form[T]) -> Iterator[T | RejectedLine]:
+    """What each line, or row of CSV, of the open file `raw` turned out to be, in order.
 
     `name` tells the form: `.ndjson` or `.csv`, either with `.gz`; under the name `-` the first bytes tell it.
     Raises UnreadableFile, where reading ends early: what was yielded before is good.
     """
-    form = _form(name)
+    ending = _ending(name)
     try:
         head, content = _with_head(raw)
-        if name.endswith(".gz") or (form is None and head.startswith(_GZIP)):
+        if name.endswith(".gz") or (ending is None and head.startswith(_GZIP)):
             head, content = _with_head(gzip.GzipFile(fileobj=content))
         if head == _BYTE_ORDER_MARK:
             content.read(len(head))
             head, content = _with_head(content)
-        if form is None:
-            form = "ndjson" if head[:1] in {b"{", b""} else "csv"
-        yield from (_rows if form == "csv" else _json_lines)(content, now)
+        if ending is None:
+            ending = "ndjson" if head[:1] in {b"{", b""} else "csv"
+        yield from (_rows if ending == "csv" else _json_lines)(content, now, form)
     except (OSError, EOFError, zlib.error) as problem:
         raise UnreadableFile(f"{name}: can't be read to its end: {problem}") from problem
 
@@ -89,13 +86,13 @@ def _with_head(file: Any) -> tuple[bytes, _Content]:  # noqa: ANN401 - what has 
     return head, io.BufferedReader(_Rewound(head, file), _BUFFER)
 
 
-def _form(name: str) -> str | None:
+def _ending(name: str) -> str | None:
     if name == STANDARD_INPUT:
         return None
-    form = name.removesuffix(".gz").rpartition(".")[2]
-    if form not in {"ndjson", "csv"}:
+    ending = name.removesuffix(".gz").rpartition(".")[2]
+    if ending not in {"ndjson", "csv"}:
         raise UnreadableFile(f"{name}: its name must end in .ndjson or .csv, or one of them and .gz")
-    return form
+    return ending
 
 
 class _Line(NamedTuple):
@@ -125,13 +122,14 @@ def _too_long(number: int, line: bytes) -> RejectedLine:
     return RejectedLine(number, problem, line[:200].decode(errors="replace") + "…")
 
 
-def _json_lines(content: _Content, now: Instant) -> Iterator[Read]:
+def _json_lines(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | RejectedLine]:
+    of_json = form.of_json
     for number, line, quotes in _lines(content):
         if quotes is not None:
             yield _too_long(number, line)
             continue
         try:
-            yield activity_of_json(line, now)
+            yield of_json(line, now)
         except InvalidField as problem:
             text = line.decode(errors="replace").rstrip("\r\n")
             if text.strip():
@@ -194,10 +192,10 @@ class _RowLines:
         return RejectedLine(first.number, problem, first.text.rstrip("\r\n"))
 
 
-def _rows(content: _Content, now: Instant) -> Iterator[Read]:
+def _rows(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | RejectedLine]:
     lines = _RowLines(content)
     reader = csv.reader(lines, strict=True)
-    columns = _columns(_header(reader))
+    columns = _columns(_header(reader), form)
     while True:
         lines.begin_row()
         try:
@@ -210,7 +208,7 @@ def _rows(content: _Content, now: Instant) -> Iterator[Read]:
                 problem = f"has {len(row)} columns where the header has {len(columns)}"
                 yield lines.rejected_alone(InvalidField(WHOLE_LINE, None, problem))
                 continue
-            yield activity_of_row(dict(zip(columns, row, strict=True)), now)
+            yield form.of_row(dict(zip(columns, row, strict=True)), now)
         except StopIteration:
             return
         except csv.Error as problem:
@@ -227,13 +225,13 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
         raise UnreadableFile(f"the header must be a line of CSV: {problem}") from None
 
 
-def _columns(header: list[str]) -> list[str]:
+def _columns(header: list[str], form: Form[T]) -> list[str]:
     columns = [column.strip() for column in header]
     for column in columns:
-        if column not in FIELDS:
+        if column not in form.columns:
             raise UnreadableFile(
-                f"the column {column[:50]!r} is no field of an activity. The first line must name the columns, "
-                f"separated by commas; there are {', '.join(FIELDS)}"
+                f"the column {column[:50]!r} is no field of {form.what}. The first line must name the columns, "
+                f"separated by commas; there are {', '.join(form.columns)}"
             )
         if columns.count(column) > 1:
             raise UnreadableFile(f"the column {column!r} is there twice")

@@ -4,14 +4,18 @@ Stopped halfway and begun again, it loses and doubles nothing: what is recorded 
 and counted as a duplicate.
 """
 
-from collections.abc import Callable
-from typing import BinaryIO
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import BinaryIO, Final, TypeVar
 
 import msgspec
 
+from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.reader import Rejected, read_beside
+from rapport.recording.files import RejectedLine, read_file
+from rapport.recording.lines import Form
+from rapport.recording.reader import Rejected, read_beside, rejected
 from rapport.store.protocol import Store
 
 
@@ -51,3 +55,49 @@ async def import_file(
             progress()
             if chunk.unreadable is not None:
                 raise UnreadableFile(chunk.unreadable)
+
+
+STATEMENTS: Final = 2_000
+"""Statements that are read, and then made durable, together."""
+
+T = TypeVar("T", ContactStatement, CampaignStatement)
+
+
+async def import_statements(
+    state: Callable[[Sequence[T]], Awaitable[int]],
+    file: BinaryIO,
+    name: str,
+    form: Form[T],
+    receipt: Receipt,
+    *,
+    now: Instant,
+    reject: Callable[[Rejected], None],
+    progress: Callable[[], None],
+) -> None:
+    """The same for a file that states contacts or campaigns: `state` takes them in."""
+    lines = read_file(file, name, now, form)
+    while True:
+        statements, others = await asyncio.to_thread(_some, lines)
+        for line in others:
+            reject(rejected(line))
+        receipt.rejected += len(others)
+        if statements:
+            changes = await state(statements)
+            receipt.accepted += changes
+            receipt.duplicate += len(statements) - changes
+        progress()
+        if not statements and not others:
+            return
+
+
+def _some(lines: Iterator[T | RejectedLine]) -> tuple[list[T], list[RejectedLine]]:
+    statements: list[T] = []
+    others: list[RejectedLine] = []
+    for line in lines:
+        if isinstance(line, RejectedLine):
+            others.append(line)
+        else:
+            statements.append(line)
+        if len(statements) + len(others) == STATEMENTS:
+            break
+    return statements, others

@@ -3,9 +3,9 @@
 The fields are those of the recording page of the docs; an item of an `activity_details` answer is a line as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -31,6 +31,20 @@ WHOLE_LINE: Final = "line"
 """The field of a rejection that concerns the line itself and none of its fields."""
 
 _EXCERPT: Final = 200
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Form(NamedTuple, Generic[T_co]):
+    """How what a line states is read: from a line of JSON, and from a row of CSV with these columns.
+
+    Both raise InvalidField; an instant is now.
+    """
+
+    what: str
+    columns: tuple[str, ...]
+    of_json: Callable[[bytes | msgspec.Raw, Instant], T_co]
+    of_row: Callable[[Mapping[str, str], Instant], T_co]
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -292,3 +306,6 @@ def _check_json_type(field: str, value: object) -> None:
             return
         raise InvalidField(field, value, "must be a text, or a list of one")
     raise InvalidField(field, value, "must be a text")
+
+
+ACTIVITIES: Final[Form[Activity]] = Form("an activity", FIELDS, activity_of_json, activity_of_row)

@@ -13,15 +13,15 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import msgspec
 
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.files import ByteFile, Read, RejectedLine, read_activities
-from rapport.recording.lines import excerpt
+from rapport.recording.files import ByteFile, RejectedLine, read_file
+from rapport.recording.lines import ACTIVITIES, excerpt
 from rapport.store.batch import Batch, batch_of
 from rapport.worker import collect_garbage_rarely
 
@@ -30,6 +30,8 @@ CHUNK: Final = 20_000
 
 _MOST_KEPT: Final = 16 * 1024 * 1024
 """Characters of rejected lines in one chunk, at which it ends."""
+
+T = TypeVar("T")
 
 _LENGTH: Final = struct.Struct(">I")
 
@@ -58,12 +60,12 @@ _DECODER: Final = msgspec.msgpack.Decoder(Chunk)
 
 
 def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Iterator[Chunk]:
-    """The file's lines, chunk by chunk; see `read_activities` for `name`. The last one may be empty."""
-    lines = read_activities(file, name, now)
+    """The file's lines, chunk by chunk; see `read_file` for `name`. The last one may be empty."""
+    lines = read_file(file, name, now, ACTIVITIES)
     is_last = False
     unreadable: str | None = None
     while not is_last:
-        read: list[Read] = []
+        read: list[Activity | RejectedLine] = []
         try:
             # What was read before the file broke off counts all the same.
             is_last = _read_some(lines, read)
@@ -71,13 +73,13 @@ def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Ite
             is_last, unreadable = True, str(problem)
         yield Chunk(
             batch=batch_of(account_id, (line for line in read if isinstance(line, Activity))),
-            rejected=[_rejected(line) for line in read if isinstance(line, RejectedLine)],
+            rejected=[rejected(line) for line in read if isinstance(line, RejectedLine)],
             is_last=is_last,
             unreadable=unreadable,
         )
 
 
-def _read_some(lines: Iterator[Read], read: list[Read]) -> bool:
+def _read_some(lines: Iterator[T | RejectedLine], read: list[T | RejectedLine]) -> bool:
     """Append a chunk's worth of lines, fewer where many are rejected, as their texts are kept. Whether it was all."""
     kept = 0
     for line in lines:
@@ -89,7 +91,8 @@ def _read_some(lines: Iterator[Read], read: list[Read]) -> bool:
     return True
 
 
-def _rejected(line: RejectedLine) -> Rejected:
+def rejected(line: RejectedLine) -> Rejected:
+    """The line as its file of rejected ones has it."""
     problem = line.problem
     return Rejected(line.number, problem.field, excerpt(problem.value), problem.reason, line.text)
 

@@ -1,20 +1,41 @@
 """Who is there? The contacts themselves (contract 6)."""
 
+from typing import Final
+
 import msgspec
 from msgspec.structs import replace
 
 from rapport.errors import UnknownContact
-from rapport.store.protocol import ContactQuery, KnownContact, Store
+from rapport.instant import LAST, Instant
+from rapport.store.known import ContactPlace, ContactQuery, ContactStatus, KnownContact, Within
+from rapport.store.protocol import Store
+
+HERE: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
+"""Who is shown unless the request says otherwise."""
 
 
 class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Which page of the contacts: all that the cursor of the next one carries."""
 
     email_address: str | None
+    statuses: frozenset[ContactStatus]
+    updated: Within | None
+    created: Within | None
     limit: int
     with_count: bool
     included: tuple[str, ...]
-    behind: str
+    behind: ContactPlace
+
+    def query(self) -> ContactQuery:
+        """What is asked of the store: one more than the page has, to know whether there is another."""
+        return ContactQuery(
+            email_address=self.email_address,
+            statuses=self.statuses,
+            updated=self.updated,
+            created=self.created,
+            behind=self.behind,
+            limit=self.limit + 1,
+        )
 
 
 class Contacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,15 +48,47 @@ class Contacts(msgspec.Struct, frozen=True, kw_only=True):
 
 async def contacts(store: Store, account_id: str, request: ContactsRequest) -> Contacts:
     """A page of the account's contacts, all or those that have an email address."""
-    found = await store.contacts(
-        account_id,
-        ContactQuery(email_address=request.email_address, behind=request.behind, limit=request.limit + 1),
-    )
+    query = request.query()
+    found = await store.contacts(account_id, query)
     page = found[: request.limit]
     return Contacts(
         contacts=page,
-        count=await store.contact_count(account_id, request.email_address) if request.with_count else None,
-        next=replace(request, behind=page[-1].contact_id) if len(found) > request.limit else None,
+        count=await store.contact_count(account_id, query) if request.with_count else None,
+        next=replace(request, behind=_place(request, page[-1])) if len(found) > request.limit else None,
+    )
+
+
+def _place(request: ContactsRequest, contact: KnownContact) -> ContactPlace:
+    time = contact.updated_at if request.updated is not None else contact.created_at if request.created else None
+    return ContactPlace(time or 0, contact.contact_id)
+
+
+class ContactCounts(msgspec.Struct, frozen=True):
+    """How many contacts there are, and how many of them agreed how to get email (contract 6)."""
+
+    total: int
+    explicit: int
+    implicit: int
+    pending: int
+    unsubscribed: int
+    new_subscriber: int | None
+
+
+async def contact_counts(store: Store, account_id: str, new_since: Instant | None) -> ContactCounts:
+    """The counts; with an instant, also how many of those that agreed came to be since then."""
+    by_status = await store.contacts_by_status(account_id)
+    agreed = frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT})
+    new = None
+    if new_since is not None:
+        created = Within(new_since, LAST)
+        new = await store.contact_count(account_id, ContactQuery(statuses=agreed, created=created, limit=1))
+    return ContactCounts(
+        total=sum(count for status, count in by_status.items() if status in HERE),
+        explicit=by_status.get(ContactStatus.EXPLICIT, 0),
+        implicit=by_status.get(ContactStatus.IMPLICIT, 0),
+        pending=by_status.get(ContactStatus.PENDING_CONFIRMATION, 0),
+        unsubscribed=by_status.get(ContactStatus.UNSUBSCRIBED, 0),
+        new_subscriber=new,
     )
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
 from rapport.store.batch import Gathering, batch_of
+from rapport.store.catalogue import statements_of_campaign, statements_of_contact
 from rapport.store.protocol import Store
 
 _CONTACTS: Final = 500
@@ -40,6 +41,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
     for account_id in await source.accounts():
         await target.ensure_account(account_id)
         await _copy_facts(source, target, account_id)
+        await _copy_catalogue(source, target, account_id)
         behind = ""
         while contact_ids := await source.contact_ids(account_id, behind, _CONTACTS):
             await _copy_contacts(source, target, account_id, contact_ids, copied)
@@ -64,6 +66,17 @@ async def _copy_facts(source: Store, target: Store, account_id: str) -> None:
     stated = await source.campaign_activities(account_id)
     for first in range(0, len(stated), _CONTACTS):
         await target.record([replace(nothing, campaign_activities=stated[first : first + _CONTACTS])])
+
+
+async def _copy_catalogue(source: Store, target: Store, account_id: str) -> None:
+    """What is stated of campaigns and contacts. Who never did anything is copied by this alone."""
+    campaigns = await source.stated_campaigns(account_id)
+    await target.state_campaigns(account_id, [each for stored in campaigns for each in statements_of_campaign(stored)])
+    behind = ""
+    while contacts := await source.stated_contacts(account_id, behind, _CONTACTS):
+        statements = [each for stored in contacts for each in statements_of_contact(stored)]
+        await target.state_contacts(account_id, statements)
+        behind = contacts[-1].contact_id
 
 
 async def _copy_contacts(

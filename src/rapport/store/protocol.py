@@ -11,9 +11,19 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from rapport.activity import Activity, ActivityType, CampaignActivity
+from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.known import (
+    CampaignQuery,
+    ContactQuery,
+    ContactStatus,
+    KnownCampaign,
+    KnownCampaignActivity,
+    KnownContact,
+)
 from rapport.store.links import LinkClicks
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
@@ -86,26 +96,6 @@ class Reached(NamedTuple):
     sent: int
     opened: int
     clicked: int
-
-
-class KnownContact(NamedTuple):
-    """What is known of a contact now."""
-
-    contact_id: str
-    email_address: str | None
-    first_name: str | None
-    last_name: str | None
-
-
-class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to `limit` contacts that come behind an id, in the order of its bytes; with an address, those that have it.
-
-    Addresses are compared without regard to the case of ASCII's letters.
-    """
-
-    email_address: str | None
-    behind: str
-    limit: int
 
 
 class RequestCount(NamedTuple):
@@ -189,8 +179,45 @@ class Store(Protocol):
         """The asked for contacts of the account."""
         ...
 
-    async def contact_count(self, account_id: str, email_address: str | None) -> int:
-        """How many contacts the account has; with an address, how many have it."""
+    async def contact_count(self, account_id: str, query: ContactQuery) -> int:
+        """How many contacts the query is about, on all its pages."""
+        ...
+
+    async def contacts_by_status(self, account_id: str) -> dict[ContactStatus, int]:
+        """How many contacts the account has in each status."""
+        ...
+
+    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+        """Make durable what sources state of contacts, in one transaction. How many statements changed something.
+
+        Of two that say different things the later holds, be it a statement or an activity. Somebody who was erased
+        comes back only by a statement that is dated later.
+        """
+        ...
+
+    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+        """The same for campaigns, their campaign activities and links, each campaign whole or not at all."""
+        ...
+
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+        """The asked for email campaigns, without their campaign activities."""
+        ...
+
+    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+        """What is known of a campaign; None when there is no such campaign."""
+
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+        """What is known of a campaign activity; None when there is no such campaign activity."""
+
+    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
+        """What is stated of up to `limit` contacts behind `behind`, in the order of the bytes of their ids."""
+        ...
+
+    async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
+        """What is stated of a contact; None when nothing is."""
+
+    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+        """What is stated of all campaigns of the account."""
         ...
 
     async def tracking(

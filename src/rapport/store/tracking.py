@@ -106,6 +106,7 @@ class TrackingRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     contact_id: str
     then: Known
     now: Known
+    deleted_at: int | None
     device_type: int | None
     bounce_code: int | None
     opt_out_reason: str | None

@@ -3,17 +3,19 @@
 from typing import Final
 
 from rapport.api.contact_parameters import CONTACTS as UNSAID
-from rapport.api.contact_parameters import INCLUDABLE, MOST_CONTACTS
-from rapport.api.descriptions.parts import AUTHORISED, EXAMPLE_CONTACT, Json, answer, problems, schema
-from rapport.api.v3.contacts import CONTACT, CONTACTS
+from rapport.api.contact_parameters import INCLUDABLE, MOST_CONTACTS, NEW_SUBSCRIBERS, STATUSES
+from rapport.api.descriptions.parts import AUTHORISED, EXAMPLE_CONTACT, Json, answer, problems, schema, time_parameter
+from rapport.api.v3.contacts import CONTACT, CONTACT_COUNTS, CONTACTS
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField, StoreUnavailable, UnknownContact
 
 _EXAMPLE: Final[Json] = {
     "contact_id": EXAMPLE_CONTACT,
-    "email_address": {"address": "ada@example.com"},
+    "email_address": {"address": "ada@example.com", "permission_to_send": "implicit"},
     "first_name": "Ada",
     "last_name": "Lovelace",
+    "created_at": "2026-01-05T09:30:00Z",
+    "updated_at": "2026-03-10T15:30:49Z",
 }
 
 _INCLUDE: Final[Json] = {
@@ -30,7 +32,7 @@ _CONTACTS: Final[Json] = {
     "tags": ["Contacts"],
     "operationId": "getAllContacts",
     "summary": "Who is there?",
-    "description": "The contacts of the account by their ids, or those that have an email address. The vendor's other "
+    "description": "The contacts of the account by their ids; with a filter by time, by that time. The vendor's other "
     "filters are refused by name, as Rapport has no data for them.",
     "parameters": [
         {
@@ -41,6 +43,20 @@ _CONTACTS: Final[Json] = {
             "schema": {"type": "string", "minLength": 1},
             "example": "ada@example.com",
         },
+        {
+            "name": "status",
+            "in": "query",
+            "description": "Only contacts that stand so; without it all that aren't deleted. Of whom no permission was "
+            "stated counts as active.",
+            "required": False,
+            "style": "form",
+            "explode": False,
+            "schema": {"type": "array", "items": {"type": "string", "enum": list(STATUSES)}},
+        },
+        time_parameter("updated_after", "Only contacts of whom something was stated then or later."),
+        time_parameter("updated_before", "Only contacts of whom the last was stated then or earlier."),
+        time_parameter("created_after", "Only contacts that came to be then or later, as stated."),
+        time_parameter("created_before", "Only contacts that came to be then or earlier, as stated."),
         _INCLUDE,
         {
             "name": "include_count",
@@ -97,4 +113,34 @@ _CONTACT: Final[Json] = {
     "x-authorization-privileges": [Privilege.CONTACTS_READ.value],
 }
 
-OPERATIONS: Final[Json] = {CONTACTS: {"get": _CONTACTS}, CONTACT: {"get": _CONTACT}}
+_CONTACT_COUNTS: Final[Json] = {
+    "tags": ["Contacts"],
+    "operationId": "countContact",
+    "summary": "How many are there?",
+    "description": "How many contacts aren't deleted, and how many agreed how to get email, as stated.",
+    "parameters": [
+        {
+            "name": "include",
+            "in": "query",
+            "description": "Whether to count those that agreed and came to be within the last 30 days.",
+            "required": False,
+            "schema": {"type": "string", "enum": list(NEW_SUBSCRIBERS)},
+        }
+    ],
+    "responses": {
+        "200": answer(
+            "The counts.",
+            schema("ContactsCounts"),
+            {"total": 72, "explicit": 10, "implicit": 20, "pending": 30, "unsubscribed": 12},
+        ),
+        **problems(InvalidField, *AUTHORISED, StoreUnavailable),
+    },
+    "security": [{"token": [Scope.CONTACT_DATA.value]}],
+    "x-authorization-privileges": [Privilege.CONTACTS_READ.value],
+}
+
+OPERATIONS: Final[Json] = {
+    CONTACTS: {"get": _CONTACTS},
+    CONTACT_COUNTS: {"get": _CONTACT_COUNTS},
+    CONTACT: {"get": _CONTACT},
+}

@@ -9,6 +9,7 @@ from rapport.errors import Forbidden, InvalidToken, QuotaExceeded, RapportError,
 Json: TypeAlias = dict[str, Any]
 
 EXAMPLE_CONTACT: Final = "aa9ff7b0-478d-11e6-8059-00163e3c8e19"
+EXAMPLE_CAMPAIGN: Final = "8987dc1a-48ef-433a-b836-7ca4f9aa3481"
 EXAMPLE_CAMPAIGN_ACTIVITY: Final = "71600990-908b-11e6-907f-00166bff25"
 
 

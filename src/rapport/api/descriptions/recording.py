@@ -1,12 +1,21 @@
-"""The operations by which activities come in, and contacts go."""
+"""The operations by which activities, contacts and campaigns come in, and contacts go."""
 
 from typing import Final
 
 import msgspec
 
 from rapport.api.body import JSON, MOST_BYTES, MOST_LINES, NDJSON
-from rapport.api.descriptions.parts import AUTHORISED, EXAMPLE_CONTACT, Json, answer, problems, schema
-from rapport.api.track import ACTIVITIES, CONTACT
+from rapport.api.descriptions.parts import (
+    AUTHORISED,
+    EXAMPLE_CAMPAIGN,
+    EXAMPLE_CAMPAIGN_ACTIVITY,
+    EXAMPLE_CONTACT,
+    Json,
+    answer,
+    problems,
+    schema,
+)
+from rapport.api.track import ACTIVITIES, CAMPAIGNS, CONTACT, CONTACTS
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import (
     MalformedBody,
@@ -87,7 +96,78 @@ _ERASE_CONTACT: Final[Json] = {
     "x-authorization-privileges": [Privilege.CONTACTS_WRITE.value],
 }
 
+
+def _stating(operation: str, summary: str, line: str, example: Json, privilege: Privilege) -> Json:
+    return {
+        "tags": ["Recording"],
+        "operationId": operation,
+        "summary": summary,
+        "description": f"Up to {MOST_LINES} statements and {MOST_BYTES // 1024 // 1024} MiB, also as gzip. The answer "
+        "comes when all that is accepted is durable. Of two statements about the same field the later by `updated_at` "
+        "holds, which is now if it isn't said; one that changes nothing counts as `duplicate`.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                NDJSON: {
+                    "schema": {"type": "string", "description": f"One {line} a line."},
+                    "example": msgspec.json.encode(example).decode() + "\n",
+                },
+                JSON: {"schema": {"type": "array", "items": schema(line)}, "example": [example]},
+            },
+        },
+        "responses": {
+            "200": answer(
+                "The receipt.", schema("Receipt"), {"accepted": 1, "duplicate": 0, "rejected": 0, "rejections": []}
+            ),
+            **problems(MalformedBody, *AUTHORISED, TooLarge, UnsupportedMediaType, StoreUnavailable),
+        },
+        "security": [{"token": [Scope.ACTIVITY_WRITE.value]}],
+        "x-authorization-privileges": [privilege.value],
+    }
+
+
+_STATE_CONTACTS: Final = _stating(
+    "stateContacts",
+    "State who contacts are",
+    "ContactStatement",
+    {
+        "contact_id": EXAMPLE_CONTACT,
+        "updated_at": "2026-03-10T15:30:49Z",
+        "email_address": "ada@example.com",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "permission_to_send": "implicit",
+        "created_at": "2026-01-05T09:30:00Z",
+    },
+    Privilege.CONTACTS_WRITE,
+)
+
+_STATE_CAMPAIGNS: Final = _stating(
+    "stateCampaigns",
+    "State what campaigns are",
+    "CampaignStatement",
+    {
+        "campaign_id": EXAMPLE_CAMPAIGN,
+        "campaign_name": "December Newsletter",
+        "current_status": "Done",
+        "campaign_activities": [
+            {
+                "campaign_activity_id": EXAMPLE_CAMPAIGN_ACTIVITY,
+                "role": "primary_email",
+                "subject": "Spring is here",
+                "from_name": "Ada",
+                "from_email": "ada@example.com",
+                "reply_to_email": "ada@example.com",
+                "links": [{"link_url": "https://shop.example.com/spring", "url_id": "105"}],
+            }
+        ],
+    },
+    Privilege.CAMPAIGN_WRITE,
+)
+
 OPERATIONS: Final[Json] = {
+    CONTACTS: {"post": _STATE_CONTACTS},
+    CAMPAIGNS: {"post": _STATE_CAMPAIGNS},
     ACTIVITIES: {"post": _RECORD_ACTIVITIES},
     CONTACT.replace(":path", ""): {"delete": _ERASE_CONTACT},
 }

@@ -1,5 +1,6 @@
-"""GET /v3/contacts and /v3/contacts/{contact_id}: routes only (contract 6)."""
+"""GET /v3/contacts, /v3/contacts/{contact_id} and /v3/contacts/counts: routes only (contract 6)."""
 
+import time
 from typing import Final
 
 from starlette.requests import Request
@@ -8,20 +9,25 @@ from starlette.routing import Route
 
 from rapport.activity import is_id
 from rapport.api.answers import json_answer
-from rapport.api.contact_parameters import contacts_or_cursor, included
+from rapport.api.contact_parameters import contacts_or_cursor, included, wants_new_subscribers
 from rapport.api.cursor import open_cursor, seal_cursor
 from rapport.api.door import admit
 from rapport.api.handler import get
-from rapport.api.wire_contacts import contact_body, contacts_body
+from rapport.api.wire_contacts import contact_body, contact_counts_body, contacts_body
 from rapport.auth.gate import Gate
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.watch import KeyWatch
 from rapport.errors import MalformedContactId
-from rapport.reporting.contacts import ContactsRequest, contact, contacts
+from rapport.instant import DAY, Instant
+from rapport.reporting.contacts import ContactsRequest, contact, contact_counts, contacts
 from rapport.store.protocol import Store
 
 CONTACTS: Final = "/v3/contacts"
 CONTACT: Final = "/v3/contacts/{contact_id}"
+CONTACT_COUNTS: Final = "/v3/contacts/counts"
+
+_NEW: Final = 30 * DAY
+"""How long a subscriber is new (contract 6)."""
 
 
 class ContactRoutes:
@@ -33,8 +39,13 @@ class ContactRoutes:
         self._keys = keys
 
     def routes(self) -> list[Route]:
-        """Both routes."""
-        return [get(CONTACTS, self.contacts), get(CONTACT, self.contact)]
+        """The routes."""
+        return [
+            get(CONTACTS, self.contacts),
+            # Before the other: no contact can be called so.
+            get(CONTACT_COUNTS, self.contact_counts),
+            get(CONTACT, self.contact),
+        ]
 
     async def contacts(self, request: Request) -> Response:
         """A page of the account's contacts, or of those that have an address."""
@@ -48,6 +59,14 @@ class ContactRoutes:
         if page.next is not None:
             href = f"{CONTACTS}?cursor={seal_cursor(sealing, principal.account_id, CONTACTS, page.next)}"
         return json_answer(contacts_body(page, wanted.included, next_href=href))
+
+    async def contact_counts(self, request: Request) -> Response:
+        """How many contacts there are, and how many agreed how to get email."""
+        principal = await admit(self._gate, request, Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
+        new_since = None
+        if wants_new_subscribers(request.scope["query_string"]):
+            new_since = Instant(time.time_ns() // 1_000_000 - _NEW)
+        return json_answer(contact_counts_body(await contact_counts(self._store, principal.account_id, new_since)))
 
     async def contact(self, request: Request) -> Response:
         """One contact, as it is known now."""

@@ -123,11 +123,13 @@ async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[
         return []
     keys = {row[2] for row in found}
     contacts = {key: who for key, *who in await connection.fetch(SQL["contacts"], list(keys))}
+    # Who was erased between the two statements is gone.
+    found = [row for row in found if row[2] in contacts]
     rows = _rows(found, contacts, await _persons(connection, found), await _links(connection, found))
     wanted = unsaid(rows)
     if not wanted:
         return rows
-    unsaid_of = {key: contacts[key][0] for key in keys if contacts[key][0] in wanted}
+    unsaid_of = {key: contacts[key][0] for key in contacts if contacts[key][0] in wanted}
     return as_known_then(rows, await _statements(connection, unsaid_of, rows[0].created_time))
 
 
@@ -165,7 +167,7 @@ def _rows(
 ) -> list[TrackingRow]:
     rows = []
     for created_time, identity, contact, person, link, device_type, bounce_code, opt_out_reason in found:
-        contact_id, *now = contacts[contact]
+        contact_id, deleted_at, *now = contacts[contact]
         link_url, url_id = (None, None) if link is None else links[link]
         rows.append(
             TrackingRow(
@@ -174,6 +176,7 @@ def _rows(
                 contact_id=contact_id,
                 then=_NOTHING_SAID if person is None else persons[contact, person],
                 now=Known(*now),
+                deleted_at=deleted_at,
                 device_type=device_type,
                 bounce_code=bounce_code,
                 opt_out_reason=opt_out_reason,

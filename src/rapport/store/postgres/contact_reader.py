@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rapport.store.catalogue import StoredContact, facts_of
 from rapport.store.digests import contact_key
+from rapport.store.known import ContactQuery, ContactStatus, KnownContact
 from rapport.store.postgres.pool import Pool
-from rapport.store.protocol import ContactQuery, KnownContact
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_contacts.sql")
@@ -27,22 +28,33 @@ class ContactReader:
             return KnownContact(*row)
         return None
 
-    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
-        """The asked for contacts, by their ids."""
-        asked = account_id, query.behind, query.limit
-        if query.email_address is None:
-            rows = await self._all("contacts", *asked)
-        else:
-            rows = await self._all("contacts_of_address", *asked, query.email_address)
-        return [KnownContact(*row) for row in rows]
+    async def stated(self, account_id: str, contact_id: str) -> StoredContact | None:
+        """What is stated of a contact."""
+        for (facts,) in await self._all("stated", contact_key(account_id, contact_id)):
+            return StoredContact(contact_id, facts_of(facts))
+        return None
 
-    async def count(self, account_id: str, email_address: str | None) -> int:
-        """How many contacts the account has, or of these how many have the address."""
-        if email_address is None:
-            ((count,),) = await self._all("count", account_id)
-        else:
-            ((count,),) = await self._all("count_of_address", account_id, email_address)
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+        """The asked for contacts, in their order."""
+        asked: list[object] = [account_id, query.limit, query.behind.contact_id, query.status_bits]
+        if query.email_address is not None or query.updated or query.created:
+            asked.append(query.email_address)
+        if query.updated is not None:
+            asked += [*query.updated, query.behind.time, *(query.created or (None, None))]
+        elif query.created is not None:
+            asked += [*query.created, query.behind.time]
+        return [KnownContact(*row) for row in await self._all(query.order, *asked)]
+
+    async def count(self, account_id: str, query: ContactQuery) -> int:
+        """How many contacts are asked for, on all pages."""
+        statement = "count" if query.email_address is None else "count_of_address"
+        bounds = *(query.updated or (None, None)), *(query.created or (None, None))
+        ((count,),) = await self._all(statement, account_id, query.email_address, query.status_bits, *bounds)
         return int(count)
+
+    async def count_by_status(self, account_id: str) -> dict[ContactStatus, int]:
+        """How many contacts stand how."""
+        return {ContactStatus(status): count for status, count in await self._all("count_by_status", account_id)}
 
     async def _all(self, statement: str, *values: object) -> Sequence[Any]:
         async with self._pool.lend(_WITHIN) as connection:

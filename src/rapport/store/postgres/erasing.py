@@ -51,8 +51,13 @@ async def _keep_counts(connection: Lent, erasing: Erasing[bytes], bucket: bytes)
 async def without_the_erased(connection: Lent, batch: Batch) -> Batch:
     """The batch without what erased contacts did before."""
     places = {contact_key(batch.account_id, contact_id): place for place, contact_id in enumerate(batch.contacts)}
-    found = await connection.fetch(SQL["erased"], list(places))
-    return without_erased(batch, {places[key]: Instant(erased_time) for key, erased_time in found})
+    erased = await erased_times(connection, list(places))
+    return without_erased(batch, {places[key]: erased_time for key, erased_time in erased.items()})
+
+
+async def erased_times(connection: Lent, keys: Sequence[bytes]) -> dict[bytes, Instant]:
+    """Who of these was erased, and until when what they did is refused."""
+    return {key: Instant(erased_time) for key, erased_time in await connection.fetch(SQL["erased"], keys)}
 
 
 async def with_erased_left_out(connection: Lent, batches: Sequence[Batch], erasures: int) -> Sequence[Batch]:

@@ -29,6 +29,15 @@ class _Known:
         self.campaign_id = campaign_id
 
 
+class Learnt:
+    """How often something new was learnt of campaign activities and links."""
+
+    __slots__ = ("times",)
+
+    def __init__(self) -> None:
+        self.times = 0
+
+
 class Names:
     """Finds and makes what batches name, and learns what they state of it."""
 
@@ -37,19 +46,23 @@ class Names:
         self._campaign_activities: dict[tuple[int, str], _Known] = {}
         self._links: dict[tuple[int, Link], int] = {}
 
-    async def resolve(self, connection: Lent, batch: Batch) -> tuple[int, list[int], list[int]]:
+    async def resolve(
+        self, connection: Lent, batch: Batch, learnt: Learnt | None = None
+    ) -> tuple[int, list[int], list[int]]:
         """The key of the batch's account, and by their places those of its campaign activities and links."""
-        account = await self._account(connection, batch.account_id)
+        learnt = learnt or Learnt()
+        account = await self.account(connection, batch.account_id)
         known = await self._known(
             connection, account, [named.campaign_activity_id for named in batch.campaign_activities]
         )
         for campaign_activity, named in zip(known, batch.campaign_activities, strict=True):
-            await self._learn(connection, account, campaign_activity, named)
+            learnt.times += await self._learn(connection, account, campaign_activity, named)
         keys = [campaign_activity.key for campaign_activity in known]
         links = [(keys[place], Link(link_url=link_url, url_id=url_id)) for place, link_url, url_id in batch.links]
-        return account, keys, await self._link_keys(connection, links)
+        return account, keys, await self._link_keys(connection, links, learnt)
 
-    async def _account(self, connection: Lent, account_id: str) -> int:
+    async def account(self, connection: Lent, account_id: str) -> int:
+        """The key of an account."""
         key = self._accounts.get(account_id)
         if key is None:
             key = await connection.fetchval(SQL["account_key"], account_id)
@@ -82,7 +95,7 @@ class Names:
                 )
         return [remembered[account, each] for each in campaign_activity_ids]
 
-    async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> None:
+    async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> bool:
         name = named.campaign_activity_name
         if name is not None and not _overrides(name, known.name):
             name = None
@@ -90,8 +103,8 @@ class Names:
         if campaign_id is not None and not _overrides(campaign_id, known.campaign_id):
             campaign_id = None
         if name is None and campaign_id is None:
-            return
-        campaign = None if campaign_id is None else await self._campaign(connection, account, campaign_id.value)
+            return False
+        campaign = None if campaign_id is None else await self.campaign(connection, account, campaign_id.value)
         async with connection.transaction():
             # What holds now, which another process may have learnt meanwhile.
             now = await connection.fetchrow(SQL["lock_campaign_activity"], known.key)
@@ -107,15 +120,17 @@ class Names:
             )
         # Where a later statement held already, this one is as good to compare with: the database has the last word.
         known.name, known.campaign_id = name or known.name, campaign_id or known.campaign_id
+        return True
 
-    async def _campaign(self, connection: Lent, account: int, campaign_id: str) -> int:
+    async def campaign(self, connection: Lent, account: int, campaign_id: str) -> int:
+        """The key of a campaign."""
         for statement in ("campaign", "add_campaign", "campaign"):
             key: int | None = await connection.fetchval(SQL[statement], account, campaign_id)
             if key is not None:
                 return key
         raise LookupError(f"campaign {campaign_id} is neither there nor can it be made")
 
-    async def _link_keys(self, connection: Lent, links: list[tuple[int, Link]]) -> list[int]:
+    async def _link_keys(self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt) -> list[int]:
         remembered = self._links
         if len(remembered) > _MOST_REMEMBERED:
             remembered.clear()
@@ -132,7 +147,8 @@ class Names:
             if make:
                 urls = [link.link_url for link in missing.values()]
                 url_ids = [link.url_id for link in missing.values()]
-                await connection.execute(SQL["add_links"], campaign_activities, digests, urls, url_ids)
+                done: str = await connection.execute(SQL["add_links"], campaign_activities, digests, urls, url_ids)
+                learnt.times += int(done.rpartition(" ")[2])
                 continue
             for campaign_activity, digest, key in await connection.fetch(
                 SQL["known_links"], campaign_activities, digests

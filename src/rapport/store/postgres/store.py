@@ -7,13 +7,24 @@ from pathlib import Path
 from typing import Final
 
 from rapport.activity import Activity
+from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.copying import copy
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.known import (
+    CampaignQuery,
+    ContactQuery,
+    ContactStatus,
+    KnownCampaign,
+    KnownCampaignActivity,
+    KnownContact,
+)
 from rapport.store.links import LinkClicks
 from rapport.store.postgres.campaign_reader import CampaignReader
+from rapport.store.postgres.catalogue_reader import CatalogueReader
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
@@ -27,9 +38,7 @@ from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
-    ContactQuery,
     Difference,
-    KnownContact,
     Reached,
     Recorded,
     RequestCount,
@@ -56,6 +65,7 @@ class PostgresStore:
         self._reports = ContactReports(self._pool, nodes)
         self._contacts = ContactReader(self._pool)
         self._counters = CounterReader(self._pool, nodes)
+        self._catalogue = CatalogueReader(self._pool)
         self._writer = Writer(self._writing_pool, nodes)
         self._in_parts = False
 
@@ -109,6 +119,14 @@ class PostgresStore:
         """Erase a contact, while nobody records."""
         return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000))
 
+    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+        """Take in what is stated of contacts."""
+        return await self._writer.state_contacts(account_id, statements)
+
+    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+        """Take in what is stated of campaigns."""
+        return await self._writer.state_campaigns(account_id, statements)
+
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return await self._reader.activities(account_id, contact_id, query)
@@ -131,9 +149,37 @@ class PostgresStore:
         """Read a page of contacts."""
         return await self._contacts.contacts(account_id, query)
 
-    async def contact_count(self, account_id: str, email_address: str | None) -> int:
+    async def contact_count(self, account_id: str, query: ContactQuery) -> int:
         """Count contacts."""
-        return await self._contacts.count(account_id, email_address)
+        return await self._contacts.count(account_id, query)
+
+    async def contacts_by_status(self, account_id: str) -> dict[ContactStatus, int]:
+        """Count contacts."""
+        return await self._contacts.count_by_status(account_id)
+
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+        """Read a page of campaigns."""
+        return await self._catalogue.campaigns(account_id, query)
+
+    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+        """Read what is known of a campaign."""
+        return await self._catalogue.campaign(account_id, campaign_id)
+
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+        """Read what is known of a campaign activity."""
+        return await self._catalogue.campaign_activity(account_id, campaign_activity_id)
+
+    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
+        """What is stated of contacts, by their ids."""
+        return await self._catalogue.stated_contacts(account_id, behind, limit)
+
+    async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
+        """What is stated of a contact."""
+        return await self._contacts.stated(account_id, contact_id)
+
+    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+        """What is stated of all campaigns."""
+        return await self._catalogue.stated_campaigns(account_id)
 
     async def tracking(
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery

@@ -9,10 +9,12 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from rapport.activity import ActivityType
+from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
+from rapport.store.postgres.catalogue import state_campaigns, state_contacts
 from rapport.store.postgres.contacts import Contacts, Keys
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import erase, with_erased_left_out
@@ -27,6 +29,9 @@ WRITE_WITHIN: Final = 5.0
 """Seconds within which a small group is committed, or its senders told to try again."""
 _AN_ACTIVITY: Final = 0.002
 """Seconds that each activity of a group gets beyond that: ten times what it takes."""
+
+_A_CAMPAIGN: Final = 0.05
+"""The same for a campaign, with its campaign activities."""
 
 _ERASE_WITHIN: Final = 60.0
 """Seconds for a contact with very many activities, and to wait for those who record."""
@@ -157,6 +162,18 @@ class Writer:
         """Erase a contact. Whether there was one."""
         async with self._pool.lend(_ERASE_WITHIN) as connection:
             return await erase(connection, account_id, contact_id, now)
+
+    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+        """Take in what is stated of contacts. How many statements changed something."""
+        if not statements:
+            return 0
+        async with self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY) as connection:
+            return await state_contacts(connection, self._names, account_id, statements)
+
+    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+        """Take in what is stated of campaigns. How many statements changed something."""
+        async with self._pool.lend(WRITE_WITHIN + len(statements) * _A_CAMPAIGN) as connection:
+            return await state_campaigns(connection, self._names, account_id, statements)
 
     async def ensure_account(self, account_id: str, now: Instant) -> bool:
         """Have the account exist. Whether it is new."""

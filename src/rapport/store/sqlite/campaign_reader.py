@@ -129,14 +129,15 @@ def _array(numbers: list[int]) -> "apsw.CArrayBinding":
 
 
 def _tracking_row(row: tuple[Any, ...]) -> TrackingRow:
-    created_time, identity, contact_id, *who = row[:9]
-    device_type, bounce_code, opt_out_reason, link_url, url_id, _ = row[9:]
+    created_time, identity, contact_id, *who, deleted_at = row[:10]
+    device_type, bounce_code, opt_out_reason, link_url, url_id, _ = row[10:]
     return TrackingRow(
         created_time=created_time,
         identity=identity,
         contact_id=contact_id,
         then=Known(*who[:3]),
         now=Known(*who[3:]),
+        deleted_at=deleted_at,
         device_type=device_type,
         bounce_code=bounce_code,
         opt_out_reason=opt_out_reason,

@@ -5,7 +5,8 @@ from typing import Final
 
 import apsw
 
-from rapport.store.protocol import ContactQuery, KnownContact
+from rapport.store.catalogue import StoredContact, facts_of
+from rapport.store.known import ContactQuery, ContactStatus, KnownContact
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
 
@@ -24,22 +25,44 @@ class ContactReader:
             row = one(self._connection, SQL["contact"], {"account_id": account_id, "contact_id": contact_id})
         return None if row is None else KnownContact(*row)
 
-    def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
-        """The asked for contacts, by their ids."""
-        statement = "contacts" if query.email_address is None else "contacts_of_address"
-        asked: Values = {
-            "account_id": account_id,
-            "email_address": query.email_address,
-            "behind": query.behind,
-            "limit": query.limit,
-        }
+    def stated(self, account_id: str, contact_id: str) -> StoredContact | None:
+        """What is stated of a contact."""
         with told_as_unavailable():
-            return [KnownContact(*row) for row in every(self._connection, SQL[statement], asked)]
+            row = one(self._connection, SQL["stated"], {"account_id": account_id, "contact_id": contact_id})
+        return None if row is None else StoredContact(contact_id, facts_of(row[0]))
 
-    def count(self, account_id: str, email_address: str | None) -> int:
-        """How many contacts the account has, or of these how many have the address."""
-        statement = "count" if email_address is None else "count_of_address"
-        asked: Values = {"account_id": account_id, "email_address": email_address}
+    def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+        """The asked for contacts, in their order."""
         with told_as_unavailable():
-            ((count,),) = every(self._connection, SQL[statement], asked)
+            rows = every(self._connection, SQL[query.order], _asked(account_id, query))
+            return [KnownContact(*row) for row in rows]
+
+    def count(self, account_id: str, query: ContactQuery) -> int:
+        """How many contacts are asked for, on all pages."""
+        statement = "count" if query.email_address is None else "count_of_address"
+        with told_as_unavailable():
+            ((count,),) = every(self._connection, SQL[statement], _asked(account_id, query))
         return int(count)
+
+    def count_by_status(self, account_id: str) -> dict[ContactStatus, int]:
+        """How many contacts stand how."""
+        with told_as_unavailable():
+            rows = every(self._connection, SQL["count_by_status"], {"account_id": account_id})
+            return {ContactStatus(status): count for status, count in rows}
+
+
+def _asked(account_id: str, query: ContactQuery) -> Values:
+    updated_after, updated_before = query.updated or (None, None)
+    created_after, created_before = query.created or (None, None)
+    return {
+        "account_id": account_id,
+        "email_address": query.email_address,
+        "status_bits": query.status_bits,
+        "updated_after": updated_after,
+        "updated_before": updated_before,
+        "created_after": created_after,
+        "created_before": created_before,
+        "behind_time": query.behind.time,
+        "behind": query.behind.contact_id,
+        "limit": query.limit,
+    }

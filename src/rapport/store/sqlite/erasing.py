@@ -52,5 +52,11 @@ def without_the_erased(connection: apsw.Connection, batches: Sequence[Batch]) ->
 
 def _without_the_erased(connection: apsw.Connection, batch: Batch) -> Batch:
     places = {contact_key(batch.account_id, contact_id): place for place, contact_id in enumerate(batch.contacts)}
-    found = every(connection, SQL["erased"], {"digests": apsw.carray(tuple(places))})
-    return without_erased(batch, {places[digest]: Instant(erased_time) for digest, erased_time in found})
+    erased = erased_times(connection, tuple(places))
+    return without_erased(batch, {places[digest]: erased_time for digest, erased_time in erased.items()})
+
+
+def erased_times(connection: apsw.Connection, digests: Sequence[bytes]) -> dict[bytes, Instant]:
+    """Who of these was erased, and until when what they did is refused."""
+    found = every(connection, SQL["erased"], {"digests": apsw.carray(tuple(digests))}) if digests else ()
+    return {digest: Instant(erased_time) for digest, erased_time in found}

@@ -30,6 +30,11 @@ def link_keys(connection: apsw.Connection, campaign_activities: list[int], links
     return keys
 
 
+def campaign_key(connection: apsw.Connection, account: int, campaign_id: str) -> int:
+    """The key of a campaign."""
+    return _found_or_made(connection, "campaign", "add_campaign", {"account": account, "campaign_id": campaign_id})
+
+
 def campaign_activity_keys(connection: apsw.Connection, account: int, named: list[NamedCampaignActivity]) -> list[int]:
     """The keys of campaign activities, by their places; what is stated of them is learnt."""
     keys = []
@@ -55,8 +60,7 @@ def _learn_name(connection: apsw.Connection, key: int, name: Stated, known: str 
 
 
 def _learn_campaign(connection: apsw.Connection, account: int, key: int, campaign_id: Stated) -> None:
-    named: Named = {"account": account, "campaign_id": campaign_id.value}
-    campaign = _found_or_made(connection, "campaign", "add_campaign", named)
+    campaign = campaign_key(connection, account, campaign_id.value)
     placed = {"key": key, "campaign": campaign, "campaign_time": campaign_id.created_time}
     connection.execute(SQL["place_campaign_activity"], placed)
 

@@ -10,17 +10,25 @@ from typing import Final, NamedTuple, TypeVar
 import apsw
 
 from rapport.activity import Activity
+from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.known import (
+    CampaignQuery,
+    ContactQuery,
+    ContactStatus,
+    KnownCampaign,
+    KnownCampaignActivity,
+    KnownContact,
+)
 from rapport.store.links import LinkClicks
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
-    ContactQuery,
     Difference,
-    KnownContact,
     Reached,
     Recorded,
     RequestCount,
@@ -30,6 +38,7 @@ from rapport.store.protocol import (
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.campaign_reader import CampaignReader
+from rapport.store.sqlite.catalogue_reader import CatalogueReader
 from rapport.store.sqlite.connection import DATABASE, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
@@ -49,7 +58,7 @@ _READER_PATIENCE: Final = 1.0
 
 
 class _Parts(NamedTuple):
-    """What writes and reads while the store is open; the last four in the reports' thread."""
+    """What writes and reads while the store is open; the last five in the reports' thread."""
 
     writer: Writer
     reader: Reader
@@ -58,6 +67,7 @@ class _Parts(NamedTuple):
     counted: ContactReader
     campaigns: CampaignReader
     counters: CounterReader
+    catalogue: CatalogueReader
 
 
 class SQLiteStore:
@@ -96,6 +106,7 @@ class SQLiteStore:
             ContactReader(reporting),
             CampaignReader(reporting),
             CounterReader(reporting),
+            CatalogueReader(reporting),
         )
 
     async def migrate(self) -> list[str]:
@@ -127,6 +138,14 @@ class SQLiteStore:
         """Erase a contact in the writer's thread."""
         return await self._in_thread(lambda: self._open.writer.erase(account_id, contact_id))
 
+    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+        """Take in what is stated of contacts, in the writer's thread."""
+        return await self._in_thread(lambda: self._open.writer.state_contacts(account_id, statements))
+
+    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+        """Take in what is stated of campaigns, in the writer's thread."""
+        return await self._in_thread(lambda: self._open.writer.state_campaigns(account_id, statements))
+
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return self._open.reader.activities(account_id, contact_id, query)
@@ -149,11 +168,41 @@ class SQLiteStore:
 
     async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
         """Read a page of contacts."""
-        return self._open.contacts.contacts(account_id, query)
+        return await self._in_report_thread(lambda: self._open.counted.contacts(account_id, query))
 
-    async def contact_count(self, account_id: str, email_address: str | None) -> int:
+    async def contact_count(self, account_id: str, query: ContactQuery) -> int:
         """Count contacts, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.counted.count(account_id, email_address))
+        return await self._in_report_thread(lambda: self._open.counted.count(account_id, query))
+
+    async def contacts_by_status(self, account_id: str) -> dict[ContactStatus, int]:
+        """Count contacts, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.counted.count_by_status(account_id))
+
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+        """Read a page of campaigns, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.catalogue.campaigns(account_id, query))
+
+    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+        """Read what is known of a campaign, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.catalogue.campaign(account_id, campaign_id))
+
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+        """Read what is known of a campaign activity, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._open.catalogue.campaign_activity(account_id, campaign_activity_id)
+        )
+
+    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
+        """What is stated of contacts, by their ids."""
+        return await self._in_report_thread(lambda: self._open.catalogue.stated_contacts(account_id, behind, limit))
+
+    async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
+        """What is stated of a contact."""
+        return self._open.contacts.stated(account_id, contact_id)
+
+    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+        """What is stated of all campaigns."""
+        return await self._in_report_thread(lambda: self._open.catalogue.stated_campaigns(account_id))
 
     async def tracking(
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery

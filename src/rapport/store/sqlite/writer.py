@@ -8,10 +8,12 @@ from typing import Final
 
 import apsw
 
+from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.rollups import RollUps
+from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.contacts import Contacts
 from rapport.store.sqlite.erasing import erase, without_the_erased
@@ -107,6 +109,21 @@ class Writer:
             accepted={kind: count for kind, count in accepted.items() if count},
             duplicate=batch.size - sum(accepted.values()),
         )
+
+    def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+        """Take in what is stated of contacts in one transaction. How many statements changed something."""
+        if not statements:
+            return 0
+        try:
+            with transaction(self._connection):
+                return state_contacts(self._connection, account_id, statements, _now())
+        finally:
+            self._contacts.forget()
+
+    def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+        """Take in what is stated of campaigns in one transaction. How many statements changed something."""
+        with transaction(self._connection):
+            return state_campaigns(self._connection, account_id, statements, _now())
 
     def erase(self, account_id: str, contact_id: str) -> bool:
         """Erase a contact for good: what is deleted is overwritten, and the log that holds it is emptied.

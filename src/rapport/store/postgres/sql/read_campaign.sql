@@ -76,7 +76,7 @@ SELECT link, sum(contacts)::bigint FROM erased_link WHERE campaign_activity = $1
 SELECT count(DISTINCT contact) FROM clicked_link WHERE campaign_activity = $1 AND link = ANY($2)
 
 -- contacts: who they are, and what is known of them now. Served by the primary key.
-SELECT key, contact_id, email_address, first_name, last_name FROM contact WHERE key = ANY($1)
+SELECT key, contact_id, deleted_at, email_address, first_name, last_name FROM contact WHERE key = ANY($1)
 
 -- persons: what was said of contacts. Served by the primary key.
 SELECT contact, key, email_address, first_name, last_name FROM person WHERE contact = ANY($1) AND key = ANY($2)

@@ -14,7 +14,7 @@ SELECT key, link_url, url_id FROM link WHERE campaign_activity = :campaign_activ
 -- tracking_page: a page, with its details. Served by one ordered range of the index, then by the primary keys.
 SELECT did.created_time, did.identity, contact.contact_id,
        person.email_address, person.first_name, person.last_name,
-       contact.email_address, contact.first_name, contact.last_name,
+       contact.email_address, contact.first_name, contact.last_name, contact.deleted_at,
        did.device_type, did.bounce_code, did.opt_out_reason, link.link_url, link.url_id, did.contact
 FROM (
     SELECT contact, type, created_time, identity FROM tracking_activity AS chosen

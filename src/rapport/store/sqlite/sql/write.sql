@@ -21,9 +21,9 @@ CROSS JOIN person ON person.contact = wanted.value;
 -- add_person: something new is said of a contact.
 INSERT INTO person (contact, number, email_address, first_name, last_name) VALUES (?, ?, ?, ?, ?);
 
--- learn_email_address: known now, unless a later activity stated another one. Served by the primary keys.
+-- learn_email_address: known now, unless a later activity or statement says another one. Served by the primary keys.
 UPDATE contact SET email_address = :stated
-WHERE key = :contact AND NOT EXISTS (
+WHERE key = :contact AND coalesce(facts ->> '$.email_address[1]', 0) <= :created_time AND NOT EXISTS (
     SELECT 1 FROM person CROSS JOIN tracking_activity AS later
     WHERE person.contact = :contact AND person.email_address <> :stated
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
@@ -33,7 +33,7 @@ RETURNING key;
 
 -- learn_first_name: the same for the first name.
 UPDATE contact SET first_name = :stated
-WHERE key = :contact AND NOT EXISTS (
+WHERE key = :contact AND coalesce(facts ->> '$.first_name[1]', 0) <= :created_time AND NOT EXISTS (
     SELECT 1 FROM person CROSS JOIN tracking_activity AS later
     WHERE person.contact = :contact AND person.first_name <> :stated
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
@@ -43,7 +43,7 @@ RETURNING key;
 
 -- learn_last_name: the same for the last name.
 UPDATE contact SET last_name = :stated
-WHERE key = :contact AND NOT EXISTS (
+WHERE key = :contact AND coalesce(facts ->> '$.last_name[1]', 0) <= :created_time AND NOT EXISTS (
     SELECT 1 FROM person CROSS JOIN tracking_activity AS later
     WHERE person.contact = :contact AND person.last_name <> :stated
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)

@@ -1,0 +1,137 @@
+"""Who and what there is: contacts, and campaigns with their campaign activities and links, as a source states them.
+
+An activity needs none of it; the reports show it once it is known. Everything here is frozen and valid by construction.
+"""
+
+import enum
+import re
+from typing import Final, TypeAlias
+
+import msgspec
+
+from rapport.activity import EARLIEST, Link, Person, check_id, check_text
+from rapport.errors import InvalidField
+from rapport.instant import Instant, iso
+
+LONGEST_NAME: Final = 512
+MOST_LINKS: Final = 1_000
+MOST_CAMPAIGN_ACTIVITIES: Final = 100
+
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_CAMPAIGN_TYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
+_TYPE_CODES: Final = range(100)
+
+
+class PermissionToSend(enum.IntEnum):
+    """Whether a contact agreed to get email (contract 6). The numbers are stored."""
+
+    EXPLICIT = 0
+    IMPLICIT = 1
+    PENDING_CONFIRMATION = 2
+    UNSUBSCRIBED = 3
+    TEMP_HOLD = 4
+    NOT_SET = 5
+
+
+class CampaignStatus(enum.Enum):
+    """How far a campaign is, by the names of the collection; a single resource has them in capitals (contract 6)."""
+
+    DRAFT = "Draft"
+    SCHEDULED = "Scheduled"
+    EXECUTING = "Executing"
+    DONE = "Done"
+    ERROR = "Error"
+    REMOVED = "Removed"
+
+
+class CampaignRole(enum.Enum):
+    """What a campaign activity is for in its campaign (contract 6)."""
+
+    PRIMARY_EMAIL = "primary_email"
+    PERMALINK = "permalink"
+    RESEND = "resend"
+
+
+PERMISSIONS: Final = {permission.name.lower(): permission for permission in PermissionToSend}
+CAMPAIGN_STATUSES: Final = {status.name: status for status in CampaignStatus}
+CAMPAIGN_ROLES: Final = {role.value: role for role in CampaignRole}
+
+
+class ContactStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says of a contact: None is 'not said', but that a contact without `deleted_at` is there.
+
+    `updated_at` is when it was so, `is_dated` whether the source said that. Raises InvalidField.
+    """
+
+    contact_id: str
+    updated_at: Instant
+    is_dated: bool
+    person: Person = Person()
+    permission_to_send: PermissionToSend | None = None
+    created_at: Instant | None = None
+    deleted_at: Instant | None = None
+
+    def __post_init__(self) -> None:
+        check_id("contact_id", self.contact_id)
+        for field in ("updated_at", "created_at", "deleted_at"):
+            _check_instant(field, getattr(self, field))
+
+
+class CampaignActivityStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says of a campaign activity. Raises InvalidField."""
+
+    campaign_activity_id: str
+    campaign_activity_name: str | None = None
+    role: CampaignRole | None = None
+    subject: str | None = None
+    preheader: str | None = None
+    from_name: str | None = None
+    from_email: str | None = None
+    reply_to_email: str | None = None
+    links: tuple[Link, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_id("campaign_activity_id", self.campaign_activity_id)
+        for field in ("campaign_activity_name", "subject", "preheader", "from_name"):
+            check_text(field, getattr(self, field), LONGEST_NAME)
+        for field in ("from_email", "reply_to_email"):
+            address = getattr(self, field)
+            check_text(field, address, 254)
+            if address is not None and _ADDRESS.fullmatch(address) is None:
+                raise InvalidField(field, address, "must be an address: name@domain")
+        if len(self.links) > MOST_LINKS:
+            raise InvalidField("links", len(self.links), f"must be {MOST_LINKS} at most")
+
+
+class CampaignStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says of a campaign, and of its campaign activities. Raises InvalidField."""
+
+    campaign_id: str
+    updated_at: Instant
+    campaign_name: str | None = None
+    type: str | None = None
+    type_code: int | None = None
+    current_status: CampaignStatus | None = None
+    created_at: Instant | None = None
+    campaign_activities: tuple[CampaignActivityStatement, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_id("campaign_id", self.campaign_id)
+        check_text("campaign_name", self.campaign_name, LONGEST_NAME)
+        if self.type is not None and _CAMPAIGN_TYPE.fullmatch(self.type) is None:
+            raise InvalidField("type", self.type, "must be capitals, digits and '_': NEWSLETTER")
+        if self.type_code is not None and self.type_code not in _TYPE_CODES:
+            raise InvalidField("type_code", self.type_code, f"must be from 0 to {_TYPE_CODES[-1]}")
+        for field in ("updated_at", "created_at"):
+            _check_instant(field, getattr(self, field))
+        if len(self.campaign_activities) > MOST_CAMPAIGN_ACTIVITIES:
+            count = len(self.campaign_activities)
+            raise InvalidField("campaign_activities", count, f"must be {MOST_CAMPAIGN_ACTIVITIES} at most")
+
+
+Statement: TypeAlias = ContactStatement | CampaignStatement
+
+
+def _check_instant(field: str, instant: Instant | None) -> None:
+    if instant is not None and instant < EARLIEST:
+        raise InvalidField(field, iso(instant), "must not be before 1990")

@@ -1,0 +1,255 @@
+"""From a line that came in, NDJSON or CSV, to what it states of a contact or a campaign, or to why it can't. Pure.
+
+A campaign's line has its campaign activities inside, and those their links; a row of CSV states one of each.
+"""
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, TypeVar
+
+import msgspec
+
+from rapport.activity import EARLIEST, Link, Person
+from rapport.catalogue import (
+    CAMPAIGN_ROLES,
+    CAMPAIGN_STATUSES,
+    PERMISSIONS,
+    CampaignActivityStatement,
+    CampaignStatement,
+    ContactStatement,
+)
+from rapport.errors import InvalidField
+from rapport.instant import DAY, Instant, iso, parse_instant
+from rapport.recording.lines import WHOLE_LINE, Form
+
+T = TypeVar("T", bound=msgspec.Struct)
+S = TypeVar("S", ContactStatement, CampaignStatement)
+E = TypeVar("E", bound=enum.Enum)
+
+_PLACE: Final = re.compile(r" - at `\$\.?([^`]*)`")
+_UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
+
+Moment = str | int | None
+
+
+class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A contact's fields as they arrive. An absent one, a null and an empty text are the same: not said."""
+
+    contact_id: str | None = None
+    updated_at: Moment = None
+    email_address: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    permission_to_send: str | None = None
+    created_at: Moment = None
+    deleted_at: Moment = None
+
+
+class LinkLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A link of a campaign activity."""
+
+    link_url: str | None = None
+    url_id: str | None = None
+
+
+class CampaignActivityLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A campaign activity of a campaign."""
+
+    campaign_activity_id: str | None = None
+    campaign_activity_name: str | None = None
+    role: str | None = None
+    subject: str | None = None
+    preheader: str | None = None
+    from_name: str | None = None
+    from_email: str | None = None
+    reply_to_email: str | None = None
+    links: list[LinkLine] = []
+
+
+class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A campaign's fields as they arrive."""
+
+    campaign_id: str | None = None
+    updated_at: Moment = None
+    campaign_name: str | None = None
+    type: str | None = None
+    type_code: int | str | None = None
+    current_status: str | None = None
+    created_at: Moment = None
+    campaign_activities: list[CampaignActivityLine] = []
+
+
+def contact_of(line: ContactLine, now: Instant) -> ContactStatement:
+    """What the line states. Raises InvalidField."""
+    updated_at = _moment("updated_at", line.updated_at, now)
+    permission = _one_of("permission_to_send", line.permission_to_send, PERMISSIONS, str.lower)
+    return ContactStatement(
+        contact_id=_required("contact_id", line.contact_id),
+        updated_at=now if updated_at is None else updated_at,
+        is_dated=updated_at is not None,
+        person=Person(
+            email_address=line.email_address or None,
+            first_name=line.first_name or None,
+            last_name=line.last_name or None,
+        ),
+        permission_to_send=permission,
+        created_at=_moment("created_at", line.created_at, now),
+        deleted_at=_moment("deleted_at", line.deleted_at, now),
+    )
+
+
+def json_of_contact(statement: ContactStatement) -> bytes:
+    """The statement as a JSON object that is taken back unchanged."""
+    person, permission = statement.person, statement.permission_to_send
+    fields = {
+        "contact_id": statement.contact_id,
+        "updated_at": iso(statement.updated_at),
+        "email_address": person.email_address,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "permission_to_send": None if permission is None else permission.name.lower(),
+        "created_at": None if statement.created_at is None else iso(statement.created_at),
+        "deleted_at": None if statement.deleted_at is None else iso(statement.deleted_at),
+    }
+    return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
+
+
+def campaign_of(line: CampaignLine, now: Instant) -> CampaignStatement:
+    """What the line states. Raises InvalidField."""
+    return CampaignStatement(
+        campaign_id=_required("campaign_id", line.campaign_id),
+        updated_at=_moment("updated_at", line.updated_at, now) or now,
+        campaign_name=line.campaign_name or None,
+        type=line.type or None,
+        type_code=_type_code(line.type_code),
+        current_status=_one_of("current_status", line.current_status, CAMPAIGN_STATUSES, str.upper),
+        created_at=_moment("created_at", line.created_at, now),
+        campaign_activities=tuple(map(_campaign_activity, line.campaign_activities)),
+    )
+
+
+def _campaign_activity(line: CampaignActivityLine) -> CampaignActivityStatement:
+    return CampaignActivityStatement(
+        campaign_activity_id=_required("campaign_activity_id", line.campaign_activity_id),
+        campaign_activity_name=line.campaign_activity_name or None,
+        role=_one_of("role", line.role, CAMPAIGN_ROLES, str.lower),
+        subject=line.subject or None,
+        preheader=line.preheader or None,
+        from_name=line.from_name or None,
+        from_email=line.from_email or None,
+        reply_to_email=line.reply_to_email or None,
+        links=tuple(map(_link, line.links)),
+    )
+
+
+def _link(line: LinkLine) -> Link:
+    if not line.link_url and not line.url_id:
+        raise InvalidField("links", None, "must each have a link_url, a url_id, or both")
+    return Link(link_url=line.link_url or None, url_id=line.url_id or None)
+
+
+def _required(field: str, value: str | None) -> str:
+    if not value:
+        raise InvalidField(field, None, "is required")
+    return value
+
+
+def _one_of(field: str, value: str | None, allowed: Mapping[str, E], normal: Callable[[str], str]) -> E | None:
+    if not value:
+        return None
+    found = allowed.get(normal(value))
+    if found is None:
+        raise InvalidField(field, value, "must be one of " + ", ".join(allowed))
+    return found
+
+
+def _type_code(value: int | str | None) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) < 4):
+        raise InvalidField("type_code", value, "must be a whole number")
+    return int(value)
+
+
+def _moment(field: str, value: Moment, now: Instant) -> Instant | None:
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, int) or (value.isascii() and value.isdecimal()):
+            moment = Instant(int(value))
+        else:
+            moment = parse_instant(value)
+    except ValueError:
+        allowed = "must be ISO 8601 with an offset or Z, or milliseconds since 1970"
+        raise InvalidField(field, value, allowed) from None
+    if moment < EARLIEST:
+        raise InvalidField(field, value, "must not be before 1990 (a number counts milliseconds)")
+    if moment > now + DAY:
+        raise InvalidField(field, value, f"must not be more than a day ahead of {iso(now)}")
+    return moment
+
+
+_OF_CAMPAIGN: Final = tuple(field for field in CampaignLine.__struct_fields__ if field != "campaign_activities")
+_OF_CAMPAIGN_ACTIVITY: Final = tuple(field for field in CampaignActivityLine.__struct_fields__ if field != "links")
+_OF_LINK: Final = LinkLine.__struct_fields__
+
+
+def _contact_row(row: Mapping[str, str], now: Instant) -> ContactStatement:
+    return contact_of(ContactLine(**row), now)
+
+
+def _campaign_row(row: Mapping[str, str], now: Instant) -> CampaignStatement:
+    said = {field: value for field, value in row.items() if value}
+    campaign = _filled(CampaignLine(), said)
+    link, activity = _filled(LinkLine(), said), _filled(CampaignActivityLine(), said)
+    if link != LinkLine():
+        activity.links = [link]
+    if activity != CampaignActivityLine():
+        campaign.campaign_activities = [activity]
+    return campaign_of(campaign, now)
+
+
+def _filled(line: T, said: Mapping[str, str]) -> T:
+    """The line with those of the row's cells that are its own."""
+    for field in said.keys() & set(type(line).__struct_fields__):
+        setattr(line, field, said[field])
+    return line
+
+
+def _from_json(
+    decoder: msgspec.json.Decoder[T], state: Callable[[T, Instant], S], line: bytes | msgspec.Raw, now: Instant
+) -> S:
+    try:
+        decoded = decoder.decode(line)
+    except msgspec.ValidationError as problem:
+        raise _misfit(str(problem)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        reason = "is nested too deep" if isinstance(problem, RecursionError) else f"must be JSON in UTF-8: {problem}"
+        raise InvalidField(WHOLE_LINE, bytes(line).decode(errors="replace").strip(), reason) from None
+    return state(decoded, now)
+
+
+def _misfit(problem: str) -> InvalidField:
+    """Which field is to blame, by the decoder's own words: 'Expected `str`, got `int` - at `$.first_name`'."""
+    place, unknown = _PLACE.search(problem), _UNKNOWN.search(problem)
+    reason = _PLACE.sub("", problem)
+    if unknown is not None:
+        return InvalidField(unknown[1], None, "is no field of it: see the description at /schema")
+    field = place[1] if place is not None and place[1] else WHOLE_LINE
+    return InvalidField(field, None, f"can't be taken: {reason[:1].lower()}{reason[1:]}")
+
+
+CONTACTS: Final[Form[ContactStatement]] = Form(
+    "a contact",
+    ContactLine.__struct_fields__,
+    partial(_from_json, msgspec.json.Decoder(ContactLine), contact_of),
+    _contact_row,
+)
+CAMPAIGNS: Final[Form[CampaignStatement]] = Form(
+    "a campaign",
+    (*_OF_CAMPAIGN, *_OF_CAMPAIGN_ACTIVITY, *_OF_LINK),
+    partial(_from_json, msgspec.json.Decoder(CampaignLine), campaign_of),
+    _campaign_row,
+)

@@ -1,0 +1,80 @@
+"""What lines that state contacts and campaigns may have, for the published description: JSON Schema."""
+
+from typing import Any, Final
+
+from rapport.activity import ID_PATTERN
+from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, PERMISSIONS
+from rapport.recording.catalogue_lines import CampaignActivityLine
+
+_ID: Final[dict[str, Any]] = {"type": "string", "pattern": ID_PATTERN}
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
+_MOMENT: Final[dict[str, Any]] = {
+    "description": "ISO 8601 with any offset, or milliseconds since 1970.",
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
+}
+
+
+def _object(description: str, required: list[str], properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+_TEXTS: Final = tuple(field for field in CampaignActivityLine.__struct_fields__[1:] if field not in {"role", "links"})
+_STATUSES: Final = [*(status.value for status in CAMPAIGN_STATUSES.values()), *CAMPAIGN_STATUSES]
+
+CONTACT_SCHEMA: Final = _object(
+    "What a source says of a contact. Of two statements the later by updated_at holds.",
+    ["contact_id"],
+    {
+        "contact_id": _ID,
+        "updated_at": _MOMENT,
+        "email_address": _TEXT,
+        "first_name": _TEXT,
+        "last_name": _TEXT,
+        "permission_to_send": {"type": "string", "enum": list(PERMISSIONS)},
+        "created_at": _MOMENT,
+        "deleted_at": _MOMENT,
+    },
+)
+
+CAMPAIGN_SCHEMA: Final = _object(
+    "What a source says of a campaign. Of two statements the later by updated_at holds.",
+    ["campaign_id"],
+    {
+        "campaign_id": _ID,
+        "updated_at": _MOMENT,
+        "campaign_name": _TEXT,
+        "type": _TEXT,
+        "type_code": {"type": "integer", "minimum": 0, "maximum": 99},
+        "current_status": {
+            "type": "string",
+            "enum": _STATUSES,
+        },
+        "created_at": _MOMENT,
+        "campaign_activities": {
+            "type": "array",
+            "items": _object(
+                "A part of it that is sent, or a landing page.",
+                ["campaign_activity_id"],
+                {
+                    "campaign_activity_id": _ID,
+                    **{
+                        field: _TEXT
+                        for field in CampaignActivityLine.__struct_fields__[1:]
+                        if field not in {"role", "links"}
+                    },
+                    "role": {"type": "string", "enum": list(CAMPAIGN_ROLES)},
+                    "links": {
+                        "type": "array",
+                        "items": _object("What can be clicked in it.", [], {"link_url": _TEXT, "url_id": _ID}),
+                    },
+                },
+            ),
+        },
+    },
+)

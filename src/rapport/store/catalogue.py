@@ -1,0 +1,226 @@
+"""What is stated of contacts and campaigns, with the times of the statements, and which of two holds. Pure.
+
+The same for every engine. Facts are kept as JSON, field by field: `{"subject": ["Spring is here", 1774000000000]}`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from rapport.activity import Person
+from rapport.catalogue import (
+    CampaignActivityStatement,
+    CampaignRole,
+    CampaignStatement,
+    CampaignStatus,
+    ContactStatement,
+    PermissionToSend,
+)
+from rapport.instant import HOUR, Instant
+from rapport.store.batch import Batch, NamedCampaignActivity, NamedLink, Stated
+
+Value: TypeAlias = str | int | None
+
+Facts: TypeAlias = dict[str, tuple[Value, int]]
+"""Of each field that was ever stated, the value that holds and the time of its statement."""
+
+OF_PERSON: Final = ("email_address", "first_name", "last_name")
+"""Fields of a contact that activities state as well."""
+
+_OF_CAMPAIGN_ACTIVITY: Final = ("role", "subject", "preheader", "from_name", "from_email", "reply_to_email")
+
+_DECODER: Final = msgspec.json.Decoder(Facts)
+
+
+def facts_of(stored: str | bytes | None) -> Facts:
+    """The facts that a store holds."""
+    return {} if stored is None else _DECODER.decode(stored)
+
+
+def stored_facts(facts: Facts) -> str:
+    """The facts as a store holds them."""
+    return msgspec.json.encode(facts).decode()
+
+
+def take(facts: Facts, said: Mapping[str, Value], time: int) -> bool:
+    """Take over what holds of a statement: the later, of two with the same time this one. Whether anything changed.
+
+    Saying the same again within an hour changes nothing, as for what activities state.
+    """
+    taken = {field: (value, time) for field, value in said.items() if _holds(value, time, facts.get(field))}
+    facts.update(taken)
+    return bool(taken)
+
+
+def _holds(value: Value, time: int, known: tuple[Value, int] | None) -> bool:
+    if known is None:
+        return True
+    known_value, known_time = known
+    return time > known_time + HOUR if value == known_value else time >= known_time
+
+
+def value_of(facts: Facts, field: str) -> Value:
+    """What holds of a field; None where it was never stated."""
+    return facts[field][0] if field in facts else None
+
+
+def text_of(facts: Facts, field: str) -> str | None:
+    """The same, of a text."""
+    value = value_of(facts, field)
+    return None if value is None else str(value)
+
+
+def number_of(facts: Facts, field: str) -> int | None:
+    """The same, of a number."""
+    value = value_of(facts, field)
+    return None if value is None else int(value)
+
+
+def updated_at(facts: Facts) -> int | None:
+    """When the last statement was made."""
+    return max((time for _, time in facts.values()), default=None)
+
+
+def said_of_contact(statement: ContactStatement) -> dict[str, Value]:
+    """What a statement says, field by field; of `deleted_at` it always says something."""
+    person = statement.person
+    said: dict[str, Value] = {
+        "email_address": person.email_address,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "permission_to_send": statement.permission_to_send,
+        "created_at": statement.created_at,
+    }
+    return {**_only_said(said), "deleted_at": statement.deleted_at}
+
+
+def said_of_campaign(statement: CampaignStatement) -> dict[str, Value]:
+    """What a statement says of the campaign itself, field by field; at least that there is one."""
+    status = statement.current_status
+    return _only_said(
+        {
+            "campaign_id": statement.campaign_id,
+            "campaign_name": statement.campaign_name,
+            "type": statement.type,
+            "type_code": statement.type_code,
+            "current_status": None if status is None else status.value,
+            "created_at": statement.created_at,
+        }
+    )
+
+
+def said_of_campaign_activity(statement: CampaignActivityStatement) -> dict[str, Value]:
+    """What a statement says of a campaign activity, beside its name."""
+    said: dict[str, Value] = {field: getattr(statement, field) for field in _OF_CAMPAIGN_ACTIVITY}
+    if statement.role is not None:
+        said["role"] = statement.role.value
+    return _only_said(said)
+
+
+def _only_said(said: dict[str, Value]) -> dict[str, Value]:
+    return {field: value for field, value in said.items() if value is not None}
+
+
+def named_in(account_id: str, statements: Iterable[CampaignStatement]) -> Batch:
+    """The campaign activities and links of the statements as a batch without activities, that has them come to be."""
+    named: list[NamedCampaignActivity] = []
+    links: list[NamedLink] = []
+    for campaign in statements:
+        time = campaign.updated_at
+        for activity in campaign.campaign_activities:
+            name = activity.campaign_activity_name
+            links += [NamedLink(len(named), link.link_url, link.url_id) for link in activity.links]
+            stated = None if name is None else Stated(name, time)
+            named.append(
+                NamedCampaignActivity(activity.campaign_activity_id, stated, Stated(campaign.campaign_id, time))
+            )
+    return Batch(account_id=account_id, size=0, contacts=[], said=[], campaign_activities=named, links=links, rows={})
+
+
+class StoredContact(NamedTuple):
+    """A contact of which a source has stated something, and those facts."""
+
+    contact_id: str
+    facts: Facts
+
+
+class StoredCampaign(NamedTuple):
+    """A campaign, the facts about it, and those about each of its campaign activities, by their ids."""
+
+    campaign_id: str
+    facts: Facts
+    campaign_activities: Mapping[str, Facts]
+
+
+def stored_campaigns(rows: Iterable[tuple[str, str | None, str | None, str | None]]) -> list[StoredCampaign]:
+    """From rows by campaign: its id, its facts, the id of a campaign activity, and that one's facts."""
+    found: dict[str, tuple[Facts, dict[str, Facts]]] = {}
+    for campaign_id, facts, campaign_activity_id, of_activity in rows:
+        if campaign_id not in found:
+            found[campaign_id] = facts_of(facts), {}
+        if campaign_activity_id is not None:
+            found[campaign_id][1][campaign_activity_id] = facts_of(of_activity)
+    return [StoredCampaign(campaign_id, *both) for campaign_id, both in found.items()]
+
+
+def statements_of_contact(stored: StoredContact) -> Iterator[ContactStatement]:
+    """Statements that make the same facts in a store that has none yet, or fewer."""
+    for time, said in _by_time(stored.facts):
+        permission = number_of(stored.facts, "permission_to_send") if "permission_to_send" in said else None
+        yield ContactStatement(
+            contact_id=stored.contact_id,
+            updated_at=Instant(time),
+            is_dated=True,
+            person=Person(**{field: str(said[field]) for field in OF_PERSON if field in said}),
+            permission_to_send=None if permission is None else PermissionToSend(permission),
+            created_at=_instant(said.get("created_at")),
+            deleted_at=_instant(number_of(stored.facts, "deleted_at")),
+        )
+
+
+def statements_of_campaign(stored: StoredCampaign) -> Iterator[CampaignStatement]:
+    """The same for a campaign."""
+    for time, said in _by_time(stored.facts):
+        status, code = said.get("current_status"), said.get("type_code")
+        yield CampaignStatement(
+            campaign_id=stored.campaign_id,
+            updated_at=Instant(time),
+            campaign_name=_text(said.get("campaign_name")),
+            type=_text(said.get("type")),
+            type_code=None if code is None else int(code),
+            current_status=None if status is None else CampaignStatus(status),
+            created_at=_instant(said.get("created_at")),
+        )
+    for campaign_activity_id, facts in stored.campaign_activities.items():
+        for time, said in _by_time(facts):
+            role = said.get("role")
+            activity = CampaignActivityStatement(
+                campaign_activity_id=campaign_activity_id,
+                role=None if role is None else CampaignRole(role),
+                subject=_text(said.get("subject")),
+                preheader=_text(said.get("preheader")),
+                from_name=_text(said.get("from_name")),
+                from_email=_text(said.get("from_email")),
+                reply_to_email=_text(said.get("reply_to_email")),
+            )
+            yield CampaignStatement(
+                campaign_id=stored.campaign_id, updated_at=Instant(time), campaign_activities=(activity,)
+            )
+
+
+def _by_time(facts: Facts) -> Sequence[tuple[int, dict[str, Value]]]:
+    """What was said at each time, earliest first."""
+    said: defaultdict[int, dict[str, Value]] = defaultdict(dict)
+    for field, (value, time) in facts.items():
+        said[time][field] = value
+    return sorted(said.items())
+
+
+def _text(value: Value) -> str | None:
+    return None if value is None else str(value)
+
+
+def _instant(value: Value) -> Instant | None:
+    return None if value is None else Instant(int(value))

@@ -1,0 +1,141 @@
+"""What is asked of contacts and campaigns themselves, and what is known of them. The same for every engine."""
+
+import enum
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from rapport.instant import Instant
+from rapport.store.catalogue import Facts, text_of
+
+
+class KnownContact(NamedTuple):
+    """What is known of a contact now."""
+
+    contact_id: str
+    email_address: str | None
+    first_name: str | None
+    last_name: str | None
+    permission_to_send: int | None
+    created_at: Instant | None
+    updated_at: Instant | None
+    deleted_at: Instant | None
+
+
+class ContactStatus(enum.IntEnum):
+    """How a contact stands: its permission to send, or that it is deleted. Numbered as the stores' statements do."""
+
+    EXPLICIT = 0
+    IMPLICIT = 1
+    PENDING_CONFIRMATION = 2
+    UNSUBSCRIBED = 3
+    TEMP_HOLD = 4
+    NOT_SET = 5
+    UNKNOWN = 6
+    DELETED = 7
+
+
+class Within(NamedTuple):
+    """From one instant to another, both included."""
+
+    after: Instant
+    before: Instant
+
+
+class ContactPlace(NamedTuple):
+    """A place among contacts: the time that they are ordered by, if they are, and the id."""
+
+    time: int
+    contact_id: str
+
+
+FIRST_CONTACT: Final = ContactPlace(-1, "")
+
+
+class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to `limit` contacts behind a place: those that have an address, a status, were stated within some time.
+
+    They come by the time of their last statement if that is asked for, else by that of their creation if that is, and
+    by the bytes of their ids. Addresses are compared without regard to the case of ASCII's letters.
+    """
+
+    email_address: str | None = None
+    statuses: frozenset[ContactStatus] = frozenset(ContactStatus)
+    updated: Within | None = None
+    created: Within | None = None
+    behind: ContactPlace = FIRST_CONTACT
+    limit: int
+
+    @property
+    def order(self) -> str:
+        """The name of the statement that reads them in their order."""
+        if self.updated is not None:
+            return "contacts_by_update"
+        if self.created is not None:
+            return "contacts_by_creation"
+        return "contacts" if self.email_address is None else "contacts_of_address"
+
+    @property
+    def status_bits(self) -> int:
+        """The statuses as the statements take them: a bit for each."""
+        return sum(1 << status for status in self.statuses)
+
+
+class CampaignPlace(NamedTuple):
+    """A place among campaigns, that which was changed last first."""
+
+    updated_at: int
+    campaign_id: str
+
+
+class CampaignQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to `limit` email campaigns behind a place, that were last changed within some time."""
+
+    within: Within
+    behind: CampaignPlace
+    limit: int
+
+
+class KnownCampaignActivity(NamedTuple):
+    """What is known of a campaign activity. `is_sent`: whether it ever was."""
+
+    campaign_activity_id: str
+    campaign_id: str | None
+    campaign_activity_name: str | None
+    facts: Facts
+    is_sent: bool
+    campaign_status: str | None
+
+
+class KnownCampaign(NamedTuple):
+    """What is known of a campaign: `updated_at` is the last statement's time, or else the last send's, or else 0.
+
+    `activity_name` is the first, by its bytes, of the names of its campaign activities.
+    """
+
+    campaign_id: str
+    facts: Facts
+    updated_at: int
+    is_sent: bool
+    activity_name: str | None
+    campaign_activities: Sequence[KnownCampaignActivity]
+
+
+def known_campaign(
+    campaign_id: str, facts: Facts, updated: int, rows: Sequence[tuple[str, str | None, Facts, int | None]]
+) -> KnownCampaign:
+    """A campaign from its facts and the rows of its campaign activities: id, name, facts and last send of each."""
+    status = text_of(facts, "current_status")
+    last_sent = max((each[3] for each in rows if each[3] is not None), default=None)
+    return KnownCampaign(
+        campaign_id=campaign_id,
+        facts=facts,
+        updated_at=updated or last_sent or 0,
+        is_sent=last_sent is not None,
+        activity_name=min((name for _, name, *_ in rows if name is not None), key=str.encode, default=None),
+        campaign_activities=[
+            KnownCampaignActivity(each_id, campaign_id, name, of_it, sent is not None, status)
+            for each_id, name, of_it, sent in rows
+        ],
+    )

@@ -1,0 +1,116 @@
+"""Takes in what sources state of contacts and campaigns, each account's statements one after the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rapport.catalogue import CampaignStatement, ContactStatement
+from rapport.store.catalogue import (
+    OF_PERSON,
+    Facts,
+    facts_of,
+    named_in,
+    number_of,
+    said_of_campaign,
+    said_of_campaign_activity,
+    said_of_contact,
+    stored_facts,
+    take,
+    text_of,
+    updated_at,
+)
+from rapport.store.digests import contact_key
+from rapport.store.postgres.erasing import SQL as ERASE
+from rapport.store.postgres.erasing import erased_times
+from rapport.store.postgres.names import Learnt, Names
+from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.write import SQL as WRITE
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "catalogue.sql")
+
+_LOCK: Final = 0x6361740000000000
+"""Beginning of the advisory locks' numbers, one for each account: 'cat' in ASCII."""
+
+
+async def state_contacts(
+    connection: Lent, names: Names, account_id: str, statements: Sequence[ContactStatement]
+) -> int:
+    """Take in what is stated of contacts. How many statements changed something."""
+    account = await names.account(connection, account_id)
+    keys = [contact_key(account_id, each.contact_id) for each in statements]
+    async with connection.transaction():
+        # Nobody is erased from here on, until this ends.
+        await connection.fetchval(ERASE["erasures"])
+        await connection.execute(SQL["one_at_a_time"], _LOCK + account)
+        erased = await erased_times(connection, keys)
+        known = {key: facts_of(facts) for key, facts in await connection.fetch(SQL["contacts"], list(set(keys)))}
+        changed: dict[bytes, str] = {}
+        changes = 0
+        for key, each in zip(keys, statements, strict=True):
+            if key in erased and not (each.is_dated and each.updated_at > erased[key]):
+                # A list that still names who was erased brings nobody back; a statement about a later time does.
+                continue
+            if take(known.setdefault(key, {}), said_of_contact(each), each.updated_at):
+                changed[key] = each.contact_id
+                changes += 1
+        if changed:
+            await _state_contacts(connection, account, changed, known)
+    return changes
+
+
+async def _state_contacts(
+    connection: Lent, account: int, contact_ids: dict[bytes, str], known: dict[bytes, Facts]
+) -> None:
+    facts = [known[key] for key in contact_ids]
+    rows = await connection.fetch(
+        SQL["state_contacts"],
+        list(contact_ids),
+        account,
+        list(contact_ids.values()),
+        *([text_of(each, field) for each in facts] for field in OF_PERSON),
+        [number_of(each, "permission_to_send") for each in facts],
+        [number_of(each, "created_at") for each in facts],
+        [updated_at(each) for each in facts],
+        [number_of(each, "deleted_at") for each in facts],
+        [stored_facts(each) for each in facts],
+    )
+    for key, *person in sorted(tuple(row) for row in rows):
+        for field, value in zip(OF_PERSON, person, strict=True):
+            stated = known[key].get(field)
+            if stated is not None and stated[0] != value:
+                # Unless a later activity stated another one.
+                await connection.execute(WRITE[f"learn_{field}"], key, *stated)
+
+
+async def state_campaigns(
+    connection: Lent, names: Names, account_id: str, statements: Sequence[CampaignStatement]
+) -> int:
+    """Take in what is stated of campaigns, campaign activities and links, each in a transaction of its own.
+
+    How many statements changed something.
+    """
+    changes = 0
+    for campaign in statements:
+        learnt = Learnt()
+        account, activities, _ = await names.resolve(connection, named_in(account_id, [campaign]), learnt)
+        key = await names.campaign(connection, account, campaign.campaign_id)
+        async with connection.transaction():
+            await connection.execute(SQL["one_at_a_time"], _LOCK + account)
+            is_changed = await _state_campaign(connection, key, campaign)
+            for of_it, activity in zip(activities, campaign.campaign_activities, strict=True):
+                facts = facts_of(await connection.fetchval(SQL["campaign_activity"], of_it))
+                if take(facts, said_of_campaign_activity(activity), campaign.updated_at):
+                    await connection.execute(SQL["state_campaign_activity"], of_it, stored_facts(facts))
+                    is_changed = True
+        changes += is_changed or learnt.times > 0
+    return changes
+
+
+async def _state_campaign(connection: Lent, key: int, campaign: CampaignStatement) -> bool:
+    facts = facts_of(await connection.fetchval(SQL["campaign"], key))
+    if not take(facts, said_of_campaign(campaign), campaign.updated_at):
+        return False
+    values = text_of(facts, "campaign_name"), updated_at(facts), stored_facts(facts)
+    await connection.execute(SQL["state_campaign"], key, *values)
+    return True

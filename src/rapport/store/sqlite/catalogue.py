@@ -1,0 +1,132 @@
+"""Takes in what sources state of contacts and campaigns, within transactions of the connection that writes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.catalogue import CampaignStatement, ContactStatement
+from rapport.instant import Instant
+from rapport.store.catalogue import (
+    OF_PERSON,
+    Facts,
+    facts_of,
+    named_in,
+    number_of,
+    said_of_campaign,
+    said_of_campaign_activity,
+    said_of_contact,
+    stored_facts,
+    take,
+    text_of,
+    updated_at,
+)
+from rapport.store.digests import contact_key
+from rapport.store.sqlite.connection import Values, every, one
+from rapport.store.sqlite.erasing import erased_times
+from rapport.store.sqlite.keys import account_key, campaign_activity_keys, campaign_key, link_keys
+from rapport.store.sqlite.write import SQL as WRITE
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "catalogue.sql")
+
+
+class _Contact:
+    """A contact as its row is: its key, what is known of the person, and the facts."""
+
+    __slots__ = ("facts", "is_changed", "key", "person")
+
+    def __init__(self, key: int, person: Sequence[str | None], facts: Facts) -> None:
+        self.key = key
+        self.person = dict(zip(OF_PERSON, person, strict=True))
+        self.facts = facts
+        self.is_changed = False
+
+
+def state_contacts(
+    connection: apsw.Connection, account_id: str, statements: Sequence[ContactStatement], now: Instant
+) -> int:
+    """Take in what is stated of contacts. How many statements changed something."""
+    account = account_key(connection, account_id, now)
+    erased = erased_times(connection, [contact_key(account_id, each.contact_id) for each in statements])
+    known = _known(connection, account, {each.contact_id for each in statements})
+    changes = 0
+    for each in statements:
+        until = erased.get(contact_key(account_id, each.contact_id))
+        if until is not None and not (each.is_dated and each.updated_at > until):
+            # A list that still names who was erased brings nobody back; a statement about a later time does.
+            continue
+        contact = known.get(each.contact_id)
+        is_new = contact is None
+        if contact is None:
+            made = (account, each.contact_id, None, None, None)
+            ((key,),) = every(connection, WRITE["add_contact"], made)
+            contact = known[each.contact_id] = _Contact(int(key), (None, None, None), {})
+        is_changed = take(contact.facts, said_of_contact(each), each.updated_at)
+        contact.is_changed |= is_changed
+        changes += is_new or is_changed
+    for contact in known.values():
+        if contact.is_changed:
+            _state_contact(connection, contact)
+    return changes
+
+
+def _known(connection: apsw.Connection, account: int, contact_ids: set[str]) -> dict[str, _Contact]:
+    asked: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
+    return {
+        contact_id: _Contact(key, person, facts_of(facts))
+        for contact_id, key, *person, facts in every(connection, SQL["contacts"], asked)
+    }
+
+
+def _state_contact(connection: apsw.Connection, contact: _Contact) -> None:
+    facts = contact.facts
+    connection.execute(
+        SQL["state_contact"],
+        (
+            number_of(facts, "permission_to_send"),
+            number_of(facts, "created_at"),
+            updated_at(facts),
+            number_of(facts, "deleted_at"),
+            stored_facts(facts),
+            contact.key,
+        ),
+    )
+    for field in OF_PERSON:
+        if field in facts and facts[field][0] != contact.person[field]:
+            # Unless a later activity stated another one.
+            value, time = facts[field]
+            stated: Values = {"contact": contact.key, "stated": value, "created_time": time}
+            connection.execute(WRITE[f"learn_{field}"], stated)
+
+
+def state_campaigns(
+    connection: apsw.Connection, account_id: str, statements: Sequence[CampaignStatement], now: Instant
+) -> int:
+    """Take in what is stated of campaigns, campaign activities and links. How many statements changed something."""
+    account = account_key(connection, account_id, now)
+    changes = 0
+    for campaign in statements:
+        before = connection.total_changes()
+        _state_campaign(connection, account, campaign)
+        named = named_in(account_id, [campaign])
+        keys = campaign_activity_keys(connection, account, named.campaign_activities)
+        link_keys(connection, keys, named.links)
+        for key, activity in zip(keys, campaign.campaign_activities, strict=True):
+            ((stored,),) = every(connection, SQL["campaign_activity"], {"key": key})
+            facts = facts_of(stored)
+            if take(facts, said_of_campaign_activity(activity), campaign.updated_at):
+                connection.execute(SQL["state_campaign_activity"], (stored_facts(facts), key))
+        changes += connection.total_changes() != before
+    return changes
+
+
+def _state_campaign(connection: apsw.Connection, account: int, campaign: CampaignStatement) -> None:
+    key = campaign_key(connection, account, campaign.campaign_id)
+    named: Values = {"account": account, "campaign_id": campaign.campaign_id}
+    row = one(connection, SQL["campaign"], named)
+    facts = facts_of(None if row is None else row[1])
+    if take(facts, said_of_campaign(campaign), campaign.updated_at):
+        values = text_of(facts, "campaign_name"), updated_at(facts), stored_facts(facts), key
+        connection.execute(SQL["state_campaign"], values)

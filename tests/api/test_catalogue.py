@@ -1,0 +1,230 @@
+"""Contacts and campaigns come in over HTTP, and are shown wherever they are asked for (contract 6)."""
+
+import json
+from typing import Any
+
+import constant_contact_api_client as sdk
+import pytest
+
+from tests.world import Caller, Server, line
+
+SPRING = {
+    "campaign_id": "k1",
+    "updated_at": "2026-03-10T15:30:49Z",
+    "campaign_name": "Spring",
+    "current_status": "DONE",
+    "created_at": "2026-03-01T00:00:00Z",
+    "campaign_activities": [
+        {
+            "campaign_activity_id": "ca-1",
+            "campaign_activity_name": "Spring, first",
+            "role": "primary_email",
+            "subject": "Spring is here",
+            "from_name": "Ada",
+            "from_email": "ada@example.com",
+            "reply_to_email": "reply@example.com",
+            "links": [{"link_url": "https://example.com/", "url_id": "17"}],
+        },
+        {"campaign_activity_id": "ca-2", "role": "resend"},
+    ],
+}
+ADA = {
+    "contact_id": "c1",
+    "updated_at": "2026-03-10T15:30:49.123Z",
+    "email_address": "ada@example.com",
+    "first_name": "Ada",
+    "permission_to_send": "implicit",
+    "created_at": "2026-01-05T09:30:00Z",
+}
+
+
+def state(caller: Caller, what: str, *statements: object) -> dict[str, Any]:
+    answer = caller.post(f"/track/v1/{what}", json=statements)
+    assert answer.status_code == 200, answer.text
+    receipt: dict[str, Any] = answer.json()
+    return receipt
+
+
+def contacts(caller: Caller, query: str = "") -> list[str]:
+    found: list[str] = []
+    href = f"/v3/contacts?{query}"
+    while href:
+        page = caller.get(href).raise_for_status().json()
+        found += [each["contact_id"] for each in page["contacts"]]
+        href = page["_links"]["next"]["href"] if page["_links"] else ""
+    return found
+
+
+def test_a_contact_is_shown_as_it_was_stated(caller: Caller) -> None:
+    assert state(caller, "contacts", ADA) == {"accepted": 1, "duplicate": 0, "rejected": 0, "rejections": []}
+    assert state(caller, "contacts", ADA)["duplicate"] == 1
+    assert caller.get("/v3/contacts/c1").json() == {
+        "contact_id": "c1",
+        "email_address": {"address": "ada@example.com", "permission_to_send": "implicit"},
+        "first_name": "Ada",
+        "created_at": "2026-01-05T09:30:00Z",
+        "updated_at": "2026-03-10T15:30:49Z",
+    }
+
+
+def test_a_deleted_contact_keeps_its_history(caller: Caller) -> None:
+    caller.record(line("c1", "em_sends", email_address="old@example.com"))
+    state(caller, "contacts", {**ADA, "deleted_at": "2026-03-09T23:00:00Z"})
+    (row,) = caller.get("/v3/reports/email_reports/ca-1/tracking/sends").json()["tracking_activities"]
+    assert (row["deleted_at"], row["email_address"]) == ("2026-03-09", "old@example.com")
+    assert len(caller.page("c1", tracking_activity_type="em_sends").json()["tracking_activities"]) == 1
+    assert (contacts(caller), contacts(caller, "status=deleted")) == ([], ["c1"])
+    state(caller, "contacts", {"contact_id": "c1", "updated_at": "2026-03-11T00:00:00Z"})
+    assert contacts(caller) == ["c1"]
+    assert "deleted_at" not in caller.get("/v3/contacts/c1").json()
+
+
+def test_contacts_are_chosen_by_status_and_time_through_all_pages(caller: Caller) -> None:
+    permissions = ["explicit", "implicit", "unsubscribed", "temp_hold", "pending_confirmation", "not_set", None]
+    statements = [
+        {
+            "contact_id": f"c{number}",
+            "permission_to_send": permission,
+            "created_at": f"2026-01-0{7 - number}T00:00:00Z",
+            "updated_at": f"2026-02-0{number + 1}T00:00:00Z",
+        }
+        for number, permission in enumerate(permissions)
+    ]
+    state(caller, "contacts", *statements)
+    assert contacts(caller, "limit=2") == [f"c{number}" for number in range(7)]
+    assert contacts(caller, "status=active&limit=2") == ["c0", "c1", "c6"]
+    assert contacts(caller, "status=unsubscribed,temp_hold") == ["c2", "c3"]
+    assert contacts(caller, "updated_after=2026-02-03&limit=2") == ["c2", "c3", "c4", "c5", "c6"]
+    assert contacts(caller, "created_before=2026-01-03&limit=1") == ["c6", "c5", "c4"]
+    assert contacts(caller, "created_before=2026-01-03&updated_before=2026-02-06&status=active&limit=1") == []
+    counted = caller.get("/v3/contacts?status=active&include_count=true&limit=1").json()
+    assert counted["contacts_count"] == 3
+    assert caller.get("/v3/contacts/counts").json() == {
+        "total": 7,
+        "explicit": 1,
+        "implicit": 1,
+        "pending": 1,
+        "unsubscribed": 1,
+    }
+    assert caller.get("/v3/contacts/counts?include=new_subscriber").json()["new_subscriber"] == 0
+
+
+def test_campaigns_are_shown_as_they_were_stated(caller: Caller) -> None:
+    assert state(caller, "campaigns", SPRING)["accepted"] == 1
+    assert state(caller, "campaigns", SPRING)["duplicate"] == 1
+    common = {
+        "campaign_id": "k1",
+        "name": "Spring",
+        "type": "NEWSLETTER",
+        "type_code": 10,
+        "created_at": "2026-03-01T00:00:00.000Z",
+        "updated_at": "2026-03-10T15:30:49.000Z",
+    }
+    assert caller.get("/v3/emails").json() == {"campaigns": [{**common, "current_status": "Done"}], "_links": {}}
+    references = [
+        {"campaign_activity_id": "ca-1", "role": "primary_email"},
+        {"campaign_activity_id": "ca-2", "role": "resend"},
+    ]
+    single = {**common, "current_status": "DONE", "campaign_activities": references}
+    assert caller.get("/v3/emails/k1").json() == single
+    assert caller.get("/v3/emails/activities/ca-1").json() == {
+        "campaign_activity_id": "ca-1",
+        "campaign_id": "k1",
+        "role": "primary_email",
+        "current_status": "DONE",
+        "format_type": 5,
+        "subject": "Spring is here",
+        "from_name": "Ada",
+        "from_email": "ada@example.com",
+        "reply_to_email": "reply@example.com",
+        "contact_list_ids": [],
+        "segment_ids": [],
+    }
+    (unclicked,) = caller.get("/v3/reports/email_reports/ca-1/links?no_clicks=true").json()["link_click_counts"]
+    assert unclicked == {"link_url": "https://example.com/", "url_id": "17", "unique_clicks": 0}
+
+
+def test_campaigns_come_newest_first_and_landing_pages_are_none(caller: Caller) -> None:
+    caller.record(
+        line("c1", "em_sends", "2026-03-02T00:00:00Z", campaign_activity_id="a1", campaign_id="sent"),
+        line("c1", "em_opens", "2026-03-02T01:00:00Z", campaign_activity_id="a2", campaign_id="opened"),
+        line("c1", "p_contact_open", campaign_activity_id="p1", campaign_id="page"),
+    )
+    state(caller, "campaigns", SPRING, {"campaign_id": "k2", "updated_at": "2026-03-01T12:00:00Z"})
+    walked: list[tuple[str, str]] = []
+    href = "/v3/emails?limit=1"
+    while href:
+        page = caller.get(href).raise_for_status().json()
+        walked += [(each["campaign_id"], each["current_status"]) for each in page["campaigns"]]
+        href = page["_links"]["next"]["href"] if page["_links"] else ""
+    assert walked == [("k1", "Done"), ("sent", "Done"), ("k2", "Draft"), ("opened", "Draft")]
+    within = caller.get("/v3/emails?after_date=2026-03-01&before_date=2026-03-05").json()
+    assert [each["campaign_id"] for each in within["campaigns"]] == ["sent", "k2"]
+
+
+@pytest.mark.parametrize(
+    ("what", "statement", "field"),
+    [
+        ("contacts", {"first_name": "Ada"}, "contact_id"),
+        ("contacts", {"contact_id": "c 1"}, "contact_id"),
+        ("contacts", {"contact_id": "c1", "email_address": "ada"}, "email_address"),
+        ("contacts", {"contact_id": "c1", "permission_to_send": "maybe"}, "permission_to_send"),
+        ("contacts", {"contact_id": "c1", "created_at": "soon"}, "created_at"),
+        ("contacts", {"contact_id": "c1", "updated_at": "2096-01-01T00:00:00Z"}, "updated_at"),
+        ("contacts", {"contact_id": "c1", "deleted_at": 7}, "deleted_at"),
+        ("contacts", {"contact_id": "c1", "first_name": 7}, "first_name"),
+        ("contacts", {"contact_id": "c1", "shoe_size": 7}, "shoe_size"),
+        ("contacts", ["c1"], "line"),
+        ("campaigns", {"campaign_name": "Spring"}, "campaign_id"),
+        ("campaigns", {"campaign_id": "k1", "current_status": "Sent"}, "current_status"),
+        ("campaigns", {"campaign_id": "k1", "type": "news letter"}, "type"),
+        ("campaigns", {"campaign_id": "k1", "type_code": -1}, "type_code"),
+        ("campaigns", {"campaign_id": "k1", "campaign_activities": [{"role": "resend"}]}, "campaign_activity_id"),
+        (
+            "campaigns",
+            {"campaign_id": "k1", "campaign_activities": [{"campaign_activity_id": "a", "links": [{}]}]},
+            "links",
+        ),
+        (
+            "campaigns",
+            {"campaign_id": "k1", "campaign_activities": [{"campaign_activity_id": "a", "from_email": "ada"}]},
+            "from_email",
+        ),
+    ],
+)
+def test_a_bad_statement_is_named_and_spoils_no_other(caller: Caller, what: str, statement: object, field: str) -> None:
+    good = ADA if what == "contacts" else SPRING
+    receipt = state(caller, what, statement, good)
+    assert (receipt["accepted"], receipt["rejected"]) == (1, 1)
+    (rejection,) = receipt["rejections"]
+    assert (rejection["index"], rejection["field"]) == (0, field)
+
+
+def test_one_account_never_sees_the_campaigns_of_another(caller: Caller, server: Server) -> None:
+    state(caller, "campaigns", SPRING)
+    with server.caller("another") as stranger:
+        assert stranger.get("/v3/emails").json()["campaigns"] == []
+        assert stranger.get("/v3/emails/k1").status_code == 404
+        assert stranger.get("/v3/emails/activities/ca-1").status_code == 404
+
+
+def test_the_vendors_client_reads_all_of_it(caller: Caller, server: Server) -> None:
+    state(caller, "contacts", ADA)
+    state(caller, "campaigns", SPRING, {"campaign_id": "k2"})
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
+    with sdk.ApiClient(configuration) as client:
+        emails = sdk.EmailCampaignsApi(client)
+        page = emails.get_all_email_campaigns(limit=1)
+        assert page.campaigns is not None
+        assert [each.campaign_id for each in page.campaigns] == ["k2"]
+        following = type(page).from_json(caller.get(page.links.next.href).text)
+        assert [each.name for each in following.campaigns] == ["Spring"]
+        campaign = emails.get_email_campaign_by_id("k1")
+        assert campaign.campaign_activities is not None
+        assert [each.role for each in campaign.campaign_activities] == ["primary_email", "resend"]
+        assert emails.get_email_campaign_activity("ca-1").subject == "Spring is here"
+        assert emails.get_email_campaign_activity("ca-2").subject == ""
+        people = sdk.ContactsApi(client)
+        assert people.get_contact_counts().implicit == 1
+        (known,) = people.get_all_contacts(status="active").contacts
+        assert json.loads(known.to_json())["email_address"]["permission_to_send"] == "implicit"

@@ -1,0 +1,238 @@
+"""What is stated of contacts and campaigns: the later statement holds, in whatever order statements come in."""
+
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.catalogue import (
+    CampaignActivityStatement,
+    CampaignStatement,
+    CampaignStatus,
+    ContactStatement,
+    PermissionToSend,
+)
+from rapport.instant import HOUR, Instant
+from rapport.settings import Settings
+from rapport.store.copying import copy
+from rapport.store.engines import opened
+from rapport.store.known import ContactQuery, ContactStatus, KnownContact, Within
+from rapport.store.protocol import Store
+from tests.store.test_promises import on, record
+
+START = Instant(1_767_268_800_000)
+CONTACTS = ["c0", "c1", "c2"]
+FIELDS = ("email_address", "first_name", "last_name")
+
+
+def at(hours: int) -> Instant:
+    return Instant(START + hours * HOUR)
+
+
+def contact(
+    contact_id: str = "c1", hours: int = 0, *, deleted_at: Instant | None = None, **said: str
+) -> ContactStatement:
+    return ContactStatement(
+        contact_id=contact_id, updated_at=at(hours), is_dated=True, person=Person(**said), deleted_at=deleted_at
+    )
+
+
+def opened_by(contact_id: str, hours: int, **said: str) -> Activity:
+    return Activity(
+        contact_id=contact_id,
+        campaign_activity_id="m1",
+        type=ActivityType.EM_OPENS,
+        created_time=at(hours),
+        person=Person(**said),
+    )
+
+
+def made_up(dice: random.Random, hours: int) -> ContactStatement | Activity:
+    """At an hour that nobody else has: of two at the same time it matters which came last."""
+    who = dice.choice(CONTACTS)
+    said = {field: f"{dice.choice('xyz')}@{field}" for field in FIELDS if dice.random() < 0.5}
+    if dice.random() < 0.5:
+        return opened_by(who, hours, **said)
+    return ContactStatement(
+        contact_id=who,
+        updated_at=at(hours),
+        is_dated=True,
+        person=Person(**said),
+        permission_to_send=dice.choice([None, *PermissionToSend]),
+        created_at=dice.choice([None, at(-1), at(-2)]),
+        deleted_at=dice.choice([None, None, at(-1)]),
+    )
+
+
+def held(statements: Iterable[ContactStatement | Activity]) -> dict[str, KnownContact]:
+    """By hand: of each field what was said last."""
+    known: dict[str, KnownContact] = {}
+    ordered = sorted(statements, key=lambda each: each.created_time if isinstance(each, Activity) else each.updated_at)
+    for each in ordered:
+        now = known.get(each.contact_id) or KnownContact(each.contact_id, *[None] * 7)
+        said = {field: value for field in FIELDS if (value := getattr(each.person or Person(), field)) is not None}
+        now = now._replace(**said)
+        if isinstance(each, ContactStatement):
+            if each.permission_to_send is not None:
+                now = now._replace(permission_to_send=each.permission_to_send)
+            if each.created_at is not None:
+                now = now._replace(created_at=each.created_at)
+            now = now._replace(deleted_at=each.deleted_at)
+        known[each.contact_id] = now
+    return known
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_in_whatever_order_the_later_statement_holds(data: str, seed: int) -> None:
+    dice = random.Random(seed)
+    # Two hours apart: what is said again within one changes nothing.
+    history = [made_up(dice, 2 * hours) for hours in range(40)]
+    wanted = held(history)
+    dice.shuffle(history)
+
+    async def work(store: Store) -> None:
+        for first in range(0, len(history), 4):
+            some = history[first : first + 4]
+            await record(store, *(each for each in some if isinstance(each, Activity)))
+            await store.state_contacts("a", [each for each in some if isinstance(each, ContactStatement)])
+        for contact_id in CONTACTS:
+            known = await store.contact("a", contact_id)
+            assert known is not None
+            assert known._replace(updated_at=None) == wanted[contact_id]
+
+    on(data, work)
+
+
+def test_a_statement_that_says_nothing_new_is_told_apart(data: str) -> None:
+    async def work(store: Store) -> None:
+        first = [contact(first_name="Ada"), contact("c2", first_name="Bob")]
+        assert await store.state_contacts("a", first) == 2
+        assert await store.state_contacts("a", first) == 0
+        assert await store.state_contacts("a", [contact(hours=-9, first_name="Old"), contact("c3")]) == 1
+        assert await store.state_contacts("a", [contact(hours=9, first_name="New")]) == 1
+        assert await store.contact("b", "c1") is None
+        known = await store.contact("a", "c1")
+        assert known is not None
+        assert (known.first_name, known.updated_at) == ("New", at(9))
+
+    on(data, work)
+
+
+def test_who_was_erased_comes_back_by_a_dated_later_statement_only(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, opened_by("c1", 0, first_name="Ada"))
+        await store.state_contacts("a", [contact(first_name="Ada")])
+        assert await store.erase("a", "c1")
+        undated = ContactStatement(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
+        assert await store.state_contacts("a", [contact(first_name="Ada"), undated]) == 0
+        assert await store.contact("a", "c1") is None
+        later = ContactStatement(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
+        assert await store.state_contacts("a", [later]) == 1
+        assert await store.contact("a", "c1") is not None
+
+    on(data, work)
+
+
+def found(known: Sequence[KnownContact]) -> list[str]:
+    return [each.contact_id for each in known]
+
+
+def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, opened_by("c0", 0))
+        await store.state_contacts(
+            "a",
+            [
+                ContactStatement(
+                    contact_id=f"c{number}",
+                    updated_at=at(10 - number),
+                    is_dated=True,
+                    permission_to_send=PermissionToSend(number % 4),
+                    created_at=at(-number),
+                    deleted_at=at(0) if number == 5 else None,
+                )
+                for number in range(1, 8)
+            ],
+        )
+
+        async def asked(wanted: ContactQuery) -> list[str]:
+            page = await store.contacts("a", wanted)
+            assert await store.contact_count("a", wanted) >= len(page)
+            return found(page)
+
+        assert await asked(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
+        deleted = frozenset({ContactStatus.DELETED})
+        assert await asked(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
+        unsubscribed = frozenset({ContactStatus.UNSUBSCRIBED, ContactStatus.UNKNOWN})
+        assert await asked(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
+        assert await asked(ContactQuery(updated=Within(at(4), at(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
+        both = ContactQuery(updated=Within(at(4), at(7)), created=Within(at(-4), at(0)), limit=9)
+        assert await asked(both) == ["c4", "c3"]
+        assert await store.contact_count("a", both) == 2
+        assert await asked(ContactQuery(created=Within(at(-3), at(-1)), limit=2)) == ["c3", "c2"]
+        assert await store.contacts_by_status("a") == {
+            ContactStatus.UNKNOWN: 1,
+            ContactStatus.IMPLICIT: 1,
+            ContactStatus.PENDING_CONFIRMATION: 2,
+            ContactStatus.UNSUBSCRIBED: 2,
+            ContactStatus.EXPLICIT: 1,
+            ContactStatus.DELETED: 1,
+        }
+
+    on(data, work)
+
+
+def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignStatement:
+    activity = CampaignActivityStatement(
+        campaign_activity_id="m1",
+        campaign_activity_name=name,
+        subject=subject,
+        links=(Link(link_url="https://example.com/", url_id="7"),),
+    )
+    return CampaignStatement(
+        campaign_id="k1", updated_at=at(hours), campaign_name=name, campaign_activities=(activity,), **said
+    )
+
+
+def test_a_campaign_is_known_by_its_latest_statement(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, opened_by("c1", 0))
+        assert await store.campaign("a", "k1") is None
+        assert (
+            await store.state_campaigns("a", [campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)]) == 1
+        )
+        assert await store.state_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 1
+        assert await store.state_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 0
+        known = await store.campaign("a", "k1")
+        assert known is not None
+        facts = {field: value for field, (value, _) in known.facts.items()}
+        assert facts == {"campaign_id": "k1", "campaign_name": "Spring", "current_status": "Done", "type": "CARD"}
+        assert (known.updated_at, known.is_sent) == (at(5), False)
+        (activity,) = known.campaign_activities
+        assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
+        assert await store.campaign_activity("a", "m1") == activity
+        assert await store.campaign_activity("b", "m1") is None
+        links = await store.links("a", "m1")
+        assert links is not None
+        assert [tuple(each) for each in links] == [("https://example.com/", "7", 0)]
+
+    on(data, work)
+
+
+def test_a_copy_has_all_that_was_stated(data: str, tmp_path: Path) -> None:
+    async def work(store: Store) -> None:
+        await record(store, opened_by("c1", 0))
+        await store.state_contacts(
+            "a", [contact(first_name="Ada"), contact(hours=2, last_name="L", deleted_at=at(1)), contact("c2", hours=3)]
+        )
+        await store.state_campaigns("a", [campaign(5, "Later", "Spring"), campaign(3, "Earlier", "Old", type="CARD")])
+        async with opened(Settings(data=str(tmp_path / "copy"))) as target:
+            await copy(store, target, lambda _: None)
+            for contact_id in ("c1", "c2"):
+                assert await target.contact("a", contact_id) == await store.contact("a", contact_id)
+            assert await target.stated_contacts("a", "", 9) == await store.stated_contacts("a", "", 9)
+            assert await target.stated_campaigns("a") == await store.stated_campaigns("a")
+
+    on(data, work)
