@@ -88,6 +88,20 @@ def test_scope_and_privilege_are_needed(server: Server, account: str, path: str,
         assert caller.get(path).status_code == 403
 
 
+def test_summaries_are_chosen_by_the_time_of_the_last_send(reader: Caller) -> None:
+    every = reader.get(SUMMARIES).json()["bulk_email_campaign_summaries"]
+    later, earlier = (each["last_sent_date"] for each in every)
+
+    def asked(query: str) -> list[str]:
+        page = reader.get(f"{SUMMARIES}?{query}").json()
+        return [each["campaign_id"] for each in page["bulk_email_campaign_summaries"]]
+
+    assert asked(f"created_after={later}") == ["summer"]
+    assert asked(f"created_before={earlier}") == ["spring"]
+    assert asked(f"created_after={earlier}&created_before={later}") == ["summer", "spring"]
+    assert asked("created_before=1969-01-01") == []
+
+
 @pytest.mark.parametrize(
     ("some", "of_all", "told"), [(1, 3, 33.3), (2, 3, 66.7), (1, 2000, 0.1), (1, 2001, 0.0), (5, 0, 0), (3, 3, 100)]
 )

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from rapport.activity import ActivityType, BounceCode, DeviceType
 from rapport.errors import UnknownCampaign
@@ -65,6 +66,7 @@ class SummariesRequest(msgspec.Struct, frozen=True, array_like=True):
     """Which page of the summaries: all that the cursor of the next one carries."""
 
     limit: int
+    not_before: Instant
     behind: tuple[Instant, str]
 
 
@@ -114,12 +116,14 @@ async def campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[s
 
 async def campaign_summaries(store: Store, account_id: str, request: SummariesRequest) -> Summaries:
     """A page of the campaigns that were sent, with their numbers, and those of the page together (contract 3.4)."""
-    found = await store.sent_campaigns(account_id, SentCampaignQuery(request.behind, request.limit + 1))
+    found = await store.sent_campaigns(
+        account_id, SentCampaignQuery(request.not_before, request.behind, request.limit + 1)
+    )
     page = found[: request.limit]
     counted = await _by_campaign(store, account_id, [sent.campaign_id for sent in page]) if page else {}
     following = None
     if len(found) > request.limit:
-        following = SummariesRequest(request.limit, (page[-1].last_sent, page[-1].campaign_id))
+        following = replace(request, behind=(page[-1].last_sent, page[-1].campaign_id))
     return Summaries(
         campaigns=page,
         counts=[Counts(counted.get(sent.campaign_id, ())) for sent in page],

@@ -30,8 +30,9 @@ class SentCampaign(NamedTuple):
 
 
 class SentCampaignQuery(NamedTuple):
-    """Up to `limit` campaigns behind (last_sent, campaign_id), both descending."""
+    """Up to `limit` campaigns behind (last_sent, campaign_id), both descending, last sent at `not_before` or later."""
 
+    not_before: Instant
     behind: tuple[Instant, str]
     limit: int
 

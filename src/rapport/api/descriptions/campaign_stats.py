@@ -10,6 +10,7 @@ from rapport.api.descriptions.parts import (
     limit_parameter,
     problems,
     schema,
+    time_parameter,
 )
 from rapport.api.v3.campaign_stats import (
     CAMPAIGN_ACTIVITY_STATS,
@@ -103,6 +104,8 @@ OPERATIONS: Final[Json] = {
         "get": {
             "parameters": [
                 limit_parameter(MOST_SUMMARIES, "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$", SUMMARIES),
+                time_parameter("created_after", "Only campaigns that were last sent then or later."),
+                time_parameter("created_before", "Only campaigns that were last sent then or earlier."),
                 NEXT_PARAMETER,
             ],
             **_operation(

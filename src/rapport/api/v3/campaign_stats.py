@@ -12,16 +12,17 @@ from rapport.api.answers import json_answer
 from rapport.api.cursor import open_cursor, seal_cursor
 from rapport.api.door import admit
 from rapport.api.handler import get
-from rapport.api.parameters import read_cursor, read_limit, read_query
+from rapport.api.parameters import read_cursor, read_limit, read_query, read_within
 from rapport.api.wire_stats import stats_body, summaries_body
 from rapport.auth.gate import Gate
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.auth.watch import KeyWatch
 from rapport.errors import InvalidField, MalformedCampaignActivityId, UnknownCampaign
-from rapport.instant import Instant
+from rapport.instant import FIRST, LAST, Instant
 from rapport.reporting.stats import SummariesRequest, campaign_activity_stats, campaign_stats, campaign_summaries
-from rapport.store.protocol import BEFORE_THE_NEWEST, Store
+from rapport.store.known import Within
+from rapport.store.protocol import Store
 
 CAMPAIGN_STATS: Final = "/v3/reports/stats/email_campaigns/{campaign_ids:path}"
 CAMPAIGN_ACTIVITY_STATS: Final = "/v3/reports/stats/email_campaign_activities/{campaign_activity_ids:path}"
@@ -78,9 +79,9 @@ class CampaignStats:
         query = read_query(request.scope["query_string"])
         cursor = read_cursor(query)
         if cursor is None:
-            wanted = SummariesRequest(
-                read_limit(query, MOST_SUMMARIES, SUMMARIES), (Instant(BEFORE_THE_NEWEST.created_time), "")
-            )
+            within = read_within(query, "created_after", "created_before") or Within(FIRST, LAST)
+            behind = Instant(within.before + 1), ""
+            wanted = SummariesRequest(read_limit(query, MOST_SUMMARIES, SUMMARIES), within.after, behind)
         else:
             wanted = open_cursor(sealing, principal.account_id, CAMPAIGN_SUMMARIES, cursor, SummariesRequest)
         page = await campaign_summaries(self._store, principal.account_id, wanted)

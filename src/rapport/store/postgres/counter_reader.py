@@ -29,7 +29,7 @@ class CounterReader:
     async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
         """The asked for campaigns, that which was sent last first."""
         behind_time, behind_id = query.behind
-        asked = account_id, min(behind_time, LATEST_TIME), behind_id, query.limit
+        asked = account_id, min(behind_time, LATEST_TIME), behind_id, query.limit, query.not_before
         return [SentCampaign(*row) for row in await self._all("sent_campaigns", *asked)]
 
     async def _all(self, statement: str, *values: object) -> Sequence[Any]:

@@ -33,6 +33,7 @@ class CounterReader:
             "behind_time": behind_time,
             "behind_id": behind_id,
             "limit": query.limit,
+            "not_before": query.not_before,
         }
         with told_as_unavailable():
             return [SentCampaign(*row) for row in every(self._connection, SQL["sent_campaigns"], asked)]

@@ -26,5 +26,5 @@ JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = camp
  AND type = 0 AND detail = -1
 WHERE campaign.account = (SELECT key FROM account WHERE account_id = $1)
 GROUP BY campaign_id
-HAVING (max(last_time), campaign_id COLLATE "C") < ($2, $3)
+HAVING max(last_time) >= $5 AND (max(last_time), campaign_id COLLATE "C") < ($2, $3)
 ORDER BY last_sent DESC, campaign_id COLLATE "C" DESC LIMIT $4
