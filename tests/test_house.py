@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "rapport"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = {"", "activity", "errors", "instant", "settings"}
+WORDS = {"", "activity", "catalogue", "errors", "instant", "settings"}
 INSTRUMENTS = {"logs", "metrics"}
 
 # Which room may import which, besides itself and the words; data flows one way.

@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from rapport.activity import Activity, ActivityType, Link, Person
 from rapport.instant import Instant
 from rapport.settings import Settings
+from rapport.store.copying import copy
 from rapport.store.engines import opened
 from rapport.store.protocol import Counter, LinkClicks, Recorded, Store
 from tests.histories.tally import made_up, standing
@@ -46,10 +48,11 @@ def of_many(seed: int = 5, count: int = 1_200) -> list[Activity]:
     return [activity(made_up(dice, number)) for number in range(count)]
 
 
-async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[LinkClicks] | None]]:
+async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[LinkClicks]]]:
     """What the reports on campaigns count."""
     counters = await store.counters_of_campaign_activities("a", CAMPAIGN_ACTIVITIES)
-    return sorted(counters, key=repr), {each: await store.links("a", each) for each in CAMPAIGN_ACTIVITIES}
+    links = {each: sorted(await store.links("a", each) or ()) for each in CAMPAIGN_ACTIVITIES}
+    return sorted(counters, key=repr), links
 
 
 async def is_right(store: Store) -> bool:
@@ -195,3 +198,29 @@ def test_who_is_erased_while_others_record_is_gone_and_every_count_is_right(data
             assert (await record(other, *history)).duplicate == len(history)
 
     asyncio.run(work())
+
+
+def test_a_copy_forgets_whom_its_source_forgot_and_keeps_the_numbers(data: str, tmp_path: Path) -> None:
+    """From one engine to the other, and from there to this one again: what is there stays as it is."""
+    every = of_many()
+
+    async def work(store: Store) -> None:
+        async with opened(Settings(data=str(tmp_path / "source"))) as source:
+            await record(source, *of_ada(), *of_ada(1), *every)
+            await record(source, *of_ada(2), account="b")
+            for contact_id in ("c-augusta-king", every[0].contact_id):
+                assert await source.erase("a", contact_id)
+            for _ in range(2):
+                await copy(source, store, lambda _: None)
+                assert await numbers(store) == await numbers(source)
+            assert await is_right(store)
+            assert await store.erased("a") == await source.erased("a")
+            assert await store.erased("b") == ([], [], [])
+        await record(store, *of_ada())
+        assert await store.contact("a", "c-augusta-king") is None
+        async with opened(Settings(data=str(tmp_path / "back"))) as back:
+            await copy(store, back, lambda _: None)
+            assert await numbers(back) == await numbers(store)
+            assert await is_right(back)
+
+    on(data, work)

@@ -36,6 +36,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
     differ in the end: then the target holds something that the source doesn't. Stopped and begun again, it goes on.
     """
     copied = Copied()
+    are_erased = False
     for name in await source.secret_names():
         await _copy_secret(source, target, name)
     for account_id in await source.accounts():
@@ -48,6 +49,14 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
             behind = contact_ids[-1]
             progress(copied)
         copied.accounts += 1
+        erased = await source.erased(account_id)
+        if erased != await target.erased(account_id):
+            await target.put_erased(account_id, erased)
+            are_erased = True
+    if are_erased:
+        # What the erased are counted with belongs into the stats.
+        async for _ in target.recount(repair=True):
+            progress(copied)
     return copied
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Generic, NamedTuple
 
 from rapport.instant import Instant
-from rapport.store.batch import Batch, Row
+from rapport.store.batch import Batch, NamedCampaignActivity, NamedLink, Row
 from rapport.store.links import MergedLink
 from rapport.store.rollups import Contact, RollUps, StatsRow
 
@@ -75,6 +75,29 @@ class Erased(NamedTuple):
     contacts: list[tuple[bytes, Instant]]
     counts: list[ErasedCount]
     links: list[ErasedLink]
+
+
+def named_in_erased(account_id: str, erased: Erased) -> Batch:
+    """The campaign activities and links of erased contacts as a batch without activities, that has them come to be.
+
+    First those of the counts, then those of the links, each in their order.
+    """
+    named = [
+        *(each.campaign_activity_id for each in erased.counts),
+        *(each.campaign_activity_id for each in erased.links),
+    ]
+    links = [
+        NamedLink(place, each.link_url, each.url_id) for place, each in enumerate(erased.links, len(erased.counts))
+    ]
+    return Batch(
+        account_id=account_id,
+        size=0,
+        contacts=[],
+        said=[],
+        campaign_activities=[NamedCampaignActivity(each, None, None) for each in named],
+        links=links,
+        rows={},
+    )
 
 
 def without_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:

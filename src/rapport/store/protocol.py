@@ -16,6 +16,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
     ContactQuery,
@@ -159,6 +160,14 @@ class Store(Protocol):
 
         Whether there was one. What it did until now is recorded no more, and counts as a duplicate.
         """
+        ...
+
+    async def erased(self, account_id: str) -> Erased:
+        """What is left of the erased contacts of the account: what refuses them, and what they are counted with."""
+        ...
+
+    async def put_erased(self, account_id: str, erased: Erased) -> None:
+        """Take that over from another store, in the place of what is here. A `recount` then makes the stats whole."""
         ...
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:

@@ -7,9 +7,10 @@ from typing import Final
 from rapport.instant import Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
-from rapport.store.erasure import Erasing, without_erased
+from rapport.store.erasure import Erased, ErasedCount, ErasedLink, Erasing, named_in_erased, without_erased
 from rapport.store.links import merged_links
 from rapport.store.postgres.buckets import bucket_of
+from rapport.store.postgres.names import Names
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.rollups import columns
 from rapport.store.statements import read_statements
@@ -63,3 +64,30 @@ async def erased_times(connection: Lent, keys: Sequence[bytes]) -> dict[bytes, I
 async def with_erased_left_out(connection: Lent, batches: Sequence[Batch], erasures: int) -> Sequence[Batch]:
     """The batches as they may be recorded, after so many erasures."""
     return [await without_the_erased(connection, batch) for batch in batches] if erasures else batches
+
+
+async def read_erased(connection: Lent, account_id: str) -> Erased:
+    """What is left of the erased contacts of the account."""
+    return Erased(
+        contacts=[(key, Instant(time)) for key, time in await connection.fetch(SQL["erased_contacts"], account_id)],
+        counts=[ErasedCount(*row) for row in await connection.fetch(SQL["erased_counts"], account_id)],
+        links=[ErasedLink(*row) for row in await connection.fetch(SQL["erased_links"], account_id)],
+    )
+
+
+async def put_erased(connection: Lent, names: Names, account_id: str, erased: Erased, now: Instant) -> None:
+    """Take over what is left of erased contacts; a recount makes the stats whole."""
+    account, keys, links = await names.resolve(connection, named_in_erased(account_id, erased))
+    of_counts, of_links = keys[: len(erased.counts)], keys[len(erased.counts) :]
+    counts = [(key, *each[1:]) for key, each in zip(of_counts, erased.counts, strict=True)]
+    clicks = [(key, link, each.contacts) for key, link, each in zip(of_links, links, erased.links, strict=True)]
+    bucket = bucket_of(contact_key(account_id, ""))
+    async with connection.transaction():
+        await connection.execute(SQL["keep_writers_out"])
+        for key, erased_time in erased.contacts:
+            await connection.execute(SQL["refuse"], key, account, erased_time)
+        await connection.execute(SQL["forget_stats"], of_counts)
+        await connection.execute(SQL["forget_links"], of_links)
+        await connection.execute(SQL["keep_stats"], *columns(counts, 6), bucket)
+        await connection.execute(SQL["keep_links"], *columns(clicks, 3), bucket)
+        await connection.execute(SQL["tell_writers"], now)

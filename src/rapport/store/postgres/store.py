@@ -14,6 +14,7 @@ from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.copying import copy
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
     ContactQuery,
@@ -126,6 +127,14 @@ class PostgresStore:
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns."""
         return await self._writer.state_campaigns(account_id, statements)
+
+    async def erased(self, account_id: str) -> Erased:
+        """What is left of erased contacts."""
+        return await self._writer.erased(account_id)
+
+    async def put_erased(self, account_id: str, erased: Erased) -> None:
+        """Take over what is left of erased contacts."""
+        await self._writer.put_erased(account_id, erased, Instant(time.time_ns() // 1_000_000))
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""

@@ -14,10 +14,11 @@ from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
+from rapport.store.erasure import Erased
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
 from rapport.store.postgres.contacts import Contacts, Keys
 from rapport.store.postgres.erasing import SQL as ERASE
-from rapport.store.postgres.erasing import erase, with_erased_left_out
+from rapport.store.postgres.erasing import erase, put_erased, read_erased, with_erased_left_out
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool, TimedOut
@@ -174,6 +175,16 @@ class Writer:
         """Take in what is stated of campaigns. How many statements changed something."""
         async with self._pool.lend(WRITE_WITHIN + len(statements) * _A_CAMPAIGN) as connection:
             return await state_campaigns(connection, self._names, account_id, statements)
+
+    async def erased(self, account_id: str) -> Erased:
+        """What is left of the erased contacts of the account."""
+        async with self._pool.lend(_ERASE_WITHIN) as connection:
+            return await read_erased(connection, account_id)
+
+    async def put_erased(self, account_id: str, erased: Erased, now: Instant) -> None:
+        """Take over what is left of the erased contacts of another store."""
+        async with self._pool.lend(_ERASE_WITHIN) as connection:
+            await put_erased(connection, self._names, account_id, erased, now)
 
     async def ensure_account(self, account_id: str, now: Instant) -> bool:
         """Have the account exist. Whether it is new."""

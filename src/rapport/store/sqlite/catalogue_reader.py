@@ -6,9 +6,11 @@ from typing import Final
 import apsw
 
 from rapport.store.catalogue import StoredCampaign, StoredContact, facts_of, stored_campaigns
+from rapport.store.erasure import Erased
 from rapport.store.known import CampaignQuery, KnownCampaign, KnownCampaignActivity, known_campaign
 from rapport.store.sqlite.catalogue import SQL as CATALOGUE
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.sqlite.erasing import read_erased
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_catalogue.sql")
@@ -64,6 +66,11 @@ class CatalogueReader:
         with told_as_unavailable():
             rows = every(self._connection, CATALOGUE["stated_contacts"], asked)
             return [StoredContact(contact_id, facts_of(facts)) for contact_id, facts in rows]
+
+    def erased(self, account_id: str) -> Erased:
+        """What is left of erased contacts."""
+        with told_as_unavailable():
+            return read_erased(self._connection, account_id)
 
     def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
         """What is stated of all campaigns."""

@@ -9,9 +9,10 @@ import apsw
 from rapport.instant import Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
-from rapport.store.erasure import Erasing, without_erased
+from rapport.store.erasure import Erased, ErasedCount, ErasedLink, Erasing, named_in_erased, without_erased
 from rapport.store.links import merged_links
 from rapport.store.sqlite.connection import Values, every, one
+from rapport.store.sqlite.keys import account_key, campaign_activity_keys, link_keys
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "erase.sql")
@@ -60,3 +61,32 @@ def erased_times(connection: apsw.Connection, digests: Sequence[bytes]) -> dict[
     """Who of these was erased, and until when what they did is refused."""
     found = every(connection, SQL["erased"], {"digests": apsw.carray(tuple(digests))}) if digests else ()
     return {digest: Instant(erased_time) for digest, erased_time in found}
+
+
+def read_erased(connection: apsw.Connection, account_id: str) -> Erased:
+    """What is left of the erased contacts of the account."""
+    asked: Values = {"account_id": account_id}
+    return Erased(
+        contacts=[(digest, Instant(time)) for digest, time in every(connection, SQL["erased_contacts"], asked)],
+        counts=[ErasedCount(*row) for row in every(connection, SQL["erased_counts"], asked)],
+        links=[ErasedLink(*row) for row in every(connection, SQL["erased_links"], asked)],
+    )
+
+
+def put_erased(connection: apsw.Connection, account_id: str, erased: Erased, now: Instant) -> None:
+    """Take over what is left of erased contacts, within a transaction; a recount makes the stats whole."""
+    account = account_key(connection, account_id, now)
+    for digest, erased_time in erased.contacts:
+        refused: Values = {"digest": digest, "account": account, "erased_time": erased_time}
+        connection.execute(SQL["refuse"], refused)
+    named = named_in_erased(account_id, erased)
+    keys = campaign_activity_keys(connection, account, named.campaign_activities)
+    links = link_keys(connection, keys, named.links)
+    of_counts, of_links = keys[: len(erased.counts)], keys[len(erased.counts) :]
+    connection.executemany(
+        SQL["put_stats"], [(key, *each[1:]) for key, each in zip(of_counts, erased.counts, strict=True)]
+    )
+    connection.executemany(
+        SQL["put_link"],
+        [(key, link, each.contacts) for key, link, each in zip(of_links, links, erased.links, strict=True)],
+    )

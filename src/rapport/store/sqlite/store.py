@@ -16,6 +16,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
     ContactQuery,
@@ -145,6 +146,14 @@ class SQLiteStore:
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns, in the writer's thread."""
         return await self._in_thread(lambda: self._open.writer.state_campaigns(account_id, statements))
+
+    async def erased(self, account_id: str) -> Erased:
+        """What is left of erased contacts."""
+        return await self._in_report_thread(lambda: self._open.catalogue.erased(account_id))
+
+    async def put_erased(self, account_id: str, erased: Erased) -> None:
+        """Take over what is left of erased contacts, in the writer's thread."""
+        await self._in_thread(lambda: self._open.writer.put_erased(account_id, erased))
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""

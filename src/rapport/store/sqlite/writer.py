@@ -11,12 +11,13 @@ import apsw
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
+from rapport.store.erasure import Erased
 from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.rollups import RollUps
 from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.contacts import Contacts
-from rapport.store.sqlite.erasing import erase, without_the_erased
+from rapport.store.sqlite.erasing import erase, put_erased, without_the_erased
 from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
 from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
@@ -142,6 +143,11 @@ class Writer:
         with contextlib.suppress(apsw.BusyError):
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         return erased
+
+    def put_erased(self, account_id: str, erased: Erased) -> None:
+        """Take over what is left of the erased contacts of another store."""
+        with transaction(self._connection):
+            put_erased(self._connection, account_id, erased, _now())
 
     def check(self) -> None:
         """Return if nothing keeps this from writing."""

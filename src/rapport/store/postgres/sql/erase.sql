@@ -59,6 +59,31 @@ ON CONFLICT (key) DO UPDATE SET erased_time = greatest(known.erased_time, exclud
 -- tell_writers: those who record from now on see that somebody was erased.
 INSERT INTO erasure (erased_time) VALUES ($1)
 
+-- erased_contacts: who of an account was erased. Every one that ever was is looked at.
+SELECT key, erased_time FROM erased_contact
+WHERE account = (SELECT key FROM account WHERE account_id = $1) ORDER BY key
+
+-- erased_counts: what they are counted with. Served by the unique and the primary key.
+SELECT campaign_activity_id, type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
+FROM campaign_activity JOIN erased_stats ON erased_stats.campaign_activity = campaign_activity.key
+WHERE account = (SELECT key FROM account WHERE account_id = $1)
+GROUP BY campaign_activity_id, type, detail ORDER BY campaign_activity_id COLLATE "C", type, detail
+
+-- erased_links: how many of them clicked which links. Served by the same.
+SELECT campaign_activity_id, link_url, url_id, sum(contacts)::bigint
+FROM campaign_activity
+JOIN erased_link ON erased_link.campaign_activity = campaign_activity.key
+JOIN link ON link.key = erased_link.link
+WHERE account = (SELECT key FROM account WHERE account_id = $1)
+GROUP BY campaign_activity_id, link_url, url_id
+ORDER BY campaign_activity_id COLLATE "C", link_url COLLATE "C" NULLS FIRST, url_id COLLATE "C" NULLS FIRST
+
+-- forget_stats: what was there before other counts are put there. Served by the primary key.
+DELETE FROM erased_stats WHERE campaign_activity = ANY($1)
+
+-- forget_links: the same. Served by the primary key.
+DELETE FROM erased_link WHERE campaign_activity = ANY($1)
+
 -- erasures: how many there have been; whoever has asked keeps the next from happening until it is through.
 SELECT coalesce(max(number), 0) FROM erasure
 

@@ -43,6 +43,32 @@ DELETE FROM contact WHERE key = :contact;
 INSERT INTO erased_contact (digest, account, erased_time) VALUES (:digest, :account, :erased_time)
 ON CONFLICT DO UPDATE SET erased_time = max(erased_time, excluded.erased_time);
 
+-- erased_contacts: who of an account was erased. Every one that ever was is looked at.
+SELECT digest, erased_time FROM erased_contact
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id) ORDER BY digest;
+
+-- erased_counts: what they are counted with. Served by unique (account, campaign_activity_id) and the primary key.
+SELECT campaign_activity_id, type, detail, total, contacts, last_time
+FROM campaign_activity CROSS JOIN erased_stats ON erased_stats.campaign_activity = campaign_activity.key
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+ORDER BY campaign_activity_id, type, detail;
+
+-- erased_links: how many of them clicked which links. Served by the same.
+SELECT campaign_activity_id, link_url, url_id, contacts
+FROM campaign_activity
+CROSS JOIN erased_link ON erased_link.campaign_activity = campaign_activity.key
+CROSS JOIN link ON link.key = erased_link.link
+WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
+ORDER BY campaign_activity_id, link_url, url_id;
+
+-- put_stats: what the erased are counted with, in the place of what was there. Served by the primary key.
+INSERT INTO erased_stats (campaign_activity, type, detail, total, contacts, last_time) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET total = excluded.total, contacts = excluded.contacts, last_time = excluded.last_time;
+
+-- put_link: how many clicked a link, in the place of what was there. Served by the primary key.
+INSERT INTO erased_link (campaign_activity, link, contacts) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET contacts = excluded.contacts;
+
 -- are_any: whether anybody was ever erased. Served by the primary key.
 SELECT EXISTS (SELECT 1 FROM erased_contact);
 
