@@ -25,7 +25,12 @@ from rapport.logs import configure_logs
 from rapport.recording.record import Recorder
 from rapport.settings import Settings, settings_from_environment
 from rapport.store.engines import store_for
+from rapport.web.campaign import CampaignPage
+from rapport.web.contact import ContactPage
+from rapport.web.door import Door
+from rapport.web.find import Finding
 from rapport.web.pages import Pages
+from rapport.web.sign_in import SigningIn
 from rapport.worker import collect_garbage_rarely, die_with_parent, stop_only_once
 
 _log = structlog.get_logger("rapport")
@@ -47,6 +52,7 @@ def build(settings: Settings) -> Service:
     recorder = Recorder(store, settings.waiting)
     keys = KeyWatch(store, settings)
     gate = Gate(keys, limiter_for(settings.limits, store))
+    door = Door(keys)
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     routes = [
         *ContactReports(store, gate, keys, default_types).routes(),
@@ -60,6 +66,10 @@ def build(settings: Settings) -> Service:
         *PublishedKeys(keys).routes(),
         *Description().routes(),
         *Pages().routes(),
+        *SigningIn(store, door, keys).routes(),
+        *Finding(store, door).routes(),
+        *ContactPage(store, door).routes(),
+        *CampaignPage(store, door).routes(),
     ]
 
     @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from rapport.activity import ActivityType, BounceCode, DeviceType
 from rapport.api.wire import Id, Links, NextLink, Time
 from rapport.instant import Instant, iso
-from rapport.reporting.stats import Counts, StatsOf, Summaries, percent
+from rapport.reporting.stats import Counts, StatsOf, Summaries, percents_of
 
 _UNIQUE: Final = {
     "em_sends": ActivityType.EM_SENDS,
@@ -128,25 +128,6 @@ def stats_body(
     ]
     errors = [StatsError(error_key, f"{each}: there are no stats of such a campaign activity") for each in unknown]
     return msgspec.json.encode(StatsPage(results=results, errors=errors))
-
-
-def percents_of(counts: Counts) -> dict[str, float]:
-    """The percents by their names, 0 to 100 (contract 3.6)."""
-    opens, clicks = ActivityType.EM_OPENS, ActivityType.EM_CLICKS
-    sends, bounces = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
-    delivered = sends - bounces
-    percents = {
-        "bounce": percent(bounces, sends),
-        "open": percent(counts.contacts(opens), delivered),
-        "did_not_open": percent(counts.not_opened, delivered),
-        "unsubscribe": percent(counts.contacts(ActivityType.EM_OPTOUTS), delivered),
-        "click": percent(counts.contacts(clicks), counts.contacts(opens)),
-    }
-    for name, kind in (("open", opens), ("click", clicks)):
-        handheld = counts.total(kind, DeviceType.MOBILE) + counts.total(kind, DeviceType.TABLET)
-        percents[f"desktop_{name}"] = percent(counts.total(kind, DeviceType.COMPUTER), counts.total(kind))
-        percents[f"mobile_{name}"] = percent(handheld, counts.total(kind))
-    return percents
 
 
 def _unique_counts(counts: Counts) -> UniqueEmailCounts:

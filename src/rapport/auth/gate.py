@@ -28,8 +28,13 @@ class Gate:
 
     async def admit(self, principal: Principal, scope: Scope | None = None, privilege: Privilege | None = None) -> None:
         """Return if the principal may pass. Raises Forbidden, then Throttled or QuotaExceeded."""
-        if scope is not None and scope not in principal.scopes:
-            raise Forbidden(f"scope {scope.value}", scope.value)
-        if privilege is not None and privilege not in PRIVILEGES[principal.role]:
-            raise Forbidden(f"privilege {privilege.value}")
+        check_may(principal, scope, privilege)
         await self._limiter.admit(principal.client_id)
+
+
+def check_may(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> None:
+    """Return if the principal has the scope, and its role the privilege. Raises Forbidden."""
+    if scope is not None and scope not in principal.scopes:
+        raise Forbidden(f"scope {scope.value}", scope.value)
+    if privilege is not None and privilege not in PRIVILEGES[principal.role]:
+        raise Forbidden(f"privilege {privilege.value}")

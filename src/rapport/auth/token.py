@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
@@ -86,6 +87,13 @@ def make_token(keys: Keys, principal: Principal, *, issuer: str, audience: str, 
         "scp": sorted(scope.value for scope in principal.scopes),
     }
     return jwt.encode({"alg": ALGORITHM, "kid": keys.signing.kid}, claims, keys.signing)
+
+
+def expiry_of(token: str) -> Instant:
+    """Until when a token is good that has been found good."""
+    payload = token.split(".")[1]
+    claims = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+    return Instant(int(claims.exp * SECOND))
 
 
 class Verifier:

@@ -20,6 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 
+DEFAULT_ACCOUNT: Final = "default"
+"""The account that is meant where nobody says another."""
+
 
 class Commands(click.Group):
     """The commands by their names, each loaded when it is asked for, whose failures are told as a sentence."""
@@ -67,7 +70,7 @@ def data_option(command: Command) -> Command:
 def account_option(command: Command) -> Command:
     """Give the command `--account`."""
     return click.option(
-        "--account", type=AccountId(), default="default", show_default=True, help="The account that is meant."
+        "--account", type=AccountId(), default=DEFAULT_ACCOUNT, show_default=True, help="The account that is meant."
     )(command)
 
 

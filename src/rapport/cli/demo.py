@@ -8,10 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rapport.activity import TYPE_NAMES
-from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal
 from rapport.cli.command import data_option, settings_for
-from rapport.cli.serve import address, run_server
+from rapport.cli.serve import address, owner_of, run_server, sign_in_link
 from rapport.cli.token import make
 from rapport.errors import InvalidSetting
 from rapport.instant import DAY
@@ -41,21 +39,17 @@ def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
     """
     settings = settings_for(data=data, port=port)
     asyncio.run(_load(settings, contacts, seed))
-    principal = Principal(
-        account_id=ACCOUNT,
-        client_id="demo",
-        user="demo",
-        role=Role.OWNER,
-        scopes=frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACTIVITY_WRITE}),
-    )
+    principal = owner_of(ACCOUNT, "demo")
     token = asyncio.run(make(settings, principal, DAY))
+    link = asyncio.run(sign_in_link(settings, principal))
     url = f"{address(settings)}/v3/reports/contact_reports/{star(seed)}/activity_details"
     every_type = ",".join(TYPE_NAMES)
     run_server(
         settings,
         lambda: click.echo(
             f"\nRapport is ready at {address(settings)}\n"
-            f"\nA page to try it on:  {address(settings)}/schema?contact_id={star(seed)}\n"
+            f"\nLook at it in a browser, with a link that is good once, for 15 minutes:\n\n{link}\n"
+            f"\nA page to try the API on:  {address(settings)}/schema?contact_id={star(seed)}\n"
             f"\nA token, good for a day:\n\n{token}\n"
             f"\nWhat did this customer do? Paste it into another terminal:\n"
             f"\ncurl -s -H 'Authorization: Bearer {token}' '{url}?tracking_activities_list={every_type}'\n"

@@ -17,8 +17,11 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
+from rapport.auth.one_time import make_code
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
 from rapport.auth.watch import KeyWatch
-from rapport.cli.command import data_option, settings_for
+from rapport.cli.command import DEFAULT_ACCOUNT, data_option, now, settings_for
 from rapport.errors import InvalidSetting
 from rapport.settings import Settings, pass_on
 from rapport.store.engines import opened
@@ -48,7 +51,27 @@ def serve(data: str | None, host: str | None, port: int | None, workers: int | N
     cores = os.cpu_count() or 1
     if settings.workers > cores:
         click.echo(f"rapport: {settings.workers} workers share {cores} cores: --workers {cores} is enough", err=True)
-    run_server(settings, lambda: click.echo(f"Rapport listens on {address(settings)} (Ctrl-C stops it)"))
+    link = asyncio.run(sign_in_link(settings, owner_of(DEFAULT_ACCOUNT, "serve")))
+    run_server(
+        settings,
+        lambda: click.echo(
+            f"Rapport listens on {address(settings)} (Ctrl-C stops it)\nSign in, once and within 15 minutes: {link}"
+        ),
+    )
+
+
+def owner_of(account_id: str, client_id: str) -> Principal:
+    """Somebody who may do everything in an account: whoever sits at the server."""
+    return Principal(
+        account_id=account_id, client_id=client_id, user=client_id, role=Role.OWNER, scopes=frozenset(Scope)
+    )
+
+
+async def sign_in_link(settings: Settings, principal: Principal) -> str:
+    """A link that signs the principal in at the pages, once."""
+    async with opened(settings) as store:
+        code = await make_code(store, principal, now())
+    return f"{address(settings)}/sign-in/{code}"
 
 
 def address(settings: Settings) -> str:

@@ -1,10 +1,21 @@
 """What did this contact do? The reports on one contact."""
 
+from collections.abc import Sequence
+
+import msgspec
 from msgspec.structs import replace
 
+from rapport.activity import Activity
 from rapport.errors import UnknownContact
 from rapport.reporting.page import Page, PageRequest
-from rapport.store.protocol import ActivityQuery, Position, Store
+from rapport.store.protocol import ActivityDay, ActivityQuery, Position, Store
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """The activities of a page, each with all that was recorded of it, and the next page if there is one."""
+
+    activities: Sequence[Activity]
+    next: PageRequest | None
 
 
 async def activity_details(store: Store, account_id: str, contact_id: str, request: PageRequest) -> Page:
@@ -12,14 +23,7 @@ async def activity_details(store: Store, account_id: str, contact_id: str, reque
 
     Raises UnknownContact for a contact that the account doesn't have.
     """
-    found = await store.activities(
-        account_id,
-        contact_id,
-        # One more than a page: whether there is a next one.
-        ActivityQuery(
-            types=request.types, behind=request.behind, not_before=request.not_before, limit=request.limit + 1
-        ),
-    )
+    found = await store.activities(account_id, contact_id, _one_more_than(request))
     if found is None:
         raise UnknownContact(contact_id)
     rows = found.rows[: request.limit]
@@ -28,3 +32,35 @@ async def activity_details(store: Store, account_id: str, contact_id: str, reque
         created_time, identity, *_ = rows[-1]
         following = replace(request, behind=Position(created_time, identity))
     return Page(rows=rows, campaign_activities=found.campaign_activities, next=following)
+
+
+async def timeline(store: Store, account_id: str, contact_id: str, request: PageRequest) -> Timeline:
+    """The same page of `activity_details`, row by row, with all that was recorded of each activity.
+
+    Raises UnknownContact for a contact that the account doesn't have.
+    """
+    found = await store.whole_activities(account_id, contact_id, _one_more_than(request))
+    if found is None:
+        raise UnknownContact(contact_id)
+    following = None
+    if len(found) > request.limit:
+        following = replace(request, behind=found[request.limit - 1].position)
+    return Timeline(activities=[each.activity for each in found[: request.limit]], next=following)
+
+
+async def activity_days(store: Store, account_id: str, contact_id: str) -> list[ActivityDay]:
+    """How much of each type the contact did on each day, the earliest first.
+
+    Raises UnknownContact for a contact that the account doesn't have.
+    """
+    found = await store.activity_days(account_id, contact_id)
+    if found is None:
+        raise UnknownContact(contact_id)
+    return found
+
+
+def _one_more_than(request: PageRequest) -> ActivityQuery:
+    """One activity more than a page has: whether there is a next one."""
+    return ActivityQuery(
+        types=request.types, behind=request.behind, not_before=request.not_before, limit=request.limit + 1
+    )

@@ -82,6 +82,17 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
         return sum(1 << status for status in self.statuses)
 
 
+class ContactPrefix(NamedTuple):
+    """Up to `limit` contacts whose email address, or else whose id, begins so, in the order of its bytes.
+
+    Addresses are compared without regard to the case of ASCII's letters.
+    """
+
+    beginning: str
+    of_address: bool
+    limit: int
+
+
 class CampaignPlace(NamedTuple):
     """A place among campaigns, that which was changed last first."""
 

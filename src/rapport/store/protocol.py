@@ -19,6 +19,7 @@ from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
+    ContactPrefix,
     ContactQuery,
     ContactStatus,
     KnownCampaign,
@@ -99,6 +100,21 @@ class Reached(NamedTuple):
     clicked: int
 
 
+class ActivityDay(NamedTuple):
+    """How many activities of a type a contact has on a day, which is counted from 1970 in UTC."""
+
+    day: int
+    type: int
+    activities: int
+
+
+class WholeActivity(NamedTuple):
+    """An activity with all that was recorded of it, and its place in the history."""
+
+    position: Position
+    activity: Activity
+
+
 class RequestCount(NamedTuple):
     """How many requests of a client there were in the running second and in the running day, this one included."""
 
@@ -173,6 +189,14 @@ class Store(Protocol):
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
 
+    async def whole_activities(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[WholeActivity] | None:
+        """The same rows, each with all that was recorded of it; None when there is no such contact."""
+
+    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
+        """How much the contact did on each day, the earliest first; None when there is no such contact."""
+
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
     ) -> list[SentCampaignActivity] | None:
@@ -227,6 +251,17 @@ class Store(Protocol):
 
     async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
         """What is stated of all campaigns of the account."""
+        ...
+
+    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+        """The account's contacts whose address or id begins so."""
+        ...
+
+    async def campaign_activities_by_text(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
+        """The account's campaign activities whose name holds the text, or whose id begins with it.
+
+        What was named last comes first. Names are compared without regard to the case of ASCII's letters.
+        """
         ...
 
     async def tracking(

@@ -1,11 +1,11 @@
-"""The page to try the API on: made from the published description, without a build and without another host."""
+"""The page to try the API on, made from the published description, and the files that all pages share."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 TRY: Final = "/schema"
@@ -24,21 +24,18 @@ _FILES: Final = {
     TRY: ("try.html", "text/html"),
     "/schema/try.js": ("try.js", "text/javascript"),
     "/schema/try.css": ("try.css", "text/css"),
+    "/static/pages.css": ("pages.css", "text/css"),
+    "/static/pages.js": ("pages.js", "text/javascript"),
     "/schema/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 
 class Pages:
-    """The pages and what they are made of."""
+    """What is the same for everybody, and needs no session."""
 
     def routes(self) -> list[Route]:
-        """The routes of the pages."""
-        files = [Route(path, _serve(*file), methods=["GET"]) for path, file in _FILES.items()]
-        return [Route("/", self.home, methods=["GET"]), *files]
-
-    async def home(self, _request: Request) -> Response:
-        """Whoever types the bare address finds the page to try things on."""
-        return RedirectResponse(TRY)
+        """The routes of the files."""
+        return [Route(path, _serve(*file), methods=["GET"]) for path, file in _FILES.items()]
 
 
 def _serve(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:

@@ -8,7 +8,7 @@ from rapport.instant import Instant
 from rapport.store.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool, TimedOut
-from rapport.store.protocol import Reached, SentCampaignActivity, SentQuery
+from rapport.store.protocol import ActivityDay, Reached, SentCampaignActivity, SentQuery
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_contact_reports.sql")
@@ -39,6 +39,11 @@ class ContactReports:
         """What became of what was last sent to the contact between the two; None when there is no such contact."""
         rows = await self._of(contact_key(account_id, contact_id), SQL["reached"], start, end)
         return None if rows is None else Reached(*rows[0])
+
+    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
+        """How much the contact did on each day; None when there is no such contact."""
+        rows = await self._of(contact_key(account_id, contact_id), SQL["activity_days"])
+        return None if rows is None else [ActivityDay(*row) for row in rows]
 
     async def _of(self, contact: bytes, statement: str, *values: object) -> Sequence[Any] | None:
         tried = await self._nodes.admit([contact])

@@ -12,7 +12,7 @@ from rapport.store.batch import NamedCampaignActivity
 from rapport.store.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool, TimedOut
-from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position
+from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
 from rapport.store.rows import named_campaign_activity, whole_activity
 from rapport.store.statements import read_statements
 
@@ -62,6 +62,24 @@ class Reader:
             raise
         self._nodes.trust(tried)
         return found
+
+    async def whole_activities(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[WholeActivity] | None:
+        """The same rows, each with all that was recorded of it; None when there is no such contact."""
+        contact = contact_key(account_id, contact_id)
+        tried = await self._nodes.admit([contact])
+        try:
+            async with self._pool.lend(READ_WITHIN) as connection:
+                statement = merged("whole_activities", len(query.types))
+                rows = await connection.fetch(statement, *values_of(query, contact))
+                if not rows and await connection.fetchval(SQL["contact"], contact) is None:
+                    return None
+        except TimedOut as problem:
+            await self._nodes.suspect([contact], problem)
+            raise
+        self._nodes.trust(tried)
+        return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, tuple(row))) for row in rows]
 
     async def _page(self, contact: bytes, query: ActivityQuery) -> ActivityRows | None:
         async with self._pool.lend(READ_WITHIN) as connection:

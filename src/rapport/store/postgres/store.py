@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from rapport.activity import Activity
+from rapport.activity import Activity, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
@@ -17,6 +17,7 @@ from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
+    ContactPrefix,
     ContactQuery,
     ContactStatus,
     KnownCampaign,
@@ -30,6 +31,7 @@ from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
 from rapport.store.postgres.counter_reader import CounterReader
+from rapport.store.postgres.finder import Finder
 from rapport.store.postgres.migrations import is_current, is_there, migrate
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
@@ -37,6 +39,7 @@ from rapport.store.postgres.reader import Reader
 from rapport.store.postgres.recount import differences
 from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
+    ActivityDay,
     ActivityQuery,
     ActivityRows,
     Difference,
@@ -45,6 +48,7 @@ from rapport.store.protocol import (
     RequestCount,
     SentCampaignActivity,
     SentQuery,
+    WholeActivity,
 )
 from rapport.store.sqlite.store import SQLiteStore
 from rapport.store.tracking import TrackingQuery, TrackingRow
@@ -67,6 +71,7 @@ class PostgresStore:
         self._contacts = ContactReader(self._pool)
         self._counters = CounterReader(self._pool, nodes)
         self._catalogue = CatalogueReader(self._pool)
+        self._finder = Finder(self._pool)
         self._writer = Writer(self._writing_pool, nodes)
         self._in_parts = False
 
@@ -140,6 +145,16 @@ class PostgresStore:
         """Read a page's rows."""
         return await self._reader.activities(account_id, contact_id, query)
 
+    async def whole_activities(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[WholeActivity] | None:
+        """Read a page's rows with all that was recorded of them."""
+        return await self._reader.whole_activities(account_id, contact_id, query)
+
+    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
+        """Count a contact's activities by their days."""
+        return await self._reports.activity_days(account_id, contact_id)
+
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
     ) -> list[SentCampaignActivity] | None:
@@ -189,6 +204,14 @@ class PostgresStore:
     async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
         """What is stated of all campaigns."""
         return await self._catalogue.stated_campaigns(account_id)
+
+    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+        """Read contacts."""
+        return await self._finder.contacts(account_id, prefix)
+
+    async def campaign_activities_by_text(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
+        """Look through the account's campaign activities."""
+        return await self._finder.campaign_activities(account_id, text, limit)
 
     async def tracking(
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery

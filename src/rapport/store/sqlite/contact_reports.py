@@ -6,7 +6,7 @@ from typing import Final
 import apsw
 
 from rapport.instant import Instant
-from rapport.store.protocol import Reached, SentCampaignActivity, SentQuery
+from rapport.store.protocol import ActivityDay, Reached, SentCampaignActivity, SentQuery
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.sqlite.reader import SQL as READ
 from rapport.store.statements import read_statements
@@ -48,6 +48,14 @@ class ContactReports:
                 return None
             (row,) = every(self._connection, SQL["reached"], {"contact": contact, "start": start, "end": end})
             return Reached(*row)
+
+    def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
+        """How much the contact did on each day; None when there is no such contact."""
+        with told_as_unavailable():
+            contact = self._contact_key(account_id, contact_id)
+            if contact is None:
+                return None
+            return [ActivityDay(*row) for row in every(self._connection, SQL["activity_days"], {"contact": contact})]
 
     def _contact_key(self, account_id: str, contact_id: str) -> int | None:
         row = one(self._connection, READ["contact_key"], {"account_id": account_id, "contact_id": contact_id})

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.store.batch import NamedCampaignActivity
-from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position
+from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
 from rapport.store.rows import named_campaign_activity, whole_activity
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
@@ -66,6 +66,16 @@ class Reader:
             statement = merged("activities_of_type", len(query.types))
             rows: list[ActivityRow] = every(self._connection, statement, values_of(query, contact))
             return ActivityRows(rows, self._names_for(rows))
+
+    def whole_activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> list[WholeActivity] | None:
+        """The same rows, each with all that was recorded of it; None when there is no such contact."""
+        with told_as_unavailable():
+            contact = self._contact_key(account_id, contact_id)
+            if contact is None:
+                return None
+            statement = merged("whole_activities_of_type", len(query.types))
+            rows = every(self._connection, statement, values_of(query, contact))
+        return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, row)) for row in rows]
 
     def _contact_key(self, account_id: str, contact_id: str) -> int | None:
         row = one(self._connection, SQL["contact_key"], {"account_id": account_id, "contact_id": contact_id})

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from rapport.activity import Activity
+from rapport.activity import Activity, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
@@ -19,6 +19,7 @@ from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
+    ContactPrefix,
     ContactQuery,
     ContactStatus,
     KnownCampaign,
@@ -27,6 +28,7 @@ from rapport.store.known import (
 )
 from rapport.store.links import LinkClicks
 from rapport.store.protocol import (
+    ActivityDay,
     ActivityQuery,
     ActivityRows,
     Difference,
@@ -35,6 +37,7 @@ from rapport.store.protocol import (
     RequestCount,
     SentCampaignActivity,
     SentQuery,
+    WholeActivity,
 )
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
@@ -44,6 +47,7 @@ from rapport.store.sqlite.connection import DATABASE, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.counter_reader import CounterReader
+from rapport.store.sqlite.finder import Finder
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.recount import Recount
@@ -69,6 +73,7 @@ class _Parts(NamedTuple):
     campaigns: CampaignReader
     counters: CounterReader
     catalogue: CatalogueReader
+    finder: Finder
 
 
 class SQLiteStore:
@@ -108,6 +113,7 @@ class SQLiteStore:
             CampaignReader(reporting),
             CounterReader(reporting),
             CatalogueReader(reporting),
+            Finder(reporting),
         )
 
     async def migrate(self) -> list[str]:
@@ -158,6 +164,16 @@ class SQLiteStore:
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return self._open.reader.activities(account_id, contact_id, query)
+
+    async def whole_activities(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[WholeActivity] | None:
+        """Read a page's rows with all that was recorded of them."""
+        return self._open.reader.whole_activities(account_id, contact_id, query)
+
+    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
+        """Count a contact's activities by their days, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.reports.activity_days(account_id, contact_id))
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
@@ -212,6 +228,14 @@ class SQLiteStore:
     async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
         """What is stated of all campaigns."""
         return await self._in_report_thread(lambda: self._open.catalogue.stated_campaigns(account_id))
+
+    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+        """Read contacts, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.finder.contacts(account_id, prefix))
+
+    async def campaign_activities_by_text(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
+        """Look through the account's campaign activities, beside the event loop."""
+        return await self._in_report_thread(lambda: self._open.finder.campaign_activities(account_id, text, limit))
 
     async def tracking(
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery

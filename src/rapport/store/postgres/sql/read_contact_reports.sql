@@ -32,3 +32,9 @@ FROM sent
 
 -- contact: whether there is such a contact. Served by the primary key.
 SELECT 1 FROM contact WHERE key = $1
+
+-- activity_days: how many activities of each type a contact has on each day since 1970. By ranges of the primary key.
+SELECT (created_time AT TIME ZONE 'UTC')::date - DATE '1970-01-01' AS day, type, count(*)
+FROM tracking_activity
+WHERE contact = $1 AND type BETWEEN 0 AND 9
+GROUP BY day, type ORDER BY day, type

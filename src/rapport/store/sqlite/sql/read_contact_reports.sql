@@ -29,3 +29,9 @@ SELECT count(*),
        count(*) FILTER (WHERE campaign_activity IN (
            SELECT campaign_activity FROM tracking_activity WHERE contact = :contact AND type = 2))
 FROM sent;
+
+-- activity_days: how many activities of each type a contact has on each day since 1970. By ranges of the clustered key.
+SELECT created_time / 86400000 AS day, type, count(*)
+FROM tracking_activity
+WHERE contact = :contact AND type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+GROUP BY day, type ORDER BY day, type;

@@ -1,0 +1,41 @@
+"""Finds by what a person types: the beginning of an address or an id, a part of a campaign activity's name."""
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.activity import CampaignActivity
+from rapport.store.known import ContactPrefix, KnownContact
+from rapport.store.sqlite.connection import Values, every, told_as_unavailable
+from rapport.store.statements import read_statements
+
+SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_find.sql")
+
+_LAST: Final = "\U0010ffff"
+"""Behind whatever begins with the same text."""
+
+
+class Finder:
+    """Reads on a connection that only reads. Raises StoreUnavailable."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def contacts(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+        """The contacts whose address, or whose id, begins so."""
+        asked: Values = {
+            "account_id": account_id,
+            "beginning": prefix.beginning,
+            "end": prefix.beginning + _LAST,
+            "limit": prefix.limit,
+        }
+        statement = SQL["contacts_by_address" if prefix.of_address else "contacts_by_id"]
+        with told_as_unavailable():
+            return [KnownContact(*row) for row in every(self._connection, statement, asked)]
+
+    def campaign_activities(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
+        """The campaign activities whose name holds the text, or whose id begins with it."""
+        asked: Values = {"account_id": account_id, "text": text, "end": text + _LAST, "limit": limit}
+        with told_as_unavailable():
+            return [CampaignActivity(*row) for row in every(self._connection, SQL["campaign_activities"], asked)]

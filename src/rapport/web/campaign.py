@@ -1,0 +1,178 @@
+"""A campaign activity: how it did, its links, and who stands behind each number."""
+
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rapport.activity import EARLIEST, ActivityType, BounceCode, DeviceType, is_id
+from rapport.auth.scope import Privilege, Scope
+from rapport.auth.session import Session
+from rapport.errors import InvalidField, UnknownCampaignActivity
+from rapport.instant import Instant
+from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS, TrackingRequest, links, tracking
+from rapport.reporting.emails import email_activity
+from rapport.reporting.stats import Counts, campaign_activity_stats, percents_of
+from rapport.store.catalogue import text_of
+from rapport.store.protocol import Store
+from rapport.store.tracking import NEWEST, Place
+from rapport.web.door import Door
+from rapport.web.rendering import page
+from rapport.web.routing import shown
+from rapport.web.words import BOUNCE_WORDS, REPORT_WORDS
+
+ACTIVITY: Final = "/activities/{campaign_activity_id}"
+LIST: Final = "/activities/{campaign_activity_id}/{report}"
+
+_ROWS: Final = 100
+_REPORTS: Final = {name: report for name, report in {**EMAIL_REPORTS, **LANDING_PAGE_REPORTS}.items() if report}
+_DEVICES: Final = ("computer", "mobile", "tablet", "other")
+
+
+class Stage(NamedTuple):
+    """A number of the funnel: what it is, how many contacts, which part of what, and the list behind it."""
+
+    word: str
+    contacts: int
+    percent: float | None
+    of: str
+    report: str | None
+
+
+class CampaignPage:
+    """The page of a campaign activity, and of the lists behind its numbers."""
+
+    def __init__(self, store: Store, door: Door) -> None:
+        self._store = store
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """The routes."""
+        return [shown(ACTIVITY, self.campaign_activity), shown(LIST, self.list)]
+
+    async def campaign_activity(self, request: Request) -> Response:
+        """The page."""
+        session, known = await self._asked(request)
+        account_id = session.principal.account_id
+        found, _ = await campaign_activity_stats(self._store, account_id, [known["campaign_activity_id"]])
+        counts = found[0].counts if found else Counts(())
+        stages = _funnel(counts)
+        pages = _landing_page(counts)
+        return page(
+            "campaign.html",
+            session=session,
+            form_token=self._door.form_token(session),
+            stages=stages if any(stage.contacts for stage in stages) or not pages else [],
+            pages=pages,
+            most=max([stage.contacts for stage in stages] + [1]),
+            links=await links(self._store, account_id, known["campaign_activity_id"], no_clicks=True),
+            bounces=[
+                (code.name, BOUNCE_WORDS[code.name], counts.bounced(code))
+                for code in BounceCode
+                if counts.bounced(code)
+            ],
+            devices=_devices(counts),
+            **known,
+        )
+
+    async def list(self, request: Request) -> Response:
+        """Who stands behind a number, newest first."""
+        session, known = await self._asked(request)
+        name: str = request.path_params["report"]
+        if name not in _REPORTS:
+            raise UnknownCampaignActivity(name[:64])
+        found = await tracking(
+            self._store,
+            session.principal.account_id,
+            known["campaign_activity_id"],
+            _REPORTS[name],
+            TrackingRequest(limit=_ROWS, not_before=EARLIEST, behind=_place(request)),
+        )
+        older = None
+        if found.next is not None:
+            time, contact_id, identity = found.next.behind
+            older = "?" + urlencode({"behind": f"{time}.{contact_id}.{identity}"})
+        return page(
+            "list.html",
+            session=session,
+            form_token=self._door.form_token(session),
+            word=REPORT_WORDS[name],
+            rows=found.rows,
+            devices=_DEVICES,
+            bounce_codes=[code.name for code in BounceCode],
+            bounce_words=BOUNCE_WORDS,
+            older=older,
+            **known,
+        )
+
+    async def _asked(self, request: Request) -> tuple[Session, dict[str, Any]]:
+        session = self._door.session(request, Scope.CAMPAIGN_DATA, Privilege.REPORTS)
+        campaign_activity_id: str = request.path_params["campaign_activity_id"]
+        if not is_id(campaign_activity_id):
+            raise UnknownCampaignActivity(campaign_activity_id[:64])
+        known = await email_activity(self._store, session.principal.account_id, campaign_activity_id)
+        return session, {
+            "campaign_activity_id": campaign_activity_id,
+            "name": known.campaign_activity_name or campaign_activity_id,
+            "subject": text_of(known.facts, "subject"),
+            "from_name": text_of(known.facts, "from_name"),
+        }
+
+
+def _funnel(counts: Counts) -> list[Stage]:
+    percents = percents_of(counts)
+    sent, bounced = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
+    return [
+        Stage("Sent", sent, None, "", "sends"),
+        Stage("Delivered", sent - bounced, None, "", None),
+        Stage("Opened", counts.contacts(ActivityType.EM_OPENS), percents["open"], "of delivered", "unique_opens"),
+        Stage("Clicked", counts.contacts(ActivityType.EM_CLICKS), percents["click"], "of opened", "clicks"),
+        Stage("Did not open", counts.not_opened, percents["did_not_open"], "of delivered", "didnotopens"),
+        Stage("Bounced", bounced, percents["bounce"], "of sent", "bounces"),
+        Stage(
+            "Opted out",
+            counts.contacts(ActivityType.EM_OPTOUTS),
+            percents["unsubscribe"],
+            "of delivered",
+            "optouts",
+        ),
+        Stage("Forwarded", counts.contacts(ActivityType.EM_FORWARDS), None, "", "forwards"),
+    ]
+
+
+def _landing_page(counts: Counts) -> list[Stage]:
+    stages = [
+        Stage("Opened", counts.contacts(ActivityType.P_CONTACT_OPEN), None, "", "p_unique_contact_opens"),
+        Stage("Clicked", counts.contacts(ActivityType.P_CONTACT_CLICK), None, "", "p_unique_contact_clicks"),
+        Stage("Joined", counts.contacts(ActivityType.P_CONTACT_ADD), None, "", "p_unique_contact_adds"),
+        Stage(
+            "Updated their details",
+            counts.contacts(ActivityType.P_CONTACT_UPDATE),
+            None,
+            "",
+            "p_unique_contact_updates",
+        ),
+    ]
+    return stages if any(stage.contacts for stage in stages) else []
+
+
+def _devices(counts: Counts) -> list[tuple[str, int, int]]:
+    """Of each device how many opens and clicks there were on it, those that are known."""
+    rows = [
+        (_DEVICES[device], counts.total(ActivityType.EM_OPENS, device), counts.total(ActivityType.EM_CLICKS, device))
+        for device in DeviceType
+    ]
+    return [row for row in rows if row[1] or row[2]]
+
+
+def _place(request: Request) -> Place:
+    text = request.query_params.get("behind", "")
+    if not text:
+        return NEWEST
+    try:
+        time, contact_id, identity = text.split(".")
+        return Place(Instant(int(time)), contact_id, int(identity))
+    except ValueError:
+        raise InvalidField("behind", text, "must be a place that a page gave: begin with its first page") from None

@@ -1,0 +1,44 @@
+"""Find: one field for contacts and campaigns. The answer is there as one types, and without any script as well."""
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rapport.auth.scope import Privilege, Scope
+from rapport.reporting.find import find_campaign_activities, find_contacts
+from rapport.store.protocol import Store
+from rapport.web.door import Door
+from rapport.web.rendering import page
+from rapport.web.routing import shown
+
+FIND: Final = "/"
+
+_LONGEST: Final = 254
+
+
+class Finding:
+    """The page that one lands on."""
+
+    def __init__(self, store: Store, door: Door) -> None:
+        self._store = store
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """The route."""
+        return [shown(FIND, self.find)]
+
+    async def find(self, request: Request) -> Response:
+        """The field, and what it finds; with `part` only what it finds."""
+        session = self._door.session(request, Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
+        text = request.query_params.get("q", "")[:_LONGEST].strip()
+        account_id = session.principal.account_id
+        values: dict[str, Any] = {
+            "text": text,
+            "contacts": await find_contacts(self._store, account_id, text),
+            "campaign_activities": await find_campaign_activities(self._store, account_id, text),
+        }
+        if "part" in request.query_params:
+            return page("found.html", **values)
+        return page("find.html", session=session, form_token=self._door.form_token(session), **values)

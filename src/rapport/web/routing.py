@@ -1,0 +1,46 @@
+"""Routes of pages: what a handler raises becomes a page as well."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from rapport.errors import (
+    Forbidden,
+    InvalidField,
+    RapportError,
+    StoreUnavailable,
+    UnknownCampaignActivity,
+    UnknownContact,
+)
+from rapport.web.door import SIGN_IN, SignedOut
+from rapport.web.rendering import message_page
+
+Show = Callable[[Request], Awaitable[Response]]
+
+_TOLD: Final[dict[type[RapportError], tuple[int, str, str]]] = {
+    UnknownContact: (404, "No such contact", "This account has no contact of that id. Find it by its address or name."),
+    UnknownCampaignActivity: (404, "No such campaign", "This account has no campaign activity of that id."),
+    StoreUnavailable: (503, "Not now", "The store can't be reached at the moment. Load the page again in a while."),
+}
+
+
+def shown(path: str, show: Show, *, method: str = "GET") -> Route:
+    """The route of a page, or of a form."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            return await show(request)
+        except SignedOut:
+            return RedirectResponse(SIGN_IN, status_code=303)
+        except Forbidden as problem:
+            return message_page(status=403, title="Not for you", text=f"You may not see or do this: {problem}.")
+        except InvalidField as problem:
+            return message_page(status=400, title="That can't be asked", text=str(problem))
+        except tuple(_TOLD) as problem:
+            status, title, text = _TOLD[type(problem)]
+            return message_page(status=status, title=title, text=text)
+
+    return Route(path, handle, methods=[method])

@@ -1,0 +1,44 @@
+"""What types, devices and bounce codes are called on pages."""
+
+from typing import Final
+
+TYPE_WORDS: Final = (
+    "Sent",
+    "Opened",
+    "Clicked",
+    "Bounced",
+    "Opted out",
+    "Forwarded",
+    "Opened page",
+    "Clicked on page",
+    "Joined",
+    "Updated details",
+)
+"""By the number of the type."""
+
+BOUNCE_WORDS: Final = {
+    "B": "address does not exist",
+    "D": "undeliverable",
+    "F": "mailbox full",
+    "S": "suspended",
+    "V": "vacation reply",
+    "X": "other reason",
+    "Z": "blocked",
+}
+
+REPORT_WORDS: Final = {
+    "sends": "Sent to",
+    "opens": "Opens",
+    "unique_opens": "Opened by",
+    "didnotopens": "Not opened by",
+    "clicks": "Clicks",
+    "forwards": "Forwards",
+    "optouts": "Opted out",
+    "bounces": "Bounces",
+    "p_contact_opens": "Page opens",
+    "p_unique_contact_opens": "Page opened by",
+    "p_unique_contact_clicks": "Links clicked by",
+    "p_unique_contact_adds": "Joined",
+    "p_unique_contact_updates": "Updated their details",
+}
+"""By the last segment of the report's path."""

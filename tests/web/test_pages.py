@@ -1,0 +1,232 @@
+"""The pages, as a browser gets them: who may see them, what they say, and that nothing from outside gets into them."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+
+import httpx
+import pytest
+
+from rapport.app import build
+from rapport.auth.one_time import make_code
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.web.door import COOKIE, now
+from tests.world import Caller, Server, line
+
+NASTY = '<script>alert("1")</script>'
+PAGES = ("/", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
+OPEN = {"/sign-in", "/sign-in/{code}", "/static/pages.css", "/static/pages.js"}
+OF_SESSIONS = {
+    "/",
+    "/contacts/{contact_id}",
+    "/contacts/{contact_id}/erase",
+    "/activities/{campaign_activity_id}",
+    "/activities/{campaign_activity_id}/{report}",
+    "/sign-out",
+}
+OF_TOKENS = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics")
+
+
+@contextmanager
+def browser(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[httpx.Client]:
+    """A browser that has signed in with a token."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        with server.caller(account, frozenset(Scope), role) as caller:
+            answer = client.post("/sign-in", data={"token": caller.bearer})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        yield client
+
+
+def form_token(page: httpx.Response) -> str:
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page.text))
+    return str(token)
+
+
+def test_every_page_is_either_open_or_demands_a_session() -> None:
+    paths = {path for path in build(Settings(data="/nowhere")).paths if not path.startswith(OF_TOKENS)}
+    assert paths == OPEN | OF_SESSIONS
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_a_session_there_is_only_the_page_to_sign_in_on(server: Server, caller: Caller, path: str) -> None:
+    caller.record(line("c1", "em_sends"))
+    with httpx.Client(base_url=server.url) as stranger:
+        for cookie in ("", "x", "é".encode().decode("latin-1"), "A" * 5_000):
+            answer = stranger.get(path, headers={"cookie": f"{COOKIE}={cookie}".encode()})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_a_link_signs_in_once(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends"))
+    principal = Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope))
+
+    async def made() -> str:
+        async with opened(Settings(data=server.data)) as store:
+            return await make_code(store, principal, now())
+
+    code = asyncio.run(made())
+    with httpx.Client(base_url=server.url) as first, httpx.Client(base_url=server.url) as second:
+        answer = first.get(f"/sign-in/{code}")
+        assert answer.status_code == 303
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert first.get("/contacts/c1").status_code == 200
+        assert second.get(f"/sign-in/{code}").status_code == 401
+        assert second.get("/").status_code == 303
+
+
+def test_a_bad_token_signs_nobody_in(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as stranger:
+        for token in ("", "x.y.z", "A" * 9_000):
+            answer = stranger.post("/sign-in", data={"token": token})
+            assert answer.status_code == 401
+            assert "rapport token" in answer.text
+        assert not stranger.cookies
+
+
+def test_a_session_is_no_token_and_sees_its_account_only(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends"))
+    with browser(server, account) as mine, browser(server, f"{account}-other") as other:
+        assert mine.get("/contacts/c1").status_code == 200
+        assert other.get("/contacts/c1").status_code == 404
+        assert other.get("/activities/ca-1").status_code == 404
+        assert mine.get("/v3/contacts").status_code == 401
+        assert mine.get("/v3/contacts", headers={"authorization": f"Bearer {mine.cookies[COOKIE]}"}).status_code == 401
+
+
+def test_a_campaign_creator_sees_no_reports(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends"))
+    with browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
+        for path in PAGES:
+            assert creator.get(path).status_code == 403
+
+
+def test_every_page_is_under_a_strict_policy_and_kept_by_nobody(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends"))
+    with browser(server, account) as client:
+        for path in (*PAGES, "/sign-in", "/contacts/nobody"):
+            headers = client.get(path).headers
+            assert "unsafe" not in headers["content-security-policy"]
+            assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+            assert headers["cache-control"] == "no-store"
+            assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account: str, caller: Caller) -> None:
+    who = {"email_address": f"{NASTY}@example.com".replace(" ", ""), "first_name": NASTY, "last_name": NASTY}
+    caller.record(
+        line("c1", "em_sends", campaign_activity_name=NASTY, **who),
+        line("c1", "em_clicks", link_url=f"https://example.com/{NASTY}", **who),
+        line("c1", "em_optouts", opt_out_reason=NASTY, **who),
+    )
+    with browser(server, account) as client:
+        for path in (*PAGES, "/?q=%3Cscript", "/activities/ca-1/clicks", "/activities/ca-1/optouts"):
+            text = client.get(path).text
+            assert NASTY not in text
+            assert NASTY in unescape(text)
+
+
+def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: str, caller: Caller) -> None:
+    times = [1_767_225_600_000 + 7_200_000 * number for number in range(130)]
+    caller.record(*(line("c1", kind, time) for time in times for kind in ("em_opens", "em_clicks")))
+    wanted = [item["created_time"] for page in caller.walk("c1", "tracking_activity_type=em_clicks") for item in page]
+    with browser(server, account) as client:
+        seen: list[str] = []
+        href: str | None = "/contacts/c1?type=em_clicks"
+        while href:
+            text = client.get(href).text
+            seen += re.findall(r'<time datetime="([^"]+)"', text)
+            older = re.search(r'class="older"><a href="([^"]+)"', text)
+            href = unescape(older[1]) if older else None
+        assert seen == wanted
+        assert client.get("/contacts/c1?type=em_clicks&part=1").text.count("<li") == 50
+        within = client.get("/contacts/c1?after=2026-01-02&before=2026-01-02").text
+        assert within.count("<time") == 24
+        for bad in ("type=em_reads", "after=soon", "behind=x"):
+            assert client.get(f"/contacts/c1?{bad}").status_code == 400
+
+
+def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, caller: Caller) -> None:
+    caller.record(
+        *(line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(1_100)),
+        *(line(f"c{number}", "em_opens", device_type="mobile") for number in range(300)),
+        *(line(f"c{number}", "em_clicks", link_url="https://example.com/a") for number in range(100)),
+        *(line(f"c{number}", "em_bounces", bounce_code="F") for number in range(1_000, 1_010)),
+    )
+    with browser(server, account) as client:
+        text = re.sub(r"<[^>]+>|\s+", " ", client.get("/activities/ca-1").text)
+        text = re.sub(r"\s+", " ", text)
+        assert "Sent 1,100" in text
+        assert "Delivered 1,090" in text
+        assert "Opened 300 27.5 % of delivered" in text
+        assert "Clicked 100 33.3 % of opened" in text
+        assert "Did not open 790 72.5 % of delivered" in text
+        assert "F mailbox full 10" in text
+        assert "https://example.com/a 100" in text
+        seen: list[str] = []
+        href: str | None = "/activities/ca-1/didnotopens"
+        while href:
+            page = client.get(href).text
+            seen += re.findall(r'<a href="/contacts/([^"]+)"', page)
+            older = re.search(r'class="older"><a href="([^"]+)"', page)
+            href = f"/activities/ca-1/didnotopens{unescape(older[1])}" if older else None
+        assert len(seen) == len(set(seen)) == 790
+
+
+def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: str, caller: Caller) -> None:
+    caller.record(
+        line(
+            "c-1", "em_sends", email_address="Ada@Example.com", first_name="Ada", campaign_activity_name="Spring sale"
+        ),
+        line("c-2", "em_sends", email_address="adam@example.com"),
+        line("d-3", "em_sends", email_address="bob@example.com"),
+    )
+    with browser(server, account) as client:
+
+        def found(text: str) -> list[str]:
+            page = client.get("/", params={"q": text, "part": "1"}).text
+            return re.findall(r'href="/(?:contacts|activities)/([^"]+)"', page)
+
+        assert found("ada") == ["c-1", "c-2"]
+        assert found("ADA@") == ["c-1"]
+        assert found("c-") == ["c-1", "c-2"]
+        assert found("SALE") == ["ca-1"]
+        assert found("%") == []
+        assert found("") == ["ca-1"]
+
+
+def test_only_a_form_of_the_session_changes_anything(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends"))
+    with browser(server, account) as client:
+        token = form_token(client.get("/contacts/c1"))
+        erase = "/contacts/c1/erase"
+        assert client.post(erase, data={"typed": "c1"}).status_code == 403
+        assert client.post(erase, data={"typed": "c1", "form_token": "x"}).status_code == 403
+        elsewhere = {"sec-fetch-site": "cross-site"}
+        assert client.post(erase, data={"typed": "c1", "form_token": token}, headers=elsewhere).status_code == 403
+        assert client.post("/sign-out", headers=elsewhere).status_code == 403
+        assert client.post(erase, data={"typed": "c2", "form_token": token}).status_code == 400
+        with browser(server, account) as other:
+            strange = form_token(other.get("/"))
+            assert client.post(erase, data={"typed": "c1", "form_token": strange}).status_code == 403
+        assert caller.get("/v3/contacts/c1").status_code == 200
+        assert client.post(erase, data={"typed": "c1", "form_token": token}).status_code == 303
+        assert caller.get("/v3/contacts/c1").status_code == 404
+        assert client.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
+        assert client.get("/").status_code == 303
+
+
+def test_only_owners_erase(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends"))
+    with browser(server, account, Role.MANAGER) as manager:
+        page = manager.get("/contacts/c1")
+        assert "erase" not in page.text
+        answer = manager.post("/contacts/c1/erase", data={"typed": "c1", "form_token": form_token(page)})
+        assert answer.status_code == 400
+        assert caller.get("/v3/contacts/c1").status_code == 200
