@@ -63,11 +63,12 @@ _READER_PATIENCE: Final = 1.0
 
 
 class _Parts(NamedTuple):
-    """What writes and reads while the store is open; the last five in the reports' thread."""
+    """What writes and reads while the store is open; from `reports` on in the reports' thread."""
 
     writer: Writer
     reader: Reader
     contacts: ContactReader
+    stats: CounterReader
     reports: ContactReports
     counted: ContactReader
     campaigns: CampaignReader
@@ -108,6 +109,7 @@ class SQLiteStore:
             Writer(writing),
             Reader(reading),
             ContactReader(reading),
+            CounterReader(reading),
             ContactReports(reporting),
             ContactReader(reporting),
             CampaignReader(reporting),
@@ -252,10 +254,8 @@ class SQLiteStore:
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]
     ) -> list[Counter]:
-        """Read counters, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.counters.counters("of_campaign_activities", account_id, campaign_activity_ids)
-        )
+        """Read counters: a few rows an id, so that handing them to a thread would cost more than reading them."""
+        return self._open.stats.counters("of_campaign_activities", account_id, campaign_activity_ids)
 
     async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
         """Read counters, beside the event loop."""
