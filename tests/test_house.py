@@ -111,11 +111,11 @@ def test_every_setting_has_one_line_in_the_docs() -> None:
     assert rows == [variable(name) for name in sentences()]
 
 
-OF_PAGES = ("/schema/try", "/static/", "/sign-", "/contacts/", "/activities/")
+OF_PAGES = ("/static/", "/sign-", "/contacts/", "/activities/")
 """What people look at; tests/web says who may."""
 
 
 def test_every_route_is_described_and_nothing_else_is() -> None:
     watched = build(Settings(data="/nonexistent"))
     served = {path for path in watched.paths if not path.startswith(OF_PAGES)}
-    assert served - {"/", "/schema/icon.svg"} == set(description()["paths"])
+    assert served - {"/"} == set(description()["paths"])

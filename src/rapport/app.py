@@ -31,6 +31,7 @@ from rapport.web.door import Door
 from rapport.web.find import Finding
 from rapport.web.pages import Pages
 from rapport.web.sign_in import SigningIn
+from rapport.web.static import StaticFiles
 from rapport.worker import collect_garbage_rarely, die_with_parent, stop_only_once
 
 _log = structlog.get_logger("rapport")
@@ -66,6 +67,7 @@ def build(settings: Settings) -> Service:
         *PublishedKeys(keys).routes(),
         *Description().routes(),
         *Pages().routes(),
+        *StaticFiles().routes(),
         *SigningIn(store, door, keys).routes(),
         *Finding(store, door).routes(),
         *ContactPage(store, door).routes(),

@@ -20,7 +20,7 @@ from tests.world import Caller, Server, line
 
 NASTY = '<script>alert("1")</script>'
 PAGES = ("/", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
-OPEN = {"/sign-in", "/sign-in/{code}", "/static/pages.css", "/static/pages.js"}
+OPEN = {"/sign-in", "/sign-in/{code}", "/static/{path}"}
 OF_SESSIONS = {
     "/",
     "/contacts/{contact_id}",
@@ -118,6 +118,26 @@ def test_every_page_is_under_a_strict_policy_and_kept_by_nobody(server: Server, 
             assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_files_are_kept_by_browsers_as_long_as_their_content_is_the_same(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as stranger:
+        named = re.findall(r'"(/static/[^"]+)"', stranger.get("/sign-in").text)
+        assert len(named) >= 3
+        for address in named:
+            answer = stranger.get(address)
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+            bare = stranger.get(address.partition("?")[0], headers={"if-none-match": answer.headers["etag"]})
+            assert (bare.status_code, bare.content, bare.headers["cache-control"]) == (304, b"", "no-cache")
+            assert stranger.get(f"{address}x").headers["cache-control"] == "no-cache"
+        for path in ("nothing.css", "../static.py", "..%2Fstatic.py", "try.html", "", "/etc/passwd"):
+            assert stranger.get(f"/static/{path}").status_code == 404
+
+
+def test_a_part_of_a_page_leads_to_signing_in_once_the_session_is_over(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as stranger:
+        answer = stranger.get("/?q=a&part=1", headers={"hx-request": "true"})
+        assert (answer.status_code, answer.headers["hx-redirect"], answer.text) == (200, "/sign-in", "")
+
+
 def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account: str, caller: Caller) -> None:
     who = {"email_address": f"{NASTY}@example.com".replace(" ", ""), "first_name": NASTY, "last_name": NASTY}
     caller.record(
@@ -199,6 +219,31 @@ def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: 
         assert found("SALE") == ["ca-1"]
         assert found("%") == []
         assert found("") == ["ca-1"]
+
+
+def test_contacts_are_found_by_either_name_or_both(server: Server, account: str, caller: Caller) -> None:
+    caller.record(
+        line("c-1", first_name="Ada", last_name="Lovelace"),
+        line("c-2", first_name="Émile", last_name="Zola"),
+        line("c-3", first_name="Mary Ann", last_name="Van der Berg"),
+        line("c-4", last_name="ÅNGSTRÖM"),
+        line("c-5", first_name="Adam", last_name="Smith"),
+        line("c-6"),
+    )
+    with browser(server, account) as client:
+
+        def found(text: str) -> list[str]:
+            page = client.get("/", params={"q": text, "part": "1"}).text
+            return re.findall(r'href="/contacts/([^"]+)"', page)
+
+        assert found("ad") == ["c-1", "c-5"]
+        assert found("LOVE") == ["c-1"]
+        assert found("ada  lov") == ["c-1"]
+        assert found("ada smith") == []
+        assert found("émile") == found("ÉMILE z") == ["c-2"]
+        assert found("mary ann van DER") == found("van d") == found("mary a") == ["c-3"]
+        assert found("ångström") == ["c-4"]
+        assert found("%") == found("_da") == []
 
 
 def test_only_a_form_of_the_session_changes_anything(server: Server, account: str, caller: Caller) -> None:

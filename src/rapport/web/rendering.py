@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from rapport.instant import DAY, Instant, iso
+from rapport.web.static import static
 
 _HERE: Final = Path(__file__).parent
 
@@ -51,6 +52,7 @@ _TEMPLATES: Final = Environment(
     auto_reload=False,
 )
 _TEMPLATES.filters.update(number=number, iso=iso, day=day_of, minute=minute_of, date=date_of)
+_TEMPLATES.globals["static"] = static
 
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:

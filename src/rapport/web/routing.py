@@ -34,6 +34,9 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
         try:
             return await show(request)
         except SignedOut:
+            if "hx-request" in request.headers:
+                # A part of a page was asked for: the whole page goes there, not the part.
+                return Response(headers={"hx-redirect": SIGN_IN, "cache-control": "no-store"})
             return RedirectResponse(SIGN_IN, status_code=303)
         except Forbidden as problem:
             return message_page(status=403, title="Not for you", text=f"You may not see or do this: {problem}.")
