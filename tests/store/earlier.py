@@ -9,6 +9,7 @@ import asyncpg
 from rapport.store.sqlite.connection import DATABASE
 
 _BROUGHT = (
+    *("DROP INDEX contact_by_last_name", "DROP INDEX contact_by_name"),
     "DROP VIEW permission_to_send",
     *("DROP INDEX contact_by_creation", "DROP INDEX contact_by_update"),
     *(

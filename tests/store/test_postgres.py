@@ -19,7 +19,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
-from rapport.store.postgres import campaign_reader, contact_reader, contact_reports
+from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, finder
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import Shown
 from tests.network import free_port
@@ -113,6 +113,27 @@ def test_contacts_are_read_by_an_index(place: str, name: str, types: str, values
     asyncio.run(record(place, sample(2_000, seed=1)))
     plan = asyncio.run(planned(place, contact_reader.SQL[name], types, values))
     assert index in {node.get("Index Name") for node in plan}
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("contacts_by_email_address", "contact_by_email_address"),
+        ("contacts_by_first_name", "contact_by_name"),
+        ("contacts_by_last_name", "contact_by_last_name"),
+        ("contacts_by_both_names", "contact_by_name"),
+        ("contacts_by_contact_id", "contact_by_account"),
+    ],
+)
+def test_contacts_are_found_by_an_index_in_its_order(place: str, name: str, index: str) -> None:
+    asyncio.run(record(place, sample(2_000, seed=1)))
+    types, values = ["text", "text", "text", "int"], ["'default'", "'a'", "'b'", "8"]
+    if name == "contacts_by_both_names":
+        types.append("text")
+        values.append("'Ada'")
+    plan = asyncio.run(planned(place, finder.SQL[name], ", ".join(types), ", ".join(values)))
+    assert index in {node.get("Index Name") for node in plan}
+    assert not [node for node in plan if "Sort" in str(node["Node Type"])]
 
 
 @pytest.mark.parametrize(

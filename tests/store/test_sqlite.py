@@ -16,7 +16,7 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
-from rapport.store.sqlite import campaign_reader, contact_reader, contact_reports, reader, recount, write
+from rapport.store.sqlite import campaign_reader, contact_reader, contact_reports, finder, reader, recount, write
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 from rapport.store.tracking import Shown
@@ -77,6 +77,22 @@ def test_contacts_are_read_by_an_index(folder: Path, name: str) -> None:
         # Once over all, whatever the order.
         steps = [step for step in steps if "TEMP B-TREE" not in step]
     assert [step for step in steps if re.search(rf"SEARCH contact USING (COVERING )?INDEX {index} ", step)], steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
+
+
+FOUND_BY = {
+    "contacts_by_email_address": "contact_by_email_address",
+    "contacts_by_first_name": "contact_by_name",
+    "contacts_by_last_name": "contact_by_last_name",
+    "contacts_by_both_names": "contact_by_name",
+    "contacts_by_contact_id": "sqlite_autoindex_contact_1",
+}
+
+
+@pytest.mark.parametrize("name", FOUND_BY)
+def test_contacts_are_found_by_an_index_in_its_order(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), finder.SQL[name])
+    assert [step for step in steps if f"SEARCH contact USING INDEX {FOUND_BY[name]} " in step], steps
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
 
 

@@ -82,15 +82,30 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
         return sum(1 << status for status in self.statuses)
 
 
-class ContactPrefix(NamedTuple):
-    """Up to `limit` contacts whose email address, or else whose id, begins so, in the order of its bytes.
+class Sought(enum.Enum):
+    """What of contacts is searched by."""
 
-    Addresses are compared without regard to the case of ASCII's letters.
+    EMAIL_ADDRESS = "email_address"
+    CONTACT_ID = "contact_id"
+    FIRST_NAME = "first_name"
+    LAST_NAME = "last_name"
+
+
+class ContactPrefix(NamedTuple):
+    """Up to `limit` contacts of which what is sought begins so, in its order; with `first_name` only those of that one.
+
+    All but ids are compared without regard to the case of ASCII's letters.
     """
 
+    sought: Sought
     beginning: str
-    of_address: bool
     limit: int
+    first_name: str | None = None
+
+    @property
+    def statement(self) -> str:
+        """The name of the statement that finds them."""
+        return f"contacts_by_{self.sought.value}" if self.first_name is None else "contacts_by_both_names"
 
 
 class CampaignPlace(NamedTuple):

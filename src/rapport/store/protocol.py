@@ -254,7 +254,7 @@ class Store(Protocol):
         ...
 
     async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
-        """The account's contacts whose address or id begins so."""
+        """The account's contacts whose address, name or id begins so."""
         ...
 
     async def campaign_activities_by_text(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:

@@ -1,4 +1,4 @@
-"""Finds by what a person types: the beginning of an address or an id, a part of a campaign activity's name."""
+"""Finds by what a person types: the beginning of an address, a name or an id, a part of a campaign activity's name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +25,11 @@ class Finder:
         self._pool = pool
 
     async def contacts(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
-        """The contacts whose address, or whose id, begins so."""
-        statement = "contacts_by_address" if prefix.of_address else "contacts_by_id"
-        rows = await self._all(statement, account_id, prefix.beginning, prefix.beginning + _LAST, prefix.limit)
+        """The contacts of which what is sought begins so."""
+        asked: list[object] = [account_id, prefix.beginning, prefix.beginning + _LAST, prefix.limit]
+        if prefix.first_name is not None:
+            asked.append(prefix.first_name)
+        rows = await self._all(prefix.statement, *asked)
         return [KnownContact(*row) for row in rows]
 
     async def campaign_activities(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:

@@ -1,4 +1,4 @@
-"""Finds by what a person types: the beginning of an address or an id, a part of a campaign activity's name."""
+"""Finds by what a person types: the beginning of an address, a name or an id, a part of a campaign activity's name."""
 
 from pathlib import Path
 from typing import Final
@@ -23,16 +23,16 @@ class Finder:
         self._connection = connection
 
     def contacts(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
-        """The contacts whose address, or whose id, begins so."""
+        """The contacts of which what is sought begins so."""
         asked: Values = {
             "account_id": account_id,
             "beginning": prefix.beginning,
             "end": prefix.beginning + _LAST,
+            "first_name": prefix.first_name,
             "limit": prefix.limit,
         }
-        statement = SQL["contacts_by_address" if prefix.of_address else "contacts_by_id"]
         with told_as_unavailable():
-            return [KnownContact(*row) for row in every(self._connection, statement, asked)]
+            return [KnownContact(*row) for row in every(self._connection, SQL[prefix.statement], asked)]
 
     def campaign_activities(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
         """The campaign activities whose name holds the text, or whose id begins with it."""
