@@ -28,7 +28,7 @@ _CLIENTS = 16
 
 _FILLED = (
     *("contact", "person", "tracking_activity"),
-    *("engagement", "clicked_link", "bounced_contact", "campaign_activity_stats"),
+    *("engagement", "clicked_link", "bounced_contact", "campaign_activity_stats", "campaign_activity_hour"),
 )
 """The tables that an import has a row in for each activity, contact, or contact of a campaign activity."""
 

@@ -1,7 +1,7 @@
 """The roll-ups by brute force: counted from the lines alone, without the house's code, beside those that stand."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,12 +16,13 @@ BEGIN = 1_767_225_600_000
 
 
 class RollUps(NamedTuple):
-    """By campaign activity, type and contact; by it, code and contact; by it and type; and who clicked what in it."""
+    """By campaign activity, type and contact; by it, code and contact; by it and type; who clicked what; by hour."""
 
     engagement: dict[Key, tuple[int, int, int]]
     bounced: dict[Key, int]
     stats: dict[Key, tuple[int, int | None, int]]
     clicked: set[tuple[str, str | None, str | None, str]]
+    hours: dict[tuple[str, str, int], int]
 
 
 def made_up(dice: random.Random, number: int) -> Line:
@@ -31,7 +32,7 @@ def made_up(dice: random.Random, number: int) -> Line:
         "contact_id": f"c{dice.randrange(40)}",
         "campaign_activity_id": f"m{dice.randrange(3)}",
         "tracking_activity_type": kind,
-        "created_time": BEGIN + dice.randrange(5_000),
+        "created_time": BEGIN + dice.choice((0, 3_598_000, 86_400_000)) + dice.randrange(5_000),
     }
     if kind == "em_clicks":
         line["link_url"] = f"https://example.com/{dice.randrange(3)}"
@@ -75,6 +76,10 @@ def tallied(recorded: Collection[Line]) -> RollUps:
             for line in recorded
             if line.get("link_url") or line.get("url_id")
         },
+        Counter(
+            (line["campaign_activity_id"], line["tracking_activity_type"], milliseconds(line) // 3_600_000)
+            for line in recorded
+        ),
     )
 
 
@@ -113,6 +118,10 @@ def standing(data: str, account: str) -> RollUps:
         "SELECT campaign_activity_id, link_url, url_id, contact_id FROM clicked_link AS counted"  # noqa: S608
         f" {_WHERE} {contact} JOIN link ON link.key = counted.link {of_account}",
     )
+    hours = asked(
+        data,
+        f"{named}, hour, sum(total) FROM campaign_activity_hour AS counted {by_type} {of_account} GROUP BY 1, 2, 3",
+    )
     return RollUps(
         {(row[0], row[1], row[2]): (row[3], _instant(row[4]), _instant(row[5])) for row in engagement},
         {(row[0], row[1], row[2]): row[3] for row in bounced},
@@ -121,6 +130,7 @@ def standing(data: str, account: str) -> RollUps:
             for row in stats
         },
         {(row[0], row[1], row[2], row[3]) for row in clicked},
+        {(row[0], row[1], _instant(row[2]) // 3_600_000): int(row[3]) for row in hours},
     )
 
 

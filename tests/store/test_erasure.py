@@ -12,6 +12,7 @@ from rapport.instant import Instant
 from rapport.settings import Settings
 from rapport.store.copying import copy
 from rapport.store.engines import opened
+from rapport.store.erasure import Erased
 from rapport.store.protocol import Counter, LinkClicks, Recorded, Store
 from tests.histories.tally import made_up, standing
 from tests.histories.test_rollups import activity
@@ -215,7 +216,7 @@ def test_a_copy_forgets_whom_its_source_forgot_and_keeps_the_numbers(data: str, 
                 assert await numbers(store) == await numbers(source)
             assert await is_right(store)
             assert await store.erased("a") == await source.erased("a")
-            assert await store.erased("b") == ([], [], [])
+            assert await store.erased("b") == Erased([], [], [], [])
         await record(store, *of_ada())
         assert await store.contact("a", "c-augusta-king") is None
         async with opened(Settings(data=str(tmp_path / "back"))) as back:

@@ -25,6 +25,8 @@ TAMPERING = [
     "UPDATE campaign_activity_stats SET contacts = contacts - 1 WHERE type = 3",
     "DELETE FROM campaign_activity_stats",
     "UPDATE engagement SET type = 9 WHERE type = 0",
+    "UPDATE campaign_activity_hour SET total = total + 1 WHERE type = 0",
+    "DELETE FROM campaign_activity_hour WHERE type = 1",
 ]
 
 

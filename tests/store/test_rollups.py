@@ -49,6 +49,7 @@ def test_contacts_are_spread_evenly_over_the_buckets_and_a_bucket_is_its_own() -
         ("grow_bounced_contact", "bounced_contact_pkey"),
         ("add_clicked_links", "clicked_link_pkey"),
         ("grow_stats", "campaign_activity_stats_pkey"),
+        ("grow_hours", "campaign_activity_hour_pkey"),
     ],
 )
 def test_postgresql_finds_what_it_adds_to_by_the_primary_key(place: str, name: str, key: str) -> None:

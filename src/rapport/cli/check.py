@@ -53,6 +53,8 @@ def told(difference: Difference) -> str:
         of.append(_detail(difference.type, difference.detail))
     if difference.url_id is not None:
         of.append(f"link {difference.url_id}")
+    if difference.hour is not None:
+        of.append(f"from {iso(difference.hour)} on, an hour long")
     if difference.contact_id is not None:
         of.append(f"contact {difference.contact_id}")
     where = f"{difference.account_id} {difference.campaign_activity_id} {' '.join(of)}"

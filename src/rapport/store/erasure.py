@@ -11,7 +11,7 @@ from typing import Final, Generic, NamedTuple
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity, NamedLink, Row
 from rapport.store.links import MergedLink
-from rapport.store.rollups import Contact, RollUps, StatsRow
+from rapport.store.rollups import Contact, HourRow, RollUps, StatsRow
 
 _NEVER: Final = Instant(-1)
 
@@ -33,6 +33,7 @@ class Erasing(Generic[Contact]):
         self.bounced = [row[:3] for row in counted.bounced_contacts()]
         self.clicked = counted.clicked_links()
         self.stats: list[StatsRow] = counted.stats((), ())
+        self.hours: list[HourRow] = counted.hours()
 
     @property
     def campaign_activities(self) -> list[int]:
@@ -69,26 +70,35 @@ class ErasedCount(NamedTuple):
     last_time: int
 
 
+class ErasedHour(NamedTuple):
+    """With how many activities erased contacts are counted in an hour of a campaign activity; see `HourRow`."""
+
+    campaign_activity_id: str
+    hour: int
+    type: int
+    total: int
+
+
 class Erased(NamedTuple):
     """What is left of the erased contacts of an account: digests and times that refuse them, and their counts."""
 
     contacts: list[tuple[bytes, Instant]]
     counts: list[ErasedCount]
+    hours: list[ErasedHour]
     links: list[ErasedLink]
+
+    @property
+    def campaign_activity_ids(self) -> list[str]:
+        """The campaign activities that any of it is about, each once."""
+        about: tuple[ErasedCount | ErasedHour | ErasedLink, ...] = (*self.counts, *self.hours, *self.links)
+        return sorted({each.campaign_activity_id for each in about})
 
 
 def named_in_erased(account_id: str, erased: Erased) -> Batch:
-    """The campaign activities and links of erased contacts as a batch without activities, that has them come to be.
-
-    First those of the counts, then those of the links, each in their order.
-    """
-    named = [
-        *(each.campaign_activity_id for each in erased.counts),
-        *(each.campaign_activity_id for each in erased.links),
-    ]
-    links = [
-        NamedLink(place, each.link_url, each.url_id) for place, each in enumerate(erased.links, len(erased.counts))
-    ]
+    """The campaign activities and links of erased contacts, in their order, as a batch that has them come to be."""
+    named = erased.campaign_activity_ids
+    places = {campaign_activity_id: place for place, campaign_activity_id in enumerate(named)}
+    links = [NamedLink(places[each.campaign_activity_id], each.link_url, each.url_id) for each in erased.links]
     return Batch(
         account_id=account_id,
         size=0,

@@ -129,8 +129,8 @@ Counts: TypeAlias = tuple[int | None, ...]
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a roll-up that isn't what a recount of the activities gives; None is no row.
 
-    It counts the activities of a type: all, or those of a contact, of a device or bounce code, or of both; of a contact
-    and a link it is there or not.
+    It counts the activities of a type: all, or those of a contact, of a device or bounce code, or of both, or of an
+    hour; of a contact and a link it is there or not.
     """
 
     account_id: str
@@ -139,6 +139,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: str | None = None
     detail: int | None = None
     url_id: str | None = None
+    hour: Instant | None = None
     stands: Counts | None
     should: Counts | None
 

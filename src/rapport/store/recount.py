@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from rapport.activity import ActivityType
+from rapport.instant import Instant
 from rapport.store.protocol import Counts, Difference
 from rapport.store.rollups import ALL
 
 Stats: TypeAlias = Mapping[tuple[int, int], tuple[int, int | None, int]]
 """By type and detail: total, contacts, last_time."""
+
+Hours: TypeAlias = Mapping[tuple[int, int], int]
+"""By the hour's beginning and the type: total."""
 
 
 class Recounted(NamedTuple):
@@ -40,6 +44,14 @@ class Recounted(NamedTuple):
                 named = None if detail == ALL else detail
                 yield self._difference(ActivityType(kind), stands.get(key), should.get(key), detail=named)
 
+    def hours(self, stands: Hours, should: Hours) -> Iterator[Difference]:
+        """The differences of the hours."""
+        for hour, kind in sorted({*stands, *should}):
+            there, wanted = stands.get((hour, kind)), should.get((hour, kind))
+            if there != wanted:
+                one, other = None if there is None else (there,), None if wanted is None else (wanted,)
+                yield self._difference(ActivityType(kind), one, other, hour=Instant(hour))
+
     def _difference(
         self,
         kind: ActivityType,
@@ -49,6 +61,7 @@ class Recounted(NamedTuple):
         contact_id: str | None = None,
         detail: int | None = None,
         url_id: str | None = None,
+        hour: Instant | None = None,
     ) -> Difference:
         return Difference(
             account_id=self.account_id,
@@ -57,6 +70,7 @@ class Recounted(NamedTuple):
             contact_id=contact_id,
             detail=detail,
             url_id=url_id,
+            hour=hour,
             stands=stands,
             should=should,
         )
@@ -70,6 +84,14 @@ def stats_of(rows: Iterable[Sequence[Any]]) -> Stats:
         contacts = None if more[1] is None else more[1] + (known[1] or 0)
         stats[kind, detail] = known[0] + more[0], contacts, max(known[2], more[2])
     return stats
+
+
+def hours_of(rows: Iterable[Sequence[Any]]) -> Hours:
+    """The hours that rows of hour, type and total tell; those with the same key together."""
+    hours: dict[tuple[int, int], int] = {}
+    for hour, kind, total in rows:
+        hours[hour, kind] = hours.get((hour, kind), 0) + total
+    return hours
 
 
 def _row(values: Sequence[Any]) -> Counts | None:

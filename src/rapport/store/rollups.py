@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from rapport.activity import ActivityType
+from rapport.instant import HOUR
 
 Contact = TypeVar("Contact", int, bytes)
 """A contact's key, as the engine has it."""
@@ -18,6 +19,9 @@ ALL: Final = -1
 
 StatsRow: TypeAlias = tuple[int, int, int, int, int | None, int]
 """campaign_activity, type, detail, total, contacts, last_time."""
+
+HourRow: TypeAlias = tuple[int, int, int, int]
+"""campaign_activity, hour, type, total; the hour is given by the instant at which it begins."""
 
 _BOUNCES: Final = int(ActivityType.EM_BOUNCES)
 
@@ -45,10 +49,11 @@ class RollUps(Generic[Contact]):
         self._bounced: dict[tuple[int, int, Contact], int] = {}
         self._clicked: set[tuple[int, int, Contact]] = set()
         self._details: dict[tuple[int, int, int], _Counts] = {}
+        self._hours: dict[tuple[int, int, int], int] = {}
 
     def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
         """Count them: campaign_activity, type, contact, created_time, device_type, bounce_code and link of each."""
-        engagement = self._engagement
+        engagement, hours = self._engagement, self._hours
         for campaign_activity, kind, contact, time, device_type, bounce_code, link in added:
             key = campaign_activity, kind, contact
             known = engagement.get(key)
@@ -57,6 +62,8 @@ class RollUps(Generic[Contact]):
             else:
                 activities, first_time, last_time = known
                 engagement[key] = activities + 1, min(first_time, time), max(last_time, time)
+            in_hour = campaign_activity, time - time % HOUR, kind
+            hours[in_hour] = hours.get(in_hour, 0) + 1
             if link is not None:
                 self._clicked.add((campaign_activity, link, contact))
             if device_type is not None:
@@ -89,6 +96,13 @@ class RollUps(Generic[Contact]):
     def clicked_links(self) -> list[tuple[int, int, Contact]]:
         """campaign_activity, link, contact: in the order of the key."""
         return sorted(self._clicked)
+
+    def hours(self) -> list[HourRow]:
+        """What the hours grow by, in the order of the key."""
+        return [
+            (campaign_activity, hour, kind, total)
+            for (campaign_activity, hour, kind), total in sorted(self._hours.items())
+        ]
 
     def stats(
         self, known: Collection[tuple[int, int, Contact]], known_bounced: Collection[tuple[int, int, Contact]]

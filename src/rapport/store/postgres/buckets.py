@@ -12,6 +12,7 @@ from typing import Final
 BUCKETS: Final = 32
 """As many as Citus makes shards of a table if nobody says otherwise."""
 
+_FEW: Final = 4
 _MASK: Final = 0xFFFFFFFF
 _RANGE: Final = (_MASK + 1) // BUCKETS
 _MIX: Final = ((0, 2, 4, 1), (1, 0, 6, 2), (2, 1, 8, 0), (0, 2, 16, 1), (1, 0, 19, 2), (2, 1, 4, 0))
@@ -68,3 +69,8 @@ FIRST: Final = _KEYS[0]
 def bucket_of(contact: bytes) -> bytes:
     """The bucket beside the contact."""
     return _KEYS[_range_of(contact)]
+
+
+def one_of_few(bucket: bytes) -> bytes:
+    """One of four buckets in the place of any: for what has a row for each of them, and many rows."""
+    return _KEYS[_range_of(bucket) % _FEW]

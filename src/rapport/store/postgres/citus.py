@@ -12,8 +12,8 @@ SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
 
 LARGE: Final = (
     *("contact", "person", "tracking_activity"),
-    *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats"),
-    *("erased_contact", "erased_stats", "erased_link"),
+    *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats", "campaign_activity_hour"),
+    *("erased_contact", "erased_stats", "erased_link", "erased_hour"),
 )
 """What is spread by the contact; the stats by buckets that lie beside it.
 
@@ -23,9 +23,11 @@ request_count, secret and erasure stay where they are: only the servers ask for 
 _COLUMN: Final = {
     "contact": "key",
     "campaign_activity_stats": "bucket",
+    "campaign_activity_hour": "bucket",
     "erased_contact": "key",
     "erased_stats": "bucket",
     "erased_link": "bucket",
+    "erased_hour": "bucket",
 }
 
 

@@ -7,7 +7,15 @@ from typing import Final
 from rapport.instant import Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
-from rapport.store.erasure import Erased, ErasedCount, ErasedLink, Erasing, named_in_erased, without_erased
+from rapport.store.erasure import (
+    Erased,
+    ErasedCount,
+    ErasedHour,
+    ErasedLink,
+    Erasing,
+    named_in_erased,
+    without_erased,
+)
 from rapport.store.links import merged_links
 from rapport.store.postgres.buckets import bucket_of
 from rapport.store.postgres.names import Names
@@ -43,6 +51,7 @@ async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant
 
 async def _keep_counts(connection: Lent, erasing: Erasing[bytes], bucket: bytes) -> None:
     await connection.execute(SQL["keep_stats"], *columns(erasing.stats, 6), bucket)
+    await connection.execute(SQL["keep_hours"], *columns(erasing.hours, 4), bucket)
     for campaign_activity in erasing.campaign_activities:
         links = merged_links(tuple(row) for row in await connection.fetch(SQL["links"], campaign_activity))
         clicks = erasing.clicks_of(campaign_activity, links)
@@ -71,6 +80,7 @@ async def read_erased(connection: Lent, account_id: str) -> Erased:
     return Erased(
         contacts=[(key, Instant(time)) for key, time in await connection.fetch(SQL["erased_contacts"], account_id)],
         counts=[ErasedCount(*row) for row in await connection.fetch(SQL["erased_counts"], account_id)],
+        hours=[ErasedHour(*row) for row in await connection.fetch(SQL["erased_hours"], account_id)],
         links=[ErasedLink(*row) for row in await connection.fetch(SQL["erased_links"], account_id)],
     )
 
@@ -78,16 +88,18 @@ async def read_erased(connection: Lent, account_id: str) -> Erased:
 async def put_erased(connection: Lent, names: Names, account_id: str, erased: Erased, now: Instant) -> None:
     """Take over what is left of erased contacts; a recount makes the stats whole."""
     account, keys, links = await names.resolve(connection, named_in_erased(account_id, erased))
-    of_counts, of_links = keys[: len(erased.counts)], keys[len(erased.counts) :]
-    counts = [(key, *each[1:]) for key, each in zip(of_counts, erased.counts, strict=True)]
-    clicks = [(key, link, each.contacts) for key, link, each in zip(of_links, links, erased.links, strict=True)]
+    key_of = dict(zip(erased.campaign_activity_ids, keys, strict=True))
+    counts = [(key_of[each[0]], *each[1:]) for each in erased.counts]
+    hours = [(key_of[each[0]], *each[1:]) for each in erased.hours]
+    clicks = [(key_of[each[0]], link, each.contacts) for link, each in zip(links, erased.links, strict=True)]
     bucket = bucket_of(contact_key(account_id, ""))
     async with connection.transaction():
         await connection.execute(SQL["keep_writers_out"])
         for key, erased_time in erased.contacts:
             await connection.execute(SQL["refuse"], key, account, erased_time)
-        await connection.execute(SQL["forget_stats"], of_counts)
-        await connection.execute(SQL["forget_links"], of_links)
+        for statement in ("forget_stats", "forget_hours", "forget_links"):
+            await connection.execute(SQL[statement], keys)
         await connection.execute(SQL["keep_stats"], *columns(counts, 6), bucket)
+        await connection.execute(SQL["keep_hours"], *columns(hours, 4), bucket)
         await connection.execute(SQL["keep_links"], *columns(clicks, 3), bucket)
         await connection.execute(SQL["tell_writers"], now)

@@ -7,9 +7,9 @@ from typing import Any, Final
 from rapport.store.links import url_id_of
 from rapport.store.postgres.buckets import FIRST
 from rapport.store.postgres.pool import Lent, Pool
-from rapport.store.postgres.rollups import grow_stats
+from rapport.store.postgres.rollups import grow_hours, grow_stats
 from rapport.store.protocol import Difference
-from rapport.store.recount import Recounted, Stats, stats_of
+from rapport.store.recount import Hours, Recounted, Stats, hours_of, stats_of
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "recount.sql")
@@ -46,6 +46,8 @@ async def _campaign_activities(pool: Pool, behind: int) -> list[Recounted]:
 async def _seems_to_differ(connection: Lent, each: Recounted) -> bool:
     if await _standing(connection, each) != await _recounted(connection, each):
         return True
+    if await _standing_hours(connection, each) != await _recounted_hours(connection, each):
+        return True
     for name in ("differing_engagement", "differing_bounced_contact", "differing_clicked_link"):
         if await connection.fetchrow(SQL[name], each.key) is not None:
             return True
@@ -54,6 +56,8 @@ async def _seems_to_differ(connection: Lent, each: Recounted) -> bool:
 
 async def _look(connection: Lent, each: Recounted) -> AsyncIterator[Difference]:
     for difference in each.stats(await _standing(connection, each), await _recounted(connection, each)):
+        yield difference
+    for difference in each.hours(await _standing_hours(connection, each), await _recounted_hours(connection, each)):
         yield difference
     async for row in connection.cursor(SQL["differing_engagement"], each.key, prefetch=_STEP):
         yield each.engagement(await _contact_id(connection, row[1]), tuple(row))
@@ -84,6 +88,15 @@ async def _recounted(connection: Lent, each: Recounted) -> Stats:
     return stats_of(rows)
 
 
+async def _standing_hours(connection: Lent, each: Recounted) -> Hours:
+    return hours_of(await connection.fetch(SQL["standing_hours"], each.key))
+
+
+async def _recounted_hours(connection: Lent, each: Recounted) -> Hours:
+    recounted = await connection.fetch(SQL["recounted_hours"], each.key)
+    return hours_of([*recounted, *await connection.fetch(SQL["erased_hours"], each.key)])
+
+
 async def _mend(connection: Lent, each: Recounted) -> None:
     for table in ("engagement", "bounced_contact", "clicked_link"):
         await connection.execute(SQL[f"clear_{table}"], each.key)
@@ -91,3 +104,6 @@ async def _mend(connection: Lent, each: Recounted) -> None:
     await connection.execute(SQL["clear_stats"], each.key)
     rows = [(each.key, *key, *counts) for key, counts in (await _recounted(connection, each)).items()]
     await grow_stats(connection, rows, FIRST)
+    await connection.execute(SQL["clear_hours"], each.key)
+    hours = [(each.key, *key, total) for key, total in sorted((await _recounted_hours(connection, each)).items())]
+    await grow_hours(connection, hours, FIRST)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from rapport.store.postgres.buckets import bucket_of
+from rapport.store.postgres.buckets import bucket_of, one_of_few
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
-from rapport.store.rollups import RollUps, StatsRow
+from rapport.store.rollups import HourRow, RollUps, StatsRow
 
 ActivityValues: TypeAlias = tuple[
     int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
@@ -34,6 +34,7 @@ async def roll_up(connection: Lent, added: Sequence[ActivityValues], *, in_parts
         clicked = rollups.clicked_links()
         if clicked:
             await connection.execute(SQL["add_clicked_links"], *columns(clicked, 3))
+        await grow_hours(connection, rollups.hours(), bucket if in_parts else one_of_few(bucket))
         await grow_stats(connection, rollups.stats(known, known_bounced), bucket)
 
 
@@ -51,6 +52,11 @@ def _by_bucket(added: Sequence[ActivityValues], *, in_parts: bool) -> Iterable[t
 async def grow_stats(connection: Lent, stats: Sequence[StatsRow], bucket: bytes) -> None:
     """Add to a bucket of the stats."""
     await connection.execute(SQL["grow_stats"], *columns(stats, 6), bucket)
+
+
+async def grow_hours(connection: Lent, hours: Sequence[HourRow], bucket: bytes) -> None:
+    """Add to a bucket of the hours."""
+    await connection.execute(SQL["grow_hours"], *columns(hours, 4), bucket)
 
 
 async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]]) -> set[tuple[int, int, bytes]]:

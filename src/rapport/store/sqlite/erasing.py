@@ -9,7 +9,15 @@ import apsw
 from rapport.instant import Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
-from rapport.store.erasure import Erased, ErasedCount, ErasedLink, Erasing, named_in_erased, without_erased
+from rapport.store.erasure import (
+    Erased,
+    ErasedCount,
+    ErasedHour,
+    ErasedLink,
+    Erasing,
+    named_in_erased,
+    without_erased,
+)
 from rapport.store.links import merged_links
 from rapport.store.sqlite.connection import Values, every, one
 from rapport.store.sqlite.keys import account_key, campaign_activity_keys, link_keys
@@ -28,6 +36,7 @@ def erase(connection: apsw.Connection, account_id: str, contact_id: str, now: In
     of_contact: Values = {"contact": contact}
     erasing = Erasing[int](connection.execute(SQL["activities"], of_contact))
     connection.executemany(SQL["keep_stats"], erasing.stats)
+    connection.executemany(SQL["keep_hours"], erasing.hours)
     for campaign_activity in erasing.campaign_activities:
         links = merged_links(every(connection, SQL["links"], {"campaign_activity": campaign_activity}))
         connection.executemany(SQL["keep_link"], erasing.clicks_of(campaign_activity, links))
@@ -69,6 +78,7 @@ def read_erased(connection: apsw.Connection, account_id: str) -> Erased:
     return Erased(
         contacts=[(digest, Instant(time)) for digest, time in every(connection, SQL["erased_contacts"], asked)],
         counts=[ErasedCount(*row) for row in every(connection, SQL["erased_counts"], asked)],
+        hours=[ErasedHour(*row) for row in every(connection, SQL["erased_hours"], asked)],
         links=[ErasedLink(*row) for row in every(connection, SQL["erased_links"], asked)],
     )
 
@@ -82,11 +92,10 @@ def put_erased(connection: apsw.Connection, account_id: str, erased: Erased, now
     named = named_in_erased(account_id, erased)
     keys = campaign_activity_keys(connection, account, named.campaign_activities)
     links = link_keys(connection, keys, named.links)
-    of_counts, of_links = keys[: len(erased.counts)], keys[len(erased.counts) :]
+    key_of = dict(zip(erased.campaign_activity_ids, keys, strict=True))
+    for statement, counted in (("put_stats", erased.counts), ("put_hours", erased.hours)):
+        connection.executemany(SQL[statement], [(key_of[each[0]], *each[1:]) for each in counted])
+    clicked = zip(links, erased.links, strict=True)
     connection.executemany(
-        SQL["put_stats"], [(key, *each[1:]) for key, each in zip(of_counts, erased.counts, strict=True)]
-    )
-    connection.executemany(
-        SQL["put_link"],
-        [(key, link, each.contacts) for key, link, each in zip(of_links, links, erased.links, strict=True)],
+        SQL["put_link"], [(key_of[each.campaign_activity_id], link, each.contacts) for link, each in clicked]
     )

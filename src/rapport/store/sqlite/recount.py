@@ -9,7 +9,7 @@ import apsw
 
 from rapport.store.links import url_id_of
 from rapport.store.protocol import Difference
-from rapport.store.recount import Recounted, Stats, stats_of
+from rapport.store.recount import Hours, Recounted, Stats, hours_of, stats_of
 from rapport.store.sqlite.connection import every, told_as_unavailable, transaction
 from rapport.store.sqlite.write import SQL as WRITE
 from rapport.store.statements import read_statements
@@ -47,6 +47,7 @@ class Recount:
     def _look(self, each: Recounted) -> Iterator[Difference]:
         of_it = {"campaign_activity": each.key}
         yield from each.stats(stats_of(every(self._connection, SQL["standing_stats"], of_it)), self._recounted(each))
+        yield from each.hours(hours_of(every(self._connection, SQL["standing_hours"], of_it)), self._hours(each))
         for row in self._connection.execute(SQL["differing_engagement"], of_it):
             yield each.engagement(self._contact_id(row[1]), row)
         for row in self._connection.execute(SQL["differing_bounced_contact"], of_it):
@@ -60,6 +61,11 @@ class Recount:
             every(self._connection, SQL[name], of_it) for name in ("recounted_totals", "recounted_details", "erased")
         )
         return stats_of(chain.from_iterable(parts))
+
+    def _hours(self, each: Recounted) -> Hours:
+        of_it = {"campaign_activity": each.key}
+        parts = (every(self._connection, SQL[name], of_it) for name in ("recounted_hours", "erased_hours"))
+        return hours_of(chain.from_iterable(parts))
 
     def _contact_id(self, contact: int) -> str:
         ((contact_id,),) = every(self._connection, SQL["contact_id"], {"contact": contact})
@@ -77,3 +83,6 @@ class Recount:
         self._connection.execute(SQL["clear_stats"], of_it)
         rows = [(each.key, *key, *counts) for key, counts in self._recounted(each).items()]
         self._connection.executemany(WRITE["grow_stats"], rows)
+        self._connection.execute(SQL["clear_hours"], of_it)
+        hours = [(each.key, *key, total) for key, total in self._hours(each).items()]
+        self._connection.executemany(WRITE["grow_hours"], hours)

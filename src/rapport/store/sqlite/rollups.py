@@ -27,6 +27,7 @@ def apply(connection: apsw.Connection, rollups: RollUps[int]) -> None:
     known = _grow(connection, "engagement", rollups.engagement())
     known_bounced = _grow(connection, "bounced_contact", rollups.bounced_contacts())
     connection.executemany(SQL["add_clicked_link"], rollups.clicked_links())
+    connection.executemany(SQL["grow_hours"], rollups.hours())
     connection.executemany(SQL["grow_stats"], rollups.stats(known, known_bounced))
 
 

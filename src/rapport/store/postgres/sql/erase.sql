@@ -22,6 +22,13 @@ ON CONFLICT (campaign_activity, type, detail, bucket) DO UPDATE SET
     contacts  = known.contacts + excluded.contacts,
     last_time = greatest(known.last_time, excluded.last_time)
 
+-- keep_hours: the same for the hours. Served by the primary key.
+INSERT INTO erased_hour AS known (campaign_activity, hour, type, bucket, total)
+SELECT counted.campaign_activity, counted.hour, counted.type, $5::bytea, counted.total
+FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[], $4::bigint[])
+     AS counted (campaign_activity, hour, type, total)
+ON CONFLICT (campaign_activity, hour, type, bucket) DO UPDATE SET total = known.total + excluded.total
+
 -- keep_links: how many clicked links stays. Served by the primary key.
 INSERT INTO erased_link AS known (campaign_activity, link, bucket, contacts)
 SELECT counted.campaign_activity, counted.link, $4::bytea, counted.contacts
@@ -69,6 +76,12 @@ FROM campaign_activity JOIN erased_stats ON erased_stats.campaign_activity = cam
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
 GROUP BY campaign_activity_id, type, detail ORDER BY campaign_activity_id COLLATE "C", type, detail
 
+-- erased_hours: in which hours they are counted. Served by the same.
+SELECT campaign_activity_id, hour, type, sum(total)::bigint
+FROM campaign_activity JOIN erased_hour ON erased_hour.campaign_activity = campaign_activity.key
+WHERE account = (SELECT key FROM account WHERE account_id = $1)
+GROUP BY campaign_activity_id, hour, type ORDER BY campaign_activity_id COLLATE "C", hour, type
+
 -- erased_links: how many of them clicked which links. Served by the same.
 SELECT campaign_activity_id, link_url, url_id, sum(contacts)::bigint
 FROM campaign_activity
@@ -80,6 +93,9 @@ ORDER BY campaign_activity_id COLLATE "C", link_url COLLATE "C" NULLS FIRST, url
 
 -- forget_stats: what was there before other counts are put there. Served by the primary key.
 DELETE FROM erased_stats WHERE campaign_activity = ANY($1)
+
+-- forget_hours: the same. Served by the primary key.
+DELETE FROM erased_hour WHERE campaign_activity = ANY($1)
 
 -- forget_links: the same. Served by the primary key.
 DELETE FROM erased_link WHERE campaign_activity = ANY($1)

@@ -64,6 +64,16 @@ GROUP BY type, CASE type WHEN 3 THEN bounce_code ELSE device_type END
 SELECT type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
 FROM erased_stats WHERE campaign_activity = $1 GROUP BY type, detail
 
+-- standing_hours: the hours as they are. Served by the primary key.
+SELECT hour, type, sum(total)::bigint FROM campaign_activity_hour WHERE campaign_activity = $1 GROUP BY hour, type
+
+-- recounted_hours: what they should be, without those who were erased.
+SELECT date_trunc('hour', created_time, 'UTC'), type, count(*)
+FROM tracking_activity WHERE campaign_activity = $1 GROUP BY 1, 2
+
+-- erased_hours: what those who were erased are counted with. Served by the primary key.
+SELECT hour, type, sum(total)::bigint FROM erased_hour WHERE campaign_activity = $1 GROUP BY hour, type
+
 -- clear_engagement: makes room for the recount.
 DELETE FROM engagement WHERE campaign_activity = $1
 
@@ -91,6 +101,9 @@ FROM tracking_activity WHERE campaign_activity = $1 AND link IS NOT NULL
 
 -- clear_stats: makes room for the recount.
 DELETE FROM campaign_activity_stats WHERE campaign_activity = $1
+
+-- clear_hours: makes room for the recount.
+DELETE FROM campaign_activity_hour WHERE campaign_activity = $1
 
 -- keep_writers_out: nobody records until this is over, and who is recording now has done so.
 LOCK TABLE tracking_activity IN SHARE MODE

@@ -178,6 +178,14 @@ ON CONFLICT (campaign_activity, type, detail, bucket) DO UPDATE SET
     contacts  = known.contacts + excluded.contacts,
     last_time = greatest(known.last_time, excluded.last_time)
 
+-- grow_hours: how many in an hour, in one bucket. Served by the primary key.
+INSERT INTO campaign_activity_hour AS known (campaign_activity, hour, type, bucket, total)
+SELECT counted.campaign_activity, counted.hour, counted.type, $5::bytea, counted.total
+FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[], $4::bigint[])
+     AS counted (campaign_activity, hour, type, total)
+ORDER BY counted.campaign_activity, counted.hour, counted.type
+ON CONFLICT (campaign_activity, hour, type, bucket) DO UPDATE SET total = known.total + excluded.total
+
 -- count_request: one more request of a client; beyond $4 in its second, the day's count stays.
 INSERT INTO request_count AS counted (client_id, second, in_second, day, in_day) VALUES ($1, $2, 1, $3, 1)
 ON CONFLICT (client_id) DO UPDATE SET

@@ -17,6 +17,10 @@ ON CONFLICT DO UPDATE SET
     contacts  = contacts + excluded.contacts,
     last_time = max(last_time, excluded.last_time);
 
+-- keep_hours: the same for the hours. Served by the primary key.
+INSERT INTO erased_hour (campaign_activity, hour, type, total) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET total = total + excluded.total;
+
 -- keep_link: how many clicked a link stays. Served by the primary key.
 INSERT INTO erased_link (campaign_activity, link, contacts) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET contacts = contacts + excluded.contacts;
@@ -53,6 +57,12 @@ FROM campaign_activity CROSS JOIN erased_stats ON erased_stats.campaign_activity
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 ORDER BY campaign_activity_id, type, detail;
 
+-- erased_hours: in which hours they are counted. Served by the same.
+SELECT campaign_activity_id, hour, type, total
+FROM campaign_activity CROSS JOIN erased_hour ON erased_hour.campaign_activity = campaign_activity.key
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+ORDER BY campaign_activity_id, hour, type;
+
 -- erased_links: how many of them clicked which links. Served by the same.
 SELECT campaign_activity_id, link_url, url_id, contacts
 FROM campaign_activity
@@ -64,6 +74,10 @@ ORDER BY campaign_activity_id, link_url, url_id;
 -- put_stats: what the erased are counted with, in the place of what was there. Served by the primary key.
 INSERT INTO erased_stats (campaign_activity, type, detail, total, contacts, last_time) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET total = excluded.total, contacts = excluded.contacts, last_time = excluded.last_time;
+
+-- put_hours: the same for the hours. Served by the primary key.
+INSERT INTO erased_hour (campaign_activity, hour, type, total) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET total = excluded.total;
 
 -- put_link: how many clicked a link, in the place of what was there. Served by the primary key.
 INSERT INTO erased_link (campaign_activity, link, contacts) VALUES (?, ?, ?)

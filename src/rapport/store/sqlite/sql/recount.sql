@@ -85,6 +85,16 @@ GROUP BY type, CASE type WHEN 3 THEN bounce_code ELSE device_type END;
 -- erased: what those who were erased are counted with. Served by the primary key.
 SELECT type, detail, total, contacts, last_time FROM erased_stats WHERE campaign_activity = :campaign_activity;
 
+-- standing_hours: the hours as they are. Served by the primary key.
+SELECT hour, type, total FROM campaign_activity_hour WHERE campaign_activity = :campaign_activity;
+
+-- recounted_hours: what they should be, without those who were erased.
+SELECT created_time - created_time % 3600000 AS hour, type, count(*)
+FROM tracking_activity WHERE campaign_activity = :campaign_activity GROUP BY hour, type;
+
+-- erased_hours: what those who were erased are counted with. Served by the primary key.
+SELECT hour, type, total FROM erased_hour WHERE campaign_activity = :campaign_activity;
+
 -- clear_engagement: makes room for the recount.
 DELETE FROM engagement WHERE campaign_activity = :campaign_activity;
 
@@ -112,3 +122,6 @@ FROM tracking_activity WHERE campaign_activity = :campaign_activity AND link IS 
 
 -- clear_stats: makes room for the recount.
 DELETE FROM campaign_activity_stats WHERE campaign_activity = :campaign_activity;
+
+-- clear_hours: makes room for the recount.
+DELETE FROM campaign_activity_hour WHERE campaign_activity = :campaign_activity;

@@ -118,6 +118,10 @@ ON CONFLICT DO UPDATE SET
     contacts  = contacts + excluded.contacts,
     last_time = max(last_time, excluded.last_time);
 
+-- grow_hours: how many in an hour. Served by the primary key.
+INSERT INTO campaign_activity_hour (campaign_activity, hour, type, total) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET total = total + excluded.total;
+
 -- count_request: one more request of a client; beyond :a_second in its second, the day's count stays.
 INSERT INTO request_count (client_id, second, in_second, day, in_day) VALUES (:client_id, :second, 1, :day, 1)
 ON CONFLICT (client_id) DO UPDATE SET
