@@ -9,7 +9,7 @@ PYTHON ?= python3
 DATA ?= $(or $(RAPPORT_DATA),./data)
 PORT ?= $(or $(RAPPORT_PORT),8080)
 
-.PHONY: help demo test lint types bench lock clean
+.PHONY: help demo test lint types bench lock vendor clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(VENV)/all  ## every measurement, each against a yardstick: a table, the
 
 lock:  ## renew requirements.lock from pyproject.toml
 	@scripts/lock $(PYTHON)
+
+vendor:  ## build anew, from npm, what the pages have from others
+	@scripts/vendor $(PYTHON)
 
 clean:  ## take away what the targets made, but not ./data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

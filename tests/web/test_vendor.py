@@ -1,0 +1,23 @@
+"""What the pages have from others is what vendor/ says: no byte of it was changed by hand."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+VENDOR = ROOT / "vendor"
+SHIPPED = ROOT / "src" / "rapport" / "web" / "static" / "vendor"
+
+
+def test_what_is_shipped_is_what_was_built_from_the_pinned_packages() -> None:
+    recorded = json.loads((VENDOR / "shipped.json").read_text())
+    locked = json.loads((VENDOR / "package-lock.json").read_text())["packages"]
+    wanted = json.loads((VENDOR / "package.json").read_text())["dependencies"]
+    assert {file.name for file in SHIPPED.iterdir()} == set(recorded)
+    for name, of in recorded.items():
+        lock = locked[f"node_modules/{of['package']}"]
+        assert (wanted[of["package"]], lock["version"]) == (of["version"], of["version"])
+        assert lock["integrity"].startswith("sha512-")
+        content = (SHIPPED / name).read_bytes()
+        assert sha256(content).hexdigest() == of["sha256"]
+        assert content.startswith(f"/*! {of['package']} {of['version']} | {of['licence']} | ".encode())
