@@ -19,7 +19,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
-from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, finder
+from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, counter_reader, finder
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import Shown
 from tests.network import free_port
@@ -155,6 +155,36 @@ def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
     scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert len(scans) >= 2
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
+
+
+HOURS_OF_MANY = """
+INSERT INTO account (account_id, created_time) SELECT 'a' || n, '2026-01-01' FROM generate_series(1, 50) AS made (n);
+INSERT INTO campaign_activity (account, campaign_activity_id) SELECT key, 'm' FROM account;
+INSERT INTO campaign_activity_hour (campaign_activity, hour, type, bucket, total)
+SELECT key, '2026-01-01'::timestamptz + n * interval '1 hour', 1, 'x', 1
+FROM campaign_activity, generate_series(1, 1000) AS made (n)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values"),
+    [
+        ("hours_of_campaign_activity", "text, text", "'a7', 'm'"),
+        ("hours_of_account", "text, timestamptz, timestamptz", "'a7', '2026-01-02', '2026-01-03'"),
+    ],
+)
+def test_what_happened_when_is_read_by_ranges_of_the_counts(place: str, name: str, types: str, values: str) -> None:
+    async def work() -> list[dict[str, object]]:
+        await record(place, [])
+        connection = await asyncpg.connect(place)
+        await connection.execute(HOURS_OF_MANY)
+        await connection.close()
+        return await planned(place, counter_reader.SQL[name], types, values)
+
+    plan = asyncio.run(work())
+    (read,) = [node for node in plan if node.get("Index Name") == "campaign_activity_hour_pkey"]
+    assert "campaign_activity = campaign_activity.key" in str(read["Index Cond"])
+    assert ("hour >=" in str(read["Index Cond"])) is (name == "hours_of_account")
 
 
 # So large that to sort it would cost.

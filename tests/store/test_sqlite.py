@@ -16,7 +16,16 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Store
-from rapport.store.sqlite import campaign_reader, contact_reader, contact_reports, finder, reader, recount, write
+from rapport.store.sqlite import (
+    campaign_reader,
+    contact_reader,
+    contact_reports,
+    counter_reader,
+    finder,
+    reader,
+    recount,
+    write,
+)
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 from rapport.store.tracking import Shown
@@ -160,6 +169,18 @@ def test_what_a_page_of_a_campaign_activity_needs_besides_is_looked_up(folder: P
     steps = plan(connection, sql.replace("carray(x'')", "(SELECT 1 AS value)"))
     assert not [step for step in steps if "B-TREE FOR ORDER" in step or "tracking_activity_by_campaign" in step], steps
     assert not [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT|\()", step)], steps
+
+
+@pytest.mark.parametrize("name", ["hours_of_campaign_activity", "hours_of_account", "newest_sent"])
+def test_what_happened_when_is_read_by_ranges_of_the_counts(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), counter_reader.SQL[name])
+    key = {
+        "hours_of_campaign_activity": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=?)",
+        "hours_of_account": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=? AND hour>? AND hour<?)",
+        "newest_sent": "campaign_activity_stats USING PRIMARY KEY (campaign_activity=? AND type=? AND detail=?)",
+    }[name]
+    assert f"SEARCH {key}" in steps, steps
+    assert not [step for step in steps if step.startswith("SCAN")], steps
 
 
 def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from rapport.activity import CampaignActivity
 from rapport.instant import Instant
 from rapport.store.rollups import ALL
 
@@ -37,4 +38,19 @@ class SentCampaignQuery(NamedTuple):
     limit: int
 
 
-__all__ = ["ALL", "Counter", "SentCampaign", "SentCampaignQuery"]
+class NewestSent(NamedTuple):
+    """A campaign activity, and when it was last sent to anybody."""
+
+    campaign_activity: CampaignActivity
+    last_sent: Instant
+
+
+class HourCount(NamedTuple):
+    """How many activities of a type there are in the hour that begins then."""
+
+    hour: Instant
+    type: int
+    activities: int
+
+
+__all__ = ["ALL", "Counter", "HourCount", "NewestSent", "SentCampaign", "SentCampaignQuery"]

@@ -15,7 +15,7 @@ from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
-from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
@@ -285,6 +285,21 @@ class Store(Protocol):
 
     async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
         """The asked for campaigns of the account, that which was sent last first."""
+        ...
+
+    async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+        """Up to `limit` campaign activities of the account, that which was sent last first."""
+        ...
+
+    async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+        """How much was done with the campaign activity in each hour, the earliest first; hours of nothing are left out.
+
+        Nothing of a campaign activity that the account doesn't have.
+        """
+        ...
+
+    async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+        """The same of all campaign activities of the account together, in the hours from `start` on, before `end`."""
         ...
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:

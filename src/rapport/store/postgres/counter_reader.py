@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.activity import CampaignActivity
+from rapport.instant import Instant
+from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Pool
 from rapport.store.statements import read_statements
@@ -31,6 +33,22 @@ class CounterReader:
         behind_time, behind_id = query.behind
         asked = account_id, min(behind_time, LATEST_TIME), behind_id, query.limit, query.not_before
         return [SentCampaign(*row) for row in await self._all("sent_campaigns", *asked)]
+
+    async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+        """What was sent last, that first."""
+        found = await self._all("newest_sent", account_id, limit)
+        return [
+            NewestSent(CampaignActivity(campaign_activity_id, name), time) for campaign_activity_id, name, time in found
+        ]
+
+    async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+        """The hours of a campaign activity, the earliest first."""
+        found = await self._all("hours_of_campaign_activity", account_id, campaign_activity_id)
+        return [HourCount(*row) for row in found]
+
+    async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+        """The hours of all campaign activities of an account, the earliest first."""
+        return [HourCount(*row) for row in await self._all("hours_of_account", account_id, start, end)]
 
     async def _all(self, statement: str, *values: object) -> Sequence[Any]:
         # Every node has some of the buckets, so that one which hangs would keep this waiting.

@@ -13,7 +13,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.copying import copy
-from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
 from rapport.store.known import (
     CampaignQuery,
@@ -236,6 +236,18 @@ class PostgresStore:
     async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
         """Read a page of campaigns."""
         return await self._counters.sent_campaigns(account_id, query)
+
+    async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+        """Read what was sent last."""
+        return await self._counters.newest_sent(account_id, limit)
+
+    async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+        """Read the hours of a campaign activity."""
+        return await self._counters.hours_of_campaign_activity(account_id, campaign_activity_id)
+
+    async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+        """Read the hours of an account."""
+        return await self._counters.hours_of_account(account_id, start, end)
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""

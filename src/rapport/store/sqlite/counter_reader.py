@@ -6,7 +6,9 @@ from typing import Final
 
 import apsw
 
-from rapport.store.counters import Counter, SentCampaign, SentCampaignQuery
+from rapport.activity import CampaignActivity
+from rapport.instant import Instant
+from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.sqlite.connection import Values, every, told_as_unavailable
 from rapport.store.statements import read_statements
 
@@ -37,3 +39,25 @@ class CounterReader:
         }
         with told_as_unavailable():
             return [SentCampaign(*row) for row in every(self._connection, SQL["sent_campaigns"], asked)]
+
+    def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+        """What was sent last, that first."""
+        asked: Values = {"account_id": account_id, "limit": limit}
+        with told_as_unavailable():
+            found = every(self._connection, SQL["newest_sent"], asked)
+        return [
+            NewestSent(CampaignActivity(campaign_activity_id, name), Instant(time))
+            for campaign_activity_id, name, time in found
+        ]
+
+    def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+        """The hours of a campaign activity, the earliest first."""
+        asked: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
+        with told_as_unavailable():
+            return [HourCount(*row) for row in every(self._connection, SQL["hours_of_campaign_activity"], asked)]
+
+    def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+        """The hours of all campaign activities of an account, the earliest first."""
+        asked: Values = {"account_id": account_id, "start": start, "end": end}
+        with told_as_unavailable():
+            return [HourCount(*row) for row in every(self._connection, SQL["hours_of_account"], asked)]

@@ -1,0 +1,110 @@
+"""What happened when? Counts of activities by the hour, the day or the week, for the account or a campaign activity.
+
+Made from the counts of the hours, which change with the activities that they count: as many rows as there are hours,
+however many activities. A day is that of a time zone, so long as its days begin with an hour of UTC.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Final, NamedTuple
+
+from rapport.activity import ActivityType
+from rapport.instant import HOUR, SECOND, Instant, instant_of
+from rapport.store.counters import HourCount
+from rapport.store.protocol import Store
+
+LONGEST_BY_DAY: Final = 184
+"""Days beyond which weeks are told instead: more would be too many to look at."""
+
+_A_DAY: Final = timedelta(days=1)
+
+
+class Slot(NamedTuple):
+    """An hour, a day or a week: when it begins, and how many activities of each type there are in it."""
+
+    begin: Instant
+    activities: Mapping[ActivityType, int]
+
+
+class Slots(NamedTuple):
+    """Slots one after the other, empty ones among them, and how many days each is long: 0 for an hour."""
+
+    slots: list[Slot]
+    days: int
+
+    def total(self, kind: ActivityType) -> int:
+        """How many activities of a type there are in all of them."""
+        return sum(slot.activities.get(kind, 0) for slot in self.slots)
+
+    @property
+    def types(self) -> list[ActivityType]:
+        """The types that there are any activities of."""
+        return sorted({kind for slot in self.slots for kind in slot.activities})
+
+
+async def first_hours(store: Store, account_id: str, campaign_activity_id: str, hours: int) -> Slots:
+    """The first hours of a campaign activity, from its first send on; from its first activity, if it was never sent."""
+    counts = await store.hours_of_campaign_activity(account_id, campaign_activity_id)
+    sends = [each.hour for each in counts if each.type == ActivityType.EM_SENDS]
+    if not counts:
+        return Slots([], 0)
+    begin = sends[0] if sends else counts[0].hour
+    counted = _by(counts, lambda hour: hour)
+    return Slots([Slot(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0)
+
+
+async def over_its_life(store: Store, account_id: str, campaign_activity_id: str, zone: tzinfo) -> Slots:
+    """A campaign activity from its first activity to its last, by the day, or by the week if that are too many."""
+    counts = await store.hours_of_campaign_activity(account_id, campaign_activity_id)
+    if not counts:
+        return Slots([], 1)
+    return _by_days(counts, _day(counts[0].hour, zone), _day(counts[-1].hour, zone), zone)
+
+
+async def of_account(store: Store, account_id: str, first: date, last: date, zone: tzinfo) -> Slots:
+    """All that was done in an account from one day to another, both included, by the day or by the week."""
+    counts = await store.hours_of_account(account_id, _begin(first, zone), _begin(last + _A_DAY, zone))
+    return _by_days(counts, first, last, zone)
+
+
+def has_whole_hours(zone: tzinfo, moment: Instant) -> bool:
+    """Whether the days of a zone begin with an hour of UTC, as the counts need it."""
+    offset = datetime.fromtimestamp(moment // SECOND, zone).utcoffset()
+    return offset is not None and offset % timedelta(hours=1) == timedelta()
+
+
+def _by_days(counts: Iterable[HourCount], first: date, last: date, zone: tzinfo) -> Slots:
+    days = (last - first).days + 1
+    if days <= LONGEST_BY_DAY:
+        step, begin = 1, first
+    else:
+        step, begin = 7, first - timedelta(days=first.weekday())
+    counted = _by(counts, lambda hour: (_day(hour, zone) - begin).days // step)
+    return Slots(
+        [
+            Slot(_begin(max(first, begin + timedelta(days=step * place)), zone), counted.get(place, {}))
+            for place in range((last - begin).days // step + 1)
+        ],
+        step,
+    )
+
+
+def _by(counts: Iterable[HourCount], place_of: Callable[[Instant], int]) -> dict[int, dict[ActivityType, int]]:
+    counted: defaultdict[int, dict[ActivityType, int]] = defaultdict(dict)
+    for hour, kind, activities in counts:
+        of_place = counted[place_of(hour)]
+        of_place[ActivityType(kind)] = of_place.get(ActivityType(kind), 0) + activities
+    return counted
+
+
+def _hours(begin: Instant, hours: int) -> Iterator[Instant]:
+    return (Instant(begin + number * HOUR) for number in range(hours))
+
+
+def _day(moment: Instant, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(moment // SECOND, zone).date()
+
+
+def _begin(day: date, zone: tzinfo) -> Instant:
+    return instant_of(datetime.combine(day, time(), zone))

@@ -1,0 +1,164 @@
+"""What happened when, hour by hour and day by day in any zone, equals a recount by hand."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rapport.activity import TYPE_NAMES, ActivityType
+from rapport.instant import HOUR, Instant, instant_of
+from rapport.reporting.over_time import LONGEST_BY_DAY, Slots, first_hours, has_whole_hours, of_account, over_its_life
+from rapport.settings import Settings
+from rapport.store.batch import batch_of
+from rapport.store.engines import opened
+from rapport.store.protocol import Store
+from tests.histories.recount import Line
+from tests.histories.test_rollups import activity
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HONOLULU = ZoneInfo("Pacific/Honolulu")
+SUMMER_TIME_ENDS = instant_of(datetime(2025, 10, 26, tzinfo=UTC))
+KINDS = ["em_sends", "em_opens", "em_opens", "em_clicks", "p_contact_open"]
+
+
+def history(seed: int, days: int) -> list[Line]:
+    dice = random.Random(seed)
+    return [
+        {
+            "contact_id": f"c{dice.randrange(9)}",
+            "campaign_activity_id": f"m{dice.randrange(3)}",
+            "tracking_activity_type": dice.choice(KINDS),
+            "created_time": SUMMER_TIME_ENDS + dice.randrange(days * 24 * HOUR),
+        }
+        for _ in range(400)
+    ]
+
+
+def told(slots: Slots) -> Counter[tuple[int, str]]:
+    return Counter(
+        {(slot.begin, TYPE_NAMES[kind]): count for slot in slots.slots for kind, count in slot.activities.items()}
+    )
+
+
+def day_of(line: Line, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(line["created_time"] / 1000, zone).date()
+
+
+def midnight(day: date, zone: ZoneInfo) -> int:
+    return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+
+
+def recounted(lines: list[Line], zone: ZoneInfo) -> Counter[tuple[int, str]]:
+    return Counter((midnight(day_of(line, zone), zone), line["tracking_activity_type"]) for line in lines)
+
+
+async def filled(store: Store, lines: list[Line]) -> str:
+    account = f"over-time-{uuid4().hex}"
+    other = f"{account}-other"
+    await store.record([batch_of(account, map(activity, lines)), batch_of(other, map(activity, lines[:100]))])
+    return account
+
+
+@pytest.mark.parametrize("zone", [BERLIN, HONOLULU], ids=str)
+def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, zone: ZoneInfo) -> None:
+    lines = history(1, 5)
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            account = await filled(store, lines)
+            for name in ("m0", "m1", "m2"):
+                of_it = [line for line in lines if line["campaign_activity_id"] == name]
+                assert told(await over_its_life(store, account, name, zone)) == recounted(of_it, zone)
+            first, last = date(2025, 10, 26), date(2025, 10, 28)
+            within = [line for line in lines if first <= day_of(line, zone) <= last]
+            shown = await of_account(store, account, first, last, zone)
+            assert told(shown) == recounted(within, zone)
+            assert [slot.begin for slot in shown.slots] == [midnight(first + timedelta(n), zone) for n in range(3)]
+            assert shown.total(ActivityType.EM_OPENS) == sum(
+                line["tracking_activity_type"] == "em_opens" for line in within
+            )
+
+    asyncio.run(work())
+
+
+def test_many_days_are_told_by_the_week(data: str) -> None:
+    lines = history(2, LONGEST_BY_DAY + 40)
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            account = await filled(store, lines)
+            first = date(2025, 10, 29)
+            last = first + timedelta(days=LONGEST_BY_DAY)
+            shown = await of_account(store, account, first, last, BERLIN)
+            assert shown.days == 7
+            begins = [datetime.fromtimestamp(slot.begin / 1000, BERLIN) for slot in shown.slots]
+            assert begins[0].date() == first
+            assert {begin.weekday() for begin in begins[1:]} == {0}
+            weeks = Counter(
+                (midnight(max(first, day - timedelta(day.weekday())), BERLIN), line["tracking_activity_type"])
+                for line in lines
+                if first <= (day := day_of(line, BERLIN)) <= last
+            )
+            assert told(shown) == weeks
+
+    asyncio.run(work())
+
+
+def test_the_first_hours_begin_with_the_first_send(data: str) -> None:
+    lines = [
+        {
+            **line,
+            "created_time": line["created_time"] + (0 if line["tracking_activity_type"] != "em_sends" else 5 * HOUR),
+        }
+        for line in history(3, 6)
+    ]
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            account = await filled(store, lines)
+            of_it = [line for line in lines if line["campaign_activity_id"] == "m1"]
+            begin = min(line["created_time"] for line in of_it if line["tracking_activity_type"] == "em_sends")
+            begin -= begin % HOUR
+            shown = await first_hours(store, account, "m1", 72)
+            assert [slot.begin for slot in shown.slots] == [begin + hour * HOUR for hour in range(72)]
+            assert told(shown) == Counter(
+                (line["created_time"] // HOUR * HOUR, line["tracking_activity_type"])
+                for line in of_it
+                if begin <= line["created_time"] < begin + 72 * HOUR
+            )
+            for strange in (await first_hours(store, account, "m9", 72), await first_hours(store, "nobody", "m1", 72)):
+                assert strange.slots == []
+
+    asyncio.run(work())
+
+
+def test_what_was_sent_last_comes_first(data: str) -> None:
+    lines = history(4, 5)
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            account = await filled(store, lines)
+            sent = {
+                name: max(
+                    line["created_time"]
+                    for line in lines
+                    if line["campaign_activity_id"] == name and line["tracking_activity_type"] == "em_sends"
+                )
+                for name in ("m0", "m1", "m2")
+            }
+            newest = [
+                (each.campaign_activity.campaign_activity_id, each.last_sent)
+                for each in await store.newest_sent(account, 2)
+            ]
+            assert newest == sorted(sent.items(), key=lambda each: -each[1])[:2]
+
+    asyncio.run(work())
+
+
+def test_a_zone_that_is_half_an_hour_off_has_no_days_of_whole_hours() -> None:
+    assert has_whole_hours(BERLIN, Instant(SUMMER_TIME_ENDS))
+    assert not has_whole_hours(ZoneInfo("Asia/Kolkata"), Instant(SUMMER_TIME_ENDS))
