@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "recording": {"store", "worker", *INSTRUMENTS},
     "reporting": {"store"},
     "auth": {"store"},
-    "web": {"reporting", "auth", "store"},
+    "web": {"recording", "reporting", "auth", "store"},
     "api": {"recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
     "cli": {"recording", "auth", "store", "sample", "worker"},
     "app": {"api", "recording", "auth", "web", "store", "worker", *INSTRUMENTS},

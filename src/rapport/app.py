@@ -28,6 +28,7 @@ from rapport.store.engines import store_for
 from rapport.web.campaign import CampaignPage
 from rapport.web.contact import ContactPage
 from rapport.web.door import Door
+from rapport.web.export import Exporting
 from rapport.web.find import Finding
 from rapport.web.pages import Pages
 from rapport.web.sign_in import SigningIn
@@ -71,6 +72,7 @@ def build(settings: Settings) -> Service:
         *SigningIn(store, door, keys).routes(),
         *Finding(store, door).routes(),
         *ContactPage(store, door).routes(),
+        *Exporting(store, door).routes(),
         *CampaignPage(store, door).routes(),
     ]
 

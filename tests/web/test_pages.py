@@ -19,12 +19,14 @@ from rapport.web.door import COOKIE, now
 from tests.world import Caller, Server, line
 
 NASTY = '<script>alert("1")</script>'
-PAGES = ("/", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
+SHOWN = ("/", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
+PAGES = (*SHOWN, "/contacts/c1/export")
 OPEN = {"/sign-in", "/sign-in/{code}", "/static/{path}"}
 OF_SESSIONS = {
     "/",
     "/contacts/{contact_id}",
     "/contacts/{contact_id}/erase",
+    "/contacts/{contact_id}/export",
     "/activities/{campaign_activity_id}",
     "/activities/{campaign_activity_id}/{report}",
     "/sign-out",
@@ -110,7 +112,7 @@ def test_a_campaign_creator_sees_no_reports(server: Server, account: str, caller
 def test_every_page_is_under_a_strict_policy_and_kept_by_nobody(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     with browser(server, account) as client:
-        for path in (*PAGES, "/sign-in", "/contacts/nobody"):
+        for path in (*SHOWN, "/sign-in", "/contacts/nobody"):
             headers = client.get(path).headers
             assert "unsafe" not in headers["content-security-policy"]
             assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
@@ -146,7 +148,7 @@ def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account:
         line("c1", "em_optouts", opt_out_reason=NASTY, **who),
     )
     with browser(server, account) as client:
-        for path in (*PAGES, "/?q=%3Cscript", "/activities/ca-1/clicks", "/activities/ca-1/optouts"):
+        for path in (*SHOWN, "/?q=%3Cscript", "/activities/ca-1/clicks", "/activities/ca-1/optouts"):
             text = client.get(path).text
             assert NASTY not in text
             assert NASTY in unescape(text)
@@ -162,14 +164,76 @@ def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: s
         while href:
             text = client.get(href).text
             seen += re.findall(r'<time datetime="([^"]+)"', text)
-            older = re.search(r'class="older"><a href="([^"]+)"', text)
+            older = re.search(r'class="older".*><a href="([^"]+)"', text)
             href = unescape(older[1]) if older else None
         assert seen == wanted
-        assert client.get("/contacts/c1?type=em_clicks&part=1").text.count("<li") == 50
+        assert client.get("/contacts/c1?type=em_clicks&part=1").text.count("<li") == 100
         within = client.get("/contacts/c1?after=2026-01-02&before=2026-01-02").text
         assert within.count("<time") == 24
         for bad in ("type=em_reads", "after=soon", "behind=x"):
             assert client.get(f"/contacts/c1?{bad}").status_code == 400
+
+
+def test_days_are_those_of_the_zone_that_the_browser_tells(server: Server, account: str, caller: Caller) -> None:
+    times = ["2026-03-28T22:30:00.000Z", "2026-03-28T23:30:00.000Z", "2026-03-29T21:59:00.000Z", "2026-03-29T22:00:00Z"]
+    caller.record(*(line("c1", "em_opens", time) for time in times))
+
+    def seen(zone: str, query: str = "") -> list[tuple[str, list[str]]]:
+        text = client.get(f"/contacts/c1{query}", headers={"cookie": f"{cookie}; rapport_zone={zone}"}).text
+        days = re.split(r'<h2 class="day">', text)[1:]
+        return [(day.partition("<")[0], re.findall(r'UTC">(\d\d:\d\d)</time>', day)) for day in days]
+
+    with browser(server, account) as client:
+        cookie = f"{COOKIE}={client.cookies[COOKIE]}"
+        utc = [
+            ("Sunday, 29 March 2026", ["22:00", "21:59"]),
+            ("Saturday, 28 March 2026", ["23:30", "22:30"]),
+        ]
+        for unknown in ("", "Mars/Base", "../../etc/passwd", "Europe", "%00", "x" * 100):
+            assert seen(unknown) == utc
+        # The clocks there went forward in that night.
+        assert seen("Europe/Berlin") == [
+            ("Monday, 30 March 2026", ["00:00"]),
+            ("Sunday, 29 March 2026", ["23:59", "00:30"]),
+            ("Saturday, 28 March 2026", ["23:30"]),
+        ]
+        of_a_day = "?after=2026-03-29&before=2026-03-29"
+        assert seen("Europe/Berlin", of_a_day) == [("Sunday, 29 March 2026", ["23:59", "00:30"])]
+        text = client.get(f"/contacts/c1{of_a_day}", headers={"cookie": f"{cookie}; rapport_zone=Asia/Kathmandu"}).text
+        assert "created_after=2026-03-28T18:15:00.000Z&created_before=2026-03-29T18:14:59.999Z" in unescape(text)
+        assert "2 activities" in text
+
+
+def test_the_year_of_a_contact_counts_each_day_once(server: Server, account: str, caller: Caller) -> None:
+    recent = [now() - day * 86_400_000 for day in (0, 0, 1, 30, 30, 30, 200, 500)]
+    caller.record(*(line("c1", "em_opens", time, event_id=str(number)) for number, time in enumerate(recent)))
+    with browser(server, account) as client:
+        text = client.get("/contacts/c1").text
+        assert "7 activities on 4 days of the last year" in text
+        squares = re.findall(r"<rect.*?<title>(\S+): (\d+)</title>", text)
+        assert 52 * 7 < len(squares) <= 53 * 7
+        assert sorted(int(count) for _, count in squares if count != "0") == [1, 1, 2, 3]
+
+
+def test_what_is_exported_can_be_recorded_again(server: Server, account: str, caller: Caller) -> None:
+    who = {"email_address": "ada@example.com", "first_name": "Ada"}
+    caller.record(
+        *(line("c1", "em_opens", 1_767_225_600_000 + number, **who) for number in range(250)),
+        line("c1", "em_clicks", link_url="https://example.com/é"),
+    )
+    with browser(server, account) as client, server.caller(f"{account}-copy") as copy:
+        answer = client.get("/contacts/c1/export")
+        assert answer.headers["content-disposition"] == 'attachment; filename="c1.ndjson"'
+        lines = answer.content.splitlines()
+        assert len(lines) == 251
+        copied = copy.post(
+            "/track/v1/activities", content=answer.content, headers={"content-type": "application/x-ndjson"}
+        )
+        assert copied.json()["accepted"] == 251
+        assert client.get("/contacts/nobody/export").status_code == 404
+    with browser(server, account, Role.CAMPAIGN_CREATOR) as creator, browser(server, f"{account}-other") as other:
+        assert creator.get("/contacts/c1/export").status_code == 403
+        assert other.get("/contacts/c1/export").status_code == 404
 
 
 def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, caller: Caller) -> None:

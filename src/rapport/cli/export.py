@@ -2,17 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 
 import click
 
 from rapport.cli.command import AccountId, account_option, data_option, settings_for
-from rapport.recording.catalogue_lines import json_of_contact
-from rapport.recording.lines import json_of
+from rapport.recording.exporting import activity_lines, statement_lines
 from rapport.settings import Settings
-from rapport.store.catalogue import statements_of_contact
 from rapport.store.engines import opened
-from rapport.store.protocol import Store
 
 
 @click.command(short_help="Print what is held about a contact, as NDJSON.")
@@ -47,20 +43,9 @@ def export(contact_id: str, what: str, data: str | None, account: str) -> None:
 async def _export(settings: Settings, account: str, contact_id: str, what: str) -> int:
     exported = 0
     async with opened(settings, create=False) as store:
-        lines = _activities if what == "activities" else _statements
+        lines = activity_lines if what == "activities" else statement_lines
         async for line in lines(store, account, contact_id):
-            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.write(line)
             exported += 1
     sys.stdout.buffer.flush()
     return exported
-
-
-async def _activities(store: Store, account: str, contact_id: str) -> AsyncIterator[bytes]:
-    async for activity in store.history(account, contact_id):
-        yield json_of(activity)
-
-
-async def _statements(store: Store, account: str, contact_id: str) -> AsyncIterator[bytes]:
-    stored = await store.stated_contact(account, contact_id)
-    for statement in () if stored is None else statements_of_contact(stored):
-        yield json_of_contact(statement)

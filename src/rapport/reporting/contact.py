@@ -1,14 +1,17 @@
 """What did this contact do? The reports on one contact."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, tzinfo
 
 import msgspec
 from msgspec.structs import replace
 
-from rapport.activity import Activity
+from rapport.activity import Activity, ActivityType
 from rapport.errors import UnknownContact
 from rapport.reporting.page import Page, PageRequest
-from rapport.store.protocol import ActivityDay, ActivityQuery, Position, Store
+from rapport.reporting.period import Period
+from rapport.store.protocol import ActivityQuery, Position, Store
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,15 +51,31 @@ async def timeline(store: Store, account_id: str, contact_id: str, request: Page
     return Timeline(activities=[each.activity for each in found[: request.limit]], next=following)
 
 
-async def activity_days(store: Store, account_id: str, contact_id: str) -> list[ActivityDay]:
-    """How much of each type the contact did on each day, the earliest first.
+async def activity_counts(store: Store, account_id: str, contact_id: str, period: Period) -> Mapping[ActivityType, int]:
+    """How much of each type the contact did within a period.
 
     Raises UnknownContact for a contact that the account doesn't have.
     """
-    found = await store.activity_days(account_id, contact_id)
+    found = await store.activity_counts(account_id, contact_id, period.start, period.end)
     if found is None:
         raise UnknownContact(contact_id)
     return found
+
+
+async def activity_days(
+    store: Store, account_id: str, contact_id: str, period: Period, zone: tzinfo
+) -> Mapping[date, int]:
+    """How much the contact did within a period, on each day of a zone.
+
+    Raises UnknownContact for a contact that the account doesn't have.
+    """
+    found = await store.activity_quarters(account_id, contact_id, period.start, period.end)
+    if found is None:
+        raise UnknownContact(contact_id)
+    days = Counter[date]()
+    for quarter, activities in found:
+        days[datetime.fromtimestamp(quarter * 900, zone).date()] += activities
+    return days
 
 
 def _one_more_than(request: PageRequest) -> ActivityQuery:

@@ -100,11 +100,13 @@ class Reached(NamedTuple):
     clicked: int
 
 
-class ActivityDay(NamedTuple):
-    """How many activities of a type a contact has on a day, which is counted from 1970 in UTC."""
+class QuarterHour(NamedTuple):
+    """How many activities a contact has in a quarter of an hour, which is counted from 1970.
 
-    day: int
-    type: int
+    The days of every zone are made of these.
+    """
+
+    quarter: int
     activities: int
 
 
@@ -195,8 +197,15 @@ class Store(Protocol):
     ) -> list[WholeActivity] | None:
         """The same rows, each with all that was recorded of it; None when there is no such contact."""
 
-    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
-        """How much the contact did on each day, the earliest first; None when there is no such contact."""
+    async def activity_counts(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> dict[ActivityType, int] | None:
+        """How many activities of each type the contact has between the two; None when there is no such contact."""
+
+    async def activity_quarters(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> list[QuarterHour] | None:
+        """How many it has in each quarter of an hour, the earliest first; None when there is no such contact."""
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery

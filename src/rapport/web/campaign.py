@@ -21,7 +21,8 @@ from rapport.store.tracking import NEWEST, Place
 from rapport.web.door import Door
 from rapport.web.rendering import page
 from rapport.web.routing import shown
-from rapport.web.words import BOUNCE_WORDS, REPORT_WORDS
+from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, REPORT_WORDS
+from rapport.web.zone import zone_of
 
 ACTIVITY: Final = "/activities/{campaign_activity_id}"
 LIST: Final = "/activities/{campaign_activity_id}/{report}"
@@ -99,8 +100,9 @@ class CampaignPage:
             session=session,
             form_token=self._door.form_token(session),
             word=REPORT_WORDS[name],
+            zone=zone_of(request),
             rows=found.rows,
-            devices=_DEVICES,
+            devices=DEVICE_WORDS,
             bounce_codes=[code.name for code in BounceCode],
             bounce_words=BOUNCE_WORDS,
             older=older,

@@ -1,36 +1,53 @@
 """A contact: who it is, a year at a glance, and all that it did, newest first."""
 
-from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from rapport.activity import EARLIEST, TYPE_NAMES, TYPES, Activity, ActivityType, is_id
+from rapport.activity import EARLIEST, TYPE_NAMES, TYPES, Activity, ActivityType
 from rapport.auth.scope import PRIVILEGES, Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.errors import InvalidField, UnknownContact
-from rapport.instant import DAY, Instant, parse_bound
-from rapport.reporting.contact import activity_days, timeline
+from rapport.instant import DAY, LAST, Instant, instant_of, iso
+from rapport.reporting.contact import activity_counts, activity_days, timeline
 from rapport.reporting.contact_summary import open_and_click_rates
 from rapport.reporting.contacts import contact
 from rapport.reporting.page import PageRequest, up_to
 from rapport.reporting.period import Period
 from rapport.store.protocol import BEFORE_THE_NEWEST, Position, Store
-from rapport.web.door import Door, now, read_form
-from rapport.web.heat import squares
+from rapport.web.door import Door, contact_asked, now, read_form
+from rapport.web.heat import first_day, year
 from rapport.web.rendering import day_of, page
 from rapport.web.routing import shown
-from rapport.web.words import TYPE_WORDS
+from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, TYPE_WORDS
+from rapport.web.zone import day_asked, local, zone_of
 
 CONTACT: Final = "/contacts/{contact_id}"
 ERASE: Final = "/contacts/{contact_id}/erase"
 
-_ROWS: Final = 50
+_ROWS: Final = 100
 _YEARS_OF_RATES: Final = 5 * 365 * DAY
+
+
+class View(NamedTuple):
+    """What of the timeline is chosen, and in which zone its days are."""
+
+    types: tuple[ActivityType, ...]
+    after: Instant | None
+    before: Instant | None
+    zone: ZoneInfo
+
+    @property
+    def period(self) -> Period:
+        """From the first to the last instant that is shown."""
+        return Period(EARLIEST if self.after is None else self.after, LAST if self.before is None else self.before)
 
 
 class ContactPage:
@@ -46,49 +63,64 @@ class ContactPage:
 
     async def contact(self, request: Request) -> Response:
         """The page; with `part` only its next activities."""
-        session, contact_id = self._asked(request, Privilege.CONTACT_REPORTS)
+        session, contact_id = contact_asked(self._door, request, Privilege.CONTACT_REPORTS)
         account_id = session.principal.account_id
-        chosen = _chosen(request)
-        found = await timeline(self._store, account_id, contact_id, _page_request(request, chosen))
-        older = None if found.next is None else _older(request, found.next.behind)
+        view = _view(request)
+        behind = _behind(request)
+        is_part = "part" in request.query_params
+        found = await timeline(self._store, account_id, contact_id, _page_request(view, behind))
         values: dict[str, Any] = {
             "contact_id": contact_id,
-            "days": [(day, list(some)) for day, some in groupby(found.activities, _day)],
-            "older": older,
+            "zone": view.zone,
+            "days": list(_days(found.activities, view.zone, behind if is_part else None)),
+            "older": None if found.next is None else _older(request, found.next.behind),
             "words": TYPE_WORDS,
+            "names": TYPE_NAMES,
+            "devices": DEVICE_WORDS,
+            "bounces": BOUNCE_WORDS,
         }
-        if "part" in request.query_params:
+        if is_part:
             return page("timeline.html", **values)
         until = now()
-        days = await activity_days(self._store, account_id, contact_id)
-        counts = Counter[int]()
-        for each in days:
-            counts[each.type] += each.activities
-        period = Period(Instant(until - _YEARS_OF_RATES), until)
         return page(
             "contact.html",
             session=session,
             form_token=self._door.form_token(session),
             contact=await contact(self._store, account_id, contact_id),
-            rates=await open_and_click_rates(self._store, account_id, contact_id, period),
-            squares=squares(days, until),
-            chips=[
-                (name, TYPE_WORDS[number], counts[number], ActivityType(number) in chosen)
-                for number, name in enumerate(TYPE_NAMES)
-                if counts[number]
-            ],
-            total=sum(counts.values()),
-            is_chosen="type" in request.query_params,
-            after=request.query_params.get("after", ""),
-            before=request.query_params.get("before", ""),
-            curl=_curl(request, contact_id, chosen),
+            rates=await open_and_click_rates(
+                self._store, account_id, contact_id, Period(Instant(until - _YEARS_OF_RATES), until)
+            ),
+            curl=_curl(request, contact_id, view),
             may_erase=session.principal.role is Role.OWNER and _may_erase(session),
+            **await self._numbers(request, account_id, contact_id, view, until),
             **values,
         )
 
+    async def _numbers(
+        self, request: Request, account_id: str, contact_id: str, view: View, until: Instant
+    ) -> dict[str, Any]:
+        today = local(until, view.zone).date()
+        monday = first_day(today)
+        since = instant_of(datetime(monday.year, monday.month, monday.day, tzinfo=view.zone))
+        days = await activity_days(self._store, account_id, contact_id, Period(since, until), view.zone)
+        counts = await activity_counts(self._store, account_id, contact_id, view.period)
+        is_chosen = "type" in request.query_params
+        return {
+            "year": year(days, today),
+            "chips": [
+                (TYPE_NAMES[kind], TYPE_WORDS[kind], counts.get(kind, 0), is_chosen and kind in view.types)
+                for kind in ActivityType
+                if kind in counts or (is_chosen and kind in view.types)
+            ],
+            "shown": sum(counts.get(kind, 0) for kind in view.types),
+            "is_chosen": is_chosen,
+            "after": request.query_params.get("after", ""),
+            "before": request.query_params.get("before", ""),
+        }
+
     async def erase(self, request: Request) -> Response:
         """Forget the contact, once its id was typed."""
-        session, contact_id = self._asked(request, Privilege.CONTACTS_WRITE)
+        session, contact_id = contact_asked(self._door, request, Privilege.CONTACTS_WRITE)
         form = await read_form(request)
         self._door.check_form(request, session, form.get("form_token", ""))
         if form.get("typed", "").strip() != contact_id:
@@ -99,48 +131,38 @@ class ContactPage:
             raise UnknownContact(contact_id)
         return RedirectResponse("/", status_code=303)
 
-    def _asked(self, request: Request, privilege: Privilege) -> tuple[Session, str]:
-        session = self._door.session(request, Scope.CONTACT_DATA, privilege)
-        contact_id: str = request.path_params["contact_id"]
-        if not is_id(contact_id):
-            raise UnknownContact(contact_id[:64])
-        return session, contact_id
-
 
 def _may_erase(session: Session) -> bool:
     may_write = Privilege.CONTACTS_WRITE in PRIVILEGES[session.principal.role]
     return may_write and Scope.ACTIVITY_WRITE in session.principal.scopes
 
 
-def _chosen(request: Request) -> tuple[ActivityType, ...]:
+def _view(request: Request) -> View:
     names = request.query_params.getlist("type")
     for name in names:
         if name not in TYPES:
             raise InvalidField("type", name, "must be one of " + ", ".join(TYPES))
-    return tuple(sorted({TYPES[name] for name in names})) or tuple(ActivityType)
-
-
-def _page_request(request: Request, chosen: tuple[ActivityType, ...]) -> PageRequest:
-    after, before = _bound(request, "after"), _bound(request, "before")
-    behind = BEFORE_THE_NEWEST if before is None else up_to(Instant(before + DAY - 1))
-    if "behind" in request.query_params:
-        behind = _position(request.query_params["behind"])
-    return PageRequest(
-        types=chosen, limit=_ROWS, with_names=True, not_before=EARLIEST if after is None else after, behind=behind
+    zone = zone_of(request)
+    after = day_asked("after", request.query_params.get("after", ""), zone)
+    before = day_asked("before", request.query_params.get("before", ""), zone)
+    return View(
+        types=tuple(sorted({TYPES[name] for name in names})) or tuple(ActivityType),
+        after=None if after is None else after[0],
+        before=None if before is None else before[1],
+        zone=zone,
     )
 
 
-def _bound(request: Request, name: str) -> Instant | None:
-    text = request.query_params.get(name, "")
-    if not text:
+def _page_request(view: View, behind: Position | None) -> PageRequest:
+    if behind is None:
+        behind = BEFORE_THE_NEWEST if view.before is None else up_to(view.before)
+    return PageRequest(types=view.types, limit=_ROWS, with_names=True, not_before=view.period.start, behind=behind)
+
+
+def _behind(request: Request) -> Position | None:
+    text = request.query_params.get("behind")
+    if text is None:
         return None
-    try:
-        return parse_bound(text)
-    except ValueError:
-        raise InvalidField(name, text, "must be a date: 2026-04-02") from None
-
-
-def _position(text: str) -> Position:
     try:
         created_time, identity = map(int, text.split("."))
         return Position(created_time, identity)
@@ -153,16 +175,22 @@ def _older(request: Request, behind: Position) -> str:
     return "?" + urlencode([*kept, ("behind", f"{behind.created_time}.{behind.identity}")])
 
 
-def _day(activity: Activity) -> str:
-    return day_of(activity.created_time)
+def _days(
+    activities: Sequence[Activity], zone: ZoneInfo, behind: Position | None
+) -> Iterator[tuple[str | None, list[Activity]]]:
+    """The activities by their days; what goes on with the day of the place behind which they are has no heading."""
+    begun = None if behind is None else day_of(Instant(behind.created_time), zone)
+    for day, some in groupby(activities, lambda activity: day_of(activity.created_time, zone)):
+        yield None if day == begun else day, list(some)
 
 
-def _curl(request: Request, contact_id: str, chosen: tuple[ActivityType, ...]) -> str:
+def _curl(request: Request, contact_id: str, view: View) -> str:
     base = str(request.base_url).rstrip("/")
-    query = "tracking_activity_type=" + ",".join(TYPE_NAMES[kind] for kind in chosen)
-    for name, parameter in (("after", "created_after"), ("before", "created_before")):
-        if request.query_params.get(name):
-            query += f"&{parameter}={request.query_params[name]}"
+    query = "tracking_activity_type=" + ",".join(TYPE_NAMES[kind] for kind in view.types)
+    if view.after is not None:
+        query += f"&created_after={iso(view.after)}"
+    if view.before is not None:
+        query += f"&created_before={iso(view.before)}"
     return (
         f'curl -s -H "Authorization: Bearer $TOKEN" '
         f"'{base}/v3/reports/contact_reports/{contact_id}/activity_details?{query}'"

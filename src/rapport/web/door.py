@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from rapport.activity import is_id
 from rapport.auth.gate import check_may
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session, form_token, is_form_token, open_session, seal_session
 from rapport.auth.watch import KeyWatch
-from rapport.errors import Forbidden, InvalidToken
+from rapport.errors import Forbidden, InvalidToken, UnknownContact
 from rapport.instant import SECOND, Instant
 
 COOKIE: Final = "rapport_session"
@@ -72,6 +73,15 @@ class Door:
         answer = RedirectResponse(SIGN_IN, status_code=303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
+
+
+def contact_asked(door: Door, request: Request, privilege: Privilege) -> tuple[Session, str]:
+    """Whose page of which contact it is. Raises SignedOut, Forbidden, and UnknownContact for what can't be an id."""
+    session = door.session(request, Scope.CONTACT_DATA, privilege)
+    contact_id: str = request.path_params["contact_id"]
+    if not is_id(contact_id):
+        raise UnknownContact(contact_id[:64])
+    return session, contact_id
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Find: one field for contacts and campaigns. The answer is there as one types, and without any script as well."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,5 +41,8 @@ class Finding:
             "campaign_activities": await find_campaign_activities(self._store, account_id, text),
         }
         if "part" in request.query_params:
-            return page("found.html", **values)
+            found = page("found.html", **values)
+            # So that the address is that of what is seen.
+            found.headers["hx-replace-url"] = f"{FIND}?{urlencode({'q': text})}" if text else FIND
+            return found
         return page("find.html", session=session, form_token=self._door.form_token(session), **values)

@@ -1,15 +1,16 @@
 """From what a report says to HTML: templates that escape whatever comes from outside, under a strict policy."""
 
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
-from rapport.instant import DAY, Instant, iso
+from rapport.instant import Instant, iso
 from rapport.web.static import static
+from rapport.web.zone import local
 
 _HERE: Final = Path(__file__).parent
 
@@ -27,20 +28,26 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def day_of(instant: Instant) -> str:
-    """The day as people write it: 'Thursday, 2 April 2026', in UTC."""
-    moment = datetime.fromtimestamp(instant // 1_000, UTC)
+def day_of(instant: Instant, zone: ZoneInfo) -> str:
+    """The day as people write it: 'Thursday, 2 April 2026'."""
+    moment = local(instant, zone)
     return f"{moment:%A}, {moment.day} {moment:%B %Y}"
 
 
-def minute_of(instant: Instant) -> str:
-    """The time of day in UTC, '07:12'."""
-    return iso(instant)[11:16]
+def minute_of(instant: Instant, zone: ZoneInfo) -> str:
+    """The time of day, '07:12'."""
+    return f"{local(instant, zone):%H:%M}"
 
 
-def date_of(day: int) -> str:
-    """The date of a day that is counted from 1970: '2026-04-02'."""
-    return iso(day * DAY)[:10]
+def moment_of(instant: Instant, zone: ZoneInfo) -> str:
+    """Day and time, '2 Apr 2026, 07:12'."""
+    moment = local(instant, zone)
+    return f"{moment.day} {moment:%b %Y, %H:%M}"
+
+
+def in_utc(instant: Instant) -> str:
+    """The time to the millisecond, for who looks closely: '2026-04-02 07:12:33.120 UTC'."""
+    return iso(instant).replace("T", " ").replace("Z", " UTC")
 
 
 _TEMPLATES: Final = Environment(
@@ -51,7 +58,7 @@ _TEMPLATES: Final = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_TEMPLATES.filters.update(number=number, iso=iso, day=day_of, minute=minute_of, date=date_of)
+_TEMPLATES.filters.update(number=number, iso=iso, day=day_of, minute=minute_of, moment=moment_of, utc=in_utc)
 _TEMPLATES.globals["static"] = static
 
 

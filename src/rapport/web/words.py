@@ -16,6 +16,9 @@ TYPE_WORDS: Final = (
 )
 """By the number of the type."""
 
+DEVICE_WORDS: Final = ("on a computer", "on a phone", "on a tablet", "on another device")
+"""By the number of the device type."""
+
 BOUNCE_WORDS: Final = {
     "B": "address does not exist",
     "D": "undeliverable",

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rapport.activity import ActivityType
 from rapport.instant import Instant
 from rapport.store.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool, TimedOut
-from rapport.store.protocol import ActivityDay, Reached, SentCampaignActivity, SentQuery
+from rapport.store.protocol import QuarterHour, Reached, SentCampaignActivity, SentQuery
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_contact_reports.sql")
@@ -40,10 +41,19 @@ class ContactReports:
         rows = await self._of(contact_key(account_id, contact_id), SQL["reached"], start, end)
         return None if rows is None else Reached(*rows[0])
 
-    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
-        """How much the contact did on each day; None when there is no such contact."""
-        rows = await self._of(contact_key(account_id, contact_id), SQL["activity_days"])
-        return None if rows is None else [ActivityDay(*row) for row in rows]
+    async def activity_counts(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> dict[ActivityType, int] | None:
+        """How many activities of each type there are; None when there is no such contact."""
+        rows = await self._of(contact_key(account_id, contact_id), SQL["activity_counts"], start, end)
+        return None if rows is None else {ActivityType(kind): count for kind, count in rows}
+
+    async def activity_quarters(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> list[QuarterHour] | None:
+        """How many activities there are in each quarter of an hour; None when there is no such contact."""
+        rows = await self._of(contact_key(account_id, contact_id), SQL["activity_quarters"], start, end)
+        return None if rows is None else [QuarterHour(*row) for row in rows]
 
     async def _of(self, contact: bytes, statement: str, *values: object) -> Sequence[Any] | None:
         tried = await self._nodes.admit([contact])

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from rapport.activity import Activity, CampaignActivity
+from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
@@ -39,10 +39,10 @@ from rapport.store.postgres.reader import Reader
 from rapport.store.postgres.recount import differences
 from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
-    ActivityDay,
     ActivityQuery,
     ActivityRows,
     Difference,
+    QuarterHour,
     Reached,
     Recorded,
     RequestCount,
@@ -151,9 +151,17 @@ class PostgresStore:
         """Read a page's rows with all that was recorded of them."""
         return await self._reader.whole_activities(account_id, contact_id, query)
 
-    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
-        """Count a contact's activities by their days."""
-        return await self._reports.activity_days(account_id, contact_id)
+    async def activity_counts(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> dict[ActivityType, int] | None:
+        """Count a contact's activities by their types."""
+        return await self._reports.activity_counts(account_id, contact_id, start, end)
+
+    async def activity_quarters(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> list[QuarterHour] | None:
+        """Count a contact's activities by quarters of an hour."""
+        return await self._reports.activity_quarters(account_id, contact_id, start, end)
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery

@@ -1,12 +1,13 @@
 """Reads of a contact's whole history, which take as long as that is: on a connection and in a thread of their own."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
+from rapport.activity import ActivityType
 from rapport.instant import Instant
-from rapport.store.protocol import ActivityDay, Reached, SentCampaignActivity, SentQuery
+from rapport.store.protocol import QuarterHour, Reached, SentCampaignActivity, SentQuery
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.sqlite.reader import SQL as READ
 from rapport.store.statements import read_statements
@@ -42,20 +43,31 @@ class ContactReports:
 
     def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
         """What became of what was last sent to the contact between the two; None when there is no such contact."""
-        with told_as_unavailable():
-            contact = self._contact_key(account_id, contact_id)
-            if contact is None:
-                return None
-            (row,) = every(self._connection, SQL["reached"], {"contact": contact, "start": start, "end": end})
-            return Reached(*row)
+        rows = self._between(SQL["reached"], account_id, contact_id, start, end)
+        return None if rows is None else Reached(*rows[0])
 
-    def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
-        """How much the contact did on each day; None when there is no such contact."""
+    def activity_counts(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> dict[ActivityType, int] | None:
+        """How many activities of each type there are; None when there is no such contact."""
+        rows = self._between(SQL["activity_counts"], account_id, contact_id, start, end)
+        return None if rows is None else {ActivityType(kind): count for kind, count in rows}
+
+    def activity_quarters(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> list[QuarterHour] | None:
+        """How many activities there are in each quarter of an hour; None when there is no such contact."""
+        rows = self._between(SQL["activity_quarters"], account_id, contact_id, start, end)
+        return None if rows is None else [QuarterHour(*row) for row in rows]
+
+    def _between(
+        self, statement: str, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> list[Any] | None:
         with told_as_unavailable():
             contact = self._contact_key(account_id, contact_id)
             if contact is None:
                 return None
-            return [ActivityDay(*row) for row in every(self._connection, SQL["activity_days"], {"contact": contact})]
+            return every(self._connection, statement, {"contact": contact, "start": start, "end": end})
 
     def _contact_key(self, account_id: str, contact_id: str) -> int | None:
         row = one(self._connection, READ["contact_key"], {"account_id": account_id, "contact_id": contact_id})

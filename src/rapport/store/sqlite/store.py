@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from rapport.activity import Activity, CampaignActivity
+from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
@@ -28,10 +28,10 @@ from rapport.store.known import (
 )
 from rapport.store.links import LinkClicks
 from rapport.store.protocol import (
-    ActivityDay,
     ActivityQuery,
     ActivityRows,
     Difference,
+    QuarterHour,
     Reached,
     Recorded,
     RequestCount,
@@ -173,9 +173,21 @@ class SQLiteStore:
         """Read a page's rows with all that was recorded of them."""
         return self._open.reader.whole_activities(account_id, contact_id, query)
 
-    async def activity_days(self, account_id: str, contact_id: str) -> list[ActivityDay] | None:
-        """Count a contact's activities by their days, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.reports.activity_days(account_id, contact_id))
+    async def activity_counts(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> dict[ActivityType, int] | None:
+        """Count a contact's activities by their types, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._open.reports.activity_counts(account_id, contact_id, start, end)
+        )
+
+    async def activity_quarters(
+        self, account_id: str, contact_id: str, start: Instant, end: Instant
+    ) -> list[QuarterHour] | None:
+        """Count a contact's activities by quarters of an hour, beside the event loop."""
+        return await self._in_report_thread(
+            lambda: self._open.reports.activity_quarters(account_id, contact_id, start, end)
+        )
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery

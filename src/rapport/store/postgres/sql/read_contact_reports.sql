@@ -33,8 +33,14 @@ FROM sent
 -- contact: whether there is such a contact. Served by the primary key.
 SELECT 1 FROM contact WHERE key = $1
 
--- activity_days: how many activities of each type a contact has on each day since 1970. By ranges of the primary key.
-SELECT (created_time AT TIME ZONE 'UTC')::date - DATE '1970-01-01' AS day, type, count(*)
+-- activity_counts: how many activities of each type a contact has within some time. By ranges of the primary key.
+SELECT type, count(*)
 FROM tracking_activity
-WHERE contact = $1 AND type BETWEEN 0 AND 9
-GROUP BY day, type ORDER BY day, type
+WHERE contact = $1 AND type BETWEEN 0 AND 9 AND created_time BETWEEN $2 AND $3
+GROUP BY type ORDER BY type
+
+-- activity_quarters: how many it has in each quarter of an hour since 1970. By ranges of the primary key.
+SELECT floor(extract(epoch FROM created_time) / 900)::bigint AS quarter, count(*)
+FROM tracking_activity
+WHERE contact = $1 AND type BETWEEN 0 AND 9 AND created_time BETWEEN $2 AND $3
+GROUP BY quarter ORDER BY quarter

@@ -30,8 +30,14 @@ SELECT count(*),
            SELECT campaign_activity FROM tracking_activity WHERE contact = :contact AND type = 2))
 FROM sent;
 
--- activity_days: how many activities of each type a contact has on each day since 1970. By ranges of the clustered key.
-SELECT created_time / 86400000 AS day, type, count(*)
+-- activity_counts: how many activities of each type a contact has within some time. By ranges of the clustered key.
+SELECT type, count(*)
 FROM tracking_activity
-WHERE contact = :contact AND type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-GROUP BY day, type ORDER BY day, type;
+WHERE contact = :contact AND type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND created_time BETWEEN :start AND :end
+GROUP BY type ORDER BY type;
+
+-- activity_quarters: how many it has in each quarter of an hour since 1970. By ranges of the clustered key.
+SELECT created_time / 900000 AS quarter, count(*)
+FROM tracking_activity
+WHERE contact = :contact AND type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND created_time BETWEEN :start AND :end
+GROUP BY quarter ORDER BY quarter;

@@ -1,0 +1,54 @@
+"""All that a contact did, to keep: the lines that `rapport export` prints."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from rapport.auth.scope import Privilege
+from rapport.errors import UnknownContact
+from rapport.recording.exporting import activity_lines
+from rapport.store.protocol import Store
+from rapport.web.door import Door, contact_asked
+from rapport.web.routing import shown
+
+EXPORT: Final = "/contacts/{contact_id}/export"
+
+
+class Exporting:
+    """The file of a contact's activities."""
+
+    def __init__(self, store: Store, door: Door) -> None:
+        self._store = store
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """The route."""
+        return [shown(EXPORT, self.export)]
+
+    async def export(self, request: Request) -> Response:
+        """The file, as it is read."""
+        session, contact_id = contact_asked(self._door, request, Privilege.CONTACT_REPORTS)
+        lines = activity_lines(self._store, session.principal.account_id, contact_id)
+        # What is told on a page, that there is no such contact or no store, is known by the first line.
+        first = await anext(lines, None)
+        if first is None and await self._store.contact(session.principal.account_id, contact_id) is None:
+            raise UnknownContact(contact_id)
+        return StreamingResponse(
+            _whole(first, lines),
+            headers={
+                "cache-control": "no-store",
+                "content-disposition": f'attachment; filename="{contact_id}.ndjson"',
+                "x-content-type-options": "nosniff",
+            },
+            media_type="application/x-ndjson",
+        )
+
+
+async def _whole(first: bytes | None, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first is not None:
+        yield first
+    async for line in lines:
+        yield line
