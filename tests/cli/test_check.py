@@ -27,7 +27,7 @@ def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
         "should be 2 of 2 contacts until 2026-03-01T10:00:00.000Z\n"
         "default ca-1 em_opens mobile: none, should be 1 until 2026-03-01T10:00:00.000Z\n"
         "default ca-1 em_bounces contact c1: none, "
-        "should be 1 from 2026-03-01T10:00:00.000Z to 2026-03-01T10:00:00.000Z\n"
+        "should be 1 until 2026-03-01T10:00:00.000Z\n"
         "default ca-1 em_bounces B contact c1: 2, should be 1\n"
     )
     told = rapport("check", "--data", data, code=1)

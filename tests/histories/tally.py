@@ -18,7 +18,7 @@ BEGIN = 1_767_225_600_000
 class RollUps(NamedTuple):
     """By campaign activity, type and contact; by it, code and contact; by it and type; who clicked what; by hour."""
 
-    engagement: dict[Key, tuple[int, int, int]]
+    engagement: dict[Key, tuple[int, int]]
     bounced: dict[Key, int]
     stats: dict[Key, tuple[int, int | None, int]]
     clicked: set[tuple[str, str | None, str | None, str]]
@@ -61,7 +61,7 @@ def tallied(recorded: Collection[Line]) -> RollUps:
         if kind == "em_bounces" and detail:
             bounced[name, detail, contact] += 1
     return RollUps(
-        {key: (len(each), min(each), max(each)) for key, each in times.items()},
+        {key: (len(each), max(each)) for key, each in times.items()},
         dict(bounced),
         {
             key: (
@@ -97,8 +97,7 @@ def standing(data: str, account: str) -> RollUps:
     of_account = f"WHERE account.account_id = '{account}'"
     engagement = asked(
         data,
-        f"{named}, contact_id, activities, first_time, last_time"
-        f" FROM engagement AS counted {by_type} {contact} {of_account}",
+        f"{named}, contact_id, activities, last_time FROM engagement AS counted {by_type} {contact} {of_account}",
     )
     bounced = asked(
         data,
@@ -123,7 +122,7 @@ def standing(data: str, account: str) -> RollUps:
         f"{named}, hour, sum(total) FROM campaign_activity_hour AS counted {by_type} {of_account} GROUP BY 1, 2, 3",
     )
     return RollUps(
-        {(row[0], row[1], row[2]): (row[3], _instant(row[4]), _instant(row[5])) for row in engagement},
+        {(row[0], row[1], row[2]): (row[3], _instant(row[4])) for row in engagement},
         {(row[0], row[1], row[2]): row[3] for row in bounced},
         {
             (row[0], row[1], row[2]): (int(row[3]), None if row[4] is None else int(row[4]), _instant(row[5]))

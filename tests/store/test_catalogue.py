@@ -18,7 +18,7 @@ from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.copying import copy
 from rapport.store.engines import opened
-from rapport.store.known import ContactQuery, ContactStatus, KnownContact, Within
+from rapport.store.known import ContactPlace, ContactQuery, ContactStatus, KnownContact, Within
 from rapport.store.protocol import Store
 from tests.store.test_promises import on, record
 
@@ -180,6 +180,26 @@ def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: st
             ContactStatus.EXPLICIT: 1,
             ContactStatus.DELETED: 1,
         }
+
+    on(data, work)
+
+
+def test_contacts_that_share_an_address_come_page_by_page_also_behind_one_that_was_erased(data: str) -> None:
+    async def work(store: Store) -> None:
+        ids = [f"c{number}" for number in range(5)]
+        await store.state_contacts("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
+
+        async def page(behind: str) -> list[str]:
+            place = ContactPlace(0, behind)
+            return found(await store.contacts("a", ContactQuery(email_address="C@example.COM", behind=place, limit=2)))
+
+        walked, behind = list[str](), ""
+        while some := await page(behind):
+            walked += some
+            behind = some[-1]
+        assert sorted(walked) == ids
+        assert await store.erase("a", walked[1])
+        assert set(await page(walked[1])) & {walked[0], walked[2]}
 
     on(data, work)
 

@@ -195,8 +195,8 @@ A_LARGE_CAMPAIGN_ACTIVITY = """
 INSERT INTO tracking_activity (created_time, identity, campaign_activity, link, type, bounce_code, contact)
 SELECT '2026-01-01'::timestamptz + n * interval '1 s', n, n % 3, n % 20, n % 6, n % 7, decode(md5(n::text), 'hex')
 FROM generate_series(1, 100000) AS numbered (n);
-INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
-SELECT campaign_activity, type, contact, 1, created_time, created_time FROM tracking_activity;
+INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)
+SELECT campaign_activity, type, contact, 1, created_time FROM tracking_activity;
 INSERT INTO account (account_id, created_time) VALUES ('of all', '2026-01-01');
 INSERT INTO contact (key, account, contact_id)
 SELECT contact, (SELECT key FROM account WHERE account_id = 'of all'), encode(contact, 'hex') FROM tracking_activity

@@ -15,7 +15,7 @@ from tests.store.earlier import execute
 
 TAMPERING = [
     "UPDATE engagement SET activities = activities + 1",
-    "UPDATE engagement SET first_time = last_time",
+    "UPDATE engagement SET last_time = (SELECT max(created_time) FROM account)",
     "DELETE FROM engagement WHERE type = 1",
     "UPDATE bounced_contact SET activities = 7",
     "DELETE FROM clicked_link",

@@ -75,8 +75,8 @@ def _counts(counts: Counts | None, of_contact: bool) -> str:  # noqa: FBT001 - w
     if not rest:
         return f"{number}"
     if of_contact:
-        first_time, last_time = rest
-        return f"{number} from {_time(first_time)} to {_time(last_time)}"
+        (last_time,) = rest
+        return f"{number} until {_time(last_time)}"
     contacts, last_time = rest
     return f"{number}{'' if contacts is None else f' of {contacts} contacts'} until {_time(last_time)}"
 

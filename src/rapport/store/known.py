@@ -57,7 +57,8 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Up to `limit` contacts behind a place: those that have an address, a status, were stated within some time.
 
     They come by the time of their last statement if that is asked for, else by that of their creation if that is, and
-    by the bytes of their ids. Addresses are compared without regard to the case of ASCII's letters.
+    by the bytes of their ids; those of one address, if no time is asked for, as the engine has them. Addresses are
+    compared without regard to the case of ASCII's letters.
     """
 
     email_address: str | None = None
@@ -75,6 +76,12 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
         if self.created is not None:
             return "contacts_by_creation"
         return "contacts" if self.email_address is None else "contacts_of_address"
+
+    @property
+    def begins_behind(self) -> ContactPlace:
+        """Where the page begins: behind its place, and not before the time that is asked for."""
+        times = self.updated or self.created
+        return self.behind if times is None else max(self.behind, ContactPlace(times.after, ""))
 
     @property
     def status_bits(self) -> int:

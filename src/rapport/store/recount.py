@@ -24,7 +24,7 @@ class Recounted(NamedTuple):
 
     def engagement(self, contact_id: str, row: Sequence[Any]) -> Difference:
         """The difference that a row of `differing_engagement` tells."""
-        return self._difference(ActivityType(row[0]), _row(row[2:5]), _row(row[5:8]), contact_id=contact_id)
+        return self._difference(ActivityType(row[0]), _row(row[2:4]), _row(row[4:6]), contact_id=contact_id)
 
     def bounced_contact(self, contact_id: str, row: Sequence[Any]) -> Difference:
         """The difference that a row of `differing_bounced_contact` tells."""

@@ -45,7 +45,7 @@ class RollUps(Generic[Contact]):
     """The counts of activities that were added in one transaction."""
 
     def __init__(self) -> None:
-        self._engagement: dict[tuple[int, int, Contact], tuple[int, int, int]] = {}
+        self._engagement: dict[tuple[int, int, Contact], tuple[int, int]] = {}
         self._bounced: dict[tuple[int, int, Contact], int] = {}
         self._clicked: set[tuple[int, int, Contact]] = set()
         self._details: dict[tuple[int, int, int], _Counts] = {}
@@ -58,10 +58,10 @@ class RollUps(Generic[Contact]):
             key = campaign_activity, kind, contact
             known = engagement.get(key)
             if known is None:
-                engagement[key] = 1, time, time
+                engagement[key] = 1, time
             else:
-                activities, first_time, last_time = known
-                engagement[key] = activities + 1, min(first_time, time), max(last_time, time)
+                activities, last_time = known
+                engagement[key] = activities + 1, max(last_time, time)
             in_hour = campaign_activity, time - time % HOUR, kind
             hours[in_hour] = hours.get(in_hour, 0) + 1
             if link is not None:
@@ -76,11 +76,11 @@ class RollUps(Generic[Contact]):
     def _detail(self, campaign_activity: int, kind: int, detail: int) -> _Counts:
         return self._details.setdefault((campaign_activity, kind, detail), _Counts())
 
-    def engagement(self) -> list[tuple[int, int, Contact, int, int, int]]:
-        """campaign_activity, type, contact, activities, first_time, last_time: in the order of the key."""
+    def engagement(self) -> list[tuple[int, int, Contact, int, int]]:
+        """campaign_activity, type, contact, activities, last_time: in the order of the key."""
         rows = [
-            (campaign_activity, kind, contact, activities, first_time, last_time)
-            for (campaign_activity, kind, contact), (activities, first_time, last_time) in self._engagement.items()
+            (campaign_activity, kind, contact, activities, last_time)
+            for (campaign_activity, kind, contact), (activities, last_time) in self._engagement.items()
         ]
         # Afterwards: flat rows sort twice as fast as their keys beside their counts.
         rows.sort()
@@ -109,7 +109,7 @@ class RollUps(Generic[Contact]):
     ) -> list[StatsRow]:
         """What the stats grow by, in the order of their key, when these keys of the others were there already."""
         stats: dict[tuple[int, int, int], _Counts] = dict(self._details)
-        for (campaign_activity, kind, contact), (activities, _, last_time) in self._engagement.items():
+        for (campaign_activity, kind, contact), (activities, last_time) in self._engagement.items():
             key = campaign_activity, kind, ALL
             counts = stats.get(key)
             if counts is None:

@@ -54,6 +54,7 @@ class ContactReader:
 def _asked(account_id: str, query: ContactQuery) -> Values:
     updated_after, updated_before = query.updated or (None, None)
     created_after, created_before = query.created or (None, None)
+    behind_time, behind = query.begins_behind
     return {
         "account_id": account_id,
         "email_address": query.email_address,
@@ -62,7 +63,7 @@ def _asked(account_id: str, query: ContactQuery) -> Values:
         "updated_before": updated_before,
         "created_after": created_after,
         "created_before": created_before,
-        "behind_time": query.behind.time,
-        "behind": query.behind.contact_id,
+        "behind_time": behind_time,
+        "behind": behind,
         "limit": query.limit,
     }

@@ -10,17 +10,15 @@ SELECT contact_id FROM contact WHERE key = $1
 SELECT link_url, url_id FROM link WHERE key = $1
 
 -- differing_engagement: where it isn't what a recount of one campaign activity gives.
-SELECT type, contact, stands.activities, stands.first_time, stands.last_time,
-       should.activities, should.first_time, should.last_time
+SELECT type, contact, stands.activities, stands.last_time, should.activities, should.last_time
 FROM (
-    SELECT type, contact, activities, first_time, last_time FROM engagement WHERE campaign_activity = $1
+    SELECT type, contact, activities, last_time FROM engagement WHERE campaign_activity = $1
 ) AS stands
 FULL JOIN (
-    SELECT type, contact, count(*) AS activities, min(created_time) AS first_time, max(created_time) AS last_time
+    SELECT type, contact, count(*) AS activities, max(created_time) AS last_time
     FROM tracking_activity WHERE campaign_activity = $1 GROUP BY type, contact
 ) AS should USING (type, contact)
-WHERE stands.activities IS DISTINCT FROM should.activities
-   OR stands.first_time IS DISTINCT FROM should.first_time OR stands.last_time IS DISTINCT FROM should.last_time
+WHERE stands.activities IS DISTINCT FROM should.activities OR stands.last_time IS DISTINCT FROM should.last_time
 
 -- differing_bounced_contact: the same for the bounce codes of contacts.
 SELECT bounce_code, contact, stands.activities, should.activities
@@ -78,8 +76,8 @@ SELECT hour, type, sum(total)::bigint FROM erased_hour WHERE campaign_activity =
 DELETE FROM engagement WHERE campaign_activity = $1
 
 -- recount_engagement: what it should be.
-INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
-SELECT campaign_activity, type, contact, count(*), min(created_time), max(created_time)
+INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)
+SELECT campaign_activity, type, contact, count(*), max(created_time)
 FROM tracking_activity WHERE campaign_activity = $1 GROUP BY campaign_activity, type, contact
 
 -- clear_bounced_contact: makes room for the recount.

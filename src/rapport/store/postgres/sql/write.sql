@@ -137,15 +137,13 @@ ON CONFLICT DO NOTHING
 RETURNING contact, type, created_time, identity
 
 -- grow_engagement: what contacts did with campaign activities, in an order that all keep. Served by the primary key.
-INSERT INTO engagement AS known (campaign_activity, type, contact, activities, first_time, last_time)
-SELECT counted.campaign_activity, counted.type, counted.contact, counted.activities, counted.first_time,
-       counted.last_time
-FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
-     AS counted (campaign_activity, type, contact, activities, first_time, last_time)
+INSERT INTO engagement AS known (campaign_activity, type, contact, activities, last_time)
+SELECT counted.campaign_activity, counted.type, counted.contact, counted.activities, counted.last_time
+FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::bigint[], $5::timestamptz[])
+     AS counted (campaign_activity, type, contact, activities, last_time)
 ORDER BY counted.campaign_activity, counted.type, counted.contact
 ON CONFLICT (campaign_activity, type, contact) DO UPDATE SET
     activities = known.activities + excluded.activities,
-    first_time = least(known.first_time, excluded.first_time),
     last_time  = greatest(known.last_time, excluded.last_time)
 RETURNING campaign_activity, type, contact, activities
 

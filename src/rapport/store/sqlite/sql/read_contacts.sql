@@ -15,19 +15,24 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND con
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY contact_id LIMIT :limit;
 
--- contacts_of_address: those that have an email address. Served by contact_by_email_address.
+-- contacts_of_address: those that have an email address, by their keys. Served by contact_by_email_address, and by
+-- unique (account, contact_id) for the last one's key: if that was erased meanwhile, rather all of them again than less.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND email_address = :email_address COLLATE NOCASE AND contact_id > :behind
+  AND email_address = :email_address COLLATE NOCASE
+  AND key > coalesce((
+      SELECT last.key FROM account JOIN contact AS last ON last.account = account.key
+      WHERE account.account_id = :account_id AND last.contact_id = :behind
+  ), 0)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
-ORDER BY contact_id LIMIT :limit;
+ORDER BY key LIMIT :limit;
 
 -- contacts_by_update: those that were last stated within some time, and what else is asked. Served by contact_by_update.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND updated_at BETWEEN :updated_after AND :updated_before AND (updated_at, contact_id) > (:behind_time, :behind)
+  AND (updated_at, contact_id) > (:behind_time, :behind) AND updated_at <= :updated_before
   AND (:created_after IS NULL OR created_at BETWEEN :created_after AND :created_before)
   AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
@@ -37,7 +42,7 @@ ORDER BY updated_at, contact_id LIMIT :limit;
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND created_at BETWEEN :created_after AND :created_before AND (created_at, contact_id) > (:behind_time, :behind)
+  AND (created_at, contact_id) > (:behind_time, :behind) AND created_at <= :created_before
   AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY created_at, contact_id LIMIT :limit;

@@ -3,7 +3,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND email_address >= :beginning COLLATE NOCASE AND email_address < :end COLLATE NOCASE
-ORDER BY email_address COLLATE NOCASE, contact_id LIMIT :limit;
+ORDER BY email_address COLLATE NOCASE LIMIT :limit;
 
 -- contacts_by_first_name: those whose first name begins so, in its order. Served by contact_by_name.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at

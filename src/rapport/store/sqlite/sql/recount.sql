@@ -12,18 +12,16 @@ SELECT link_url, url_id FROM link WHERE key = :link;
 -- differing_engagement: where it isn't what a recount of one campaign activity gives. The recount finds its row by the
 -- primary key; a row without any activity is found out by the contact's own (the + keeps the scan of all others away).
 -- A FULL JOIN would look through the whole recount for every row.
-SELECT should.type, should.contact, stands.activities, stands.first_time, stands.last_time,
-       should.activities, should.first_time, should.last_time
+SELECT should.type, should.contact, stands.activities, stands.last_time, should.activities, should.last_time
 FROM (
-    SELECT type, contact, count(*) AS activities, min(created_time) AS first_time, max(created_time) AS last_time
+    SELECT type, contact, count(*) AS activities, max(created_time) AS last_time
     FROM tracking_activity WHERE campaign_activity = :campaign_activity GROUP BY type, contact
 ) AS should
 LEFT JOIN engagement AS stands ON stands.campaign_activity = :campaign_activity
  AND stands.type = should.type AND stands.contact = should.contact
-WHERE stands.activities IS NOT should.activities
-   OR stands.first_time IS NOT should.first_time OR stands.last_time IS NOT should.last_time
+WHERE stands.activities IS NOT should.activities OR stands.last_time IS NOT should.last_time
 UNION ALL
-SELECT type, contact, activities, first_time, last_time, NULL, NULL, NULL
+SELECT type, contact, activities, last_time, NULL, NULL
 FROM engagement AS stands
 WHERE campaign_activity = :campaign_activity AND NOT EXISTS (
     SELECT 1 FROM tracking_activity AS did
@@ -99,8 +97,8 @@ SELECT hour, type, total FROM erased_hour WHERE campaign_activity = :campaign_ac
 DELETE FROM engagement WHERE campaign_activity = :campaign_activity;
 
 -- recount_engagement: what it should be.
-INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
-SELECT campaign_activity, type, contact, count(*), min(created_time), max(created_time)
+INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)
+SELECT campaign_activity, type, contact, count(*), max(created_time)
 FROM tracking_activity WHERE campaign_activity = :campaign_activity GROUP BY campaign_activity, type, contact;
 
 -- clear_bounced_contact: makes room for the recount.

@@ -90,13 +90,11 @@ INSERT INTO tracking_activity (
 ON CONFLICT DO NOTHING;
 
 -- add_engagement: a contact's first activity of a type with a campaign activity. Served by the primary key.
-INSERT INTO engagement (campaign_activity, type, contact, activities, first_time, last_time)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO engagement (campaign_activity, type, contact, activities, last_time) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
--- grow_engagement: more of them, earlier, later or between. Served by the primary key.
-UPDATE engagement
-SET activities = activities + ?4, first_time = min(first_time, ?5), last_time = max(last_time, ?6)
+-- grow_engagement: more of them, later or not. Served by the primary key.
+UPDATE engagement SET activities = activities + ?4, last_time = max(last_time, ?5)
 WHERE campaign_activity = ?1 AND type = ?2 AND contact = ?3;
 
 -- add_bounced_contact: mail to a contact came back with a code for the first time. Served by the primary key.
