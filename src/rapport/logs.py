@@ -27,9 +27,12 @@ class RequestLog:
     def __init__(self) -> None:
         self._structured = structlog.get_logger("rapport.api")
         self.as_text = True
+        self.is_told = True
 
     def tell(self, **fields: str | float | None) -> None:
         """One line for a request."""
+        if not self.is_told:
+            return
         if self.as_text:
             self._structured.info("request", **fields)
             return
@@ -45,12 +48,13 @@ requests: Final = RequestLog()
 
 def configure_logs(form: LogFormat) -> None:
     """Have this process's log lines, and those of the libraries in it, look as set."""
-    as_text = form is LogFormat.TEXT or (form is LogFormat.AUTO and sys.stderr.isatty())
+    as_text = form is LogFormat.TEXT or (form in {LogFormat.AUTO, LogFormat.QUIET} and sys.stderr.isatty())
     requests.as_text = as_text
+    requests.is_told = form is not LogFormat.QUIET
     renderers = _renderers(as_text=as_text)
     structlog.configure(
         processors=[*_SHARED, *renderers],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if requests.is_told else logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if as_text
         else structlog.BytesLoggerFactory(sys.stderr.buffer),

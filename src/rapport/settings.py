@@ -29,6 +29,7 @@ class LogFormat(enum.Enum):
     AUTO = "auto"
     JSON = "json"
     TEXT = "text"
+    QUIET = "quiet"
 
 
 def _text(text: str) -> str:
@@ -102,7 +103,9 @@ class Settings:
         "`on`: a page asked for without an activity type is one of `em_clicks`, as the vendor once did, and not a 400.",
     )
     log: LogFormat = _setting(
-        LogFormat.AUTO, _choice(LogFormat), "The log's lines: `json`, `text`, or `auto`: text on a terminal."
+        LogFormat.AUTO,
+        _choice(LogFormat),
+        "The log's lines: `json`, `text`, `auto` (text on a terminal), or `quiet`: as `auto`, but warnings only.",
     )
 
 

@@ -1,6 +1,7 @@
 """`rapport demo`: sample data, a server, and a request to paste."""
 
 import asyncio
+from dataclasses import replace
 from itertools import islice
 
 import click
@@ -15,7 +16,7 @@ from rapport.errors import InvalidSetting
 from rapport.instant import DAY
 from rapport.recording.reader import CHUNK
 from rapport.sample import last, sample, star
-from rapport.settings import Settings
+from rapport.settings import LogFormat, Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
 from rapport.store.protocol import Store
@@ -38,6 +39,9 @@ def demo(data: str | None, contacts: int, seed: int, port: int | None) -> None:
     is some, name another directory with --data.
     """
     settings = settings_for(data=data, port=port)
+    if settings.log is LogFormat.AUTO:
+        # What is printed below is there to be read and pasted from.
+        settings = replace(settings, log=LogFormat.QUIET)
     asyncio.run(_load(settings, contacts, seed))
     principal = owner_of(ACCOUNT, "demo")
     token = asyncio.run(make(settings, principal, DAY))
