@@ -25,6 +25,7 @@ from rapport.logs import configure_logs
 from rapport.recording.record import Recorder
 from rapport.settings import Settings, settings_from_environment
 from rapport.store.engines import store_for
+from rapport.web.account import AccountPage
 from rapport.web.campaign import CampaignPage
 from rapport.web.contact import ContactPage
 from rapport.web.door import Door
@@ -74,6 +75,7 @@ def build(settings: Settings) -> Service:
         *ContactPage(store, door).routes(),
         *Exporting(store, door).routes(),
         *CampaignPage(store, door).routes(),
+        *AccountPage(store, door).routes(),
     ]
 
     @contextlib.asynccontextmanager

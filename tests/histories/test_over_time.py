@@ -11,7 +11,7 @@ import pytest
 
 from rapport.activity import TYPE_NAMES, ActivityType
 from rapport.instant import HOUR, Instant, instant_of
-from rapport.reporting.over_time import LONGEST_BY_DAY, Slots, first_hours, has_whole_hours, of_account, over_its_life
+from rapport.reporting.over_time import LONGEST_BY_DAY, Slots, course, has_whole_hours, of_account
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
@@ -72,7 +72,7 @@ def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, 
             account = await filled(store, lines)
             for name in ("m0", "m1", "m2"):
                 of_it = [line for line in lines if line["campaign_activity_id"] == name]
-                assert told(await over_its_life(store, account, name, zone)) == recounted(of_it, zone)
+                assert told((await course(store, account, name, 72, zone)).life) == recounted(of_it, zone)
             first, last = date(2025, 10, 26), date(2025, 10, 28)
             within = [line for line in lines if first <= day_of(line, zone) <= last]
             shown = await of_account(store, account, first, last, zone)
@@ -123,15 +123,16 @@ def test_the_first_hours_begin_with_the_first_send(data: str) -> None:
             of_it = [line for line in lines if line["campaign_activity_id"] == "m1"]
             begin = min(line["created_time"] for line in of_it if line["tracking_activity_type"] == "em_sends")
             begin -= begin % HOUR
-            shown = await first_hours(store, account, "m1", 72)
+            shown = (await course(store, account, "m1", 72, BERLIN)).first_hours
             assert [slot.begin for slot in shown.slots] == [begin + hour * HOUR for hour in range(72)]
             assert told(shown) == Counter(
                 (line["created_time"] // HOUR * HOUR, line["tracking_activity_type"])
                 for line in of_it
                 if begin <= line["created_time"] < begin + 72 * HOUR
             )
-            for strange in (await first_hours(store, account, "m9", 72), await first_hours(store, "nobody", "m1", 72)):
-                assert strange.slots == []
+            for of, name in ((account, "m9"), ("nobody", "m1")):
+                strange = await course(store, of, name, 72, BERLIN)
+                assert (strange.first_hours.slots, strange.life.slots) == ([], [])
 
     asyncio.run(work())
 

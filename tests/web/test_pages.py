@@ -19,11 +19,12 @@ from rapport.web.door import COOKIE, now
 from tests.world import Caller, Server, line
 
 NASTY = '<script>alert("1")</script>'
-SHOWN = ("/", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
+SHOWN = ("/", "/account", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
 PAGES = (*SHOWN, "/contacts/c1/export")
 OPEN = {"/sign-in", "/sign-in/{code}", "/static/{path}"}
 OF_SESSIONS = {
     "/",
+    "/account",
     "/contacts/{contact_id}",
     "/contacts/{contact_id}/erase",
     "/contacts/{contact_id}/export",

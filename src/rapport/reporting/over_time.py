@@ -43,23 +43,28 @@ class Slots(NamedTuple):
         return sorted({kind for slot in self.slots for kind in slot.activities})
 
 
-async def first_hours(store: Store, account_id: str, campaign_activity_id: str, hours: int) -> Slots:
-    """The first hours of a campaign activity, from its first send on; from its first activity, if it was never sent."""
+class Course(NamedTuple):
+    """A campaign activity's first hours, from its first send on, and its whole life, by the day or by the week.
+
+    Where it was never sent, as a landing page, its hours begin with its first activity.
+    """
+
+    first_hours: Slots
+    life: Slots
+
+
+async def course(store: Store, account_id: str, campaign_activity_id: str, hours: int, zone: tzinfo) -> Course:
+    """The course of a campaign activity, with so many first hours; an empty one where nothing was done with it."""
     counts = await store.hours_of_campaign_activity(account_id, campaign_activity_id)
-    sends = [each.hour for each in counts if each.type == ActivityType.EM_SENDS]
     if not counts:
-        return Slots([], 0)
+        return Course(Slots([], 0), Slots([], 1))
+    sends = [each.hour for each in counts if each.type == ActivityType.EM_SENDS]
     begin = sends[0] if sends else counts[0].hour
     counted = _by(counts, lambda hour: hour)
-    return Slots([Slot(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0)
-
-
-async def over_its_life(store: Store, account_id: str, campaign_activity_id: str, zone: tzinfo) -> Slots:
-    """A campaign activity from its first activity to its last, by the day, or by the week if that are too many."""
-    counts = await store.hours_of_campaign_activity(account_id, campaign_activity_id)
-    if not counts:
-        return Slots([], 1)
-    return _by_days(counts, _day(counts[0].hour, zone), _day(counts[-1].hour, zone), zone)
+    return Course(
+        Slots([Slot(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0),
+        _by_days(counts, _day(counts[0].hour, zone), _day(counts[-1].hour, zone), zone),
+    )
 
 
 async def of_account(store: Store, account_id: str, first: date, last: date, zone: tzinfo) -> Slots:

@@ -14,11 +14,13 @@ from rapport.errors import InvalidField, UnknownCampaignActivity
 from rapport.instant import Instant
 from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS, TrackingRequest, links, tracking
 from rapport.reporting.emails import email_activity
+from rapport.reporting.over_time import course
 from rapport.reporting.stats import Counts, campaign_activity_stats, percents_of
 from rapport.store.catalogue import text_of
 from rapport.store.protocol import Store
 from rapport.store.tracking import NEWEST, Place
-from rapport.web.door import Door
+from rapport.web.charts import chart, zone_of_days
+from rapport.web.door import Door, now
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, REPORT_WORDS
@@ -29,6 +31,13 @@ LIST: Final = "/activities/{campaign_activity_id}/{report}"
 
 _ROWS: Final = 100
 _REPORTS: Final = {name: report for name, report in {**EMAIL_REPORTS, **LANDING_PAGE_REPORTS}.items() if report}
+_HOURS: Final = 72
+_DRAWN: Final = (
+    *(ActivityType.EM_OPENS, ActivityType.EM_CLICKS),
+    *(ActivityType.P_CONTACT_OPEN, ActivityType.P_CONTACT_CLICK),
+    *(ActivityType.P_CONTACT_ADD, ActivityType.P_CONTACT_UPDATE),
+)
+"""What people did: what was sent to them would dwarf it."""
 _DEVICES: Final = ("computer", "mobile", "tablet", "other")
 
 
@@ -61,6 +70,9 @@ class CampaignPage:
         counts = found[0].counts if found else Counts(())
         stages = _funnel(counts)
         pages = _landing_page(counts)
+        zone = zone_of(request)
+        of_days = zone_of_days(zone, now())
+        over_time = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, of_days)
         return page(
             "campaign.html",
             session=session,
@@ -75,6 +87,10 @@ class CampaignPage:
                 if counts.bounced(code)
             ],
             devices=_devices(counts),
+            charts=[
+                chart(f"The first {_HOURS} hours", over_time.first_hours, _DRAWN, zone),
+                chart("From the first day to the last", over_time.life, _DRAWN, of_days),
+            ],
             **known,
         )
 

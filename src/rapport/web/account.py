@@ -1,0 +1,144 @@
+"""The account at a glance: what happened when, how the newest campaigns did, and what happens now."""
+
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rapport.activity import TYPE_NAMES, ActivityType, CampaignActivity
+from rapport.auth.scope import Privilege, Scope
+from rapport.errors import InvalidField
+from rapport.instant import Instant
+from rapport.reporting.over_time import of_account
+from rapport.reporting.stats import Counts, campaign_activity_stats, percents_of
+from rapport.store.protocol import Store
+from rapport.web.charts import chart, zone_of_days
+from rapport.web.door import Door, now
+from rapport.web.rendering import page
+from rapport.web.routing import shown
+from rapport.web.words import TYPE_WORDS
+from rapport.web.zone import local, zone_of
+
+ACCOUNT: Final = "/account"
+
+_SPANS: Final = {"7": "Week", "30": "30 days", "90": "90 days", "365": "Year"}
+_USUAL_SPAN: Final = 30
+_LONGEST: Final = 5 * 366
+"""Days that may be asked for."""
+_NEWEST: Final = 8
+"""Campaign activities side by side: the stats of ten are read at once at most (contract 3.5)."""
+
+
+class Span(NamedTuple):
+    """The days that are looked at, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many they are."""
+        return (self.last - self.first).days + 1
+
+
+class Beside(NamedTuple):
+    """A campaign activity in the row of the newest."""
+
+    campaign_activity: CampaignActivity
+    last_sent: Instant
+    sent: int
+    percents: dict[str, float]
+
+
+class AccountPage:
+    """The page of the account."""
+
+    def __init__(self, store: Store, door: Door) -> None:
+        self._store = store
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """The route."""
+        return [shown(ACCOUNT, self.account)]
+
+    async def account(self, request: Request) -> Response:
+        """The page."""
+        session = self._door.session(request, Scope.CAMPAIGN_DATA, Privilege.REPORTS)
+        account_id = session.principal.account_id
+        zone = zone_of(request)
+        of_days = zone_of_days(zone, now())
+        newest = await self._side_by_side(account_id)
+        span = _span(request, local(now(), zone).date())
+        slots = await of_account(self._store, account_id, span.first, span.last, of_days)
+        is_earlier = not (slots.types or request.query_params) and bool(newest)
+        if is_earlier:
+            # Who asks for no time in particular is shown one in which there is something.
+            first = local(newest[0].last_sent, of_days).date()
+            span = Span(first, first + timedelta(days=_USUAL_SPAN - 1))
+            slots = await of_account(self._store, account_id, span.first, span.last, of_days)
+        return page(
+            "account.html",
+            here="account",
+            session=session,
+            form_token=self._door.form_token(session),
+            zone=zone,
+            span=span,
+            is_earlier=is_earlier,
+            spans=_SPANS,
+            totals=[(TYPE_NAMES[kind], TYPE_WORDS[kind], slots.total(kind)) for kind in slots.types],
+            chart=chart(f"Activities {_per(slots.days)}{_in(of_days, zone)}", slots, slots.types, of_days),
+            newest=newest,
+        )
+
+    async def _side_by_side(self, account_id: str) -> list[Beside]:
+        newest = await self._store.newest_sent(account_id, _NEWEST)
+        if not newest:
+            return []
+        ids = [each.campaign_activity.campaign_activity_id for each in newest]
+        found, _ = await campaign_activity_stats(self._store, account_id, ids)
+        counts_of = {each.campaign_activity_id: each.counts for each in found}
+        return [
+            Beside(each.campaign_activity, each.last_sent, counts.contacts(ActivityType.EM_SENDS), percents_of(counts))
+            for each, counts in (
+                (each, counts_of.get(id_of, Counts(()))) for id_of, each in zip(ids, newest, strict=True)
+            )
+        ]
+
+
+def _span(request: Request, today: date) -> Span:
+    asked = request.query_params
+    if "after" not in asked and "before" not in asked:
+        days = asked.get("days", str(_USUAL_SPAN))
+        if days not in _SPANS:
+            raise InvalidField("days", days, "must be one of " + ", ".join(_SPANS))
+        return Span(today - timedelta(days=int(days) - 1), today)
+    last = _date("before", asked.get("before", ""), today)
+    first = _date("after", asked.get("after", ""), last - timedelta(days=_USUAL_SPAN - 1))
+    if first > last:
+        raise InvalidField("after", first.isoformat(), f"must not be after {last.isoformat()}")
+    if (last - first).days >= _LONGEST:
+        raise InvalidField("after", first.isoformat(), "must not be more than five years before the end")
+    return Span(first, last)
+
+
+def _date(name: str, text: str, otherwise: date) -> date:
+    if not text:
+        return otherwise
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise InvalidField(name, text, "must be a date: 2026-04-02") from None
+    if not 1990 <= found.year < 9000:
+        raise InvalidField(name, text, "must lie between 1990 and 8999")
+    return found
+
+
+def _per(days: int) -> str:
+    return "by the week" if days > 1 else "by the day"
+
+
+def _in(shown: ZoneInfo, wanted: ZoneInfo) -> str:
+    return "" if shown is wanted else ", in UTC"

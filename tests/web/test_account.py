@@ -1,0 +1,124 @@
+"""The account at a glance, as a browser gets it: what happened when, and how the newest campaigns did."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
+
+import httpx
+import pytest
+
+from rapport.web.door import now
+from tests.web.test_pages import browser
+from tests.world import Caller, Server, line
+
+NASTY = "<b>Spring</b> & more"
+
+
+def numbers(page: httpx.Response) -> list[tuple[str, list[int]]]:
+    """The rows of the first chart's table: what a slot is called, and its numbers."""
+    table = page.text[page.text.index("<figure") : page.text.index("</figure>")]
+    return [
+        (unescape(label), [int(count) for count in re.findall(r'data-count="(\d+)"', row)])
+        for label, row in re.findall(r'<tr data-begin[^>]*><th scope="row">([^<]*)</th>(.*?)</tr>', table)
+    ]
+
+
+def tiles(page: httpx.Response) -> dict[str, int]:
+    found = re.findall(r'<dt class="kind">.*?</svg> ([^<]+)</dt><dd>([\d,]+)</dd>', page.text)
+    return {word: int(number.replace(",", "")) for word, number in found}
+
+
+def test_each_day_has_its_numbers_in_the_zone_of_who_looks(server: Server, account: str, caller: Caller) -> None:
+    caller.record(
+        line("c1", "em_sends", "2026-03-01T10:00:00Z"),
+        line("c1", "em_opens", "2026-03-01T22:59:59.999Z"),
+        line("c1", "em_opens", "2026-03-01T23:00:00Z"),
+        line("c2", "em_opens", "2026-03-03T12:00:00Z"),
+        line("c2", "p_contact_open", "2026-03-04T12:00:00Z"),
+    )
+    with browser(server, account) as client:
+        chosen = "/account?after=2026-03-01&before=2026-03-03"
+        utc = client.get(chosen)
+        assert numbers(utc) == [("1 Mar 2026", [1, 2]), ("2 Mar 2026", [0, 0]), ("3 Mar 2026", [0, 1])]
+        assert tiles(utc) == {"Sent": 1, "Opened": 3}
+        client.cookies.set("rapport_zone", "Europe/Berlin")
+        berlin = client.get(chosen)
+        assert numbers(berlin) == [("1 Mar 2026", [1, 1]), ("2 Mar 2026", [0, 1]), ("3 Mar 2026", [0, 1])]
+        assert 'data-zone="Europe/Berlin"' in berlin.text
+        client.cookies.set("rapport_zone", "Asia/Kolkata")
+        kolkata = client.get(chosen)
+        assert numbers(kolkata) == numbers(utc)
+        assert "by the day, in UTC" in kolkata.text
+
+
+def test_who_asks_for_no_time_sees_one_with_something_in_it(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1", "em_sends", "2025-01-15T10:00:00Z"))
+    with browser(server, account) as client:
+        page = client.get("/account")
+        assert "Nothing happened in the last 30 days" in page.text
+        assert numbers(page)[0] == ("15 Jan 2025", [1])
+        today = datetime.fromtimestamp(now() / 1000, UTC).date()
+        caller.record(line("c1", "em_sends", f"{today - timedelta(days=3)}T10:00:00Z"))
+        page = client.get("/account")
+        assert "Nothing happened" not in page.text
+        assert len(numbers(page)) == 30
+        assert tiles(page) == {"Sent": 1}
+        assert len(numbers(client.get("/account?days=7"))) == 7
+        assert "Nothing happened in this time" in client.get("/account?after=2020-01-01&before=2020-01-05").text
+
+
+def test_the_newest_campaigns_stand_side_by_side_with_the_numbers_of_the_api(
+    server: Server, account: str, caller: Caller
+) -> None:
+    first = date(2026, 3, 1)
+    for number in range(10):
+        time = f"{first + timedelta(days=number)}T10:00:00Z"
+        name = {"campaign_activity_id": f"m{number}", "campaign_activity_name": f"{NASTY} {number}"}
+        caller.record(
+            *(line(f"c{contact}", "em_sends", time, **name) for contact in range(10)),
+            *(line(f"c{contact}", "em_opens", time, **name) for contact in range(number)),
+        )
+    with browser(server, account) as client:
+        text = client.get("/account?days=365").text
+    assert NASTY not in text
+    row = r'<a href="/activities/(m\d)">(.*?)</a>.*?<td class="count">(\d+)</td>.*?([\d.]+) %'
+    rows = re.findall(row, text, re.DOTALL)
+    assert [(name, unescape(word), sent, share) for name, word, sent, share in rows] == [
+        (f"m{number}", f"{NASTY} {number}", "10", f"{number * 10}.0") for number in range(9, 1, -1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("days=8", "must be one of 7, 30, 90, 365"),
+        ("after=soon", "must be a date"),
+        ("after=0001-01-01", "must lie between"),
+        ("after=2026-03-02&before=2026-03-01", "must not be after 2026-03-01"),
+        ("after=2001-01-01&before=2026-03-01", "five years"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(server: Server, account: str, query: str, told: str) -> None:
+    with browser(server, account) as client:
+        page = client.get(f"/account?{query}")
+        assert page.status_code == 400
+        assert told in page.text
+
+
+def test_a_campaign_shows_its_first_72_hours_and_its_life(server: Server, account: str, caller: Caller) -> None:
+    caller.record(
+        line("c1", "em_sends", "2026-03-01T10:20:00Z"),
+        *(line(f"c{number}", "em_opens", "2026-03-01T11:00:00Z") for number in range(4)),
+        line("c1", "em_clicks", "2026-03-04T09:59:59Z", link_url="https://example.com"),
+        line("c1", "em_opens", "2026-03-04T10:00:00Z"),
+        line("c1", "em_opens", "2026-03-20T10:00:00Z"),
+    )
+    with browser(server, account) as client:
+        page = client.get("/activities/ca-1")
+        hours = numbers(page)
+        assert len(hours) == 72
+        assert hours[:2] == [("1 Mar 2026, 10:00", [0, 0]), ("1 Mar 2026, 11:00", [4, 0])]
+        assert hours[-1] == ("4 Mar 2026, 09:00", [0, 1])
+        assert sum(sum(counts) for _, counts in hours) == 5
+        life = page.text[page.text.index("From the first day to the last") :]
+        assert life.count("<tr data-begin") == 20
