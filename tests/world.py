@@ -16,10 +16,11 @@ from typing import Any, Self
 import httpx
 
 from rapport.auth.keys import Keys, load_keys
+from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
 from rapport.cli.command import now
-from rapport.instant import HOUR
+from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.engines import opened
 from tests.network import free_port
@@ -124,7 +125,15 @@ class Server:
         if self._keys is None:
             self._keys = asyncio.run(_keys_of(self.data))
         principal = Principal(account, client or account, "tests", role, scopes)
-        return make_token(self._keys, principal, issuer="rapport", audience="rapport", now=now(), lifetime=HOUR)
+        return make_token(
+            self._keys,
+            principal,
+            issuer="rapport",
+            audience="rapport",
+            now=now(),
+            expires=Instant(now() + HOUR),
+            token_id=new_token_id(),
+        )
 
     @contextlib.contextmanager
     def caller(

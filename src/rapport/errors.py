@@ -43,6 +43,21 @@ class InvalidToken(RapportError):
     """A token that this server doesn't accept. Why is for the log, never for the caller."""
 
 
+class RevokedToken(InvalidToken):
+    """A token that was good until it was revoked, or one that it was made with."""
+
+
+class UnknownToken(RapportError):
+    """The account has no token of that id in its list; whether another account has it makes no difference."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"there is no token {token_id} in the list")
+
+
+class TooManyTokens(RapportError):
+    """The account, or the token that this one would be made with, has as many as it may."""
+
+
 class InvalidCursor(RapportError):
     """A `next` that this server didn't make for this account and path."""
 

@@ -106,6 +106,7 @@ def test_every_bad_token_gets_the_same_401(guarded: Server) -> None:
         "expired": signed(key, exp=now - 1),
         "without an end": signed(key, exp=None),
         "an end that is no number": signed(key, exp="tomorrow"),
+        "an end that is no time": signed(key, exp=float("nan")),
         "not good yet": signed(key, nbf=now + 300),
         "made in the future": signed(key, iat=now + 300),
         "no account": signed(key, account=None),
@@ -149,6 +150,9 @@ def test_an_issuer_that_the_operator_names_is_trusted(guarded: Server, elsewhere
     named = signed(elsewhere, iss="https://login.example.com", scp=None, scope="openid contact_data")
     assert ask(guarded, named).status_code == 200
     assert ask(guarded, signed(elsewhere)).status_code == 401
+    # What it says where ours name others is its own affair, and its tokens may be good for ever.
+    odd = signed(elsewhere, iss="https://login.example.com", jti="7", made_with={"a": 1}, exp=1e300)
+    assert ask(guarded, odd).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`rapport copy`: everything, from any engine to any other, again and again."""
 
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -39,6 +40,9 @@ def exported(data: str, contact_id: str, account: str = "default") -> str:
 
 def test_everything_arrives_and_comes_back(filled: str, data: str, tmp_path: Path) -> None:
     token = rapport("token", "--data", filled).stdout.strip()
+    revoked = rapport("token", "--data", filled, "--name", "lost").stdout.strip()
+    (token_id,) = re.findall(r"^(\w+)\tlost\t", rapport("tokens", "list", "--data", filled).stdout, re.MULTILINE)
+    rapport("tokens", "revoke", token_id, "--data", filled)
     back = str(tmp_path / "back")
     first = rapport("copy", "--from", filled, "--to", data).stdout
     second = rapport("copy", "--from", data, "--to", back).stdout
@@ -55,12 +59,13 @@ def test_everything_arrives_and_comes_back(filled: str, data: str, tmp_path: Pat
     assert exported(filled, "c1") == exported(data, "c1") == exported(back, "c1")
     assert '"campaign_activity_name":"New"' in exported(back, "c1")
     with Server(data) as server:
-        answer = httpx.get(
-            server.url + details("c1"),
-            params={"tracking_activity_type": "em_opens"},
-            headers={"authorization": f"Bearer {token}"},
-        )
-        assert answer.status_code == 200
+        for each, status in ((token, 200), (revoked, 401)):
+            answer = httpx.get(
+                server.url + details("c1"),
+                params={"tracking_activity_type": "em_opens"},
+                headers={"authorization": f"Bearer {each}"},
+            )
+            assert answer.status_code == status
 
 
 def test_a_copy_is_brought_up_to_date(filled: str, data: str) -> None:

@@ -52,6 +52,7 @@ class Keys:
         self.sealing = keys.sealing
         self.signing = signing[0]
         self.verifying = KeySet(list(signing))
+        self.ids = frozenset(str(key.kid) for key in signing)
 
     @property
     def published(self) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from rapport.auth.keys import LONGEST_LIFE
-from rapport.auth.token import Principal
+from rapport.auth.token import Principal, Verified
 from rapport.errors import InvalidToken
 from rapport.instant import HOUR, Instant
 
@@ -24,21 +24,36 @@ _LONGEST: Final = 4_096
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """On whose behalf pages are asked for, and until when. Tokens made in it live until `tokens_until` at most."""
+    """On whose behalf pages are asked for, and until when. Tokens made in it live until `tokens_until` at most.
+
+    It is over, and they are void, when one of the tokens is revoked with which it began.
+    """
 
     principal: Principal
     expires: Instant
     tokens_until: Instant
     nonce: str
+    token_ids: tuple[str, ...] = ()
 
 
-def begin_session(principal: Principal, now: Instant, token_expires: Instant | None = None) -> Session:
-    """A session that begins now; one that began with a token gives out nothing that outlives this token."""
+def begin_session(principal: Principal, now: Instant) -> Session:
+    """A session that begins now, without a token."""
     return Session(
         principal=principal,
-        expires=Instant(min(now + LIFE, token_expires or now + LIFE)),
-        tokens_until=token_expires or Instant(now + LONGEST_LIFE),
+        expires=Instant(now + LIFE),
+        tokens_until=Instant(now + LONGEST_LIFE),
         nonce=new_nonce(),
+    )
+
+
+def begin_session_with(token: Verified, now: Instant) -> Session:
+    """A session that begins now with a token; it gives out nothing that outlives this token."""
+    return Session(
+        principal=token.principal,
+        expires=Instant(min(now + LIFE, token.expires)),
+        tokens_until=token.expires,
+        nonce=new_nonce(),
+        token_ids=token.token_ids,
     )
 
 

@@ -1,11 +1,10 @@
 """Tokens: JWT signed by this server, or by the one other issuer that the operator names (design 6, contract 5.1)."""
 
-import secrets
+import math
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from joserfc import jwt
@@ -17,7 +16,7 @@ from rapport.activity import is_id
 from rapport.auth.keys import ALGORITHM, Keys
 from rapport.auth.scope import Role, Scope
 from rapport.errors import InvalidToken
-from rapport.instant import SECOND, Instant
+from rapport.instant import LAST, SECOND, Instant
 
 _ALGORITHMS: Final = (ALGORITHM, "ES256", "EdDSA", "Ed25519")
 """What is accepted: asymmetric ones only, so that no public key can pass for a shared secret."""
@@ -38,6 +37,14 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope]
 
 
+class Verified(msgspec.Struct, frozen=True):
+    """What a good token says: on whose behalf, until when, its id and those of the tokens that it was made with."""
+
+    principal: Principal
+    expires: Instant
+    token_ids: tuple[str, ...]
+
+
 class Issuer(msgspec.Struct, frozen=True):
     """Whose tokens are accepted: what they say under `iss`, and the keys that verify them."""
 
@@ -46,7 +53,7 @@ class Issuer(msgspec.Struct, frozen=True):
 
 
 class _Claims(msgspec.Struct):
-    """The claims of a token that are read (contract 5.1); `account` and `role` are ours."""
+    """The claims of a token that are read (contract 5.1); `account`, `role` and `made_with` are ours."""
 
     exp: float
     account: str
@@ -55,6 +62,9 @@ class _Claims(msgspec.Struct):
     role: Role = Role.OWNER
     scp: list[str] = []
     scope: str = ""
+    jti: str | None = None
+    # Another issuer may mean anything by it.
+    made_with: Any = None
 
 
 class _Times(JWTClaimsRegistry):
@@ -71,29 +81,33 @@ class _Times(JWTClaimsRegistry):
             raise InvalidToken("it is not good yet")
 
 
-def make_token(keys: Keys, principal: Principal, *, issuer: str, audience: str, now: Instant, lifetime: int) -> str:
-    """A token for the principal that is good for `lifetime` milliseconds from `now`."""
+def make_token(
+    keys: Keys,
+    principal: Principal,
+    *,
+    issuer: str,
+    audience: str,
+    now: Instant,
+    expires: Instant,
+    token_id: str,
+    made_with: Sequence[str] = (),
+) -> str:
+    """A token for the principal that is good until `expires`, rounded down to the second."""
     claims = {
         "ver": 1,
-        "jti": secrets.token_urlsafe(16),
+        "jti": token_id,
         "iss": issuer,
         "aud": audience,
         "iat": now // SECOND,
-        "exp": (now + lifetime) // SECOND,
+        "exp": expires // SECOND,
         "sub": principal.user,
         "cid": principal.client_id,
         "account": principal.account_id,
         "role": principal.role.value,
         "scp": sorted(scope.value for scope in principal.scopes),
+        **({"made_with": list(made_with)} if made_with else {}),
     }
     return jwt.encode({"alg": ALGORITHM, "kid": keys.signing.kid}, claims, keys.signing)
-
-
-def expiry_of(token: str) -> Instant:
-    """Until when a token is good that has been found good."""
-    payload = token.split(".")[1]
-    claims = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
-    return Instant(int(claims.exp * SECOND))
 
 
 class Verifier:
@@ -102,20 +116,20 @@ class Verifier:
     def __init__(self, issuers: Sequence[Issuer], audience: str) -> None:
         self._issuers = tuple(issuers)
         self._audience = audience
-        self._remembered: dict[bytes, tuple[float, Principal]] = {}
+        self._remembered: dict[bytes, tuple[float, Verified]] = {}
 
-    def verify(self, token: str) -> Principal:
-        """The principal of a good token. Raises InvalidToken for any other, and says why for the log only."""
+    def verify(self, token: str) -> Verified:
+        """What a good token says. Raises InvalidToken for any other, and says why for the log only."""
         digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
         remembered = self._remembered.get(digest)
         if remembered is not None and remembered[0] > time.time():
             return remembered[1]
         claims = self._checked(token)
-        principal = _principal(claims)
+        verified = Verified(_principal(claims), _expires(claims), _token_ids(claims))
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
-        self._remembered[digest] = claims.exp, principal
-        return principal
+        self._remembered[digest] = claims.exp, verified
+        return verified
 
     def _checked(self, token: str) -> _Claims:
         reason = "no issuer is accepted"
@@ -147,3 +161,14 @@ def _principal(claims: _Claims) -> Principal:
         # A scope of a later Rapport, or of the other issuer's, opens nothing here.
         scopes=frozenset(scope for scope in Scope if scope.value in said),
     )
+
+
+def _expires(claims: _Claims) -> Instant:
+    if not math.isfinite(claims.exp):
+        raise InvalidToken("its end is no time")
+    return Instant(int(min(claims.exp, LAST // SECOND) * SECOND))
+
+
+def _token_ids(claims: _Claims) -> tuple[str, ...]:
+    made_with = claims.made_with if isinstance(claims.made_with, list) else []
+    return tuple(each for each in (claims.jti, *made_with) if isinstance(each, str))

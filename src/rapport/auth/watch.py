@@ -1,4 +1,7 @@
-"""The keys of a running server: what another process rotates is good here at once, what it drops is void in seconds."""
+"""The keys of a running server: what another process rotates is good here at once, what it drops is void in seconds.
+
+So is a token that another process revokes.
+"""
 
 import asyncio
 import contextlib
@@ -11,13 +14,14 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from rapport.auth.keys import Keys, load_keys
-from rapport.auth.token import Issuer, Principal, Verifier
-from rapport.errors import InvalidSetting, InvalidToken, StoreUnavailable
+from rapport.auth.register import Revoked
+from rapport.auth.token import Issuer, Principal, Verified, Verifier
+from rapport.errors import InvalidSetting, InvalidToken, RevokedToken, StoreUnavailable
 from rapport.settings import Settings
 from rapport.store.protocol import Store
 
 _LOOK_EVERY: Final = 2.0
-"""Seconds until a key that was dropped elsewhere is dropped here."""
+"""Seconds until a key that was dropped elsewhere is dropped here, and a token that was revoked elsewhere void."""
 
 _log = structlog.get_logger("rapport.auth")
 
@@ -31,15 +35,18 @@ class KeyWatch:
         self._keys: Keys | None = None
         self._trusted = b""
         self._verifier = Verifier((), settings.audience)
+        self._revoked = Revoked(store)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load the keys, making them if there are none, and keep an eye on them. Raises InvalidSetting."""
+        await self._revoked.look()
         await self._refresh()
         self._task = asyncio.create_task(self._look(), name="key-watch")
 
     async def check(self) -> None:
         """Return if the keys are there and can be used. Raises InvalidSetting."""
+        await self._revoked.look()
         await self._take_over()
 
     async def stop(self) -> None:
@@ -58,21 +65,37 @@ class KeyWatch:
 
     async def verify(self, token: str) -> Principal:
         """The principal of a good token. Raises InvalidToken."""
+        return (await self.verified(token)).principal
+
+    async def verified(self, token: str) -> Verified:
+        """What a good token says. Raises InvalidToken."""
         try:
-            return self._verifier.verify(token)
+            verified = self._verifier.verify(token)
         except InvalidToken:
             # Perhaps it is signed with a key that was made a moment ago, by another process.
             if not await self._refresh():
                 raise
-            return self._verifier.verify(token)
+            verified = self._verifier.verify(token)
+        self.check_revoked(verified.token_ids)
+        return verified
+
+    def check_revoked(self, token_ids: tuple[str, ...]) -> None:
+        """Return if none of the tokens is revoked. Raises RevokedToken."""
+        if not self._revoked.ids.isdisjoint(token_ids):
+            raise RevokedToken("it was revoked, or one that it was made with")
+
+    async def look_up_revoked(self) -> None:
+        """Have what is revoked void here at once."""
+        await self._revoked.look()
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            try:
-                await self._refresh()
-            except (StoreUnavailable, InvalidSetting) as problem:
-                _log.warning("keys not looked up", reason=str(problem))
+            for look in (self._revoked.look, self._refresh):
+                try:
+                    await look()
+                except (StoreUnavailable, InvalidSetting) as problem:
+                    _log.warning("keys not looked up", reason=str(problem))
 
     async def _refresh(self) -> bool:
         """Take over the keys as they are now. Whether they have changed."""

@@ -9,6 +9,7 @@ _MODULES = {
     "serve": "rapport.cli.serve:serve",
     "demo": "rapport.cli.demo:demo",
     "token": "rapport.cli.token:token",
+    "tokens": "rapport.cli.tokens:tokens",
     "import": "rapport.cli.importing:import_files",
     "export": "rapport.cli.export:export",
     "erase": "rapport.cli.erase:erase",

@@ -5,11 +5,13 @@ import asyncio
 import click
 
 from rapport.activity import ID_ALLOWED, is_id
+from rapport.auth.grant import give
 from rapport.auth.keys import LONGEST_LIFE, load_keys
+from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
 from rapport.cli.command import Duration, account_option, data_option, now, settings_for
-from rapport.instant import DAY
+from rapport.instant import DAY, Instant
 from rapport.settings import Settings
 from rapport.store.engines import opened, told
 
@@ -39,10 +41,13 @@ DEFAULT_SCOPE = "contact_data campaign_data activity_write"
 @click.option(
     "--client", metavar="ID", help="The client that it is for; limits are counted by it. [default: the account]"
 )
-def token(*, data: str | None, account: str, scope: str, role: str, expires: int, client: str | None) -> None:
+@click.option("--name", help="What it is for, in your words: then `rapport tokens` lists it, and can revoke it.")
+def token(
+    *, data: str | None, account: str, scope: str, role: str, expires: int, client: str | None, name: str | None
+) -> None:
     """Print a token.
 
-    The account comes into being with its first token.
+    The account comes into being with its first token. One without a name is good until it expires.
 
     \b
       export TOKEN=$(rapport token)
@@ -55,16 +60,28 @@ def token(*, data: str | None, account: str, scope: str, role: str, expires: int
     principal = Principal(
         account_id=account, client_id=client or account, user="rapport token", role=Role(role), scopes=_scopes(scope)
     )
-    click.echo(asyncio.run(make(settings_for(data=data), principal, expires)))
+    click.echo(asyncio.run(make(settings_for(data=data), principal, expires, name)))
 
 
-async def make(settings: Settings, principal: Principal, lifetime: int) -> str:
-    """A token for the principal, whose account exists from now on."""
+async def make(settings: Settings, principal: Principal, lifetime: int, name: str | None = None) -> str:
+    """A token for the principal, whose account exists from now on; one with a name stands in the register."""
     async with opened(settings) as store:
         if await store.ensure_account(principal.account_id):
             click.echo(f"The account {principal.account_id} is new in {told(settings.data)}.", err=True)
         keys = await load_keys(store)
-    return make_token(keys, principal, issuer=settings.issuer, audience=settings.audience, now=now(), lifetime=lifetime)
+        made = now()
+        expires = Instant(made + lifetime)
+        if name is not None:
+            return await give(store, keys, settings, principal, name=name, now=made, expires=expires)
+    return make_token(
+        keys,
+        principal,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        now=made,
+        expires=expires,
+        token_id=new_token_id(),
+    )
 
 
 def _scopes(text: str) -> frozenset[Scope]:

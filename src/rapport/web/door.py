@@ -35,10 +35,11 @@ class Door:
     def __init__(self, keys: KeyWatch) -> None:
         self._keys = keys
 
-    def session(self, request: Request, scope: Scope, privilege: Privilege) -> Session:
+    def session(self, request: Request, scope: Scope | None = None, privilege: Privilege | None = None) -> Session:
         """Whose page it is. Raises SignedOut, and Forbidden where the role or the token didn't allow it."""
         try:
             session = open_session(self._keys.keys.sealing, request.cookies.get(COOKIE, ""), now())
+            self._keys.check_revoked(session.token_ids)
         except InvalidToken as problem:
             raise SignedOut from problem
         request.scope["principal"] = session.principal
@@ -85,13 +86,18 @@ def contact_asked(door: Door, request: Request, privilege: Privilege) -> tuple[S
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form. Raises Forbidden for what no form of ours sends."""
+    """The fields of a form, each once. Raises Forbidden for what no form of ours sends."""
+    return dict(await read_fields(request))
+
+
+async def read_fields(request: Request) -> list[tuple[str, str]]:
+    """The fields of a form, as often as they are there. Raises Forbidden for what no form of ours sends."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LONGEST_FORM:
             raise Forbidden("form of a page of this server")
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def check_site(request: Request) -> None:

@@ -1,0 +1,152 @@
+"""Tokens with a name: who may make and revoke which. Nobody gives out more than they have, nor for longer."""
+
+from typing import Final
+
+import msgspec
+
+from rapport.auth.gate import check_may
+from rapport.auth.keys import LONGEST_LIFE, Keys
+from rapport.auth.register import (
+    ListedToken,
+    RegisteredToken,
+    listed_token,
+    listed_tokens,
+    new_token_id,
+    read_name,
+    register,
+    revoke,
+)
+from rapport.auth.scope import Privilege, Role, Scope
+from rapport.auth.session import Session
+from rapport.auth.token import Principal, make_token
+from rapport.auth.watch import KeyWatch
+from rapport.errors import Forbidden, InvalidField, TooManyTokens
+from rapport.instant import Instant, iso
+from rapport.settings import Settings
+from rapport.store.protocol import Store
+
+MANAGE_TOKENS: Final = Privilege.ACCOUNT_UPDATE
+"""The privilege to see, make and revoke the tokens of the account: an owner's and a manager's."""
+
+_LONGEST_LINEAGE: Final = 8
+"""Tokens that one was made with, each in a session that began with the one before."""
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that somebody asks for."""
+
+    name: str
+    role: Role
+    scopes: frozenset[Scope]
+    expires: Instant
+
+
+def may_give(session: Session, role: Role, scopes: frozenset[Scope]) -> bool:
+    """Whether the session may have to do with a token for these: it is not for more than the session's own."""
+    return role in roles_of(session) and scopes <= session.principal.scopes
+
+
+def roles_of(session: Session) -> list[Role]:
+    """The roles of the tokens that the session may give out, its own first."""
+    every = list(Role)
+    return every[every.index(session.principal.role) :]
+
+
+class Grants:
+    """What sessions do with the tokens of their accounts. Every call may raise Forbidden."""
+
+    def __init__(self, store: Store, keys: KeyWatch, settings: Settings) -> None:
+        self._store = store
+        self._keys = keys
+        self._settings = settings
+
+    async def tokens(self, session: Session, now: Instant) -> list[ListedToken]:
+        """The tokens that have a name, the newest first."""
+        check_may(session.principal, None, MANAGE_TOKENS)
+        return await listed_tokens(self._store, self._keys.keys, session.principal.account_id, now)
+
+    async def make(self, session: Session, asked: Grant, now: Instant) -> str:
+        """The token that is asked for. Raises InvalidField and TooManyTokens."""
+        check_may(session.principal, None, MANAGE_TOKENS)
+        _check(session, asked, now)
+        principal = Principal(
+            account_id=session.principal.account_id,
+            client_id=session.principal.account_id,
+            user=session.principal.user,
+            role=asked.role,
+            scopes=asked.scopes,
+        )
+        return await give(
+            self._store,
+            self._keys.keys,
+            self._settings,
+            principal,
+            name=asked.name,
+            now=now,
+            expires=asked.expires,
+            made_with=session.token_ids,
+        )
+
+    async def revoke(self, session: Session, token_id: str, now: Instant) -> None:
+        """Void a token of the account, here at once. Raises UnknownToken."""
+        check_may(session.principal, None, MANAGE_TOKENS)
+        account_id = session.principal.account_id
+        token, _ = await listed_token(self._store, self._keys.keys, account_id, token_id, now)
+        if not may_give(session, token.role, token.scopes):
+            raise Forbidden("role or a scope of that token")
+        await revoke(self._store, token, by=session.principal.user, now=now)
+        await self._keys.look_up_revoked()
+
+
+async def give(
+    store: Store,
+    keys: Keys,
+    settings: Settings,
+    principal: Principal,
+    *,
+    name: str,
+    now: Instant,
+    expires: Instant,
+    made_with: tuple[str, ...] = (),
+) -> str:
+    """A token for the principal, once it stands in the register. Raises InvalidField and TooManyTokens."""
+    made = RegisteredToken(
+        token_id=new_token_id(),
+        account_id=principal.account_id,
+        name=read_name(name),
+        role=principal.role,
+        scopes=principal.scopes,
+        key_id=str(keys.signing.kid),
+        made_time=now,
+        made_by=principal.user,
+        made_with=made_with,
+        expires=expires,
+    )
+    await register(store, keys, made, now)
+    return make_token(
+        keys,
+        principal,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        now=now,
+        expires=expires,
+        token_id=made.token_id,
+        made_with=made_with,
+    )
+
+
+def _check(session: Session, asked: Grant, now: Instant) -> None:
+    if asked.role not in roles_of(session):
+        raise Forbidden(f"role {asked.role.value}")
+    for scope in sorted(asked.scopes - session.principal.scopes, key=lambda scope: scope.value):
+        raise Forbidden(f"scope {scope.value}")
+    if not asked.scopes:
+        raise InvalidField("scope", "", "must name one at least of " + ", ".join(scope.value for scope in Scope))
+    latest = min(session.tokens_until, now + LONGEST_LIFE)
+    if not now < asked.expires <= latest:
+        raise InvalidField("life", iso(asked.expires), f"must end at {iso(latest)} at the latest")
+    if len(session.token_ids) > _LONGEST_LINEAGE:
+        raise TooManyTokens(
+            f"the token that you signed in with comes from {_LONGEST_LINEAGE} others, each made with the one before: "
+            "sign in by a link to make more"
+        )

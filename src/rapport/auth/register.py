@@ -1,0 +1,170 @@
+"""The register of the tokens that have a name: whose each is, what it may and until when; never the token itself.
+
+Each account has its own, beside the keys in the store. What is revoked stands in one list for all accounts, which
+every server keeps an eye on: a revocation is one write, and a token on the list is void whatever the register says.
+What has expired, or was signed with a key that was dropped, is void anyway and goes with the next change.
+"""
+
+import asyncio
+import secrets
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import msgspec
+
+from rapport.auth.keys import Keys, load_keys
+from rapport.auth.scope import Role, Scope
+from rapport.errors import InvalidField, StoreUnavailable, TooManyTokens, UnknownToken
+from rapport.instant import HOUR, Instant
+from rapport.store.protocol import Store
+
+MOST: Final = 200
+"""Tokens of an account that have not expired. Those that are revoked count: every server has to remember them."""
+
+LONGEST_NAME: Final = 64
+
+_REVOKED: Final = "revoked-tokens"
+_CLOCKS_DIFFER: Final = HOUR
+"""How long a revoked token stays on the list behind its end, for servers whose clock is behind this one's."""
+
+
+class RegisteredToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that has a name, and the tokens that it was made with: it is void with any of them."""
+
+    token_id: str
+    account_id: str
+    name: str
+    role: Role
+    scopes: frozenset[Scope]
+    key_id: str
+    made_time: Instant
+    made_by: str
+    made_with: tuple[str, ...] = ()
+    expires: Instant
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """That a token is void, since when, and by whose doing."""
+
+    token_id: str
+    expires: Instant
+    revoked_time: Instant
+    revoked_by: str
+
+
+class ListedToken(NamedTuple):
+    """A token of the register, and the revocation that voids it, if there is one."""
+
+    token: RegisteredToken
+    revocation: Revocation | None
+
+
+def new_token_id() -> str:
+    """The id of a token that is made now."""
+    return secrets.token_hex(12)
+
+
+def read_name(text: str) -> str:
+    """The name that somebody gave a token. Raises InvalidField for one that it can't have."""
+    name = text.strip()
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise InvalidField("name", text, f"must have 1 to {LONGEST_NAME} characters that can be printed")
+    return name
+
+
+async def register(store: Store, keys: Keys, token: RegisteredToken, now: Instant) -> None:
+    """Have the token in the register of its account. Raises TooManyTokens."""
+    place = _place(token.account_id)
+    while True:
+        stored = await store.read_secret(place)
+        held = await _held(store, keys, stored, now)
+        if len(held) >= MOST:
+            raise TooManyTokens(
+                f"the account {token.account_id} has {len(held)} tokens with a name, and {MOST} is the most: wait "
+                "until some expire (revoked ones count until then), or make one without a name by `rapport token`"
+            )
+        if await store.replace_secret(place, stored, msgspec.json.encode([*held, token])):
+            return
+
+
+async def listed_tokens(store: Store, keys: Keys, account_id: str, now: Instant) -> list[ListedToken]:
+    """The tokens of the account that have neither expired nor lost their key, the newest first."""
+    held = await _held(store, keys, await store.read_secret(_place(account_id)), now)
+    revoked = {each.token_id: each for each in _decode_revoked(await store.read_secret(_REVOKED))}
+
+    def listed(token: RegisteredToken) -> ListedToken:
+        ids = (token.token_id, *reversed(token.made_with))
+        return ListedToken(token, next((revoked[each] for each in ids if each in revoked), None))
+
+    return [listed(token) for token in reversed(held)]
+
+
+async def listed_token(store: Store, keys: Keys, account_id: str, token_id: str, now: Instant) -> ListedToken:
+    """The token of the account with this id. Raises UnknownToken, also for those of other accounts."""
+    for listed in await listed_tokens(store, keys, account_id, now):
+        if listed.token.token_id == token_id:
+            return listed
+    raise UnknownToken(token_id)
+
+
+async def revoke(store: Store, token: RegisteredToken, *, by: str, now: Instant) -> None:
+    """Void the token, and all that were made with it, on every server within the time in which they look."""
+    made = Revocation(token_id=token.token_id, expires=token.expires, revoked_time=now, revoked_by=by)
+    while True:
+        stored = await store.read_secret(_REVOKED)
+        kept = [each for each in _decode_revoked(stored) if each.expires > now - _CLOCKS_DIFFER]
+        if any(each.token_id == token.token_id for each in kept):
+            return
+        if await store.replace_secret(_REVOKED, stored, msgspec.json.encode([*kept, made])):
+            return
+
+
+class Revoked:
+    """The ids of the tokens that are void, as the store last had them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stored: bytes | None = None
+        # Of two looks at once the one that asked earlier must not have the last word.
+        self._one_at_a_time = asyncio.Lock()
+        self.ids: frozenset[str] = frozenset()
+
+    async def look(self) -> None:
+        """Take over what the store has now."""
+        async with self._one_at_a_time:
+            stored = await self._store.read_secret(_REVOKED)
+            if stored != self._stored:
+                self.ids = frozenset(each.token_id for each in _decode_revoked(stored))
+                self._stored = stored
+
+
+def _place(account_id: str) -> str:
+    # A digest, as there are file systems on which the names of two accounts that differ in their case are one.
+    return f"tokens-{blake2b(account_id.encode(), digest_size=16).hexdigest()}"
+
+
+async def _held(store: Store, keys: Keys, stored: bytes | None, now: Instant) -> list[RegisteredToken]:
+    tokens = _decode(stored)
+    # Read behind the register, which may name a key that was made a moment ago.
+    known = (await load_keys(store, keys)).ids
+    return [each for each in tokens if each.expires > now and each.key_id in known]
+
+
+def _decode(stored: bytes | None) -> list[RegisteredToken]:
+    try:
+        return [] if stored is None else msgspec.json.decode(stored, type=list[RegisteredToken])
+    except msgspec.DecodeError as problem:
+        raise StoreUnavailable(
+            f"the register of tokens is damaged ({problem}): put it back from a backup, or remove it: its tokens stay "
+            "good, but can be revoked no more, unless all are (`rapport keys rotate --drop-old`)"
+        ) from None
+
+
+def _decode_revoked(stored: bytes | None) -> list[Revocation]:
+    try:
+        return [] if stored is None else msgspec.json.decode(stored, type=list[Revocation])
+    except msgspec.DecodeError as problem:
+        raise StoreUnavailable(
+            f"the list of revoked tokens is damaged ({problem}): put it back from a backup, or remove it and void all "
+            "tokens with `rapport keys rotate --drop-old`"
+        ) from None
