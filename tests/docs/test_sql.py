@@ -18,3 +18,16 @@ def test_every_question_has_the_answer_that_the_page_shows(data: str) -> None:
     for sql, answer in questions:
         told = "".join(" | ".join(map(str, row)) + "\n" for row in asked(data, sql))
         assert told == answer, sql
+
+
+SQLITES_TABLES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
+POSTGRESQLS_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema"
+
+
+def test_every_table_has_its_row(data: str) -> None:
+    rapport("import", "-", "--data", data, given=b"")
+    told = {
+        name for row in re.findall(r"^\| (`.*?) \| ", PAGE.read_text(), re.MULTILINE) for name in row.split("`")[1::2]
+    }
+    there = asked(data, POSTGRESQLS_TABLES if data.startswith("postgresql:") else SQLITES_TABLES)
+    assert {name for (name,) in there} - told == {"secret", "erasure"} & {name for (name,) in there}
