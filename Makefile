@@ -9,10 +9,10 @@ PYTHON ?= python3
 DATA ?= $(or $(RAPPORT_DATA),./data)
 PORT ?= $(or $(RAPPORT_PORT),8080)
 
-.PHONY: help demo test lint types bench lock vendor clean
+.PHONY: help demo test lint types bench screenshots lock vendor clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run  ## sample data, a server on port 8080, and a request to paste
 	@$(BIN)/rapport demo --data $(DATA) --port $(PORT)
@@ -29,6 +29,9 @@ types: $(VENV)/all  ## types, strictly
 
 bench: $(VENV)/all  ## every measurement, each against a yardstick: a table, then JSON lines
 	@$(BIN)/python -m bench
+
+screenshots: $(VENV)/all  ## docs/screenshots anew, from the pages with sample data
+	@PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 lock:  ## renew requirements.lock from pyproject.toml
 	@scripts/lock $(PYTHON)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import growth, ingest, pages, postgresql, reports
+from bench import browsing, growth, ingest, pages, postgresql, reports
 from bench.measure import Measure, json_lines, table
 
 MEASUREMENTS: Final[dict[str, Callable[..., list[Measure]]]] = {
@@ -16,6 +16,7 @@ MEASUREMENTS: Final[dict[str, Callable[..., list[Measure]]]] = {
     "ingest": ingest.measure,
     "reports": reports.measure,
     "postgresql": postgresql.measure,
+    "browsing": browsing.measure,
 }
 
 

@@ -1,0 +1,85 @@
+"""Whether everybody can read the pages: in light and dark, on a desk and on a phone, with eyes or a screen reader."""
+
+from typing import Final, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize
+
+from tests.browser.conftest import signed_in
+from tests.world import Caller, Server, line
+
+SCHEMES: Final[tuple[Literal["light"], Literal["dark"]]] = ("light", "dark")
+DESK = ViewportSize(width=1200, height=800)
+PHONE = ViewportSize(width=360, height=740)
+LONG = "https://example.com/" + "a-very-long-way-to-go" * 12
+PAGES = (
+    "/",
+    "/?q=ada",
+    "/?q=nobody",
+    "/contacts/c1",
+    "/contacts/c1?type=em_opens&after=2026-03-01",
+    "/activities/ca-1",
+    "/activities/ca-1/clicks",
+    "/activities/ca-2",
+    "/schema",
+)
+TYPES = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_forwards")
+PAGE_TYPES = ("p_contact_open", "p_contact_click", "p_contact_add", "p_contact_update")
+
+
+@pytest.fixture
+def told(caller: Caller) -> None:
+    """Something of everything."""
+    who = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
+    more = {"device_type": "mobile", "link_url": LONG}
+    caller.record(
+        *(line("c1", kind, campaign_activity_name="Spring sale", **who) for kind in ("em_sends", "em_forwards")),
+        line("c1", "em_bounces", bounce_code="F", **who),
+        line("c1", "em_optouts", opt_out_reason="No longer interested", **who),
+        *(line("c1", kind, **more, **who) for kind in ("em_opens", "em_clicks")),
+        *(line("c1", kind, campaign_activity_id="ca-2", **who) for kind in PAGE_TYPES),
+    )
+
+
+def findings(page: Page, **options: object) -> list[str]:
+    """What axe finds to be serious or critical, each with where it is."""
+    found = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node['failureSummary']}"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_everybody_can_read_a_page(page: Page, told: None, path: str) -> None:
+    page.set_viewport_size(DESK)
+    page.emulate_media(color_scheme="light")
+    page.goto(path)
+    assert findings(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert findings(page, runOnly=["color-contrast", "link-in-text-block"]) == []
+    page.set_viewport_size(PHONE)
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_everybody_can_read_the_page_to_sign_in_on(page: Page) -> None:
+    page.context.clear_cookies()
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.goto("/sign-in")
+        assert findings(page) == []
+
+
+def test_everybody_can_read_what_is_told_of_errors(browser: Browser, served: Server, caller: Caller) -> None:
+    # The browser tells the console of every such answer.
+    with signed_in(browser, served, caller) as context:
+        page = context.new_page()
+        for scheme, path in zip(SCHEMES, ("/contacts/nobody", "/contacts/c1?type=x"), strict=True):
+            page.emulate_media(color_scheme=scheme)
+            page.goto(path)
+            assert page.get_by_role("heading", level=1).is_visible()
+            assert findings(page) == []

@@ -1,0 +1,193 @@
+"""What people do on the pages, in a real browser."""
+
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import Browser, Page, expect
+
+from rapport.web.door import now
+from tests.browser.chromium import of_use_after
+from tests.browser.conftest import signed_in
+from tests.world import Caller, Server, line
+
+DAY = 86_400_000
+NEW_YEAR = 1_767_225_600_000
+SCROLL_TO_THE_END = """
+    async () => {
+        while (document.querySelector(".older")) {
+            scrollTo(0, document.body.scrollHeight);
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+    }
+"""
+
+
+def two_contacts(caller: Caller) -> None:
+    ada = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
+    alan = {"email_address": "alan@example.com", "first_name": "Alan", "last_name": "Turing"}
+    caller.record(
+        line("c-1", "em_sends", campaign_activity_name="Spring sale", **ada),
+        line("c-2", "em_sends", **alan),
+    )
+
+
+def test_signing_in_with_a_token_and_out_again(browser: Browser, served: Server, caller: Caller) -> None:
+    two_contacts(caller)
+    context = browser.new_context(base_url=served.url)
+    page = context.new_page()
+    page.goto("/contacts/c-1")
+    expect(page).to_have_title("Sign in · Rapport")
+    page.get_by_label("Token").fill(caller.bearer)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What did this contact do?")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/contacts/c-1")
+    expect(page).to_have_title("Sign in · Rapport")
+    context.close()
+
+
+def test_a_contact_is_found_by_the_keyboard_alone(page: Page, caller: Caller) -> None:
+    two_contacts(caller)
+    page.goto("/activities/ca-1")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("a")
+    expect(page.locator("#found a")).to_have_count(3)
+    assert page.url.endswith("/?q=a")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("/")
+    page.keyboard.type("alan tu")
+    page.keyboard.press("Enter")
+    expect(page.locator("#found strong")).to_have_text("Alan Turing")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Alan Turing")
+    page.go_back()
+    expect(page.locator("#found strong")).to_have_text("Alan Turing")
+    expect(page.get_by_role("searchbox")).to_have_value("alan tu")
+
+
+def test_a_view_is_chosen_by_chips_and_dates_and_is_in_the_address(page: Page, caller: Caller) -> None:
+    caller.record(
+        *(line("c1", "em_opens", NEW_YEAR + number * DAY) for number in range(40)),
+        *(line("c1", "em_clicks", NEW_YEAR + number * DAY) for number in range(10)),
+    )
+    page.goto("/contacts/c1")
+    rows, count = page.locator(".timeline li"), page.get_by_role("status")
+    expect(count).to_have_text("50 activities")
+    page.get_by_label("Opened").check()
+    expect(count).to_have_text("40 activities")
+    assert page.url.endswith("/contacts/c1?type=em_opens")
+    expect(page.get_by_label("Opened")).to_be_focused()
+    page.get_by_label("From").fill("2026-01-05")
+    expect(count).to_have_text("36 activities")
+    page.get_by_label("to", exact=True).fill("2026-01-06")
+    expect(count).to_have_text("2 activities")
+    expect(rows).to_have_count(2)
+    assert page.url.endswith("?type=em_opens&after=2026-01-05&before=2026-01-06")
+    page.reload()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_label("Clicked")).not_to_be_checked()
+    page.go_back()
+    expect(count).to_have_text("36 activities")
+
+
+def test_a_timeline_of_5000_is_scrolled_to_its_end(page: Page, caller: Caller) -> None:
+    hour = DAY // 24
+    for part in range(5):
+        numbers = range(part * 1_000, part * 1_000 + 1_000)
+        caller.record(*(line("c1", "em_opens", NEW_YEAR - number * hour) for number in numbers))
+    page.goto("/contacts/c1")
+    page.evaluate(SCROLL_TO_THE_END)
+    shown = page.eval_on_selector_all(".timeline time", "all => all.map(time => time.dateTime)")
+    told = [item["created_time"] for each in caller.walk("c1", "tracking_activity_type=em_opens") for item in each]
+    assert len(shown) == 5_000
+    assert shown == told
+    headings = page.eval_on_selector_all(".day", "all => all.map(day => day.textContent)")
+    berlin = [datetime.fromisoformat(time).astimezone(ZoneInfo("Europe/Berlin")) for time in shown]
+    assert headings == list(dict.fromkeys(f"{time:%A}, {time.day} {time:%B %Y}" for time in berlin))
+
+
+def test_a_page_with_10_000_activities_behind_it_is_soon_of_use(page: Page, caller: Caller) -> None:
+    for part in range(2):
+        caller.record(*(line("c1", "em_opens", now() - number * 3_600_000 - part) for number in range(5_000)))
+    page.goto("/")
+    # `python -m bench browsing` measures it; here is also whatever else the machine does.
+    assert of_use_after(page, "/contacts/c1") < 5
+    assert page.get_by_role("status").text_content() == "10,000 activities"
+
+
+def test_the_numbers_of_a_campaign_are_the_apis(page: Page, caller: Caller) -> None:
+    caller.record(
+        *(line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(200)),
+        *(line(f"c{number}", "em_opens", device_type="mobile") for number in range(90)),
+        *(line(f"c{number}", "em_clicks", link_url="https://example.com/a") for number in range(30)),
+        *(line(f"c{number}", "em_bounces", bounce_code="F") for number in range(190, 200)),
+        line("c1", "em_optouts"),
+    )
+    told = caller.get("/v3/reports/stats/email_campaign_activities/ca-1").json()["results"][0]["stats"]
+    page.goto("/activities/ca-1")
+    for word, key in (
+        ("Sent", "em_sends"),
+        ("Opened", "em_opens"),
+        ("Clicked", "em_clicks"),
+        ("Did not open", "em_not_opened"),
+        ("Bounced", "em_bounces"),
+        ("Opted out", "em_optouts"),
+    ):
+        row = page.locator(".funnel tr", has=page.get_by_role("rowheader", name=word, exact=True))
+        expect(row.locator(".count")).to_have_text(f"{told[key]:,}")
+    page.get_by_role("link", name="Clicked").click()
+    expect(page.locator(".rows tbody tr")).to_have_count(told["em_clicks"])
+
+
+def test_times_are_those_of_the_viewer_from_the_first_page_on(page: Page, caller: Caller) -> None:
+    caller.record(line("c1", "em_opens", "2026-07-01T22:30:00.000Z"))
+    page.goto("/contacts/c1")
+    expect(page.locator(".day")).to_have_text("Thursday, 2 July 2026")
+    time = page.locator(".timeline time")
+    expect(time).to_have_text("00:30")
+    assert time.get_attribute("title") == "2026-07-01 22:30:00.000 UTC"
+
+
+def test_script_and_html_from_outside_do_nothing(page: Page, caller: Caller) -> None:
+    nasty = "<script>harmed=1</script><img src=x onerror=harmed=1>'\"{{7*7}}"
+    who = {"first_name": nasty, "last_name": nasty}
+    caller.record(
+        line("c1", "em_sends", campaign_activity_name=nasty, **who),
+        line("c1", "em_clicks", link_url=f"https://example.com/{nasty}".replace(" ", ""), **who),
+        line("c1", "em_optouts", opt_out_reason=nasty, **who),
+        line("c1", "em_clicks", "2026-03-02T10:00:00.000Z", link_url="javascript:harmed=1", **who),
+    )
+    campaign = {"campaign_id": "k", "campaign_activities": [{"campaign_activity_id": "ca-1", "subject": nasty}]}
+    caller.post("/track/v1/campaigns", json=[campaign])
+    paths = ("/contacts/c1", "/activities/ca-1", "/activities/ca-1/clicks", "/activities/ca-1/optouts")
+    for path in paths:
+        page.goto(path)
+        expect(page.get_by_text(nasty).first).to_be_visible()
+        assert page.locator("main img, main script, a[href^='javascript:']").count() == 0
+    page.goto("/")
+    page.keyboard.type(nasty)
+    expect(page.locator('[data-found*="harmed"]')).to_have_count(1)
+    expect(page.locator("#found li")).to_have_count(2)
+    assert page.evaluate("typeof harmed") == "undefined"
+
+
+def test_without_any_script_pages_do_the_same(browser: Browser, served: Server, caller: Caller) -> None:
+    two_contacts(caller)
+    caller.record(*(line("c-1", "em_opens", NEW_YEAR + number * DAY) for number in range(130)))
+    with signed_in(browser, served, caller, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("searchbox").fill("lovelace")
+        page.get_by_role("button", name="Find").click()
+        page.get_by_role("link", name=re.compile("Ada Lovelace")).click()
+        page.get_by_label("Opened").check()
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator(".timeline li")).to_have_count(100)
+        page.get_by_role("link", name="Older activities").click()
+        expect(page.locator(".timeline li")).to_have_count(30)
+        expect(page.locator(".day").first).to_be_visible()
