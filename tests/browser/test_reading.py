@@ -22,6 +22,7 @@ PAGES = (
     "/activities/ca-1",
     "/activities/ca-1/clicks",
     "/activities/ca-2",
+    "/account",
     "/schema",
 )
 TYPES = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_forwards")
