@@ -111,7 +111,7 @@ def test_every_setting_has_one_line_in_the_docs() -> None:
     assert rows == [variable(name) for name in sentences()]
 
 
-OF_PAGES = ("/account", "/static/", "/sign-", "/contacts/", "/activities/")
+OF_PAGES = ("/account", "/static/", "/sign-", "/connect", "/contacts/", "/activities/")
 """What people look at; tests/web says who may."""
 
 

@@ -19,6 +19,7 @@ from rapport.api.v3.contacts import ContactRoutes
 from rapport.api.v3.email_reports import EmailReports
 from rapport.api.v3.emails import EmailRoutes
 from rapport.auth.gate import Gate
+from rapport.auth.grant import Grants
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyWatch
 from rapport.logs import configure_logs
@@ -27,6 +28,7 @@ from rapport.settings import Settings, settings_from_environment
 from rapport.store.engines import store_for
 from rapport.web.account import AccountPage
 from rapport.web.campaign import CampaignPage
+from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
 from rapport.web.door import Door
 from rapport.web.export import Exporting
@@ -55,7 +57,7 @@ def build(settings: Settings) -> Service:
     recorder = Recorder(store, settings.waiting)
     keys = KeyWatch(store, settings)
     gate = Gate(keys, limiter_for(settings.limits, store))
-    door = Door(keys)
+    door = Door(keys, settings.public_url)
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     routes = [
         *ContactReports(store, gate, keys, default_types).routes(),
@@ -71,6 +73,7 @@ def build(settings: Settings) -> Service:
         *Pages().routes(),
         *StaticFiles().routes(),
         *SigningIn(store, door, keys).routes(),
+        *ConnectPage(store, door, Grants(store, keys, settings)).routes(),
         *Finding(store, door).routes(),
         *ContactPage(store, door).routes(),
         *Exporting(store, door).routes(),

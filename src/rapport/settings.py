@@ -5,6 +5,7 @@ The setting `x_y` is the environment variable `RAPPORT_X_Y`; where a command has
 
 import enum
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -35,6 +36,12 @@ class LogFormat(enum.Enum):
 def _text(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
+    return text
+
+
+def _url(text: str) -> str:
+    if text and re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+", text) is None:
+        raise ValueError("must be https:// or http:// and a host, without a path")
     return text
 
 
@@ -75,6 +82,12 @@ class Settings:
     data: str = _setting("./data", _text, "Where the data is: a directory, or the URL of a PostgreSQL database.")
     host: str = _setting("127.0.0.1", _text, "The address that the server listens on.")
     port: int = _setting(8080, _whole_number(1, 65_535), "The port that the server listens on.")
+    public_url: str = _setting(
+        "",
+        _url,
+        "The address at which others reach this server, where it isn't the one that it listens on: "
+        "`https://rapport.example.com`, say, that of the proxy before it.",
+    )
     workers: int = _setting(1, _whole_number(1, 256), "How many processes serve.")
     connections: int = _setting(
         20,

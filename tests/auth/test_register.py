@@ -78,6 +78,10 @@ def test_a_revoked_token_is_void_on_every_worker_of_every_server_within_seconds(
         with Server(server.data, workers=2) as other:
             everywhere = [server, *[other] * 8]
             assert [ask(each, token) for each in everywhere for token in (lost, kept)] == [200] * 18
+            with httpx.Client(base_url=other.url) as browser:
+                browser.post("/sign-in", data={"token": lost})
+                assert browser.get("/").status_code == 200
+                session = {"cookie": f"rapport_session={browser.cookies['rapport_session']}"}
             newest, oldest = rows(server.data, account)
             assert (newest[1], oldest[1], oldest[-1]) == ("b", "a", "good")
             told = rapport("tokens", "revoke", oldest[0], "--data", server.data, "--account", account).stdout
@@ -85,6 +89,7 @@ def test_a_revoked_token_is_void_on_every_worker_of_every_server_within_seconds(
             time.sleep(LOOKS_WITHIN)
             assert [ask(each, lost) for each in everywhere] == [401] * 9
             assert [ask(each, token) for each in everywhere for token in (kept, caller.bearer)] == [200] * 18
+            assert [httpx.get(each.url, headers=session).status_code for each in everywhere] == [303] * 9
     states = {row[1]: row[-1] for row in rows(server.data, account)}
     assert states["a"].startswith("revoked 20")
     assert states["b"] == "good"

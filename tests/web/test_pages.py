@@ -30,6 +30,9 @@ OF_SESSIONS = {
     "/contacts/{contact_id}/export",
     "/activities/{campaign_activity_id}",
     "/activities/{campaign_activity_id}/{report}",
+    "/connect",
+    "/connect/tokens",
+    "/connect/tokens/{token_id}/revoke",
     "/sign-out",
 }
 OF_TOKENS = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics")

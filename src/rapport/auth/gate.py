@@ -38,3 +38,12 @@ def check_may(principal: Principal, scope: Scope | None, privilege: Privilege | 
         raise Forbidden(f"scope {scope.value}", scope.value)
     if privilege is not None and privilege not in PRIVILEGES[principal.role]:
         raise Forbidden(f"privilege {privilege.value}")
+
+
+def may(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> bool:
+    """Whether the principal has the scope, and its role the privilege."""
+    try:
+        check_may(principal, scope, privilege)
+    except Forbidden:
+        return False
+    return True

@@ -71,7 +71,7 @@ async def sign_in_link(settings: Settings, principal: Principal) -> str:
     """A link that signs the principal in at the pages, once."""
     async with opened(settings) as store:
         code = await make_code(store, principal, now())
-    return f"{address(settings)}/sign-in/{code}"
+    return f"{settings.public_url or address(settings)}/sign-in/{code}"
 
 
 def address(settings: Settings) -> str:

@@ -90,7 +90,7 @@ class ContactPage:
             rates=await open_and_click_rates(
                 self._store, account_id, contact_id, Period(Instant(until - _YEARS_OF_RATES), until)
             ),
-            curl=_curl(request, contact_id, view),
+            curl=_curl(self._door.address(request), contact_id, view),
             may_erase=session.principal.role is Role.OWNER and _may_erase(session),
             **await self._numbers(request, account_id, contact_id, view, until),
             **values,
@@ -184,8 +184,7 @@ def _days(
         yield None if day == begun else day, list(some)
 
 
-def _curl(request: Request, contact_id: str, view: View) -> str:
-    base = str(request.base_url).rstrip("/")
+def _curl(base: str, contact_id: str, view: View) -> str:
     query = "tracking_activity_type=" + ",".join(TYPE_NAMES[kind] for kind in view.types)
     if view.after is not None:
         query += f"&created_after={iso(view.after)}"

@@ -32,8 +32,13 @@ class SignedOut(Exception):
 class Door:
     """Opens and closes sessions, with the keys that hold now."""
 
-    def __init__(self, keys: KeyWatch) -> None:
+    def __init__(self, keys: KeyWatch, public_url: str) -> None:
         self._keys = keys
+        self._public_url = public_url
+
+    def address(self, request: Request) -> str:
+        """The address of this server, as whoever asks knows it."""
+        return self._public_url or str(request.base_url).rstrip("/")
 
     def session(self, request: Request, scope: Scope | None = None, privilege: Privilege | None = None) -> Session:
         """Whose page it is. Raises SignedOut, and Forbidden where the role or the token didn't allow it."""
@@ -65,7 +70,7 @@ class Door:
             max_age=(session.expires - now()) // SECOND,
             httponly=True,
             samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=self.address(request).startswith("https:"),
         )
         return answer
 

@@ -12,17 +12,24 @@ from rapport.errors import (
     InvalidField,
     RapportError,
     StoreUnavailable,
+    TooManyTokens,
     UnknownCampaignActivity,
     UnknownContact,
+    UnknownToken,
 )
 from rapport.web.door import SIGN_IN, SignedOut
 from rapport.web.rendering import message_page
 
 Show = Callable[[Request], Awaitable[Response]]
 
+# Status, title and text of what can't be shown; `{}` stands for the failure's own sentence.
 _TOLD: Final[dict[type[RapportError], tuple[int, str, str]]] = {
+    Forbidden: (403, "Not for you", "You may not see or do this: {}."),
+    InvalidField: (400, "That can't be asked", "{}"),
+    TooManyTokens: (409, "Not one more", "{}."),
     UnknownContact: (404, "No such contact", "This account has no contact of that id. Find it by its address or name."),
     UnknownCampaignActivity: (404, "No such campaign", "This account has no campaign activity of that id."),
+    UnknownToken: (404, "No such token", "The list of this account has no such token, or has it no longer."),
     StoreUnavailable: (503, "Not now", "The store can't be reached at the moment. Load the page again in a while."),
 }
 
@@ -38,12 +45,8 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
                 # A part of a page was asked for: the whole page goes there, not the part.
                 return Response(headers={"hx-redirect": SIGN_IN, "cache-control": "no-store"})
             return RedirectResponse(SIGN_IN, status_code=303)
-        except Forbidden as problem:
-            return message_page(status=403, title="Not for you", text=f"You may not see or do this: {problem}.")
-        except InvalidField as problem:
-            return message_page(status=400, title="That can't be asked", text=str(problem))
         except tuple(_TOLD) as problem:
             status, title, text = _TOLD[type(problem)]
-            return message_page(status=status, title=title, text=text)
+            return message_page(status=status, title=title, text=text.replace("{}", str(problem)))
 
     return Route(path, handle, methods=[method])

@@ -19,6 +19,17 @@ TYPE_WORDS: Final = (
 DEVICE_WORDS: Final = ("on a computer", "on a phone", "on a tablet", "on another device")
 """By the number of the device type."""
 
+SCOPE_WORDS: Final = {
+    "contact_data": "read contacts, and what they did",
+    "campaign_data": "read campaigns, and how they did",
+    "account_read": "read the account",
+    "activity_write": "record, state and erase",
+}
+"""By the name of the scope: what a token may."""
+
+ROLE_WORDS: Final = {"owner": "owner", "manager": "manager", "campaign_creator": "campaign creator"}
+"""By the name of the role."""
+
 BOUNCE_WORDS: Final = {
     "B": "address does not exist",
     "D": "undeliverable",

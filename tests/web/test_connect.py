@@ -1,0 +1,301 @@
+"""The page to connect on: tokens are made, listed and revoked, and what it gives to paste works as it is."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rapport.auth.one_time import make_code
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
+from rapport.instant import DAY, parse_instant
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.web.door import now
+from rapport.web.snippets import snippets
+from tests.web.test_pages import NASTY, browser, form_token
+from tests.world import Caller, Server, details, line
+
+MAKE = "/connect/tokens"
+ASKED = f"{details('c1')}?tracking_activity_type=em_opens"
+EVERY_SCOPE = tuple(scope.value for scope in Scope)
+
+
+@contextmanager
+def signed_in(server: Server, token: str) -> Iterator[httpx.Client]:
+    """A browser that has signed in with this token."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        assert client.post("/sign-in", data={"token": token}).status_code == 303
+        yield client
+
+
+@contextmanager
+def signed_in_by_link(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[httpx.Client]:
+    """A browser that has signed in by a link."""
+
+    async def made() -> str:
+        async with opened(Settings(data=server.data)) as store:
+            return await make_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
+
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        assert client.get(f"/sign-in/{asyncio.run(made())}").status_code == 303
+        yield client
+
+
+def asked_for(
+    client: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner", life: str = "longest"
+) -> httpx.Response:
+    """The answer to the form."""
+    form = {"name": name, "scope": list(scopes), "role": role, "life": life}
+    return client.post(MAKE, data={**form, "form_token": form_token(client.get("/connect"))})
+
+
+def made(client: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner") -> str:
+    answer = asked_for(client, name, scopes, role)
+    assert answer.status_code == 200, answer.text
+    (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', answer.text)
+    return str(token)
+
+
+def listed(client: httpx.Client) -> dict[str, tuple[str, str]]:
+    """Of each token in the list, by its name, what its row says, and its id if it can be revoked there."""
+    text = client.get("/connect").text
+    rows = re.findall(r"<tr>\s*(<td.*?)</tr>", text[text.index('id="tokens"') :], re.DOTALL)
+    ids = [re.search(r'action="/connect/tokens/(\w+)/revoke"', row) for row in rows]
+    words = [re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", row))).strip() for row in rows]
+    names = [unescape(re.findall(r"<strong>(.*?)</strong>", row)[0]) for row in rows]
+    return {name: (word, found[1] if found else "") for name, word, found in zip(names, words, ids, strict=True)}
+
+
+def revoked(client: httpx.Client, token_id: str) -> int:
+    token = form_token(client.get("/connect"))
+    return client.post(f"{MAKE}/{token_id}/revoke", data={"form_token": token}).status_code
+
+
+def ask(server: Server, token: str) -> int:
+    return httpx.get(server.url + ASKED, headers={"authorization": f"Bearer {token}"}).status_code
+
+
+def test_a_token_is_shown_once_and_may_what_was_ticked(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    with signed_in_by_link(server, account, Role.MANAGER) as client:
+        assert "None yet" in client.get("/connect").text
+        token = made(client, " shop ", ("contact_data",), "manager")
+        assert ask(server, token) == 200
+        bearer = {"authorization": f"Bearer {token}"}
+        assert httpx.get(f"{server.url}/v3/emails", headers=bearer).status_code == 403
+        again = client.get("/connect").text
+        assert token.rpartition(".")[2] not in again
+        assert 'id="made"' not in again
+        words, token_id = listed(client)["shop"]
+        assert re.match(r"shop contact_data as manager \d.* by serve until \d", words)
+        assert token_id
+        assert asked_for(client, "long", role="manager", life="365").status_code == 200
+        (until,) = re.findall(r'until <time datetime="([^"]+)"', client.get("/connect").text)[:1]
+        assert parse_instant(until) == pytest.approx(now() + 365 * DAY, abs=60_000)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"role": "owner"}, 403),
+        ({"scope": ["contact_data", "campaign_data"]}, 403),
+        ({"life": "1"}, 400),
+        ({"scope": []}, 400),
+        ({"scope": ["everything"]}, 400),
+        ({"role": "emperor"}, 400),
+        ({"role": ""}, 400),
+        ({"life": "for ever"}, 400),
+        ({"name": " "}, 400),
+        ({"name": "x" * 65}, 400),
+    ],
+    ids=str,
+)
+def test_a_form_that_asks_for_more_than_its_maker_has_is_refused(
+    server: Server, account: str, wrong: dict[str, object], status: int
+) -> None:
+    maker = server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)
+    with signed_in(server, maker) as client:
+        page = client.get("/connect")
+        # It isn't offered either.
+        assert 'value="owner"' not in page.text
+        assert 'value="campaign_data"' not in page.text
+        form = {"name": "a", "scope": ["contact_data"], "role": "manager", "life": "longest"}
+        answer = client.post(MAKE, data={**form, **wrong, "form_token": form_token(page)})
+        assert answer.status_code == status
+        assert listed(client) == {}
+
+
+def test_what_began_with_a_revoked_token_ends_with_it(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    with browser(server, account) as owner:
+        lost, kept = made(owner, "lost"), made(owner, "kept")
+        with signed_in(server, lost) as second:
+            child = made(second, "made with the lost one")
+            with signed_in(server, child) as third:
+                grandchild = made(third, "made with that")
+                assert "you are signed in with it" in listed(third)["made with the lost one"][0]
+                assert [ask(server, token) for token in (lost, kept, child, grandchild)] == [200] * 4
+                assert revoked(owner, listed(owner)["lost"][1]) == 303
+                # At once, in the worker that did it.
+                assert [ask(server, token) for token in (lost, kept, child, grandchild)] == [401, 200, 401, 401]
+                assert [client.get("/connect").status_code for client in (owner, second, third)] == [200, 303, 303]
+                assert httpx.post(f"{server.url}/sign-in", data={"token": child}).status_code == 401
+        states = {name: "revoked" in words for name, (words, _) in listed(owner).items()}
+        assert states == {"lost": True, "made with the lost one": True, "made with that": True, "kept": False}
+        assert revoked(owner, listed(owner)["kept"][1]) == 303
+        assert ask(server, kept) == 401
+
+
+def test_nobody_revokes_what_is_not_theirs_or_may_more(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    with browser(server, account) as owner, browser(server, f"{account}-other") as other:
+        token = made(owner, "the owner's")
+        _, token_id = listed(owner)["the owner's"]
+        assert listed(other) == {}
+        assert revoked(other, token_id) == 404
+        assert revoked(owner, "nothing") == 404
+        narrow = server.token(account, frozenset({Scope.CONTACT_DATA}))
+        for maker in (narrow, server.token(account, frozenset(Scope), Role.MANAGER)):
+            with signed_in(server, maker) as client:
+                words, offered = listed(client)["the owner's"]
+                assert "it may more than you" in words
+                assert offered == ""
+                assert revoked(client, token_id) == 403
+        assert ask(server, token) == 200
+
+
+def test_only_a_form_of_the_session_makes_or_revokes(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    with browser(server, account) as client, browser(server, account) as other:
+        token = made(client, "a")
+        _, token_id = listed(client)["a"]
+        mine, strange = form_token(client.get("/connect")), form_token(other.get("/connect"))
+        form = {"name": "b", "scope": ["contact_data"], "role": "owner", "life": "longest"}
+        for path, data in ((MAKE, form), (f"{MAKE}/{token_id}/revoke", {})):
+            for stolen in ({}, {"form_token": "x"}, {"form_token": strange}):
+                assert client.post(path, data={**data, **stolen}).status_code == 403
+            elsewhere = client.post(path, data={**data, "form_token": mine}, headers={"sec-fetch-site": "cross-site"})
+            assert elsewhere.status_code == 403
+            assert httpx.post(server.url + path, data={**data, "form_token": mine}).headers["location"] == "/sign-in"
+        assert list(listed(client)) == ["a"]
+        assert ask(server, token) == 200
+
+
+def test_a_campaign_creator_sees_only_how_to_connect(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    with browser(server, account) as owner, browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
+        made(owner, "the owner's", role="campaign_creator")
+        _, token_id = listed(owner)["the owner's"]
+        page = creator.get("/connect")
+        assert page.status_code == 200
+        assert "activity_details" in page.text
+        assert "contact_reports/CONTACT_ID/" in page.text
+        assert MAKE not in page.text
+        assert "the owner&#39;s" not in page.text
+        assert asked_for(creator, "mine", role="campaign_creator").status_code == 403
+        assert revoked(creator, token_id) == 403
+
+
+def test_what_others_named_is_text(server: Server, account: str) -> None:
+    with browser(server, account) as client:
+        answer = asked_for(client, NASTY)
+        for text in (answer.text, client.get("/connect").text):
+            assert NASTY not in text
+            assert NASTY in unescape(text)
+        assert answer.headers["cache-control"] == "no-store"
+        assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_no_line_of_tokens_is_endless(server: Server, account: str) -> None:
+    with browser(server, account) as client:
+        token = made(client, "first")
+    for generation in range(2, 10):
+        with signed_in(server, token) as client:
+            answer = asked_for(client, str(generation))
+            if generation == 9:
+                assert answer.status_code == 409
+                assert "sign in by a link" in answer.text
+                return
+            (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', answer.text)
+
+
+# What runs a snippet, and the name of its file; None for those that nothing here can run.
+RUN = {
+    "curl": (["bash"], "snippet.sh"),
+    "python": ([sys.executable], "snippet.py"),
+    "php": (["php"], "snippet.php"),
+    "java": (["java"], "ActivityDetails.java"),
+    "php-sdk": None,
+    "csharp-sdk": None,
+    "csharp": None,
+}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with one contact."""
+    with Server(str(tmp_path_factory.mktemp("shop") / "data")) as server:
+        with server.caller("shop") as caller:
+            caller.record(line("the-42nd", "em_sends"), line("the-42nd", "em_clicks", "2026-03-01T11:30:00Z"))
+        yield server
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_a_snippet_as_pasted_tells_what_a_contact_did(shop: Server, tmp_path: Path, name: str) -> None:
+    with browser(shop, "shop") as client:
+        page = client.get("/connect").text
+    code = {
+        found: unescape(text)
+        for found, text in re.findall(r'id="snippet-([\w-]+)"[^>]*><code>(.*?)</code>', page, re.DOTALL)
+    }
+    assert set(code) == set(RUN)
+    assert shop.url in code[name]
+    assert "the-42nd" in code[name]
+    assert "@" not in code[name]
+    runner = RUN[name]
+    if runner is None:
+        return
+    command, file = runner
+    (tmp_path / file).write_text(code[name])
+    ran = subprocess.run(
+        [*command, file],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "TOKEN": shop.token("shop")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for said in ("2026-03-01", "11:30:00", "em_clicks", "10:00:00", "em_sends"):
+        assert said in ran.stdout
+
+
+def test_no_address_ends_the_text_that_it_stands_in() -> None:
+    for snippet in snippets("http://a'b\"c$(id)\\`\n"):
+        assert "http://a%27b%22c%24%28id%29%5C%60%0A" in snippet.code
+
+
+def test_the_public_address_is_the_one_to_paste_and_keeps_the_cookie_to_tls(tmp_path: Path) -> None:
+    public = "https://rapport.example.com"
+    with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
+        with httpx.Client(base_url=server.url) as client:
+            answer = client.post("/sign-in", data={"token": server.token("default", frozenset(Scope))})
+            cookie = answer.headers["set-cookie"]
+            assert "Secure" in cookie
+            page = client.get("/connect", headers={"cookie": cookie.partition(";")[0]}).text
+        assert f"<code>{public}/v3</code>" in page
+        assert server.url not in page
+        ends = time.monotonic() + 10
+        while f"{public}/sign-in/" not in server.log.read_text():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
