@@ -11,6 +11,7 @@ from rapport.store.sqlite.connection import DATABASE
 _BROUGHT = (
     *("DROP INDEX contact_by_last_name", "DROP INDEX contact_by_name"),
     *("DROP TABLE erased_hour", "DROP TABLE campaign_activity_hour"),
+    *("DROP TABLE IF EXISTS feed_pruned", "DROP TABLE feed"),
     "DROP VIEW permission_to_send",
     *("DROP INDEX contact_by_creation", "DROP INDEX contact_by_update"),
     *(

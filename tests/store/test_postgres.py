@@ -19,11 +19,12 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
-from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, counter_reader, finder
+from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, counter_reader, feed, finder
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import Shown
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
+from tests.store.earlier import execute
 from tests.world import Server, line
 
 
@@ -134,6 +135,28 @@ def test_contacts_are_found_by_an_index_in_its_order(place: str, name: str, inde
     plan = asyncio.run(planned(place, finder.SQL[name], ", ".join(types), ", ".join(values)))
     assert index in {node.get("Index Name") for node in plan}
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values", "indexes"),
+    [
+        ("rows", "text, text, text, bigint, text[], int", "'9:9:', '9:9:', '0', 0, '{a}', 20", {"feed_by_xid"}),
+        (
+            "activities",
+            "int[], bytea[], smallint[], timestamptz[], bigint[]",
+            "'{0}', '{x}', '{1}', '{2020-01-01}', '{5}'",
+            {"tracking_activity_pkey", "contact_pkey", "person_pkey"},
+        ),
+    ],
+)
+def test_the_feed_is_read_by_its_keys(place: str, name: str, types: str, values: str, indexes: set[str]) -> None:
+    asyncio.run(record(place, sample(2_000, seed=1)))
+    execute(place, *["INSERT INTO feed (account_id, keys) SELECT 'a', '' FROM generate_series(1, 9)"] * 500)
+    plan = asyncio.run(planned(place, feed.SQL[name], types, values))
+    assert indexes <= {str(node.get("Index Name")) for node in plan}
+    if name == "activities":
+        (condition,) = (str(each["Index Cond"]) for each in plan if each.get("Index Name") == "tracking_activity_pkey")
+        assert all(column in condition for column in ("contact", "type", "created_time", "identity"))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from rapport.store.sqlite import (
     contact_reader,
     contact_reports,
     counter_reader,
+    feed,
     finder,
     reader,
     recount,
@@ -104,6 +105,17 @@ def test_contacts_are_found_by_an_index_in_its_order(folder: Path, name: str) ->
     steps = plan(connect(folder, patience=1), finder.SQL[name])
     assert [step for step in steps if f"SEARCH contact USING INDEX {FOUND_BY[name]} " in step], steps
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
+
+
+@pytest.mark.parametrize("name", feed.SQL)
+def test_the_feed_is_written_and_read_by_its_keys(folder: Path, name: str) -> None:
+    sql = feed.SQL[name].replace("carray(:account_ids)", "(:account_ids)")
+    steps = plan(connect(folder, patience=1), sql)
+    # The oldest is the first of a walk by the key.
+    assert name == "oldest" or not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
+    if name == "activity":
+        key = "PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)"
+        assert f"SEARCH tracking_activity USING {key}" in steps
 
 
 @pytest.mark.parametrize("name", contact_reports.SQL)

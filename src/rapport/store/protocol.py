@@ -17,6 +17,7 @@ from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
+from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
     CampaignQuery,
     ContactPrefix,
@@ -171,6 +172,24 @@ class Store(Protocol):
         """Make all the batches durable in one transaction, and say what became of each.
 
         Accounts, contacts, campaign activities and links come into being with the activities that name them.
+        """
+        ...
+
+    async def feed_end(self) -> str:
+        """The position in the feed behind all that is recorded now."""
+        ...
+
+    async def feed(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+        """The next rows that the feed has for these accounts between two positions, the later of which is an end.
+
+        Asked again behind the last of them it goes on, until there is none. Nothing that was committed between the two
+        is missing, and nothing comes twice. None when not all of it is held any more, or `behind` is no position here.
+        """
+
+    async def feed_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
+        """The activities of the account with these keys, whole; None for those that aren't there, or no more.
+
+        Where an activity doesn't say who its contact is, what is known now stands in its place.
         """
         ...
 

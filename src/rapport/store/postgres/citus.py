@@ -17,7 +17,7 @@ LARGE: Final = (
 )
 """What is spread by the contact; the stats by buckets that lie beside it.
 
-request_count, secret and erasure stay where they are: only the servers ask for them.
+request_count, secret, erasure, feed and feed_pruned stay where they are: only the servers ask for them.
 """
 
 _COLUMN: Final = {

@@ -15,6 +15,7 @@ from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.copying import copy
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
+from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
     CampaignQuery,
     ContactPrefix,
@@ -31,6 +32,7 @@ from rapport.store.postgres.citus import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
 from rapport.store.postgres.counter_reader import CounterReader
+from rapport.store.postgres.feed import FeedReader
 from rapport.store.postgres.finder import Finder
 from rapport.store.postgres.migrations import is_current, is_there, migrate
 from rapport.store.postgres.nodes import Nodes
@@ -72,6 +74,7 @@ class PostgresStore:
         self._counters = CounterReader(self._pool, nodes)
         self._catalogue = CatalogueReader(self._pool)
         self._finder = Finder(self._pool)
+        self._feed = FeedReader(self._pool, nodes)
         self._writer = Writer(self._writing_pool, nodes)
         self._in_parts = False
 
@@ -120,6 +123,18 @@ class PostgresStore:
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction."""
         return await self._writer.record(batches)
+
+    async def feed_end(self) -> str:
+        """Where the feed ends."""
+        return await self._feed.end()
+
+    async def feed(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+        """Read the feed."""
+        return await self._feed.rows(account_ids, behind, until)
+
+    async def feed_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
+        """Read activities that the feed told of."""
+        return await self._feed.activities(account_id, keys)
 
     async def erase(self, account_id: str, contact_id: str) -> bool:
         """Erase a contact, while nobody records."""

@@ -15,10 +15,12 @@ from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
 from rapport.store.erasure import Erased
+from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
 from rapport.store.postgres.contacts import Contacts, Keys
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import erase, put_erased, read_erased, with_erased_left_out
+from rapport.store.postgres.feed import FeedWriter
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool, TimedOut
@@ -72,6 +74,7 @@ class Writer:
         self.in_parts = False
         self._names = Names()
         self._contacts = Contacts()
+        self._feed = FeedWriter(pool)
         self._erasures = 0
         # How many groups to stage before the next try to copy one right in: it doubles with each that failed.
         self._doubt = 0
@@ -87,6 +90,7 @@ class Writer:
             await self._nodes.suspect(_contacts_of(batches), problem)
             raise
         self._nodes.trust(tried)
+        await self._feed.prune()
         return recorded
 
     async def _record_again(self, batches: Sequence[Batch]) -> list[Recorded]:
@@ -128,8 +132,10 @@ class Writer:
                 added = await _add(connection, every)
                 new = every if len(added) == len(every) else [row for row in every if _KEY(row) in added]
                 await roll_up(connection, new, in_parts=self.in_parts)
+                outcomes, news = _outcomes(batches, rows, added)
+                await self._feed.tell(connection, news)
             self._contacts.remember(made)
-            return _outcomes(batches, rows, added)
+            return outcomes
 
     async def _try_copy(
         self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[ActivityValues]
@@ -137,20 +143,23 @@ class Writer:
         """Copy the activities right into their table, which is twice as fast; None if one was there already."""
         if len(placed) != 1:
             return None
+        ((batch, _),) = placed
+        accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), every)).items()}
+        news = News[bytes]()
+        news.add(batch.account_id, list(map(_key, every[:MOST_OF_A_BATCH])), accepted)
         try:
             async with connection.transaction():
                 await self._keep_erasers_out(connection)
                 made = await self._contacts.record(connection, placed)
                 await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
                 await roll_up(connection, every, in_parts=self.in_parts)
+                await self._feed.tell(connection, news)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster tells of a duplicate by XX000.
             self._doubt, self._next_doubt = self._next_doubt, min(self._next_doubt * 2, _LONGEST_DOUBT)
             return None
         self._contacts.remember(made)
         self._next_doubt = 1
-        ((batch, _),) = placed
-        accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), every)).items()}
         return [Recorded(accepted=accepted, duplicate=batch.size - len(every))]
 
     async def _keep_erasers_out(self, connection: Lent) -> None:
@@ -281,20 +290,25 @@ async def _add(connection: Lent, rows: list[ActivityValues]) -> set[Key]:
     return {(key[0], key[1], key[2], key[3]) for key in added}
 
 
-def _outcomes(batches: Sequence[Batch], rows: list[list[ActivityValues]], added: set[Key]) -> list[Recorded]:
-    """What became of each batch: an activity is new in the first that brought it."""
-    outcomes = []
+def _outcomes(
+    batches: Sequence[Batch], rows: list[list[ActivityValues]], added: set[Key]
+) -> tuple[list[Recorded], News[bytes]]:
+    """What became of each batch, and what there is to tell: an activity is new in the first that brought it."""
+    outcomes, news = [], News[bytes]()
     for batch, group in zip(batches, rows, strict=True):
         accepted = dict.fromkeys(batch.rows, 0)
+        keys = []
         for row in group:
             key = _key(row)
             if key in added:
                 added.discard(key)
                 accepted[ActivityType(row[5])] += 1
+                keys.append(key)
+        news.add(batch.account_id, keys[:MOST_OF_A_BATCH], accepted)
         outcomes.append(
             Recorded(
                 accepted={kind: count for kind, count in accepted.items() if count},
                 duplicate=batch.size - sum(accepted.values()),
             )
         )
-    return outcomes
+    return outcomes, news

@@ -17,6 +17,7 @@ from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased
+from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
     CampaignQuery,
     ContactPrefix,
@@ -47,6 +48,7 @@ from rapport.store.sqlite.connection import DATABASE, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.counter_reader import CounterReader
+from rapport.store.sqlite.feed import FeedReader
 from rapport.store.sqlite.finder import Finder
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
@@ -69,6 +71,7 @@ class _Parts(NamedTuple):
     reader: Reader
     contacts: ContactReader
     stats: CounterReader
+    feed: FeedReader
     reports: ContactReports
     counted: ContactReader
     campaigns: CampaignReader
@@ -110,6 +113,7 @@ class SQLiteStore:
             Reader(reading),
             ContactReader(reading),
             CounterReader(reading),
+            FeedReader(reading),
             ContactReports(reporting),
             ContactReader(reporting),
             CampaignReader(reporting),
@@ -142,6 +146,18 @@ class SQLiteStore:
         if writer.log_is_long:
             self._thread.submit(writer.checkpoint)
         return recorded
+
+    async def feed_end(self) -> str:
+        """Where the feed ends."""
+        return self._open.feed.end()
+
+    async def feed(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+        """Read the feed."""
+        return self._open.feed.rows(account_ids, behind, until)
+
+    async def feed_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
+        """Read activities that the feed told of."""
+        return self._open.feed.activities(account_id, keys)
 
     async def erase(self, account_id: str, contact_id: str) -> bool:
         """Erase a contact in the writer's thread."""

@@ -8,16 +8,19 @@ from typing import Final
 
 import apsw
 
+from rapport.activity import ActivityType
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.erasure import Erased
+from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.rollups import RollUps
 from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.contacts import Contacts
 from rapport.store.sqlite.erasing import erase, put_erased, without_the_erased
+from rapport.store.sqlite.feed import tell
 from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
 from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
@@ -56,22 +59,25 @@ class Writer:
         try:
             with transaction(self._connection):
                 self._contacts.begin()
-                rollups = RollUps[int]()
-                recorded = [self._record(batch, rollups) for batch in without_the_erased(self._connection, batches)]
+                rollups, news = RollUps[int](), News[int]()
+                batches = without_the_erased(self._connection, batches)
+                recorded = [self._record(batch, rollups, news) for batch in batches]
                 apply(self._connection, rollups)
+                tell(self._connection, news)
         except BaseException:
             self._contacts.forget()
             raise
         self._contacts.committed()
         return recorded
 
-    def _record(self, batch: Batch, rollups: RollUps[int]) -> Recorded:
+    def _record(self, batch: Batch, rollups: RollUps[int], news: News[int]) -> Recorded:
         connection = self._connection
         account = account_key(connection, batch.account_id, _now())
         contacts, persons = self._contacts.resolve(account, batch)
         campaign_activities = campaign_activity_keys(connection, account, batch.campaign_activities)
         links = link_keys(connection, campaign_activities, batch.links)
-        accepted = {}
+        accepted: dict[ActivityType, int] = {}
+        keys: list[tuple[int, int, int, int]] = []
         for kind, rows in batch.rows.items():
             values: list[ActivityValues] = [
                 (
@@ -106,6 +112,8 @@ class Writer:
             connection.executemany(SQL["add_activity"], watched(connection, values, added, []))
             rollups.count(map(COUNTED, added))
             accepted[kind] = len(added)
+            keys += [row[:4] for row in added[: MOST_OF_A_BATCH - len(keys)]]
+        news.add(batch.account_id, keys, accepted)
         return Recorded(
             accepted={kind: count for kind, count in accepted.items() if count},
             duplicate=batch.size - sum(accepted.values()),

@@ -1,0 +1,231 @@
+"""The feed: all that is recorded, once, whoever records it and in whatever order transactions commit."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.settings import Settings
+from rapport.store import feed
+from rapport.store.batch import batch_of
+from rapport.store.engines import opened
+from rapport.store.feed import MOST_OF_A_BATCH, FeedRow
+from rapport.store.protocol import Store
+from tests.store.by_hand import asked
+from tests.store.earlier import execute
+from tests.store.test_promises import did, on, record, whole
+
+
+async def rows(store: Store, behind: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
+    """All that the feed has behind the position, for the accounts."""
+    end = until or await store.feed_end()
+    found: list[FeedRow] = []
+    while more := await store.feed(accounts or ("a",), behind, end):
+        found += more
+        behind = more[-1].positions[-1]
+    assert more is not None
+    return found
+
+
+async def told(store: Store, found: Sequence[FeedRow]) -> list[Activity]:
+    """The activities of which the rows tell."""
+    activities = [each for row in found for each in await store.feed_activities(row.account_id, row.keys)]
+    return [each for each in activities if each is not None]
+
+
+def test_what_is_recorded_is_told_by_time_and_whole(data: str) -> None:
+    ada = Person(email_address="ada@example.com", first_name="Ada")
+    click = Activity(
+        contact_id="ada",
+        campaign_activity_id="m1",
+        type=ActivityType.EM_CLICKS,
+        created_time=did().created_time,
+        campaign_activity_name="March",
+        campaign_id="c1",
+        link=Link(link_url="https://example.com/"),
+        event_id="e",
+        person=ada,
+    )
+
+    async def work(store: Store) -> None:
+        start = await store.feed_end()
+        assert await rows(store, start) == []
+        await record(store, did("bob", after=5), click, did("ada", after=-5, person=ada))
+        (row,) = await rows(store, start)
+        assert (row.account_id, len(row.keys), dict(row.left_out)) == ("a", 3, {})
+        sent, clicked, opened_ = await told(store, [row])
+        assert (sent.created_time, opened_.contact_id) == (did(after=-5).created_time, "bob")
+        assert clicked == click
+        # Who says nothing is who is known.
+        await record(store, did("ada", after=9))
+        (known,) = await told(store, await rows(store, row.positions[-1]))
+        assert known.person == ada
+
+    on(data, work)
+
+
+def test_what_was_there_already_is_not_told_again(data: str) -> None:
+    async def work(store: Store) -> None:
+        await record(store, did())
+        start = await store.feed_end()
+        await record(store, did(), did())
+        assert await store.feed_end() == start or await rows(store, start) == []
+        await record(store, did(), did(after=1))
+        assert [len(row.keys) for row in await rows(store, start)] == [1]
+
+    on(data, work)
+
+
+def test_every_account_hears_its_own(data: str) -> None:
+    async def work(store: Store) -> None:
+        start = await store.feed_end()
+        await store.record([batch_of("a", [did()]), batch_of("b", [did(after=1)]), batch_of("a", [did(after=2)])])
+        assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "a")] == [("a", 2)]
+        assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "b")] == [("b", 1)]
+        assert [len(row.keys) for row in await rows(store, start, "a", "b")] in ([2, 1], [1, 2])
+        (row,) = await rows(store, start, "a")
+        assert await rows(store, start, "c") == []
+        # A key is of no use to anybody else, where it isn't a secret by itself.
+        if not data.startswith("postgresql:"):
+            assert await store.feed_activities("b", row.keys) == [None, None]
+
+    on(data, work)
+
+
+def test_a_large_batch_is_told_in_part_and_the_rest_counted(data: str) -> None:
+    async def work(store: Store) -> None:
+        start = await store.feed_end()
+        kinds = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
+        for first in (0, 6_000):
+            await record(store, *(did(f"c{number % 70}", kinds[number % 2], number) for number in range(first, 7_000)))
+        found = await rows(store, start)
+        assert [len(row.keys) for row in found] == [MOST_OF_A_BATCH, 0 or MOST_OF_A_BATCH][: len(found)]
+        kept = Counter(kind for row in found for _, kind, *_ in row.keys)
+        for row in found:
+            kept.update(row.left_out)
+        assert kept == {ActivityType.EM_SENDS: 3_500, ActivityType.EM_OPENS: 3_500}
+        # Behind some of its keys, what is left out isn't told once more.
+        (rest, *_) = await rows(store, found[0].positions[-3])
+        assert (len(rest.keys), rest.left_out) == (2, {})
+
+    on(data, work)
+
+
+def test_it_can_be_read_on_from_every_position(data: str) -> None:
+    async def work(store: Store) -> None:
+        start = await store.feed_end()
+        for size in (1, 3, 2, 1, 5):
+            end = await store.feed_end()
+            first = int(end.rpartition("@")[2]) * 10
+            await record(store, *(did(f"c{size}", after=first + number) for number in range(size)))
+        every = await rows(store, start)
+        keys = [key for row in every for key in row.keys]
+        positions = [position for row in every for position in row.positions]
+        assert len(set(positions)) == len(keys) == 12
+        await record(store, did("later"))
+        for place, position in enumerate(positions):
+            found = await rows(store, position)
+            assert [key for row in found for key in row.keys][:-1] == keys[place + 1 :]
+
+    on(data, work)
+
+
+def test_who_was_erased_is_not_there(data: str) -> None:
+    async def work(store: Store) -> None:
+        start = await store.feed_end()
+        await record(store, did("ada"), did("bob", after=1))
+        await store.erase("a", "ada")
+        found = await rows(store, start)
+        assert [len(row.keys) for row in found] == [2]
+        assert [each.contact_id for each in await told(store, found)] == ["bob"]
+
+    on(data, work)
+
+
+def test_what_is_no_position_or_not_held_any_more_is_told(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"rapport.store.{module}.feed.MOST_HELD", 50)
+    monkeypatch.setattr("rapport.store.postgres.feed._PRUNE_AFTER", 1)
+    positions: list[str] = []
+
+    async def begin(store: Store) -> None:
+        start = await store.feed_end()
+        await record(store, did())
+        soon = await store.feed_end()
+        for text in ("", "x", "-1", "1:2:3", "9" * 30, "2:1:@5", f"{soon}~", f"~{soon}", f"{soon}~{soon}~1.2", "é" * 9):
+            assert await store.feed(["a"], text, soon) is None
+        assert await rows(store, start, until=soon)
+        # From a store that has more in it: a backup was put back.
+        assert await store.feed(["a"], soon, start) is None
+        for number in range(1, 101):
+            await record(store, did(after=number))
+        if data.startswith("postgresql:"):
+            # What is so new stays, whatever there is of it.
+            assert len(await rows(store, start)) == 101
+        positions[:] = start, soon
+
+    async def go_on(store: Store) -> None:
+        await record(store, did(after=101))
+        end = await store.feed_end()
+        assert [await store.feed(["a"], position, end) for position in positions] == [None, None]
+        await record(store, did("last"))
+        assert len(await rows(store, end)) == 1
+
+    on(data, begin)
+    if data.startswith("postgresql:"):
+        execute(data, "UPDATE feed SET recorded_time = recorded_time - interval '1 hour'")
+    on(data, go_on)
+    assert asked(data, "SELECT count(*) FROM feed")[0][0] in range(50, 53)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_who_record_at_once_lose_nothing_for_those_who_listen(data: str, seed: int) -> None:
+    """Every activity is heard exactly once by each, in whatever order transactions commit."""
+    dice = random.Random(seed)
+    writers, activities = 6, 120
+
+    async def write(store: Store, writer: int) -> None:
+        mine = [did(f"w{writer}", after=number) for number in range(activities)]
+        while mine:
+            size = dice.randrange(1, 9)
+            await record(store, *mine[:size])
+            mine = mine[size:]
+
+    async def listen(store: Store, start: str, done: asyncio.Event) -> list[tuple[object, ...]]:
+        heard: list[tuple[object, ...]] = []
+        position, is_last = start, False
+        while not is_last:
+            is_last = done.is_set()
+            end = await store.feed_end()
+            found = await rows(store, position, until=end)
+            heard += [key for row in found for key in row.keys]
+            # Now and then as somebody who was cut off in the middle of it, and has to read some of it again.
+            position = end
+            if found and not is_last and dice.random() < 0.5:
+                position = dice.choice(dice.choice(found).positions)
+                again = sum(len(row.keys) for row in await rows(store, position, until=end))
+                heard = heard[: len(heard) - again]
+            await asyncio.sleep(0.005)
+        return heard
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+            done = asyncio.Event()
+            start = await one.feed_end()
+            listening = [asyncio.create_task(listen(store, start, done)) for store in (one, other)]
+            await asyncio.gather(*(write((one, other)[writer % 2], writer) for writer in range(writers)))
+            done.set()
+            for each in listening:
+                heard = await each
+                assert len(heard) == len(set(heard)) == writers * activities
+            for writer in range(writers):
+                assert len(await whole(one, f"w{writer}")) == activities
+
+    asyncio.run(work())
+
+
+def test_the_newest_are_kept_for_long_enough() -> None:
+    assert feed.MOST_HELD >= 50 * MOST_OF_A_BATCH
