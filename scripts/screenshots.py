@@ -19,7 +19,7 @@ from tests.network import free_port
 RAPPORT: Final = Path(sys.executable).with_name("rapport")
 FOLDER: Final = Path("docs/screenshots")
 DESK: Final = ViewportSize(width=1200, height=800)
-PHONE: Final = ViewportSize(width=390, height=844)
+PHONE: Final = ViewportSize(width=390, height=980)
 NAME: Final = "Ada "
 
 
@@ -60,6 +60,7 @@ def pictures(page: Page) -> list[Picture]:
         Picture("contact", contact),
         Picture("contact-dark", f"{contact}?type=em_clicks&type=em_opens", dark=True),
         Picture("campaign", campaign),
+        Picture("account", "/account?days=365"),
         Picture("phone", contact, size=PHONE),
     ]
 
@@ -69,7 +70,6 @@ def take(browser: Browser, page: Page, picture: Picture) -> None:
     context = browser.new_context(
         base_url=page.url,
         viewport=picture.size,
-        device_scale_factor=2 if picture.size is PHONE else 1,
         color_scheme="dark" if picture.dark else "light",
         timezone_id="Europe/Berlin",
         locale="en-GB",

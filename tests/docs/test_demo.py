@@ -75,7 +75,7 @@ def test_make_demo_on_a_clean_clone(clone: Path) -> None:
     assert isinstance(first["tracking_activities"], list)
     assert len(first["tracking_activities"]) == 100
 
-    shown = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "quick-start.md").read_text(), re.DOTALL)
     assert shown is not None
     assert json.loads(shown[1].replace("…", ""))["tracking_activities"] == first["tracking_activities"][:2]
 

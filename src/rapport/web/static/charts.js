@@ -34,7 +34,7 @@ function numbersOf(figure) {
 }
 
 function optionsFor(figure, numbers, width) {
-  const axis = { stroke: themed("--soft"), grid: { stroke: themed("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const axis = { stroke: themed("--soft"), grid: { stroke: themed("--line"), width: 1 }, ticks: { show: false }, font: "12px Inter, system-ui, sans-serif" };
   return {
     width,
     height: 220,
