@@ -19,10 +19,13 @@ class Counts:
     def __init__(self, counters: Iterable[Counter]) -> None:
         self._totals: dict[tuple[int, int], int] = defaultdict(int)
         self._contacts: dict[tuple[int, int], int] = defaultdict(int)
-        for counter in counters:
-            if counter.type is not None:
-                self._totals[counter.type, counter.detail] += counter.total
-                self._contacts[counter.type, counter.detail] += counter.contacts or 0
+        totals, of_contacts = self._totals, self._contacts
+        for _, _, kind, detail, total, contacts, _ in counters:
+            if kind is not None:
+                key = kind, detail
+                totals[key] += total
+                if contacts is not None:
+                    of_contacts[key] += contacts
 
     @property
     def is_empty(self) -> bool:

@@ -23,6 +23,11 @@ class Counter(NamedTuple):
     last_time: int
 
 
+def nothing_counted(campaign_activity_id: str, campaign_id: str | None) -> Counter:
+    """The one counter of a campaign activity that nothing was counted of."""
+    return Counter(campaign_activity_id, campaign_id, None, ALL, 0, None, 0)
+
+
 class SentCampaign(NamedTuple):
     """A campaign, and when it was last sent to anybody."""
 
@@ -53,4 +58,4 @@ class HourCount(NamedTuple):
     activities: int
 
 
-__all__ = ["ALL", "Counter", "HourCount", "NewestSent", "SentCampaign", "SentCampaignQuery"]
+__all__ = ["ALL", "Counter", "HourCount", "NewestSent", "SentCampaign", "SentCampaignQuery", "nothing_counted"]

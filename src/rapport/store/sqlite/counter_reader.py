@@ -8,7 +8,7 @@ import apsw
 
 from rapport.activity import CampaignActivity
 from rapport.instant import Instant
-from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
+from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery, nothing_counted
 from rapport.store.sqlite.connection import Values, every, told_as_unavailable
 from rapport.store.statements import read_statements
 
@@ -25,7 +25,8 @@ class CounterReader:
         """What is counted of campaign activities, or of those of campaigns: as the name of the statement says."""
         asked: Values = {"account_id": account_id, "ids": apsw.carray(tuple(ids))}
         with told_as_unavailable():
-            return [Counter(*row) for row in every(self._connection, SQL[statement], asked)]
+            rows = every(self._connection, SQL[statement], asked)
+        return [Counter._make(row) if row[2] is not None else nothing_counted(row[0], row[1]) for row in rows]
 
     def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
         """The asked for campaigns, that which was sent last first."""

@@ -1,6 +1,5 @@
 -- of_campaign_activities: what is counted of campaign activities. Served by the unique keys and the primary key.
-SELECT campaign_activity_id, campaign_id, type, coalesce(detail, -1), coalesce(total, 0), contacts,
-       coalesce(last_time, 0)
+SELECT campaign_activity_id, campaign_id, type, detail, total, contacts, last_time
 FROM carray(:ids) AS wanted
 CROSS JOIN campaign_activity
   ON campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
@@ -9,8 +8,7 @@ LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
 LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key;
 
 -- of_campaigns: the same of all campaign activities of campaigns. Served by campaign_activity_by_campaign besides.
-SELECT campaign_activity_id, campaign_id, type, coalesce(detail, -1), coalesce(total, 0), contacts,
-       coalesce(last_time, 0)
+SELECT campaign_activity_id, campaign_id, type, detail, total, contacts, last_time
 FROM carray(:ids) AS wanted
 CROSS JOIN campaign
   ON campaign.account = (SELECT key FROM account WHERE account_id = :account_id) AND campaign_id = wanted.value
