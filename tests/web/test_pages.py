@@ -44,8 +44,15 @@ def browser(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[h
     with httpx.Client(base_url=server.url, timeout=60) as client:
         with server.caller(account, frozenset(Scope), role) as caller:
             answer = client.post("/sign-in", data={"token": caller.bearer})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/connect" if role is Role.CAMPAIGN_CREATOR else "/",
+        )
         yield client
+
+
+def header_of(page: httpx.Response) -> str:
+    return re.search("<header>.*?</header>", page.text.replace('class="mark" ', ""), re.DOTALL)[0]  # type: ignore[index]
 
 
 def form_token(page: httpx.Response) -> str:
@@ -111,6 +118,18 @@ def test_a_campaign_creator_sees_no_reports(server: Server, account: str, caller
     with browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
         for path in PAGES:
             assert creator.get(path).status_code == 403
+        assert re.findall('<a href="([^"]+)"', header_of(creator.get("/connect"))) == [
+            "/connect",
+            "/connect",
+            "/schema",
+        ]
+
+
+def test_the_head_of_a_page_leads_where_one_may_go(server: Server, account: str) -> None:
+    with browser(server, account) as owner:
+        links = re.findall('<a href="([^"]+)"', header_of(owner.get("/connect")))
+        assert links == ["/", "/", "/account", "/connect", "/schema"]
+        assert all(owner.get(link).status_code == 200 for link in links)
 
 
 def test_every_page_is_under_a_strict_policy_and_kept_by_nobody(server: Server, account: str, caller: Caller) -> None:

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from rapport.instant import Instant, iso
+from rapport.web.navigation import entries_for
 from rapport.web.static import static
 from rapport.web.zone import local
 
@@ -59,7 +60,7 @@ _TEMPLATES: Final = Environment(
     auto_reload=False,
 )
 _TEMPLATES.filters.update(number=number, iso=iso, day=day_of, minute=minute_of, moment=moment_of, utc=in_utc)
-_TEMPLATES.globals["static"] = static
+_TEMPLATES.globals.update(static=static, entries_for=entries_for)
 
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:

@@ -12,12 +12,12 @@ from rapport.auth.watch import KeyWatch
 from rapport.errors import InvalidToken
 from rapport.store.protocol import Store
 from rapport.web.door import SIGN_IN, Door, check_site, now, read_form
+from rapport.web.navigation import home_of
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 
 LINK: Final = "/sign-in/{code}"
 SIGN_OUT: Final = "/sign-out"
-HOME: Final = "/"
 
 _LONGEST_TOKEN: Final = 8_192
 
@@ -50,7 +50,7 @@ class SigningIn:
         except InvalidToken:
             told = "This link has been used, or is too old. Start the server again for a new one, or use a token."
             return page("sign_in.html", status=401, problem=told)
-        return self._door.signed_in(request, begin_session(principal, now()), HOME)
+        return self._door.signed_in(request, begin_session(principal, now()), home_of(principal))
 
     async def by_token(self, request: Request) -> Response:
         """A token, pasted."""
@@ -63,7 +63,7 @@ class SigningIn:
         except InvalidToken:
             told = "This token is not good here, or no longer. Make one with: rapport token"
             return page("sign_in.html", status=401, problem=told)
-        return self._door.signed_in(request, begin_session_with(verified, now()), HOME)
+        return self._door.signed_in(request, begin_session_with(verified, now()), home_of(verified.principal))
 
     async def sign_out(self, request: Request) -> Response:
         """End the session of this browser."""
