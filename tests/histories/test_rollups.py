@@ -125,7 +125,10 @@ def test_a_store_that_was_filled_before_there_were_roll_ups_gets_them(data: str)
 
     asyncio.run(fill("a", history))
     asyncio.run(fill("b", history[:200]))
+    before = in_store(data, "a")
     without_roll_ups(data)
+    asyncio.run(fill("a", history[:500]))
+    assert in_store(data, "a") == before
     asyncio.run(fill("b", history[100:300]))
     for account in ("a", "b"):
         assert standing(data, account) == tallied(in_store(data, account))

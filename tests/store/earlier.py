@@ -9,6 +9,7 @@ import asyncpg
 from rapport.store.sqlite.connection import DATABASE
 
 _BROUGHT = (
+    "UPDATE tracking_activity SET identity = identity * 65536 + 7 WHERE event_id IS NULL",
     *("DROP INDEX contact_by_last_name", "DROP INDEX contact_by_name"),
     *("DROP TABLE erased_hour", "DROP TABLE campaign_activity_hour"),
     *("DROP TABLE IF EXISTS feed_pruned", "DROP TABLE feed"),
@@ -29,9 +30,19 @@ _BROUGHT = (
 )
 """By version 4 of the schema and those since, the last first: a new migration adds its own."""
 
+_ALL_THAT_WAS_SAID = """
+INSERT INTO person (contact, number, email_address, first_name, last_name)
+SELECT key, 1, email_address, first_name, last_name FROM contact
+WHERE EXISTS (SELECT 1 FROM tracking_activity WHERE contact = contact.key AND person = 1)
+ON CONFLICT DO NOTHING
+"""
+"""As version 16 of SQLite's schema leaves it out."""
+
 
 def without_roll_ups(data: str) -> None:
     """Take from the store what version 4 of the schema brought, and those since."""
+    if not data.startswith("postgresql:"):
+        execute(data, _ALL_THAT_WAS_SAID)
     execute(data, *_BROUGHT, "DELETE FROM schema_migration WHERE number >= 4")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.activity import EARLIEST, Activity, ActivityType, Link, Person
 from rapport.catalogue import (
     CampaignActivityStatement,
     CampaignStatement,
@@ -20,6 +20,7 @@ from rapport.store.copying import copy
 from rapport.store.engines import opened
 from rapport.store.known import ContactPlace, ContactQuery, ContactStatus, KnownContact, Within
 from rapport.store.protocol import Store
+from rapport.store.tracking import NEWEST, TrackingQuery
 from tests.store.test_promises import on, record
 
 START = Instant(1_767_268_800_000)
@@ -131,6 +132,30 @@ def test_who_was_erased_comes_back_by_a_dated_later_statement_only(data: str) ->
         later = ContactStatement(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
         assert await store.state_contacts("a", [later]) == 1
         assert await store.contact("a", "c1") is not None
+
+    on(data, work)
+
+
+def test_what_is_stated_of_a_contact_later_leaves_what_it_was_called_at_the_time(data: str) -> None:
+    old, new = "old@example.com", "new@example.com"
+    newest_first = TrackingQuery(type=ActivityType.EM_OPENS, behind=NEWEST, not_before=EARLIEST, limit=9)
+
+    async def addresses(store: Store) -> list[tuple[str | None, str | None]]:
+        rows = await store.tracking("a", "m1", newest_first)
+        assert rows is not None
+        return [(row.then.email_address, row.now.email_address) for row in rows]
+
+    async def work(store: Store) -> None:
+        # The second says nothing: it is shown with what was said before it.
+        await record(store, opened_by("c1", 0, email_address=old), opened_by("c1", 1))
+        assert await addresses(store) == [(old, old)] * 2
+        for _ in range(2):
+            await store.state_contacts("a", [contact(hours=2, email_address=new)])
+            assert await addresses(store) == [(old, new)] * 2
+        await record(store, opened_by("c1", 3, email_address=new), opened_by("c1", 4, email_address=old))
+        assert await addresses(store) == [(old, old), (new, old), (old, old), (old, old)]
+        said = [each.person and each.person.email_address async for each in store.history("a", "c1")]
+        assert said == [old, new, None, old]
 
     on(data, work)
 

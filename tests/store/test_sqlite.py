@@ -8,8 +8,9 @@ from typing import Any
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
-from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, ActivityType
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, Activity, ActivityType, Person
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.sample import sample
 from rapport.settings import Settings
@@ -30,6 +31,8 @@ from rapport.store.sqlite import (
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS
 from rapport.store.tracking import Shown
+from tests.store.by_hand import asked
+from tests.store.earlier import without_roll_ups
 
 
 @pytest.fixture
@@ -227,6 +230,26 @@ def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
         assert connection.execute(sql).fetchall() == names
     codes = connection.execute("SELECT number, code FROM bounce_code ORDER BY number").fetchall()
     assert codes == [(int(code), name) for name, code in BOUNCE_CODES.items()]
+
+
+def test_what_is_said_first_of_a_contact_has_no_row_of_its_own_nor_has_it_in_an_earlier_store(folder: Path) -> None:
+    activities = list(sample(50, seed=1))
+    moved = replace(activities[0], event_id="moved", person=Person(email_address="moved@example.com"))
+    activities.append(moved)
+    people = {(each.contact_id, each.person) for each in activities if each.person is not None}
+    firsts = {contact_id for contact_id, _ in people}
+
+    async def histories() -> list[list[Activity]]:
+        async with opened(Settings(data=str(folder))) as store:
+            await store.record([batch_of("default", activities)])
+            return [[each async for each in store.history("default", contact_id)] for contact_id in sorted(firsts)]
+
+    before = asyncio.run(histories())
+    without_roll_ups(str(folder))
+    assert asked(str(folder), "SELECT count(*) FROM person") == [(len(people),)]
+    assert asyncio.run(histories()) == before
+    with_rows = asked(str(folder), "SELECT contact_id FROM person JOIN contact ON contact.key = person.contact")
+    assert set(with_rows) == {(moved.contact_id,)}
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(folder: Path) -> None:

@@ -93,8 +93,10 @@ def _state_contact(connection: apsw.Connection, contact: _Contact) -> None:
             contact.key,
         ),
     )
-    for field in OF_PERSON:
-        if field in facts and facts[field][0] != contact.person[field]:
+    differing = [field for field in OF_PERSON if field in facts and facts[field][0] != contact.person[field]]
+    if differing:
+        connection.execute(WRITE["keep_person"], {"contact": contact.key})
+        for field in differing:
             # Unless a later activity stated another one.
             value, time = facts[field]
             stated: Values = {"contact": contact.key, "stated": value, "created_time": time}

@@ -17,9 +17,12 @@ _LEARN: Final = tuple(SQL[f"learn_{field}"] for field in PERSON_FIELDS)
 
 _MOST_REMEMBERED: Final = 50_000
 
+_FIRST: Final = 1
+"""The number of what was said first. Mostly nothing else ever is: then the contact's row holds it, and no other."""
+
 
 class _Known:
-    """A contact: its key, what is known of it now, and the numbers of all that was said of it."""
+    """A contact: its key, what is known of it now, and the numbers of what was said of it and has a row of its own."""
 
     __slots__ = ("key", "now", "numbers")
 
@@ -27,6 +30,16 @@ class _Known:
         self.key = key
         self.now = now
         self.numbers: dict[tuple[str | None, ...], int] = {}
+
+    def number_of(self, said: tuple[str | None, ...]) -> int | None:
+        """The number of what is said; None if it needs a row."""
+        number = self.numbers.get(said)
+        return _FIRST if number is None and said == self.now and not self.is_first_kept else number
+
+    @property
+    def is_first_kept(self) -> bool:
+        """Whether what was said first has a row: its contact's may hold something else."""
+        return _FIRST in self.numbers.values()
 
 
 class Contacts:
@@ -53,25 +66,25 @@ class Contacts:
     def resolve(self, account: int, batch: Batch) -> tuple[list[int], list[int]]:
         """By their places in the batch: the keys of the contacts, and the numbers of what is said of them."""
         contacts = self._known(account, batch)
+        differing = {contacts[row[0]]: list[SaidRow]() for row in batch.said if row[1:4] != contacts[row[0]].now}
+        if differing:
+            # With all that the batch says of them: what it says of a later time may be what is known.
+            for row in batch.said:
+                if contacts[row[0]] in differing:
+                    differing[contacts[row[0]]].append(row)
+            for known, rows in differing.items():
+                self._learn(known, rows)
         numbers: list[int] = []
         added: list[tuple[int | str | None, ...]] = []
-        differing: dict[_Known, list[SaidRow]] = {}
-        said_of: dict[_Known, list[SaidRow]] = {}
-        for row in batch.said:
-            contact, email_address, first_name, last_name, _ = row
-            known, said = contacts[contact], (email_address, first_name, last_name)
-            number = known.numbers.get(said)
+        for contact, *words, _ in batch.said:
+            known, said = contacts[contact], tuple(words)
+            number = known.number_of(said)
             if number is None:
-                number = known.numbers[said] = len(known.numbers) + 1
+                # Behind all others, and behind the first, which may have no row.
+                number = known.numbers[said] = len(known.numbers) + 1 + _FIRST
                 added.append((known.key, number, *said))
             numbers.append(number)
-            said_of.setdefault(known, []).append(row)
-            if said != known.now:
-                # With all that the batch says of it: what it says of a later time may be what is known.
-                differing[known] = said_of[known]
         self._connection.executemany(SQL["add_person"], added)
-        for known, rows in differing.items():
-            self._learn(known, rows)
         return [known.key for known in contacts], numbers
 
     def _known(self, account: int, batch: Batch) -> list[_Known]:
@@ -112,8 +125,14 @@ class Contacts:
         for place, stated in enumerate(latest_said(said)):
             if stated is None or stated == now[place]:
                 continue
+            self._keep_first(known)
             time = max(row[4] for row in said if row[place + 1] == stated)
             values: Values = {"contact": known.key, "stated": stated, "created_time": time}
             if every(self._connection, _LEARN[place], values):
                 now[place] = stated
         known.now = tuple(now)
+
+    def _keep_first(self, known: _Known) -> None:
+        """Before the contact's row changes: give what was said first, and is in it, a row of its own."""
+        if not known.is_first_kept and every(self._connection, SQL["keep_person"], {"contact": known.key}):
+            known.numbers[known.now] = _FIRST

@@ -84,8 +84,11 @@ SELECT contact, key, email_address, first_name, last_name FROM person WHERE cont
 -- link_names: what links are called. Served by the primary key.
 SELECT key, link_url, url_id FROM link WHERE key = ANY($1)
 
--- of_many_words: contacts of whom more than one thing was said. Served by the primary key.
-SELECT contact FROM person WHERE contact = ANY($1) GROUP BY contact HAVING count(*) > 1
+-- of_many_words: contacts of whom something else was said than is known now. Served by the primary keys.
+SELECT DISTINCT person.contact FROM person JOIN contact ON contact.key = person.contact
+WHERE person.contact = ANY($1)
+  AND (person.email_address, person.first_name, person.last_name)
+      IS DISTINCT FROM (contact.email_address, contact.first_name, contact.last_name)
 
 -- statements: all that was said of contacts until a time, and when. Served by the primary keys.
 SELECT did.contact, did.created_time, did.identity, person.email_address, person.first_name, person.last_name

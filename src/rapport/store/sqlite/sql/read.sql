@@ -12,11 +12,16 @@ WHERE contact = :contact AND type = :type AND created_time >= :not_before
 -- newest_first: the order of the merge.
 ORDER BY created_time DESC, identity DESC LIMIT :limit
 
--- whole_activities_of_type: the same range, with all that was recorded; for export.
+-- whole_activities_of_type: the same range, with all that was recorded; for export. What was said first of a contact,
+-- number 1, is in the contact's row as long as it has none in person.
 SELECT created_time, identity, type, event_id, device_type, bounce_code, opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,
-       link.link_url, link.url_id, person.email_address, person.first_name, person.last_name
+       link.link_url, link.url_id,
+       iif(tracking_activity.person = 1 AND person.number IS NULL, contact.email_address, person.email_address),
+       iif(tracking_activity.person = 1 AND person.number IS NULL, contact.first_name, person.first_name),
+       iif(tracking_activity.person = 1 AND person.number IS NULL, contact.last_name, person.last_name)
 FROM tracking_activity
+JOIN contact ON contact.key = tracking_activity.contact
 JOIN campaign_activity ON campaign_activity.key = tracking_activity.campaign_activity
 LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
 LEFT JOIN link ON link.key = tracking_activity.link

@@ -11,9 +11,12 @@ WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
 -- links: what can be clicked in a campaign activity. Served by link_by_campaign_activity alone.
 SELECT key, link_url, url_id FROM link WHERE campaign_activity = :campaign_activity;
 
--- tracking_page: a page, with its details. Served by one ordered range of the index, then by the primary keys.
+-- tracking_page: a page, with its details. Served by one ordered range of the index, then by the primary keys. What was
+-- said first of a contact, number 1, is in the contact's row as long as it has none in person.
 SELECT did.created_time, did.identity, contact.contact_id,
-       person.email_address, person.first_name, person.last_name,
+       iif(did.person = 1 AND person.number IS NULL, contact.email_address, person.email_address),
+       iif(did.person = 1 AND person.number IS NULL, contact.first_name, person.first_name),
+       iif(did.person = 1 AND person.number IS NULL, contact.last_name, person.last_name),
        contact.email_address, contact.first_name, contact.last_name, contact.deleted_at,
        did.device_type, did.bounce_code, did.opt_out_reason, link.link_url, link.url_id, did.contact
 FROM (
@@ -89,13 +92,17 @@ SELECT link, contacts FROM erased_link WHERE campaign_activity = :campaign_activ
 SELECT count(DISTINCT contact) FROM clicked_link
 WHERE campaign_activity = :campaign_activity AND link IN (SELECT value FROM carray(:links));
 
--- of_many_words: contacts of whom more than one thing was said. Served by the primary key.
-SELECT value FROM carray(:contacts)
-WHERE 1 < (SELECT count(*) FROM person WHERE person.contact = value);
+-- of_many_words: contacts of whom something else was said than is known now. Served by the primary key.
+SELECT value FROM carray(:contacts) WHERE EXISTS (SELECT 1 FROM person WHERE person.contact = value);
 
 -- statements: all that was said of contacts until a time, and when. Served by the primary keys.
-SELECT did.contact, did.created_time, did.identity, email_address, first_name, last_name
+SELECT did.contact, did.created_time, did.identity,
+       iif(did.person = 1 AND person.number IS NULL, contact.email_address, person.email_address),
+       iif(did.person = 1 AND person.number IS NULL, contact.first_name, person.first_name),
+       iif(did.person = 1 AND person.number IS NULL, contact.last_name, person.last_name)
 FROM carray(:contacts) AS wanted
+CROSS JOIN contact ON contact.key = wanted.value
 CROSS JOIN tracking_activity AS did ON did.contact = wanted.value
        AND did.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND did.created_time <= :until
-CROSS JOIN person ON person.contact = did.contact AND person.number = did.person;
+LEFT JOIN person ON person.contact = did.contact AND person.number = did.person
+WHERE did.person IS NOT NULL;

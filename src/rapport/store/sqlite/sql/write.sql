@@ -18,6 +18,13 @@ SELECT contact, number, email_address, first_name, last_name
 FROM carray(:contacts) AS wanted
 CROSS JOIN person ON person.contact = wanted.value;
 
+-- keep_person: what was said first of a contact, number 1, gets a row of its own, as the contact's, which has held it
+-- until now, is about to change. If anybody said it. Served by the primary keys.
+INSERT INTO person (contact, number, email_address, first_name, last_name)
+SELECT key, 1, email_address, first_name, last_name FROM contact
+WHERE key = :contact AND EXISTS (SELECT 1 FROM tracking_activity WHERE contact = :contact AND person = 1)
+ON CONFLICT DO NOTHING RETURNING number;
+
 -- add_person: something new is said of a contact.
 INSERT INTO person (contact, number, email_address, first_name, last_name) VALUES (?, ?, ?, ?, ?);
 
