@@ -23,6 +23,7 @@ PAGES = (
     "/activities/ca-1/clicks",
     "/activities/ca-2",
     "/account",
+    "/connect",
     "/schema",
 )
 TYPES = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_forwards")
