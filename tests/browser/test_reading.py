@@ -1,5 +1,7 @@
 """Whether everybody can read the pages: in light and dark, on a desk and on a phone, with eyes or a screen reader."""
 
+import os
+import re
 from typing import Final, Literal
 
 import pytest
@@ -26,7 +28,7 @@ PAGES = (
     "/connect",
     "/schema",
 )
-TYPES = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_forwards")
+PICTURES = os.environ.get("RAPPORT_TEST_PICTURES", "")
 PAGE_TYPES = ("p_contact_open", "p_contact_click", "p_contact_add", "p_contact_update")
 
 
@@ -34,12 +36,12 @@ PAGE_TYPES = ("p_contact_open", "p_contact_click", "p_contact_add", "p_contact_u
 def told(caller: Caller) -> None:
     """Something of everything."""
     who = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
-    more = {"device_type": "mobile", "link_url": LONG}
     caller.record(
         *(line("c1", kind, campaign_activity_name="Spring sale", **who) for kind in ("em_sends", "em_forwards")),
         line("c1", "em_bounces", bounce_code="F", **who),
         line("c1", "em_optouts", opt_out_reason="No longer interested", **who),
-        *(line("c1", kind, **more, **who) for kind in ("em_opens", "em_clicks")),
+        line("c1", "em_opens", device_type="mobile", **who),
+        line("c1", "em_clicks", device_type="tablet", link_url=LONG, **who),
         *(line("c1", kind, campaign_activity_id="ca-2", **who) for kind in PAGE_TYPES),
     )
 
@@ -55,16 +57,25 @@ def findings(page: Page, **options: object) -> list[str]:
     ]
 
 
+def keep_picture(page: Page, path: str, how: str) -> None:
+    """A picture for who wants to see every page, once RAPPORT_TEST_PICTURES names a folder."""
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/{re.sub(r'[^a-z0-9]+', '-', path.lower()).strip('-') or 'find'}-{how}.png")
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_everybody_can_read_a_page(page: Page, told: None, path: str) -> None:
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="light")
     page.goto(path)
     assert findings(page) == []
+    keep_picture(page, path, "light")
     page.emulate_media(color_scheme="dark")
     assert findings(page, runOnly=["color-contrast", "link-in-text-block"]) == []
+    keep_picture(page, path, "dark")
     page.set_viewport_size(PHONE)
     assert findings(page) == []
+    keep_picture(page, path, "phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 

@@ -29,6 +29,11 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, one: str, many: str) -> str:
+    """How many of what: '1 day', '1,200 days'."""
+    return f"{number(value)} {one if value == 1 else many}"
+
+
 def day_of(instant: Instant, zone: ZoneInfo) -> str:
     """The day as people write it: 'Thursday, 2 April 2026'."""
     moment = local(instant, zone)
@@ -59,7 +64,9 @@ _TEMPLATES: Final = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_TEMPLATES.filters.update(number=number, iso=iso, day=day_of, minute=minute_of, moment=moment_of, utc=in_utc)
+_TEMPLATES.filters.update(
+    number=number, counted=counted, iso=iso, day=day_of, minute=minute_of, moment=moment_of, utc=in_utc
+)
 _TEMPLATES.globals.update(static=static, entries_for=entries_for)
 
 
