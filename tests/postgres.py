@@ -112,15 +112,20 @@ class Databases:
         self._citus = citus
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
-        """The URL of an empty place, spread over the cluster if it is one."""
+    def bare(self) -> Iterator[str]:
+        """The URL of a place that has no tables yet."""
         schema = f"rapport_{uuid.uuid4().hex}"
         asyncio.run(_execute(self.url, f"CREATE SCHEMA {schema}"))
-        url = f"{self.url}?search_path={schema}"
-        if self._citus:
-            asyncio.run(_distribute(url))
-        yield url
+        yield f"{self.url}?search_path={schema}"
         asyncio.run(_execute(self.url, f"DROP SCHEMA {schema} CASCADE"))
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The URL of an empty place, spread over the cluster if it is one."""
+        with self.bare() as url:
+            if self._citus:
+                asyncio.run(_distribute(url))
+            yield url
 
 
 async def _distribute(url: str) -> None:

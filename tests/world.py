@@ -26,6 +26,9 @@ from rapport.store.engines import opened
 from tests.network import free_port
 
 RAPPORT = str(Path(sys.executable).with_name("rapport"))
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_TEST_")}
+"""What commands are run with: what is meant for the tests is no setting."""
+
 EVERY_TYPE = (
     "em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,"
     "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
@@ -73,7 +76,7 @@ class Server:
         command = [RAPPORT, "serve", "--data", self.data, "--port", str(self.port), "--workers", str(self._workers)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env={**os.environ, **self._environment}, stdout=log, stderr=log, start_new_session=True
+                command, env={**ENVIRONMENT, **self._environment}, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + 30
         while True:

@@ -1,11 +1,10 @@
 """The command, run as people run it."""
 
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.world import RAPPORT
+from tests.world import ENVIRONMENT, RAPPORT
 
 
 def rapport(
@@ -20,7 +19,7 @@ def rapport(
         [RAPPORT, *arguments],
         input=given,
         cwd=folder,
-        env={**os.environ, **(environment or {})},
+        env={**ENVIRONMENT, **(environment or {})},
         capture_output=True,
         check=False,
         timeout=120,

@@ -1,8 +1,11 @@
 """`rapport check`."""
 
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
 from tests.cli.command import rapport
+from tests.postgres import Databases
 from tests.store.earlier import execute
 from tests.world import line
 
@@ -17,13 +20,13 @@ def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
     assert rapport("check", "--data", data).stdout == "All counts are right.\n"
     execute(
         data,
-        "UPDATE campaign_activity_stats SET total = 5 WHERE type = 1 AND detail = -1",
+        "UPDATE campaign_activity_stats SET total = total * 3 WHERE type = 1 AND detail = -1",
         "DELETE FROM campaign_activity_stats WHERE type = 1 AND detail = 1",
         "DELETE FROM engagement WHERE type = 3",
         "UPDATE bounced_contact SET activities = 2",
     )
     wrong = (
-        "default ca-1 em_opens: 5 of 2 contacts until 2026-03-01T10:00:00.000Z, "
+        "default ca-1 em_opens: 6 of 2 contacts until 2026-03-01T10:00:00.000Z, "
         "should be 2 of 2 contacts until 2026-03-01T10:00:00.000Z\n"
         "default ca-1 em_opens mobile: none, should be 1 until 2026-03-01T10:00:00.000Z\n"
         "default ca-1 em_bounces contact c1: none, "
@@ -37,5 +40,6 @@ def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
     assert rapport("check", "--data", data).stdout == "All counts are right.\n"
 
 
-def test_where_there_is_no_data_nothing_is_checked(data: str) -> None:
-    assert "there is no data" in rapport("check", "--data", data, code=1).stderr
+def test_where_there_is_no_data_nothing_is_checked(databases: Databases | None, tmp_path: Path) -> None:
+    with nullcontext(str(tmp_path)) if databases is None else databases.bare() as nothing:
+        assert "there is no data" in rapport("check", "--data", nothing, code=1).stderr

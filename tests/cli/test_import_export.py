@@ -15,7 +15,7 @@ import pytest
 from rapport.recording.lines import json_of
 from rapport.sample import sample
 from tests.cli.command import rapport
-from tests.world import RAPPORT, line
+from tests.world import ENVIRONMENT, RAPPORT, line
 
 
 def lines(*items: dict[str, Any]) -> bytes:
@@ -136,7 +136,7 @@ def test_a_terminal_sees_progress(data: str, tmp_path: Path, sampled: bytes) -> 
         [RAPPORT, "import", str(file), "--data", data],
         stderr=end,
         stdout=subprocess.PIPE,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "150"},
+        env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "150"},
     ) as running:
         os.close(end)
         shown = b""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.world import Server
+from tests.world import ENVIRONMENT, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -47,7 +47,7 @@ class Shell:
 
     def __init__(self, folder: Path, port: int) -> None:
         binaries = Path(sys.executable).parent
-        environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "RAPPORT_PORT": str(port)}
+        environment = {**ENVIRONMENT, "PATH": f"{binaries}:{os.environ['PATH']}", "RAPPORT_PORT": str(port)}
         self._shell = subprocess.Popen(
             ["bash", "-eu", "-o", "pipefail"],
             cwd=folder,

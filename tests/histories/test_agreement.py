@@ -96,7 +96,9 @@ def recording(server: Server, account: str) -> Iterator[None]:
             thread.join()
 
 
-def test_a_report_is_never_torn_by_what_is_being_recorded(server: Server) -> None:
+def test_a_report_is_never_torn_by_what_is_being_recorded(server: Server, engine: str) -> None:
+    """A cluster has no one moment over its nodes, and may show a part of a batch, of each contact all or nothing."""
+    at_once = 1 if engine == "citus" else 5
     account = f"torn-{uuid4().hex}"
     with server.caller(account, frozenset(Scope)) as caller:
         caller.record(*(line("c1", kind, campaign_id="k1") for kind in ("em_sends", "em_opens", "em_clicks")))
@@ -105,7 +107,7 @@ def test_a_report_is_never_torn_by_what_is_being_recorded(server: Server) -> Non
             for _ in range(60):
                 counted = stats(caller)
                 assert counted["em_sends"] == counted["em_opens"] == counted["em_clicks"] == counted["em_clicks_all"]
-                assert counted["em_sends"] % 5 == 1
+                assert (counted["em_sends"] - 1) % at_once == 0
                 assert counted["em_sends"] >= before
                 before = counted["em_sends"]
                 (summary,) = caller.get("/v3/reports/summary_reports/email_campaign_summaries").json()[
@@ -114,6 +116,6 @@ def test_a_report_is_never_torn_by_what_is_being_recorded(server: Server) -> Non
                 unique = summary["unique_counts"]
                 assert unique["sends"] == unique["opens"] == unique["clicks"]
                 page = caller.get("/v3/reports/email_reports/ca-1/tracking/sends").json()["tracking_activities"]
-                assert len(page) == 500 or len(page) % 5 == 1
+                assert len(page) == 500 or (len(page) - 1) % at_once == 0
         assert before > 1
         assert len(who(caller, "sends")) == stats(caller)["em_sends"]

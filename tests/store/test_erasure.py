@@ -186,13 +186,14 @@ def test_who_is_erased_while_others_record_is_gone_and_every_count_is_right(data
     async def forget(store: Store) -> None:
         for contact_id in erased:
             await asyncio.sleep(0.02)
-            await store.erase("a", contact_id)
+            assert await store.erase("a", contact_id)
 
     async def work() -> None:
         async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
             pieces = [history[first : first + size] for first in range(0, len(history), size)]
-            await record(one, *history[:100])
-            await asyncio.gather(write(one, pieces), write(other, pieces[::-1]), forget(one))
+            await record(one, *history[:300])
+            writing = (write(one, pieces), write(one, pieces[1::2]), write(other, pieces[::-1]))
+            await asyncio.gather(*writing, forget(other))
             for contact_id in erased:
                 assert await one.contact("a", contact_id) is None
             assert await is_right(one)

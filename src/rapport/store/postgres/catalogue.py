@@ -80,7 +80,7 @@ async def _state_contacts(
             stated = known[key].get(field)
             if stated is not None and stated[0] != value:
                 # Unless a later activity stated another one.
-                await connection.execute(WRITE[f"learn_{field}"], key, *stated)
+                await connection.execute(WRITE[f"learn_{field}"], key, *stated, stated[1])
 
 
 async def state_campaigns(

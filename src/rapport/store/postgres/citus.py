@@ -42,6 +42,11 @@ async def distributed(connection: Lent) -> set[str]:
     return {name for (name,) in found}
 
 
+async def in_sequence(connection: Lent) -> None:
+    """Have the rest of the transaction take one shard after the other: a step may change what another has just read."""
+    await connection.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+
+
 async def distribute(connection: Lent) -> list[str]:
     """Put every table where it belongs, with what is in it; what was done, a sentence each."""
     done = []

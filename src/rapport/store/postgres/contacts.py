@@ -101,7 +101,7 @@ class Contacts:
             for place, stated in enumerate(latest[contact]):
                 if stated is not None and stated != now[place]:
                     time = max(row[4] for row in said[contact] if row[place + 1] == stated)
-                    await connection.execute(_LEARN[place], contact, stated, time)
+                    await connection.execute(_LEARN[place], contact, stated, time, time)
 
 
 def _differs(stated: tuple[str | None, ...], now: tuple[str | None, ...]) -> bool:

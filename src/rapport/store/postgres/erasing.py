@@ -26,6 +26,21 @@ from rapport.store.statements import read_statements
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "erase.sql")
 
 
+class ErasedMeanwhile(Exception):
+    """There have been more erasures than the process has heard of."""
+
+    def __init__(self, erasures: int) -> None:
+        super().__init__(erasures)
+        self.erasures = erasures
+
+
+async def keep_erasers_out(connection: Lent, erasures: int) -> None:
+    """Have nobody erased until the transaction ends. Raises ErasedMeanwhile if there have been more than these many."""
+    now: int = await connection.fetchval(SQL["erasures"])
+    if now != erasures:
+        raise ErasedMeanwhile(now)
+
+
 async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant) -> bool:
     """Erase the contact in a transaction, with nobody recording meanwhile. Whether there was one."""
     contact = contact_key(account_id, contact_id)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from rapport.errors import SchemaTooNew
+from rapport.store.postgres.citus import distribute, distributed, in_sequence, is_cluster
 from rapport.store.postgres.pool import Lent
 from rapport.store.statements import read_migrations
 
@@ -38,10 +39,22 @@ async def migrate(connection: Lent) -> int:
         await connection.execute(_RECORD_OF_STEPS)
         applied = await _applied(connection)
         missing = [step for step in STEPS if step[0] > applied]
+        is_spread = bool(missing) and await is_cluster(connection) and bool(await distributed(connection))
+        if is_spread:
+            await in_sequence(connection)
         for number, name, sql in missing:
-            await connection.execute(sql)
+            for statement in _statements(sql):
+                await connection.execute(statement)
             await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
+        if is_spread:
+            await distribute(connection)
         return len(missing)
+
+
+def _statements(sql: str) -> list[str]:
+    """The statements of a step: a cluster hands to its nodes the whole of what it was sent, and they take but one."""
+    without_comments = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
+    return [statement for statement in without_comments.split(";\n") if statement.strip("; \n")]
 
 
 async def _applied(connection: Lent) -> int:

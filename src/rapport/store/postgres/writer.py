@@ -17,9 +17,15 @@ from rapport.store.digests import contact_key
 from rapport.store.erasure import Erased
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
-from rapport.store.postgres.contacts import Contacts, Keys
-from rapport.store.postgres.erasing import SQL as ERASE
-from rapport.store.postgres.erasing import erase, put_erased, read_erased, with_erased_left_out
+from rapport.store.postgres.contacts import Contacts, Keys, Made
+from rapport.store.postgres.erasing import (
+    ErasedMeanwhile,
+    erase,
+    keep_erasers_out,
+    put_erased,
+    read_erased,
+    with_erased_left_out,
+)
 from rapport.store.postgres.feed import FeedWriter
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
@@ -57,14 +63,6 @@ Key: TypeAlias = tuple[bytes, int, int, int]
 """The primary key: contact, type, created_time, identity."""
 
 
-class _Erased(Exception):
-    """There have been erasures that this process has not heard of."""
-
-    def __init__(self, erasures: int) -> None:
-        super().__init__(erasures)
-        self.erasures = erasures
-
-
 class Writer:
     """Writes through a pool; groups may be written at the same time."""
 
@@ -98,7 +96,7 @@ class Writer:
         while True:
             try:
                 return await self._record(batches)
-            except _Erased as problem:
+            except ErasedMeanwhile as problem:
                 # Somebody else has erased a contact: who is remembered as being there may be gone.
                 self._erasures = problem.erasures
                 self._contacts.forget()
@@ -111,10 +109,12 @@ class Writer:
 
     async def _record(self, batches: Sequence[Batch]) -> list[Recorded]:
         size = sum(batch.size for batch in batches)
+        # As known now: a group that is written at the same time may learn of more.
+        erasures = self._erasures
         async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY) as connection:
             placed: list[tuple[Batch, Keys]] = []
             rows: list[list[ActivityValues]] = []
-            batches = await with_erased_left_out(connection, batches, self._erasures)
+            batches = await with_erased_left_out(connection, batches, erasures)
             for batch in batches:
                 account, campaign_activities, links = await self._names.resolve(connection, batch)
                 keys = Keys(account, batch)
@@ -122,23 +122,23 @@ class Writer:
                 rows.append(_rows(batch, keys, campaign_activities, links))
             every = _first_deliveries(rows)
             if len(every) >= _MANY and self._doubt == 0:
-                recorded = await self._try_copy(connection, placed, every)
+                recorded = await self._try_copy(connection, placed, every, erasures)
                 if recorded is not None:
                     return recorded
             self._doubt = max(0, self._doubt - 1)
             async with connection.transaction():
-                await self._keep_erasers_out(connection)
+                await keep_erasers_out(connection, erasures)
                 made = await self._contacts.record(connection, placed)
                 added = await _add(connection, every)
                 new = every if len(added) == len(every) else [row for row in every if _KEY(row) in added]
                 await roll_up(connection, new, in_parts=self.in_parts)
                 outcomes, news = _outcomes(batches, rows, added)
                 await self._feed.tell(connection, news)
-            self._contacts.remember(made)
+            self._remember(made, erasures)
             return outcomes
 
     async def _try_copy(
-        self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[ActivityValues]
+        self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[ActivityValues], erasures: int
     ) -> list[Recorded] | None:
         """Copy the activities right into their table, which is twice as fast; None if one was there already."""
         if len(placed) != 1:
@@ -149,7 +149,7 @@ class Writer:
         news.add(batch.account_id, list(map(_key, every[:MOST_OF_A_BATCH])), accepted)
         try:
             async with connection.transaction():
-                await self._keep_erasers_out(connection)
+                await keep_erasers_out(connection, erasures)
                 made = await self._contacts.record(connection, placed)
                 await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
                 await roll_up(connection, every, in_parts=self.in_parts)
@@ -158,15 +158,14 @@ class Writer:
             # A cluster tells of a duplicate by XX000.
             self._doubt, self._next_doubt = self._next_doubt, min(self._next_doubt * 2, _LONGEST_DOUBT)
             return None
-        self._contacts.remember(made)
+        self._remember(made, erasures)
         self._next_doubt = 1
         return [Recorded(accepted=accepted, duplicate=batch.size - len(every))]
 
-    async def _keep_erasers_out(self, connection: Lent) -> None:
-        """Have nobody erased until the transaction ends. Raises _Erased if somebody was since the batches were read."""
-        erasures: int = await connection.fetchval(ERASE["erasures"])
-        if erasures != self._erasures:
-            raise _Erased(erasures)
+    def _remember(self, made: Made, erasures: int) -> None:
+        # Unless another group has heard of an erasure since: it may have been one of these.
+        if erasures == self._erasures:
+            self._contacts.remember(made)
 
     async def erase(self, account_id: str, contact_id: str, now: Instant) -> bool:
         """Erase a contact. Whether there was one."""

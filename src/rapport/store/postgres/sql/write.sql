@@ -64,10 +64,11 @@ SELECT key, email_address, first_name, last_name FROM contact WHERE key = ANY($1
 -- lock_contact: nobody else learns of the contact until this is over. Served by the primary key.
 SELECT email_address, first_name, last_name FROM contact WHERE key = $1 FOR NO KEY UPDATE
 
--- learn_email_address: known now, unless a later activity or statement says another one. Served by the primary keys.
+-- learn_email_address: known now, unless a later activity or statement says another one; $4 is the time $3 in
+-- milliseconds. Served by the primary keys.
 UPDATE contact SET email_address = $2
 WHERE key = $1
-  AND coalesce(timestamptz 'epoch' + (facts #>> '{email_address,1}')::bigint * interval '1 millisecond', '-infinity') <= $3
+  AND ((facts #>> '{email_address,1}')::bigint > $4::bigint) IS NOT TRUE
   AND NOT EXISTS (
     SELECT 1 FROM person JOIN tracking_activity AS later
       ON later.contact = person.contact AND later.person = person.key
@@ -79,7 +80,7 @@ RETURNING key
 -- learn_first_name: the same for the first name.
 UPDATE contact SET first_name = $2
 WHERE key = $1
-  AND coalesce(timestamptz 'epoch' + (facts #>> '{first_name,1}')::bigint * interval '1 millisecond', '-infinity') <= $3
+  AND ((facts #>> '{first_name,1}')::bigint > $4::bigint) IS NOT TRUE
   AND NOT EXISTS (
     SELECT 1 FROM person JOIN tracking_activity AS later
       ON later.contact = person.contact AND later.person = person.key
@@ -91,7 +92,7 @@ RETURNING key
 -- learn_last_name: the same for the last name.
 UPDATE contact SET last_name = $2
 WHERE key = $1
-  AND coalesce(timestamptz 'epoch' + (facts #>> '{last_name,1}')::bigint * interval '1 millisecond', '-infinity') <= $3
+  AND ((facts #>> '{last_name,1}')::bigint > $4::bigint) IS NOT TRUE
   AND NOT EXISTS (
     SELECT 1 FROM person JOIN tracking_activity AS later
       ON later.contact = person.contact AND later.person = person.key
