@@ -43,7 +43,7 @@ def principal(account_id: str) -> Principal:
 
 
 async def named(store: Store, account_id: str, name: str, expires: Instant, keys: Keys | None = None) -> str:
-    return await give(
+    _, token = await give(
         store,
         keys or await load_keys(store),
         Settings(),
@@ -52,6 +52,7 @@ async def named(store: Store, account_id: str, name: str, expires: Instant, keys
         now=now(),
         expires=expires,
     )
+    return token
 
 
 async def listed(store: Store, account_id: str, at: Instant | None = None) -> list[ListedToken]:

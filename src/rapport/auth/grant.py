@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+import structlog
 
 from rapport.auth.gate import check_may
 from rapport.auth.keys import LONGEST_LIFE, Keys
@@ -30,6 +31,9 @@ MANAGE_TOKENS: Final = Privilege.ACCOUNT_UPDATE
 
 _LONGEST_LINEAGE: Final = 8
 """Tokens that one was made with, each in a session that began with the one before."""
+
+
+_log = structlog.get_logger("rapport.auth")
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +80,7 @@ class Grants:
             role=asked.role,
             scopes=asked.scopes,
         )
-        return await give(
+        given, token = await give(
             self._store,
             self._keys.keys,
             self._settings,
@@ -86,6 +90,8 @@ class Grants:
             expires=asked.expires,
             made_with=session.token_ids,
         )
+        _log.info("token made", account=given.account_id, token_id=given.token_id)
+        return token
 
     async def revoke(self, session: Session, token_id: str, now: Instant) -> None:
         """Void a token of the account, here at once. Raises UnknownToken."""
@@ -96,6 +102,7 @@ class Grants:
             raise Forbidden("role or a scope of that token")
         await revoke(self._store, token, by=session.principal.user, now=now)
         await self._keys.look_up_revoked()
+        _log.info("token revoked", account=account_id, token_id=token_id)
 
 
 async def give(
@@ -108,8 +115,8 @@ async def give(
     now: Instant,
     expires: Instant,
     made_with: tuple[str, ...] = (),
-) -> str:
-    """A token for the principal, once it stands in the register. Raises InvalidField and TooManyTokens."""
+) -> tuple[RegisteredToken, str]:
+    """A token for the principal, and how it stands in the register. Raises InvalidField and TooManyTokens."""
     made = RegisteredToken(
         token_id=new_token_id(),
         account_id=principal.account_id,
@@ -123,7 +130,7 @@ async def give(
         expires=expires,
     )
     await register(store, keys, made, now)
-    return make_token(
+    return made, make_token(
         keys,
         principal,
         issuer=settings.issuer,

@@ -72,7 +72,8 @@ async def make(settings: Settings, principal: Principal, lifetime: int, name: st
         made = now()
         expires = Instant(made + lifetime)
         if name is not None:
-            return await give(store, keys, settings, principal, name=name, now=made, expires=expires)
+            _, given = await give(store, keys, settings, principal, name=name, now=made, expires=expires)
+            return given
     return make_token(
         keys,
         principal,
