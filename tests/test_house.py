@@ -23,10 +23,11 @@ ARROWS: dict[str, set[str]] = {
     "recording": {"store", "worker", *INSTRUMENTS},
     "reporting": {"store"},
     "auth": {"store"},
-    "web": {"recording", "reporting", "auth", "store"},
-    "api": {"recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
+    "event_stream": {"reporting"},
+    "web": {"event_stream", "recording", "reporting", "auth", "store"},
+    "api": {"event_stream", "recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
     "cli": {"recording", "auth", "store", "sample", "worker"},
-    "app": {"api", "recording", "auth", "web", "store", "worker", *INSTRUMENTS},
+    "app": {"reporting", "api", "recording", "auth", "web", "store", "worker", *INSTRUMENTS},
     "sample": set(),
     "worker": set(),
     "logs": set(),
@@ -111,7 +112,7 @@ def test_every_setting_has_one_line_in_the_docs() -> None:
     assert rows == [variable(name) for name in sentences()]
 
 
-OF_PAGES = ("/account", "/static/", "/sign-", "/connect", "/contacts/", "/activities/")
+OF_PAGES = ("/account", "/static/", "/sign-", "/connect", "/contacts/", "/activities/", "/live")
 """What people look at; tests/web says who may."""
 
 

@@ -1,7 +1,9 @@
 """Assembly: from the settings to the application that a worker serves. Decides nothing."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 import structlog
 
@@ -11,6 +13,7 @@ from rapport.api.health import Health
 from rapport.api.jwks import PublishedKeys
 from rapport.api.openapi import Description
 from rapport.api.service import Service
+from rapport.api.stream import Stream
 from rapport.api.track import Track
 from rapport.api.v3.account import Accounts
 from rapport.api.v3.campaign_stats import CampaignStats
@@ -24,6 +27,7 @@ from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyWatch
 from rapport.logs import configure_logs
 from rapport.recording.record import Recorder
+from rapport.reporting.live import Feed
 from rapport.settings import Settings, settings_from_environment
 from rapport.store.engines import store_for
 from rapport.web.account import AccountPage
@@ -33,10 +37,11 @@ from rapport.web.contact import ContactPage
 from rapport.web.door import Door
 from rapport.web.export import Exporting
 from rapport.web.find import Finding
+from rapport.web.live import LivePart
 from rapport.web.pages import Pages
 from rapport.web.sign_in import SigningIn
 from rapport.web.static import StaticFiles
-from rapport.worker import collect_garbage_rarely, die_with_parent, stop_only_once
+from rapport.worker import before_stopping, collect_garbage_rarely, die_with_parent, stop_only_once
 
 _log = structlog.get_logger("rapport")
 
@@ -55,6 +60,7 @@ def build(settings: Settings) -> Service:
     """The application as set; it opens the store when it is started, and commits what waits when it is stopped."""
     store = store_for(settings)
     recorder = Recorder(store, settings.waiting)
+    feed = Feed(store, settings.streams)
     keys = KeyWatch(store, settings)
     gate = Gate(keys, limiter_for(settings.limits, store))
     door = Door(keys, settings.public_url)
@@ -67,6 +73,7 @@ def build(settings: Settings) -> Service:
         *Accounts(gate).routes(),
         *EmailReports(store, gate, keys).routes(),
         *Track(store, recorder, gate).routes(),
+        *Stream(feed, gate).routes(),
         *Health(store).routes(),
         *PublishedKeys(keys).routes(),
         *Description().routes(),
@@ -79,6 +86,7 @@ def build(settings: Settings) -> Service:
         *Exporting(store, door).routes(),
         *CampaignPage(store, door).routes(),
         *AccountPage(store, door).routes(),
+        *LivePart(feed, door).routes(),
     ]
 
     @contextlib.asynccontextmanager
@@ -87,8 +95,10 @@ def build(settings: Settings) -> Service:
         await store.open()
         await keys.start()
         recorder.start()
+        before_stopping(partial(asyncio.get_running_loop().call_soon_threadsafe, feed.close))
         _log.info("ready")
         yield
+        await feed.stop()
         await recorder.stop()
         await keys.stop()
         await store.close()

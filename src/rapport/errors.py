@@ -39,6 +39,14 @@ class RecorderBusy(RapportError):
         self.retry_after = retry_after
 
 
+class TooManyStreams(RapportError):
+    """As many listen here as may, or the server stops. Try again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many are listening; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
 class InvalidToken(RapportError):
     """A token that this server doesn't accept. Why is for the log, never for the caller."""
 

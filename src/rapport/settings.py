@@ -106,6 +106,11 @@ class Settings:
         _whole_number(1, 10_000_000),
         "How many activities may wait for the disk before more of them are answered 503, a worker.",
     )
+    streams: int = _setting(
+        200,
+        _whole_number(1, 100_000),
+        "How many programs and pages may listen to what is recorded before the next is answered 503, a worker.",
+    )
     issuer: str = _setting("rapport", _text, "The `iss` of the tokens that this server makes and accepts.")
     audience: str = _setting("rapport", _text, "The `aud` of the tokens that this server makes and accepts.")
     trusted_issuer: str = _setting("", str, "The `iss` of another issuer whose tokens are accepted; empty for none.")

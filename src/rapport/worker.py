@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Final
 
 _STOP: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 _PR_SET_PDEATHSIG: Final = 1
+_BEFORE_STOPPING: Final[list[Callable[[], object]]] = []
 
 
 def die_with_parent() -> None:
@@ -36,11 +38,18 @@ def stop_only_once() -> None:
 
     def pass_on() -> None:
         signal.sigwait(_STOP)
+        for tell in _BEFORE_STOPPING:
+            tell()
         # In this thread alone the signal isn't blocked, and this thread ends here.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         signal.raise_signal(signal.SIGTERM)
 
     threading.Thread(target=pass_on, name="stop-once", daemon=True).start()
+
+
+def before_stopping(tell: Callable[[], object]) -> None:
+    """Have somebody told, in another thread, when the signal to stop has come: before Granian waits for all answers."""
+    _BEFORE_STOPPING.append(tell)
 
 
 def collect_garbage_rarely() -> None:

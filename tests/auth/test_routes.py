@@ -9,6 +9,7 @@ from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS
 from tests.world import Server, details, landing_page, line, tracking
 
 ACTIVITIES = "/track/v1/activities"
+STREAM = "/track/v1/stream"
 ERASED = "/track/v1/contacts/"
 STATED = ("/track/v1/contacts", "/track/v1/campaigns")
 ID = "71600990-908b-11e6-907f-00166bff25"
@@ -60,6 +61,7 @@ GUARDED = {
     "/v3/emails": (Scope.CAMPAIGN_DATA, True, "/v3/emails"),
     "/v3/emails/{campaign_id}": (Scope.CAMPAIGN_DATA, True, f"/v3/emails/{ID}"),
     "/v3/emails/activities/{campaign_activity_id}": (Scope.CAMPAIGN_DATA, True, f"/v3/emails/activities/{ID}"),
+    STREAM: (Scope.CONTACT_DATA, True, f"{STREAM}?tracking_activity_type=em_sends"),
     ACTIVITIES: (Scope.ACTIVITY_WRITE, False, ACTIVITIES),
     **{path: (Scope.ACTIVITY_WRITE, True, path) for path in STATED},
     ERASED + "{contact_id}": (Scope.ACTIVITY_WRITE, True, ERASED + ID),
@@ -89,11 +91,17 @@ def ask(client: httpx.Client, request: str) -> httpx.Response:
         return client.post(request, json=[line(ID, campaign_activity_id=ID, campaign_id=ID)])
     if request.partition("?")[0] in STATED:
         return client.post(request, json=[{"contact_id": ID} if request.startswith(STATED[0]) else {"campaign_id": ID}])
+    if request.startswith(STREAM):
+        # It has no end: how it begins tells all.
+        with client.stream("GET", request) as answer:
+            if answer.status_code != httpx.codes.OK:
+                answer.read()
+            return answer
     return client.delete(request) if request.startswith(ERASED) else client.get(request)
 
 
 def refused(answer: httpx.Response) -> bool:
-    assert answer.status_code in {200, 204, 403}, answer.text
+    assert answer.status_code in {200, 204, 403}, answer
     if answer.status_code == 403:
         assert answer.json()["error_key"] == "access_denied"
     return answer.status_code == 403

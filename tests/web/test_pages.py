@@ -33,6 +33,7 @@ OF_SESSIONS = {
     "/connect",
     "/connect/tokens",
     "/connect/tokens/{token_id}/revoke",
+    "/live",
     "/sign-out",
 }
 OF_TOKENS = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics")

@@ -18,6 +18,7 @@ from rapport.api.descriptions import (
     landing_pages,
     operating,
     recording,
+    stream,
 )
 from rapport.api.descriptions.operating import OPENAPI
 from rapport.api.handler import get
@@ -44,6 +45,7 @@ _FAMILIES: Final = (
     emails,
     account,
     recording,
+    stream,
     operating,
 )
 

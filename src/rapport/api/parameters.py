@@ -87,7 +87,7 @@ def first_page(query: Query, default_types: tuple[ActivityType, ...]) -> PageReq
     """
     created_after, created_before = read_bounds(query)
     return PageRequest(
-        types=_types(query) or default_types or _no_types(),
+        types=read_types(query) or default_types or _no_types(),
         limit=read_limit(query, MOST_ROWS),
         with_names=read_boolean(query, "include_campaign_activity_names", default=True),
         not_before=EARLIEST if created_after is None else created_after,
@@ -95,7 +95,8 @@ def first_page(query: Query, default_types: tuple[ActivityType, ...]) -> PageReq
     )
 
 
-def _types(query: Query) -> tuple[ActivityType, ...]:
+def read_types(query: Query) -> tuple[ActivityType, ...]:
+    """The types of activity, by either name of the parameter; none if none are said. Raises InvalidField."""
     given = [name for name in TYPE_PARAMETERS if any(read_segments(query, name))]
     if not given:
         return ()

@@ -25,6 +25,7 @@ from rapport.errors import (
     StoreUnavailable,
     Throttled,
     TooLarge,
+    TooManyStreams,
     UnknownCampaign,
     UnknownCampaignActivity,
     UnknownContact,
@@ -74,6 +75,7 @@ PROBLEMS: Final[dict[type[RapportError], Problem]] = {
     UnsupportedMediaType: Problem(415, "unsupported_media_type", None, False),
     RecorderBusy: UNAVAILABLE,
     StoreUnavailable: UNAVAILABLE,
+    TooManyStreams: UNAVAILABLE,
 }
 
 REPORTS: Final = "/v3/reports/"
@@ -113,7 +115,7 @@ def answer_for(error: RapportError, path: str, request_id: str) -> Response:
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, Forbidden) and error.scope is not None:
         headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
-    elif isinstance(error, Throttled | RecorderBusy):
+    elif isinstance(error, Throttled | RecorderBusy | TooManyStreams):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, StoreUnavailable):
         _log.warning("store unavailable", request_id=request_id, reason=str(error))

@@ -70,9 +70,14 @@ _TEMPLATES.filters.update(
 _TEMPLATES.globals.update(static=static, entries_for=entries_for)
 
 
+def rendered(template: str, **values: object) -> str:
+    """What a template makes of the values."""
+    return _TEMPLATES.get_template(template).render(**values)
+
+
 def page(template: str, *, status: int = 200, **values: object) -> Response:
     """A page made from its template."""
-    html = _TEMPLATES.get_template(template).render(**values)
+    html = rendered(template, **values)
     return Response(html, status_code=status, headers=HEADERS, media_type="text/html")
 
 

@@ -12,6 +12,7 @@ from rapport.errors import (
     InvalidField,
     RapportError,
     StoreUnavailable,
+    TooManyStreams,
     TooManyTokens,
     UnknownCampaignActivity,
     UnknownContact,
@@ -30,6 +31,7 @@ _TOLD: Final[dict[type[RapportError], tuple[int, str, str]]] = {
     UnknownContact: (404, "No such contact", "This account has no contact of that id. Find it by its address or name."),
     UnknownCampaignActivity: (404, "No such campaign", "This account has no campaign activity of that id."),
     UnknownToken: (404, "No such token", "The list of this account has no such token, or has it no longer."),
+    TooManyStreams: (503, "Not now", "As many pages listen here as may. Load the page again in a while."),
     StoreUnavailable: (503, "Not now", "The store can't be reached at the moment. Load the page again in a while."),
 }
 

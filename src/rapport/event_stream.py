@@ -1,0 +1,108 @@
+"""Server-sent events: an answer that goes on for as long as its client listens, keeps up, and may."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from rapport.errors import StoreUnavailable
+from rapport.reporting.live import Feed, Heard, Listener, Missed
+
+MEDIA_TYPE: Final = "text/event-stream"
+HEADERS: Final = {
+    "content-type": MEDIA_TYPE,
+    # no-transform and X-Accel-Buffering: a proxy that packs or collects what passes would hold it back.
+    "cache-control": "no-store, no-transform",
+    "x-accel-buffering": "no",
+    "x-content-type-options": "nosniff",
+}
+
+Shape: TypeAlias = Callable[[Heard | Missed], bytes]
+"""How what is heard is said."""
+Holds: TypeAlias = Callable[[], Awaitable[bool]]
+"""Whether who listens may go on."""
+
+_RETRY: Final = 2_000
+"""Milliseconds after which a client that was cut off is to come back."""
+_AWAKE_EVERY: Final = 15.0
+"""Seconds of silence after which something is said, so that no proxy takes the stream for dead."""
+_ASK_EVERY: Final = 1.0
+"""Seconds until it is asked again whether this may go on."""
+_STALLED_AFTER: Final = 5.0
+"""Seconds that a client may take until there is room for more."""
+
+_LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
+
+
+def said(event: str, data: str, position: str | None = None) -> bytes:
+    """An event as it is sent; without a position it says nothing of where its reader is."""
+    lines = [f"event: {event}", *(f"data: {line}" for line in _LINE_ENDS.split(data))]
+    if position is not None:
+        lines.append(f"id: {position}")
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+class EventStream(Response):
+    """What a listener hears, as server-sent events. It lets go of the listener in the end, however that comes."""
+
+    def __init__(self, feed: Feed, listener: Listener, shape: Shape, holds: Holds, *, with_positions: bool) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._feed = feed
+        self._listener = listener
+        self._shape = shape
+        self._holds = holds
+        self._with_positions = with_positions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak until there is nobody to hear it, or nothing more to say."""
+        del scope
+        gone = asyncio.create_task(_gone(receive))
+        gone.add_done_callback(lambda _: self._listener.end())
+        try:
+            # Who doesn't read is cut off, and can begin again where it was; a store that can't be read ends it as well.
+            with suppress(TimeoutError, StoreUnavailable):
+                await self._speak(send)
+            if not gone.done():
+                with suppress(TimeoutError):
+                    await _send(send, b"", is_last=True)
+        finally:
+            gone.cancel()
+            self._feed.leave(self._listener)
+
+    async def _speak(self, send: Send) -> None:
+        async with asyncio.timeout(_STALLED_AFTER):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await _send(send, f"retry: {_RETRY}\n{self._position()}\n".encode())
+        spoke = time.monotonic()
+        while not self._listener.is_over and await self._holds():
+            heard = await self._listener.hear(_ASK_EVERY)
+            if heard:
+                text = b"".join(map(self._shape, heard))
+            elif time.monotonic() - spoke >= _AWAKE_EVERY:
+                text = f": awake\n{self._position()}\n".encode()
+            else:
+                continue
+            await _send(send, text)
+            spoke = time.monotonic()
+
+    def _position(self) -> str:
+        """Where the reader is, as it has heard everything: what wasn't for it needs not be looked through again."""
+        position = self._listener.position if self._with_positions else None
+        return "" if position is None else f"id: {position}\n"
+
+
+async def _send(send: Send, text: bytes, *, is_last: bool = False) -> None:
+    async with asyncio.timeout(_STALLED_AFTER):
+        await send({"type": "http.response.body", "body": text, "more_body": not is_last})
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the client has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
