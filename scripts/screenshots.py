@@ -61,6 +61,7 @@ def pictures(page: Page) -> list[Picture]:
         Picture("contact-dark", f"{contact}?type=em_clicks&type=em_opens", dark=True),
         Picture("campaign", campaign),
         Picture("account", "/account?days=365"),
+        Picture("connect", "/connect"),
         Picture("phone", contact, size=PHONE),
     ]
 

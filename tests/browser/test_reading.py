@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from rapport.app import build
+from rapport.settings import Settings
 from tests.browser.conftest import signed_in
 from tests.world import Caller, Server, line
 
@@ -28,6 +30,12 @@ PAGES = (
     "/connect",
     "/schema",
 )
+NO_PAGES = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics", "/static/")
+CHANGES = {
+    *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
+    *("/connect/tokens", "/connect/tokens/{token_id}/revoke"),
+}
+"""What answers with no page of its own."""
 PICTURES = os.environ.get("RAPPORT_TEST_PICTURES", "")
 PAGE_TYPES = ("p_contact_open", "p_contact_click", "p_contact_add", "p_contact_update")
 
@@ -61,6 +69,13 @@ def keep_picture(page: Page, path: str, how: str) -> None:
     """A picture for who wants to see every page, once RAPPORT_TEST_PICTURES names a folder."""
     if PICTURES:
         page.screenshot(path=f"{PICTURES}/{re.sub(r'[^a-z0-9]+', '-', path.lower()).strip('-') or 'find'}-{how}.png")
+
+
+def test_there_is_no_page_that_is_not_read() -> None:
+    read = [path.partition("?")[0] for path in (*PAGES, "/sign-in")]
+    pages = {path for path in build(Settings(data="/nowhere")).paths if not path.startswith(NO_PAGES)} | {"/schema"}
+    for page in pages - CHANGES:
+        assert any(re.fullmatch(re.sub(r"{\w+}", "[^/]+", page), path) for path in read), page
 
 
 @pytest.mark.parametrize("path", PAGES)
