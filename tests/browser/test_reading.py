@@ -33,7 +33,7 @@ PAGES = (
 NO_PAGES = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics", "/static/")
 CHANGES = {
     *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
-    *("/connect/tokens", "/connect/tokens/{token_id}/revoke"),
+    *("/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),
 }
 """What answers with no page of its own."""
 PICTURES = os.environ.get("RAPPORT_TEST_PICTURES", "")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport.activity import TYPE_NAMES, ActivityType, CampaignActivity
+from rapport.auth.gate import may
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField
 from rapport.instant import Instant
@@ -91,6 +92,7 @@ class AccountPage:
             totals=[(TYPE_NAMES[kind], TYPE_WORDS[kind], slots.total(kind)) for kind in slots.types],
             chart=chart(f"Activities {_per(slots.days)}{_in(of_days, zone)}", slots, slots.types, of_days),
             newest=newest,
+            may_listen=may(session.principal, Scope.CONTACT_DATA, Privilege.CONTACT_REPORTS),
         )
 
     async def _side_by_side(self, account_id: str) -> list[Beside]:

@@ -1,0 +1,55 @@
+"""The account at a glance, in a real browser: what moves as activities are recorded, and what is drawn."""
+
+import time
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import signed_in
+from tests.world import Caller, Server, line
+
+
+def test_what_is_recorded_is_on_the_page_within_a_second(page: Page, caller: Caller) -> None:
+    ada = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "<b>Lovelace</b>"}
+    caller.record(line("c1", "em_sends", campaign_activity_name="Spring sale", **ada))
+    with page.expect_response("**/live"):
+        page.goto("/account")
+    rows = page.locator("#live li")
+    expect(rows).to_have_count(0)
+    caller.record(line("c1", "em_clicks", link_url="https://example.com/new", **ada))
+    recorded = time.monotonic()
+    expect(rows).to_have_count(1)
+    assert time.monotonic() - recorded < 1
+    expect(rows).to_contain_text("Clicked Ada <b>Lovelace</b>")
+    expect(rows).to_contain_text("Spring sale https://example.com/new")
+    caller.record(*(line("c1", "em_opens", f"2026-03-01T10:00:00.{number:03}Z") for number in range(60)))
+    expect(rows).to_have_count(50)
+    rows.first.get_by_role("link", name="Ada").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ada <b>Lovelace</b>")
+
+
+def test_charts_are_drawn_from_their_tables(page: Page, caller: Caller) -> None:
+    caller.record(
+        line("c1", "em_sends", "2026-03-01T10:00:00Z"),
+        *(line(f"c{number}", "em_opens", "2026-03-02T10:00:00Z") for number in range(1_234)),
+    )
+    page.goto("/account?after=2026-03-01&before=2026-03-03")
+    chart = page.locator(".chart")
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(chart.get_by_role("table", name="")).to_have_count(1)
+    expect(chart.locator("details")).not_to_have_attribute("open", "")
+    # In the middle of three days is the second.
+    chart.locator(".u-over").hover()
+    expect(chart.locator(".u-legend")).to_contain_text("2 Mar 2026")
+    expect(chart.locator(".u-legend")).to_contain_text("1,234")
+    page.goto("/activities/ca-1")
+    expect(page.locator(".chart canvas")).to_have_count(2)
+
+
+def test_without_any_script_a_chart_is_its_table(browser: Browser, served: Server, caller: Caller) -> None:
+    caller.record(line("c1", "em_opens", "2026-03-02T10:00:00Z"))
+    with signed_in(browser, served, caller, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/account?after=2026-03-01&before=2026-03-03")
+        expect(page.get_by_role("rowheader", name="2 Mar 2026")).to_be_visible()
+        page.get_by_role("link", name="Week").click()
+        expect(page.get_by_text("Nothing happened in this time.")).to_be_visible()
