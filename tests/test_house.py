@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "recording": {"store", "worker", *INSTRUMENTS},
     "reporting": {"store"},
     "auth": {"store"},
-    "event_stream": {"reporting"},
+    "event_stream": {"reporting", "worker"},
     "web": {"event_stream", "recording", "reporting", "auth", "store"},
     "api": {"event_stream", "recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
     "cli": {"recording", "auth", "store", "sample", "worker"},

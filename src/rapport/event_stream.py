@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from rapport.errors import StoreUnavailable
 from rapport.reporting.live import Feed, Heard, Listener, Missed
+from rapport.worker import hang_up
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {
@@ -20,6 +21,8 @@ HEADERS: Final = {
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
     "x-content-type-options": "nosniff",
+    # After a stream there is nothing more on its connection, so that it can be cut.
+    "connection": "close",
 }
 
 Shape: TypeAlias = Callable[[Heard | Missed], bytes]
@@ -35,6 +38,9 @@ _ASK_EVERY: Final = 1.0
 """Seconds until it is asked again whether this may go on."""
 _STALLED_AFTER: Final = 5.0
 """Seconds that a client may take until there is room for more."""
+
+_HANG_UP_AFTER: Final = 2.0
+"""Seconds after the end in which a client may still take what it was sent."""
 
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 
@@ -61,7 +67,6 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak until there is nobody to hear it, or nothing more to say."""
-        del scope
         gone = asyncio.create_task(_gone(receive))
         gone.add_done_callback(lambda _: self._listener.end())
         try:
@@ -72,6 +77,9 @@ class EventStream(Response):
                 with suppress(TimeoutError):
                     await _send(send, b"", is_last=True)
         finally:
+            if not gone.done() and scope["client"] is not None:
+                host, port = scope["client"]
+                asyncio.get_running_loop().call_later(_HANG_UP_AFTER, hang_up, host, int(port))
             gone.cancel()
             self._feed.leave(self._listener)
 

@@ -1,12 +1,16 @@
 """What a process has to see to beside its work."""
 
+import contextlib
 import ctypes
 import gc
 import os
 import signal
+import socket
+import stat
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 _STOP: Final = frozenset({signal.SIGINT, signal.SIGTERM})
@@ -50,6 +54,19 @@ def stop_only_once() -> None:
 def before_stopping(tell: Callable[[], object]) -> None:
     """Have somebody told, in another thread, when the signal to stop has come: before Granian waits for all answers."""
     _BEFORE_STOPPING.append(tell)
+
+
+def hang_up(host: str, port: int) -> None:
+    """Cut the connection to a client, if it is there still: one that doesn't read what it is sent.
+
+    Granian has no way to do so, and would wait for such a client for as long as it may when it is told to stop.
+    """
+    for path in list(Path("/dev/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
+                with socket.socket(fileno=os.dup(int(path.name))) as connection:
+                    if connection.getpeername()[:2] == (host, port):
+                        connection.shutdown(socket.SHUT_RDWR)
 
 
 def collect_garbage_rarely() -> None:

@@ -1,0 +1,102 @@
+"""Listening, without HTTP: who is too slow, and what a store does that comes and goes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rapport.activity import ActivityType
+from rapport.errors import StoreUnavailable, TooManyStreams
+from rapport.reporting.live import Feed, Heard, Listener
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.store.protocol import Store
+from tests.postgres import postgres_server
+from tests.store.test_promises import did, on, record
+
+EVERY = tuple(ActivityType)
+
+
+async def heard(listener: Listener, count: int) -> list[Heard]:
+    found: list[Heard] = []
+    async with asyncio.timeout(20):
+        while len(found) < count and not listener.is_over:
+            found += [each for each in await listener.hear(1) if isinstance(each, Heard)]
+    return found
+
+
+def test_who_is_too_slow_is_let_go_of_and_can_go_on(data: str) -> None:
+    async def work(store: Store) -> None:
+        feed = Feed(store, 2)
+        slow = await feed.listen("a", EVERY)
+        begun = slow.position
+        for first in range(0, 6_000, 1_000):
+            await record(store, *(did(f"c{number % 9}", after=number) for number in range(first, first + 1_000)))
+        async with asyncio.timeout(20):
+            while not slow.is_over:  # noqa: ASYNC110 - nobody is told but who listens
+                await asyncio.sleep(0.05)
+        feed.leave(slow)
+        again = await feed.listen("a", EVERY, begun)
+        first_half = await heard(again, 3_000)
+        feed.leave(again)
+        behind = first_half[-1].position
+        rest = await heard(await feed.listen("a", EVERY, behind), 6_000 - len(first_half))
+        times = [each.activity.created_time for each in (*first_half, *rest)]
+        assert len(times) == len(set(times)) == 6_000
+        await feed.stop()
+
+    on(data, work)
+
+
+def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path) -> None:
+    def is_looking() -> bool:
+        return "feed" in {task.get_name() for task in asyncio.all_tasks()}
+
+    async def work() -> None:
+        async with opened(Settings(data=str(tmp_path / "data"))) as store:
+            feed = Feed(store, 2)
+            assert not is_looking()
+            listeners = [await feed.listen("a", EVERY) for _ in range(2)]
+            assert is_looking()
+            with pytest.raises(TooManyStreams):
+                await feed.listen("b", EVERY)
+            for listener in listeners:
+                feed.leave(listener)
+            await asyncio.sleep(0.6)
+            assert not is_looking()
+            # Nobody hears of what was recorded before.
+            await record(store, did())
+            later = await feed.listen("a", EVERY)
+            await record(store, did(after=1))
+            (only,) = await heard(later, 1)
+            assert only.activity == did(after=1)
+            feed.close()
+            assert later.is_over
+            with pytest.raises(TooManyStreams):
+                await feed.listen("a", EVERY)
+            await feed.stop()
+
+    asyncio.run(work())
+
+
+def test_an_outage_passes_and_nothing_is_missed() -> None:
+    async def work(url: str) -> None:
+        async with opened(Settings(data=url)) as store:
+            feed = Feed(store, 2)
+            listener = await feed.listen("a", EVERY)
+            await record(store, did())
+            database.stop("immediate")
+            await asyncio.sleep(0.6)
+            database.start()
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        await record(store, did(after=1))
+                        break
+                    except StoreUnavailable:
+                        await asyncio.sleep(0.1)
+            assert [each.activity for each in await heard(listener, 2)] == [did(), did(after=1)]
+            await feed.stop()
+
+    with postgres_server() as database:
+        asyncio.run(work(database.url))
