@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import apsw
 
+from bench import sizes
 from bench.data import BEGIN, activities, contact_id
 from bench.growth import page_alone, request_for
 from bench.measure import Measure, at_least, at_most
@@ -67,17 +68,10 @@ def measure(*, small: bool) -> list[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/campaigns"
         count = asyncio.run(_fill(data, recipients))
-        size = (Path(data) / "rapport.db").stat().st_size
         return [
             *asyncio.run(_reports(data, recipients)),
-            at_most(
-                120,
-                question=f"bytes on disk an activity, of {count:,} with everything",
-                value=size / count,
-                unit="bytes",
-                yardstick="",
-            ),
-            _recording(folder, recorded),
+            sizes.of_one_campaign(data, count),
+            *_recording(folder, recorded),
         ]
 
 
@@ -237,11 +231,11 @@ async def _without_rollups(store: Store, folder: Path) -> list[Measure]:
     return measures
 
 
-def _recording(folder: str, count: int) -> Measure:
-    """Recording with roll-ups against recording without, chunk by chunk in turns."""
+def _recording(folder: str, count: int) -> list[Measure]:
+    """Recording with roll-ups against recording without, chunk by chunk in turns; and what it takes on disk."""
     chunks = list(_chunks(activities(count, max(1, count // 25))))
     kept, bare = asyncio.run(_record(chunks, f"{folder}/with", f"{folder}/without"))
-    return at_least(
+    rate = at_least(
         0.35,
         question="activities recorded a second, with roll-ups",
         value=count / kept,
@@ -249,6 +243,7 @@ def _recording(folder: str, count: int) -> Measure:
         yardstick=f"without, {count / bare:,.0f} /s",
         ratio=bare / kept,
     )
+    return [rate, sizes.of_contacts_with_a_history(f"{folder}/with", count)]
 
 
 def _chunks(made: Iterator[Activity]) -> Iterator[list[Activity]]:
