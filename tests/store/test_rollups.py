@@ -12,6 +12,7 @@ import pytest
 from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.store.postgres.buckets import BUCKETS, bucket_of, key_hash
+from rapport.store.postgres.many import with_values
 from rapport.store.postgres.write import SQL
 from tests.postgres import Databases
 
@@ -52,14 +53,19 @@ def test_contacts_are_spread_evenly_over_the_buckets_and_a_bucket_is_its_own() -
         ("grow_hours", "campaign_activity_hour_pkey"),
     ],
 )
-def test_postgresql_finds_what_it_adds_to_by_the_primary_key(place: str, name: str, key: str) -> None:
+@pytest.mark.parametrize("of_a_cluster", [False, True])
+def test_postgresql_finds_what_it_adds_to_by_the_primary_key(
+    place: str, name: str, key: str, *, of_a_cluster: bool
+) -> None:
+    sql = with_values(SQL[name], 2) if of_a_cluster else SQL[name]
+
     async def work() -> dict[str, object]:
         async with opened(Settings(data=place)):
             pass
         connection = await asyncpg.connect(place)
-        statement = await connection.prepare(SQL[name])
-        values = ["'x'::bytea" if each.name == "bytea" else "'{}'" for each in statement.get_parameters()]
-        await connection.execute(f"PREPARE growing AS {SQL[name]}")
+        statement = await connection.prepare(sql)
+        values = ["'{}'" if each.kind == "array" else "NULL" for each in statement.get_parameters()]
+        await connection.execute(f"PREPARE growing AS {sql}")
         told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE growing ({', '.join(values)})")
         await connection.close()
         plan: dict[str, object] = json.loads(told)[0]["Plan"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.store.catalogue import (
@@ -22,6 +22,7 @@ from rapport.store.catalogue import (
 from rapport.store.digests import contact_key
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import erased_times
+from rapport.store.postgres.many import write_many
 from rapport.store.postgres.names import Learnt, Names
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL as WRITE
@@ -34,7 +35,7 @@ _LOCK: Final = 0x6361740000000000
 
 
 async def state_contacts(
-    connection: Lent, names: Names, account_id: str, statements: Sequence[ContactStatement]
+    connection: Lent, names: Names, account_id: str, statements: Sequence[ContactStatement], *, in_parts: bool
 ) -> int:
     """Take in what is stated of contacts. How many statements changed something."""
     account = await names.account(connection, account_id)
@@ -55,18 +56,17 @@ async def state_contacts(
                 changed[key] = each.contact_id
                 changes += 1
         if changed:
-            await _state_contacts(connection, account, changed, known)
+            await _state_contacts(connection, account, changed, known, in_parts=in_parts)
     return changes
 
 
 async def _state_contacts(
-    connection: Lent, account: int, contact_ids: dict[bytes, str], known: dict[bytes, Facts]
+    connection: Lent, account: int, contact_ids: dict[bytes, str], known: dict[bytes, Facts], *, in_parts: bool
 ) -> None:
     facts = [known[key] for key in contact_ids]
-    rows = await connection.fetch(
-        SQL["state_contacts"],
+    values: list[list[Any]] = [
         list(contact_ids),
-        account,
+        [account] * len(contact_ids),
         list(contact_ids.values()),
         *([text_of(each, field) for each in facts] for field in OF_PERSON),
         [number_of(each, "permission_to_send") for each in facts],
@@ -74,7 +74,8 @@ async def _state_contacts(
         [updated_at(each) for each in facts],
         [number_of(each, "deleted_at") for each in facts],
         [stored_facts(each) for each in facts],
-    )
+    ]
+    rows = await write_many(connection, SQL["state_contacts"], values, by=0, in_parts=in_parts)
     for key, *person in sorted(tuple(row) for row in rows):
         for field, value in zip(OF_PERSON, person, strict=True):
             stated = known[key].get(field)

@@ -1,11 +1,12 @@
 """The contacts of a group of batches: they come into being, and what is said of them is learnt."""
 
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rapport.store.batch import Batch, SaidRow
 from rapport.store.digests import contact_key, person_key
 from rapport.store.facts import PERSON_FIELDS, latest_said
+from rapport.store.postgres.many import write_many
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
@@ -52,7 +53,7 @@ class Contacts:
         self._there.clear()
         self._persons_there.clear()
 
-    async def record(self, connection: Lent, batches: Sequence[tuple[Batch, Keys]]) -> Made:
+    async def record(self, connection: Lent, batches: Sequence[tuple[Batch, Keys]], *, in_parts: bool) -> Made:
         """Have the contacts of the batches there, with all that is said of them."""
         new: dict[bytes, tuple[int, str]] = {}
         said: dict[bytes, list[SaidRow]] = {}
@@ -67,25 +68,12 @@ class Contacts:
                 if (contact, person) not in self._persons_there:
                     persons[contact, person] = row
         if new:
-            await self._add(connection, new, said)
+            await _add(connection, new, said, in_parts=in_parts)
         if persons:
-            await self._add_persons(connection, persons)
+            await _add_persons(connection, persons, in_parts=in_parts)
         if said:
             await self._learn(connection, said)
         return Made(new.keys(), persons.keys())
-
-    async def _add(self, connection: Lent, new: dict[bytes, tuple[int, str]], said: dict[bytes, list[SaidRow]]) -> None:
-        accounts = [account for account, _ in new.values()]
-        contact_ids = [contact_id for _, contact_id in new.values()]
-        facts = [latest_said(said.get(contact, ())) for contact in new]
-        columns = [[fact[place] for fact in facts] for place in range(len(PERSON_FIELDS))]
-        await connection.execute(SQL["add_contacts"], list(new), accounts, contact_ids, *columns)
-
-    async def _add_persons(self, connection: Lent, persons: dict[tuple[bytes, int], SaidRow]) -> None:
-        contacts = [contact for contact, _ in persons]
-        keys = [person for _, person in persons]
-        columns = [[row[place + 1] for row in persons.values()] for place in range(len(PERSON_FIELDS))]
-        await connection.execute(SQL["add_persons"], contacts, keys, *columns)
 
     async def _learn(self, connection: Lent, said: dict[bytes, list[SaidRow]]) -> None:
         """Take over what is stated and differs from what is known, unless a later activity stated something else.
@@ -102,6 +90,23 @@ class Contacts:
                 if stated is not None and stated != now[place]:
                     time = max(row[4] for row in said[contact] if row[place + 1] == stated)
                     await connection.execute(_LEARN[place], contact, stated, time, time)
+
+
+async def _add(
+    connection: Lent, new: dict[bytes, tuple[int, str]], said: dict[bytes, list[SaidRow]], *, in_parts: bool
+) -> None:
+    accounts = [account for account, _ in new.values()]
+    contact_ids = [contact_id for _, contact_id in new.values()]
+    facts = [latest_said(said.get(contact, ())) for contact in new]
+    known = [[fact[place] for fact in facts] for place in range(len(PERSON_FIELDS))]
+    values: list[list[Any]] = [list(new), accounts, contact_ids, *known]
+    await write_many(connection, SQL["add_contacts"], values, by=0, in_parts=in_parts)
+
+
+async def _add_persons(connection: Lent, persons: dict[tuple[bytes, int], SaidRow], *, in_parts: bool) -> None:
+    said = [[row[place + 1] for row in persons.values()] for place in range(len(PERSON_FIELDS))]
+    values: list[list[Any]] = [[contact for contact, _ in persons], [person for _, person in persons], *said]
+    await write_many(connection, SQL["add_persons"], values, by=0, in_parts=in_parts)
 
 
 def _differs(stated: tuple[str | None, ...], now: tuple[str | None, ...]) -> bool:

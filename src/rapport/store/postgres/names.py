@@ -5,6 +5,7 @@ the activities on one, and nothing is lost with a name that no activity uses in 
 remembered; keys never change, and the database itself decides which of two statements holds.
 """
 
+import asyncio
 import time
 
 from rapport.activity import Link
@@ -45,6 +46,8 @@ class Names:
         self._accounts: dict[str, int] = {}
         self._campaign_activities: dict[tuple[int, str], _Known] = {}
         self._links: dict[tuple[int, Link], int] = {}
+        # One at a time asks for what isn't remembered: most of it is what the others want, too.
+        self._asking = asyncio.Lock()
 
     async def resolve(
         self, connection: Lent, batch: Batch, learnt: Learnt | None = None
@@ -79,6 +82,13 @@ class Names:
         remembered = self._campaign_activities
         if len(remembered) > _MOST_REMEMBERED:
             remembered.clear()
+        if any((account, each) not in remembered for each in campaign_activity_ids):
+            async with self._asking:
+                await self._find_campaign_activities(connection, account, campaign_activity_ids)
+        return [remembered[account, each] for each in campaign_activity_ids]
+
+    async def _find_campaign_activities(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> None:
+        remembered = self._campaign_activities
         for make in (False, True, False):
             missing = [each for each in campaign_activity_ids if (account, each) not in remembered]
             if not missing:
@@ -93,7 +103,6 @@ class Names:
                     None if name is None else Stated(name, name_time),
                     None if campaign_id is None else Stated(campaign_id, campaign_time),
                 )
-        return [remembered[account, each] for each in campaign_activity_ids]
 
     async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> bool:
         name = named.campaign_activity_name
@@ -134,6 +143,13 @@ class Names:
         remembered = self._links
         if len(remembered) > _MOST_REMEMBERED:
             remembered.clear()
+        if any(each not in remembered for each in links):
+            async with self._asking:
+                await self._find_links(connection, links, learnt)
+        return [remembered[each] for each in links]
+
+    async def _find_links(self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt) -> None:
+        remembered = self._links
         for make in (False, True, False):
             missing = {
                 (campaign_activity, link_digest(link.link_url, link.url_id)): link
@@ -156,7 +172,6 @@ class Names:
                 link = missing.get((campaign_activity, digest))
                 if link is not None:
                     remembered[campaign_activity, link] = key
-        return [remembered[each] for each in links]
 
 
 def _overrides(stated: Stated, known: Stated | None) -> bool:

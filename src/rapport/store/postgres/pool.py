@@ -21,6 +21,12 @@ _EPOCH_2000: Final = 946_684_800_000
 LATEST_TIME: Final = 9_224_318_015_999_999
 """The latest time that a timestamptz can have, in milliseconds since 1970."""
 
+_SETTINGS: Final = {
+    "application_name": "rapport",
+    # Of a cluster: whoever writes to several shards does so in the same order as all others.
+    "citus.multi_shard_modify_mode": "sequential",
+}
+
 # What passes by itself, or when somebody has put the database in order. By SQLSTATE: a cluster's errors have
 # nothing else that can be relied on.
 _PASSING_CLASSES: Final = ("08", "28", "40", "53", "57", "58")
@@ -61,7 +67,7 @@ class Pool:
                 init=_prepare,
                 # PgBouncer hands out another connection for every transaction, which knows no prepared statement.
                 statement_cache_size=0 if self._by_pgbouncer else 100,
-                server_settings={} if self._by_pgbouncer else {"application_name": "rapport"},
+                server_settings={} if self._by_pgbouncer else _SETTINGS,
             )
         except (PostgresError, *_OF_THE_CONNECTION) as problem:
             raise StoreUnavailable(f"the database can't be reached: {problem}") from problem

@@ -102,8 +102,9 @@ async def _mend(connection: Lent, each: Recounted) -> None:
         await connection.execute(SQL[f"clear_{table}"], each.key)
         await connection.execute(SQL[f"recount_{table}"], each.key)
     await connection.execute(SQL["clear_stats"], each.key)
-    rows = [(each.key, *key, *counts) for key, counts in (await _recounted(connection, each)).items()]
-    await grow_stats(connection, rows, FIRST)
+    rows = [(each.key, *key, *counts, FIRST) for key, counts in (await _recounted(connection, each)).items()]
+    await grow_stats(connection, rows, in_parts=False)
     await connection.execute(SQL["clear_hours"], each.key)
-    hours = [(each.key, *key, total) for key, total in sorted((await _recounted_hours(connection, each)).items())]
-    await grow_hours(connection, hours, FIRST)
+    recounted = await _recounted_hours(connection, each)
+    hours = [(each.key, *key, total, FIRST) for key, total in sorted(recounted.items())]
+    await grow_hours(connection, hours, in_parts=False)

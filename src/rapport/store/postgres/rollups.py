@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from rapport.store.postgres.buckets import bucket_of, one_of_few
+from rapport.store.postgres.many import write_many
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 from rapport.store.rollups import HourRow, RollUps, StatsRow
@@ -26,16 +27,26 @@ async def roll_up(connection: Lent, added: Sequence[ActivityValues], *, in_parts
     On a cluster each contact's activities go to the bucket beside the contact. On one machine all go to one bucket:
     whichever is the first contact's, so that two who write at once seldom have the same.
     """
-    for bucket, rows in _by_bucket(added, in_parts=in_parts):
-        rollups = RollUps[bytes]()
-        rollups.count(map(_COUNTED, rows))
-        known = await _grow(connection, "engagement", rollups.engagement())
-        known_bounced = await _grow(connection, "bounced_contact", rollups.bounced_contacts())
-        clicked = rollups.clicked_links()
-        if clicked:
-            await connection.execute(SQL["add_clicked_links"], *columns(clicked, 3))
-        await grow_hours(connection, rollups.hours(), bucket if in_parts else one_of_few(bucket))
-        await grow_stats(connection, rollups.stats(known, known_bounced), bucket)
+    counts = [(bucket, _counted(rows)) for bucket, rows in _by_bucket(added, in_parts=in_parts)]
+    every = [rollups for _, rollups in counts]
+    engagement = [row for each in every for row in each.engagement()]
+    known = await _grow(connection, "engagement", engagement, in_parts=in_parts)
+    bounced = [row for each in every for row in each.bounced_contacts()]
+    known_bounced = await _grow(connection, "bounced_contact", bounced, in_parts=in_parts)
+    clicked = columns([row for each in every for row in each.clicked_links()], 3)
+    await write_many(connection, SQL["add_clicked_links"], clicked, by=2, in_parts=in_parts)
+    hours = [
+        (*row, bucket if in_parts else one_of_few(bucket)) for bucket, rollups in counts for row in rollups.hours()
+    ]
+    await grow_hours(connection, hours, in_parts=in_parts)
+    stats = [(*row, bucket) for bucket, rollups in counts for row in rollups.stats(known, known_bounced)]
+    await grow_stats(connection, stats, in_parts=in_parts)
+
+
+def _counted(rows: Sequence[ActivityValues]) -> RollUps[bytes]:
+    rollups = RollUps[bytes]()
+    rollups.count(map(_COUNTED, rows))
+    return rollups
 
 
 def _by_bucket(added: Sequence[ActivityValues], *, in_parts: bool) -> Iterable[tuple[bytes, Sequence[ActivityValues]]]:
@@ -49,21 +60,24 @@ def _by_bucket(added: Sequence[ActivityValues], *, in_parts: bool) -> Iterable[t
     return sorted(divided.items())
 
 
-async def grow_stats(connection: Lent, stats: Sequence[StatsRow], bucket: bytes) -> None:
-    """Add to a bucket of the stats."""
-    await connection.execute(SQL["grow_stats"], *columns(stats, 6), bucket)
+async def grow_stats(connection: Lent, stats: Sequence[tuple[*StatsRow, bytes]], *, in_parts: bool) -> None:
+    """Add to the stats, each row to its bucket."""
+    await write_many(connection, SQL["grow_stats"], columns(stats, 7), by=6, in_parts=in_parts)
 
 
-async def grow_hours(connection: Lent, hours: Sequence[HourRow], bucket: bytes) -> None:
-    """Add to a bucket of the hours."""
-    await connection.execute(SQL["grow_hours"], *columns(hours, 4), bucket)
+async def grow_hours(connection: Lent, hours: Sequence[tuple[*HourRow, bytes]], *, in_parts: bool) -> None:
+    """Add to the hours, each row to its bucket."""
+    await write_many(connection, SQL["grow_hours"], columns(hours, 5), by=4, in_parts=in_parts)
 
 
-async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]]) -> set[tuple[int, int, bytes]]:
+async def _grow(
+    connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *, in_parts: bool
+) -> set[tuple[int, int, bytes]]:
     """Add the rows to those of the table, in the order of the key; the keys that were there already."""
     if not rows:
         return set()
-    grown = await connection.fetch(SQL[f"grow_{table}"], *columns(rows, len(rows[0])))
+    values = columns(rows, len(rows[0]))
+    grown = await write_many(connection, SQL[f"grow_{table}"], values, by=2, in_parts=in_parts)
     # One that is new holds what was added to it, and no other does.
     new = {(key[0], key[1], key[2], key[3]) for key in grown}
     return {row[:3] for row in rows if row[:4] not in new}

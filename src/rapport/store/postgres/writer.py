@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
@@ -27,10 +27,11 @@ from rapport.store.postgres.erasing import (
     with_erased_left_out,
 )
 from rapport.store.postgres.feed import FeedWriter
+from rapport.store.postgres.many import write_many
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool, TimedOut
-from rapport.store.postgres.rollups import ActivityValues, roll_up
+from rapport.store.postgres.rollups import ActivityValues, columns, roll_up
 from rapport.store.postgres.write import SQL
 from rapport.store.protocol import Recorded, RequestCount
 
@@ -128,8 +129,8 @@ class Writer:
             self._doubt = max(0, self._doubt - 1)
             async with connection.transaction():
                 await keep_erasers_out(connection, erasures)
-                made = await self._contacts.record(connection, placed)
-                added = await _add(connection, every)
+                made = await self._contacts.record(connection, placed, in_parts=self.in_parts)
+                added = await _add(connection, every, in_parts=self.in_parts)
                 new = every if len(added) == len(every) else [row for row in every if _KEY(row) in added]
                 await roll_up(connection, new, in_parts=self.in_parts)
                 outcomes, news = _outcomes(batches, rows, added)
@@ -150,7 +151,7 @@ class Writer:
         try:
             async with connection.transaction():
                 await keep_erasers_out(connection, erasures)
-                made = await self._contacts.record(connection, placed)
+                made = await self._contacts.record(connection, placed, in_parts=self.in_parts)
                 await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
                 await roll_up(connection, every, in_parts=self.in_parts)
                 await self._feed.tell(connection, news)
@@ -177,7 +178,7 @@ class Writer:
         if not statements:
             return 0
         async with self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY) as connection:
-            return await state_contacts(connection, self._names, account_id, statements)
+            return await state_contacts(connection, self._names, account_id, statements, in_parts=self.in_parts)
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns. How many statements changed something."""
@@ -277,11 +278,12 @@ def _key(row: ActivityValues) -> Key:
     return key
 
 
-async def _add(connection: Lent, rows: list[ActivityValues]) -> set[Key]:
+async def _add(connection: Lent, rows: list[ActivityValues], *, in_parts: bool) -> set[Key]:
     """Add those that aren't there, and say which they were."""
-    if len(rows) <= _FEW:
-        columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
-        added = await connection.fetch(SQL["add_activities"], *map(list, columns))
+    added: Sequence[Any]
+    if in_parts or len(rows) <= _FEW:
+        values = columns(rows, len(_COLUMNS))
+        added = await write_many(connection, SQL["add_activities"], values, by=8, in_parts=in_parts)
     else:
         await connection.execute(SQL["stage"])
         await connection.copy_records_to_table("staged_activity", records=rows, columns=_COLUMNS)

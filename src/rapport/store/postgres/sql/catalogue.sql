@@ -9,13 +9,14 @@ INSERT INTO contact (
     key, account, contact_id, email_address, first_name, last_name,
     permission_to_send, created_at, updated_at, deleted_at, facts
 )
-SELECT stated.key, $2::bigint, stated.contact_id, stated.email_address, stated.first_name, stated.last_name,
+SELECT stated.key, stated.account, stated.contact_id, stated.email_address, stated.first_name, stated.last_name,
        stated.permission_to_send, stated.created_at, stated.updated_at, stated.deleted_at, stated.facts::jsonb
 FROM unnest(
-    $1::bytea[], $3::text[], $4::text[], $5::text[], $6::text[],
+    $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
     $7::smallint[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[]
 ) AS stated (
-    key, contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at, facts
+    key, account, contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at,
+    deleted_at, facts
 )
 ORDER BY stated.key
 ON CONFLICT (key) DO UPDATE SET

@@ -165,24 +165,25 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS clicked (campaign_activi
 ORDER BY clicked.campaign_activity, clicked.link, clicked.contact
 ON CONFLICT (campaign_activity, link, contact) DO NOTHING
 
--- grow_stats: the totals of campaign activities, in one bucket. Served by the primary key.
+-- grow_stats: the totals of campaign activities, in their buckets. Served by the primary key.
 INSERT INTO campaign_activity_stats AS known (campaign_activity, type, detail, bucket, total, contacts, last_time)
-SELECT counted.campaign_activity, counted.type, counted.detail, $7::bytea, counted.total, counted.contacts,
-       counted.last_time
-FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-     AS counted (campaign_activity, type, detail, total, contacts, last_time)
-ORDER BY counted.campaign_activity, counted.type, counted.detail
+SELECT counted.campaign_activity, counted.type, counted.detail, counted.bucket, counted.total,
+       counted.contacts, counted.last_time
+FROM unnest(
+    $1::bigint[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bytea[]
+) AS counted (campaign_activity, type, detail, total, contacts, last_time, bucket)
+ORDER BY counted.bucket, counted.campaign_activity, counted.type, counted.detail
 ON CONFLICT (campaign_activity, type, detail, bucket) DO UPDATE SET
     total     = known.total + excluded.total,
     contacts  = known.contacts + excluded.contacts,
     last_time = greatest(known.last_time, excluded.last_time)
 
--- grow_hours: how many in an hour, in one bucket. Served by the primary key.
+-- grow_hours: how many in an hour, in their buckets. Served by the primary key.
 INSERT INTO campaign_activity_hour AS known (campaign_activity, hour, type, bucket, total)
-SELECT counted.campaign_activity, counted.hour, counted.type, $5::bytea, counted.total
-FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[], $4::bigint[])
-     AS counted (campaign_activity, hour, type, total)
-ORDER BY counted.campaign_activity, counted.hour, counted.type
+SELECT counted.campaign_activity, counted.hour, counted.type, counted.bucket, counted.total
+FROM unnest($1::bigint[], $2::timestamptz[], $3::smallint[], $4::bigint[], $5::bytea[])
+     AS counted (campaign_activity, hour, type, total, bucket)
+ORDER BY counted.bucket, counted.campaign_activity, counted.hour, counted.type
 ON CONFLICT (campaign_activity, hour, type, bucket) DO UPDATE SET total = known.total + excluded.total
 
 -- count_request: one more request of a client; beyond $4 in its second, the day's count stays.
