@@ -85,7 +85,12 @@ def test_a_real_page_of_a_tracking_report_is_as_described(caller: Caller, report
         jsonschema.validate(caller.get(f"{tracking('ca-1', report)}?{query}").json(), schema)
 
 
-def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(server: Server, tmp_path: Path) -> None:
+def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(
+    server: Server, engine: str, tmp_path: Path
+) -> None:
+    # What is read and refused is the same on every engine, and tried with values by chance on one: on the others each
+    # parameter takes its boundaries.
+    phases = "examples,coverage,fuzzing,stateful" if engine == "sqlite" else "examples,coverage"
     with server.caller("fuzzed", frozenset(Scope)) as caller:
         caller.record(*(line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30)))
         campaign_activity_id = "71600990-908b-11e6-907f-00166bff25"
@@ -94,7 +99,10 @@ def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(server: Serv
         )
         fuzz = [str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
         fuzzed = subprocess.run(
-            [*fuzz, f"{server.url}/schema/openapi.json", "--header", f"Authorization: Bearer {caller.bearer}"],
+            [
+                *(*fuzz, f"{server.url}/schema/openapi.json", "--phases", phases),
+                *("--header", f"Authorization: Bearer {caller.bearer}"),
+            ],
             cwd=tmp_path,
             env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE)},
             capture_output=True,

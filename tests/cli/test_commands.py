@@ -96,9 +96,9 @@ def jwt_claims(token: str) -> dict[str, object]:
         (("demo", "--contacts", "0"), "--contacts"),
     ],
 )
-def test_a_wrong_argument_is_told_with_what_is_allowed(data: str, arguments: tuple[str, ...], named: str) -> None:
+def test_a_wrong_argument_is_told_with_what_is_allowed(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
     code = 1 if arguments[0] == "serve" else 2
-    assert named in rapport(*arguments, "--data", data, code=code).stderr
+    assert named in rapport(*arguments, "--data", str(tmp_path / "data"), code=code).stderr
 
 
 def test_a_wrong_setting_and_a_misspelt_one_are_told(data: str) -> None:

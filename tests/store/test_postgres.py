@@ -27,11 +27,50 @@ from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.store.earlier import execute
 from tests.world import Server, line
 
+# So large that to sort it would cost.
+A_LARGE_CAMPAIGN_ACTIVITY = """
+INSERT INTO tracking_activity (created_time, identity, campaign_activity, link, type, bounce_code, contact)
+SELECT '2026-01-01'::timestamptz + n * interval '1 s', n, n % 3, n % 20, n % 6, n % 7, decode(md5(n::text), 'hex')
+FROM generate_series(1, 100000) AS numbered (n);
+INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)
+SELECT campaign_activity, type, contact, 1, created_time FROM tracking_activity;
+INSERT INTO account (account_id, created_time) VALUES ('of all', '2026-01-01');
+INSERT INTO contact (key, account, contact_id)
+SELECT contact, (SELECT key FROM account WHERE account_id = 'of all'), encode(contact, 'hex') FROM tracking_activity
+"""
+
+HOURS_OF_MANY = """
+INSERT INTO account (account_id, created_time) SELECT 'a' || n, '2026-01-01' FROM generate_series(1, 50) AS made (n);
+INSERT INTO campaign_activity (account, campaign_activity_id) SELECT key, 'm' FROM account;
+INSERT INTO campaign_activity_hour (campaign_activity, hour, type, bucket, total)
+SELECT key, '2026-01-01'::timestamptz + n * interval '1 hour', 1, 'x', 1
+FROM campaign_activity, generate_series(1, 1000) AS made (n)
+"""
+
 
 @pytest.fixture
 def place(postgresql: str) -> Iterator[str]:
     """The URL of an empty place."""
     with Databases(postgresql).fresh() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def sampled(postgresql: str) -> Iterator[str]:
+    """The URL of a place with a sample in it, and a feed of many transactions: for plans, which change nothing."""
+    with Databases(postgresql).fresh() as url:
+        asyncio.run(record(url, sample(2_000, seed=1)))
+        execute(url, *["INSERT INTO feed (account_id, keys) SELECT 'a', '' FROM generate_series(1, 9)"] * 500)
+        execute(url, "ANALYZE")
+        yield url
+
+
+@pytest.fixture(scope="module")
+def large(postgresql: str) -> Iterator[str]:
+    """The URL of a place with campaign activities so large that to sort one would cost."""
+    with Databases(postgresql).fresh() as url:
+        asyncio.run(record(url, []))
+        execute(url, A_LARGE_CAMPAIGN_ACTIVITY, HOURS_OF_MANY, "ANALYZE")
         yield url
 
 
@@ -56,7 +95,6 @@ async def record(place: str, history: Iterable[Activity]) -> None:
 async def planned(place: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
     """The nodes of the plan that is made without regard to the values."""
     connection = await asyncpg.connect(place)
-    await connection.execute("ANALYZE")
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     await connection.execute(f"PREPARE asked ({types}) AS {statement}")
     told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})")
@@ -65,11 +103,10 @@ async def planned(place: str, statement: str, types: str, values: str) -> list[d
 
 
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
-def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, types: int) -> None:
-    asyncio.run(record(place, sample(400, seed=1)))
+def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(sampled: str, types: int) -> None:
     parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-    plan = asyncio.run(planned(place, merged("page", types), ", ".join(parameters), ", ".join(values)))
+    plan = asyncio.run(planned(sampled, merged("page", types), ", ".join(parameters), ", ".join(values)))
     scans = [node for node in plan if node.get("Relation Name") == "tracking_activity"]
     assert len(scans) == types
     for scan in scans:
@@ -110,9 +147,8 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(place: str, type
         ),
     ],
 )
-def test_contacts_are_read_by_an_index(place: str, name: str, types: str, values: str, index: str) -> None:
-    asyncio.run(record(place, sample(2_000, seed=1)))
-    plan = asyncio.run(planned(place, contact_reader.SQL[name], types, values))
+def test_contacts_are_read_by_an_index(sampled: str, name: str, types: str, values: str, index: str) -> None:
+    plan = asyncio.run(planned(sampled, contact_reader.SQL[name], types, values))
     assert index in {node.get("Index Name") for node in plan}
 
 
@@ -126,13 +162,12 @@ def test_contacts_are_read_by_an_index(place: str, name: str, types: str, values
         ("contacts_by_contact_id", "contact_by_account"),
     ],
 )
-def test_contacts_are_found_by_an_index_in_its_order(place: str, name: str, index: str) -> None:
-    asyncio.run(record(place, sample(2_000, seed=1)))
+def test_contacts_are_found_by_an_index_in_its_order(sampled: str, name: str, index: str) -> None:
     types, values = ["text", "text", "text", "int"], ["'default'", "'a'", "'b'", "8"]
     if name == "contacts_by_both_names":
         types.append("text")
         values.append("'Ada'")
-    plan = asyncio.run(planned(place, finder.SQL[name], ", ".join(types), ", ".join(values)))
+    plan = asyncio.run(planned(sampled, finder.SQL[name], ", ".join(types), ", ".join(values)))
     assert index in {node.get("Index Name") for node in plan}
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
 
@@ -149,10 +184,8 @@ def test_contacts_are_found_by_an_index_in_its_order(place: str, name: str, inde
         ),
     ],
 )
-def test_the_feed_is_read_by_its_keys(place: str, name: str, types: str, values: str, indexes: set[str]) -> None:
-    asyncio.run(record(place, sample(2_000, seed=1)))
-    execute(place, *["INSERT INTO feed (account_id, keys) SELECT 'a', '' FROM generate_series(1, 9)"] * 500)
-    plan = asyncio.run(planned(place, feed.SQL[name], types, values))
+def test_the_feed_is_read_by_its_keys(sampled: str, name: str, types: str, values: str, indexes: set[str]) -> None:
+    plan = asyncio.run(planned(sampled, feed.SQL[name], types, values))
     assert indexes <= {str(node.get("Index Name")) for node in plan}
     if name == "activities":
         (condition,) = (str(each["Index Cond"]) for each in plan if each.get("Index Name") == "tracking_activity_pkey")
@@ -174,22 +207,12 @@ def test_the_feed_is_read_by_its_keys(place: str, name: str, types: str, values:
     ],
 )
 def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
-    place: str, name: str, types: str, values: str
+    sampled: str, name: str, types: str, values: str
 ) -> None:
-    asyncio.run(record(place, sample(400, seed=1)))
-    plan = asyncio.run(planned(place, contact_reports.SQL[name], types, values))
+    plan = asyncio.run(planned(sampled, contact_reports.SQL[name], types, values))
     scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert scans
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
-
-
-HOURS_OF_MANY = """
-INSERT INTO account (account_id, created_time) SELECT 'a' || n, '2026-01-01' FROM generate_series(1, 50) AS made (n);
-INSERT INTO campaign_activity (account, campaign_activity_id) SELECT key, 'm' FROM account;
-INSERT INTO campaign_activity_hour (campaign_activity, hour, type, bucket, total)
-SELECT key, '2026-01-01'::timestamptz + n * interval '1 hour', 1, 'x', 1
-FROM campaign_activity, generate_series(1, 1000) AS made (n)
-"""
 
 
 @pytest.mark.parametrize(
@@ -199,31 +222,11 @@ FROM campaign_activity, generate_series(1, 1000) AS made (n)
         ("hours_of_account", "text, timestamptz, timestamptz", "'a7', '2026-01-02', '2026-01-03'"),
     ],
 )
-def test_what_happened_when_is_read_by_ranges_of_the_counts(place: str, name: str, types: str, values: str) -> None:
-    async def work() -> list[dict[str, object]]:
-        await record(place, [])
-        connection = await asyncpg.connect(place)
-        await connection.execute(HOURS_OF_MANY)
-        await connection.close()
-        return await planned(place, counter_reader.SQL[name], types, values)
-
-    plan = asyncio.run(work())
+def test_what_happened_when_is_read_by_ranges_of_the_counts(large: str, name: str, types: str, values: str) -> None:
+    plan = asyncio.run(planned(large, counter_reader.SQL[name], types, values))
     (read,) = [node for node in plan if node.get("Index Name") == "campaign_activity_hour_pkey"]
     assert "campaign_activity = campaign_activity.key" in str(read["Index Cond"])
     assert ("hour >=" in str(read["Index Cond"])) is (name == "hours_of_account")
-
-
-# So large that to sort it would cost.
-A_LARGE_CAMPAIGN_ACTIVITY = """
-INSERT INTO tracking_activity (created_time, identity, campaign_activity, link, type, bounce_code, contact)
-SELECT '2026-01-01'::timestamptz + n * interval '1 s', n, n % 3, n % 20, n % 6, n % 7, decode(md5(n::text), 'hex')
-FROM generate_series(1, 100000) AS numbered (n);
-INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)
-SELECT campaign_activity, type, contact, 1, created_time FROM tracking_activity;
-INSERT INTO account (account_id, created_time) VALUES ('of all', '2026-01-01');
-INSERT INTO contact (key, account, contact_id)
-SELECT contact, (SELECT key FROM account WHERE account_id = 'of all'), encode(contact, 'hex') FROM tracking_activity
-"""
 
 
 @pytest.mark.parametrize(
@@ -237,18 +240,11 @@ SELECT contact, (SELECT key FROM account WHERE account_id = 'of all'), encode(co
     ],
 )
 def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
-    place: str, selections: tuple[str, ...], more: str, value: str
+    large: str, selections: tuple[str, ...], more: str, value: str
 ) -> None:
-    async def work() -> list[dict[str, object]]:
-        await record(place, [])
-        connection = await asyncpg.connect(place)
-        await connection.execute(A_LARGE_CAMPAIGN_ACTIVITY)
-        await connection.close()
-        types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
-        values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
-        return await planned(place, campaign_reader.page_of(selections), types, values)
-
-    plan = asyncio.run(work())
+    types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
+    values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
+    plan = asyncio.run(planned(large, campaign_reader.page_of(selections), types, values))
     page = next(node for node in plan if node.get("Index Name") == "tracking_activity_by_campaign_activity")
     assert page["Scan Direction"] == "Backward"
     condition = str(page["Index Cond"])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,23 @@ from tests.store.by_hand import asked
 from tests.store.earlier import without_roll_ups
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with a small sample in it."""
+    data = tmp_path_factory.mktemp("sampled") / "data"
 
     async def fill() -> None:
-        async with opened(Settings(data=str(tmp_path / "data"))) as store:
+        async with opened(Settings(data=str(data))) as store:
             await store.record([batch_of("default", list(sample(50, seed=1)))])
 
     asyncio.run(fill())
-    return tmp_path / "data"
+    return data
+
+
+@pytest.fixture
+def folder(sampled: Path, tmp_path: Path) -> Path:
+    """A copy of it, to do with as one likes."""
+    return shutil.copytree(sampled, tmp_path / "data")
 
 
 def plan(connection: apsw.Connection, sql: str) -> list[str]:
