@@ -1,10 +1,9 @@
 """The house itself: which way its imports point, how large its rooms are, and that nothing in it is left unsaid."""
 
 import ast
+import functools
 import re
 from pathlib import Path
-
-import pytest
 
 from rapport.api.openapi import description
 from rapport.app import build
@@ -45,6 +44,11 @@ def module_of(file: Path) -> str:
     return ".".join(("rapport", *file.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
 
 
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def imports(tree: ast.AST) -> list[tuple[str, ast.stmt]]:
     found: list[tuple[str, ast.stmt]] = []
     for node in ast.walk(tree):
@@ -61,16 +65,16 @@ def own(found: list[tuple[str, ast.stmt]]) -> set[str]:
     return {name for name, _ in found if name.split(".")[0] == "rapport"}
 
 
-@pytest.mark.parametrize("file", FILES, ids=module_of)
-def test_imports_point_one_way(file: Path) -> None:
-    here = room(module_of(file))
-    allowed = {here, *WORDS, *ARROWS[here]}
-    names = {room(name) for name in own(imports(ast.parse(file.read_text())))}
-    assert names - {"__version__"} <= allowed
+def test_imports_point_one_way() -> None:
+    for file in FILES:
+        here = room(module_of(file))
+        allowed = {here, *WORDS, *ARROWS[here]}
+        names = {room(name) for name in own(imports(tree_of(file)))}
+        assert names - {"__version__"} <= allowed, file
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    edges = {module_of(file): own(imports(ast.parse(file.read_text()))) for file in FILES}
+    edges = {module_of(file): own(imports(tree_of(file))) for file in FILES}
     done: set[str] = set()
 
     def visit(module: str, above: tuple[str, ...]) -> None:
@@ -85,26 +89,25 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize("file", FILES, ids=module_of)
-def test_nothing_is_imported_inside_a_function(file: Path) -> None:
-    tree = ast.parse(file.read_text())
-    at_the_top = {id(node) for node in tree.body}
-    assert [node.lineno for _, node in imports(tree) if id(node) not in at_the_top] == []
+def test_nothing_is_imported_inside_a_function() -> None:
+    for file in FILES:
+        at_the_top = {id(node) for node in tree_of(file).body}
+        inside = [node.lineno for _, node in imports(tree_of(file)) if id(node) not in at_the_top]
+        assert inside == [], file
 
 
-@pytest.mark.parametrize("file", FILES, ids=module_of)
-def test_files_and_functions_fit(file: Path) -> None:
-    text = file.read_text()
-    assert text.count("\n") <= 400
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+def test_files_and_functions_fit() -> None:
+    for file in FILES:
+        assert file.read_text().count("\n") <= 400, file
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 60, (file, node.name)
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.name != "settings.py"], ids=module_of)
-def test_only_the_settings_read_the_environment(file: Path) -> None:
-    read = re.findall(r"os\.(?:environ\.get|getenv)|os\.environ\[[^\]]*\](?! =)", file.read_text())
-    assert not [each for each in read if "SHARED_FOLDER" not in each]
+def test_only_the_settings_read_the_environment() -> None:
+    for file in FILES:
+        read = re.findall(r"os\.(?:environ\.get|getenv)|os\.environ\[[^\]]*\](?! =)", file.read_text())
+        assert not [each for each in read if "SHARED_FOLDER" not in each and file.name != "settings.py"], file
 
 
 def test_every_setting_has_one_line_in_the_docs() -> None:
