@@ -194,8 +194,17 @@ def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: s
         assert client.get("/contacts/c1?type=em_clicks&part=1").text.count("<li") == 100
         within = client.get("/contacts/c1?after=2026-01-02&before=2026-01-02").text
         assert within.count("<time") == 24
-        for bad in ("type=em_reads", "after=soon", "behind=x"):
+        for bad in (
+            "type=em_reads",
+            "after=soon",
+            "before=9999-12-31",
+            "behind=x",
+            f"behind={2**64}.1",
+            f"behind=1.{2**64}",
+        ):
             assert client.get(f"/contacts/c1?{bad}").status_code == 400
+        for bad in ("x", f"{2**64}.c1.1", f"1.c1.{2**64}"):
+            assert client.get(f"/activities/ca-1/sends?behind={bad}").status_code == 400
 
 
 def test_days_are_those_of_the_zone_that_the_browser_tells(server: Server, account: str, caller: Caller) -> None:

@@ -10,8 +10,7 @@ from starlette.routing import Route
 from rapport.activity import EARLIEST, ActivityType, BounceCode, DeviceType, is_id
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session
-from rapport.errors import InvalidField, UnknownCampaignActivity
-from rapport.instant import Instant
+from rapport.errors import UnknownCampaignActivity
 from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS, TrackingRequest, links, tracking
 from rapport.reporting.emails import email_activity
 from rapport.reporting.over_time import course
@@ -19,6 +18,7 @@ from rapport.reporting.stats import Counts, campaign_activity_stats, percents_of
 from rapport.store.catalogue import text_of
 from rapport.store.protocol import Store
 from rapport.store.tracking import NEWEST, Place
+from rapport.web.behind import BEHIND, identity_of, refuse, time_of
 from rapport.web.charts import chart, zone_of_days
 from rapport.web.door import Door, now
 from rapport.web.rendering import page
@@ -110,7 +110,7 @@ class CampaignPage:
         older = None
         if found.next is not None:
             time, contact_id, identity = found.next.behind
-            older = "?" + urlencode({"behind": f"{time}.{contact_id}.{identity}"})
+            older = "?" + urlencode({BEHIND: f"{time}.{contact_id}.{identity}"})
         return page(
             "list.html",
             session=session,
@@ -186,11 +186,11 @@ def _devices(counts: Counts) -> list[tuple[str, int, int]]:
 
 
 def _place(request: Request) -> Place:
-    text = request.query_params.get("behind", "")
+    text = request.query_params.get(BEHIND, "")
     if not text:
         return NEWEST
     try:
         time, contact_id, identity = text.split(".")
-        return Place(Instant(int(time)), contact_id, int(identity))
+        return Place(time_of(time), contact_id, identity_of(identity))
     except ValueError:
-        raise InvalidField("behind", text, "must be a place that a page gave: begin with its first page") from None
+        refuse(text)

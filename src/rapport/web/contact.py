@@ -22,6 +22,7 @@ from rapport.reporting.contacts import contact
 from rapport.reporting.page import PageRequest, up_to
 from rapport.reporting.period import Period
 from rapport.store.protocol import BEFORE_THE_NEWEST, Position, Store
+from rapport.web.behind import BEHIND, identity_of, refuse, time_of
 from rapport.web.door import Door, contact_asked, now, read_form
 from rapport.web.heat import first_day, year
 from rapport.web.rendering import day_of, page
@@ -160,19 +161,19 @@ def _page_request(view: View, behind: Position | None) -> PageRequest:
 
 
 def _behind(request: Request) -> Position | None:
-    text = request.query_params.get("behind")
+    text = request.query_params.get(BEHIND)
     if text is None:
         return None
     try:
-        created_time, identity = map(int, text.split("."))
-        return Position(created_time, identity)
+        time, identity = text.split(".")
+        return Position(time_of(time), identity_of(identity))
     except ValueError:
-        raise InvalidField("behind", text, "must be a place that a page gave: begin with its first page") from None
+        refuse(text)
 
 
 def _older(request: Request, behind: Position) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {"behind", "part"}]
-    return "?" + urlencode([*kept, ("behind", f"{behind.created_time}.{behind.identity}")])
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {BEHIND, "part"}]
+    return "?" + urlencode([*kept, (BEHIND, f"{behind.created_time}.{behind.identity}")])
 
 
 def _days(
