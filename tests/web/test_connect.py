@@ -144,7 +144,12 @@ def test_what_began_with_a_revoked_token_ends_with_it(server: Server, account: s
                 grandchild = made(third, "made with that")
                 assert "you are signed in with it" in listed(third)["made with the lost one"][0]
                 assert [ask(server, token) for token in (lost, kept, child, grandchild)] == [200] * 4
-                assert revoked(owner, listed(owner)["lost"][1]) == 303
+                bearer = {"authorization": f"Bearer {child}"}
+                with httpx.stream("GET", f"{server.url}/track/v1/stream", headers=bearer, timeout=10) as listening:
+                    assert listening.status_code == 200
+                    assert revoked(owner, listed(owner)["lost"][1]) == 303
+                    # Else there is no end, and the time is up.
+                    assert b"activity" not in listening.read()
                 # At once, in the worker that did it.
                 assert [ask(server, token) for token in (lost, kept, child, grandchild)] == [401, 200, 401, 401]
                 assert [client.get("/connect").status_code for client in (owner, second, third)] == [200, 303, 303]
