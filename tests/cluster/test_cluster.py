@@ -7,23 +7,33 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import asyncpg
 import httpx
 import pytest
+from asyncpg.exceptions import PostgresLogMessage
 
+from rapport.activity import ActivityType
+from rapport.settings import Settings
+from rapport.store.batch import Batch, batch_of
 from rapport.store.digests import contact_key
+from rapport.store.engines import opened
 from rapport.store.postgres import campaign_reader
 from rapport.store.postgres.buckets import bucket_of
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import Lent, Pool
 from rapport.store.postgres.reader import merged
-from rapport.store.postgres.write import SQL
+from rapport.store.postgres.writer import Writer
 from tests.postgres import Databases
+from tests.store.test_promises import did
 from tests.world import Server, details, line
 
 URL = os.environ["RAPPORT_TEST_CITUS_URL"]
 SPARE = int(os.environ["RAPPORT_TEST_CITUS_SPARE"])
-CONTACTS = [f"c{number}" for number in range(24)]
+CONTACTS = [f"c{number}" for number in range(400)]
 NODE_OF = """
 SELECT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)
 WHERE shardid = get_shard_id_for_distribution_column('tracking_activity', $1::bytea)
@@ -49,9 +59,17 @@ async def ask(url: str, sql: str, *values: object) -> list[asyncpg.Record]:
         await connection.close()
 
 
+async def ports_of(place: str, contact_ids: list[str]) -> list[int]:
+    connection = await asyncpg.connect(place)
+    try:
+        return [await connection.fetchval(NODE_OF, contact_key("default", contact_id)) for contact_id in contact_ids]
+    finally:
+        await connection.close()
+
+
 def port_of(place: str, contact_id: str) -> int:
-    ((port,),) = asyncio.run(ask(place, NODE_OF, contact_key("default", contact_id)))
-    return int(port)
+    (port,) = asyncio.run(ports_of(place, [contact_id]))
+    return port
 
 
 @pytest.mark.parametrize("types", [1, 3, 10])
@@ -62,32 +80,73 @@ def test_a_page_touches_one_shard(place: str, types: int) -> None:
     assert "Task Count: 1\n" in plan
 
 
-@pytest.mark.parametrize(("selected", "value"), [(None, ""), ("of_links", "'{1}'"), ("of_bounce_codes", "1")])
+@pytest.mark.parametrize(
+    ("selections", "value"),
+    [
+        ((), ""),
+        (("of_links",), "'{1}'"),
+        (("of_bounce_codes",), "1"),
+        (("of_contacts",), "'ada'"),
+        (("last_of_contact",), ""),
+        (("unanswered",), ""),
+        (("last_of_contact_and_link",), ""),
+    ],
+)
 def test_a_page_of_a_campaign_activity_takes_no_more_than_itself_from_each_shard(
-    place: str, selected: str | None, value: str
+    place: str, selections: tuple[str, ...], value: str
 ) -> None:
     values = ["1", "0::smallint", "'2020-01-01'", "'2030-01-01'", "'x'", "0", "501", value]
-    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selected))
+    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selections))
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
     assert re.search(r"->  Task\n.*\n +->  Limit ", plan), plan
 
 
-def test_recording_one_contact_touches_one_shard(place: str) -> None:
+class Listening(Pool):
+    """A pool that hears what the coordinator sends to the nodes."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, 1, by_pgbouncer=False)
+        self.sent: list[str] = []
+
+    @asynccontextmanager
+    async def lend(self, seconds: float) -> AsyncIterator[Lent]:
+        async with super().lend(seconds) as connection:
+
+            def hear(_: object, message: PostgresLogMessage) -> None:
+                self.sent.append(" ".join(message.as_dict().values()))
+
+            connection.add_log_listener(hear)
+            await connection.execute("SET citus.log_remote_commands = on; SET client_min_messages = log")
+            yield connection
+            connection.remove_log_listener(hear)
+
+
+@pytest.mark.parametrize("count", [1, 40, 1_200])
+def test_recording_one_contact_touches_one_shard_of_each_table(place: str, count: int) -> None:
     """By the commands that the coordinator really sends."""
-    sent: list[str] = []
+    kinds = list(ActivityType)
 
-    async def work() -> None:
-        connection = await asyncpg.connect(place)
-        connection.add_log_listener(lambda _connection, message: sent.append(message.message))
-        await connection.execute("SET citus.log_remote_commands = on; SET client_min_messages = log")
-        now = await connection.fetchval("SELECT now()")
-        rows = [(now, n, 1, None, None, 1, None, None, contact_key("a", "c"), None, None) for n in range(40)]
-        await connection.execute(SQL["add_activities"], *map(list, zip(*rows, strict=True)))
-        await asyncio.sleep(0.1)
-        await connection.close()
+    def batch(first: int) -> Batch:
+        return batch_of("default", [did("ada", kinds[number % 10], number) for number in range(first, first + count)])
 
-    asyncio.run(work())
-    assert len(set(re.findall(r"tracking_activity_(\d+)", "\n".join(sent)))) == 1
+    async def work() -> list[str]:
+        pool = Listening(place)
+        await pool.open()
+        nodes = Nodes(pool)
+        nodes.in_parts = True
+        writer = Writer(pool, nodes)
+        writer.in_parts = True
+        await writer.record([batch(0)])
+        pool.sent.clear()
+        await writer.record([batch(count)])
+        await pool.close()
+        return pool.sent
+
+    sent = "\n".join(asyncio.run(work()))
+    shards = {table: set(re.findall(rf"\b{table}_(\d+)", sent)) for table in ("tracking_activity", "engagement")}
+    shards["stats"] = set(re.findall(r"\bcampaign_activity_stats_(\d+)", sent))
+    assert {table: len(found) for table, found in shards.items()} == dict.fromkeys(shards, 1)
+    assert len(set(re.findall(r"on server \S+@(\S+) connectionId", sent))) == 1
 
 
 def test_the_counts_of_a_contact_lie_beside_it(place: str) -> None:
@@ -96,20 +155,24 @@ def test_the_counts_of_a_contact_lie_beside_it(place: str) -> None:
         WHERE shardid IN (get_shard_id_for_distribution_column('engagement', $1::bytea),
                           get_shard_id_for_distribution_column('campaign_activity_stats', $2::bytea))
     """
-    for contact_id in CONTACTS:
+    for contact_id in CONTACTS[:24]:
         contact = contact_key("default", contact_id)
         ((port,),) = asyncio.run(ask(place, beside, contact, bucket_of(contact)))
         assert port == port_of(place, contact_id)
 
 
 class Load(threading.Thread):
-    """Posts to and reads of one contact after the other, again and again, sending again what was not acknowledged."""
+    """Posts to and reads of one contact after the other, again and again, sending again what was not acknowledged.
 
-    def __init__(self, server: Server, contacts: list[str]) -> None:
+    Between the rounds it records and erases somebody who lies on the same node.
+    """
+
+    def __init__(self, server: Server, contacts: list[str], going: list[str]) -> None:
         super().__init__()
         self._server = server
         self._token = server.token("default")
         self._contacts = contacts
+        self._going = going
         self.over = threading.Event()
         self.acknowledged: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
@@ -123,6 +186,17 @@ class Load(threading.Thread):
             while not self.over.is_set():
                 for contact_id in self._contacts:
                     self._one(client, contact_id)
+                if self._going:
+                    self._erase(client, self._going.pop())
+
+    def _erase(self, client: httpx.Client, contact_id: str) -> None:
+        posted = client.post("/track/v1/activities", json=[line(contact_id=contact_id)])
+        erased = client.delete(f"/track/v1/contacts/{contact_id}")
+        for answer in (posted, erased):
+            assert answer.status_code in {200, 204, 404} or (
+                answer.status_code == 503 and answer.headers["retry-after"]
+            )
+            self.longest = max(self.longest, answer.elapsed.total_seconds())
 
     def _one(self, client: httpx.Client, contact_id: str) -> None:
         number = self.acknowledged[contact_id]
@@ -147,6 +221,42 @@ class Load(threading.Thread):
         return found
 
 
+class Reports(threading.Thread):
+    """Asks for what every node has a part of, again and again."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._caller = server.caller("default")
+        self.over = threading.Event()
+        self.statuses: list[tuple[float, int]] = []
+        self.longest = 0.0
+
+    def run(self) -> None:
+        paths = (
+            "/v3/reports/stats/email_campaign_activities/ca-1",
+            "/v3/reports/email_reports/ca-1/tracking/opens",
+            "/v3/reports/email_reports/ca-1/tracking/unique_opens",
+        )
+        with self._caller as caller:
+            while not self.over.is_set():
+                for path in paths:
+                    answer = caller.get(path)
+                    assert answer.status_code in {200, 404} or (
+                        answer.status_code == 503 and answer.headers["retry-after"]
+                    )
+                    self.longest = max(self.longest, answer.elapsed.total_seconds())
+                    self.statuses.append((time.monotonic(), answer.status_code))
+                time.sleep(0.2)
+
+    def seen(self, since: float, until: float = float("inf")) -> set[int]:
+        return {status for at, status in self.statuses if since < at < until}
+
+
+async def differences(place: str) -> list[object]:
+    async with opened(Settings(data=place)) as store:
+        return [difference async for difference in store.recount(repair=False)]
+
+
 def recorded(server: Server, contact_id: str) -> int:
     with server.caller("default") as caller:
         times = [
@@ -156,31 +266,48 @@ def recorded(server: Server, contact_id: str) -> int:
     return len(times)
 
 
+class Running(NamedTuple):
+    """A server and those who ask it."""
+
+    server: Server
+    by_port: dict[int, list[str]]
+    loads: list[Load]
+    reports: Reports
+
+    def end(self) -> None:
+        for load in self.loads:
+            load.over.set()
+        self.reports.over.set()
+        for thread in (*self.loads, self.reports):
+            thread.join(60)
+
+
 @pytest.fixture
-def loads(place: str) -> Iterator[tuple[Server, dict[int, list[str]], list[Load]]]:
+def loads(place: str) -> Iterator[Running]:
     """A server under load, a sender for the contacts of each worker."""
     by_port: dict[int, list[str]] = {}
-    for contact_id in CONTACTS:
-        by_port.setdefault(port_of(place, contact_id), []).append(contact_id)
+    for port, contact_id in zip(asyncio.run(ports_of(place, CONTACTS)), CONTACTS, strict=True):
+        by_port.setdefault(port, []).append(contact_id)
     assert len(by_port) == 2
     with Server(place) as server:
-        running = [Load(server, contacts[:4]) for contacts in by_port.values()]
-        for load in running:
-            load.start()
+        running = Running(
+            server,
+            by_port,
+            [Load(server, contacts[:4], contacts[4:]) for contacts in by_port.values()],
+            Reports(server),
+        )
+        for thread in (*running.loads, running.reports):
+            thread.start()
         time.sleep(8)
-        yield server, by_port, running
-        for load in running:
-            load.over.set()
-            load.join(60)
+        yield running
+        running.end()
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])
-def test_a_lost_worker_is_only_its_own_contacts_loss(
-    loads: tuple[Server, dict[int, list[str]], list[Load]], how: str
-) -> None:
-    server, by_port, (lost, other) = loads
-    port = next(iter(by_port))
-    node = str(port - min(by_port) + 1)
+def test_a_lost_worker_is_only_its_own_contacts_loss(loads: Running, place: str, how: str) -> None:
+    lost, other = loads.loads
+    port = next(iter(loads.by_port))
+    node = str(port - min(loads.by_port) + 1)
     control("kill9" if how == "killed" else "pause", node)
     gone = time.monotonic()
     time.sleep(25)
@@ -189,37 +316,35 @@ def test_a_lost_worker_is_only_its_own_contacts_loss(
     time.sleep(15)
     end = time.monotonic()
     time.sleep(5)
-    for load in (lost, other):
-        load.over.set()
-        load.join(60)
+    loads.end()
     late = other.seen(gone + 10, back)
     assert all(200 in statuses for statuses in late.values()), "contacts of the other worker are served"
     assert all(503 in statuses for statuses in lost.seen(gone + 1, back).values() if statuses)
+    assert 200 not in loads.reports.seen(gone + 1, back), "what every node has a part of waits for all"
     assert all(statuses == {200} for statuses in {**lost.seen(end), **other.seen(end)}.values() if statuses)
-    assert max(lost.longest, other.longest) < 45
+    assert loads.reports.seen(end) == {200}
+    assert max(lost.longest, other.longest, loads.reports.longest) < 45
     for load in (lost, other):
         for contact_id, count in load.acknowledged.items():
-            assert count <= recorded(server, contact_id) <= load.sent[contact_id]
+            assert count <= recorded(loads.server, contact_id) <= load.sent[contact_id]
+    assert asyncio.run(differences(place)) == []
 
 
-def test_shards_are_moved_to_a_new_worker_without_an_error_that_a_client_sees(
-    loads: tuple[Server, dict[int, list[str]], list[Load]], place: str
-) -> None:
-    server, _, running = loads
+def test_shards_are_moved_to_a_new_worker_without_an_error_that_a_client_sees(loads: Running, place: str) -> None:
     began = time.monotonic()
     asyncio.run(ask(URL, "SELECT citus_add_node('127.0.0.1', $1)", SPARE))
     try:
         asyncio.run(ask(place, "SELECT rebalance_table_shards('tracking_activity')"))
-        moved = {port_of(place, contact_id) for contact_id in CONTACTS}
+        moved = set(asyncio.run(ports_of(place, CONTACTS[:24])))
         time.sleep(2)
-        for load in running:
-            load.over.set()
-            load.join(60)
+        loads.end()
         assert SPARE in moved
-        for load in running:
+        assert loads.reports.seen(began) == {200}
+        for load in loads.loads:
             assert all(statuses == {200} for statuses in load.seen(began).values())
             for contact_id, count in load.acknowledged.items():
-                assert recorded(server, contact_id) == count
+                assert recorded(loads.server, contact_id) == count
+        assert asyncio.run(differences(place)) == []
     finally:
         asyncio.run(ask(URL, "SELECT citus_drain_node('127.0.0.1', $1)", SPARE))
         asyncio.run(ask(URL, "SELECT citus_remove_node('127.0.0.1', $1)", SPARE))

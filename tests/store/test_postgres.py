@@ -20,6 +20,7 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, counter_reader, feed, finder
+from rapport.store.postgres.pool import TimedOut
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import Shown
 from tests.network import free_port
@@ -301,6 +302,26 @@ def test_many_writers_of_the_same_leave_it_once(place: str) -> None:
             for contact_id in {activity.contact_id for activity in history}:
                 found = [activity async for activity in one.history("a", contact_id)]
                 assert len(found) == len({each for each in history if each.contact_id == contact_id})
+
+    asyncio.run(work())
+
+
+def test_what_somebody_else_has_locked_is_told_as_passing(place: str) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            history = list(sample(1, seed=2))
+            await store.record([batch_of("default", history)])
+            connection = await asyncpg.connect(place)
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
+                waited = await asyncio.gather(
+                    store.record([batch_of("default", list(sample(2, seed=3)))]),
+                    store.erase("default", history[0].contact_id),
+                    return_exceptions=True,
+                )
+            assert [type(each) for each in waited] == [TimedOut, TimedOut]
+            assert await store.erase("default", history[0].contact_id)
+            await connection.close()
 
     asyncio.run(work())
 

@@ -25,6 +25,10 @@ from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "erase.sql")
 
+_NO_LONGER: Final = "SET LOCAL lock_timeout = '3s'"
+"""Who records waits behind who wants to erase: not so long that it is told to try again. A hung node of a cluster keeps
+the locks of those who record there until it is back."""
+
 
 class ErasedMeanwhile(Exception):
     """There have been more erasures than the process has heard of."""
@@ -41,11 +45,17 @@ async def keep_erasers_out(connection: Lent, erasures: int) -> None:
         raise ErasedMeanwhile(now)
 
 
+async def _keep_writers_out(connection: Lent) -> None:
+    """Have nobody record until the transaction ends. Raises StoreUnavailable if some take long, as all others wait."""
+    await connection.execute(_NO_LONGER)
+    await connection.execute(SQL["keep_writers_out"])
+
+
 async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant) -> bool:
     """Erase the contact in a transaction, with nobody recording meanwhile. Whether there was one."""
     contact = contact_key(account_id, contact_id)
     async with connection.transaction():
-        await connection.execute(SQL["keep_writers_out"])
+        await _keep_writers_out(connection)
         account = await connection.fetchval(SQL["contact"], contact)
         if account is None:
             return False
@@ -109,7 +119,7 @@ async def put_erased(connection: Lent, names: Names, account_id: str, erased: Er
     clicks = [(key_of[each[0]], link, each.contacts) for link, each in zip(links, erased.links, strict=True)]
     bucket = bucket_of(contact_key(account_id, ""))
     async with connection.transaction():
-        await connection.execute(SQL["keep_writers_out"])
+        await _keep_writers_out(connection)
         for key, erased_time in erased.contacts:
             await connection.execute(SQL["refuse"], key, account, erased_time)
         for statement in ("forget_stats", "forget_hours", "forget_links"):

@@ -28,6 +28,7 @@ class Nodes:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.in_parts = False
         self._try_again: dict[int, float] = {}
 
     @property
@@ -64,7 +65,7 @@ class Nodes:
 
     async def suspect(self, contacts: Sequence[bytes], problem: StoreUnavailable) -> None:
         """What went wrong with these contacts: if a single node could not answer in time, it is suspected."""
-        if isinstance(problem, TimedOut):
+        if self.in_parts and isinstance(problem, TimedOut):
             nodes = []
             with contextlib.suppress(StoreUnavailable):
                 nodes = await self._of(contacts)

@@ -66,7 +66,7 @@ class PostgresStore:
         # Apart, so that writes that wait keep no page from being read.
         self._pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
         self._writing_pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
-        nodes = Nodes(self._pool)
+        nodes = self._nodes = Nodes(self._pool)
         self._reader = Reader(self._pool, nodes)
         self._campaign_reader = CampaignReader(self._pool, nodes)
         self._reports = ContactReports(self._pool, nodes)
@@ -98,7 +98,7 @@ class PostgresStore:
                     await migrate(connection)
             async with self._pool.lend(_OPEN_WITHIN) as connection:
                 self._in_parts = await is_cluster(connection) and bool(await distributed(connection))
-                self._writer.in_parts = self._in_parts
+                self._writer.in_parts = self._nodes.in_parts = self._in_parts
         except BaseException:
             await self.close()
             raise

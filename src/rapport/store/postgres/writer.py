@@ -1,7 +1,9 @@
 """Writes: a group of batches in one transaction, which may be repeated for as long as nobody knows how it ended."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
@@ -18,6 +20,7 @@ from rapport.store.erasure import Erased
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
 from rapport.store.postgres.contacts import Contacts, Keys, Made
+from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import (
     ErasedMeanwhile,
     erase,
@@ -45,6 +48,8 @@ _A_CAMPAIGN: Final = 0.05
 
 _ERASE_WITHIN: Final = 60.0
 """Seconds for a contact with very many activities, and to wait for those who record."""
+
+_ERASE_TRIES: Final = 4
 
 _FEW: Final = 500
 """Activities that go as arrays in one statement; more of them are copied to the database first."""
@@ -81,16 +86,20 @@ class Writer:
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: what became of them isn't known then."""
+        async with self._nodes_of(lambda: _contacts_of(batches)):
+            return await self._record_again(batches)
+
+    @asynccontextmanager
+    async def _nodes_of(self, contacts: Callable[[], list[bytes]]) -> AsyncIterator[None]:
+        """Whether the nodes of these contacts answer is seen by what happens here. Raises StoreUnavailable."""
         # Worked out twice at the most, and mostly not at all: when a node of a cluster hangs.
-        tried = await self._nodes.admit(_contacts_of(batches)) if self._nodes.are_suspected else ()
+        tried = await self._nodes.admit(contacts()) if self._nodes.are_suspected else ()
         try:
-            recorded = await self._record_again(batches)
+            yield
         except TimedOut as problem:
-            await self._nodes.suspect(_contacts_of(batches), problem)
+            await self._nodes.suspect(contacts(), problem)
             raise
         self._nodes.trust(tried)
-        await self._feed.prune()
-        return recorded
 
     async def _record_again(self, batches: Sequence[Batch]) -> list[Recorded]:
         attempt = 0
@@ -170,14 +179,34 @@ class Writer:
 
     async def erase(self, account_id: str, contact_id: str, now: Instant) -> bool:
         """Erase a contact. Whether there was one."""
-        async with self._pool.lend(_ERASE_WITHIN) as connection:
-            return await erase(connection, account_id, contact_id, now)
+        contact = [contact_key(account_id, contact_id)]
+        async with self._nodes_of(lambda: contact):
+            async with self._pool.lend(WRITE_WITHIN) as connection:
+                # To know that its node answers, before all who record have to wait for it.
+                if await connection.fetchval(ERASE["contact"], *contact) is None:
+                    return False
+            return await self._erase_again(account_id, contact_id, now)
+
+    async def _erase_again(self, account_id: str, contact_id: str, now: Instant) -> bool:
+        for left in range(_ERASE_TRIES - 1, -1, -1):
+            try:
+                async with self._pool.lend(_ERASE_WITHIN) as connection:
+                    return await erase(connection, account_id, contact_id, now)
+            except StoreUnavailable as problem:
+                if not (left and isinstance(problem.__cause__, asyncpg.LockNotAvailableError)):
+                    raise
+                # Who waits to record gets on meanwhile.
+                await asyncio.sleep(1)
+        raise AssertionError("unreachable")
 
     async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
         """Take in what is stated of contacts. How many statements changed something."""
         if not statements:
             return 0
-        async with self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY) as connection:
+        async with (
+            self._nodes_of(lambda: [contact_key(account_id, each.contact_id) for each in statements]),
+            self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY) as connection,
+        ):
             return await state_contacts(connection, self._names, account_id, statements, in_parts=self.in_parts)
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
