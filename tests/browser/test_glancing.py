@@ -27,6 +27,16 @@ def test_what_is_recorded_is_on_the_page_within_a_second(page: Page, caller: Cal
     expect(page.get_by_role("heading", level=1)).to_have_text("Ada <b>Lovelace</b>")
 
 
+def test_a_stream_is_tried_on_the_page_of_the_api(page: Page, caller: Caller) -> None:
+    page.goto("/schema#streamActivities")
+    page.locator("#token").fill(caller.bearer)
+    page.get_by_label("Last-Event-ID").fill("nowhere")
+    page.locator("#request button[type=submit]").click()
+    expect(page.locator("#body")).to_contain_text("event: missed")
+    caller.record(line("c1", "em_opens"))
+    expect(page.locator("#body")).to_contain_text('"contact_id":"c1"')
+
+
 def test_charts_are_drawn_from_their_tables(page: Page, caller: Caller) -> None:
     caller.record(
         line("c1", "em_sends", "2026-03-01T10:00:00Z"),

@@ -20,7 +20,9 @@ from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, counter_reader, feed, finder
-from rapport.store.postgres.pool import TimedOut
+from rapport.store.postgres.feed import FeedReader
+from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import Shown
 from tests.network import free_port
@@ -285,6 +287,26 @@ def test_a_newer_schema_is_not_touched(place: str) -> None:
 def test_a_database_that_is_not_there_is_told_in_a_sentence() -> None:
     with pytest.raises(StoreUnavailable, match="can't be reached"):
         asyncio.run(store_for(Settings(data=f"postgresql://nobody@127.0.0.1:{free_port()}/none")).open())
+
+
+def test_what_a_cluster_is_asked_for_the_feed_gives_the_same(place: str) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            start = await store.feed_end()
+            await store.record([batch_of("default", list(sample(20, seed=1)))])
+            rows = await store.feed(["default"], start, await store.feed_end())
+            assert rows
+            pool = Pool(place, 2, by_pgbouncer=False)
+            await pool.open()
+            nodes = Nodes(pool)
+            nodes.in_parts = True
+            keys = rows[0].keys
+            assert await FeedReader(pool, nodes).activities("default", keys) == await store.feed_activities(
+                "default", keys
+            )
+            await pool.close()
+
+    asyncio.run(work())
 
 
 def test_many_writers_of_the_same_leave_it_once(place: str) -> None:

@@ -34,6 +34,9 @@ _LONGEST: Final = 4_000
 _END: Final = re.compile(r"([0-9]{1,18}:[0-9]{1,18}:[0-9,]*)@([0-9]{1,18})", re.ASCII)
 _ROW: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
 
+_OF_SHARDS: Final = SQL["activities"] + "\nWHERE did.contact = ANY($2)"
+"""On a cluster: it tells which shards have them; else all would be asked."""
+
 _Place: TypeAlias = tuple[int, int, int]
 """A row's xid and number, and how many of its keys are read."""
 
@@ -121,7 +124,8 @@ class FeedReader:
         try:
             async with self._pool.lend(_READ_WITHIN) as connection:
                 columns = [[key[column] for key in keys] for column in range(1, 4)]
-                rows = await connection.fetch(SQL["activities"], list(range(len(keys))), contacts, *columns)
+                statement = _OF_SHARDS if self._nodes.in_parts else SQL["activities"]
+                rows = await connection.fetch(statement, list(range(len(keys))), contacts, *columns)
         except TimedOut as problem:
             await self._nodes.suspect(contacts, problem)
             raise

@@ -93,31 +93,48 @@ function bodyFields(content) {
 function wanted() {
   let path = shown.path;
   const query = new URLSearchParams();
+  const sent = {};
   const form = new FormData(at("request"));
   for (const { name, in: place } of shown.operation.parameters ?? []) {
     for (const value of form.getAll(name).filter((value) => value !== "")) {
       if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(value));
+      else if (place === "header") sent[name] = value;
       else query.append(name, value);
     }
   }
-  return { url: query.size ? `${path}?${query}` : path, body: form.get("body"), type: form.get("content-type") };
+  return { url: query.size ? `${path}?${query}` : path, body: form.get("body"), type: form.get("content-type"), sent };
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-async function send({ url, body, type }) {
+// A stream has no end: what it says in its first ten seconds, as it says it.
+async function heard(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  setTimeout(() => reader.cancel(), 10_000);
+  let text = "";
+  for (let said = await reader.read(); !said.done; said = await reader.read()) {
+    text += said.value;
+    at("body").textContent = text;
+    at("answer").hidden = false;
+  }
+  return text;
+}
+
+async function send({ url, body, type, sent = {} }) {
   const token = at("token").value.trim();
-  const headers = {};
+  const headers = { ...sent };
   if (token) headers.authorization = `Bearer ${token}`;
   if (type) headers["content-type"] = type;
   const began = performance.now();
   const method = shown.method.toUpperCase();
   const answer = await fetch(url, { method, headers, body: body ?? undefined, cache: "no-store" });
-  const text = await answer.text();
+  const isStream = answer.headers.get("content-type")?.startsWith("text/event-stream");
+  const text = await (isStream ? heard(answer) : answer.text());
   const took = Math.round(performance.now() - began);
 
   at("curl").textContent = ["curl -s", method === "GET" ? "" : `-X ${method}`,
     token ? `-H "Authorization: Bearer $TOKEN"` : "", type ? `-H ${quoted(`Content-Type: ${type}`)}` : "",
+    ...Object.entries(sent).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`),
     body ? `--data-binary ${quoted(body)}` : "", quoted(new URL(url, location.href).href)].filter(Boolean).join(" ");
   at("status").textContent = `${answer.status}, ${took} ms, request ${answer.headers.get("x-request-id")}`;
   at("status").className = answer.ok ? "" : "bad";
