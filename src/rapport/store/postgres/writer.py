@@ -87,7 +87,9 @@ class Writer:
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: what became of them isn't known then."""
         async with self._nodes_of(lambda: _contacts_of(batches)):
-            return await self._record_again(batches)
+            recorded = await self._record_again(batches)
+        await self._feed.prune()
+        return recorded
 
     @asynccontextmanager
     async def _nodes_of(self, contacts: Callable[[], list[bytes]]) -> AsyncIterator[None]:
