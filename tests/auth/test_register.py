@@ -1,6 +1,7 @@
 """Tokens that have a name: listed, revoked, and void everywhere then."""
 
 import asyncio
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.store.protocol import Store
+from rapport.store.sqlite.secrets import read_secret, replace_secret
 from tests.cli.command import rapport
 from tests.world import Server, details, line
 
@@ -197,6 +199,18 @@ def test_a_damaged_register_is_told_and_not_passed_over(tmp_path: Path) -> None:
             await named(store, "default", "b", Instant(now() + DAY))
 
     with_store(data, do)
+
+
+def test_a_disk_that_fills_up_leaves_the_secret_that_was_there(tmp_path: Path) -> None:
+    assert replace_secret(tmp_path, "tokens", None, b"old")
+    earlier, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, most))
+    try:
+        with pytest.raises(StoreUnavailable):
+            replace_secret(tmp_path, "tokens", b"old", bytes(8_192))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (earlier, most))
+    assert read_secret(tmp_path, "tokens") == b"old"
 
 
 def test_who_revokes_what_there_is_not_is_told(tmp_path: Path) -> None:

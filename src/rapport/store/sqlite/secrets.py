@@ -34,12 +34,11 @@ def replace_secret(folder: Path, name: str, old: bytes | None, new: bytes) -> bo
             if read_secret(folder, name) != old:
                 return False
             unfinished = folder / f"{name}.new"
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                os.write(descriptor, new)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            # As a file, which writes all of it or tells why not: a disk that fills up takes a part.
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(new)
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.replace(_file(folder, name))
             _sync_folder(folder)
             return True
