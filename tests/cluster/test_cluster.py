@@ -21,7 +21,7 @@ from rapport.settings import Settings
 from rapport.store.batch import Batch, batch_of
 from rapport.store.digests import contact_key
 from rapport.store.engines import opened
-from rapport.store.postgres import campaign_reader
+from rapport.store.postgres import campaign_reader, counter_reader
 from rapport.store.postgres.buckets import bucket_of
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool
@@ -99,6 +99,16 @@ def test_a_page_of_a_campaign_activity_takes_no_more_than_itself_from_each_shard
     sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selections))
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
     assert re.search(r"->  Task\n.*\n +->  Limit ", plan), plan
+
+
+@pytest.mark.parametrize("name", ["of_campaign_activities", "of_campaigns"])
+def test_counts_are_chosen_and_summed_on_their_shards(place: str, name: str) -> None:
+    """And not fetched whole, those of all accounts."""
+    sql = counter_reader.SQL[name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
+    plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
+    of_stats = plan.split("Distributed Subplan")[1]
+    assert re.search("(Nested Loop|Join) .*\n", of_stats), plan
+    assert re.search("(Group|Hash)Aggregate", of_stats), plan
 
 
 class Listening(Pool):

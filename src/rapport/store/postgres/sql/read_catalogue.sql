@@ -9,8 +9,16 @@ FROM (
            min(campaign_activity_name COLLATE "C") AS activity_name
     FROM campaign
     LEFT JOIN campaign_activity ON campaign_activity.campaign = campaign.key
-    LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key
-          AND detail = -1
+    LEFT JOIN (
+        SELECT campaign_activity, type, max(last_time) AS last_time
+        FROM campaign_activity_stats
+        WHERE detail = -1 AND campaign_activity IN (
+            SELECT campaign_activity.key
+            FROM account JOIN campaign_activity ON campaign_activity.account = account.key
+            WHERE account_id = $1
+        )
+        GROUP BY campaign_activity, type
+    ) AS counted ON counted.campaign_activity = campaign_activity.key
     WHERE campaign.account = (SELECT key FROM account WHERE account_id = $1)
     GROUP BY campaign.key, campaign_id, campaign.facts::text, campaign.updated_at
 ) AS known
@@ -27,8 +35,12 @@ WHERE account.account_id = $1 AND campaign_id = $2
 -- campaign_activity_by_campaign and the primary key.
 SELECT campaign_activity_id, campaign_activity_name, facts::text, max(last_time)
 FROM campaign_activity
-LEFT JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity = campaign_activity.key
-      AND type = 0 AND detail = -1
+LEFT JOIN (
+    SELECT campaign_activity, max(last_time) AS last_time
+    FROM campaign_activity_stats
+    WHERE type = 0 AND detail = -1 AND campaign_activity IN (SELECT key FROM campaign_activity WHERE campaign = $1)
+    GROUP BY campaign_activity
+) AS counted ON counted.campaign_activity = campaign_activity.key
 WHERE campaign_activity.campaign = $1
 GROUP BY campaign_activity.key, campaign_activity_id, campaign_activity_name, facts::text
 ORDER BY campaign_activity.key
