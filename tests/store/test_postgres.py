@@ -271,6 +271,39 @@ def test_servers_that_start_together_migrate_once(place: str) -> None:
     asyncio.run(work())
 
 
+AS_VERSION_11_LEFT_IT = (
+    "DROP TABLE campaign_activity_hour, erased_hour, feed, feed_pruned",
+    "DROP INDEX contact_by_name, contact_by_last_name",
+    "ALTER TABLE engagement ADD COLUMN first_time timestamptz",
+    "DELETE FROM schema_migration WHERE number > 11",
+)
+
+
+def test_what_an_earlier_server_records_while_the_next_migrates_is_counted(place: str) -> None:
+    history = list(sample(20, seed=1))
+    asyncio.run(record(place, history))
+    execute(place, *AS_VERSION_11_LEFT_IT)
+
+    async def work() -> None:
+        earlier = await asyncpg.connect(place)
+        async with earlier.transaction():
+            await earlier.execute("SELECT number FROM erasure")
+            await earlier.execute("UPDATE tracking_activity SET created_time = created_time + interval '1 hour'")
+            migrating = asyncio.create_task(record(place, []))
+            while not await earlier.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not migrating.done()
+                await asyncio.sleep(0.01)
+        await migrating
+        told = await earlier.fetch("SELECT hour, sum(total)::bigint FROM campaign_activity_hour GROUP BY hour")
+        should = await earlier.fetch(
+            "SELECT date_trunc('hour', created_time, 'UTC'), count(*) FROM tracking_activity GROUP BY 1"
+        )
+        assert sorted(map(tuple, told)) == sorted(map(tuple, should))
+        await earlier.close()
+
+    asyncio.run(work())
+
+
 def test_a_newer_schema_is_not_touched(place: str) -> None:
     async def work() -> None:
         async with opened(Settings(data=place)):

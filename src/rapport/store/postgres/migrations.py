@@ -39,6 +39,8 @@ async def migrate(connection: Lent) -> int:
         await connection.execute(_RECORD_OF_STEPS)
         applied = await _applied(connection)
         missing = [step for step in STEPS if step[0] > applied]
+        if applied and missing:
+            await _keep_writers_out(connection)
         is_spread = bool(missing) and await is_cluster(connection) and bool(await distributed(connection))
         if is_spread:
             await in_sequence(connection)
@@ -49,6 +51,17 @@ async def migrate(connection: Lent) -> int:
         if is_spread:
             await distribute(connection)
         return len(missing)
+
+
+async def _keep_writers_out(connection: Lent) -> None:
+    """Have nobody record until the steps are through: what an earlier version's server added would be counted nowhere.
+
+    All that record read erasure first, so that nobody waits in a circle; schemas before version 10 have none.
+    """
+    for table in ("erasure", "tracking_activity"):
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            return
 
 
 def _statements(sql: str) -> list[str]:
