@@ -21,7 +21,7 @@ from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
 from rapport.cli.command import now
 from rapport.instant import HOUR, Instant
-from rapport.settings import Settings
+from rapport.settings import Settings, read_settings
 from rapport.store.engines import opened
 from tests.network import free_port
 
@@ -126,7 +126,7 @@ class Server:
     ) -> str:
         """A token of the account, signed with the key that was current when the first was asked for."""
         if self._keys is None:
-            self._keys = asyncio.run(_keys_of(self.data))
+            self._keys = asyncio.run(_keys_of(read_settings(self._environment, data=self.data)))
         principal = Principal(account, client or account, "tests", role, scopes)
         return make_token(
             self._keys,
@@ -147,8 +147,8 @@ class Server:
             yield calling
 
 
-async def _keys_of(data: str) -> Keys:
-    async with opened(Settings(data=data)) as store:
+async def _keys_of(settings: Settings) -> Keys:
+    async with opened(settings) as store:
         return await load_keys(store)
 
 
