@@ -121,25 +121,24 @@ def _position(account_id: str, behind: Place) -> tuple[int, bytes, int]:
 async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[TrackingRow]:
     if not found:
         return []
-    keys = {row[2] for row in found}
-    contacts = {key: who for key, *who in await connection.fetch(SQL["contacts"], list(keys))}
+    contacts: dict[bytes, Sequence[Any]] = {}
+    persons: dict[bytes, dict[int | None, Known]] = defaultdict(dict)
+    for contact, *who, person, email_address, first_name, last_name in await connection.fetch(
+        SQL["contacts"], list({row[2] for row in found})
+    ):
+        contacts[contact] = who
+        persons[contact][person] = Known(email_address, first_name, last_name)
     # Who was erased between the two statements is gone.
     found = [row for row in found if row[2] in contacts]
-    rows = _rows(found, contacts, await _persons(connection, found), await _links(connection, found))
+    rows = _rows(found, contacts, persons, await _links(connection, found))
     wanted = unsaid(rows)
-    if not wanted:
-        return rows
-    unsaid_of = {key: contacts[key][0] for key in contacts if contacts[key][0] in wanted}
-    return as_known_then(rows, await _statements(connection, unsaid_of, rows[0].created_time))
-
-
-async def _persons(connection: Lent, found: Sequence[Sequence[Any]]) -> dict[tuple[bytes, int], Known]:
-    said = {(row[2], row[3]) for row in found if row[3] is not None}
-    if not said:
-        return {}
-    contacts, persons = zip(*said, strict=True)
-    rows = await connection.fetch(SQL["persons"], list(contacts), list(persons))
-    return {(contact, person): Known(*known) for contact, person, *known in rows}
+    several = {
+        key: contact_id
+        for key, (contact_id, _, *now) in contacts.items()
+        if contact_id in wanted
+        and any(person is not None and said != Known(*now) for person, said in persons[key].items())
+    }
+    return as_known_then(rows, await _statements(connection, several, rows[0].created_time)) if wanted else rows
 
 
 async def _links(connection: Lent, found: Sequence[Sequence[Any]]) -> dict[int, Sequence[str | None]]:
@@ -150,11 +149,10 @@ async def _links(connection: Lent, found: Sequence[Sequence[Any]]) -> dict[int, 
 
 
 async def _statements(connection: Lent, contacts: Mapping[bytes, str], until: int) -> Mapping[str, Sequence[Statement]]:
-    """What was said of those contacts of whom several things were said."""
-    several = [contact for (contact,) in await connection.fetch(SQL["of_many_words"], list(contacts))]
+    """What was said of contacts of whom several things were said."""
     statements: dict[str, list[Statement]] = defaultdict(list)
-    if several:
-        for contact, created_time, identity, *said in await connection.fetch(SQL["statements"], several, until):
+    if contacts:
+        for contact, created_time, identity, *said in await connection.fetch(SQL["statements"], list(contacts), until):
             statements[contacts[contact]].append((created_time, identity, Known(*said)))
     return statements
 
@@ -162,7 +160,7 @@ async def _statements(connection: Lent, contacts: Mapping[bytes, str], until: in
 def _rows(
     found: Sequence[Sequence[Any]],
     contacts: Mapping[bytes, Sequence[Any]],
-    persons: Mapping[tuple[bytes, int], Known],
+    persons: Mapping[bytes, Mapping[int | None, Known]],
     links: Mapping[int, Sequence[str | None]],
 ) -> list[TrackingRow]:
     rows = []
@@ -174,7 +172,7 @@ def _rows(
                 created_time=created_time,
                 identity=identity,
                 contact_id=contact_id,
-                then=_NOTHING_SAID if person is None else persons[contact, person],
+                then=_NOTHING_SAID if person is None else persons[contact][person],
                 now=Known(*now),
                 deleted_at=deleted_at,
                 device_type=device_type,

@@ -75,20 +75,15 @@ SELECT link, sum(contacts)::bigint FROM erased_link WHERE campaign_activity = $1
 -- clickers_of_links: how many contacts clicked any of some links. Served by ranges of the primary key.
 SELECT count(DISTINCT contact) FROM clicked_link WHERE campaign_activity = $1 AND link = ANY($2)
 
--- contacts: who they are, and what is known of them now. Served by the primary key.
-SELECT key, contact_id, deleted_at, email_address, first_name, last_name FROM contact WHERE key = ANY($1)
-
--- persons: what was said of contacts. Served by the primary key.
-SELECT contact, key, email_address, first_name, last_name FROM person WHERE contact = ANY($1) AND key = ANY($2)
+-- contacts: who they are, what is known of them now, and all that was said of them: a row for each of that. Served by
+-- the primary keys. One statement, as a cluster asks all shards by each.
+SELECT contact.key, contact_id, deleted_at, contact.email_address, contact.first_name, contact.last_name,
+       person.key, person.email_address, person.first_name, person.last_name
+FROM contact LEFT JOIN person ON person.contact = contact.key
+WHERE contact.key = ANY($1)
 
 -- link_names: what links are called. Served by the primary key.
 SELECT key, link_url, url_id FROM link WHERE key = ANY($1)
-
--- of_many_words: contacts of whom something else was said than is known now. Served by the primary keys.
-SELECT DISTINCT person.contact FROM person JOIN contact ON contact.key = person.contact
-WHERE person.contact = ANY($1)
-  AND (person.email_address, person.first_name, person.last_name)
-      IS DISTINCT FROM (contact.email_address, contact.first_name, contact.last_name)
 
 -- statements: all that was said of contacts until a time, and when. Served by the primary keys.
 SELECT did.contact, did.created_time, did.identity, person.email_address, person.first_name, person.last_name
