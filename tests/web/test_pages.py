@@ -16,6 +16,7 @@ from rapport.auth.token import Principal
 from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.web.door import COOKIE, now
+from tests.cli.command import rapport
 from tests.world import Caller, Server, line
 
 NASTY = '<script>alert("1")</script>'
@@ -257,8 +258,8 @@ def test_what_is_exported_can_be_recorded_again(server: Server, account: str, ca
     with browser(server, account) as client, server.caller(f"{account}-copy") as copy:
         answer = client.get("/contacts/c1/export")
         assert answer.headers["content-disposition"] == 'attachment; filename="c1.ndjson"'
-        lines = answer.content.splitlines()
-        assert len(lines) == 251
+        assert answer.content.count(b"\n") == 251
+        assert answer.text == rapport("export", "c1", "--data", server.data, "--account", account).stdout
         copied = copy.post(
             "/track/v1/activities", content=answer.content, headers={"content-type": "application/x-ndjson"}
         )
