@@ -30,7 +30,7 @@ from rapport.store.sqlite import (
     write,
 )
 from rapport.store.sqlite.connection import DATABASE, connect
-from rapport.store.sqlite.migrations import STEPS
+from rapport.store.sqlite.migrations import STEPS, migrate
 from rapport.store.tracking import Shown
 from tests.store.by_hand import asked
 from tests.store.earlier import without_roll_ups
@@ -258,6 +258,22 @@ def test_what_is_said_first_of_a_contact_has_no_row_of_its_own_nor_has_it_in_an_
     assert asyncio.run(histories()) == before
     with_rows = asked(str(folder), "SELECT contact_id FROM person JOIN contact ON contact.key = person.contact")
     assert set(with_rows) == {(moved.contact_id,)}
+
+
+def test_nobody_can_record_between_two_steps_to_the_next_schema(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    without_roll_ups(str(tmp_path))
+    seen: set[object] = set()
+
+    def look(*_: object) -> int:
+        seen.update(asked(str(tmp_path), "SELECT max(number) FROM schema_migration"))
+        return apsw.SQLITE_OK
+
+    connection = connect(tmp_path, patience=1)
+    connection.set_wal_hook(look)
+    migrate(connection)
+    connection.close()
+    assert seen <= {(3,), (STEPS[-1][0],)}
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Brings the file's schema up to this program's, one numbered step after the other, each in a transaction."""
+"""Brings the file's schema up to this program's, one numbered step after the other, in one transaction."""
 
 from pathlib import Path
 from typing import Final
@@ -33,15 +33,16 @@ def migrate(connection: apsw.Connection) -> None:
 
 
 def _apply_missing(connection: apsw.Connection) -> None:
-    for number, name, sql in STEPS:
-        with transaction(connection):
-            (row,) = every(connection, "SELECT coalesce(max(number), 0) FROM schema_migration")
-            applied = row[0]
-            if applied > STEPS[-1][0]:
-                raise SchemaTooNew(
-                    f"the data has schema {applied} and this Rapport knows {STEPS[-1][0]}: "
-                    "install the Rapport that wrote it, or a newer one"
-                )
+    # Together: what an earlier version's process recorded between two of them would be counted nowhere.
+    with transaction(connection):
+        (row,) = every(connection, "SELECT coalesce(max(number), 0) FROM schema_migration")
+        applied = row[0]
+        if applied > STEPS[-1][0]:
+            raise SchemaTooNew(
+                f"the data has schema {applied} and this Rapport knows {STEPS[-1][0]}: "
+                "install the Rapport that wrote it, or a newer one"
+            )
+        for number, name, sql in STEPS:
             if number > applied:
                 connection.execute(sql)
                 connection.execute("INSERT INTO schema_migration (number, name) VALUES (?, ?)", (number, name))
