@@ -69,12 +69,12 @@ def hang_up(host: str, port: int) -> None:
                         connection.shutdown(socket.SHUT_RDWR)
 
 
-def collect_garbage_rarely() -> None:
-    """Look for cyclic garbage less often.
+def collect_garbage_rarely(after: int = 100_000) -> None:
+    """Look for cyclic garbage when there are so many more objects than at the last look.
 
     Batches are thousands of tuples without a cycle; to look through them again and again costs an import as much as
     all else that it does.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(after, 20, 20)

@@ -10,6 +10,7 @@ import pytest
 from rapport.activity import Activity, ActivityType, Link, Person
 from rapport.instant import Instant
 from rapport.settings import Settings
+from rapport.store.batch import batch_of
 from rapport.store.copying import copy
 from rapport.store.engines import opened
 from rapport.store.erasure import Erased
@@ -170,6 +171,20 @@ def test_another_process_that_knew_the_contact_does_not_bring_it_back_either(dat
             assert await other.contact("a", "c-augusta-king") is None
             await record(other, later)
             assert await whole(one, "c-augusta-king") == [later]
+            assert await is_right(one)
+
+    asyncio.run(work())
+
+
+def test_who_is_erased_after_a_batch_was_made_ready_is_left_out_of_it(data: str) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+            await record(one, *of_ada())
+            ready = await one.make_ready(batch_of("a", [did(), *of_ada(1)]))
+            assert await other.erase("a", "c-augusta-king")
+            (recorded,) = await one.record([ready])
+            assert (dict(recorded.accepted), recorded.duplicate) == ({ActivityType.EM_OPENS: 1}, len(of_ada()))
+            assert await one.contact("a", "c-augusta-king") is None
             assert await is_right(one)
 
     asyncio.run(work())

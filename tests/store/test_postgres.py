@@ -381,7 +381,8 @@ def test_what_somebody_else_has_locked_is_told_as_passing(place: str) -> None:
     asyncio.run(work())
 
 
-def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str) -> None:
+@pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
+def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str, *, ahead: bool) -> None:
     """The three ways in: copied right into the table, staged after a duplicate was met, few as arrays."""
     history = list(sample(1_500, seed=2))[:12_000]
 
@@ -389,10 +390,12 @@ def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str) -> None:
         async with opened(Settings(data=place)) as store:
             seen = 0
             for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
-                (outcome,) = await store.record([batch_of("a", history[first:last])])
+                batch = batch_of("a", history[first:last])
+                (outcome,) = await store.record([await store.make_ready(batch) if ahead else batch])
                 assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
+            assert [difference async for difference in store.recount(repair=False)] == []
 
     asyncio.run(work())
 

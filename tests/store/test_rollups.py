@@ -58,17 +58,30 @@ def test_postgresql_finds_what_it_adds_to_by_the_primary_key(
     place: str, name: str, key: str, *, of_a_cluster: bool
 ) -> None:
     sql = with_values(SQL[name], 2) if of_a_cluster else SQL[name]
+    assert arbiters(place, sql) == [key]
 
-    async def work() -> dict[str, object]:
+
+def test_postgresql_finds_what_much_engagement_is_added_to_by_the_primary_key(place: str) -> None:
+    assert arbiters(place, SQL["grow_staged_engagement"]) == ["engagement_pkey"]
+
+
+def arbiters(place: str, sql: str) -> list[str]:
+    """The indexes by which the statement finds what it adds to."""
+
+    async def work() -> list[str]:
         async with opened(Settings(data=place)):
             pass
         connection = await asyncpg.connect(place)
+        await connection.execute(SQL["stage_engagement"].replace("ON COMMIT DROP", ""))
         statement = await connection.prepare(sql)
         values = ["'{}'" if each.kind == "array" else "NULL" for each in statement.get_parameters()]
         await connection.execute(f"PREPARE growing AS {sql}")
-        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE growing ({', '.join(values)})")
+        executed = f"growing ({', '.join(values)})" if values else "growing"
+        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {executed}")
         await connection.close()
-        plan: dict[str, object] = json.loads(told)[0]["Plan"]
-        return plan
+        plan = json.loads(told)[0]["Plan"]
+        # What is told of it afterwards, if anything, stands above.
+        growing = next(each for each in (plan, *plan.get("Plans", ())) if each["Node Type"] == "ModifyTable")
+        return list(growing["Conflict Arbiter Indexes"])
 
-    assert asyncio.run(work())["Conflict Arbiter Indexes"] == [key]
+    return asyncio.run(work())

@@ -19,7 +19,7 @@ from rapport.errors import UnreadableFile
 from rapport.recording.catalogue_lines import CAMPAIGNS, CONTACTS
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file, import_statements
-from rapport.recording.reader import Rejected
+from rapport.recording.reader import OBJECTS, Rejected
 from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.store.protocol import Store
@@ -59,7 +59,7 @@ def import_files(files: tuple[str, ...], what: str, data: str | None, account: s
     reason; the exit code is then 1.
     """
     settings = settings_for(data=data)
-    collect_garbage_rarely()
+    collect_garbage_rarely(OBJECTS)
     try:
         whole = asyncio.run(_import_all(settings, account, files, what))
     except KeyboardInterrupt:

@@ -5,17 +5,19 @@ and counted as a duplicate.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import BinaryIO, Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
 from rapport.recording.files import RejectedLine, read_file
 from rapport.recording.lines import Form
-from rapport.recording.reader import Rejected, read_beside, rejected
+from rapport.recording.reader import Chunk, Rejected, read_beside, rejected
 from rapport.store.protocol import Store
 
 
@@ -44,17 +46,37 @@ async def import_file(
     is brought up to date and `progress` called. Raises UnreadableFile and StoreUnavailable.
     """
     with read_beside(file, name, account_id, now) as chunks:
-        for chunk in chunks:
-            for line in chunk.rejected:
-                reject(line)
-            receipt.rejected += len(chunk.rejected)
-            if chunk.batch.size:
-                (recorded,) = await store.record([chunk.batch])
-                receipt.accepted += sum(recorded.accepted.values())
-                receipt.duplicate += recorded.duplicate
-            progress()
-            if chunk.unreadable is not None:
-                raise UnreadableFile(chunk.unreadable)
+        async with aclosing(_one_ahead(store, chunks)) as ready:
+            async for chunk in ready:
+                for line in chunk.rejected:
+                    reject(line)
+                receipt.rejected += len(chunk.rejected)
+                if chunk.batch.size:
+                    (recorded,) = await store.record([chunk.batch])
+                    receipt.accepted += sum(recorded.accepted.values())
+                    receipt.duplicate += recorded.duplicate
+                progress()
+                if chunk.unreadable is not None:
+                    raise UnreadableFile(chunk.unreadable)
+
+
+async def _one_ahead(store: Store, chunks: Iterator[Chunk]) -> AsyncGenerator[Chunk, None]:
+    """The chunks, each read and made ready while the one before is recorded: that waits for the disk, this works."""
+    upcoming = asyncio.create_task(_next(store, chunks))
+    try:
+        while (chunk := await upcoming) is not None:
+            upcoming = asyncio.create_task(_next(store, chunks))
+            yield chunk
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
+
+
+async def _next(store: Store, chunks: Iterator[Chunk]) -> Chunk | None:
+    chunk = await asyncio.to_thread(next, chunks, None)
+    if chunk is None or not chunk.batch.size:
+        return chunk
+    return replace(chunk, batch=await store.make_ready(chunk.batch))
 
 
 STATEMENTS: Final = 2_000

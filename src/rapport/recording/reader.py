@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from typing import Any, BinaryIO, Final, TypeVar
 
@@ -27,6 +26,9 @@ from rapport.worker import collect_garbage_rarely
 
 CHUNK: Final = 20_000
 """Lines read, and then recorded, together: enough to share an fsync, few enough that a server beside waits briefly."""
+
+OBJECTS: Final = 100 * CHUNK
+"""More than what lives between the reading of a chunk and its recording, so that no garbage is looked for in it."""
 
 _MOST_KEPT: Final = 16 * 1024 * 1024
 """Characters of rejected lines in one chunk, at which it ends."""
@@ -99,23 +101,14 @@ def rejected(line: RejectedLine) -> Rejected:
 
 @contextlib.contextmanager
 def read_beside(file: BinaryIO, name: str, account_id: str, now: Instant) -> Iterator[Iterator[Chunk]]:
-    """`read_chunks` in another process. Ends it when this ends; a chunk is at hand while one is recorded."""
+    """`read_chunks` in another process. Ends it when this ends."""
     # -P: what lies in the folder that somebody imports from is no part of the program.
     program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now)]
     with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
         try:
-            yield _one_ahead(_frames(process, name))
+            yield _frames(process, name)
         finally:
             process.kill()
-
-
-def _one_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same, each fetched while the one before is in use: that waits for its disk, and this for its pipe."""
-    with ThreadPoolExecutor(1, thread_name_prefix="rapport-reader") as thread:
-        upcoming = thread.submit(next, chunks, None)
-        while (chunk := upcoming.result()) is not None:
-            upcoming = thread.submit(next, chunks, None)
-            yield chunk
 
 
 def _frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chunk]:
@@ -134,7 +127,7 @@ def _main(name: str, account_id: str, now: Instant) -> None:
     # Ctrl-C is the other process's to answer; when that is gone, writing to it ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    collect_garbage_rarely()
+    collect_garbage_rarely(OBJECTS)
     file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
     with os.fdopen(1, "wb") as pipe:
         for chunk in read_chunks(file, name, account_id, now):

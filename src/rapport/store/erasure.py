@@ -32,7 +32,7 @@ class Erasing(Generic[Contact]):
         self.engagement = [row[:3] for row in counted.engagement()]
         self.bounced = [row[:3] for row in counted.bounced_contacts()]
         self.clicked = counted.clicked_links()
-        self.stats: list[StatsRow] = counted.stats((), ())
+        self.stats: list[StatsRow] = counted.stats()
         self.hours: list[HourRow] = counted.hours()
 
     @property

@@ -168,6 +168,10 @@ class Store(Protocol):
     async def check(self) -> None:
         """Return if the store can read and write now."""
 
+    async def make_ready(self, batch: Batch) -> Batch:
+        """The same batch, for which `record` will have less to do: for a large one, while another is recorded."""
+        ...
+
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Make all the batches durable in one transaction, and say what became of each.
 

@@ -4,7 +4,8 @@ The rule: a roll-up is at every commit what a recount of the activities gives. S
 added are counted, and a contact is counted where its engagement is new.
 """
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -22,6 +23,9 @@ StatsRow: TypeAlias = tuple[int, int, int, int, int | None, int]
 
 HourRow: TypeAlias = tuple[int, int, int, int]
 """campaign_activity, hour, type, total; the hour is given by the instant at which it begins."""
+
+EngagementRow: TypeAlias = tuple[int, int, Contact, int, int]
+"""campaign_activity, type, contact, activities, last_time."""
 
 _BOUNCES: Final = int(ActivityType.EM_BOUNCES)
 
@@ -76,8 +80,8 @@ class RollUps(Generic[Contact]):
     def _detail(self, campaign_activity: int, kind: int, detail: int) -> _Counts:
         return self._details.setdefault((campaign_activity, kind, detail), _Counts())
 
-    def engagement(self) -> list[tuple[int, int, Contact, int, int]]:
-        """campaign_activity, type, contact, activities, last_time: in the order of the key."""
+    def engagement(self) -> list[EngagementRow[Contact]]:
+        """What engagement grows by, in the order of the key."""
         rows = [
             (campaign_activity, kind, contact, activities, last_time)
             for (campaign_activity, kind, contact), (activities, last_time) in self._engagement.items()
@@ -104,20 +108,19 @@ class RollUps(Generic[Contact]):
             for (campaign_activity, hour, kind), total in sorted(self._hours.items())
         ]
 
-    def stats(
-        self, known: Collection[tuple[int, int, Contact]], known_bounced: Collection[tuple[int, int, Contact]]
-    ) -> list[StatsRow]:
-        """What the stats grow by, in the order of their key, when these keys of the others were there already."""
-        stats: dict[tuple[int, int, int], _Counts] = dict(self._details)
-        for (campaign_activity, kind, contact), (activities, last_time) in self._engagement.items():
+    def stats(self) -> list[StatsRow]:
+        """What the stats grow by, in the order of their key, if none of these contacts was known: see `less_known`."""
+        stats = dict(self._details)
+        for (campaign_activity, kind, _), (activities, last_time) in self._engagement.items():
             key = campaign_activity, kind, ALL
             counts = stats.get(key)
             if counts is None:
                 counts = stats[key] = _Counts()
             counts.add(activities, last_time)
-            counts.contacts += (campaign_activity, kind, contact) not in known
-        for bounced in self._bounced:
-            stats[bounced[0], _BOUNCES, bounced[1]].contacts += bounced not in known_bounced
+            counts.contacts += 1
+        bounced = Counter((campaign_activity, bounce_code) for campaign_activity, bounce_code, _ in self._bounced)
+        for (campaign_activity, bounce_code), contacts in bounced.items():
+            stats[campaign_activity, _BOUNCES, bounce_code].contacts = contacts
         return [
             (
                 campaign_activity,
@@ -129,6 +132,27 @@ class RollUps(Generic[Contact]):
             )
             for (campaign_activity, kind, detail), each in sorted(stats.items(), key=itemgetter(0))
         ]
+
+
+def less_known(
+    stats: Iterable[StatsRow],
+    known: Iterable[tuple[int, int, Contact]],
+    known_bounced: Iterable[tuple[int, int, Contact]],
+) -> list[StatsRow]:
+    """The stats without the contacts whose engagement was there already, and those whom these bounces were known of."""
+    there = Counter((campaign_activity, kind, ALL) for campaign_activity, kind, _ in known)
+    there.update((campaign_activity, _BOUNCES, bounce_code) for campaign_activity, bounce_code, _ in known_bounced)
+    return [
+        (
+            campaign_activity,
+            kind,
+            detail,
+            total,
+            None if contacts is None else contacts - there[campaign_activity, kind, detail],
+            last_time,
+        )
+        for campaign_activity, kind, detail, total, contacts, last_time in stats
+    ]
 
 
 def has_contacts(kind: int, detail: int) -> bool:

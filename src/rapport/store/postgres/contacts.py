@@ -12,6 +12,8 @@ from rapport.store.postgres.write import SQL
 
 _LEARN: Final = tuple(SQL[f"learn_{field}"] for field in PERSON_FIELDS)
 
+_NOTHING_SAID: Final = (None,) * len(PERSON_FIELDS)
+
 _MOST_REMEMBERED: Final = 200_000
 
 
@@ -24,6 +26,24 @@ class Keys:
         self.account = account
         self.contacts = [contact_key(batch.account_id, contact_id) for contact_id in batch.contacts]
         self.persons = [person_key(said[1:4]) for said in batch.said]
+
+
+class Named:
+    """Whom a group of batches names, and what it says of them."""
+
+    def __init__(self, batches: Sequence[tuple[Batch, Keys]]) -> None:
+        self.contacts: dict[bytes, tuple[int, str]] = {}
+        """The account and the id of each."""
+        self.persons: dict[tuple[bytes, int], SaidRow] = {}
+        self.said: dict[bytes, list[SaidRow]] = {}
+        for batch, keys in batches:
+            for contact_id, contact in zip(batch.contacts, keys.contacts, strict=True):
+                self.contacts[contact] = keys.account, contact_id
+            for row, person in zip(batch.said, keys.persons, strict=True):
+                contact = keys.contacts[row[0]]
+                self.said.setdefault(contact, []).append(row)
+                self.persons[contact, person] = row
+        self.latest = {contact: latest_said(rows) for contact, rows in self.said.items()}
 
 
 class Made(NamedTuple):
@@ -53,61 +73,50 @@ class Contacts:
         self._there.clear()
         self._persons_there.clear()
 
-    async def record(self, connection: Lent, batches: Sequence[tuple[Batch, Keys]], *, in_parts: bool) -> Made:
-        """Have the contacts of the batches there, with all that is said of them."""
-        new: dict[bytes, tuple[int, str]] = {}
-        said: dict[bytes, list[SaidRow]] = {}
-        persons: dict[tuple[bytes, int], SaidRow] = {}
-        for batch, keys in batches:
-            for contact_id, contact in zip(batch.contacts, keys.contacts, strict=True):
-                if contact not in self._there:
-                    new[contact] = keys.account, contact_id
-            for row, person in zip(batch.said, keys.persons, strict=True):
-                contact = keys.contacts[row[0]]
-                said.setdefault(contact, []).append(row)
-                if (contact, person) not in self._persons_there:
-                    persons[contact, person] = row
+    async def record(self, connection: Lent, named: Named, *, in_parts: bool) -> Made:
+        """Have the contacts there, with all that is said of them."""
+        new = [contact for contact in named.contacts if contact not in self._there]
+        persons = [person for person in named.persons if person not in self._persons_there]
         if new:
-            await _add(connection, new, said, in_parts=in_parts)
+            await _add(connection, new, named, in_parts=in_parts)
         if persons:
-            await _add_persons(connection, persons, in_parts=in_parts)
-        if said:
-            await self._learn(connection, said)
-        return Made(new.keys(), persons.keys())
+            await _add_persons(connection, persons, named, in_parts=in_parts)
+        if named.said:
+            await self._learn(connection, named)
+        return Made(new, persons)
 
-    async def _learn(self, connection: Lent, said: dict[bytes, list[SaidRow]]) -> None:
+    async def _learn(self, connection: Lent, named: Named) -> None:
         """Take over what is stated and differs from what is known, unless a later activity stated something else.
 
         Two transactions at the same instant that say different things of a contact may leave the earlier one's;
         the next that says the later mends it.
         """
-        latest = {contact: latest_said(rows) for contact, rows in said.items()}
-        known = await connection.fetch(SQL["known_contacts"], list(said))
-        differing = [key for key, *now in known if _differs(latest[key], tuple(now))]
+        latest = named.latest
+        known = await connection.fetch(SQL["known_contacts"], list(latest))
+        differing = [row[0] for row in known if latest[row[0]] != row[1:] and _differs(latest[row[0]], row[1:])]
         for contact in sorted(differing):
             now = await connection.fetchrow(SQL["lock_contact"], contact)
             for place, stated in enumerate(latest[contact]):
                 if stated is not None and stated != now[place]:
-                    time = max(row[4] for row in said[contact] if row[place + 1] == stated)
+                    time = max(row[4] for row in named.said[contact] if row[place + 1] == stated)
                     await connection.execute(_LEARN[place], contact, stated, time, time)
 
 
-async def _add(
-    connection: Lent, new: dict[bytes, tuple[int, str]], said: dict[bytes, list[SaidRow]], *, in_parts: bool
-) -> None:
-    accounts = [account for account, _ in new.values()]
-    contact_ids = [contact_id for _, contact_id in new.values()]
-    facts = [latest_said(said.get(contact, ())) for contact in new]
+async def _add(connection: Lent, new: list[bytes], named: Named, *, in_parts: bool) -> None:
+    accounts = [named.contacts[contact][0] for contact in new]
+    contact_ids = [named.contacts[contact][1] for contact in new]
+    facts = [named.latest.get(contact, _NOTHING_SAID) for contact in new]
     known = [[fact[place] for fact in facts] for place in range(len(PERSON_FIELDS))]
-    values: list[list[Any]] = [list(new), accounts, contact_ids, *known]
+    values: list[list[Any]] = [new, accounts, contact_ids, *known]
     await write_many(connection, SQL["add_contacts"], values, by=0, in_parts=in_parts)
 
 
-async def _add_persons(connection: Lent, persons: dict[tuple[bytes, int], SaidRow], *, in_parts: bool) -> None:
-    said = [[row[place + 1] for row in persons.values()] for place in range(len(PERSON_FIELDS))]
-    values: list[list[Any]] = [[contact for contact, _ in persons], [person for _, person in persons], *said]
+async def _add_persons(connection: Lent, persons: list[tuple[bytes, int]], named: Named, *, in_parts: bool) -> None:
+    rows = [named.persons[person] for person in persons]
+    said = [[row[place + 1] for row in rows] for place in range(len(PERSON_FIELDS))]
+    values: list[list[Any]] = [[contact for contact, _ in persons], [key for _, key in persons], *said]
     await write_many(connection, SQL["add_persons"], values, by=0, in_parts=in_parts)
 
 
 def _differs(stated: tuple[str | None, ...], now: tuple[str | None, ...]) -> bool:
-    return stated != now and any(value is not None and value != known for value, known in zip(stated, now, strict=True))
+    return any(value is not None and value != known for value, known in zip(stated, now, strict=True))

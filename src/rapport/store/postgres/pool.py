@@ -1,7 +1,7 @@
 """Connections to the database: lent for a time, taken back at a deadline, and their failures told in our own words."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias
 
@@ -16,8 +16,8 @@ Lent: TypeAlias = PoolConnectionProxy
 
 _CONNECT_WITHIN: Final = 5.0
 _IDLE_FOR: Final = 300.0
-# The database counts microseconds since 2000; we count milliseconds since 1970.
-_EPOCH_2000: Final = 946_684_800_000
+EPOCH_2000: Final = 946_684_800_000
+"""The database counts microseconds since 2000, we count milliseconds since 1970: its beginning by ours."""
 LATEST_TIME: Final = 9_224_318_015_999_999
 """The latest time that a timestamptz can have, in milliseconds since 1970."""
 
@@ -122,6 +122,12 @@ class Pool:
             await self._pool.release(connection)
 
 
+async def copy(connection: Lent, table: str, columns: Sequence[str], rows: bytes) -> None:
+    """Copy rows, as `rapport.store.postgres.binary` makes them, to a table."""
+    # Bytes would be taken for the path of a file.
+    await connection.copy_to_table(table, source=memoryview(rows), columns=columns, format="binary")
+
+
 def _cut(connection: Lent) -> None:
     # One that was lost is the pool's again already.
     with suppress(InterfaceError):
@@ -152,11 +158,11 @@ async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
 
 
 def _encode_time(milliseconds: int) -> tuple[int]:
-    return ((milliseconds - _EPOCH_2000) * 1_000,)
+    return ((milliseconds - EPOCH_2000) * 1_000,)
 
 
 def _decode_time(microseconds: tuple[int]) -> int:
-    return microseconds[0] // 1_000 + _EPOCH_2000
+    return microseconds[0] // 1_000 + EPOCH_2000
 
 
 def _unavailable(problem: BaseException, seconds: float) -> StoreUnavailable | None:

@@ -1,46 +1,82 @@
 """Changes the roll-ups by what a transaction has added."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
+from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement
 from rapport.store.postgres.buckets import bucket_of, one_of_few
 from rapport.store.postgres.many import write_many
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Lent, copy
 from rapport.store.postgres.write import SQL
-from rapport.store.rollups import HourRow, RollUps, StatsRow
-
-ActivityValues: TypeAlias = tuple[
-    int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
-]
-"""An activity as it is written: the values of the columns."""
+from rapport.store.rollups import HourRow, RollUps, StatsRow, less_known
 
 _COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
 """Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code, link."""
 
 _CONTACT: Final = itemgetter(8)
 
+_FEW: Final = 500
+"""Engagement that goes as arrays in one statement; more of it is copied to the database first."""
 
-async def roll_up(connection: Lent, added: Sequence[ActivityValues], *, in_parts: bool) -> None:
-    """Count what was added, within the transaction that added it.
+
+_Key: TypeAlias = tuple[int, int, bytes]
+
+
+class Counts:
+    """What activities add to the roll-ups.
 
     On a cluster each contact's activities go to the bucket beside the contact. On one machine all go to one bucket:
     whichever is the first contact's, so that two who write at once seldom have the same.
     """
-    counts = [(bucket, _counted(rows)) for bucket, rows in _by_bucket(added, in_parts=in_parts)]
-    every = [rollups for _, rollups in counts]
-    engagement = [row for each in every for row in each.engagement()]
-    known = await _grow(connection, "engagement", engagement, in_parts=in_parts)
-    bounced = [row for each in every for row in each.bounced_contacts()]
-    known_bounced = await _grow(connection, "bounced_contact", bounced, in_parts=in_parts)
-    clicked = columns([row for each in every for row in each.clicked_links()], 3)
+
+    def __init__(self, added: Sequence[ActivityValues], *, in_parts: bool) -> None:
+        self._in_parts = in_parts
+        counted = [(bucket, _counted(rows)) for bucket, rows in _by_bucket(added, in_parts=in_parts)]
+        self.engagement = [row for _, rollups in counted for row in rollups.engagement()]
+        self.bounced_contacts = [row for _, rollups in counted for row in rollups.bounced_contacts()]
+        self.clicked_links = [row for _, rollups in counted for row in rollups.clicked_links()]
+        self.hours = [
+            (*row, bucket if in_parts else one_of_few(bucket)) for bucket, rollups in counted for row in rollups.hours()
+        ]
+        self._stats = {bucket: rollups.stats() for bucket, rollups in counted}
+
+    @cached_property
+    def copied_engagement(self) -> bytes:
+        """The engagement, as it is copied to the database."""
+        return engagement(self.engagement)
+
+    def stats(self, known: Iterable[_Key], known_bounced: Iterable[_Key]) -> list[tuple[*StatsRow, bytes]]:
+        """What the stats grow by, each row with its bucket, when these keys of the others were there already."""
+        known_in, bounced_in = self._divided(known), self._divided(known_bounced)
+        return [
+            (*row, bucket)
+            for bucket, stats in self._stats.items()
+            for row in less_known(stats, known_in[bucket], bounced_in[bucket])
+        ]
+
+    def _divided(self, keys: Iterable[_Key]) -> dict[bytes, list[_Key]]:
+        if not self._in_parts:
+            every = list(keys)
+            return {bucket: every for bucket in self._stats}  # noqa: C420 - of one bucket
+        divided: dict[bytes, list[_Key]] = {bucket: [] for bucket in self._stats}
+        for key in keys:
+            divided[bucket_of(key[2])].append(key)
+        return divided
+
+
+async def roll_up(connection: Lent, counts: Counts, *, in_parts: bool) -> None:
+    """Take in what was counted, within the transaction that added it."""
+    if in_parts or len(counts.engagement) <= _FEW:
+        known = await _grow(connection, "engagement", counts.engagement, in_parts=in_parts)
+    else:
+        known = await _grow_engagement(connection, counts.copied_engagement)
+    known_bounced = await _grow(connection, "bounced_contact", counts.bounced_contacts, in_parts=in_parts)
+    clicked = columns(counts.clicked_links, 3)
     await write_many(connection, SQL["add_clicked_links"], clicked, by=2, in_parts=in_parts)
-    hours = [
-        (*row, bucket if in_parts else one_of_few(bucket)) for bucket, rollups in counts for row in rollups.hours()
-    ]
-    await grow_hours(connection, hours, in_parts=in_parts)
-    stats = [(*row, bucket) for bucket, rollups in counts for row in rollups.stats(known, known_bounced)]
-    await grow_stats(connection, stats, in_parts=in_parts)
+    await grow_hours(connection, counts.hours, in_parts=in_parts)
+    await grow_stats(connection, counts.stats(known, known_bounced), in_parts=in_parts)
 
 
 def _counted(rows: Sequence[ActivityValues]) -> RollUps[bytes]:
@@ -70,9 +106,7 @@ async def grow_hours(connection: Lent, hours: Sequence[tuple[*HourRow, bytes]], 
     await write_many(connection, SQL["grow_hours"], columns(hours, 5), by=4, in_parts=in_parts)
 
 
-async def _grow(
-    connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *, in_parts: bool
-) -> set[tuple[int, int, bytes]]:
+async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *, in_parts: bool) -> set[_Key]:
     """Add the rows to those of the table, in the order of the key; the keys that were there already."""
     if not rows:
         return set()
@@ -81,6 +115,13 @@ async def _grow(
     # One that is new holds what was added to it, and no other does.
     new = {(key[0], key[1], key[2], key[3]) for key in grown}
     return {row[:3] for row in rows if row[:4] not in new}
+
+
+async def _grow_engagement(connection: Lent, copied: bytes) -> set[_Key]:
+    """The same for much engagement on one machine."""
+    await connection.execute(SQL["stage_engagement"])
+    await copy(connection, "staged_engagement", ENGAGEMENT, copied)
+    return {(key[0], key[1], key[2]) for key in await connection.fetch(SQL["grow_staged_engagement"])}
 
 
 def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -120,6 +120,10 @@ class PostgresStore:
         if not await self._reader.can_write():
             raise StoreUnavailable("the database is a standby, and takes no writes")
 
+    async def make_ready(self, batch: Batch) -> Batch:
+        """Do ahead what needs no transaction."""
+        return await self._writer.make_ready(batch)
+
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction."""
         return await self._writer.record(batches)

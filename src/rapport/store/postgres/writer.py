@@ -4,9 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import asyncpg
 
@@ -18,8 +17,9 @@ from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
 from rapport.store.erasure import Erased
 from rapport.store.feed import MOST_OF_A_BATCH, News
+from rapport.store.postgres.binary import ACTIVITY, ActivityValues
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
-from rapport.store.postgres.contacts import Contacts, Keys, Made
+from rapport.store.postgres.contacts import Contacts, Made
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import (
     ErasedMeanwhile,
@@ -33,8 +33,9 @@ from rapport.store.postgres.feed import FeedWriter
 from rapport.store.postgres.many import write_many
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import Lent, Pool, TimedOut
-from rapport.store.postgres.rollups import ActivityValues, columns, roll_up
+from rapport.store.postgres.pool import Lent, Pool, TimedOut, copy
+from rapport.store.postgres.ready import KEY, Key, Ready, ReadyBatch, Resolved, ready_batch
+from rapport.store.postgres.rollups import columns, roll_up
 from rapport.store.postgres.write import SQL
 from rapport.store.protocol import Recorded, RequestCount
 
@@ -57,16 +58,6 @@ _MANY: Final = 5_000
 """Activities that are worth a try to copy them right into their table, where none is there yet."""
 _LONGEST_DOUBT: Final = 64
 _DEADLOCKS: Final = 3
-
-_COLUMNS: Final = (
-    *("created_time", "identity", "campaign_activity", "person", "link", "type", "device_type", "bounce_code"),
-    *("contact", "opt_out_reason", "event_id"),
-)
-
-_KEY: Final = itemgetter(8, 5, 0, 1)
-
-Key: TypeAlias = tuple[bytes, int, int, int]
-"""The primary key: contact, type, created_time, identity."""
 
 
 class Writer:
@@ -119,60 +110,74 @@ class Writer:
                     raise
                 attempt += 1
 
-    async def _record(self, batches: Sequence[Batch]) -> list[Recorded]:
-        size = sum(batch.size for batch in batches)
+    async def make_ready(self, batch: Batch) -> Batch:
+        """The batch with all worked out, in another thread, that takes no transaction with others."""
+        erasures = self._erasures
+        try:
+            async with self._pool.lend(WRITE_WITHIN + batch.size * _AN_ACTIVITY) as connection:
+                (resolved,) = await self._resolve(connection, [batch], erasures)
+        except StoreUnavailable:
+            # Nobody has been promised anything: `record` has the same to do then, and tells how that went.
+            return batch
+        return await asyncio.to_thread(ready_batch, batch, resolved, erasures, in_parts=self.in_parts)
+
+    async def _ready(self, connection: Lent, batches: Sequence[Batch]) -> Ready:
         # As known now: a group that is written at the same time may learn of more.
         erasures = self._erasures
+        for batch in batches:
+            if isinstance(batch, ReadyBatch) and len(batches) == 1 and batch.ready.erasures == erasures:
+                return batch.ready
+        return Ready(await self._resolve(connection, batches, erasures), erasures, in_parts=self.in_parts)
+
+    async def _resolve(self, connection: Lent, batches: Sequence[Batch], erasures: int) -> list[Resolved]:
+        return [
+            Resolved(batch, *await self._names.resolve(connection, batch))
+            for batch in await with_erased_left_out(connection, batches, erasures)
+        ]
+
+    async def _record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        size = sum(batch.size for batch in batches)
         async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY) as connection:
-            placed: list[tuple[Batch, Keys]] = []
-            rows: list[list[ActivityValues]] = []
-            batches = await with_erased_left_out(connection, batches, erasures)
-            for batch in batches:
-                account, campaign_activities, links = await self._names.resolve(connection, batch)
-                keys = Keys(account, batch)
-                placed.append((batch, keys))
-                rows.append(_rows(batch, keys, campaign_activities, links))
-            every = _first_deliveries(rows)
-            if len(every) >= _MANY and self._doubt == 0:
-                recorded = await self._try_copy(connection, placed, every, erasures)
+            ready = await self._ready(connection, batches)
+            if len(ready.every) >= _MANY and self._doubt == 0:
+                recorded = await self._try_copy(connection, ready)
                 if recorded is not None:
                     return recorded
             self._doubt = max(0, self._doubt - 1)
             async with connection.transaction():
-                await keep_erasers_out(connection, erasures)
-                made = await self._contacts.record(connection, placed, in_parts=self.in_parts)
-                added = await _add(connection, every, in_parts=self.in_parts)
-                new = every if len(added) == len(every) else [row for row in every if _KEY(row) in added]
-                await roll_up(connection, new, in_parts=self.in_parts)
-                outcomes, news = _outcomes(batches, rows, added)
+                await keep_erasers_out(connection, ready.erasures)
+                made = await self._contacts.record(connection, ready.named, in_parts=self.in_parts)
+                added = await _add(connection, ready, in_parts=self.in_parts)
+                is_all = len(added) == len(ready.every)
+                counts = ready.counts if is_all else ready.counts_of([row for row in ready.every if KEY(row) in added])
+                await roll_up(connection, counts, in_parts=self.in_parts)
+                outcomes, news = _outcomes(ready, added)
                 await self._feed.tell(connection, news)
-            self._remember(made, erasures)
+            self._remember(made, ready.erasures)
             return outcomes
 
-    async def _try_copy(
-        self, connection: Lent, placed: Sequence[tuple[Batch, Keys]], every: list[ActivityValues], erasures: int
-    ) -> list[Recorded] | None:
+    async def _try_copy(self, connection: Lent, ready: Ready) -> list[Recorded] | None:
         """Copy the activities right into their table, which is twice as fast; None if one was there already."""
-        if len(placed) != 1:
+        if len(ready.batches) != 1:
             return None
-        ((batch, _),) = placed
-        accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), every)).items()}
+        (batch,) = ready.batches
+        accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), ready.every)).items()}
         news = News[bytes]()
-        news.add(batch.account_id, list(map(_key, every[:MOST_OF_A_BATCH])), accepted)
+        news.add(batch.account_id, list(map(_key, ready.every[:MOST_OF_A_BATCH])), accepted)
         try:
             async with connection.transaction():
-                await keep_erasers_out(connection, erasures)
-                made = await self._contacts.record(connection, placed, in_parts=self.in_parts)
-                await connection.copy_records_to_table("tracking_activity", records=every, columns=_COLUMNS)
-                await roll_up(connection, every, in_parts=self.in_parts)
+                await keep_erasers_out(connection, ready.erasures)
+                made = await self._contacts.record(connection, ready.named, in_parts=self.in_parts)
+                await copy(connection, "tracking_activity", ACTIVITY, ready.copied)
+                await roll_up(connection, ready.counts, in_parts=self.in_parts)
                 await self._feed.tell(connection, news)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster tells of a duplicate by XX000.
             self._doubt, self._next_doubt = self._next_doubt, min(self._next_doubt * 2, _LONGEST_DOUBT)
             return None
-        self._remember(made, erasures)
+        self._remember(made, ready.erasures)
         self._next_doubt = 1
-        return [Recorded(accepted=accepted, duplicate=batch.size - len(every))]
+        return [Recorded(accepted=accepted, duplicate=batch.size - len(ready.every))]
 
     def _remember(self, made: Made, erasures: int) -> None:
         # Unless another group has heard of an erasure since: it may have been one of these.
@@ -249,85 +254,28 @@ def _contacts_of(batches: Sequence[Batch]) -> list[bytes]:
     return [contact_key(batch.account_id, contact_id) for batch in batches for contact_id in batch.contacts]
 
 
-def _rows(batch: Batch, keys: Keys, campaign_activities: list[int], links: list[int]) -> list[ActivityValues]:
-    contacts, persons = keys.contacts, keys.persons
-    return [
-        (
-            created_time,
-            identity,
-            campaign_activities[campaign_activity],
-            None if said is None else persons[said],
-            None if link is None else links[link],
-            kind,
-            device_type,
-            bounce_code,
-            contacts[contact],
-            opt_out_reason,
-            event_id,
-        )
-        for kind, rows in batch.rows.items()
-        for (
-            contact,
-            created_time,
-            identity,
-            campaign_activity,
-            said,
-            link,
-            device_type,
-            bounce_code,
-            opt_out_reason,
-            event_id,
-        ) in rows
-    ]
-
-
-def _first_deliveries(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
-    """The rows of all batches without further deliveries, in the order of the key.
-
-    Of each key that is added it is known then which row it was, and what of it to count. All write in this order, so
-    that two who write the same seldom wait for each other in a circle.
-    """
-    rows = groups[0] if len(groups) == 1 else _without_repeated_events(groups)
-    return [next(same) for _, same in groupby(sorted(rows, key=_KEY), _KEY)]
-
-
-def _without_repeated_events(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
-    rows: list[ActivityValues] = []
-    events: set[tuple[bytes, int]] = set()
-    for group in groups:
-        for row in group:
-            if row[10] is not None:
-                if (row[8], row[1]) in events:
-                    continue
-                events.add((row[8], row[1]))
-            rows.append(row)
-    return rows
-
-
 def _key(row: ActivityValues) -> Key:
-    key: Key = _KEY(row)
+    key: Key = KEY(row)
     return key
 
 
-async def _add(connection: Lent, rows: list[ActivityValues], *, in_parts: bool) -> set[Key]:
+async def _add(connection: Lent, ready: Ready, *, in_parts: bool) -> set[Key]:
     """Add those that aren't there, and say which they were."""
     added: Sequence[Any]
-    if in_parts or len(rows) <= _FEW:
-        values = columns(rows, len(_COLUMNS))
+    if in_parts or len(ready.every) <= _FEW:
+        values = columns(ready.every, len(ACTIVITY))
         added = await write_many(connection, SQL["add_activities"], values, by=8, in_parts=in_parts)
     else:
         await connection.execute(SQL["stage"])
-        await connection.copy_records_to_table("staged_activity", records=rows, columns=_COLUMNS)
+        await copy(connection, "staged_activity", ACTIVITY, ready.copied)
         added = await connection.fetch(SQL["add_staged_activities"])
     return {(key[0], key[1], key[2], key[3]) for key in added}
 
 
-def _outcomes(
-    batches: Sequence[Batch], rows: list[list[ActivityValues]], added: set[Key]
-) -> tuple[list[Recorded], News[bytes]]:
+def _outcomes(ready: Ready, added: set[Key]) -> tuple[list[Recorded], News[bytes]]:
     """What became of each batch, and what there is to tell: an activity is new in the first that brought it."""
     outcomes, news = [], News[bytes]()
-    for batch, group in zip(batches, rows, strict=True):
+    for batch, group in zip(ready.batches, ready.rows, strict=True):
         accepted = dict.fromkeys(batch.rows, 0)
         keys = []
         for row in group:

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import apsw
 
-from rapport.store.rollups import RollUps
+from rapport.store.rollups import RollUps, less_known
 from rapport.store.sqlite.write import SQL
 
 ActivityValues: TypeAlias = tuple[
@@ -28,7 +28,7 @@ def apply(connection: apsw.Connection, rollups: RollUps[int]) -> None:
     known_bounced = _grow(connection, "bounced_contact", rollups.bounced_contacts())
     connection.executemany(SQL["add_clicked_link"], rollups.clicked_links())
     connection.executemany(SQL["grow_hours"], rollups.hours())
-    connection.executemany(SQL["grow_stats"], rollups.stats(known, known_bounced))
+    connection.executemany(SQL["grow_stats"], less_known(rollups.stats(), known, known_bounced))
 
 
 def _grow(connection: apsw.Connection, table: str, rows: list[Values]) -> Collection[tuple[int, int, int]]:

@@ -139,6 +139,10 @@ class SQLiteStore:
         self._open.reader.check()
         await self._in_thread(self._open.writer.check)
 
+    async def make_ready(self, batch: Batch) -> Batch:
+        """Nothing takes long but the transaction itself."""
+        return batch
+
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record in the writer's thread; put the log back into the file after the answer, when it has grown long."""
         writer = self._open.writer

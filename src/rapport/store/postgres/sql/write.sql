@@ -148,6 +148,26 @@ ON CONFLICT (campaign_activity, type, contact) DO UPDATE SET
     last_time  = greatest(known.last_time, excluded.last_time)
 RETURNING campaign_activity, type, contact, activities
 
+-- stage_engagement: where much engagement waits for the statement that adds it.
+CREATE TEMPORARY TABLE staged_engagement (
+    last_time timestamptz, campaign_activity bigint, activities bigint, type smallint, contact bytea
+) ON COMMIT DROP
+
+-- grow_staged_engagement: the same for much, on one machine; tells of which there was some. Served by the primary key.
+WITH grown AS (
+    INSERT INTO engagement AS known (campaign_activity, type, contact, activities, last_time)
+    SELECT campaign_activity, type, contact, activities, last_time
+    FROM staged_engagement
+    ORDER BY campaign_activity, type, contact
+    ON CONFLICT (campaign_activity, type, contact) DO UPDATE SET
+        activities = known.activities + excluded.activities,
+        last_time  = greatest(known.last_time, excluded.last_time)
+    RETURNING campaign_activity, type, contact, activities
+)
+SELECT campaign_activity, type, contact
+FROM grown JOIN staged_engagement AS counted USING (campaign_activity, type, contact)
+WHERE grown.activities <> counted.activities
+
 -- grow_bounced_contact: with which codes mail came back. Served by the primary key.
 INSERT INTO bounced_contact AS known (campaign_activity, bounce_code, contact, activities)
 SELECT counted.campaign_activity, counted.bounce_code, counted.contact, counted.activities

@@ -1,0 +1,131 @@
+"""What recording takes before its transaction, and may be done while another transaction runs."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeAlias
+
+from msgspec.structs import asdict
+
+from rapport.store.batch import Batch
+from rapport.store.postgres.binary import ActivityValues, activities
+from rapport.store.postgres.contacts import Keys, Named
+from rapport.store.postgres.rollups import Counts
+
+KEY: Final = itemgetter(8, 5, 0, 1)
+
+Key: TypeAlias = tuple[bytes, int, int, int]
+"""The primary key: contact, type, created_time, identity."""
+
+
+class Resolved(NamedTuple):
+    """A batch, with the keys that only the database knows."""
+
+    batch: Batch
+    account: int
+    campaign_activities: list[int]
+    links: list[int]
+
+
+class Ready:
+    """A group of batches, before anything is known of what is there already."""
+
+    def __init__(self, resolved: Sequence[Resolved], erasures: int, *, in_parts: bool) -> None:
+        self.erasures = erasures
+        """How many there had been when those who were erased were left out."""
+        self.batches = [each.batch for each in resolved]
+        keys = [Keys(each.account, each.batch) for each in resolved]
+        self.named = Named(list(zip(self.batches, keys, strict=True)))
+        self.rows = list(map(_rows, resolved, keys))
+        """Of each batch."""
+        self.every = _first_deliveries(self.rows)
+        """Of all batches without further deliveries, in the order of the key."""
+        self._in_parts = in_parts
+
+    def work_ahead(self) -> None:
+        """Have at hand what will be asked for, if they are many and none of them is there."""
+        _ = self.copied, self.counts.copied_engagement
+
+    @cached_property
+    def copied(self) -> bytes:
+        """Every row, as it is copied to the database."""
+        return activities(self.every)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """What is counted if none of them is there yet."""
+        return self.counts_of(self.every)
+
+    def counts_of(self, added: Sequence[ActivityValues]) -> Counts:
+        """What is counted if these were added."""
+        return Counts(added, in_parts=self._in_parts)
+
+
+class ReadyBatch(Batch, frozen=True, kw_only=True):
+    """A batch that was made ready to be recorded alone."""
+
+    ready: Ready
+
+
+def ready_batch(batch: Batch, resolved: Resolved, erasures: int, *, in_parts: bool) -> ReadyBatch:
+    """A large batch, with all worked out that can be."""
+    ready = Ready([resolved], erasures, in_parts=in_parts)
+    ready.work_ahead()
+    return ReadyBatch(**asdict(batch), ready=ready)
+
+
+def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
+    batch, _, campaign_activities, links = resolved
+    contacts, persons = keys.contacts, keys.persons
+    return [
+        (
+            created_time,
+            identity,
+            campaign_activities[campaign_activity],
+            None if said is None else persons[said],
+            None if link is None else links[link],
+            kind,
+            device_type,
+            bounce_code,
+            contacts[contact],
+            opt_out_reason,
+            event_id,
+        )
+        for kind, rows in batch.rows.items()
+        for (
+            contact,
+            created_time,
+            identity,
+            campaign_activity,
+            said,
+            link,
+            device_type,
+            bounce_code,
+            opt_out_reason,
+            event_id,
+        ) in rows
+    ]
+
+
+def _first_deliveries(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
+    """The rows of all batches without further deliveries, in the order of the key.
+
+    Of each key that is added it is known then which row it was, and what of it to count. All write in this order, so
+    that two who write the same seldom wait for each other in a circle.
+    """
+    rows = groups[0] if len(groups) == 1 else _without_repeated_events(groups)
+    return [next(same) for _, same in groupby(sorted(rows, key=KEY), KEY)]
+
+
+def _without_repeated_events(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
+    rows: list[ActivityValues] = []
+    events: set[tuple[bytes, int]] = set()
+    for group in groups:
+        for row in group:
+            if row[10] is not None:
+                if (row[8], row[1]) in events:
+                    continue
+                events.add((row[8], row[1]))
+            rows.append(row)
+    return rows
