@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from rapport.settings import Settings
 from rapport.store.engines import opened
 from rapport.web.door import COOKIE, now
 from tests.cli.command import rapport
+from tests.store.earlier import execute
 from tests.world import Caller, Server, line
 
 NASTY = '<script>alert("1")</script>'
@@ -373,3 +375,15 @@ def test_only_owners_erase(server: Server, account: str, caller: Caller) -> None
         answer = manager.post("/contacts/c1/erase", data={"typed": "c1", "form_token": form_token(page)})
         assert answer.status_code == 400
         assert caller.get("/v3/contacts/c1").status_code == 200
+
+
+def test_a_page_that_fails_says_where_the_reason_is(tmp_path: Path) -> None:
+    with Server(str(tmp_path / "data")) as server, browser(server, "default") as client:
+        assert client.get("/account").status_code == 200
+        execute(server.data, "DROP TABLE campaign_activity_hour")
+        page = client.get("/account")
+        assert page.status_code == 500
+        assert page.headers["x-request-id"] in page.text
+        assert "campaign_activity_hour" not in page.text
+        assert page.headers["x-request-id"] in server.log.read_text()
+        assert "no such table" in server.log.read_text()

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -20,6 +21,10 @@ from rapport.errors import (
 )
 from rapport.web.door import SIGN_IN, SignedOut
 from rapport.web.rendering import message_page
+
+_FAILED: Final = "The page could not be made. Whoever runs this server finds the reason in its log, at request {}."
+
+_log = structlog.get_logger("rapport.web")
 
 Show = Callable[[Request], Awaitable[Response]]
 
@@ -50,5 +55,9 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
         except tuple(_TOLD) as problem:
             status, title, text = _TOLD[type(problem)]
             return message_page(status=status, title=title, text=text.replace("{}", str(problem)))
+        except Exception as problem:  # noqa: BLE001 - whatever it was, it is logged, and a person is told where
+            request_id = request.scope["request_id"]
+            _log.error("page failed", request_id=request_id, exc_info=problem)
+            return message_page(status=500, title="Something is wrong here", text=_FAILED.format(request_id))
 
     return Route(path, handle, methods=[method])
