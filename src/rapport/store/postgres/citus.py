@@ -5,6 +5,7 @@ What a cluster promises and what it doesn't is told in docs/scaling.md.
 
 from typing import Final
 
+from rapport.store.postgres.buckets import BUCKETS
 from rapport.store.postgres.pool import Lent
 
 SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
@@ -57,9 +58,9 @@ async def distribute(connection: Lent) -> list[str]:
             done.append(f"{table} is on every node")
     for table in LARGE:
         if table not in there:
-            together = "" if table == LARGE[0] else f", colocate_with => '{LARGE[0]}'"
+            together = f"shard_count => {BUCKETS}" if table == LARGE[0] else f"colocate_with => '{LARGE[0]}'"
             await connection.execute(
-                f"SELECT create_distributed_table($1::text::regclass, $2{together})",
+                f"SELECT create_distributed_table($1::text::regclass, $2, {together})",
                 table,
                 _COLUMN.get(table, "contact"),
             )
