@@ -100,6 +100,22 @@ def test_what_it_was_counted_in_keeps_its_numbers(data: str) -> None:
     assert engaged == {f"c{number}" for number in range(20, 40)}
 
 
+def test_the_feed_forgets_who_was_erased_and_nobody_else(data: str) -> None:
+    async def work(store: Store) -> None:
+        start = await store.feed_end()
+        await record(store, *of_ada(), did("bob"))
+        told = await store.feed(["a"], start, await store.feed_end())
+        assert await store.erase("a", "c-augusta-king")
+        left = await store.feed(["a"], start, await store.feed_end())
+        assert told is not None
+        assert left is not None
+        assert [len(row.positions) for row in left] == [len(row.positions) for row in told]
+        (kept,) = {key for row in left for key in row.keys} & {key for row in told for key in row.keys}
+        assert await store.feed_activities("a", [kept]) == [did("bob")]
+
+    on(data, work)
+
+
 def test_a_repair_counts_the_erased_again(data: str) -> None:
     async def fill(store: Store) -> None:
         await record(store, *of_many(), *of_ada())

@@ -87,3 +87,9 @@ def packed(form: Struct, keys: Sequence[Key[Contact]]) -> bytes:
 def unpacked(form: Struct, stored: bytes) -> list[FeedKey]:
     """Keys from how they are stored."""
     return list(form.iter_unpack(stored))
+
+
+def without_contact(form: Struct, stored: bytes, contact: int | bytes) -> bytes:
+    """Keys as they are stored, with nothing in the place of a contact's: all others keep their positions."""
+    nothing = bytes(form.size)
+    return b"".join(nothing if key[0] == contact else form.pack(*key) for key in form.iter_unpack(stored))

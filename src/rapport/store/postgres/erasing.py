@@ -18,6 +18,7 @@ from rapport.store.erasure import (
 )
 from rapport.store.links import merged_links
 from rapport.store.postgres.buckets import bucket_of
+from rapport.store.postgres.feed import forget
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.rollups import columns
@@ -69,6 +70,7 @@ async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant
             await connection.execute(SQL[f"erase_{table}"], *columns(keys, 2), contact)
         for statement in ("erase_activities", "erase_persons", "erase_contact"):
             await connection.execute(SQL[statement], contact)
+        await forget(connection, contact)
         await connection.execute(SQL["refuse"], contact, account, erasing.erased_from(now))
         await connection.execute(SQL["tell_writers"], now)
     return True

@@ -15,7 +15,17 @@ import asyncpg
 
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
-from rapport.store.feed import MOST_HELD, ROWS_AT_ONCE, FeedKey, FeedRow, News, packed, read_left_out, unpacked
+from rapport.store.feed import (
+    MOST_HELD,
+    ROWS_AT_ONCE,
+    FeedKey,
+    FeedRow,
+    News,
+    packed,
+    read_left_out,
+    unpacked,
+    without_contact,
+)
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Lent, Pool, TimedOut
 from rapport.store.rows import whole_activity
@@ -82,6 +92,12 @@ class FeedWriter:
         with suppress(StoreUnavailable):
             async with self._pool.lend(_READ_WITHIN) as connection:
                 await connection.execute(SQL["prune"], MOST_HELD * _KEY.size)
+
+
+async def forget(connection: Lent, contact: bytes) -> None:
+    """Leave no key of a contact that is erased, within the transaction that does so."""
+    for number, keys in await connection.fetch(SQL["of_contact"], contact):
+        await connection.execute(SQL["replace"], number, without_contact(_KEY, keys, contact))
 
 
 class FeedReader:

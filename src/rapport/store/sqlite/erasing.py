@@ -20,6 +20,7 @@ from rapport.store.erasure import (
 )
 from rapport.store.links import merged_links
 from rapport.store.sqlite.connection import Values, every, one
+from rapport.store.sqlite.feed import forget
 from rapport.store.sqlite.keys import account_key, campaign_activity_keys, link_keys
 from rapport.store.statements import read_statements
 
@@ -45,6 +46,7 @@ def erase(connection: apsw.Connection, account_id: str, contact_id: str, now: In
     connection.executemany(SQL["erase_clicked_link"], erasing.clicked)
     for statement in ("erase_activities", "erase_persons", "erase_contact"):
         connection.execute(SQL[statement], of_contact)
+    forget(connection, contact)
     refused: Values = {
         "digest": contact_key(account_id, contact_id),
         "account": account,

@@ -9,7 +9,17 @@ from typing import Any, Final
 import apsw
 
 from rapport.activity import Activity
-from rapport.store.feed import MOST_HELD, ROWS_AT_ONCE, FeedKey, FeedRow, News, packed, read_left_out, unpacked
+from rapport.store.feed import (
+    MOST_HELD,
+    ROWS_AT_ONCE,
+    FeedKey,
+    FeedRow,
+    News,
+    packed,
+    read_left_out,
+    unpacked,
+    without_contact,
+)
 from rapport.store.rows import whole_activity
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
@@ -26,6 +36,12 @@ def tell(connection: apsw.Connection, news: News[int]) -> None:
     if rows:
         connection.executemany(SQL["add"], rows)
         connection.execute(SQL["prune"], {"held": MOST_HELD})
+
+
+def forget(connection: apsw.Connection, contact: int) -> None:
+    """Leave no key of a contact that is erased, within the transaction that does so."""
+    for number, keys in every(connection, SQL["of_contact"], {"contact": contact.to_bytes(8)}):
+        connection.execute(SQL["replace"], (without_contact(_KEY, keys, contact), number))
 
 
 class FeedReader:

@@ -19,6 +19,12 @@ WITH gone AS (
 UPDATE feed_pruned SET number = greatest(number, (SELECT max(number) FROM gone))
 WHERE EXISTS (SELECT 1 FROM gone)
 
+-- of_contact: rows that may hold keys of a contact. All that are held are looked at.
+SELECT number, keys FROM feed WHERE position($1::bytea IN keys) > 0
+
+-- replace: other keys in the place of a row's. Served by the primary key.
+UPDATE feed SET keys = $2 WHERE number = $1
+
 -- pruned: up to which number rows are gone.
 SELECT number FROM feed_pruned
 

@@ -11,6 +11,12 @@ DELETE FROM feed WHERE number <= (SELECT max(number) FROM feed) - :held;
 -- oldest: where the feed begins. Served by the primary key.
 SELECT number, length(keys) FROM feed ORDER BY number LIMIT 1;
 
+-- of_contact: rows that may hold keys of a contact. All that are held are looked at.
+SELECT number, keys FROM feed WHERE instr(keys, :contact) > 0;
+
+-- replace: other keys in the place of a row's. Served by the primary key.
+UPDATE feed SET keys = ? WHERE number = ?;
+
 -- rows: what was recorded between two positions. Served by the primary key.
 SELECT number, account_id, left_out, keys FROM feed
 WHERE number > :behind AND number <= :until AND account_id IN carray(:account_ids)
