@@ -153,7 +153,8 @@ CREATE TEMPORARY TABLE staged_engagement (
     last_time timestamptz, campaign_activity bigint, activities bigint, type smallint, contact bytea
 ) ON COMMIT DROP
 
--- grow_staged_engagement: the same for much, on one machine; tells of which there was some. Served by the primary key.
+-- grow_staged_engagement: the same for much, on one machine; tells of which there was some, which has become more than
+-- one then. Served by the primary key.
 WITH grown AS (
     INSERT INTO engagement AS known (campaign_activity, type, contact, activities, last_time)
     SELECT campaign_activity, type, contact, activities, last_time
@@ -166,7 +167,7 @@ WITH grown AS (
 )
 SELECT campaign_activity, type, contact
 FROM grown JOIN staged_engagement AS counted USING (campaign_activity, type, contact)
-WHERE grown.activities <> counted.activities
+WHERE grown.activities > 1 AND grown.activities <> counted.activities
 
 -- grow_bounced_contact: with which codes mail came back. Served by the primary key.
 INSERT INTO bounced_contact AS known (campaign_activity, bounce_code, contact, activities)
