@@ -456,8 +456,13 @@ def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: Postgr
         load.start()
         time.sleep(1)
         if way == "hung":
-            outage.signal_all(signal.SIGSTOP)
-            time.sleep(7)
+            with httpx.Client(base_url=server.url, timeout=20) as person:
+                person.post("/sign-in", data={"token": server.token("default")})
+                outage.signal_all(signal.SIGSTOP)
+                stopped = time.monotonic()
+                page = person.get("/")
+                assert (page.status_code, "Not now" in page.text) == (503, True)
+            time.sleep(max(0, stopped + 7 - time.monotonic()))
             outage.signal_all(signal.SIGCONT)
         else:
             outage.stop("fast" if way == "restarted" else "immediate")

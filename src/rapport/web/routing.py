@@ -53,7 +53,7 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
                 return Response(headers={"hx-redirect": SIGN_IN, "cache-control": "no-store"})
             return RedirectResponse(SIGN_IN, status_code=303)
         except tuple(_TOLD) as problem:
-            status, title, text = _TOLD[type(problem)]
+            status, title, text = next(told for kind, told in _TOLD.items() if isinstance(problem, kind))
             return message_page(status=status, title=title, text=text.replace("{}", str(problem)))
         except Exception as problem:  # noqa: BLE001 - whatever it was, it is logged, and a person is told where
             request_id = request.scope["request_id"]
