@@ -77,8 +77,7 @@ class EventStream(Response):
                 with suppress(TimeoutError):
                     await _send(send, b"", is_last=True)
         finally:
-            # Only where the connection is the stream's alone: by HTTP/2 others are on it, too.
-            if not gone.done() and scope["client"] is not None and scope["http_version"].startswith("1"):
+            if not gone.done() and scope["client"] is not None:
                 host, port = scope["client"]
                 asyncio.get_running_loop().call_later(_HANG_UP_AFTER, hang_up, host, int(port))
             gone.cancel()

@@ -1,8 +1,6 @@
 """Listening to a stream, as programs do."""
 
 import contextlib
-import socket
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -69,30 +67,3 @@ def listening(client: httpx.Client, path: str = STREAM, last_id: str | None = No
         listened = Listening(answer)
         listened.begin()
         yield listened
-
-
-def listening_by_http2(port: int, *tokens: str) -> socket.socket:
-    """A connection with a stream for each of the tokens on it."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-    asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(4, 0, b"")
-    for number, token in enumerate(tokens):
-        # GET, http, :path, :authority and authorization, by their places in the table of HPACK.
-        fields = b"\x82\x86\x04" + _text(STREAM) + b"\x01" + _text("x") + b"\x0f\x08" + _text(f"Bearer {token}")
-        asked += _frame(1, 1 + 2 * number, fields, flags=5)
-    connection.sendall(asked)
-    return connection
-
-
-def _frame(kind: int, stream: int, content: bytes, flags: int = 0) -> bytes:
-    return struct.pack(">I", len(content))[1:] + struct.pack(">BBI", kind, flags, stream) + content
-
-
-def _text(text: str) -> bytes:
-    rest = len(text) - 127
-    if rest < 0:
-        return bytes([len(text)]) + text.encode()
-    length = [127]
-    while rest >= 128:
-        length.append(rest % 128 + 128)
-        rest //= 128
-    return bytes([*length, rest]) + text.encode()

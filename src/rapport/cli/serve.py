@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
 from rapport.auth.one_time import make_code
@@ -93,6 +93,8 @@ def run_server(settings: Settings, announce: Callable[[], None]) -> None:
             port=settings.port,
             workers=settings.workers,
             interface=Interfaces.ASGI,
+            # One request at a time on a connection: by HTTP/2 whoever is cut off would take others along.
+            http=HTTPModes.http1,
             loop=Loops.uvloop,
             websockets=False,
             log_level=LogLevels.warning,
