@@ -173,6 +173,7 @@ def test_script_and_html_from_outside_do_nothing(page: Page, caller: Caller) -> 
         expect(page.get_by_text(nasty).first).to_be_visible()
         assert page.locator("main img, main script, a[href^='javascript:']").count() == 0
     page.goto("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type(nasty)
     expect(page.locator('[data-found*="harmed"]')).to_have_count(1)
     expect(page.locator("#found li")).to_have_count(2)
