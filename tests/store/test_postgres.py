@@ -6,15 +6,17 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from rapport.activity import Activity, ActivityType
+from rapport.activity import EARLIEST, Activity, ActivityType, Person
 from rapport.errors import SchemaTooNew, StoreUnavailable
+from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
@@ -24,7 +26,7 @@ from rapport.store.postgres.feed import FeedReader
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.reader import merged
-from rapport.store.tracking import Shown
+from rapport.store.tracking import NEWEST, Shown, TrackingQuery
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.store.earlier import execute
@@ -482,3 +484,43 @@ def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: Postgr
         times = [item["created_time"] for item in walked]
         assert len(times) == len(set(times))
         assert len(load.acknowledged) <= len(times) <= len(load.acknowledged) + 1
+
+
+EVERY_SEND = TrackingQuery(type=ActivityType.EM_SENDS, behind=NEWEST, not_before=EARLIEST, limit=3)
+
+
+def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int = 1_767_225_600_000) -> Activity:
+    return Activity(
+        contact_id=contact_id,
+        campaign_activity_id="m",
+        type=ActivityType.EM_SENDS,
+        created_time=Instant(time),
+        person=Person(email_address=email_address),
+    )
+
+
+def test_a_page_from_which_somebody_is_erased_meanwhile_is_as_long_as_another(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = campaign_reader._page  # noqa: SLF001 - between it and what follows there is no other way in
+
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            await store.record([batch_of("a", [sent_to(f"c{number}") for number in range(5)])])
+            every = await store.tracking("a", "m", EVERY_SEND)
+            assert every is not None
+            gone = every[1].contact_id
+
+            async def page(*asked: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - whatever the page is asked by
+                monkeypatch.setattr(campaign_reader, "_page", read)
+                found = await read(*asked)
+                await store.erase("a", gone)
+                await store.record([batch_of("a", [sent_to(gone, "later@example.com", 2_000_000_000_000)])])
+                return found
+
+            monkeypatch.setattr(campaign_reader, "_page", page)
+            rows = await store.tracking("a", "m", EVERY_SEND)
+            assert rows is not None
+            assert [row.contact_id for row in rows] == [gone, every[0].contact_id, every[2].contact_id]
+
+    asyncio.run(work())

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from rapport.errors import StoreUnavailable
 from rapport.store.digests import contact_key
 from rapport.store.links import NO_LINK, LinkClicks, digests_of, merged_links
 from rapport.store.postgres.nodes import Nodes
@@ -28,6 +29,8 @@ PAGE_WITHIN: Final = 6.0
 """Seconds for a page. Of a cluster it takes three questions to all shards, the first by new connections to them."""
 SCAN_WITHIN: Final = 12.0
 """Seconds for a page that is selected from more than it has."""
+
+_TRIES: Final = 5
 
 _NOTHING_SAID: Final = Known(None, None, None)
 _BEFORE_ALL_CONTACTS: Final = b""
@@ -58,8 +61,7 @@ class CampaignReader:
             )
             if campaign_activity is None:
                 return None
-            found = await _page(connection, account_id, campaign_activity, query)
-            rows = await _with_names(connection, found)
+            rows = await _whole_page(connection, account_id, campaign_activity, query)
         self._nodes.trust(tried)
         return rows
 
@@ -86,6 +88,18 @@ class CampaignReader:
 
 async def _clickers(connection: Lent, campaign_activity: int, links: list[int]) -> int:
     return int(await connection.fetchval(SQL["clickers_of_links"], campaign_activity, links))
+
+
+async def _whole_page(
+    connection: Lent, account_id: str, campaign_activity: int, query: TrackingQuery
+) -> list[TrackingRow]:
+    """The rows of a page, read again if somebody on it was erased meanwhile: a shorter page would be the last."""
+    for _ in range(_TRIES):
+        found = await _page(connection, account_id, campaign_activity, query)
+        rows = await _with_names(connection, found)
+        if rows is not None:
+            return rows
+    raise StoreUnavailable("the page changed again and again while it was read")
 
 
 async def _page(
@@ -118,7 +132,8 @@ def _position(account_id: str, behind: Place) -> tuple[int, bytes, int]:
     return min(created_time, LATEST_TIME), contact, identity
 
 
-async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[TrackingRow]:
+async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[TrackingRow] | None:
+    """The rows with all that belongs to them; None if that of somebody is gone, or no more what it was."""
     if not found:
         return []
     contacts: dict[bytes, Sequence[Any]] = {}
@@ -128,8 +143,8 @@ async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[
     ):
         contacts[contact] = who
         persons[contact][person] = Known(email_address, first_name, last_name)
-    # Who was erased between the two statements is gone.
-    found = [row for row in found if row[2] in contacts]
+    if any(row[2] not in contacts or (row[3] is not None and row[3] not in persons[row[2]]) for row in found):
+        return None
     rows = _rows(found, contacts, persons, await _links(connection, found))
     wanted = unsaid(rows)
     several = {
