@@ -14,7 +14,7 @@ PORT ?= $(or $(RAPPORT_PORT),8080)
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/run  ## sample data, a server on port 8080, and a request to paste
+demo: $(VENV)/run  ## sample data, a server on port 8080 (or PORT=…), and a request to paste
 	@$(BIN)/rapport demo --data $(DATA) --port $(PORT)
 
 test: $(VENV)/all  ## all tests

@@ -52,6 +52,8 @@ def test_a_contact_is_found_by_the_keyboard_alone(page: Page, caller: Caller) ->
     page.goto("/activities/ca-1")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_have_value("")
     page.keyboard.type("a")
     expect(page.locator("#found a")).to_have_count(3)
     expect(page).to_have_url(re.compile(r"/\?q=a$"))
@@ -195,3 +197,13 @@ def test_without_any_script_pages_do_the_same(browser: Browser, served: Server, 
         page.get_by_role("link", name="Older activities").click()
         expect(page.locator(".timeline li")).to_have_count(30)
         expect(page.locator(".day").first).to_be_visible()
+
+
+def test_a_server_that_is_gone_is_told_of(browser: Browser, served: Server, caller: Caller) -> None:
+    # The browser tells the console of it.
+    with signed_in(browser, served, caller) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.route("**/?part=1*", lambda route: route.abort())
+        page.keyboard.type("ada")
+        expect(page.get_by_role("alert")).to_contain_text("The server can't be reached")

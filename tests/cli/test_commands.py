@@ -56,7 +56,7 @@ def test_a_token_stands_alone_on_standard_output(data: str) -> None:
     claims = jwt_claims(told.stdout.strip())
     assert told.stdout.count("\n") == 1
     assert claims["account"] == "default"
-    assert claims["scp"] == ["activity_write", "campaign_data", "contact_data"]
+    assert claims["scp"] == ["account_read", "activity_write", "campaign_data", "contact_data"]
     assert claims["role"] == "owner"
     assert claims["exp"] - claims["iat"] == 86_400
 

@@ -55,12 +55,12 @@ def test_who_asks_for_no_time_sees_one_with_something_in_it(server: Server, acco
     caller.record(line("c1", "em_sends", "2025-01-15T10:00:00Z"))
     with browser(server, account) as client:
         page = client.get("/account")
-        assert "Nothing happened in the last 30 days" in page.text
+        assert "Nothing was sent in the last 30 days" in page.text
         assert numbers(page)[0] == ("15 Jan 2025", [1])
         today = datetime.fromtimestamp(now() / 1000, UTC).date()
         caller.record(line("c1", "em_sends", f"{today - timedelta(days=3)}T10:00:00Z"))
         page = client.get("/account")
-        assert "Nothing happened" not in page.text
+        assert "Nothing was sent" not in page.text
         assert len(numbers(page)) == 30
         assert tiles(page) == {"Sent": 1}
         assert len(numbers(client.get("/account?days=7"))) == 7

@@ -361,7 +361,9 @@ def test_only_a_form_of_the_session_changes_anything(server: Server, account: st
             strange = form_token(other.get("/"))
             assert client.post(erase, data={"typed": "c1", "form_token": strange}).status_code == 403
         assert caller.get("/v3/contacts/c1").status_code == 200
-        assert client.post(erase, data={"typed": "c1", "form_token": token}).status_code == 303
+        erased = client.post(erase, data={"typed": "c1", "form_token": token})
+        assert erased.status_code == 303
+        assert "Contact <code>c1</code> is erased" in client.get(erased.headers["location"]).text
         assert caller.get("/v3/contacts/c1").status_code == 404
         assert client.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
         assert client.get("/").status_code == 303

@@ -15,7 +15,7 @@ from rapport.instant import DAY, Instant
 from rapport.settings import Settings
 from rapport.store.engines import opened, told
 
-DEFAULT_SCOPE = "contact_data campaign_data activity_write"
+DEFAULT_SCOPE = "contact_data campaign_data account_read activity_write"
 
 
 @click.command()

@@ -74,9 +74,9 @@ class AccountPage:
         newest = await self._side_by_side(account_id)
         span = _span(request, local(now(), zone).date())
         slots = await of_account(self._store, account_id, span.first, span.last, of_days)
-        is_earlier = not (slots.types or request.query_params) and bool(newest)
+        is_earlier = not (slots.total(ActivityType.EM_SENDS) or request.query_params) and bool(newest)
         if is_earlier:
-            # Who asks for no time in particular is shown one in which there is something.
+            # Who asks for no time in particular is shown one in which something was sent.
             first = local(newest[0].last_sent, of_days).date()
             span = Span(first, first + timedelta(days=_USUAL_SPAN - 1))
             slots = await of_account(self._store, account_id, span.first, span.last, of_days)

@@ -28,7 +28,7 @@ REVOKE: Final = "/connect/tokens/{token_id}/revoke"
 
 _LIVES: Final = {"1": "1 day", "7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days"}
 _LONGEST: Final = "longest"
-_CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA})
+_CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCOUNT_READ})
 """What most programs ask for."""
 
 

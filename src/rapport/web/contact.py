@@ -130,7 +130,7 @@ class ContactPage:
             raise InvalidField("role", session.principal.role.value, "must be owner, with a token for activity_write")
         if not await self._store.erase(session.principal.account_id, contact_id):
             raise UnknownContact(contact_id)
-        return RedirectResponse("/", status_code=303)
+        return RedirectResponse("/?" + urlencode({"erased": contact_id}), status_code=303)
 
 
 def _may_erase(session: Session) -> bool:

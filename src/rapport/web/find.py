@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rapport.activity import is_id
 from rapport.auth.scope import Privilege, Scope
 from rapport.reporting.find import find_campaign_activities, find_contacts
 from rapport.store.protocol import Store
@@ -35,8 +36,10 @@ class Finding:
         session = self._door.session(request, Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
         text = request.query_params.get("q", "")[:_LONGEST].strip()
         account_id = session.principal.account_id
+        erased = request.query_params.get("erased", "")
         values: dict[str, Any] = {
             "text": text,
+            "erased": erased if is_id(erased) else None,
             "contacts": await find_contacts(self._store, account_id, text),
             "campaign_activities": await find_campaign_activities(self._store, account_id, text),
         }

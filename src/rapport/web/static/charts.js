@@ -44,7 +44,7 @@ function optionsFor(figure, numbers, width) {
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most) * 1.05] } },
     axes: [{ ...axis, space: 70, values: TIMES }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (tick % 1 ? "" : tick.toLocaleString("en"))) }],
     series: [
-      { label: "From", value: (_, __, ___, place) => (place === null || place === undefined ? "" : numbers.labels[place]) },
+      { label: "", value: (_, __, ___, place) => (place === null || place === undefined ? "" : numbers.labels[place]) },
       ...numbers.columns.map(({ label, colour, dash }) => ({
         label,
         dash,

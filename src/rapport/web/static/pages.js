@@ -21,7 +21,7 @@ function keyboard(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const field = document.getElementById("q");
   const active = document.activeElement;
-  if (event.key === "/" && !isTyping(active)) {
+  if (event.key === "/" && (!isTyping(active) || (active === field && !field.value))) {
     event.preventDefault();
     if (field) field.select();
     else location.assign("/");
@@ -64,6 +64,17 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
 });
+for (const name of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(name, (event) => {
+    const told = document.createElement("p");
+    told.className = "problem";
+    told.setAttribute("role", "alert");
+    told.textContent = "The server can't be reached, or has a problem. Try it again in a while.";
+    const found = document.getElementById("found");
+    if (found) found.replaceChildren(told);
+    else event.detail.elt.after(told);
+  });
+}
 document.addEventListener("htmx:configRequest", (event) => {
   // An address without what was left empty.
   const asked = event.detail.formData;
