@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
+from bench import sizes
 from bench.data import activities, contact_id, fill, write_file
 from bench.growth import best_in_turns, page_alone, request_for
 from bench.load import BIN, free_port, requests_a_second, server
@@ -37,7 +38,12 @@ def measure(*, small: bool) -> list[Measure]:
     """All of it, on a server of our own that syncs its disk."""
     with postgres_server(fsync="on", shared_buffers="1GB", max_wal_size="4GB") as running:
         databases = Databases(running.url)
-        return [*_pages(databases, small=small), _import(databases, small=small), _growth(databases, small=small)]
+        return [
+            *_pages(databases, small=small),
+            _import(databases, small=small),
+            _growth(databases, small=small),
+            sizes.of_postgresql(databases, 2_000 if small else 400_000),
+        ]
 
 
 def _pages(databases: Databases, *, small: bool) -> list[Measure]:
