@@ -9,7 +9,7 @@ PYTHON ?= python3
 DATA ?= $(or $(RAPPORT_DATA),./data)
 PORT ?= $(or $(RAPPORT_PORT),8080)
 
-.PHONY: help demo test lint types bench screenshots lock vendor clean
+.PHONY: help demo test attacks lint types bench screenshots lock vendor clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ demo: $(VENV)/run  ## sample data, a server on port 8080 (or PORT=…), and a re
 	@$(BIN)/rapport demo --data $(DATA) --port $(PORT)
 
 test: $(VENV)/all  ## all tests
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+attacks: $(VENV)/all  ## every attack on a server, the long ones too, with what it costs other clients
+	@$(BIN)/pytest tests/attacks --capture=no
 
 lint: $(VENV)/all  ## style and format
 	@$(BIN)/ruff check
