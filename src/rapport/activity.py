@@ -1,4 +1,4 @@
-"""The words of the domain: the ten activity types, and what one contact did with one campaign activity (design 2).
+"""The words of the domain: the ten activity types, and what one contact did with one campaign activity.
 
 Everything here is frozen and valid by construction: what can be built can be recorded and reported.
 """
@@ -16,7 +16,7 @@ from rapport.instant import Instant, iso, parse_instant
 
 
 class ActivityType(enum.IntEnum):
-    """The ten types by their wire names (contract 1.1). The numbers are stored: never change or reorder them."""
+    """The ten types by their wire names. The numbers are stored: never change or reorder them."""
 
     EM_SENDS = 0
     EM_OPENS = 1
@@ -31,7 +31,7 @@ class ActivityType(enum.IntEnum):
 
 
 class DeviceType(enum.IntEnum):
-    """On what a contact opened or clicked (contract 3.2). The numbers are stored."""
+    """On what a contact opened or clicked. The numbers are stored."""
 
     COMPUTER = 0
     MOBILE = 1
@@ -40,7 +40,10 @@ class DeviceType(enum.IntEnum):
 
 
 class BounceCode(enum.IntEnum):
-    """Why a message came back (contract 3.2). The numbers are stored."""
+    """Why a message came back. The numbers are stored.
+
+    See https://developer.constantcontact.com/api_guide/email_summary_bounces_report.html.
+    """
 
     B = 0
     D = 1
@@ -73,7 +76,7 @@ ID_ALLOWED: Final = "must be 1 to 64 of letters, digits, '-' and '_'"
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` has the form of an id: opaque, not necessarily a UUID (contract 0)."""
+    """Whether `text` has the form of an id: opaque, not necessarily a UUID (docs/compatibility.md#ids)."""
     return _matches_id(text) is not None
 
 
@@ -183,7 +186,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def identity(self) -> int:
-        """What makes two activities of one contact the same (design 2): see `identity_of_event` and the other."""
+        """What makes two activities of one contact the same: see `identity_of_event` and the other."""
         if self.event_id is not None:
             return identity_of_event(self.event_id)
         link = self.link

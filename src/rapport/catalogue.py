@@ -23,7 +23,7 @@ _TYPE_CODES: Final = range(100)
 
 
 class PermissionToSend(enum.IntEnum):
-    """Whether a contact agreed to get email (contract 6). The numbers are stored."""
+    """Whether a contact agreed to get email. The numbers are stored."""
 
     EXPLICIT = 0
     IMPLICIT = 1
@@ -34,7 +34,7 @@ class PermissionToSend(enum.IntEnum):
 
 
 class CampaignStatus(enum.Enum):
-    """How far a campaign is, by the names of the collection; a single resource has them in capitals (contract 6)."""
+    """How far a campaign is, by the names of the collection; a single resource has them in capitals."""
 
     DRAFT = "Draft"
     SCHEDULED = "Scheduled"
@@ -45,7 +45,7 @@ class CampaignStatus(enum.Enum):
 
 
 class CampaignRole(enum.Enum):
-    """What a campaign activity is for in its campaign (contract 6)."""
+    """What a campaign activity is for in its campaign."""
 
     PRIMARY_EMAIL = "primary_email"
     PERMALINK = "permalink"

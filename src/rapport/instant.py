@@ -30,7 +30,7 @@ _OFFSET: Final = re.compile(r"\d\d:?\d\d", re.ASCII)
 
 
 def instant_of(moment: datetime) -> Instant:
-    """The instant of an aware `moment`, truncated to the millisecond (contract, choice 15)."""
+    """The instant of an aware `moment`, truncated to the millisecond (docs/compatibility.md#timestamp-precision)."""
     return Instant((moment - _EPOCH) // _MILLISECOND)
 
 
@@ -65,7 +65,7 @@ def _in_minute_of(end: str) -> int:
 
 
 def parse_bound(text: str) -> Instant:
-    """The instant of a date or time in a query, in every form that clients send (contract 2.3).
+    """The instant of a date or time in a query, in every form that clients send (docs/compatibility.md#time-ranges).
 
     Beside what `parse_instant` takes: a date alone, meaning its midnight in UTC, and an offset whose `+`
     arrived as a blank. Raises ValueError for anything else.

@@ -17,7 +17,7 @@ Choice = TypeVar("Choice", bound=enum.Enum)
 
 
 class Limits(enum.Enum):
-    """How many requests a client may make (contract 4.2, choice 20)."""
+    """How many requests a client may make (docs/compatibility.md#rate-limits)."""
 
     GENEROUS = "generous"
     CONSTANT_CONTACT = "constant-contact"

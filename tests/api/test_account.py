@@ -1,4 +1,4 @@
-"""The account and its user, as integrations ask for them right after they have their token (contract 5.3, 6)."""
+"""The account and its user, as integrations ask for them right after they have their token."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""GET /v3/reports/contact_reports/{contact_id}/activity_details, point by point (contract 1 and 9)."""
+"""GET /v3/reports/contact_reports/{contact_id}/activity_details, point by point."""
 
 import re
 

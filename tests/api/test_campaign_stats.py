@@ -1,4 +1,4 @@
-"""The numbers of campaigns, point by point (contract 3.4 to 3.6)."""
+"""The numbers of campaigns, point by point."""
 
 from collections.abc import Iterator
 

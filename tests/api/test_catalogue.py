@@ -1,4 +1,4 @@
-"""Contacts and campaigns come in over HTTP, and are shown wherever they are asked for (contract 6)."""
+"""Contacts and campaigns come in over HTTP, and are shown wherever they are asked for."""
 
 import json
 from typing import Any

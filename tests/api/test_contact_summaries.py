@@ -1,4 +1,4 @@
-"""activity_summary and open_and_click_rates, point by point (contract 2)."""
+"""activity_summary and open_and_click_rates, point by point."""
 
 import itertools
 

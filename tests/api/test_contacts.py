@@ -1,4 +1,4 @@
-"""The contacts themselves (contract 6)."""
+"""The contacts themselves."""
 
 import random
 from collections.abc import Iterator

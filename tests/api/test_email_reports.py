@@ -1,4 +1,4 @@
-"""GET /v3/reports/email_reports/{campaign_activity_id}/tracking/…, point by point (contract 3.2 and 9)."""
+"""GET /v3/reports/email_reports/{campaign_activity_id}/tracking/…, point by point."""
 
 import httpx
 import pytest

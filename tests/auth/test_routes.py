@@ -67,7 +67,7 @@ GUARDED = {
     ERASED + "{contact_id}": (Scope.ACTIVITY_WRITE, True, ERASED + ID),
 }
 OF_CREATORS = {*(path for path in GUARDED if path.startswith("/v3/emails")), "/track/v1/campaigns"}
-"""Campaigns themselves are theirs; contacts and reports aren't (contract 5.3)."""
+"""Campaigns themselves are theirs; contacts and reports aren't."""
 OF_EVERY_TOKEN = {"/v3/account/user/privileges"}
 OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema", "/schema/openapi.json"}
 

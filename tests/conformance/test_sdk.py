@@ -1,4 +1,4 @@
-"""The vendor's own client, unchanged but for the host: first, middle, last and empty pages (contract 8)."""
+"""The vendor's own client, unchanged but for the host: first, middle, last and empty pages."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The vendor's own client and the reports on e-mails: first, middle, last and empty pages of each (contract 8)."""
+"""The vendor's own client and the reports on e-mails: first, middle, last and empty pages of each."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The vendor's own client and the reports on landing pages: first, middle, last, empty page of each (contract 8)."""
+"""The vendor's own client and the reports on landing pages: first, middle, last, empty page of each."""
 
 from collections.abc import Iterator
 from typing import Any

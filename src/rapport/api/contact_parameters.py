@@ -1,4 +1,4 @@
-"""What a request for contacts asks (contract 6). What Rapport has no data for is refused by its name, not ignored."""
+"""What a request for contacts asks. What Rapport has no data for is refused by its name, not ignored."""
 
 from typing import Final
 

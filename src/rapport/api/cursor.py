@@ -1,4 +1,7 @@
-"""The `next` of a page: opaque, signed, and good for one account and one path only (contract 1.5, choice 11)."""
+"""The `next` of a page: opaque, signed, and good for one account and one path only.
+
+See docs/compatibility.md#cursors.
+"""
 
 import binascii
 import hmac

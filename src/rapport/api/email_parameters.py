@@ -1,4 +1,4 @@
-"""What the reports on e-mails and landing pages are asked with (contract 3.1, 3.7)."""
+"""What the reports on e-mails and landing pages are asked with."""
 
 import re
 from functools import lru_cache
@@ -31,9 +31,9 @@ _ALL_CODES: Final = ", ".join(BOUNCE_CODES)
 
 @lru_cache(maxsize=512)
 def tracking_or_cursor(query_string: bytes, report: str) -> TrackingRequest | str:
-    """What a query asks of an e-mail's list: its cursor, else the first page of what its parameters say (choice 12).
+    """What a query asks of an e-mail's list: its cursor, else the first page of what its parameters say.
 
-    Raises InvalidField.
+    Raises InvalidField. See docs/compatibility.md#cursor-overrides-parameters.
     """
     query = read_query(query_string)
     cursor = read_cursor(query)
@@ -66,7 +66,7 @@ def landing_page_or_cursor(query_string: bytes) -> TrackingRequest | str:
 
 
 def wants_links_without_clicks(query_string: bytes) -> bool:
-    """Whether the links that nobody clicked are asked for as well (contract 3.3). Raises InvalidField."""
+    """Whether the links that nobody clicked are asked for as well. Raises InvalidField."""
     return read_boolean(read_query(query_string), "no_clicks", default=False)
 
 

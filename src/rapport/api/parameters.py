@@ -1,4 +1,7 @@
-"""Every encoding in which clients send a parameter, and the one value that it means (contract 1.1 to 1.3)."""
+"""Every encoding in which clients send a parameter, and the one value that it means.
+
+See docs/compatibility.md#requests-and-parameters.
+"""
 
 import re
 from functools import lru_cache
@@ -41,9 +44,10 @@ def read_query(query_string: bytes) -> Query:
 
 @lru_cache(maxsize=512)
 def page_or_cursor(query_string: bytes, default_types: tuple[ActivityType, ...]) -> PageRequest | str:
-    """What a query asks for: its cursor if it has one, else the first page of what its parameters say (choice 12).
+    """What a query asks for: its cursor if it has one, else the first page of what its parameters say.
 
     Remembered, because a client asks the same of many contacts. Raises InvalidField.
+    See docs/compatibility.md#cursor-overrides-parameters.
     """
     query = read_query(query_string)
     cursor = read_cursor(query)
@@ -58,7 +62,10 @@ def summary_or_cursor(query_string: bytes) -> SummaryRequest | str:
 
 
 def period_of_rates(query_string: bytes) -> Period:
-    """The period of a query, which the vendor lets be five years at most (contract 2.1). Raises InvalidField."""
+    """The period of a query, which the vendor lets be five years at most (docs/compatibility.md#time-ranges).
+
+    Raises InvalidField.
+    """
     query = read_query(query_string)
     period = _period(query)
     if period.is_longer_than(MOST_YEARS):

@@ -1,6 +1,7 @@
-"""From what went wrong to what the caller is told: the only table of it (contract 4.1, choices 6, 17 to 19).
+"""From what went wrong to what the caller is told: the only table of it.
 
 The service's own answers are an array of one, those that a gateway gives are a single object; clients rely on it.
+See docs/compatibility.md#error-bodies-and-keys.
 """
 
 from typing import Final, NamedTuple
@@ -80,7 +81,8 @@ PROBLEMS: Final[dict[type[RapportError], Problem]] = {
 
 REPORTS: Final = "/v3/reports/"
 KEYS_OF_REPORTS: Final = {"contacts.api.validation.error": "reportingsvc.validation.error"}
-"""What keys are called under `REPORTS`, but for those on contacts: another service answers there (choice 17)."""
+"""What keys are called under `REPORTS`, but for those on contacts: another service answers there
+(docs/compatibility.md#error-bodies-and-keys)."""
 
 _ON_CONTACTS: Final = f"{REPORTS}contact_reports/"
 

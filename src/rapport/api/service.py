@@ -36,7 +36,8 @@ class Service:
     """The application, as ASGI."""
 
     def __init__(self, routes: Sequence[Route], lifespan: "Lifespan[Service]") -> None:
-        # No redirect from `…/` to `…`: it would lose the Authorization header in some clients (choice 32).
+        # No redirect from `…/` to `…`: it would lose the Authorization header in some clients
+        # (docs/compatibility.md#trailing-slash).
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
         self._seen: dict[tuple[str, int], Histogram] = {}

@@ -1,4 +1,4 @@
-"""The shapes of contacts (contract 6)."""
+"""The shapes of contacts."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final, TypeAlias

@@ -1,4 +1,4 @@
-"""The shapes of the reports on e-mails (contract 3.2), and the only place that makes their JSON."""
+"""The shapes of the reports on e-mails, and the only place that makes their JSON."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeAlias
@@ -186,7 +186,7 @@ def tracking_page(campaign_activity_id: str, report: str, page: TrackingPage, *,
 
 
 def common_columns(campaign_activity_id: str, type_name: str, row: TrackingRow) -> dict[str, Any]:
-    """What the rows of all lists have (contract 3.2)."""
+    """What the rows of all lists have."""
     email_address, first_name, last_name = row.then
     return {
         "contact_id": row.contact_id,

@@ -1,4 +1,4 @@
-"""The shapes of email campaigns and their campaign activities (contract 6)."""
+"""The shapes of email campaigns and their campaign activities."""
 
 from typing import Annotated, Any, Final
 

@@ -1,7 +1,7 @@
-"""The shapes of the reports on landing pages (contract 3.7), and the only place that makes their JSON.
+"""The shapes of the reports on landing pages, and the only place that makes their JSON.
 
 Their `_links` has a `next` on every page, and on the last an empty one: the vendor's client takes nothing else
-(choice 10).
+(docs/compatibility.md#landing-page-links).
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The shapes of what has been counted of campaigns (contract 3.4 to 3.6)."""
+"""The shapes of what has been counted of campaigns."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -144,7 +144,10 @@ def _unique_counts(counts: Counts) -> UniqueEmailCounts:
 
 
 def _stats(counts: Counts, *, with_bounce_codes: bool) -> dict[str, int]:
-    """By the names of the schema, with underscores, and by those of the guide, with dots (choice 21)."""
+    """By the names of the schema, with underscores, and by those of the guide, with dots.
+
+    See docs/compatibility.md#dotted-stat-names.
+    """
     stats = {name: counts.contacts(kind) for name, kind in _UNIQUE.items()}
     stats["em_not_opened"] = counts.not_opened
     for name, kind in _ALL.items():

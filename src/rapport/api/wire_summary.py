@@ -1,4 +1,4 @@
-"""The shapes of what was sent to a contact (contract 2)."""
+"""The shapes of what was sent to a contact."""
 
 from typing import Annotated
 

@@ -1,4 +1,7 @@
-"""What stands before every route: a good token, the scope, the privilege, the limit, in this order (contract 4.1)."""
+"""What stands before every route: a good token, the scope, the privilege, the limit, in this order.
+
+See docs/compatibility.md#order-of-checks.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""How often a client may ask. Counted by client id, as the vendor counts by application (contract 4.2, choice 20)."""
+"""How often a client may ask. Counted by client id, as the vendor counts by application.
+
+See docs/compatibility.md#rate-limits.
+"""
 
 import time
 from typing import Final, Protocol

@@ -1,4 +1,8 @@
-"""Who may do what: scopes, roles and privileges, in one table each (contract 5.2, 5.3)."""
+"""Who may do what: scopes, roles and privileges, in one table each.
+
+See https://developer.constantcontact.com/api_guide/scopes.html and
+https://developer.constantcontact.com/api_guide/user_privileges.html.
+"""
 
 import enum
 from typing import Final, Self

@@ -1,4 +1,4 @@
-"""Tokens: JWT signed by this server, or by the one other issuer that the operator names (design 6, contract 5.1)."""
+"""Tokens: JWT signed by this server, or by the one other issuer that the operator names (RFC 7519)."""
 
 import math
 import time
@@ -53,7 +53,7 @@ class Issuer(msgspec.Struct, frozen=True):
 
 
 class _Claims(msgspec.Struct):
-    """The claims of a token that are read (contract 5.1); `account`, `role` and `made_with` are ours."""
+    """The claims of a token that are read; `account`, `role` and `made_with` are ours."""
 
     exp: float
     account: str

@@ -22,7 +22,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def activity_details(store: Store, account_id: str, contact_id: str, request: PageRequest) -> Page:
-    """A page of the contact's activities, one row an activity, newest first (contract 1).
+    """A page of the contact's activities, one row an activity, newest first.
 
     Raises UnknownContact for a contact that the account doesn't have.
     """

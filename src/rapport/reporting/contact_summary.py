@@ -1,4 +1,4 @@
-"""What was sent to a contact, and what came of it: the siblings of activity_details (contract 2)."""
+"""What was sent to a contact, and what came of it: the siblings of activity_details."""
 
 from typing import Final
 
@@ -10,10 +10,10 @@ from rapport.reporting.period import Period
 from rapport.store.protocol import SentCampaignActivity, SentQuery, Store
 
 SUMMARIES: Final = 200
-"""Campaign activities on a page: the vendor's number, which no parameter changes (contract 2.2)."""
+"""Campaign activities on a page: the vendor's number, which no parameter changes."""
 
 _DECIMALS: Final = 4
-"""Of a rate (choice 22)."""
+"""Of a rate (docs/compatibility.md#rates-and-rounding)."""
 
 
 class SummaryRequest(msgspec.Struct, frozen=True, array_like=True):

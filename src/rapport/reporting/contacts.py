@@ -1,4 +1,4 @@
-"""Who is there? The contacts themselves (contract 6)."""
+"""Who is there? The contacts themselves."""
 
 from typing import Final
 
@@ -64,7 +64,7 @@ def _place(request: ContactsRequest, contact: KnownContact) -> ContactPlace:
 
 
 class ContactCounts(msgspec.Struct, frozen=True):
-    """How many contacts there are, and how many of them agreed how to get email (contract 6)."""
+    """How many contacts there are, and how many of them agreed how to get email."""
 
     total: int
     explicit: int

@@ -31,7 +31,7 @@ EMAIL_REPORTS: Final = {
     "optouts": TrackingReport(ActivityType.EM_OPTOUTS),
     "bounces": TrackingReport(ActivityType.EM_BOUNCES),
 }
-"""The lists of an e-mail, by the last segment of their paths (contract 3.1)."""
+"""The lists of an e-mail, by the last segment of their paths."""
 
 LANDING_PAGE_REPORTS: Final = {
     "p_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN),
@@ -41,12 +41,11 @@ LANDING_PAGE_REPORTS: Final = {
     "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, Shown.LAST_OF_CONTACT),
     "p_unique_contact_sms_optins": None,
 }
-"""The lists of a landing page, by the last segment of their paths (contract 3.7). None is one of which nothing is
-recorded."""
+"""The lists of a landing page, by the last segment of their paths. None is one of which nothing is recorded."""
 
 
 class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page: all that the cursor of the next one carries. The report is its path's (contract 1.5, 3.1, 3.7)."""
+    """Which page: all that the cursor of the next one carries. The report is its path's."""
 
     limit: int
     not_before: Instant
@@ -71,7 +70,7 @@ def before_all_of(instant: Instant) -> Place:
 async def tracking(
     store: Store, account_id: str, campaign_activity_id: str, report: TrackingReport | None, request: TrackingRequest
 ) -> TrackingPage:
-    """A page of what contacts did with the campaign activity, newest first (contract 3.2, 3.7).
+    """A page of what contacts did with the campaign activity, newest first.
 
     Raises UnknownCampaignActivity for one that the account doesn't have.
     """
@@ -105,9 +104,10 @@ async def tracking(
 
 
 async def links(store: Store, account_id: str, campaign_activity_id: str, *, no_clicks: bool) -> list[LinkClicks]:
-    """The links of the campaign activity, that which most contacts clicked first (contract 3.3).
+    """The links of the campaign activity, that which most contacts clicked first.
 
-    Those that nobody clicked only with `no_clicks` (choice 23). Raises UnknownCampaignActivity.
+    Those that nobody clicked only with `no_clicks` (docs/compatibility.md#links-without-clicks).
+    Raises UnknownCampaignActivity.
     """
     found = await store.links(account_id, campaign_activity_id)
     if found is None:

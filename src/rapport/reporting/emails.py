@@ -1,4 +1,4 @@
-"""Which email campaigns are there, and what are they called? (contract 6)."""
+"""Which email campaigns are there, and what are they called?"""
 
 import msgspec
 from msgspec.structs import replace

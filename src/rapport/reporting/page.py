@@ -10,7 +10,7 @@ from rapport.store.protocol import ActivityRow, Position
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page: all that the cursor of the next one carries (contract 1.5)."""
+    """Which page: all that the cursor of the next one carries."""
 
     types: tuple[ActivityType, ...]
     limit: int

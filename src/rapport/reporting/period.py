@@ -1,4 +1,4 @@
-"""The time that a report is asked for, both ends included (contract 2.3, choice 27)."""
+"""The time that a report is asked for, both ends included (docs/compatibility.md#time-ranges)."""
 
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""How did this campaign do? Its numbers, from what has been counted (contract 3.4 to 3.6)."""
+"""How did this campaign do? Its numbers, from what has been counted."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ class Counts:
 
     @property
     def not_opened(self) -> int:
-        """Sends without opens and bounces, not below 0 (contract 3.5)."""
+        """Sends without opens and bounces, not below 0."""
         sends, opens, bounces = map(
             self.contacts, (ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_BOUNCES)
         )
@@ -83,14 +83,17 @@ class Summaries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def percent(some: int, all_of_them: int) -> float:
-    """How many of a hundred, with one decimal, a half rounded up; 0 of nothing (contract 3.6, choice 22)."""
+    """How many of a hundred, with one decimal, a half rounded up; 0 of nothing.
+
+    See docs/compatibility.md#rates-and-rounding.
+    """
     if all_of_them <= 0:
         return 0.0
     return (some * 2_000 + all_of_them) // (2 * all_of_them) / 10
 
 
 def percents_of(counts: Counts) -> dict[str, float]:
-    """The percents by their names, 0 to 100 (contract 3.6)."""
+    """The percents by their names, 0 to 100."""
     opens, clicks = ActivityType.EM_OPENS, ActivityType.EM_CLICKS
     sends, bounces = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
     delivered = sends - bounces
@@ -137,7 +140,7 @@ async def campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[s
 
 
 async def campaign_summaries(store: Store, account_id: str, request: SummariesRequest) -> Summaries:
-    """A page of the campaigns that were sent, with their numbers, and those of the page together (contract 3.4)."""
+    """A page of the campaigns that were sent, with their numbers, and those of the page together."""
     found = await store.sent_campaigns(
         account_id, SentCampaignQuery(request.not_before, request.behind, request.limit + 1)
     )

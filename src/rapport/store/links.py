@@ -31,7 +31,7 @@ def link_digest(link_url: str | None, url_id: str | None) -> bytes:
 
 @lru_cache(maxsize=_MOST_REMEMBERED)
 def url_id_of(link_url: str | None) -> str:
-    """The url_id of a link that its source gave none: the same on every engine, and a positive int64 (contract 3.2)."""
+    """The url_id of a link that its source gave none: the same on every engine, and a positive int64."""
     if link_url is None:
         return NO_LINK
     return str(int.from_bytes(link_digest(link_url, None)[:_OF_THE_ID]) >> 1)
@@ -59,7 +59,7 @@ class LinkClicks(NamedTuple):
 
 
 class MergedLink(NamedTuple):
-    """The links of a campaign activity that have the same address: the first of them names it (contract 3.3)."""
+    """The links of a campaign activity that have the same address: the first of them names it."""
 
     keys: list[int]
     link_url: str | None

@@ -30,7 +30,7 @@ _USUAL_SPAN: Final = 30
 _LONGEST: Final = 5 * 366
 """Days that may be asked for."""
 _NEWEST: Final = 8
-"""Campaign activities side by side: the stats of ten are read at once at most (contract 3.5)."""
+"""Campaign activities side by side: the stats of ten are read at once at most."""
 
 
 class Span(NamedTuple):

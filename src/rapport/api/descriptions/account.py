@@ -1,4 +1,4 @@
-"""The operations on the token's own account and user (contract 5.3, 6)."""
+"""The operations on the token's own account and user."""
 
 from typing import Final
 

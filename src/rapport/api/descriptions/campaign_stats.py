@@ -1,4 +1,4 @@
-"""The operations of the reports on campaigns as a whole (contract 3.4, 3.5)."""
+"""The operations of the reports on campaigns as a whole."""
 
 from typing import Any, Final
 

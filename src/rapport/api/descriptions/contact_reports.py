@@ -1,4 +1,4 @@
-"""The operations of the reports on one contact (contract 1, 2)."""
+"""The operations of the reports on one contact."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The operations on contacts themselves (contract 6)."""
+"""The operations on contacts themselves."""
 
 from typing import Final
 

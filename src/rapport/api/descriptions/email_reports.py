@@ -1,4 +1,4 @@
-"""The operations of the reports on one campaign activity (contract 3)."""
+"""The operations of the reports on one campaign activity."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The operations on email campaigns themselves (contract 6)."""
+"""The operations on email campaigns themselves."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The operations of the reports on one landing page (contract 3.7)."""
+"""The operations of the reports on one landing page."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""GET /v3/account/…: what integrations ask for right after they have their token (contract 5.3, 6)."""
+"""GET /v3/account/…: what integrations ask for right after they have their token."""
 
 from typing import Annotated, Final
 

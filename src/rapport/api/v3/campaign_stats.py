@@ -1,4 +1,4 @@
-"""GET /v3/reports/stats/… and /v3/reports/summary_reports/…: routes only (contract 3.4, 3.5)."""
+"""GET /v3/reports/stats/… and /v3/reports/summary_reports/…: routes only."""
 
 import time
 from typing import Final

@@ -1,4 +1,4 @@
-"""GET /v3/reports/contact_reports/{contact_id}/…: routes only (contract 1, 2)."""
+"""GET /v3/reports/contact_reports/{contact_id}/…: routes only."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""GET /v3/contacts, /v3/contacts/{contact_id} and /v3/contacts/counts: routes only (contract 6)."""
+"""GET /v3/contacts, /v3/contacts/{contact_id} and /v3/contacts/counts: routes only."""
 
 import time
 from typing import Final
@@ -27,7 +27,7 @@ CONTACT: Final = "/v3/contacts/{contact_id}"
 CONTACT_COUNTS: Final = "/v3/contacts/counts"
 
 _NEW: Final = 30 * DAY
-"""How long a subscriber is new (contract 6)."""
+"""How long a subscriber is new."""
 
 
 class ContactRoutes:

@@ -1,4 +1,4 @@
-"""GET /v3/reports/email_reports/{campaign_activity_id}/…: routes only (contract 3)."""
+"""GET /v3/reports/email_reports/{campaign_activity_id}/…: routes only."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""GET /v3/emails, /v3/emails/{campaign_id}, /v3/emails/activities/{…}: routes only (contract 6)."""
+"""GET /v3/emails, /v3/emails/{campaign_id}, /v3/emails/activities/{…}: routes only."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """Reads the activities of a campaign activity: in the thread for reports.
 
 A page has up to 500 joined rows, and one of a single link is found among all clicks: neither belongs into the event
-loop (design 3).
+loop.
 """
 
 from array import array

@@ -1,4 +1,4 @@
-"""The one that reads: in the event loop, because a page costs less than the way to a thread (design 3)."""
+"""The one that reads: in the event loop, because a page costs less than the way to a thread."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
