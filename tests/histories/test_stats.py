@@ -156,7 +156,7 @@ def percents(lines: list[Line]) -> dict[str, float]:
 def percent(some: int, of_all: int) -> float:
     if of_all <= 0:
         return 0
-    return float((Decimal(100 * some) / of_all).quantize(Decimal("0.1"), ROUND_HALF_UP))
+    return min(float((Decimal(100 * some) / of_all).quantize(Decimal("0.1"), ROUND_HALF_UP)), 100.0)
 
 
 def told(instant: int) -> str:

@@ -81,7 +81,7 @@ def test_the_newest_campaigns_stand_side_by_side_with_the_numbers_of_the_api(
     with browser(server, account) as client:
         text = client.get("/account?days=365").text
     assert NASTY not in text
-    row = r'<a href="/activities/(m\d)">(.*?)</a>.*?<td class="count">(\d+)</td>.*?([\d.]+) %'
+    row = r'<a href="/activities/(m\d)">(.*?)</a>.*?<td class="count">(\d+)</td>.*?([\d.]+)%'
     rows = re.findall(row, text, re.DOTALL)
     assert [(name, unescape(word), sent, share) for name, word, sent, share in rows] == [
         (f"m{number}", f"{NASTY} {number}", "10", f"{number * 10}.0") for number in range(9, 1, -1)

@@ -284,9 +284,9 @@ def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, ca
         text = re.sub(r"\s+", " ", text)
         assert "Sent 1,100" in text
         assert "Delivered 1,090" in text
-        assert "Opened 300 27.5 % of delivered" in text
-        assert "Clicked 100 33.3 % of opened" in text
-        assert "Did not open 790 72.5 % of delivered" in text
+        assert "Opened 300 27.5% of delivered" in text
+        assert "Clicked 100 33.3% of opened" in text
+        assert "Did not open 790 72.5% of delivered" in text
         assert "F mailbox full 10" in text
         assert "https://example.com/a 100" in text
         seen: list[str] = []

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -11,6 +12,14 @@ from rapport.errors import UnknownCampaign
 from rapport.instant import Instant
 from rapport.store.counters import ALL, Counter, SentCampaign, SentCampaignQuery
 from rapport.store.protocol import Store
+
+_AFTER_A_SEND: Final = (
+    ActivityType.EM_OPENS,
+    ActivityType.EM_CLICKS,
+    ActivityType.EM_BOUNCES,
+    ActivityType.EM_OPTOUTS,
+    ActivityType.EM_FORWARDS,
+)
 
 
 class Counts:
@@ -56,6 +65,12 @@ class Counts:
         )
         return max(0, sends - opens - bounces)
 
+    @property
+    def lacks_sends(self) -> bool:
+        """True if more contacts did something with an email than it was sent to, so that sends must be missing."""
+        sends = self.contacts(ActivityType.EM_SENDS)
+        return any(self.contacts(activity_type) > sends for activity_type in _AFTER_A_SEND)
+
 
 class StatsOf(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of a campaign activity, or of a campaign as a whole."""
@@ -82,14 +97,15 @@ class Summaries(msgspec.Struct, frozen=True, kw_only=True):
     next: SummariesRequest | None
 
 
-def percent(some: int, all_of_them: int) -> float:
-    """How many of a hundred, with one decimal, a half rounded up; 0 of nothing.
+def percent(part: int, whole: int) -> float:
+    """Return `part` in percent of `whole`, 0 to 100, with one decimal, a half rounded up; 0 if `whole` isn't positive.
 
+    A part can exceed its whole when sends or opens were not recorded: that is 100.
     See docs/compatibility.md#rates-and-rounding.
     """
-    if all_of_them <= 0:
+    if whole <= 0:
         return 0.0
-    return (some * 2_000 + all_of_them) // (2 * all_of_them) / 10
+    return min((part * 2_000 + whole) // (2 * whole) / 10, 100.0)
 
 
 def percents_of(counts: Counts) -> dict[str, float]:
@@ -108,6 +124,16 @@ def percents_of(counts: Counts) -> dict[str, float]:
         handheld = counts.total(kind, DeviceType.MOBILE) + counts.total(kind, DeviceType.TABLET)
         percents[f"desktop_{name}"] = percent(counts.total(kind, DeviceType.COMPUTER), counts.total(kind))
         percents[f"mobile_{name}"] = percent(handheld, counts.total(kind))
+    return percents
+
+
+def computable_percents(counts: Counts) -> dict[str, float | None]:
+    """Return the percents by name, with None for those that missing sends or opens make meaningless."""
+    percents: dict[str, float | None] = dict(percents_of(counts))
+    if counts.lacks_sends:
+        percents |= dict.fromkeys(("bounce", "open", "did_not_open", "unsubscribe"))
+    if counts.contacts(ActivityType.EM_CLICKS) > counts.contacts(ActivityType.EM_OPENS):
+        percents["click"] = None
     return percents
 
 

@@ -14,7 +14,7 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField
 from rapport.instant import Instant
 from rapport.reporting.over_time import of_account
-from rapport.reporting.stats import Counts, campaign_activity_stats, percents_of
+from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
 from rapport.store.protocol import Store
 from rapport.web.charts import chart, zone_of_days
 from rapport.web.door import Door, now
@@ -51,7 +51,7 @@ class Beside(NamedTuple):
     campaign_activity: CampaignActivity
     last_sent: Instant
     sent: int
-    percents: dict[str, float]
+    percents: dict[str, float | None]
 
 
 class AccountPage:
@@ -92,6 +92,7 @@ class AccountPage:
             totals=[(TYPE_NAMES[kind], TYPE_WORDS[kind], slots.total(kind)) for kind in slots.types],
             chart=chart(f"Activities {_per(slots.days)}{_in(of_days, zone)}", slots, slots.types, of_days),
             newest=newest,
+            lacks_sends=any(None in each.percents.values() for each in newest),
             may_listen=may(session.principal, Scope.CONTACT_DATA, Privilege.CONTACT_REPORTS),
         )
 
@@ -103,7 +104,12 @@ class AccountPage:
         found, _ = await campaign_activity_stats(self._store, account_id, ids)
         counts_of = {each.campaign_activity_id: each.counts for each in found}
         return [
-            Beside(each.campaign_activity, each.last_sent, counts.contacts(ActivityType.EM_SENDS), percents_of(counts))
+            Beside(
+                each.campaign_activity,
+                each.last_sent,
+                counts.contacts(ActivityType.EM_SENDS),
+                computable_percents(counts),
+            )
             for each, counts in (
                 (each, counts_of.get(id_of, Counts(()))) for id_of, each in zip(ids, newest, strict=True)
             )

@@ -14,7 +14,7 @@ from rapport.errors import UnknownCampaignActivity
 from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS, TrackingRequest, links, tracking
 from rapport.reporting.emails import email_activity
 from rapport.reporting.over_time import course
-from rapport.reporting.stats import Counts, campaign_activity_stats, percents_of
+from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
 from rapport.store.catalogue import text_of
 from rapport.store.protocol import Store
 from rapport.store.tracking import NEWEST, Place
@@ -78,6 +78,7 @@ class CampaignPage:
             session=session,
             form_token=self._door.form_token(session),
             stages=stages if any(stage.contacts for stage in stages) or not pages else [],
+            lacks_sends=counts.lacks_sends,
             pages=pages,
             most=max([stage.contacts for stage in stages] + [1]),
             links=await links(self._store, account_id, known["campaign_activity_id"], no_clicks=True),
@@ -140,14 +141,14 @@ class CampaignPage:
 
 
 def _funnel(counts: Counts) -> list[Stage]:
-    percents = percents_of(counts)
+    """Return the stages of an email, without those that can't be computed because sends were not recorded."""
+    percents = computable_percents(counts)
     sent, bounced = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
-    return [
-        Stage("Sent", sent, None, "", "sends"),
-        Stage("Delivered", sent - bounced, None, "", None),
+    after_delivery = [
         Stage("Opened", counts.contacts(ActivityType.EM_OPENS), percents["open"], "of delivered", "unique_opens"),
         Stage("Clicked", counts.contacts(ActivityType.EM_CLICKS), percents["click"], "of opened", "clicks"),
-        Stage("Did not open", counts.not_opened, percents["did_not_open"], "of delivered", "didnotopens"),
+    ]
+    at_the_end = [
         Stage("Bounced", bounced, percents["bounce"], "of sent", "bounces"),
         Stage(
             "Opted out",
@@ -157,6 +158,16 @@ def _funnel(counts: Counts) -> list[Stage]:
             "optouts",
         ),
         Stage("Forwarded", counts.contacts(ActivityType.EM_FORWARDS), None, "", "forwards"),
+    ]
+    if counts.lacks_sends:
+        sends = [Stage("Sent", sent, None, "", "sends")] if sent else []
+        return [*sends, *after_delivery, *at_the_end]
+    return [
+        Stage("Sent", sent, None, "", "sends"),
+        Stage("Delivered", sent - bounced, None, "", None),
+        *after_delivery,
+        Stage("Did not open", counts.not_opened, percents["did_not_open"], "of delivered", "didnotopens"),
+        *at_the_end,
     ]
 
 
