@@ -1,5 +1,6 @@
 """A contact: who it is, a year at a glance, and all that it did, newest first."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -27,6 +28,7 @@ from rapport.web.door import Door, contact_asked, now, read_form
 from rapport.web.heat import first_day, year
 from rapport.web.rendering import day_of, page
 from rapport.web.routing import shown
+from rapport.web.snippets import quote_url
 from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, TYPE_WORDS
 from rapport.web.zone import day_asked, local, zone_of
 
@@ -191,7 +193,5 @@ def _curl(base: str, contact_id: str, view: View) -> str:
         query += f"&created_after={iso(view.after)}"
     if view.before is not None:
         query += f"&created_before={iso(view.before)}"
-    return (
-        f'curl -s -H "Authorization: Bearer $TOKEN" '
-        f"'{base}/v3/reports/contact_reports/{contact_id}/activity_details?{query}'"
-    )
+    url = f"{quote_url(base)}/v3/reports/contact_reports/{contact_id}/activity_details?{query}"
+    return f'curl -s -H "Authorization: Bearer $TOKEN" {shlex.quote(url)}'

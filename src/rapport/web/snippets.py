@@ -162,9 +162,13 @@ _TEMPLATES: Final = (_CURL, _PYTHON, _PHP_SDK, _PHP, _JAVA, _CSHARP_SDK, _CSHARP
 
 def snippets(url: str, contact_id: str = NOBODY) -> list[Snippet]:
     """The snippets for a server at this address."""
-    # An address comes with the request: whatever could end a text in one of the languages stays out of it.
-    safe = {"@URL@": quote(url, safe=":/[]"), "@CONTACT@": contact_id, "@ASKED@": _ASKED}
+    safe = {"@URL@": quote_url(url), "@CONTACT@": contact_id, "@ASKED@": _ASKED}
     return [each._replace(code=_filled(each.code, safe)) for each in _TEMPLATES]
+
+
+def quote_url(url: str) -> str:
+    """Return the URL without anything that could end a string in one of the languages: Host can say anything."""
+    return quote(url, safe=":/[]")
 
 
 def _filled(code: str, values: dict[str, str]) -> str:
