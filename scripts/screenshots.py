@@ -93,6 +93,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as data, demo(f"{data}/data") as link, chromium() as browser:
         page = browser.new_page(base_url=link, timezone_id="Europe/Berlin")
         page.goto(link)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector("#q")
         for picture in pictures(page):
             take(browser, page, picture)
 

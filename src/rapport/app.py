@@ -35,6 +35,7 @@ from rapport.web.campaign import CampaignPage
 from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
 from rapport.web.door import Door
+from rapport.web.error_pages import ErrorPages
 from rapport.web.export import Exporting
 from rapport.web.find import Finding
 from rapport.web.live import LivePart
@@ -104,4 +105,4 @@ def build(settings: Settings) -> Service:
         await store.close()
         _log.info("stopped")
 
-    return Service(routes, lifespan)
+    return Service(routes, ErrorPages(door), lifespan)

@@ -96,6 +96,14 @@ class Forbidden(RapportError):
         self.scope = scope
 
 
+class InvalidForm(RapportError):
+    """A form that no page of this server sent in this session."""
+
+
+class RepeatedRequest(RapportError):
+    """The same form was submitted before, and acted on."""
+
+
 class Throttled(RapportError):
     """The client asks too often."""
 

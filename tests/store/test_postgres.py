@@ -463,7 +463,7 @@ def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: Postgr
                 outage.signal_all(signal.SIGSTOP)
                 stopped = time.monotonic()
                 page = person.get("/")
-                assert (page.status_code, "Not now" in page.text) == (503, True)
+                assert (page.status_code, "Temporarily unavailable" in page.text) == (503, True)
             time.sleep(max(0, stopped + 7 - time.monotonic()))
             outage.signal_all(signal.SIGCONT)
         else:

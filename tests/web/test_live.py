@@ -50,6 +50,6 @@ def test_what_is_not_shown_one_by_one_is_counted(server: Server, account: str, c
 def test_only_who_may_see_contacts_listens(server: Server, account: str) -> None:
     with httpx.Client(base_url=server.url) as nobody:
         answer = nobody.get("/live")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Flive")
     with browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
         assert creator.get("/live").status_code == 403

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Lifespan, Message, Receive, Scope, Send
@@ -20,6 +21,7 @@ from rapport import logs, metrics
 from rapport.api.problems import answer_for, answer_internal, answer_of_router
 from rapport.auth.token import Principal
 from rapport.errors import RapportError
+from rapport.web.error_pages import ErrorPages, wants_page
 
 _NO_ROUTE: Final = "none"
 _HUNG_UP: Final = 499
@@ -35,11 +37,12 @@ _log = structlog.get_logger("rapport.api")
 class Service:
     """The application, as ASGI."""
 
-    def __init__(self, routes: Sequence[Route], lifespan: "Lifespan[Service]") -> None:
+    def __init__(self, routes: Sequence[Route], error_pages: ErrorPages, lifespan: "Lifespan[Service]") -> None:
         # No redirect from `…/` to `…`: it would lose the Authorization header in some clients
         # (docs/compatibility.md#trailing-slash).
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
+        self._error_pages = error_pages
         self._seen: dict[tuple[str, int], Histogram] = {}
 
     @property
@@ -68,9 +71,14 @@ class Service:
             await self._router(scope, receive, send_with_id)
         except Exception as problem:  # noqa: BLE001 - whatever it was: it is answered, and the next request goes on
             if status == _HUNG_UP:
-                await _answer(problem, scope["path"], request_id)(scope, receive, send_with_id)
+                await self._error_response(problem, scope)(scope, receive, send_with_id)
         finally:
             self._tell(scope, request_id, status, time.perf_counter() - began)
+
+    def _error_response(self, exc: Exception, scope: Scope) -> Response:
+        if wants_page(scope):
+            return self._error_pages.error_page(Request(scope), exc)
+        return _answer(exc, scope["path"], scope["request_id"])
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = self._paths.get(scope.get("endpoint", _NO_ROUTE), _NO_ROUTE)

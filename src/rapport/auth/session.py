@@ -14,10 +14,13 @@ import msgspec
 from rapport.auth.keys import LONGEST_LIFE
 from rapport.auth.token import Principal, Verified
 from rapport.errors import InvalidToken
-from rapport.instant import HOUR, Instant
+from rapport.instant import FIRST, HOUR, Instant
 
 LIFE: Final = 12 * HOUR
 """How long somebody stays signed in at most."""
+
+SESSION_ID_PREFIX: Final = "session:"
+"""Tells the ids of sessions from those of tokens."""
 
 _SEAL: Final = 32
 _LONGEST: Final = 4_096
@@ -35,6 +38,16 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     token_ids: tuple[str, ...] = ()
 
+    @property
+    def session_id(self) -> str:
+        """What this session is called in the list of those that were ended, and in tokens that end with it."""
+        return SESSION_ID_PREFIX + self.nonce
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all that this session depends on: the tokens that it began with, and itself."""
+        return (*self.token_ids, self.session_id)
+
 
 def begin_session(principal: Principal, now: Instant) -> Session:
     """A session that begins now, without a token."""
@@ -42,7 +55,7 @@ def begin_session(principal: Principal, now: Instant) -> Session:
         principal=principal,
         expires=Instant(now + LIFE),
         tokens_until=Instant(now + LONGEST_LIFE),
-        nonce=new_nonce(),
+        nonce=new_nonce(now),
     )
 
 
@@ -52,7 +65,7 @@ def begin_session_with(token: Verified, now: Instant) -> Session:
         principal=token.principal,
         expires=Instant(min(now + LIFE, token.expires)),
         tokens_until=token.expires,
-        nonce=new_nonce(),
+        nonce=new_nonce(now),
         token_ids=token.token_ids,
     )
 
@@ -83,9 +96,17 @@ def open_session(sealing: bytes, text: str, now: Instant) -> Session:
     return session
 
 
-def new_nonce() -> str:
-    """What tells one browser's session from all others."""
-    return secrets.token_urlsafe(16)
+def new_nonce(now: Instant) -> str:
+    """Return a nonce that no other session has; it says when the session began."""
+    return f"{now:x}-{secrets.token_urlsafe(16)}"
+
+
+def read_begin(session_id: str) -> Instant:
+    """Return when the session with this id began; the beginning of time if its id doesn't say."""
+    try:
+        return Instant(int(session_id.removeprefix(SESSION_ID_PREFIX).partition("-")[0], 16))
+    except ValueError:
+        return FIRST
 
 
 def form_token(sealing: bytes, nonce: str) -> str:

@@ -13,10 +13,13 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from rapport.auth.ended_sessions import EndedSessions
 from rapport.auth.keys import Keys, load_keys
 from rapport.auth.register import Revoked
+from rapport.auth.session import Session
 from rapport.auth.token import Issuer, Principal, Verified, Verifier
 from rapport.errors import InvalidSetting, InvalidToken, RevokedToken, StoreUnavailable
+from rapport.instant import Instant
 from rapport.settings import Settings
 from rapport.store.protocol import Store
 
@@ -36,11 +39,13 @@ class KeyWatch:
         self._trusted = b""
         self._verifier = Verifier((), settings.audience)
         self._revoked = Revoked(store)
+        self._ended_sessions = EndedSessions(store)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load the keys, making them if there are none, and keep an eye on them. Raises InvalidSetting."""
         await self._revoked.look()
+        await self._ended_sessions.look()
         await self._refresh()
         self._task = asyncio.create_task(self._look(), name="key-watch")
 
@@ -76,13 +81,22 @@ class KeyWatch:
             if not await self._refresh():
                 raise
             verified = self._verifier.verify(token)
-        self.check_revoked(verified.token_ids)
+        self._check_revoked(verified.principal.account_id, verified.token_ids)
         return verified
 
-    def check_revoked(self, token_ids: tuple[str, ...]) -> None:
-        """Return if none of the tokens is revoked. Raises RevokedToken."""
-        if not self._revoked.ids.isdisjoint(token_ids):
+    def check_session(self, session: Session) -> None:
+        """Return if the session was not ended, and none of its tokens is revoked. Raises RevokedToken."""
+        self._check_revoked(session.principal.account_id, session.ids)
+
+    async def end_session(self, session: Session, now: Instant) -> None:
+        """End the session and the tokens that depend on it, here at once."""
+        await self._ended_sessions.end(session, now)
+
+    def _check_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
+        if not self._revoked.ids.isdisjoint(ids):
             raise RevokedToken("it was revoked, or one that it was made with")
+        if any(self._ended_sessions.include(account_id, token_or_session_id) for token_or_session_id in ids):
+            raise RevokedToken("its session was ended by signing out")
 
     async def look_up_revoked(self) -> None:
         """Have what is revoked void here at once."""
@@ -91,7 +105,7 @@ class KeyWatch:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            for look in (self._revoked.look, self._refresh):
+            for look in (self._revoked.look, self._ended_sessions.look, self._refresh):
                 try:
                     await look()
                 except (StoreUnavailable, InvalidSetting) as problem:

@@ -8,6 +8,7 @@ from rapport.cli.command import Commands
 _MODULES = {
     "serve": "rapport.cli.serve:serve",
     "demo": "rapport.cli.demo:demo",
+    "sign-in": "rapport.cli.sign_in:sign_in",
     "token": "rapport.cli.token:token",
     "tokens": "rapport.cli.tokens:tokens",
     "import": "rapport.cli.importing:import_files",

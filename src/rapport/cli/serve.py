@@ -25,6 +25,7 @@ from rapport.cli.command import DEFAULT_ACCOUNT, data_option, now, settings_for
 from rapport.errors import InvalidSetting
 from rapport.settings import Settings, pass_on
 from rapport.store.engines import opened
+from rapport.store.protocol import Store
 
 _READY_WITHIN: Final = 30.0
 _STOP_WITHIN: Final = 15
@@ -70,7 +71,12 @@ def owner_of(account_id: str, client_id: str) -> Principal:
 async def sign_in_link(settings: Settings, principal: Principal) -> str:
     """A link that signs the principal in at the pages, once."""
     async with opened(settings) as store:
-        code = await make_code(store, principal, now())
+        return await make_link(store, settings, principal)
+
+
+async def make_link(store: Store, settings: Settings, principal: Principal) -> str:
+    """Return a link that signs the principal in, once."""
+    code = await make_code(store, principal, now())
     return f"{settings.public_url or address(settings)}/sign-in/{code}"
 
 

@@ -15,11 +15,11 @@ from rapport.auth.gate import check_may
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session, form_token, is_form_token, open_session, seal_session
 from rapport.auth.watch import KeyWatch
-from rapport.errors import Forbidden, InvalidToken, UnknownContact
+from rapport.errors import InvalidForm, InvalidToken, StoreUnavailable, TooLarge, UnknownContact
 from rapport.instant import SECOND, Instant
+from rapport.web.addresses import SIGN_IN, is_same_origin
 
 COOKIE: Final = "rapport_session"
-SIGN_IN: Final = "/sign-in"
 
 _LONGEST_FORM: Final = 16 * 1024
 _OWN_SITES: Final = {"same-origin", "none"}
@@ -44,7 +44,7 @@ class Door:
         """Whose page it is. Raises SignedOut, and Forbidden where the role or the token didn't allow it."""
         try:
             session = open_session(self._keys.keys.sealing, request.cookies.get(COOKIE, ""), now())
-            self._keys.check_revoked(session.token_ids)
+            self._keys.check_session(session)
         except InvalidToken as problem:
             raise SignedOut from problem
         request.scope["principal"] = session.principal
@@ -55,11 +55,32 @@ class Door:
         """What the forms of this session's pages carry."""
         return form_token(self._keys.keys.sealing, session.nonce)
 
+    def find_session(self, request: Request) -> Session | None:
+        """Return the request's session, or None if there is no valid one."""
+        try:
+            return self.session(request)
+        except (SignedOut, StoreUnavailable):
+            return None
+
     def check_form(self, request: Request, session: Session, token: str) -> None:
-        """Return if a change was asked for on a page of this session. Raises Forbidden."""
-        check_site(request)
+        """Return if a page of this session sent the form. Raises InvalidForm."""
+        self.check_site(request)
         if not is_form_token(self._keys.keys.sealing, session.nonce, token):
-            raise Forbidden("form of this session")
+            raise InvalidForm("the form is not from this session")
+
+    def check_site(self, request: Request) -> None:
+        """Return if no page of another site sent the form, as far as the browser says. Raises InvalidForm.
+
+        Browsers send Sec-Fetch-Site only to addresses that they trust (https, localhost); to others they send Origin.
+        Clients that send neither are not browsers, and no other site can have them send anything.
+        """
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        if site is not None:
+            is_own = site in _OWN_SITES
+        else:
+            is_own = origin is None or is_same_origin(origin, self._public_url, request.headers.get("host", ""))
+        if not is_own:
+            raise InvalidForm("the form is from another site")
 
     def signed_in(self, request: Request, session: Session, to: str) -> Response:
         """Let the browser keep the session, and go on to a page."""
@@ -74,8 +95,9 @@ class Door:
         )
         return answer
 
-    def signed_out(self) -> Response:
-        """Let the browser forget the session."""
+    async def sign_out(self, session: Session) -> Response:
+        """End the session on every server, and have the browser forget it."""
+        await self._keys.end_session(session, now())
         answer = RedirectResponse(SIGN_IN, status_code=303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
@@ -91,24 +113,18 @@ def contact_asked(door: Door, request: Request, privilege: Privilege) -> tuple[S
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, each once. Raises Forbidden for what no form of ours sends."""
+    """Return the fields of a form, each once. Raises TooLarge."""
     return dict(await read_fields(request))
 
 
 async def read_fields(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form, as often as they are there. Raises Forbidden for what no form of ours sends."""
+    """Return the fields of a form, with repeated ones. Raises TooLarge."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LONGEST_FORM:
-            raise Forbidden("form of a page of this server")
+            raise TooLarge(f"a form may have {_LONGEST_FORM:,} bytes")
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-
-
-def check_site(request: Request) -> None:
-    """Return if a form wasn't sent by the page of another site, as browsers tell. Raises Forbidden."""
-    if request.headers.get("sec-fetch-site", "none") not in _OWN_SITES:
-        raise Forbidden("form of a page of this server")
 
 
 def now() -> Instant:

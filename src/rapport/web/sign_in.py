@@ -8,10 +8,12 @@ from starlette.routing import Route
 
 from rapport.auth.one_time import use_code
 from rapport.auth.session import begin_session, begin_session_with
+from rapport.auth.token import Principal
 from rapport.auth.watch import KeyWatch
 from rapport.errors import InvalidToken
 from rapport.store.protocol import Store
-from rapport.web.door import SIGN_IN, Door, check_site, now, read_form
+from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
+from rapport.web.door import Door, now, read_form
 from rapport.web.navigation import home_of
 from rapport.web.rendering import page
 from rapport.web.routing import shown
@@ -35,38 +37,62 @@ class SigningIn:
         return [
             shown(SIGN_IN, self.form),
             shown(SIGN_IN, self.by_token, method="POST"),
-            shown(LINK, self.by_link),
+            shown(LINK, self.link),
+            shown(LINK, self.by_link, method="POST"),
             shown(SIGN_OUT, self.sign_out, method="POST"),
         ]
 
-    async def form(self, _request: Request) -> Response:
-        """The page to sign in on."""
-        return page("sign_in.html", problem="")
+    async def form(self, request: Request) -> Response:
+        """Show the page to sign in on."""
+        return page("sign_in.html", problem="", next_path=_next_path(request.query_params.get(NEXT, "")))
+
+    async def link(self, request: Request) -> Response:
+        """Show the button that uses the link.
+
+        Opening a link must not use it up: mail scanners, chat previews and browsers that load pages in advance do so,
+        and some of them run scripts. That is why no script presses the button.
+        """
+        return page("sign_in_link.html", next_path=_next_path(request.query_params.get(NEXT, "")))
 
     async def by_link(self, request: Request) -> Response:
-        """A link that is good once."""
+        """Sign in with a link, which works once."""
+        self._door.check_site(request)
+        next_path = _next_path((await read_form(request)).get(NEXT, ""))
         try:
             principal = await use_code(self._store, request.path_params["code"], now())
         except InvalidToken:
-            told = "This link has been used, or is too old. Start the server again for a new one, or use a token."
-            return page("sign_in.html", status=401, problem=told)
-        return self._door.signed_in(request, begin_session(principal, now()), home_of(principal))
+            problem = (
+                "This link was already used or has expired. Run `rapport sign-in` on the server to get a new one, "
+                "or paste a token."
+            )
+            return page("sign_in.html", status=401, problem=problem, next_path=next_path)
+        return self._door.signed_in(request, begin_session(principal, now()), _destination(next_path, principal))
 
     async def by_token(self, request: Request) -> Response:
-        """A token, pasted."""
-        check_site(request)
-        token = (await read_form(request)).get("token", "").strip()
+        """Sign in with a pasted token."""
+        self._door.check_site(request)
+        form = await read_form(request)
+        token, next_path = form.get("token", "").strip(), _next_path(form.get(NEXT, ""))
         try:
             if not 0 < len(token) <= _LONGEST_TOKEN:
                 raise InvalidToken("there is none")
             verified = await self._keys.verified(token)
         except InvalidToken:
-            told = "This token is not good here, or no longer. Make one with: rapport token"
-            return page("sign_in.html", status=401, problem=told)
-        return self._door.signed_in(request, begin_session_with(verified, now()), home_of(verified.principal))
+            problem = "This token is invalid or has expired. Create one with `rapport token`."
+            return page("sign_in.html", status=401, problem=problem, next_path=next_path)
+        session = begin_session_with(verified, now())
+        return self._door.signed_in(request, session, _destination(next_path, verified.principal))
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session of this browser."""
+        """End the session."""
         session = self._door.session(request)
         self._door.check_form(request, session, (await read_form(request)).get("form_token", ""))
-        return self._door.signed_out()
+        return await self._door.sign_out(session)
+
+
+def _next_path(text: str) -> str:
+    return text if is_own_path(text) else ""
+
+
+def _destination(next_path: str, principal: Principal) -> str:
+    return next_path or home_of(principal)

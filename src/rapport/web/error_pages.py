@@ -1,0 +1,155 @@
+"""Errors as pages, with the navigation, for browsers; programs get JSON (`rapport.api.problems`)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from rapport.errors import (
+    Forbidden,
+    InvalidField,
+    InvalidForm,
+    RapportError,
+    RecorderBusy,
+    StoreUnavailable,
+    Throttled,
+    TooLarge,
+    TooManyStreams,
+    TooManyTokens,
+    UnknownCampaignActivity,
+    UnknownContact,
+    UnknownToken,
+)
+from rapport.web.door import Door
+from rapport.web.rendering import page
+
+_ALWAYS_JSON: Final = ("/v3/", "/track/")
+"""Paths whose clients are programs, whatever they accept."""
+
+_IS_PAGE: Final = "is_page"
+"""The key in the ASGI scope that marks a request to a page, which gets a page whatever it accepts."""
+
+_log = structlog.get_logger("rapport.web")
+
+
+class _ErrorText(NamedTuple):
+    """What an error page says; `{}` stands for the error's own message."""
+
+    status: int
+    title: str
+    text: str
+
+
+_ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
+    Forbidden: _ErrorText(403, "Access denied", "You don't have access to this: {}."),
+    InvalidForm: _ErrorText(
+        403, "Form not accepted", "This form was not sent from a page of your session. Reload the page and try again."
+    ),
+    InvalidField: _ErrorText(400, "Invalid request", "{}."),
+    TooLarge: _ErrorText(413, "Form too large", "Shorten what you entered and try again: {}."),
+    TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
+    UnknownContact: _ErrorText(
+        404, "Contact not found", "This account has no contact with this ID. Search by email or name instead."
+    ),
+    UnknownCampaignActivity: _ErrorText(
+        404, "Campaign not found", "This account has no campaign activity with this ID. Search by name instead."
+    ),
+    UnknownToken: _ErrorText(404, "Token not found", "This account has no token with this ID, or it has expired."),
+    Throttled: _ErrorText(429, "Too many requests", "Wait a moment and reload the page."),
+    TooManyStreams: _ErrorText(503, "Too many live connections", "Try again later."),
+    RecorderBusy: _ErrorText(503, "Temporarily unavailable", "The server is busy. Try again shortly."),
+    StoreUnavailable: _ErrorText(503, "Temporarily unavailable", "The database is unavailable. Try again shortly."),
+}
+
+_NOT_FOUND: Final = _ErrorText(404, "Page not found", "There is no page at this address. Check it, or start from here:")
+_METHOD_NOT_ALLOWED: Final = _ErrorText(
+    405, "This address can't be opened", "It only accepts a form from another page. Start from here:"
+)
+_RETRY_UNAVAILABLE: Final = 1
+"""Seconds after which a client may try again when the store was unavailable."""
+
+_FAILED: Final = "The page could not be created. Give your administrator this request ID: {}."
+
+
+def mark_as_page(request: Request) -> None:
+    """Have errors of this request answered with a page."""
+    request.scope[_IS_PAGE] = True
+
+
+def wants_page(scope: Scope) -> bool:
+    """Return True if an error of this request is to be a page: of a page, or where HTML is preferred to JSON."""
+    if scope.get(_IS_PAGE, False):
+        return True
+    if f"{scope['path']}/".startswith(_ALWAYS_JSON):
+        return False
+    return prefers_html(Request(scope).headers.get("accept", ""))
+
+
+def prefers_html(accept: str) -> bool:
+    """Return True if the Accept header names HTML, and JSON not before it (RFC 9110, section 12.5.1)."""
+    html, json = 0.0, 0.0
+    for media_range in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in media_range.split(";"))
+        quality = _read_quality(parameters)
+        if media_type in {"text/html", "application/xhtml+xml"} and quality > json:
+            html = max(html, quality)
+        elif media_type == "application/json":
+            json = max(json, quality)
+    return html > 0 and html >= json
+
+
+def _read_quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+class ErrorPages:
+    """Renders the page for an error; whoever is signed in stays so, and sees the navigation."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def error_page(self, request: Request, exc: Exception) -> Response:
+        """Return the page for an error, which is logged if it's the server's own."""
+        headers: dict[str, str] = {}
+        if isinstance(exc, HTTPException):
+            error = _METHOD_NOT_ALLOWED if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED else _NOT_FOUND
+            headers |= exc.headers or {}
+        else:
+            error = next(
+                (text for error_type, text in _ERRORS.items() if isinstance(exc, error_type)),
+                _ErrorText(500, "Something went wrong", _FAILED.format(request.scope["request_id"])),
+            )
+        if isinstance(exc, StoreUnavailable):
+            _log.warning("store unavailable", request_id=request.scope["request_id"], reason=str(exc))
+        elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("page failed", request_id=request.scope["request_id"], exc_info=exc)
+        if isinstance(exc, Throttled | RecorderBusy | TooManyStreams):
+            headers["retry-after"] = str(exc.retry_after)
+        elif isinstance(exc, StoreUnavailable):
+            headers["retry-after"] = str(_RETRY_UNAVAILABLE)
+        return self._render(request, error, str(exc), headers)
+
+    def _render(self, request: Request, error: _ErrorText, message: str, headers: Mapping[str, str]) -> Response:
+        session = self._door.find_session(request)
+        response = page(
+            "message.html",
+            status=error.status,
+            session=session,
+            form_token="" if session is None else self._door.form_token(session),
+            title=error.title,
+            text=error.text.replace("{}", message.removesuffix(".")),
+        )
+        response.headers.update(headers)
+        return response

@@ -1,0 +1,88 @@
+"""Attacks on signing in: replayed cookies, links opened by machines, forms of other sites, floods of sign-outs."""
+
+import asyncio
+import secrets
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rapport.auth import ended_sessions
+from rapport.auth.one_time import make_code
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.web.door import COOKIE, now
+from tests.attacks.attack import measure_cost
+from tests.web.test_pages import form_token
+from tests.world import Server
+
+GUESSES = 500
+SIGN_OUTS = 700
+
+
+def make_link(server: Server, account: str) -> str:
+    async def make() -> str:
+        async with opened(Settings(data=server.data)) as store:
+            return await make_code(store, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now())
+
+    return f"/sign-in/{asyncio.run(make())}"
+
+
+def test_one_link_signs_in_one_browser_however_many_try_at_once(server: Server, account: str) -> None:
+    link = make_link(server, account)
+
+    async def race() -> list[int]:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+            await asyncio.gather(*(client.request(method, link) for method in ["HEAD", "GET"] * 20))
+            answers = await asyncio.gather(*(client.post(link) for _ in range(20)))
+        return sorted(answer.status_code for answer in answers)
+
+    assert asyncio.run(race()) == [303] + [401] * 19
+
+
+def test_guessed_links_and_tampered_cookies_sign_nobody_in(server: Server, account: str) -> None:
+    with httpx.Client(base_url=server.url, timeout=60) as client, measure_cost(server):
+        assert client.post(make_link(server, account)).status_code == 303
+        cookie = client.cookies[COOKIE]
+        with httpx.Client(base_url=server.url, timeout=60) as attacker:
+            for number in range(GUESSES):
+                assert attacker.post(f"/sign-in/{secrets.token_urlsafe(32)}").status_code == 401
+                place = number % len(cookie)
+                changed = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
+                answer = attacker.get("/connect", headers={"cookie": f"{COOKIE}={changed}"})
+                # The last character may hold bits that mean nothing.
+                assert answer.status_code == 303 or place == len(cookie) - 1
+        assert client.get("/connect").status_code == 200
+
+
+@pytest.mark.slow
+def test_flood_of_sign_outs_stays_small_and_ends_what_it_should(tmp_path: Path) -> None:
+    """Somebody who has a token signs in and out: the list of ended sessions has a bound, and none comes back."""
+    with Server(str(tmp_path / "data")) as server:
+        token = server.token("default", frozenset(Scope))
+        other = server.token("other", frozenset(Scope))
+        cookies = []
+        with (
+            httpx.Client(base_url=server.url, timeout=60) as client,
+            httpx.Client(base_url=server.url, timeout=60) as bystander,
+            measure_cost(server) as cost,
+        ):
+            assert bystander.post("/sign-in", data={"token": other}).status_code == 303
+            for _ in range(SIGN_OUTS):
+                assert client.post("/sign-in", data={"token": token}).status_code == 303
+                cookies.append(client.cookies[COOKIE])
+                form = {"form_token": form_token(client.get("/connect"))}
+                assert client.post("/sign-out", data=form).status_code == 303
+            for cookie in cookies:
+                answer = httpx.get(f"{server.url}/connect", headers={"cookie": f"{COOKIE}={cookie}"})
+                assert answer.status_code == 303
+            assert bystander.get("/connect").status_code == 200
+            # Whoever signs in from now on stays signed in.
+            assert client.post("/sign-in", data={"token": token}).status_code == 303
+            assert client.get("/connect").status_code == 200
+        size = (tmp_path / "data" / "ended-sessions.secret.json").stat().st_size
+        print(f"{SIGN_OUTS} sign-outs: the list has {size:,} bytes")
+        assert size < ended_sessions.MAX_LISTED * 200
+        assert cost.failures == 0

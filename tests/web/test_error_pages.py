@@ -1,0 +1,122 @@
+"""Errors: a page with the navigation for browsers, JSON for programs."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rapport.auth.scope import Scope
+from rapport.web.error_pages import prefers_html
+from tests.store.earlier import execute
+from tests.web.test_pages import browser
+from tests.world import Caller, Server, line
+
+BROWSERS = [
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "text/html, application/xhtml+xml, image/jxr, */*",
+    "text/html",
+]
+PROGRAMS = ["*/*", "", "application/json", "application/json, text/html", "text/html;q=0.5, application/json", "text/*"]
+HTML = {"accept": BROWSERS[0]}
+
+
+def is_page(answer: httpx.Response) -> bool:
+    return answer.headers["content-type"].startswith("text/html")
+
+
+def test_wrong_address_in_a_browser_is_a_page_with_the_navigation(server: Server, account: str) -> None:
+    with browser(server, account) as client:
+        for accept in BROWSERS:
+            page = client.get("/no/such/page", headers={"accept": accept})
+            assert (page.status_code, is_page(page)) == (404, True)
+            assert "<h1>Page not found</h1>" in page.text
+            assert 'action="/sign-out"' in page.text
+            for path in ("/", "/account", "/connect", "/schema"):
+                assert f'<a href="{path}"' in page.text
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+    stranger = httpx.get(f"{server.url}/no/such/page", headers=HTML)
+    assert (stranger.status_code, 'href="/sign-in"' in stranger.text) == (404, True)
+    assert "/sign-out" not in stranger.text
+
+
+@pytest.mark.parametrize("accept", PROGRAMS)
+def test_clients_that_do_not_prefer_html_get_json(server: Server, account: str, accept: str) -> None:
+    with browser(server, account) as client:
+        client.headers["accept"] = accept
+        for method, path, status in (("GET", "/no/such/page", 404), ("DELETE", "/account", 405)):
+            answer = client.request(method, path)
+            assert answer.status_code == status
+            assert answer.json()["error_key"] == {404: "not_found", 405: "method_not_allowed"}[status]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v3/nothing", 404),
+        ("GET", "/v3", 404),
+        ("POST", "/v3/contacts", 405),
+        ("GET", "/v3/contacts", 401),
+        ("GET", "/track/v1/nothing", 404),
+        ("GET", "/track", 404),
+        ("GET", "/track/v1/activities", 405),
+        ("POST", "/track/v1/activities", 401),
+    ],
+)
+def test_api_routes_answer_in_json_whatever_is_accepted(server: Server, method: str, path: str, status: int) -> None:
+    answer = httpx.request(method, server.url + path, headers=HTML)
+    assert answer.status_code == status
+    assert "error_key" in answer.json()
+
+
+def test_every_status_is_a_page_with_the_navigation(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c1"))
+    with browser(server, account) as client:
+        requests = [
+            (client.build_request("GET", "/contacts/c1?type=em_reads"), 400),
+            (client.build_request("POST", "/contacts/c1/erase", data={"typed": "c1"}), 403),
+            (client.build_request("GET", "/contacts/nobody"), 404),
+            (client.build_request("GET", "/sign-out"), 405),
+            (client.build_request("DELETE", "/"), 405),
+            (client.build_request("POST", "/sign-in", data={"token": "x" * 20_000}), 413),
+        ]
+        for request, status in requests:
+            request.headers["accept"] = HTML["accept"]
+            page = client.send(request)
+            assert (page.status_code, is_page(page)) == (status, True)
+            assert 'action="/sign-out"' in page.text
+            assert len(re.findall("<h1>", page.text)) == 1
+            if status == 405:
+                assert page.headers["allow"]
+
+
+def test_failing_store_is_a_page_with_the_navigation(tmp_path: Path) -> None:
+    with Server(str(tmp_path / "data")) as server, browser(server, "default") as client:
+        execute(server.data, "DROP TABLE campaign_activity_hour")
+        page = client.get("/account", headers=HTML)
+        assert (page.status_code, is_page(page)) == (500, True)
+        assert 'action="/sign-out"' in page.text
+        assert page.headers["x-request-id"] in page.text
+
+
+def test_too_many_live_connections_are_a_page(tmp_path: Path) -> None:
+    with (
+        Server(str(tmp_path / "data"), environment={"RAPPORT_STREAMS": "1"}) as server,
+        browser(server, "default") as client,
+        server.caller("default", frozenset(Scope)) as caller,
+        caller.stream("GET", "/track/v1/stream"),
+    ):
+        page = client.get("/live", headers=HTML)
+        assert (page.status_code, is_page(page)) == (503, True)
+        assert int(page.headers["retry-after"]) > 0
+        assert 'action="/sign-out"' in page.text
+
+
+@pytest.mark.parametrize("accept", BROWSERS)
+def test_browsers_prefer_html(accept: str) -> None:
+    assert prefers_html(accept)
+
+
+@pytest.mark.parametrize("accept", [*PROGRAMS, "text/html;q=0", "text/html;q=x", "text/html;q=0.9,application/json"])
+def test_programs_do_not_prefer_html(accept: str) -> None:
+    assert not prefers_html(accept)

@@ -1,0 +1,279 @@
+"""Signing in and out: links that work once, the page that was meant, other sites' forms, and the end of a session."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from rapport.app import build
+from rapport.auth.one_time import make_code
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.web.addresses import is_own_path, is_same_origin
+from rapport.web.door import COOKIE, now
+from tests.cli.command import rapport
+from tests.web.test_pages import OF_TOKENS, browser, form_token
+from tests.world import Caller, Server, line
+
+NOTICED_WITHIN = 3.0
+"""Seconds after which every server knows that a session was ended, as docs/operating.md says."""
+
+FOREIGN_PATHS = [
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "\t//evil.example",
+    " //evil.example",
+    "/ /evil.example\\",
+    "https://evil.example/",
+    "HTTPS:evil.example",
+    "javascript:alert(1)",
+    "JavaScript:alert(1)//",
+    "data:text/html,x",
+    "evil.example",
+    "@evil.example",
+    "?next=//evil.example",
+    "",
+    "/sign-out",
+    "/sign-in?next=/",
+    "/é",
+    "/\x00",
+    "/" + "x" * 2_000,
+]
+OWN_PATHS = [
+    "/",
+    "/contacts/c1?type=em_opens&after=2026-03-01",
+    "/account?days=7",
+    "/%2F/evil.example",
+    "/%5Cevil.example",
+    "/?q=https://example.com//x",
+]
+
+
+def make_link(server: Server, account: str, role: Role = Role.OWNER) -> str:
+    async def make() -> str:
+        async with opened(Settings(data=server.data)) as store:
+            return await make_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
+
+    return f"/sign-in/{asyncio.run(make())}"
+
+
+def destination(base: str, location: str) -> httpx.URL:
+    """Return where a browser goes: backslashes are slashes, and tabs and line breaks are skipped."""
+    cleaned = re.sub(r"[\t\r\n]", "", location).strip().replace("\\", "/")
+    return httpx.URL(base).join(cleaned)
+
+
+@pytest.mark.parametrize("path", FOREIGN_PATHS)
+def test_signing_in_never_leads_to_another_site(server: Server, account: str, path: str) -> None:
+    assert not is_own_path(path)
+    token = server.token(account, frozenset(Scope))
+    with httpx.Client(base_url=server.url) as client:
+        page = client.get("/sign-in", params={"next": path})
+        assert 'name="next"' not in page.text
+        answer = client.post("/sign-in", data={"token": token, "next": path})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        link = make_link(server, account)
+        answer = client.post(link, params={"next": path}, data={"next": path})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("path", OWN_PATHS)
+def test_signing_in_leads_to_the_page_that_was_requested(server: Server, account: str, path: str) -> None:
+    assert is_own_path(path)
+    token = server.token(account, frozenset(Scope))
+    with httpx.Client(base_url=server.url) as client:
+        answer = client.post("/sign-in", data={"token": token, "next": path})
+        assert answer.status_code == 303
+        target = destination(f"{server.url}/sign-in", answer.headers["location"])
+        assert (target.host, target.port) == ("127.0.0.1", server.port)
+        assert answer.headers["location"] == path
+
+
+def test_shared_link_survives_signing_in_with_a_token_and_a_mistake(
+    server: Server, account: str, caller: Caller
+) -> None:
+    caller.record(line("c1", "em_opens"))
+    shared = "/contacts/c1?type=em_opens&after=2026-03-01"
+    with httpx.Client(base_url=server.url) as client:
+        form = client.get(shared, follow_redirects=True)
+        (kept,) = re.findall(r'name="next" value="([^"]+)"', form.text)
+        kept = kept.replace("&amp;", "&")
+        assert kept == shared
+        mistake = client.post("/sign-in", data={"token": "wrong", "next": kept})
+        assert mistake.status_code == 401
+        assert 'name="next"' in mistake.text
+        answer = client.post("/sign-in", data={"token": server.token(account, frozenset(Scope)), "next": kept})
+        assert answer.headers["location"] == shared
+        assert client.get(answer.headers["location"]).status_code == 200
+
+
+def test_opening_a_link_does_not_use_it_up(server: Server, account: str) -> None:
+    link = make_link(server, account)
+    with httpx.Client(base_url=server.url) as preview, httpx.Client(base_url=server.url) as person:
+        for _ in range(2):
+            for method in ("HEAD", "GET"):
+                answer = preview.request(method, link)
+                assert answer.status_code == 200
+                assert "set-cookie" not in answer.headers
+        page = person.get(link)
+        assert '<form method="post" class="card">' in page.text
+        # The page has no script that could press the button.
+        assert re.findall(r'<script src="([^"?]+)', page.text) == ["/static/vendor/htmx.min.js", "/static/pages.js"]
+        assert "submit()" not in httpx.get(f"{server.url}/static/pages.js").text
+        assert person.post(link).status_code == 303
+        assert person.get("/connect").status_code == 200
+        used = person.post(link)
+        assert used.status_code == 401
+        assert "rapport sign-in" in used.text
+
+
+def test_command_prints_a_link_for_a_running_server(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    told = rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
+    assert told.stdout.count("\n") == 1
+    assert told.stdout.startswith(f"{server.url}/sign-in/")
+    with httpx.Client() as client:
+        assert client.post(told.stdout.strip()).status_code == 303
+        assert account in client.get(f"{server.url}/connect").text
+    public = {"RAPPORT_PUBLIC_URL": "https://rapport.example.com"}
+    told = rapport("sign-in", "--data", server.data, environment=public)
+    assert told.stdout.startswith("https://rapport.example.com/sign-in/")
+    refused = rapport("sign-in", "--data", server.data, "--account", "nobody", code=2)
+    assert "there is no account 'nobody'" in refused.stderr
+
+
+def test_command_creates_no_store(tmp_path: Path) -> None:
+    rapport("sign-in", "--data", str(tmp_path / "nothing"), code=1)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_signing_out_ends_the_session_on_every_worker_of_every_server(server: Server, account: str) -> None:
+    link = make_link(server, account)
+    with Server(server.data, workers=2) as other, httpx.Client(base_url=server.url) as client:
+        everywhere = [server, *[other] * 8]
+        assert client.post(link).status_code == 303
+        cookie = {"cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+        assert [httpx.get(f"{each.url}/connect", headers=cookie).status_code for each in everywhere] == [200] * 9
+        with browser(server, account) as colleague:
+            form = {"form_token": form_token(client.get("/connect"))}
+            assert client.post("/sign-out", data=form).status_code == 303
+            # At once where it was done.
+            replayed = httpx.get(f"{server.url}/connect", headers=cookie)
+            assert (replayed.status_code, replayed.headers["location"]) == (303, "/sign-in?next=%2Fconnect")
+            assert httpx.post(f"{server.url}/sign-out", headers=cookie, data=form).status_code == 303
+            time.sleep(NOTICED_WITHIN)
+            assert [httpx.get(f"{each.url}/connect", headers=cookie).status_code for each in everywhere] == [303] * 9
+            assert colleague.get("/connect").status_code == 200
+        # After a restart as well.
+        other.stop()
+        other.start()
+        assert httpx.get(f"{other.url}/connect", headers=cookie).status_code == 303
+
+
+def test_dropping_the_keys_ends_sessions_that_began_with_a_link(data: str) -> None:
+    with Server(data) as server, httpx.Client(base_url=server.url) as client:
+        assert client.post(make_link(server, "default")).status_code == 303
+        assert client.get("/connect").status_code == 200
+        rapport("keys", "rotate", "--drop-old", "--data", data)
+        time.sleep(NOTICED_WITHIN)
+        assert client.get("/connect").status_code == 303
+
+
+def state_changing_paths() -> Iterator[str]:
+    """Every address of the pages that accepts a form."""
+    service = build(Settings(data="/nowhere"))
+    for route in service._router.routes:  # noqa: SLF001 - the only list of methods
+        if isinstance(route, Route) and "POST" in (route.methods or ()) and not route.path.startswith(OF_TOKENS):
+            yield re.sub(r"{\w+}", "x", route.path)
+
+
+OTHER_SITES: list[dict[str, str]] = [
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": ""},
+    {"origin": "file://"},
+    {"origin": "https://127.0.0.1.evil.example"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "cross-site", "origin": "{own}"},
+]
+
+
+@pytest.mark.parametrize("path", list(state_changing_paths()))
+def test_no_form_of_another_site_is_accepted(server: Server, account: str, path: str) -> None:
+    token = server.token(account, frozenset(Scope))
+    with browser(server, account) as client:
+        form = {"form_token": form_token(client.get("/connect")), "token": token, "typed": "x"}
+        for other in OTHER_SITES:
+            headers = {name: value.replace("{own}", server.url) for name, value in other.items()}
+            answer = client.post(path, data=form, headers=headers)
+            assert answer.status_code == 403, other
+            assert "set-cookie" not in answer.headers
+        # With another port it is another origin.
+        other_port = {"origin": f"http://127.0.0.1:{server.port + 1}"}
+        assert client.post(path, data=form, headers=other_port).status_code == 403
+        own = client.post(path, data=form, headers={"origin": server.url})
+        assert own.status_code != 403 or "Form not accepted" not in own.text
+
+
+@pytest.mark.parametrize(
+    ("origin", "public_url", "host", "is_own"),
+    [
+        ("http://rapport.local:8080", "", "rapport.local:8080", True),
+        ("http://RAPPORT.local", "", "rapport.LOCAL:80", True),
+        ("https://rapport.local", "", "rapport.local", True),
+        ("https://rapport.local", "", "rapport.local:443", True),
+        ("https://rapport.local", "", "rapport.local:80", False),
+        ("http://[::1]:8080", "", "[::1]:8080", True),
+        ("https://rapport.example.com", "https://rapport.example.com", "127.0.0.1:8080", True),
+        ("https://rapport.example.com:443", "https://rapport.example.com", "127.0.0.1:8080", True),
+        ("http://rapport.example.com", "https://rapport.example.com", "127.0.0.1:8080", False),
+        ("http://127.0.0.1:8080", "https://rapport.example.com", "127.0.0.1:8080", True),
+        ("https://evil.example", "https://rapport.example.com", "127.0.0.1:8080", False),
+        ("null", "", "null", False),
+        ("http://", "", "", False),
+        ("http://:80", "", "", False),
+    ],
+)
+def test_origin_is_compared_with_host_and_public_url(origin: str, public_url: str, host: str, is_own: bool) -> None:
+    assert is_same_origin(origin, public_url, host) is is_own
+
+
+def test_forms_work_behind_a_proxy_that_changes_the_host(tmp_path: Path) -> None:
+    public = "https://rapport.example.com"
+    with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
+        token = server.token("default", frozenset(Scope))
+        for headers in ({"origin": public}, {"origin": public, "host": "rapport.example.com"}):
+            answer = httpx.post(f"{server.url}/sign-in", data={"token": token}, headers=headers)
+            assert answer.status_code == 303
+            assert "Secure" in answer.headers["set-cookie"]
+        foreign = {"origin": "https://evil.example"}
+        assert httpx.post(f"{server.url}/sign-in", data={"token": token}, headers=foreign).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["x';id;'", 'x"$(id)`id`', "x\\';id;#", "<script>"])
+def test_curl_line_of_a_contact_quotes_the_host(server: Server, account: str, caller: Caller, host: str) -> None:
+    caller.record(line("c1"))
+    with browser(server, account) as client:
+        cookie = f"{COOKIE}={client.cookies[COOKIE]}"
+        page = httpx.get(f"{server.url}/contacts/c1", headers={"host": host, "cookie": cookie})
+        if page.status_code == 400:
+            # The server itself refused such a header.
+            return
+        (curl,) = re.findall(r'id="curl"[^>]*><code>(.*?)</code>', page.text, re.DOTALL)
+        for character in ";$`\\<":
+            assert character not in curl.replace("$TOKEN", "").replace("&#39;", "").replace("&#34;", "").replace(
+                "&amp;", ""
+            )
+        assert curl.count("&#39;") == 2
