@@ -65,6 +65,7 @@ def build(settings: Settings) -> Service:
     keys = KeyWatch(store, settings)
     gate = Gate(keys, limiter_for(settings.limits, store))
     door = Door(keys, settings.public_url)
+    grants = Grants(store, keys, settings)
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     routes = [
         *ContactReports(store, gate, keys, default_types).routes(),
@@ -78,10 +79,10 @@ def build(settings: Settings) -> Service:
         *Health(store).routes(),
         *PublishedKeys(keys).routes(),
         *Description().routes(),
-        *Pages().routes(),
+        *Pages(door, grants).routes(),
         *StaticFiles().routes(),
         *SigningIn(store, door, keys).routes(),
-        *ConnectPage(store, door, Grants(store, keys, settings)).routes(),
+        *ConnectPage(store, door, grants).routes(),
         *Finding(store, door).routes(),
         *ContactPage(store, door).routes(),
         *Exporting(store, door).routes(),

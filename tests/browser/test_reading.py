@@ -33,7 +33,7 @@ PAGES = (
 NO_PAGES = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics", "/static/")
 CHANGES = {
     *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
-    *("/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),
+    *("/connect/page-token", "/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),
 }
 """What answers with no page of its own."""
 PICTURES = os.environ.get("RAPPORT_TEST_PICTURES", "")
@@ -106,7 +106,7 @@ def test_everybody_can_read_what_is_told_of_errors(browser: Browser, served: Ser
     # The browser tells the console of every such answer.
     with signed_in(browser, served, caller) as context:
         page = context.new_page()
-        for scheme, path in zip(SCHEMES, ("/contacts/nobody", "/contacts/c1?type=x"), strict=True):
+        for scheme, path in zip(SCHEMES, ("/contacts/nobody", "/no/such/page"), strict=True):
             page.emulate_media(color_scheme=scheme)
             page.goto(path)
             assert page.get_by_role("heading", level=1).is_visible()

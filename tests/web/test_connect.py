@@ -46,7 +46,7 @@ def signed_in_by_link(server: Server, account: str, role: Role = Role.OWNER) -> 
             return await make_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
     with httpx.Client(base_url=server.url, timeout=60) as client:
-        assert client.get(f"/sign-in/{asyncio.run(made())}").status_code == 303
+        assert client.post(f"/sign-in/{asyncio.run(made())}").status_code == 303
         yield client
 
 
@@ -55,7 +55,15 @@ def asked_for(
 ) -> httpx.Response:
     """The answer to the form."""
     form = {"name": name, "scope": list(scopes), "role": role, "life": life}
-    return client.post(MAKE, data={**form, "form_token": form_token(client.get("/connect"))})
+    return client.post(MAKE, data={**form, **hidden_fields(client.get("/connect"))})
+
+
+def hidden_fields(page: httpx.Response) -> dict[str, str]:
+    """Return the hidden fields of the form that creates a token; of the sign-out form where there is no such form."""
+    form = page.text[page.text.find('class="card grant"') :]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', form)) or {
+        "form_token": form_token(page)
+    }
 
 
 def made(client: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner") -> str:
@@ -114,6 +122,7 @@ def test_a_token_is_shown_once_and_may_what_was_ticked(server: Server, account: 
         ({"role": "emperor"}, 400),
         ({"role": ""}, 400),
         ({"life": "for ever"}, 400),
+        ({"nonce": ""}, 400),
         ({"name": " "}, 400),
         ({"name": "x" * 65}, 400),
     ],
@@ -129,7 +138,7 @@ def test_a_form_that_asks_for_more_than_its_maker_has_is_refused(
         assert 'value="owner"' not in page.text
         assert 'value="campaign_data"' not in page.text
         form = {"name": "a", "scope": ["contact_data"], "role": "manager", "life": "longest"}
-        answer = client.post(MAKE, data={**form, **wrong, "form_token": form_token(page)})
+        answer = client.post(MAKE, data={**form, **hidden_fields(page), **wrong})
         assert answer.status_code == status
         assert listed(client) == {}
 
@@ -184,7 +193,7 @@ def test_only_a_form_of_the_session_makes_or_revokes(server: Server, account: st
         token = made(client, "a")
         _, token_id = listed(client)["a"]
         mine, strange = form_token(client.get("/connect")), form_token(other.get("/connect"))
-        form = {"name": "b", "scope": ["contact_data"], "role": "owner", "life": "longest"}
+        form = {"nonce": "0123456789abcdef", "name": "b", "scope": ["contact_data"], "role": "owner", "life": "longest"}
         for path, data in ((MAKE, form), (f"{MAKE}/{token_id}/revoke", {})):
             for stolen in ({}, {"form_token": "x"}, {"form_token": strange}):
                 assert client.post(path, data={**data, **stolen}).status_code == 403
@@ -208,6 +217,59 @@ def test_a_campaign_creator_sees_only_how_to_connect(server: Server, account: st
         assert "the owner&#39;s" not in page.text
         assert asked_for(creator, "mine", role="campaign_creator").status_code == 403
         assert revoked(creator, token_id) == 403
+
+
+def test_submitting_the_form_again_creates_no_second_token(server: Server, account: str, caller: Caller) -> None:
+    caller.record(line())
+    with signed_in_by_link(server, account) as client:
+        form = {"name": "shop", "scope": ["contact_data"], "role": "owner", "life": "30"}
+        form |= hidden_fields(client.get("/connect"))
+        first = client.post(MAKE, data=form)
+        (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', first.text)
+        for _ in range(2):
+            again = client.post(MAKE, data=form)
+            assert (again.status_code, again.headers["location"]) == (303, "/connect?repeated=1")
+        shown = client.get("/connect?repeated=1").text
+        assert "already created" in shown
+        assert token not in shown
+        assert list(listed(client)) == ["shop"]
+        assert ask(server, token) == 200
+        # Another name in a page that the browser kept is another token; the same form of a new page is one as well.
+        assert client.post(MAKE, data={**form, "name": "till"}).status_code == 200
+        assert client.post(MAKE, data={**form, **hidden_fields(client.get("/connect"))}).status_code == 200
+        names = re.findall(r"<strong>(.*?)</strong>", client.get("/connect").text)
+        assert sorted(names) == ["shop", "shop", "till"]
+        assert revoked(client, listed(client)["till"][1]) == 303
+        assert client.post(MAKE, data={**form, "name": "till"}).status_code == 303
+
+
+def test_the_api_page_gets_a_token_of_its_session_that_ends_with_it(
+    server: Server, account: str, caller: Caller
+) -> None:
+    caller.record(line())
+    with signed_in(server, server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)) as client:
+        page = client.get("/schema")
+        assert 'data-page-token="/connect/page-token"' in page.text
+        form = {"form_token": form_token(page)}
+        for stolen in ({}, {"form_token": "x"}):
+            assert client.post("/connect/page-token", data=stolen).status_code == 403
+        answer = client.post("/connect/page-token", data=form)
+        assert answer.headers["cache-control"] == "no-store"
+        token, seconds = answer.json()["token"], answer.json()["expires_in"]
+        assert 500 < seconds <= 600
+        assert ask(server, token) == 200
+        # It has the permissions of the session, and isn't in the list of tokens.
+        bearer = {"authorization": f"Bearer {token}"}
+        assert httpx.get(f"{server.url}/v3/emails", headers=bearer).status_code == 403
+        assert listed(client) == {}
+        with signed_in(server, token) as second:
+            assert client.post("/sign-out", data=form).status_code == 303
+            assert ask(server, token) == 401
+            assert second.get("/connect").status_code == 303
+        assert client.post("/connect/page-token", data=form).headers["location"] == "/sign-in"
+    page = httpx.get(f"{server.url}/schema")
+    assert "data-page-token" not in page.text
+    assert 'href="/sign-in?next=/schema"' in page.text
 
 
 def test_what_others_named_is_text(server: Server, account: str) -> None:

@@ -22,12 +22,15 @@ from rapport.auth.session import Session
 from rapport.auth.token import Principal, make_token
 from rapport.auth.watch import KeyWatch
 from rapport.errors import Forbidden, InvalidField, TooManyTokens
-from rapport.instant import Instant, iso
+from rapport.instant import MINUTE, Instant, iso
 from rapport.settings import Settings
 from rapport.store.protocol import Store
 
 MANAGE_TOKENS: Final = Privilege.ACCOUNT_UPDATE
 """The privilege to see, make and revoke the tokens of the account: an owner's and a manager's."""
+
+PAGE_TOKEN_LIFE: Final = 10 * MINUTE
+"""How long a page can use a token; it gets another one with its session."""
 
 _LONGEST_LINEAGE: Final = 8
 """Tokens that one was made with, each in a session that began with the one before."""
@@ -43,6 +46,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     scopes: frozenset[Scope]
     expires: Instant
+    request_key: str = ""
 
 
 def may_give(session: Session, role: Role, scopes: frozenset[Scope]) -> bool:
@@ -70,7 +74,7 @@ class Grants:
         return await listed_tokens(self._store, self._keys.keys, session.principal.account_id, now)
 
     async def make(self, session: Session, asked: Grant, now: Instant) -> str:
-        """The token that is asked for. Raises InvalidField and TooManyTokens."""
+        """The token that is asked for. Raises InvalidField, TooManyTokens and RepeatedRequest."""
         check_may(session.principal, None, MANAGE_TOKENS)
         _check(session, asked, now)
         principal = Principal(
@@ -89,9 +93,28 @@ class Grants:
             now=now,
             expires=asked.expires,
             made_with=session.token_ids,
+            request_key=asked.request_key,
         )
         _log.info("token made", account=given.account_id, token_id=given.token_id)
         return token
+
+    def make_page_token(self, session: Session, now: Instant) -> tuple[str, Instant]:
+        """Return a token for requests from a page, and when it expires: at the latest when the session is over.
+
+        It has the session's permissions, isn't registered, and is revoked with the session and the session's tokens.
+        """
+        expires = Instant(min(now + PAGE_TOKEN_LIFE, session.expires, session.tokens_until))
+        token = make_token(
+            self._keys.keys,
+            session.principal,
+            issuer=self._settings.issuer,
+            audience=self._settings.audience,
+            now=now,
+            expires=expires,
+            token_id=new_token_id(),
+            made_with=session.ids,
+        )
+        return token, expires
 
     async def revoke(self, session: Session, token_id: str, now: Instant) -> None:
         """Void a token of the account, here at once. Raises UnknownToken."""
@@ -115,6 +138,7 @@ async def give(
     now: Instant,
     expires: Instant,
     made_with: tuple[str, ...] = (),
+    request_key: str = "",
 ) -> tuple[RegisteredToken, str]:
     """A token for the principal, and how it stands in the register. Raises InvalidField and TooManyTokens."""
     made = RegisteredToken(
@@ -128,6 +152,7 @@ async def give(
         made_by=principal.user,
         made_with=made_with,
         expires=expires,
+        request_key=request_key,
     )
     await register(store, keys, made, now)
     return made, make_token(

@@ -14,7 +14,7 @@ import msgspec
 
 from rapport.auth.keys import Keys, load_keys
 from rapport.auth.scope import Role, Scope
-from rapport.errors import InvalidField, StoreUnavailable, TooManyTokens, UnknownToken
+from rapport.errors import InvalidField, RepeatedRequest, StoreUnavailable, TooManyTokens, UnknownToken
 from rapport.instant import HOUR, Instant
 from rapport.store.protocol import Store
 
@@ -41,6 +41,8 @@ class RegisteredToken(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
     made_with: tuple[str, ...] = ()
     expires: Instant
+    request_key: str = ""
+    """Identifies the form that it was created by, which creates no second one; empty for other ways."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +75,13 @@ def read_name(text: str) -> str:
 
 
 async def register(store: Store, keys: Keys, token: RegisteredToken, now: Instant) -> None:
-    """Have the token in the register of its account. Raises TooManyTokens."""
+    """Have the token in the register of its account. Raises TooManyTokens and RepeatedRequest."""
     place = _place(token.account_id)
     while True:
         stored = await store.read_secret(place)
         held = await _held(store, keys, stored, now)
+        if token.request_key and any(other.request_key == token.request_key for other in held):
+            raise RepeatedRequest(f"the token {token.name} was already created")
         if len(held) >= MOST:
             raise TooManyTokens(
                 f"the account {token.account_id} has {len(held)} tokens with a name, and {MOST} is the most: wait "

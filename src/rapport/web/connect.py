@@ -1,6 +1,9 @@
 """Connect: the tokens of the account, and what to paste into a program that asks this server."""
 
+import secrets
+from hashlib import blake2b
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,7 +15,7 @@ from rapport.auth.keys import LONGEST_LIFE
 from rapport.auth.register import LONGEST_NAME
 from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
-from rapport.errors import InvalidField
+from rapport.errors import InvalidField, RepeatedRequest
 from rapport.instant import DAY, Instant
 from rapport.store.protocol import Store
 from rapport.web.door import Door, now, read_fields, read_form
@@ -28,6 +31,9 @@ REVOKE: Final = "/connect/tokens/{token_id}/revoke"
 
 _LIVES: Final = {"1": "1 day", "7": "7 days", "30": "30 days", "90": "90 days", "365": "365 days"}
 _LONGEST: Final = "longest"
+_NONCE_BYTES: Final = 12
+_REPEATED: Final = "repeated"
+"""The parameter that says that a form was submitted again."""
 _CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCOUNT_READ})
 """What most programs ask for."""
 
@@ -58,7 +64,11 @@ class ConnectPage:
         fields = await read_fields(request)
         self._door.check_form(request, session, dict(fields).get("form_token", ""))
         asked = _asked(session, fields)
-        token = await self._grants.make(session, asked, now())
+        try:
+            token = await self._grants.make(session, asked, now())
+        except RepeatedRequest:
+            # The page with the token was loaded again, which submits its form again.
+            return RedirectResponse(f"{CONNECT}?{_REPEATED}=1", status_code=303)
         return await self._page(request, session, token, asked.name)
 
     async def revoke(self, request: Request) -> Response:
@@ -80,6 +90,8 @@ class ConnectPage:
             snippets=snippets(url, await self._contact_id(session)),
             token=token,
             name=name,
+            nonce=secrets.token_urlsafe(_NONCE_BYTES),
+            is_repeated=_REPEATED in request.query_params,
             role_words=ROLE_WORDS,
             scope_words=SCOPE_WORDS,
             **await self._tokens(session),
@@ -137,10 +149,13 @@ def _asked(session: Session, fields: list[tuple[str, str]]) -> Grant:
             raise InvalidField("scope", scope, "must be one of " + ", ".join(scopes))
     if life not in {*_LIVES, _LONGEST}:
         raise InvalidField("life", life, "must be one of " + ", ".join([*_LIVES, _LONGEST]))
+    if len(form.get("nonce", "")) < _NONCE_BYTES:
+        raise InvalidField("nonce", form.get("nonce", ""), "is missing; reload the page and submit the form again")
     _, until = _lives(session, moment)
     return Grant(
         name=form.get("name", ""),
         role=roles[role],
         scopes=frozenset(scopes[each] for each in chosen),
         expires=until if life == _LONGEST else Instant(moment + int(life) * DAY),
+        request_key=blake2b(urlencode(fields).encode(), digest_size=16).hexdigest(),
     )

@@ -64,6 +64,14 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
 });
+// A second click would submit a form again, and replace the answer to the first.
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "post") setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; });
+});
+// Browsers may restore a page with its buttons as they were.
+window.addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("form[method=post] button")) button.disabled = false;
+});
 for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {
     const told = document.createElement("p");

@@ -120,8 +120,28 @@ async function heard(answer) {
   return text;
 }
 
+// The session's own token, kept here only: for as long as this page is open, and no longer than it is valid.
+const own = { token: "", until: 0 };
+const RENEW_BEFORE = 30_000;
+
+async function sessionToken() {
+  const { pageToken, formToken } = at("token").dataset;
+  if (!pageToken) return "";
+  if (Date.now() < own.until - RENEW_BEFORE) return own.token;
+  const response = await fetch(pageToken, { method: "POST", body: new URLSearchParams({ form_token: formToken }), cache: "no-store" });
+  if (response.redirected) {
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    throw new Error("you are no longer signed in");
+  }
+  if (!response.ok) throw new Error(`the session's token was refused with ${response.status}; reload the page`);
+  const { token, expires_in: seconds } = await response.json();
+  Object.assign(own, { token, until: Date.now() + seconds * 1_000 });
+  return token;
+}
+
 async function send({ url, body, type, sent = {} }) {
-  const token = at("token").value.trim();
+  const needsToken = (shown.operation.security ?? []).length > 0;
+  const token = at("token").value.trim() || (needsToken ? await sessionToken() : "");
   const headers = { ...sent };
   if (token) headers.authorization = `Bearer ${token}`;
   if (type) headers["content-type"] = type;
@@ -154,7 +174,7 @@ async function send({ url, body, type, sent = {} }) {
 at("request").addEventListener("submit", (event) => {
   event.preventDefault();
   send(wanted()).catch((problem) => {
-    at("status").textContent = `no answer: ${problem.message}`;
+    at("status").textContent = `no response: ${problem.message}`;
     at("status").className = "bad";
     at("body").textContent = "";
     at("answer").hidden = false;

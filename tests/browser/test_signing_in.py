@@ -1,0 +1,131 @@
+"""Signing in by a link or to a shared page, and the API page with a session, in a real browser."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import signed_in
+from tests.browser.test_reading import PHONE, SCHEMES, findings
+from tests.cli.command import rapport
+from tests.world import Caller, Server, line
+
+
+@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
+def stranger(browser: Browser, served: Server, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=served.url, java_script_enabled=request.param, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+def make_link(served: Server, account: str) -> str:
+    told = rapport("sign-in", "--data", served.data, "--account", account, "--port", str(served.port))
+    return told.stdout.strip()
+
+
+def test_shared_link_survives_signing_in(stranger: BrowserContext, caller: Caller) -> None:
+    caller.record(line("c-1", "em_opens", first_name="Ada"), line("c-1", "em_clicks", first_name="Ada"))
+    page = stranger.new_page()
+    page.goto("/contacts/c-1?type=em_opens")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("invalid or has expired")
+    page.get_by_label("Token").fill(caller.bearer)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/contacts/c-1\?type=em_opens$"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ada")
+
+
+def test_link_signs_in_by_its_button(stranger: BrowserContext, served: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c-1"))
+    link = make_link(served, account)
+    preview = stranger.new_page()
+    preview.goto(link)
+    preview.wait_for_load_state("networkidle")
+    page = stranger.new_page()
+    page.goto(link)
+    # Opening it, twice by now, has signed nobody in.
+    assert all(cookie.get("name") != "rapport_session" for cookie in stranger.cookies())
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{served.url}/")
+    preview.get_by_role("button", name="Sign in").click()
+    expect(preview.get_by_role("alert")).to_contain_text("already used or has expired")
+
+
+def test_everybody_can_read_the_page_of_a_link(browser: Browser, served: Server, account: str, caller: Caller) -> None:
+    caller.record(line("c-1"))
+    link = make_link(served, account)
+    for scheme in SCHEMES:
+        context = browser.new_context(color_scheme=scheme, viewport=PHONE)
+        page = context.new_page()
+        page.goto(link)
+        assert findings(page) == []
+        context.close()
+
+
+def test_reloading_after_a_token_was_created_creates_no_second_one(page: Page) -> None:
+    page.goto("/connect")
+    page.get_by_label("Name").fill("shop")
+    page.get_by_role("button", name="Make the token").click()
+    token = page.get_by_label("The token", exact=True).inner_text()
+    page.reload()
+    expect(page).to_have_url(re.compile(r"/connect\?repeated=1$"))
+    expect(page.get_by_text("This token was already created")).to_be_visible()
+    expect(page.locator("#tokens tbody tr")).to_have_count(1)
+    assert token.replace("\n", "") not in page.content()
+    assert findings(page) == []
+
+
+def test_a_double_click_creates_one_token_and_shows_it(page: Page) -> None:
+    page.goto("/connect")
+    page.get_by_label("Name").fill("shop")
+    page.get_by_role("button", name="Make the token").dblclick()
+    expect(page.get_by_label("The token", exact=True)).to_be_visible()
+    expect(page.locator("#tokens tbody tr")).to_have_count(1)
+
+
+def test_requests_on_the_api_page_work_without_a_token(page: Page, caller: Caller) -> None:
+    caller.record(*(line("c-1", "em_opens", f"2026-03-01T10:00:0{number}Z") for number in range(3)))
+    page.goto("/schema?contact_id=c-1")
+    expect(page.get_by_role("link", name="API", exact=True)).to_have_attribute("aria-current", "page")
+    page.get_by_label("limit").fill("2")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#status")).to_contain_text("200")
+    expect(page.locator("#body")).to_contain_text('"contact_id": "c-1"')
+    expect(page.locator("#curl")).to_contain_text('-H "Authorization: Bearer $TOKEN"')
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator("#body")).not_to_contain_text("10:00:02")
+    # The token is in no storage and in no part of the page.
+    kept = page.evaluate("[...Object.entries(localStorage), ...Object.entries(sessionStorage), document.cookie].join()")
+    assert "eyJ" not in kept
+    assert "eyJ" not in page.content()
+
+
+def test_api_page_leads_to_signing_in_once_the_session_is_over(
+    browser: Browser, served: Server, caller: Caller
+) -> None:
+    caller.record(line("c-1"))
+    # The browser writes the refused request to the console.
+    with signed_in(browser, served, caller) as context:
+        page, other = context.new_page(), context.new_page()
+        page.goto("/schema?contact_id=c-1")
+        other.goto("/")
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.get_by_role("button", name="Send").click()
+        expect(page).to_have_url(re.compile(r"/sign-in\?next="))
+        page.get_by_label("Token").fill(caller.bearer)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_url(re.compile(r"/schema\?contact_id=c-1$"))
+
+
+def test_wrong_address_keeps_the_navigation(browser: Browser, served: Server, caller: Caller) -> None:
+    # The browser writes the 404 to the console.
+    with signed_in(browser, served, caller) as context:
+        page = context.new_page()
+        page.goto("/contact/c-1")
+        expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Account").click()
+        expect(page).to_have_url(re.compile("/account$"))
