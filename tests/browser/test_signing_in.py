@@ -20,8 +20,8 @@ def stranger(browser: Browser, served: Server, request: pytest.FixtureRequest) -
 
 
 def make_link(served: Server, account: str) -> str:
-    told = rapport("sign-in", "--data", served.data, "--account", account, "--port", str(served.port))
-    return told.stdout.strip()
+    result = rapport("sign-in", "--data", served.data, "--account", account, "--port", str(served.port))
+    return result.stdout.strip()
 
 
 def test_shared_link_survives_signing_in(stranger: BrowserContext, caller: Caller) -> None:

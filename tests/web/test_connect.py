@@ -59,7 +59,7 @@ def asked_for(
 
 
 def hidden_fields(page: httpx.Response) -> dict[str, str]:
-    """Return the hidden fields of the form that creates a token; of the sign-out form where there is no such form."""
+    """Return the hidden fields of the form that creates a token, or else of the sign-out form."""
     form = page.text[page.text.find('class="card grant"') :]
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', form)) or {
         "form_token": form_token(page)

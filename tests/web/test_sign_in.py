@@ -140,15 +140,15 @@ def test_opening_a_link_does_not_use_it_up(server: Server, account: str) -> None
 
 def test_command_prints_a_link_for_a_running_server(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
-    told = rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
-    assert told.stdout.count("\n") == 1
-    assert told.stdout.startswith(f"{server.url}/sign-in/")
+    result = rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
+    assert result.stdout.count("\n") == 1
+    assert result.stdout.startswith(f"{server.url}/sign-in/")
     with httpx.Client() as client:
-        assert client.post(told.stdout.strip()).status_code == 303
+        assert client.post(result.stdout.strip()).status_code == 303
         assert account in client.get(f"{server.url}/connect").text
     public = {"RAPPORT_PUBLIC_URL": "https://rapport.example.com"}
-    told = rapport("sign-in", "--data", server.data, environment=public)
-    assert told.stdout.startswith("https://rapport.example.com/sign-in/")
+    result = rapport("sign-in", "--data", server.data, environment=public)
+    assert result.stdout.startswith("https://rapport.example.com/sign-in/")
     refused = rapport("sign-in", "--data", server.data, "--account", "nobody", code=2)
     assert "there is no account 'nobody'" in refused.stderr
 

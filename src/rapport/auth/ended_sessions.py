@@ -77,14 +77,12 @@ class EndedSessions:
             entries = _decode(stored)
             sessions = [entry for entry in entries.sessions if entry.expires > now - _CLOCK_DIFFERENCE]
             accounts = [entry for entry in entries.accounts if entry.expires > now - _CLOCK_DIFFERENCE]
-            if sum(entry.account_id == account_id for entry in sessions) < MAX_LISTED:
+            same_account = [entry for entry in sessions if entry.account_id == account_id]
+            if len(same_account) < MAX_LISTED:
                 sessions.append(ended)
             else:
                 # A server whose clock is ahead may have begun some of them later than it is here.
-                until = max(
-                    now,
-                    *(read_begin(entry.session_id) for entry in [ended, *sessions] if entry.account_id == account_id),
-                )
+                until = max(now, *(read_begin(entry.session_id) for entry in [ended, *same_account]))
                 sessions = [entry for entry in sessions if entry.account_id != account_id]
                 accounts = [entry for entry in accounts if entry.account_id != account_id]
                 accounts.append(_EndedAccount(account_id=account_id, until=until, expires=Instant(until + LIFE)))

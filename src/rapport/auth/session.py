@@ -20,7 +20,7 @@ LIFE: Final = 12 * HOUR
 """How long somebody stays signed in at most."""
 
 SESSION_ID_PREFIX: Final = "session:"
-"""Tells the ids of sessions from those of tokens."""
+"""Distinguishes the ids of sessions from those of tokens."""
 
 _SEAL: Final = 32
 _LONGEST: Final = 4_096

@@ -56,7 +56,7 @@ class Door:
         return form_token(self._keys.keys.sealing, session.nonce)
 
     def find_session(self, request: Request) -> Session | None:
-        """Return the request's session, or None if there is no valid one."""
+        """Return the request's session, or None without a valid one."""
         try:
             return self.session(request)
         except (SignedOut, StoreUnavailable):

@@ -115,7 +115,7 @@ def _read_quality(parameters: list[str]) -> float:
 
 
 class ErrorPages:
-    """Renders the page for an error; whoever is signed in stays so, and sees the navigation."""
+    """Renders error pages, with the navigation for users who are signed in."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
