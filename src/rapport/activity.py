@@ -99,6 +99,11 @@ def check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern
         raise InvalidField(field, text, "must have no control characters")
 
 
+def check_opt_out_reason(reason: str | None) -> None:
+    """Check a reason, which may have several lines. Raises InvalidField."""
+    check_text("opt_out_reason", reason, 2_048, _CONTROL_BUT_LINES)
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an activity says of its contact, as it was at the time. None is 'not said'."""
 
@@ -182,7 +187,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.opt_out_reason is not None:
             if kind is not ActivityType.EM_OPTOUTS:
                 raise InvalidField("opt_out_reason", self.opt_out_reason, "belongs to em_optouts only")
-            check_text("opt_out_reason", self.opt_out_reason, 2_048, _CONTROL_BUT_LINES)
+            check_opt_out_reason(self.opt_out_reason)
 
     @property
     def identity(self) -> int:

@@ -5,11 +5,11 @@ An activity needs none of it; the reports show it once it is known. Everything h
 
 import enum
 import re
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from rapport.activity import EARLIEST, Link, Person, check_id, check_text
+from rapport.activity import EARLIEST, Link, Person, check_id, check_opt_out_reason, check_text
 from rapport.errors import InvalidField
 from rapport.instant import Instant, iso
 
@@ -33,6 +33,13 @@ class PermissionToSend(enum.IntEnum):
     NOT_SET = 5
 
 
+class OptOutSource(enum.IntEnum):
+    """Who unsubscribed a contact: the account, or the contact itself. The numbers are stored."""
+
+    ACCOUNT = 0
+    CONTACT = 1
+
+
 class CampaignStatus(enum.Enum):
     """How far a campaign is, by the names of the collection; a single resource has them in capitals."""
 
@@ -53,8 +60,17 @@ class CampaignRole(enum.Enum):
 
 
 PERMISSIONS: Final = {permission.name.lower(): permission for permission in PermissionToSend}
+OPT_OUT_SOURCES: Final = {source.name.capitalize(): source for source in OptOutSource}
 CAMPAIGN_STATUSES: Final = {status.name: status for status in CampaignStatus}
 CAMPAIGN_ROLES: Final = {role.value: role for role in CampaignRole}
+
+
+class OptOut(NamedTuple):
+    """When and by whom a contact was unsubscribed, and why if that is known."""
+
+    date: int
+    source: OptOutSource
+    reason: str | None
 
 
 class ContactStatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +86,30 @@ class ContactStatement(msgspec.Struct, frozen=True, kw_only=True):
     permission_to_send: PermissionToSend | None = None
     created_at: Instant | None = None
     deleted_at: Instant | None = None
+    opt_out_date: Instant | None = None
+    opt_out_source: OptOutSource | None = None
+    opt_out_reason: str | None = None
 
     def __post_init__(self) -> None:
         check_id("contact_id", self.contact_id)
-        for field in ("updated_at", "created_at", "deleted_at"):
+        for field in ("updated_at", "created_at", "deleted_at", "opt_out_date"):
             _check_instant(field, getattr(self, field))
+        check_opt_out_reason(self.opt_out_reason)
+        if self.permission_to_send is not PermissionToSend.UNSUBSCRIBED:
+            for field in ("opt_out_date", "opt_out_source", "opt_out_reason"):
+                if getattr(self, field) is not None:
+                    raise InvalidField(field, None, "belongs to the permission_to_send 'unsubscribed' only")
+
+    @property
+    def opt_out(self) -> OptOut | None:
+        """The details of the opt-out; None if the statement has none."""
+        if (self.opt_out_date, self.opt_out_source, self.opt_out_reason) == (None, None, None):
+            return None
+        return OptOut(
+            self.updated_at if self.opt_out_date is None else self.opt_out_date,
+            OptOutSource.ACCOUNT if self.opt_out_source is None else self.opt_out_source,
+            self.opt_out_reason,
+        )
 
 
 class CampaignActivityStatement(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,22 @@ def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
     assert rapport("check", "--data", data).stdout == "All counts are right.\n"
 
 
+def test_permissions_that_are_wrong_are_listed_and_repaired(data: str) -> None:
+    lines = [line(kind="em_optouts", opt_out_reason="Too many"), line(contact_id="c2", kind="p_contact_add")]
+    rapport("import", "-", "--data", data, given=b"\n".join(json.dumps(each).encode() for each in lines))
+    execute(
+        data,
+        "UPDATE contact SET permission_to_send = 1, opt_out_date = NULL, opt_out_source = NULL, opt_out_reason = NULL",
+    )
+    wrong = {
+        "default contact c1: implicit, should be unsubscribed since 2026-03-01T10:00:00.000Z by contact 'Too many'",
+        "default contact c2: implicit, should be explicit",
+    }
+    assert set(rapport("check", "--data", data, code=1).stdout.splitlines()) == wrong
+    assert rapport("check", "--data", data, "--repair").stdout.endswith("2 were wrong, and are right now.\n")
+    assert rapport("check", "--data", data).stdout == "All counts are right.\n"
+
+
 def test_where_there_is_no_data_nothing_is_checked(databases: Databases | None, tmp_path: Path) -> None:
     with nullcontext(str(tmp_path)) if databases is None else databases.bare() as nothing:
         assert "there is no data" in rapport("check", "--data", nothing, code=1).stderr

@@ -8,7 +8,14 @@ import asyncpg
 
 from rapport.store.sqlite.connection import DATABASE
 
+PERMISSION = (
+    *("DROP INDEX contact_by_opt_out", "DROP VIEW opt_out_source"),
+    *(f"ALTER TABLE contact DROP COLUMN {column}" for column in ("opt_out_date", "opt_out_source", "opt_out_reason")),
+)
+"""What version 18 of the schema added."""
+
 _BROUGHT = (
+    *PERMISSION,
     "UPDATE tracking_activity SET identity = identity * 65536 + 7 WHERE event_id IS NULL",
     *("DROP INDEX contact_by_last_name", "DROP INDEX contact_by_name"),
     *("DROP TABLE erased_hour", "DROP TABLE campaign_activity_hour"),
@@ -44,6 +51,19 @@ def without_roll_ups(data: str) -> None:
     if not data.startswith("postgresql:"):
         execute(data, _ALL_THAT_WAS_SAID)
     execute(data, *_BROUGHT, "DELETE FROM schema_migration WHERE number >= 4")
+
+
+def remove_derived_permissions(data: str) -> None:
+    """Take from the store what version 18 of the schema added: only statements set a permission then."""
+    restore = "UPDATE contact SET permission_to_send = facts ->> '$.permission_to_send[0]'"
+    if data.startswith("postgresql:"):
+        restore = "UPDATE contact SET permission_to_send = (facts #>> '{permission_to_send,0}')::smallint"
+    execute(
+        data,
+        *PERMISSION,
+        restore,
+        "DELETE FROM schema_migration WHERE number >= 18",
+    )
 
 
 def execute(data: str, *statements: str) -> None:

@@ -12,6 +12,7 @@ from rapport.catalogue import (
     CampaignStatement,
     CampaignStatus,
     ContactStatement,
+    OptOutSource,
     PermissionToSend,
 )
 from rapport.instant import HOUR, Instant
@@ -76,8 +77,14 @@ def held(statements: Iterable[ContactStatement | Activity]) -> dict[str, KnownCo
         said = {field: value for field in FIELDS if (value := getattr(each.person or Person(), field)) is not None}
         now = now._replace(**said)
         if isinstance(each, ContactStatement):
-            if each.permission_to_send is not None:
-                now = now._replace(permission_to_send=each.permission_to_send)
+            if each.permission_to_send is PermissionToSend.UNSUBSCRIBED:
+                now = now._replace(
+                    permission_to_send=each.permission_to_send,
+                    opt_out_date=each.updated_at,
+                    opt_out_source=OptOutSource.ACCOUNT,
+                )
+            elif each.permission_to_send is not None:
+                now = now._replace(permission_to_send=each.permission_to_send, opt_out_date=None, opt_out_source=None)
             if each.created_at is not None:
                 now = now._replace(created_at=each.created_at)
             now = now._replace(deleted_at=each.deleted_at)

@@ -21,7 +21,15 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
-from rapport.store.postgres import campaign_reader, contact_reader, contact_reports, counter_reader, feed, finder
+from rapport.store.postgres import (
+    campaign_reader,
+    contact_reader,
+    contact_reports,
+    counter_reader,
+    feed,
+    finder,
+    permission,
+)
 from rapport.store.postgres.feed import FeedReader
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool, TimedOut
@@ -29,7 +37,7 @@ from rapport.store.postgres.reader import merged
 from rapport.store.tracking import NEWEST, Shown, TrackingQuery
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
-from tests.store.earlier import execute
+from tests.store.earlier import PERMISSION, execute
 from tests.world import Server, line
 
 # So large that to sort it would cost.
@@ -134,20 +142,26 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(sampled: str, ty
         ),
         (
             "contacts_by_update",
-            "text, int, text, int, text, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL",
+            "text, int, text, int, text" + ", timestamptz" * 7,
+            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL, NULL, NULL",
             "contact_by_update",
         ),
         (
             "contacts_by_creation",
-            "text, int, text, int, text, timestamptz, timestamptz, timestamptz",
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01'",
+            "text, int, text, int, text, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
+            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL",
             "contact_by_creation",
         ),
         (
+            "contacts_by_opt_out",
+            "text, int, text, int, text, timestamptz, timestamptz, timestamptz",
+            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01'",
+            "contact_by_opt_out",
+        ),
+        (
             "count_of_address",
-            "text, text, int, timestamptz, timestamptz, timestamptz, timestamptz",
-            "'default', 'x', 255, NULL, NULL, NULL, NULL",
+            "text, text, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
+            "'default', 'x', 255, NULL, NULL, NULL, NULL, NULL, NULL",
             "contact_by_email_address",
         ),
     ],
@@ -155,6 +169,27 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(sampled: str, ty
 def test_contacts_are_read_by_an_index(sampled: str, name: str, types: str, values: str, index: str) -> None:
     plan = asyncio.run(planned(sampled, contact_reader.SQL[name], types, values))
     assert index in {node.get("Index Name") for node in plan}
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values"),
+    [
+        ("permissions", "bytea[]", "ARRAY['x'::bytea]"),
+        ("update_permission", "bytea, smallint, timestamptz, smallint, text", "'x', 0, NULL, NULL, NULL"),
+        ("lock_contacts", "bytea[]", "ARRAY['x'::bytea]"),
+        ("next_contacts", "bytea, int", "'x', 500"),
+    ],
+)
+def test_permissions_are_read_and_written_by_the_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
+    plan = asyncio.run(planned(sampled, permission.SQL[name], types, values))
+    indexes = {str(node["Index Name"]) for node in plan if "Index Name" in node}
+    assert indexes - {"account_pkey"} == (
+        {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
+    )
+    assert not [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] != "account"]
+    for node in plan:
+        if node.get("Index Name") == "tracking_activity_pkey":
+            assert re.search(r"contact = .*type = ", str(node["Index Cond"]))
 
 
 @pytest.mark.parametrize(
@@ -274,6 +309,7 @@ def test_servers_that_start_together_migrate_once(place: str) -> None:
 
 
 AS_VERSION_11_LEFT_IT = (
+    *PERMISSION,
     "DROP TABLE campaign_activity_hour, erased_hour, feed, feed_pruned",
     "DROP INDEX contact_by_name, contact_by_last_name",
     "ALTER TABLE engagement ADD COLUMN first_time timestamptz",

@@ -25,6 +25,7 @@ from rapport.store.sqlite import (
     counter_reader,
     feed,
     finder,
+    permission,
     reader,
     recount,
     write,
@@ -82,11 +83,23 @@ def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
 
+@pytest.mark.parametrize("name", permission.SQL)
+def test_permissions_are_read_and_written_by_the_primary_keys(folder: Path, name: str) -> None:
+    connection = connect(folder, patience=1)
+    steps = plan(connection, permission.SQL[name])
+    assert [step for step in steps if step.startswith("SEARCH contact USING INTEGER PRIMARY KEY")]
+    assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
+    for step in steps:
+        if "did" in step:
+            assert "PRIMARY KEY (contact=? AND type=?)" in step
+
+
 CONTACT_INDEXES = {
     "contacts_of_address": "contact_by_email_address (account=? AND email_address=? AND rowid>?)",
     "count_of_address": "contact_by_email_address ",
     "contacts_by_update": "contact_by_update (account=? AND (updated_at,contact_id)>(?,?) AND updated_at<?)",
     "contacts_by_creation": "contact_by_creation (account=? AND (created_at,contact_id)>(?,?) AND created_at<?)",
+    "contacts_by_opt_out": "contact_by_opt_out (account=? AND (opt_out_date,contact_id)>(?,?) AND opt_out_date<?)",
 }
 
 

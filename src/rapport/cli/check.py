@@ -6,11 +6,13 @@ import sys
 import click
 
 from rapport.activity import TYPE_NAMES, ActivityType, BounceCode, DeviceType
+from rapport.catalogue import OptOutSource, PermissionToSend
 from rapport.cli.command import data_option, settings_for
 from rapport.instant import iso
 from rapport.settings import Settings
 from rapport.store.engines import opened
-from rapport.store.protocol import Counts, Difference
+from rapport.store.permission import PermissionColumns
+from rapport.store.protocol import Counts, Difference, PermissionDifference
 
 
 @click.command()
@@ -18,6 +20,8 @@ from rapport.store.protocol import Counts, Difference
 @click.option("--repair", is_flag=True, help="Put right what differs.")
 def check(data: str | None, *, repair: bool) -> None:
     """Recount all activities, and compare what was counted.
+
+    The permission of every contact is compared as well with what its opt-outs, sign-ups and statements come to.
 
     They change in the transaction that records, so there is nothing to find unless somebody wrote to the database by
     other means. Every difference is a line; with any that was not put right the exit code is 1. Servers may go on:
@@ -41,9 +45,29 @@ async def _check(settings: Settings, *, repair: bool) -> int:
     found = 0
     async with opened(settings, create=False) as store:
         async for difference in store.recount(repair=repair):
-            click.echo(told(difference))
+            click.echo(
+                format_permission(difference) if isinstance(difference, PermissionDifference) else told(difference)
+            )
             found += 1
     return found
+
+
+def format_permission(difference: PermissionDifference) -> str:
+    """Return a contact's permission that differs as a line."""
+    where = f"{difference.account_id} contact {difference.contact_id}"
+    return f"{where}: {_format_columns(difference.stands)}, should be {_format_columns(difference.should)}"
+
+
+def _format_columns(columns: PermissionColumns) -> str:
+    permission, date, source, reason = columns
+    words = ["no permission" if permission is None else PermissionToSend(permission).name.lower()]
+    if date is not None:
+        words.append(f"since {iso(date)}")
+    if source is not None:
+        words.append(f"by {OptOutSource(source).name.lower()}")
+    if reason is not None:
+        words.append(repr(reason))
+    return " ".join(words)
 
 
 def told(difference: Difference) -> str:

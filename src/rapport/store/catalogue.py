@@ -5,9 +5,10 @@ The same for every engine. Facts are kept as JSON, field by field: `{"subject": 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from rapport.activity import Person
 from rapport.catalogue import (
@@ -16,15 +17,13 @@ from rapport.catalogue import (
     CampaignStatement,
     CampaignStatus,
     ContactStatement,
+    OptOut,
     PermissionToSend,
 )
 from rapport.instant import HOUR, Instant
 from rapport.store.batch import Batch, NamedCampaignActivity, NamedLink, Stated
-
-Value: TypeAlias = str | int | None
-
-Facts: TypeAlias = dict[str, tuple[Value, int]]
-"""Of each field that was ever stated, the value that holds and the time of its statement."""
+from rapport.store.facts import Facts, Value
+from rapport.store.permission import PERMISSION_FACTS, get_undated, list_permissions, take_permission
 
 OF_PERSON: Final = ("email_address", "first_name", "last_name")
 """Fields of a contact that activities state as well."""
@@ -84,16 +83,21 @@ def updated_at(facts: Facts) -> int | None:
 
 
 def said_of_contact(statement: ContactStatement) -> dict[str, Value]:
-    """What a statement says, field by field; of `deleted_at` it always says something."""
+    """What a statement says, field by field, beside the permission; of `deleted_at` it always says something."""
     person = statement.person
     said: dict[str, Value] = {
         "email_address": person.email_address,
         "first_name": person.first_name,
         "last_name": person.last_name,
-        "permission_to_send": statement.permission_to_send,
         "created_at": statement.created_at,
     }
     return {**_only_said(said), "deleted_at": statement.deleted_at}
+
+
+def take_contact(facts: Facts, statement: ContactStatement) -> bool:
+    """Merge the statement into the facts of its contact. Return True if that changed them."""
+    is_changed = take(facts, said_of_contact(statement), statement.updated_at)
+    return take_permission(facts, statement) or is_changed
 
 
 def said_of_campaign(statement: CampaignStatement) -> dict[str, Value]:
@@ -167,17 +171,40 @@ def stored_campaigns(rows: Iterable[tuple[str, str | None, str | None, str | Non
 
 def statements_of_contact(stored: StoredContact) -> Iterator[ContactStatement]:
     """Statements that make the same facts in a store that has none yet, or fewer."""
-    for time, said in _by_time(stored.facts):
-        permission = number_of(stored.facts, "permission_to_send") if "permission_to_send" in said else None
-        yield ContactStatement(
-            contact_id=stored.contact_id,
-            updated_at=Instant(time),
-            is_dated=True,
-            person=Person(**{field: str(said[field]) for field in OF_PERSON if field in said}),
-            permission_to_send=None if permission is None else PermissionToSend(permission),
-            created_at=_instant(said.get("created_at")),
-            deleted_at=_instant(number_of(stored.facts, "deleted_at")),
-        )
+    facts = stored.facts
+    said_at = dict(_by_time({field: fact for field, fact in facts.items() if field not in PERMISSION_FACTS}))
+    permissions = list_permissions(facts)
+    for time in sorted({*said_at, *(permission.time for permission, _ in permissions)}):
+        said = said_at.get(time, {})
+        of_time = [each for each in permissions if each[0].time == time]
+        permission, opt_out = of_time[0] if of_time else (None, None)
+        yield _contact_statement(stored, time, said, None if permission is None else permission.value, opt_out)
+        for permission, opt_out in of_time[1:]:
+            yield _contact_statement(stored, time, {}, permission.value, opt_out)
+    undated = get_undated(facts)
+    if undated is not None:
+        yield replace(_contact_statement(stored, undated.time, {}, undated.value, None), is_dated=False)
+
+
+def _contact_statement(
+    stored: StoredContact,
+    time: int,
+    said: Mapping[str, Value],
+    permission: PermissionToSend | None,
+    opt_out: OptOut | None,
+) -> ContactStatement:
+    return ContactStatement(
+        contact_id=stored.contact_id,
+        updated_at=Instant(time),
+        is_dated=True,
+        person=Person(**{field: str(said[field]) for field in OF_PERSON if field in said}),
+        permission_to_send=permission,
+        created_at=_instant(said.get("created_at")),
+        deleted_at=_instant(number_of(stored.facts, "deleted_at")),
+        opt_out_date=None if opt_out is None else Instant(opt_out.date),
+        opt_out_source=None if opt_out is None else opt_out.source,
+        opt_out_reason=None if opt_out is None else opt_out.reason,
+    )
 
 
 def statements_of_campaign(stored: StoredCampaign) -> Iterator[CampaignStatement]:

@@ -4,10 +4,15 @@ The rule: that of the later activity, and of two with the same time the one that
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from rapport.instant import HOUR
 from rapport.store.batch import SaidRow, Stated
+
+Value: TypeAlias = str | int | None
+
+Facts: TypeAlias = dict[str, tuple[Value, int]]
+"""Of each field that was ever stated, the value that holds and the time of its statement."""
 
 PERSON_FIELDS: Final = ("email_address", "first_name", "last_name")
 """What is said of a contact, in the order of the rows."""

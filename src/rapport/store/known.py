@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rapport.instant import Instant
-from rapport.store.catalogue import Facts, text_of
+from rapport.store.catalogue import text_of
+from rapport.store.facts import Facts
 
 
 class KnownContact(NamedTuple):
@@ -21,6 +22,9 @@ class KnownContact(NamedTuple):
     created_at: Instant | None
     updated_at: Instant | None
     deleted_at: Instant | None
+    opt_out_date: Instant | None = None
+    opt_out_source: int | None = None
+    opt_out_reason: str | None = None
 
 
 class ContactStatus(enum.IntEnum):
@@ -56,15 +60,16 @@ FIRST_CONTACT: Final = ContactPlace(-1, "")
 class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Up to `limit` contacts behind a place: those that have an address, a status, were stated within some time.
 
-    They come by the time of their last statement if that is asked for, else by that of their creation if that is, and
-    by the bytes of their ids; those of one address, if no time is asked for, as the engine has them. Addresses are
-    compared without regard to the case of ASCII's letters.
+    They come by the time of their last statement if that is asked for, else by that of their creation if that is, else
+    by their opt_out_date if `opted_out` is set, and by the bytes of their ids; those of one address, if no time is
+    asked for, as the engine has them. Addresses are compared without regard to the case of ASCII's letters.
     """
 
     email_address: str | None = None
     statuses: frozenset[ContactStatus] = frozenset(ContactStatus)
     updated: Within | None = None
     created: Within | None = None
+    opted_out: Within | None = None
     behind: ContactPlace = FIRST_CONTACT
     limit: int
 
@@ -75,12 +80,14 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
             return "contacts_by_update"
         if self.created is not None:
             return "contacts_by_creation"
+        if self.opted_out is not None:
+            return "contacts_by_opt_out"
         return "contacts" if self.email_address is None else "contacts_of_address"
 
     @property
     def begins_behind(self) -> ContactPlace:
         """Where the page begins: behind its place, and not before the time that is asked for."""
-        times = self.updated or self.created
+        times = self.updated or self.created or self.opted_out
         return self.behind if times is None else max(self.behind, ContactPlace(times.after, ""))
 
     @property

@@ -28,6 +28,7 @@ from rapport.store.known import (
     KnownContact,
 )
 from rapport.store.links import LinkClicks
+from rapport.store.permission import PermissionColumns
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
 
@@ -145,6 +146,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     hour: Instant | None = None
     stands: Counts | None
     should: Counts | None
+
+
+class PermissionDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact whose permission isn't what its statements, opt-outs and sign-ups come to."""
+
+    account_id: str
+    contact_id: str
+    stands: PermissionColumns
+    should: PermissionColumns
 
 
 class Store(Protocol):
@@ -376,8 +386,10 @@ class Store(Protocol):
         """What is stated of the account's campaign activities."""
         ...
 
-    def recount(self, *, repair: bool) -> AsyncIterator[Difference]:
+    def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
         """Compare the roll-ups with a recount, campaign activity by campaign activity, while others go on.
+
+        Then compare the permissions of all contacts with what they derive from.
 
         With `repair` each campaign activity that differs is put right, and nothing that comes in meanwhile is lost.
         """

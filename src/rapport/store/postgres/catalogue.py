@@ -7,23 +7,24 @@ from typing import Any, Final
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.store.catalogue import (
     OF_PERSON,
-    Facts,
     facts_of,
     named_in,
     number_of,
     said_of_campaign,
     said_of_campaign_activity,
-    said_of_contact,
     stored_facts,
     take,
+    take_contact,
     text_of,
     updated_at,
 )
 from rapport.store.digests import contact_key
+from rapport.store.facts import Facts
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import erased_times
 from rapport.store.postgres.many import write_many
 from rapport.store.postgres.names import Learnt, Names
+from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL as WRITE
 from rapport.store.statements import read_statements
@@ -52,11 +53,13 @@ async def state_contacts(
             if key in erased and not (each.is_dated and each.updated_at > erased[key]):
                 # A list that still names who was erased brings nobody back; a statement about a later time does.
                 continue
-            if take(known.setdefault(key, {}), said_of_contact(each), each.updated_at):
+            if take_contact(known.setdefault(key, {}), each):
                 changed[key] = each.contact_id
                 changes += 1
         if changed:
             await _state_contacts(connection, account, changed, known, in_parts=in_parts)
+            stated = {key for key, each in zip(keys, statements, strict=True) if each.permission_to_send is not None}
+            await update_permissions(connection, stated & changed.keys(), in_parts=in_parts)
     return changes
 
 
@@ -69,7 +72,6 @@ async def _state_contacts(
         [account] * len(contact_ids),
         list(contact_ids.values()),
         *([text_of(each, field) for each in facts] for field in OF_PERSON),
-        [number_of(each, "permission_to_send") for each in facts],
         [number_of(each, "created_at") for each in facts],
         [updated_at(each) for each in facts],
         [number_of(each, "deleted_at") for each in facts],

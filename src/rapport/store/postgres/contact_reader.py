@@ -37,18 +37,22 @@ class ContactReader:
     async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
         """The asked for contacts, in their order."""
         asked: list[object] = [account_id, query.limit, query.behind.contact_id, query.status_bits]
-        if query.email_address is not None or query.updated or query.created:
+        opted_out = query.opted_out or (None, None)
+        if query.email_address is not None or query.updated or query.created or query.opted_out:
             asked.append(query.email_address)
         if query.updated is not None:
-            asked += [*query.updated, query.behind.time, *(query.created or (None, None))]
+            asked += [*query.updated, query.behind.time, *(query.created or (None, None)), *opted_out]
         elif query.created is not None:
-            asked += [*query.created, query.behind.time]
+            asked += [*query.created, query.behind.time, *opted_out]
+        elif query.opted_out is not None:
+            asked += [*query.opted_out, query.behind.time]
         return [KnownContact(*row) for row in await self._all(query.order, *asked)]
 
     async def count(self, account_id: str, query: ContactQuery) -> int:
         """How many contacts are asked for, on all pages."""
         statement = "count" if query.email_address is None else "count_of_address"
-        bounds = *(query.updated or (None, None)), *(query.created or (None, None))
+        nothing = None, None
+        bounds = *(query.updated or nothing), *(query.created or nothing), *(query.opted_out or nothing)
         ((count,),) = await self._all(statement, account_id, query.email_address, query.status_bits, *bounds)
         return int(count)
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from msgspec.structs import asdict
 
 from rapport.store.batch import Batch
+from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ActivityValues, activities
 from rapport.store.postgres.contacts import Keys, Named
 from rapport.store.postgres.rollups import Counts
@@ -41,6 +42,8 @@ class Ready:
         """Of each batch."""
         self.every = _first_deliveries(self.rows)
         """Of all batches without further deliveries, in the order of the key."""
+        self.has_permissions = any(kind in batch.rows for batch in self.batches for kind in PERMISSION_TYPES)
+        """Whether any of them may change the permission of its contact."""
         self._in_parts = in_parts
 
     def work_ahead(self) -> None:

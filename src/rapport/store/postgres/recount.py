@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from rapport.store.links import url_id_of
 from rapport.store.postgres.buckets import FIRST
+from rapport.store.postgres.permission import SQL as PERMISSION
+from rapport.store.postgres.permission import lock_contacts, read_permissions, write_permissions
 from rapport.store.postgres.pool import Lent, Pool
 from rapport.store.postgres.rollups import grow_hours, grow_stats
-from rapport.store.protocol import Difference
+from rapport.store.protocol import Difference, PermissionDifference
 from rapport.store.recount import Hours, Recounted, Stats, hours_of, stats_of
 from rapport.store.statements import read_statements
 
@@ -19,7 +21,7 @@ _WITHIN: Final = 3600.0
 """Seconds that one campaign activity may take."""
 
 
-async def differences(pool: Pool, *, repair: bool) -> AsyncIterator[Difference]:
+async def differences(pool: Pool, *, repair: bool, in_parts: bool) -> AsyncIterator[Difference | PermissionDifference]:
     """Every difference; mended, if so wished, when those of its campaign activity have been told."""
     behind = 0
     while found := await _campaign_activities(pool, behind):
@@ -35,6 +37,36 @@ async def differences(pool: Pool, *, repair: bool) -> AsyncIterator[Difference]:
                     if repair:
                         await _mend(connection, each)
         behind = found[-1].key
+    async for permission in _permissions(pool, repair=repair, in_parts=in_parts):
+        yield permission
+
+
+async def _permissions(pool: Pool, *, repair: bool, in_parts: bool) -> AsyncIterator[PermissionDifference]:
+    after = b""
+    while contacts := await _next_contacts(pool, after):
+        async with pool.lend(_WITHIN) as connection:
+            permissions = await read_permissions(connection, contacts, in_parts=in_parts)
+            differing = [each.key for each in permissions if each.stored != each.derived]
+            if differing:
+                async with connection.transaction():
+                    await lock_contacts(connection, differing, in_parts=in_parts)
+                    permissions = await read_permissions(connection, differing, in_parts=in_parts)
+                    for each in permissions:
+                        if each.stored != each.derived:
+                            yield PermissionDifference(
+                                account_id=each.account_id,
+                                contact_id=each.contact_id,
+                                stands=each.stored,
+                                should=each.derived,
+                            )
+                    if repair:
+                        await write_permissions(connection, permissions, in_parts=in_parts)
+        after = contacts[-1]
+
+
+async def _next_contacts(pool: Pool, after: bytes) -> list[bytes]:
+    async with pool.lend(_WITHIN) as connection:
+        return [key for (key,) in await connection.fetch(PERMISSION["next_contacts"], after, _STEP)]
 
 
 async def _campaign_activities(pool: Pool, behind: int) -> list[Recounted]:

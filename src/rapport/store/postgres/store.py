@@ -44,6 +44,7 @@ from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
     Difference,
+    PermissionDifference,
     QuarterHour,
     Reached,
     Recorded,
@@ -316,9 +317,9 @@ class PostgresStore:
         """What is stated of an account's campaign activities."""
         return await self._reader.campaign_activities(account_id)
 
-    def recount(self, *, repair: bool) -> AsyncIterator[Difference]:
+    def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
         """Compare the roll-ups with a recount."""
-        return differences(self._pool, repair=repair)
+        return differences(self._pool, repair=repair, in_parts=self.in_parts)
 
     async def backup(self, folder: Path) -> None:
         """Copy everything to a data directory."""

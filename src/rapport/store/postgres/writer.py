@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from operator import itemgetter
 from typing import Any, Final
@@ -17,6 +17,7 @@ from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
 from rapport.store.erasure import Erased
 from rapport.store.feed import MOST_OF_A_BATCH, News
+from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ACTIVITY, ActivityValues
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
 from rapport.store.postgres.contacts import Contacts, Made
@@ -33,6 +34,7 @@ from rapport.store.postgres.feed import FeedWriter
 from rapport.store.postgres.many import write_many
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Lent, Pool, TimedOut, copy
 from rapport.store.postgres.ready import KEY, Key, Ready, ReadyBatch, Resolved, ready_batch
 from rapport.store.postgres.rollups import columns, roll_up
@@ -151,6 +153,7 @@ class Writer:
                 is_all = len(added) == len(ready.every)
                 counts = ready.counts if is_all else ready.counts_of([row for row in ready.every if KEY(row) in added])
                 await roll_up(connection, counts, in_parts=self.in_parts)
+                await self._update_permissions(connection, ready, added)
                 outcomes, news = _outcomes(ready, added)
                 await self._feed.tell(connection, news)
             self._remember(made, ready.erasures)
@@ -170,6 +173,7 @@ class Writer:
                 made = await self._contacts.record(connection, ready.named, in_parts=self.in_parts)
                 await copy(connection, "tracking_activity", ACTIVITY, ready.copied)
                 await roll_up(connection, ready.counts, in_parts=self.in_parts)
+                await self._update_permissions(connection, ready, map(_key, ready.every))
                 await self._feed.tell(connection, news)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster tells of a duplicate by XX000.
@@ -178,6 +182,11 @@ class Writer:
         self._remember(made, ready.erasures)
         self._next_doubt = 1
         return [Recorded(accepted=accepted, duplicate=batch.size - len(ready.every))]
+
+    async def _update_permissions(self, connection: Lent, ready: Ready, added: Iterable[Key]) -> None:
+        if ready.has_permissions:
+            contacts = {key[0] for key in added if key[1] in PERMISSION_TYPES}
+            await update_permissions(connection, contacts, in_parts=self.in_parts)
 
     def _remember(self, made: Made, erasures: int) -> None:
         # Unless another group has heard of an erasure since: it may have been one of these.

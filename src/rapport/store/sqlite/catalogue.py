@@ -10,22 +10,23 @@ from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import Instant
 from rapport.store.catalogue import (
     OF_PERSON,
-    Facts,
     facts_of,
     named_in,
     number_of,
     said_of_campaign,
     said_of_campaign_activity,
-    said_of_contact,
     stored_facts,
     take,
+    take_contact,
     text_of,
     updated_at,
 )
 from rapport.store.digests import contact_key
+from rapport.store.facts import Facts
 from rapport.store.sqlite.connection import Values, every, one
 from rapport.store.sqlite.erasing import erased_times
 from rapport.store.sqlite.keys import account_key, campaign_activity_keys, campaign_key, link_keys
+from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.write import SQL as WRITE
 from rapport.store.statements import read_statements
 
@@ -63,12 +64,15 @@ def state_contacts(
             made = (account, each.contact_id, None, None, None)
             ((key,),) = every(connection, WRITE["add_contact"], made)
             contact = known[each.contact_id] = _Contact(int(key), (None, None, None), {})
-        is_changed = take(contact.facts, said_of_contact(each), each.updated_at)
+        is_changed = take_contact(contact.facts, each)
         contact.is_changed |= is_changed
         changes += is_new or is_changed
     for contact in known.values():
         if contact.is_changed:
             _state_contact(connection, contact)
+    stated = {each.contact_id for each in statements if each.permission_to_send is not None}
+    keys = [known[contact_id].key for contact_id in stated if contact_id in known and known[contact_id].is_changed]
+    update_permissions(connection, keys)
     return changes
 
 
@@ -85,7 +89,6 @@ def _state_contact(connection: apsw.Connection, contact: _Contact) -> None:
     connection.execute(
         SQL["state_contact"],
         (
-            number_of(facts, "permission_to_send"),
             number_of(facts, "created_at"),
             updated_at(facts),
             number_of(facts, "deleted_at"),

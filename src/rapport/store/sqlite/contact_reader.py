@@ -54,6 +54,7 @@ class ContactReader:
 def _asked(account_id: str, query: ContactQuery) -> Values:
     updated_after, updated_before = query.updated or (None, None)
     created_after, created_before = query.created or (None, None)
+    opted_out_after, opted_out_before = query.opted_out or (None, None)
     behind_time, behind = query.begins_behind
     return {
         "account_id": account_id,
@@ -63,6 +64,8 @@ def _asked(account_id: str, query: ContactQuery) -> Values:
         "updated_before": updated_before,
         "created_after": created_after,
         "created_before": created_before,
+        "opted_out_after": opted_out_after,
+        "opted_out_before": opted_out_before,
         "behind_time": behind_time,
         "behind": behind,
         "limit": query.limit,

@@ -1,16 +1,19 @@
 """Compares the roll-ups with a recount, on a connection of its own."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
 from rapport.store.links import url_id_of
-from rapport.store.protocol import Difference
+from rapport.store.protocol import Difference, PermissionDifference
 from rapport.store.recount import Hours, Recounted, Stats, hours_of, stats_of
 from rapport.store.sqlite.connection import every, told_as_unavailable, transaction
+from rapport.store.sqlite.permission import SQL as PERMISSION
+from rapport.store.sqlite.permission import compare, update_permissions
 from rapport.store.sqlite.write import SQL as WRITE
 from rapport.store.statements import read_statements
 
@@ -27,7 +30,7 @@ class Recount:
         connection.pragma("temp_store", "file")
         self._connection = connection
 
-    def differences(self, *, repair: bool) -> Iterator[Difference]:
+    def differences(self, *, repair: bool) -> Iterator[Difference | PermissionDifference]:
         """Every difference; mended, if so wished, when those of its campaign activity have been told."""
         with told_as_unavailable():
             for each in self._campaign_activities():
@@ -37,6 +40,27 @@ class Recount:
                         yield from self._look(each)
                         if repair:
                             self._mend(each)
+            yield from self._permissions(repair=repair)
+
+    def _permissions(self, *, repair: bool) -> Iterator[PermissionDifference]:
+        after = 0
+        while rows := every(self._connection, PERMISSION["next_permissions"], {"after": after, "limit": _STEP}):
+            keys = [row[0] for row in rows if _differs(row)]
+            if keys:
+                # Writers go on while this looks, as above.
+                with transaction(self._connection):
+                    contacts = {"contacts": apsw.carray(array("q", keys))}
+                    for row in every(self._connection, PERMISSION["permissions"], contacts):
+                        if _differs(row):
+                            yield self._permission_difference(row)
+                    if repair:
+                        update_permissions(self._connection, keys)
+            after = rows[-1][0]
+
+    def _permission_difference(self, row: Sequence[Any]) -> PermissionDifference:
+        stored, derived = compare(row[1:])
+        ((account_id, contact_id),) = every(self._connection, SQL["contact_names"], {"contact": row[0]})
+        return PermissionDifference(account_id=account_id, contact_id=contact_id, stands=stored, should=derived)
 
     def _campaign_activities(self) -> Iterator[Recounted]:
         behind = 0
@@ -86,3 +110,8 @@ class Recount:
         self._connection.execute(SQL["clear_hours"], of_it)
         hours = [(each.key, *key, total) for key, total in self._hours(each).items()]
         self._connection.executemany(WRITE["grow_hours"], hours)
+
+
+def _differs(row: Sequence[Any]) -> bool:
+    stored, derived = compare(row[1:])
+    return stored != derived

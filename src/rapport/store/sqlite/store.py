@@ -32,6 +32,7 @@ from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
     Difference,
+    PermissionDifference,
     QuarterHour,
     Reached,
     Recorded,
@@ -354,7 +355,7 @@ class SQLiteStore:
         """What is stated of an account's campaign activities."""
         return self._open.reader.campaign_activities(account_id)
 
-    async def recount(self, *, repair: bool) -> AsyncIterator[Difference]:
+    async def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
         """Compare the roll-ups with a recount, on a connection of its own."""
         with contextlib.closing(connect(self._folder, patience=_WRITER_PATIENCE)) as connection:
             for difference in Recount(connection).differences(repair=repair):

@@ -14,6 +14,7 @@ from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.erasure import Erased
 from rapport.store.feed import MOST_OF_A_BATCH, News
+from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.rollups import RollUps
 from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
@@ -22,6 +23,7 @@ from rapport.store.sqlite.contacts import Contacts
 from rapport.store.sqlite.erasing import erase, put_erased, without_the_erased
 from rapport.store.sqlite.feed import tell
 from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
+from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
 
@@ -113,6 +115,8 @@ class Writer:
             rollups.count(map(COUNTED, added))
             accepted[kind] = len(added)
             keys += [row[:4] for row in added[: MOST_OF_A_BATCH - len(keys)]]
+            if kind in PERMISSION_TYPES:
+                update_permissions(connection, {row[0] for row in added})
         news.add(batch.account_id, keys, accepted)
         return Recorded(
             accepted={kind: count for kind, count in accepted.items() if count},

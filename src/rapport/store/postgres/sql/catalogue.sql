@@ -7,24 +7,22 @@ SELECT key, facts::text FROM contact WHERE key = ANY($1)
 -- state_contacts: what is stated of contacts now; who is new comes into being. Served by the primary key.
 INSERT INTO contact (
     key, account, contact_id, email_address, first_name, last_name,
-    permission_to_send, created_at, updated_at, deleted_at, facts
+    created_at, updated_at, deleted_at, facts
 )
 SELECT stated.key, stated.account, stated.contact_id, stated.email_address, stated.first_name, stated.last_name,
-       stated.permission_to_send, stated.created_at, stated.updated_at, stated.deleted_at, stated.facts::jsonb
+       stated.created_at, stated.updated_at, stated.deleted_at, stated.facts::jsonb
 FROM unnest(
     $1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
-    $7::smallint[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[]
+    $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[]
 ) AS stated (
-    key, account, contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at,
-    deleted_at, facts
+    key, account, contact_id, email_address, first_name, last_name, created_at, updated_at, deleted_at, facts
 )
 ORDER BY stated.key
 ON CONFLICT (key) DO UPDATE SET
-    permission_to_send = excluded.permission_to_send,
-    created_at         = excluded.created_at,
-    updated_at         = excluded.updated_at,
-    deleted_at         = excluded.deleted_at,
-    facts              = excluded.facts
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at,
+    deleted_at = excluded.deleted_at,
+    facts      = excluded.facts
 RETURNING key, email_address, first_name, last_name
 
 -- campaign: what is stated of a campaign. Served by the primary key.

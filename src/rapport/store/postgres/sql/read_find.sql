@@ -1,5 +1,6 @@
 -- contacts_by_email_address: those whose email address begins so, in its order. Served by contact_by_email_address.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(email_address COLLATE "C") >= lower($2::text COLLATE "C")
@@ -7,7 +8,8 @@ WHERE account = (SELECT key FROM account WHERE account_id = $1)
 ORDER BY lower(email_address COLLATE "C"), contact_id LIMIT $4
 
 -- contacts_by_first_name: those whose first name begins so, in its order. Served by contact_by_name.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(first_name COLLATE "C") >= lower($2::text COLLATE "C")
@@ -15,7 +17,8 @@ WHERE account = (SELECT key FROM account WHERE account_id = $1)
 ORDER BY lower(first_name COLLATE "C"), lower(last_name COLLATE "C") LIMIT $4
 
 -- contacts_by_last_name: the same for the last name. Served by contact_by_last_name.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(last_name COLLATE "C") >= lower($2::text COLLATE "C")
@@ -23,7 +26,8 @@ WHERE account = (SELECT key FROM account WHERE account_id = $1)
 ORDER BY lower(last_name COLLATE "C") LIMIT $4
 
 -- contacts_by_both_names: those of a first name whose last name begins so. Served by contact_by_name.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(first_name COLLATE "C") = lower($5::text COLLATE "C")
@@ -32,7 +36,8 @@ WHERE account = (SELECT key FROM account WHERE account_id = $1)
 ORDER BY lower(last_name COLLATE "C") LIMIT $4
 
 -- contacts_by_contact_id: those whose id begins so, in its order. Served by contact_by_account.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1) AND contact_id >= $2 AND contact_id < $3
 ORDER BY contact_id LIMIT $4

@@ -5,7 +5,7 @@ CROSS JOIN contact ON contact.account = :account AND contact.contact_id = wanted
 
 -- state_contact: what is stated of one now. Served by the primary key.
 UPDATE contact
-SET permission_to_send = ?, created_at = ?, updated_at = ?, deleted_at = ?, facts = ?
+SET created_at = ?, updated_at = ?, deleted_at = ?, facts = ?
 WHERE key = ?;
 
 -- campaign: what is stated of a campaign. Served by unique (account, campaign_id).

@@ -24,7 +24,7 @@ ORDER BY number LIMIT :limit;
 
 -- activity: one of the feed, whole; of a contact what the activity says, and else what is known. By the primary keys.
 SELECT tracking_activity.contact, type, created_time, identity, contact.contact_id,
-       event_id, device_type, bounce_code, opt_out_reason,
+       event_id, device_type, bounce_code, tracking_activity.opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,
        link.link_url, link.url_id, coalesce(person.email_address, contact.email_address),
        coalesce(person.first_name, contact.first_name), coalesce(person.last_name, contact.last_name)

@@ -14,7 +14,7 @@ ORDER BY created_time DESC, identity DESC LIMIT :limit
 
 -- whole_activities_of_type: the same range, with all that was recorded; for export. What was said first of a contact,
 -- number 1, is in the contact's row as long as it has none in person.
-SELECT created_time, identity, type, event_id, device_type, bounce_code, opt_out_reason,
+SELECT created_time, identity, type, event_id, device_type, bounce_code, tracking_activity.opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,
        link.link_url, link.url_id,
        iif(tracking_activity.person = 1 AND person.number IS NULL, contact.email_address, person.email_address),

@@ -6,6 +6,9 @@ WHERE campaign_activity.key > :behind ORDER BY campaign_activity.key LIMIT :limi
 -- contact_id: how a contact is called. Served by the primary key.
 SELECT contact_id FROM contact WHERE key = :contact;
 
+-- contact_names: the account and the id of a contact. Served by the primary keys.
+SELECT account_id, contact_id FROM contact JOIN account ON account.key = contact.account WHERE contact.key = :contact;
+
 -- link: what a link is called. Served by the primary key.
 SELECT link_url, url_id FROM link WHERE key = :link;
 
