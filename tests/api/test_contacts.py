@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import constant_contact_api_client as sdk
 import pytest
 
+from rapport.activity import ActivityType
 from rapport.auth.scope import Role, Scope
+from rapport.recording.lines import json_of
+from rapport.sample import sample
 from tests.world import Caller, Server, line
 
 
@@ -87,7 +90,8 @@ def test_what_is_included_is_empty_and_travels_in_the_cursor(caller: Caller) -> 
     ("query", "told"),
     [
         ("lists=l1", "lists: is a filter that Rapport has no data for"),
-        ("optout_after=2026-01-01", "optout_after: is a filter"),
+        ("optout_after=soon", "optout_after: must be a date"),
+        ("optout_after=2026-02-01&optout_before=2026-01-01", "optout_after: must not be later than optout_before"),
         ("status=gone", "status: must hold only active, "),
         ("updated_after=soon", "updated_after: must be a date"),
         ("created_after=2026-02-01&created_before=2026-01-01", "created_after: must not be later than created_before"),
@@ -135,3 +139,89 @@ def test_the_vendors_client_reads_contacts(server: Server, caller: Caller) -> No
         (found,) = api.get_all_contacts(email="ada@example.com").contacts
         assert found.email_address.address == "ada@example.com"
         assert api.get_contact_by_id("c1").first_name == "Ada"
+
+
+def test_an_opt_out_unsubscribes_its_contact(server: Server, caller: Caller) -> None:
+    caller.record(
+        *(line(f"c{number}", email_address=f"c{number}@example.com") for number in range(7)),
+        *(
+            line(f"c{number}", "em_optouts", f"2026-04-0{number}T10:00:00.123Z", opt_out_reason="Too many emails")
+            for number in range(1, 6)
+        ),
+        line("c5", "p_contact_add", "2026-04-09T10:00:00Z"),
+    )
+    assert caller.get("/v3/contacts/counts").json() == {
+        "total": 7,
+        "explicit": 1,
+        "implicit": 0,
+        "pending": 0,
+        "unsubscribed": 4,
+    }
+    assert caller.get("/v3/contacts/c1").json()["email_address"] == {
+        "address": "c1@example.com",
+        "permission_to_send": "unsubscribed",
+        "opt_out_source": "Contact",
+        "opt_out_date": "2026-04-01T10:00:00Z",
+        "opt_out_reason": "Too many emails",
+    }
+    assert caller.get("/v3/contacts/c5").json()["email_address"] == {
+        "address": "c5@example.com",
+        "permission_to_send": "explicit",
+    }
+    assert list(walk(caller, "status=unsubscribed&limit=2")) == [["c1", "c2"], ["c3", "c4"]]
+    assert list(walk(caller, "status=active")) == [["c0", "c5", "c6"]]
+    assert list(walk(caller, "optout_after=2026-04-02&limit=2")) == [["c2", "c3"], ["c4"]]
+    assert list(walk(caller, "optout_before=2026-04-02T11:00:00Z&limit=1")) == [["c1"], ["c2"]]
+    assert list(walk(caller, "optout_after=2026-04-02&optout_before=2026-04-04&email=C3@example.com")) == [["c3"]]
+    counted = caller.get("/v3/contacts?optout_after=2026-04-02&include_count=true&limit=1").json()
+    assert counted["contacts_count"] == 3
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
+    with sdk.ApiClient(configuration) as client:
+        api = sdk.ContactsApi(client)
+        assert api.get_contact_by_id("c1").email_address.opt_out_source == "Contact"
+        assert [found.contact_id for found in api.get_all_contacts(status="unsubscribed").contacts] == [
+            "c1",
+            "c2",
+            "c3",
+            "c4",
+        ]
+
+
+def test_a_statement_names_when_and_why_a_contact_opted_out(caller: Caller) -> None:
+    stated = {
+        "contact_id": "c1",
+        "updated_at": "2026-04-01T10:00:00Z",
+        "email_address": "c1@example.com",
+        "permission_to_send": "unsubscribed",
+        "opt_out_date": "2026-03-01T10:00:00Z",
+        "opt_out_source": "contact",
+        "opt_out_reason": "By phone",
+    }
+    misfits = [
+        {"contact_id": "c2", "permission_to_send": "implicit", "opt_out_reason": "By phone"},
+        {"contact_id": "c2", "permission_to_send": "unsubscribed", "opt_out_source": "Somebody"},
+    ]
+    receipt = caller.post("/track/v1/contacts", json=[stated, *misfits]).json()
+    assert (receipt["accepted"], receipt["rejected"]) == (1, 2)
+    assert [rejection["field"] for rejection in receipt["rejections"]] == ["opt_out_reason", "opt_out_source"]
+    assert caller.get("/v3/contacts/c1").json()["email_address"] == {
+        "address": "c1@example.com",
+        "permission_to_send": "unsubscribed",
+        "opt_out_source": "Contact",
+        "opt_out_date": "2026-03-01T10:00:00Z",
+        "opt_out_reason": "By phone",
+    }
+
+
+def test_the_contacts_of_the_sample_who_opted_out_are_unsubscribed(caller: Caller) -> None:
+    activities = list(sample(1_500, seed=1))
+    left = {activity.contact_id for activity in activities if activity.type is ActivityType.EM_OPTOUTS}
+    for first in range(0, len(activities), 10_000):
+        body = b"".join(json_of(activity) + b"\n" for activity in activities[first : first + 10_000])
+        recorded = caller.post(
+            "/track/v1/activities", content=body, headers={"content-type": "application/x-ndjson"}, timeout=60
+        )
+        assert recorded.status_code == 200
+    assert len(left) > 20
+    assert caller.get("/v3/contacts/counts").json()["unsubscribed"] == len(left)
+    assert sum(walk(caller, "status=unsubscribed&limit=500"), start=list[str]()) == sorted(left)

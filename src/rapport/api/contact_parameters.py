@@ -37,7 +37,7 @@ STATUSES: Final = {
 }
 """The vendor's words for how contacts stand. Of whom no permission was stated counts as active."""
 
-_REFUSED: Final = ("lists", "segment_id", "tags", "sms_status", "optout_after", "optout_before")
+_REFUSED: Final = ("lists", "segment_id", "tags", "sms_status")
 
 
 def contacts_or_cursor(query_string: bytes) -> ContactsRequest | str:
@@ -57,6 +57,7 @@ def contacts_or_cursor(query_string: bytes) -> ContactsRequest | str:
         statuses=_statuses(query),
         updated=read_within(query, "updated_after", "updated_before"),
         created=read_within(query, "created_after", "created_before"),
+        opted_out=read_within(query, "optout_after", "optout_before"),
         limit=read_limit(query, MOST_CONTACTS, CONTACTS),
         with_count=read_boolean(query, "include_count", default=False),
         included=_included(query),

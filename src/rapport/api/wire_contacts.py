@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from rapport.api.wire import Id, Links, NextLink
-from rapport.catalogue import PERMISSIONS, PermissionToSend
+from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
 from rapport.instant import iso
 from rapport.reporting.contacts import ContactCounts, Contacts
 from rapport.store.known import KnownContact
@@ -29,6 +29,9 @@ class EmailAddress(msgspec.Struct, kw_only=True):
 
     address: str
     permission_to_send: Annotated[str, Meta(extra_json_schema={"enum": list(PERMISSIONS)})] | UnsetType = UNSET
+    opt_out_source: Annotated[str, Meta(extra_json_schema={"enum": list(OPT_OUT_SOURCES)})] | UnsetType = UNSET
+    opt_out_date: Second | UnsetType = UNSET
+    opt_out_reason: str | UnsetType = UNSET
 
 
 class Contact(msgspec.Struct, kw_only=True):
@@ -114,10 +117,13 @@ def _contact(known: KnownContact, included: Sequence[str]) -> Contact:
 def _email_address(known: KnownContact) -> EmailAddress | UnsetType:
     if known.email_address is None:
         return UNSET
-    permission = known.permission_to_send
+    permission, source = known.permission_to_send, known.opt_out_source
     return EmailAddress(
         address=known.email_address,
         permission_to_send=UNSET if permission is None else PermissionToSend(permission).name.lower(),
+        opt_out_source=UNSET if source is None else OptOutSource(source).name.capitalize(),
+        opt_out_date=_second(known.opt_out_date),
+        opt_out_reason=UNSET if known.opt_out_reason is None else known.opt_out_reason,
     )
 
 

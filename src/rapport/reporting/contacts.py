@@ -25,6 +25,7 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     with_count: bool
     included: tuple[str, ...]
     behind: ContactPlace
+    opted_out: Within | None = None
 
     def query(self) -> ContactQuery:
         """What is asked of the store: one more than the page has, to know whether there is another."""
@@ -33,6 +34,7 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
             statuses=self.statuses,
             updated=self.updated,
             created=self.created,
+            opted_out=self.opted_out,
             behind=self.behind,
             limit=self.limit + 1,
         )
@@ -59,7 +61,13 @@ async def contacts(store: Store, account_id: str, request: ContactsRequest) -> C
 
 
 def _place(request: ContactsRequest, contact: KnownContact) -> ContactPlace:
-    time = contact.updated_at if request.updated is not None else contact.created_at if request.created else None
+    time: int | None = None
+    if request.updated is not None:
+        time = contact.updated_at
+    elif request.created is not None:
+        time = contact.created_at
+    elif request.opted_out is not None:
+        time = contact.opt_out_date
     return ContactPlace(time or 0, contact.contact_id)
 
 

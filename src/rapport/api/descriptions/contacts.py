@@ -57,6 +57,8 @@ _CONTACTS: Final[Json] = {
         time_parameter("updated_before", "Only contacts of whom the last was stated then or earlier."),
         time_parameter("created_after", "Only contacts that came to be then or later, as stated."),
         time_parameter("created_before", "Only contacts that came to be then or earlier, as stated."),
+        time_parameter("optout_after", "Only contacts that are unsubscribed since then or later."),
+        time_parameter("optout_before", "Only contacts that are unsubscribed since then or earlier."),
         _INCLUDE,
         {
             "name": "include_count",
@@ -117,7 +119,8 @@ _CONTACT_COUNTS: Final[Json] = {
     "tags": ["Contacts"],
     "operationId": "countContact",
     "summary": "How many are there?",
-    "description": "How many contacts aren't deleted, and how many agreed how to get email, as stated.",
+    "description": "How many contacts aren't deleted, and how many have which permission: as stated, "
+    "or as their last opt-out or sign-up set it.",
     "parameters": [
         {
             "name": "include",
