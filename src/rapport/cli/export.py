@@ -18,7 +18,7 @@ from rapport.store.engines import opened
     type=click.Choice(("activities", "contact")),
     default="activities",
     show_default=True,
-    help="What the contact did, or what was stated of it besides.",
+    help="What the contact did, or what was stated of it and its permission.",
 )
 @data_option
 @account_option

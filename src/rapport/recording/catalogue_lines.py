@@ -15,6 +15,7 @@ from rapport.activity import EARLIEST, Link, Person
 from rapport.catalogue import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
+    OPT_OUT_SOURCES,
     PERMISSIONS,
     CampaignActivityStatement,
     CampaignStatement,
@@ -45,6 +46,9 @@ class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
     permission_to_send: str | None = None
     created_at: Moment = None
     deleted_at: Moment = None
+    opt_out_date: Moment = None
+    opt_out_source: str | None = None
+    opt_out_reason: str | None = None
 
 
 class LinkLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,21 +101,28 @@ def contact_of(line: ContactLine, now: Instant) -> ContactStatement:
         permission_to_send=permission,
         created_at=_moment("created_at", line.created_at, now),
         deleted_at=_moment("deleted_at", line.deleted_at, now),
+        opt_out_date=_moment("opt_out_date", line.opt_out_date, now),
+        opt_out_source=_one_of("opt_out_source", line.opt_out_source, OPT_OUT_SOURCES, str.capitalize),
+        opt_out_reason=line.opt_out_reason or None,
     )
 
 
 def json_of_contact(statement: ContactStatement) -> bytes:
-    """The statement as a JSON object that is taken back unchanged."""
+    """The statement as a JSON object that is taken back unchanged; one without a date has no `updated_at`."""
+    source = statement.opt_out_source
     person, permission = statement.person, statement.permission_to_send
     fields = {
         "contact_id": statement.contact_id,
-        "updated_at": iso(statement.updated_at),
+        "updated_at": iso(statement.updated_at) if statement.is_dated else None,
         "email_address": person.email_address,
         "first_name": person.first_name,
         "last_name": person.last_name,
         "permission_to_send": None if permission is None else permission.name.lower(),
         "created_at": None if statement.created_at is None else iso(statement.created_at),
         "deleted_at": None if statement.deleted_at is None else iso(statement.deleted_at),
+        "opt_out_date": None if statement.opt_out_date is None else iso(statement.opt_out_date),
+        "opt_out_source": None if source is None else source.name.capitalize(),
+        "opt_out_reason": statement.opt_out_reason,
     }
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 

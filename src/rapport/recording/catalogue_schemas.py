@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from rapport.activity import ID_PATTERN
-from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, PERMISSIONS
+from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, OPT_OUT_SOURCES, PERMISSIONS
 from rapport.recording.catalogue_lines import CampaignActivityLine
 
 _ID: Final[dict[str, Any]] = {"type": "string", "pattern": ID_PATTERN}
@@ -39,6 +39,9 @@ CONTACT_SCHEMA: Final = _object(
         "permission_to_send": {"type": "string", "enum": list(PERMISSIONS)},
         "created_at": _MOMENT,
         "deleted_at": _MOMENT,
+        "opt_out_date": _MOMENT,
+        "opt_out_source": {"type": "string", "enum": list(OPT_OUT_SOURCES)},
+        "opt_out_reason": {"type": "string", "description": "These three with `unsubscribed` only."},
     },
 )
 

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+from rapport.activity import EARLIEST
 from rapport.recording.catalogue_lines import json_of_contact
 from rapport.recording.lines import json_of
-from rapport.store.catalogue import statements_of_contact
-from rapport.store.protocol import Store
+from rapport.store.catalogue import StoredContact, statements_of_contact
+from rapport.store.permission import PERMISSION_TYPES, NewestActivities, derive_permission, include_permission
+from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Store
 
 
 async def activity_lines(store: Store, account_id: str, contact_id: str) -> AsyncIterator[bytes]:
@@ -15,7 +17,27 @@ async def activity_lines(store: Store, account_id: str, contact_id: str) -> Asyn
 
 
 async def statement_lines(store: Store, account_id: str, contact_id: str) -> AsyncIterator[bytes]:
-    """What was stated of the contact besides, a line for each time that it was."""
+    """Yield what was stated of the contact, a line for each time, and the permission that it has now."""
     stored = await store.stated_contact(account_id, contact_id)
-    for statement in () if stored is None else statements_of_contact(stored):
+    facts = {} if stored is None else stored.facts
+    newest = await _read_newest(store, account_id, contact_id)
+    included = include_permission(facts, contact_id, derive_permission(facts, newest))
+    for statement in statements_of_contact(StoredContact(contact_id, included)):
         yield json_of_contact(statement) + b"\n"
+
+
+async def _read_newest(store: Store, account_id: str, contact_id: str) -> NewestActivities:
+    opt_outs, sign_ups = [
+        await store.whole_activities(
+            account_id,
+            contact_id,
+            ActivityQuery(types=(kind,), behind=BEFORE_THE_NEWEST, not_before=EARLIEST, limit=1),
+        )
+        for kind in PERMISSION_TYPES
+    ]
+    opt_out = opt_outs[0].activity if opt_outs else None
+    return NewestActivities(
+        opt_out_time=None if opt_out is None else opt_out.created_time,
+        opt_out_reason=None if opt_out is None else opt_out.opt_out_reason,
+        sign_up_time=sign_ups[0].activity.created_time if sign_ups else None,
+    )
