@@ -280,6 +280,22 @@ def test_what_is_exported_can_be_recorded_again(server: Server, account: str, ca
         assert other.get("/contacts/c1/export").status_code == 404
 
 
+def test_the_head_of_a_contact_shows_its_permission(server: Server, account: str, caller: Caller) -> None:
+    caller.record(
+        line("c1"),
+        line("c2", "em_optouts", "2026-04-02T10:00:00Z", opt_out_reason="Too <many>"),
+        line("c3", "p_contact_add"),
+    )
+    unsubscribed = {"contact_id": "c4", "updated_at": "2026-04-03T10:00:00Z", "permission_to_send": "unsubscribed"}
+    assert caller.post("/track/v1/contacts", json=[unsubscribed]).json()["accepted"] == 1
+    with browser(server, account) as client:
+        assert "Unsubscribed" not in client.get("/contacts/c1").text
+        page = client.get("/contacts/c2").text
+        assert "Unsubscribed Thursday, 2 April 2026 by the contact: “Too &lt;many&gt;”" in page
+        assert "Permission to send: explicit" in client.get("/contacts/c3").text
+        assert "Unsubscribed Friday, 3 April 2026 by the account</p>" in client.get("/contacts/c4").text
+
+
 def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         *(line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(1_100)),

@@ -29,7 +29,7 @@ from rapport.web.heat import first_day, year
 from rapport.web.rendering import day_of, page
 from rapport.web.routing import shown
 from rapport.web.snippets import quote_url
-from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, TYPE_WORDS
+from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, PERMISSION_WORDS, TYPE_WORDS
 from rapport.web.zone import day_asked, local, zone_of
 
 CONTACT: Final = "/contacts/{contact_id}"
@@ -94,6 +94,7 @@ class ContactPage:
                 self._store, account_id, contact_id, Period(Instant(until - _YEARS_OF_RATES), until)
             ),
             curl=_curl(self._door.address(request), contact_id, view),
+            permissions=PERMISSION_WORDS,
             may_erase=session.principal.role is Role.OWNER and _may_erase(session),
             **await self._numbers(request, account_id, contact_id, view, until),
             **values,

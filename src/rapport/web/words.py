@@ -40,6 +40,16 @@ BOUNCE_WORDS: Final = {
     "Z": "blocked",
 }
 
+PERMISSION_WORDS: Final = (
+    "explicit",
+    "implicit",
+    "pending confirmation",
+    "unsubscribed",
+    "temporarily on hold",
+    "not set",
+)
+"""By the number of the permission to send."""
+
 REPORT_WORDS: Final = {
     "sends": "Sent to",
     "opens": "Opens",
