@@ -144,7 +144,9 @@ def _memory_of_import(data: str, count: int, contacts: int) -> float:
     with (
         subprocess.Popen(lines, stdout=subprocess.PIPE) as made,
         subprocess.Popen(
-            [str(BIN / "rapport"), "import", "-", "--data", data], stdin=made.stdout, stdout=subprocess.DEVNULL
+            [str(BIN / "rapport"), "import", "-", "--data", data, "--create"],
+            stdin=made.stdout,
+            stdout=subprocess.DEVNULL,
         ) as importing,
     ):
         most = 0.0

@@ -50,7 +50,9 @@ def _seconds_of_import(file: Path, folder: str) -> float:
     """The whole command, from its start to its end."""
     data = f"{folder}/data"
     began = time.perf_counter()
-    subprocess.run([str(BIN / "rapport"), "import", str(file), "--data", data], check=True, capture_output=True)
+    subprocess.run(
+        [str(BIN / "rapport"), "import", str(file), "--data", data, "--create"], check=True, capture_output=True
+    )
     taken = time.perf_counter() - began
     shutil.rmtree(data)
     return taken

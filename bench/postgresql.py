@@ -144,7 +144,7 @@ def _import(databases: Databases, *, small: bool) -> Measure:
         for _ in range(1 if small else 3):
             with databases.fresh() as data:
                 began = time.perf_counter()
-                command = [str(BIN / "rapport"), "import", str(file), "--data", data]
+                command = [str(BIN / "rapport"), "import", str(file), "--data", data, "--create"]
                 subprocess.run(command, check=True, capture_output=True)
                 ours.append(count / (time.perf_counter() - began))
                 bare.append(asyncio.run(_bare_copy(data, count)))

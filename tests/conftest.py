@@ -1,15 +1,17 @@
 """What every test may ask for: stores of each engine, running servers, accounts of their own."""
 
+import asyncio
 import itertools
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.postgres import Databases, postgres_server
-from tests.world import Caller, Server
+from tests.world import Caller, Server, create_store
 
 CITUS_URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
 """A database of a Citus cluster that is ours to fill: with it, all tests run against it as well."""
@@ -51,13 +53,18 @@ def databases(engine: str, request: pytest.FixtureRequest) -> Databases | None:
 
 
 @pytest.fixture
+def missing_data(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
+    """A location of the engine that has no store yet: what `--data` takes."""
+    with nullcontext(str(tmp_path / "data")) if databases is None else databases.bare() as location:
+        yield location
+
+
+@pytest.fixture
 def data(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
-    """Where an empty store of the engine is: what `--data` takes."""
-    if databases is None:
-        yield str(tmp_path / "data")
-        return
-    with databases.fresh() as url:
-        yield url
+    """An empty store of the engine: what `--data` takes."""
+    with nullcontext(str(tmp_path / "data")) if databases is None else databases.fresh() as location:
+        asyncio.run(create_store(location))
+        yield location
 
 
 @pytest.fixture(scope="session")

@@ -54,8 +54,11 @@ def landing_page(campaign_activity_id: str, report: str) -> str:
 class Server:
     """`rapport serve`, as a process of its own."""
 
-    def __init__(self, data: str, *, environment: Mapping[str, str] | None = None, workers: int = 1) -> None:
+    def __init__(
+        self, data: str, *, environment: Mapping[str, str] | None = None, workers: int = 1, command: str = RAPPORT
+    ) -> None:
         self.data = data
+        self._command = command
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(tempfile.mkdtemp(prefix="rapport-")) / "log"
@@ -73,7 +76,16 @@ class Server:
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        command = [RAPPORT, "serve", "--data", self.data, "--port", str(self.port), "--workers", str(self._workers)]
+        command = [
+            self._command,
+            "serve",
+            "--data",
+            self.data,
+            "--port",
+            str(self.port),
+            "--workers",
+            str(self._workers),
+        ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env={**ENVIRONMENT, **self._environment}, stdout=log, stderr=log, start_new_session=True
@@ -150,6 +162,12 @@ class Server:
 async def _keys_of(settings: Settings) -> Keys:
     async with opened(settings) as store:
         return await load_keys(store)
+
+
+async def create_store(data: str) -> None:
+    """Create an empty store."""
+    async with opened(Settings(data=data)):
+        pass
 
 
 class Caller(httpx.Client):

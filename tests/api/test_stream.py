@@ -195,4 +195,4 @@ def test_what_is_heard_can_be_imported_as_it_is(caller: Caller, tmp_path: Path) 
     with listening(caller) as stream:
         caller.record(line("c1", "em_clicks", time=at(9), url_id="8"))
         (event,) = stream.next()
-    rapport("import", "-", "--data", str(tmp_path / "copy"), given=event.data.encode())
+    rapport("import", "-", "--data", str(tmp_path / "copy"), "--create", given=event.data.encode())

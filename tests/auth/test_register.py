@@ -186,7 +186,7 @@ def test_no_token_is_lost_when_many_are_made_at_once(data: str) -> None:
 
 def test_a_damaged_register_is_told_and_not_passed_over(tmp_path: Path) -> None:
     data = str(tmp_path)
-    rapport("token", "--name", "a", "--data", data)
+    rapport("token", "--create", "--name", "a", "--data", data)
     (register,) = tmp_path.glob("tokens-*")
     register.write_text("[{}]")
     assert "the register of tokens is damaged" in rapport("tokens", "list", "--data", data, code=1).stderr
@@ -214,7 +214,7 @@ def test_a_disk_that_fills_up_leaves_the_secret_that_was_there(tmp_path: Path) -
 
 
 def test_who_revokes_what_there_is_not_is_told(tmp_path: Path) -> None:
-    rapport("token", "--name", "a", "--data", str(tmp_path))
+    rapport("token", "--create", "--name", "a", "--data", str(tmp_path))
     told = rapport("tokens", "revoke", "nothing", "--data", str(tmp_path), code=1).stderr
     assert "there is no token nothing in the list" in told
     assert "1 to 64" in rapport("token", "--name", "", "--data", str(tmp_path), code=1).stderr

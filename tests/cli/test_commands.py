@@ -42,11 +42,11 @@ def test_every_command_takes_the_data_directory(command: list[str]) -> None:
 
 
 def test_the_data_directory_comes_from_the_option_then_the_variable_then_the_default(tmp_path: Path) -> None:
-    rapport("token", folder=tmp_path)
+    rapport("token", "--create", folder=tmp_path)
     assert (tmp_path / "data" / "rapport.db").exists()
-    rapport("token", folder=tmp_path, environment={"RAPPORT_DATA": "from-variable"})
+    rapport("token", "--create", folder=tmp_path, environment={"RAPPORT_DATA": "from-variable"})
     assert (tmp_path / "from-variable" / "rapport.db").exists()
-    rapport("token", "--data", "from-option", folder=tmp_path, environment={"RAPPORT_DATA": "never"})
+    rapport("token", "--create", "--data", "from-option", folder=tmp_path, environment={"RAPPORT_DATA": "never"})
     assert (tmp_path / "from-option" / "rapport.db").exists()
     assert not (tmp_path / "never").exists()
 
@@ -120,8 +120,8 @@ def test_a_port_that_is_taken_is_told(data: str) -> None:
 
 def test_a_data_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    told = rapport("token", "--data", str(tmp_path / "file" / "data"), code=1).stderr
-    assert told.startswith("Error: the data directory")
+    told = rapport("token", "--data", str(tmp_path / "file" / "data"), "--create", code=1).stderr
+    assert "\nError: the data directory" in told
     assert "Traceback" not in told
 
 

@@ -29,7 +29,7 @@ def filled(tmp_path: Path) -> str:
         line("c2", time="2026-03-20T10:00:00Z"),
     ]
     content = "\n".join(map(json.dumps, lines)).encode()
-    rapport("import", "-", "--data", data, given=content)
+    rapport("import", "-", "--data", data, "--create", given=content)
     rapport("import", "-", "--data", data, "--account", "other", given=content[:2_000].rpartition(b"\n")[0])
     return data
 
@@ -45,7 +45,7 @@ def test_everything_arrives_and_comes_back(filled: str, data: str, tmp_path: Pat
     rapport("tokens", "revoke", token_id, "--data", filled)
     back = str(tmp_path / "back")
     first = rapport("copy", "--from", filled, "--to", data).stdout
-    second = rapport("copy", "--from", data, "--to", back).stdout
+    second = rapport("copy", "--from", data, "--to", back, "--create").stdout
     assert "2 accounts" in first
     assert "(0 contacts were there already)" in first
     assert first.rpartition("digest")[2] == second.rpartition("digest")[2]

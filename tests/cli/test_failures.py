@@ -9,7 +9,7 @@ from tests.cli.command import rapport
 
 def refused(data: str) -> str:
     told = rapport("serve", "--data", data, code=1).stderr
-    assert told.startswith("Error: ")
+    assert "\nError: " in told
     assert "Traceback" not in told
     return told
 
@@ -24,7 +24,7 @@ def test_serve_says_what_is_wrong_with_its_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keys", ["{oops", '{"signing":[],"sealing":""}', '{"signing":[{"jwk":{}}],"sealing":""}'])
 def test_serve_says_that_its_keys_are_damaged(tmp_path: Path, keys: str) -> None:
-    rapport("token", "--data", str(tmp_path))
+    rapport("token", "--data", str(tmp_path), "--create")
     (tmp_path / "signing-keys.secret.json").write_text(keys)
     assert "from a backup" in refused(str(tmp_path))
 
@@ -35,7 +35,7 @@ def test_serve_says_that_there_is_no_database(server: str) -> None:
 
 
 def test_a_missing_file_has_no_receipt(tmp_path: Path) -> None:
-    told = rapport("import", "none.ndjson", folder=tmp_path, code=1)
+    told = rapport("import", "--create", "none.ndjson", folder=tmp_path, code=1)
     assert "none.ndjson: No such file" in told.stderr
     assert told.stdout == ""
 
@@ -43,12 +43,12 @@ def test_a_missing_file_has_no_receipt(tmp_path: Path) -> None:
 def test_a_module_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "msgspec.py").write_text("raise SystemExit(3)")
     (tmp_path / "a.ndjson").write_bytes(b"")
-    assert "0 accepted" in rapport("import", "a.ndjson", folder=tmp_path).stdout
+    assert "0 accepted" in rapport("import", "--create", "a.ndjson", folder=tmp_path).stdout
 
 
 def test_what_is_misspelt_is_told_with_what_was_meant(tmp_path: Path) -> None:
     assert "Did you mean import?" in rapport("impotr", code=2).stderr
-    told = rapport("token", folder=tmp_path, environment={"RAPPORT_LIMTIS": "off"}).stderr
+    told = rapport("token", "--create", folder=tmp_path, environment={"RAPPORT_LIMTIS": "off"}).stderr
     assert "Did you mean RAPPORT_LIMITS?" in told
     assert "must name one" in rapport("token", "--scope", "", folder=tmp_path, code=2).stderr
 

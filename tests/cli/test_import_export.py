@@ -97,7 +97,7 @@ def test_an_export_is_imported_again_unchanged(data: str, tmp_path: Path, sample
     again = rapport("import", "-", "--data", data, given=exported.encode()).stdout
     assert again.startswith("-: 0 accepted")
     elsewhere = str(tmp_path / "elsewhere")
-    rapport("import", "-", "--data", elsewhere, given=exported.encode())
+    rapport("import", "-", "--data", elsewhere, "--create", given=exported.encode())
     assert rapport("export", contact, "--data", elsewhere).stdout == exported
 
 
@@ -121,7 +121,8 @@ def test_ctrl_c_says_how_to_go_on(data: str, tmp_path: Path, sampled: bytes) -> 
     file = tmp_path / "a.ndjson"
     file.write_bytes(sampled * 3)
     with subprocess.Popen([RAPPORT, "import", str(file), "--data", data], stderr=subprocess.PIPE) as running:
-        time.sleep(1.2)
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith(b"rapport: using the data in ")
         running.send_signal(signal.SIGINT)
         _, told = running.communicate(timeout=30)
     assert running.returncode == 130
@@ -190,6 +191,6 @@ def test_what_is_stated_of_a_contact_is_exported_and_imported_again(data: str, t
     exported = rapport("export", "c1", "--what", "contact", "--data", data).stdout
     assert json.loads(exported.splitlines()[0])["first_name"] == "Ada"
     copy = str(tmp_path / "copy")
-    rapport("import", "-", "--what", "contacts", "--data", copy, given=exported.encode())
+    rapport("import", "-", "--what", "contacts", "--data", copy, "--create", given=exported.encode())
     assert rapport("export", "c1", "--what", "contact", "--data", copy).stdout == exported
     rapport("export", "nobody", "--what", "contact", "--data", data, code=1)

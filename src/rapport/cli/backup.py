@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from rapport.cli.command import data_option, settings_for
+from rapport.cli.command import data_option, open_store, settings_for
 from rapport.settings import Settings
-from rapport.store.engines import opened
 
 
 @click.command(short_help="Copy the data while servers go on.")
@@ -25,5 +24,5 @@ def backup(folder: Path, data: str | None) -> None:
 
 
 async def _backup(settings: Settings, folder: Path) -> None:
-    async with opened(settings, create=False) as store:
+    async with open_store(settings) as store:
         await store.backup(folder)

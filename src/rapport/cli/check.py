@@ -7,10 +7,9 @@ import click
 
 from rapport.activity import TYPE_NAMES, ActivityType, BounceCode, DeviceType
 from rapport.catalogue import OptOutSource, PermissionToSend
-from rapport.cli.command import data_option, settings_for
+from rapport.cli.command import data_option, open_store, settings_for
 from rapport.instant import iso
 from rapport.settings import Settings
-from rapport.store.engines import opened
 from rapport.store.permission import PermissionColumns
 from rapport.store.protocol import Counts, Difference, PermissionDifference
 
@@ -43,7 +42,7 @@ def check(data: str | None, *, repair: bool) -> None:
 
 async def _check(settings: Settings, *, repair: bool) -> int:
     found = 0
-    async with opened(settings, create=False) as store:
+    async with open_store(settings) as store:
         async for difference in store.recount(repair=repair):
             click.echo(
                 format_permission(difference) if isinstance(difference, PermissionDifference) else told(difference)

@@ -1,12 +1,12 @@
 """`rapport erase`: a person is forgotten."""
 
 import asyncio
+import sys
 
 import click
 
-from rapport.cli.command import AccountId, account_option, data_option, settings_for
+from rapport.cli.command import AccountId, account_option, data_option, open_store, settings_for
 from rapport.settings import Settings
-from rapport.store.engines import opened
 
 
 @click.command()
@@ -26,6 +26,8 @@ def erase(contact_id: str, data: str | None, account: str, *, yes: bool) -> None
       rapport erase 42
     """
     if not yes:
+        if sys.stdin is None:
+            raise click.UsageError("standard input is closed, so nobody can confirm: add --yes")
         click.confirm(f"Erase contact {contact_id} of account {account} and all that it did, for good?", abort=True)
     if not asyncio.run(_erase(settings_for(data=data), account, contact_id)):
         raise click.ClickException(f"the account {account} has no contact {contact_id}")
@@ -33,5 +35,5 @@ def erase(contact_id: str, data: str | None, account: str, *, yes: bool) -> None
 
 
 async def _erase(settings: Settings, account: str, contact_id: str) -> bool:
-    async with opened(settings, create=False) as store:
+    async with open_store(settings) as store:
         return await store.erase(account, contact_id)

@@ -5,10 +5,9 @@ import sys
 
 import click
 
-from rapport.cli.command import AccountId, account_option, data_option, settings_for
+from rapport.cli.command import AccountId, account_option, data_option, open_store, settings_for
 from rapport.recording.exporting import activity_lines, statement_lines
 from rapport.settings import Settings
-from rapport.store.engines import opened
 
 
 @click.command(short_help="Print what is held about a contact, as NDJSON.")
@@ -42,7 +41,7 @@ def export(contact_id: str, what: str, data: str | None, account: str) -> None:
 
 async def _export(settings: Settings, account: str, contact_id: str, what: str) -> int:
     exported = 0
-    async with opened(settings, create=False) as store:
+    async with open_store(settings) as store:
         lines = activity_lines if what == "activities" else statement_lines
         async for line in lines(store, account, contact_id):
             sys.stdout.buffer.write(line)

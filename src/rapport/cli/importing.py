@@ -14,14 +14,13 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rapport.cli.command import account_option, data_option, now, settings_for
+from rapport.cli.command import account_option, create_option, data_option, now, open_store, settings_for
 from rapport.errors import UnreadableFile
 from rapport.recording.catalogue_lines import CAMPAIGNS, CONTACTS
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file, import_statements
 from rapport.recording.reader import OBJECTS, Rejected
 from rapport.settings import Settings
-from rapport.store.engines import opened
 from rapport.store.protocol import Store
 from rapport.worker import collect_garbage_rarely
 
@@ -37,7 +36,8 @@ from rapport.worker import collect_garbage_rarely
 )
 @data_option
 @account_option
-def import_files(files: tuple[str, ...], what: str, data: str | None, account: str) -> None:
+@create_option
+def import_files(files: tuple[str, ...], what: str, data: str | None, account: str, *, create: bool) -> None:
     """Record the activities in files: .ndjson or .csv, either with .gz, or - for standard input.
 
     A line of NDJSON is an object, a CSV has the same names as columns. Required are contact_id,
@@ -56,12 +56,12 @@ def import_files(files: tuple[str, ...], what: str, data: str | None, account: s
 
     What was recorded before counts as a duplicate and changes nothing, so an import that was interrupted is
     simply started again. Lines that can't be taken go to FILE.rejected.ndjson, each with its number and the
-    reason; the exit code is then 1.
+    reason; the exit code is then 1. The first import into an empty directory takes --create.
     """
     settings = settings_for(data=data)
     collect_garbage_rarely(OBJECTS)
     try:
-        whole = asyncio.run(_import_all(settings, account, files, what))
+        whole = asyncio.run(_import_all(settings, account, files, what, create=create))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
@@ -85,9 +85,9 @@ class _Whole:
         self.receipt.rejected += receipt.rejected
 
 
-async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str) -> _Whole:
+async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str, *, create: bool) -> _Whole:
     whole = _Whole()
-    async with opened(settings) as store:
+    async with open_store(settings, create=create) as store:
         for name in files:
             receipt = Receipt()
             try:
@@ -105,7 +105,11 @@ async def _import_all(settings: Settings, account: str, files: tuple[str, ...], 
 
 
 async def _import_one(store: Store, account: str, name: str, what: str, receipt: Receipt) -> None:
-    with _opened_file(name) as file, _rejects(_rejected_file(name)) as reject, _bar(file, name, receipt) as progress:
+    with (
+        _opened_file(name) as file,
+        _write_rejected(_rejected_file(name)) as reject,
+        _bar(file, name, receipt) as progress,
+    ):
         if what == "activities":
             await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
         elif what == "contacts":
@@ -132,6 +136,8 @@ def _rejected_file(name: str) -> Path:
 @contextlib.contextmanager
 def _opened_file(name: str) -> Iterator[BinaryIO]:
     if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise UnreadableFile(f"{name}: standard input is closed")
         yield sys.stdin.buffer
         return
     with contextlib.ExitStack() as files:
@@ -143,32 +149,40 @@ def _opened_file(name: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _rejects(path: Path) -> Iterator[Callable[[Rejected], None]]:
-    """A function that writes rejected lines to a file, which comes into being with the first of them."""
-    with contextlib.ExitStack() as files, _told_if_unwritable(path):
-        path.unlink(missing_ok=True)
-        file: BinaryIO | None = None
+def _write_rejected(path: Path) -> Iterator[Callable[[Rejected], None]]:
+    """Yield a function that writes rejected lines to a file, which is created with the first of them.
 
-        def reject(line: Rejected) -> None:
-            nonlocal file
+    The lines hold addresses, so the file is readable by its owner only.
+    """
+    file: BinaryIO | None = None
+
+    def reject(line: Rejected) -> None:
+        nonlocal file
+        with _translate_write_errors(path):
             if file is None:
-                file = files.enter_context(path.open("wb"))
+                # O_EXCL: in a folder that others can write to, they can't have it written to a file of theirs.
+                file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             file.write(msgspec.json.encode(line) + b"\n")
 
+    with _translate_write_errors(path):
+        path.unlink(missing_ok=True)
+    try:
         yield reject
+    finally:
+        if file is not None:
+            with _translate_write_errors(path):
+                file.close()
 
 
 @contextlib.contextmanager
-def _told_if_unwritable(path: Path) -> Iterator[None]:
+def _translate_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as problem:
-        if problem.filename is None or Path(problem.filename) != path:
-            raise
+    except OSError as exc:
         raise UnreadableFile(
-            f"{path}: {problem.strerror}: the rejected lines belong there. Make the folder writable, or give the file "
-            "on standard input"
-        ) from None
+            f"the rejected lines can't be written to {path}: {exc.strerror}. Make room for them, or give the file on "
+            "standard input in another folder"
+        ) from exc
 
 
 @contextlib.contextmanager

@@ -36,10 +36,11 @@ def rapport() -> None:
 
     \b
     First steps:
-      rapport demo                      sample data, a server, and a request to paste
-      rapport import activities.ndjson  your own data (rapport import --help shows its form)
-      rapport serve                     the server
-      rapport token                     a token for it
+      rapport demo                               sample data, a server, and a request to paste
+      rapport import --create activities.ndjson  your own data (rapport import --help shows its form)
+      rapport serve                              the server
+      rapport token                              a token for it
 
-    Everything lies in one directory: --data, ./data if you don't say. Settings are in docs/settings.md.
+    All data is in one directory, ./data unless --data names another: every command prints which. Only serve and demo
+    create it without --create. Settings are in docs/settings.md.
     """

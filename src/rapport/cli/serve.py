@@ -21,7 +21,7 @@ from rapport.auth.one_time import make_code
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
 from rapport.auth.watch import KeyWatch
-from rapport.cli.command import DEFAULT_ACCOUNT, data_option, now, settings_for
+from rapport.cli.command import DEFAULT_ACCOUNT, data_option, ensure_store, now, settings_for
 from rapport.errors import InvalidSetting
 from rapport.settings import Settings, pass_on
 from rapport.store.engines import opened
@@ -52,6 +52,7 @@ def serve(data: str | None, host: str | None, port: int | None, workers: int | N
     cores = os.cpu_count() or 1
     if settings.workers > cores:
         click.echo(f"rapport: {settings.workers} workers share {cores} cores: --workers {cores} is enough", err=True)
+    ensure_store(settings)
     link = asyncio.run(sign_in_link(settings, owner_of(DEFAULT_ACCOUNT, "serve")))
     run_server(
         settings,

@@ -10,10 +10,11 @@ from rapport.auth.keys import LONGEST_LIFE, load_keys
 from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
-from rapport.cli.command import Duration, account_option, data_option, now, settings_for
+from rapport.cli.command import Duration, account_option, create_option, data_option, now, open_store, settings_for
 from rapport.instant import DAY, Instant
 from rapport.settings import Settings
-from rapport.store.engines import opened, told
+from rapport.store.engines import format_location
+from rapport.store.protocol import Store
 
 DEFAULT_SCOPE = "contact_data campaign_data account_read activity_write"
 
@@ -42,8 +43,17 @@ DEFAULT_SCOPE = "contact_data campaign_data account_read activity_write"
     "--client", metavar="ID", help="The client that it is for; limits are counted by it. [default: the account]"
 )
 @click.option("--name", help="What it is for, in your words: then `rapport tokens` lists it, and can revoke it.")
+@create_option
 def token(
-    *, data: str | None, account: str, scope: str, role: str, expires: int, client: str | None, name: str | None
+    *,
+    data: str | None,
+    account: str,
+    scope: str,
+    role: str,
+    expires: int,
+    client: str | None,
+    name: str | None,
+    create: bool,
 ) -> None:
     """Print a token.
 
@@ -60,20 +70,24 @@ def token(
     principal = Principal(
         account_id=account, client_id=client or account, user="rapport token", role=Role(role), scopes=_scopes(scope)
     )
-    click.echo(asyncio.run(make(settings_for(data=data), principal, expires, name)))
+    click.echo(asyncio.run(_make(settings_for(data=data), principal, expires, name, create=create)))
 
 
-async def make(settings: Settings, principal: Principal, lifetime: int, name: str | None = None) -> str:
-    """A token for the principal, whose account exists from now on; one with a name stands in the register."""
-    async with opened(settings) as store:
-        if await store.ensure_account(principal.account_id):
-            click.echo(f"The account {principal.account_id} is new in {told(settings.data)}.", err=True)
-        keys = await load_keys(store)
-        made = now()
-        expires = Instant(made + lifetime)
-        if name is not None:
-            _, given = await give(store, keys, settings, principal, name=name, now=made, expires=expires)
-            return given
+async def _make(settings: Settings, principal: Principal, lifetime: int, name: str | None, *, create: bool) -> str:
+    async with open_store(settings, create=create) as store:
+        return await make(store, settings, principal, lifetime, name)
+
+
+async def make(store: Store, settings: Settings, principal: Principal, lifetime: int, name: str | None = None) -> str:
+    """Return a token for the principal, creating its account if necessary; one with a name is listed."""
+    if await store.ensure_account(principal.account_id):
+        click.echo(f"The account {principal.account_id} is new in {format_location(settings.data)}.", err=True)
+    keys = await load_keys(store)
+    made = now()
+    expires = Instant(made + lifetime)
+    if name is not None:
+        _, given = await give(store, keys, settings, principal, name=name, now=made, expires=expires)
+        return given
     return make_token(
         keys,
         principal,

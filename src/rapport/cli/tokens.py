@@ -6,10 +6,9 @@ import click
 
 from rapport.auth.keys import load_keys
 from rapport.auth.register import ListedToken, listed_token, listed_tokens, revoke
-from rapport.cli.command import account_option, data_option, now, settings_for
+from rapport.cli.command import account_option, data_option, now, open_store, settings_for
 from rapport.instant import iso
 from rapport.settings import Settings
-from rapport.store.engines import opened
 
 _HEAD = ("id", "name", "role", "scopes", "made", "made by", "expires", "state")
 
@@ -30,8 +29,9 @@ def tokens() -> None:
 @account_option
 def list_tokens(data: str | None, account: str) -> None:
     """Print the account's tokens that have not expired, the newest first, with tabs between the columns."""
+    rows = asyncio.run(_listed(settings_for(data=data), account))
     click.echo("\t".join(_HEAD))
-    for listed in asyncio.run(_listed(settings_for(data=data), account)):
+    for listed in rows:
         click.echo("\t".join(_columns(listed)))
 
 
@@ -65,12 +65,12 @@ def _columns(listed: ListedToken) -> tuple[str, ...]:
 
 
 async def _listed(settings: Settings, account_id: str) -> list[ListedToken]:
-    async with opened(settings, create=False) as store:
+    async with open_store(settings) as store:
         return await listed_tokens(store, await load_keys(store), account_id, now())
 
 
 async def _revoke(settings: Settings, account_id: str, token_id: str) -> str:
-    async with opened(settings, create=False) as store:
+    async with open_store(settings) as store:
         listed = await listed_token(store, await load_keys(store), account_id, token_id, now())
         await revoke(store, listed.token, by="rapport tokens", now=now())
     return listed.token.name

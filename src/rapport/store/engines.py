@@ -1,11 +1,10 @@
 """Which engine a `--data` means. The only place that asks."""
 
 import contextlib
-import re
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from rapport.settings import Settings
 from rapport.store.postgres.store import PostgresStore
@@ -22,12 +21,22 @@ def store_for(settings: Settings) -> Store:
     return SQLiteStore(Path(settings.data))
 
 
-def told(data: str) -> str:
-    """Where the data is, for people: a URL without its password."""
+def format_location(data: str) -> str:
+    """Return where the data is, for people: an absolute path, or a URL without its password and parameters."""
     if not data.startswith(_POSTGRESQL):
-        return data
-    parts = urlsplit(data)
-    return urlunsplit(parts._replace(netloc=re.sub(r":[^@]*@", "@", parts.netloc), query=""))
+        return os.path.abspath(data)  # noqa: PTH100 - resolve() would replace the symbolic links that the user named
+    scheme, _, rest = data.partition("://")
+    # A password may contain '?' or '#' where it should have been percent-encoded: nothing of it may be shown.
+    server = rest.partition("?")[0]
+    if "@" not in server:
+        server = rest
+    login, at, host = server.rpartition("@")
+    return f"{scheme}://{login.partition(':')[0]}{at}{host.partition('?')[0].partition('#')[0]}"
+
+
+def find_directory(data: str) -> Path | None:
+    """Return the data directory, or None for the URL of a database."""
+    return None if data.startswith(_POSTGRESQL) else Path(data)
 
 
 @contextlib.asynccontextmanager

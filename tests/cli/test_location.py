@@ -1,0 +1,142 @@
+"""Which store a command uses: it says so, and creates none unless it is run with --create."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from rapport.errors import NoData
+from rapport.settings import Settings
+from rapport.store.engines import format_location, opened
+from tests.cli.command import rapport
+from tests.world import Server, line
+
+COMMANDS = {
+    "token": ["token"],
+    "tokens list": ["tokens", "list"],
+    "tokens revoke": ["tokens", "revoke", "none"],
+    "import": ["import", "-"],
+    "export": ["export", "c1"],
+    "erase": ["erase", "c1", "--yes"],
+    "migrate": ["migrate"],
+    "backup": ["backup", "copy"],
+    "check": ["check"],
+    "sign-in": ["sign-in"],
+    "keys list": ["keys", "list"],
+    "keys rotate": ["keys", "rotate"],
+}
+CREATING = [["token"], ["import", "-"], ["migrate"]]
+NEW = "a new, empty store was created"
+
+
+def is_there(data: str) -> bool:
+    async def look() -> None:
+        async with opened(Settings(data=data), create=False):
+            pass
+
+    try:
+        asyncio.run(look())
+    except NoData:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_command_in_wrong_folder_creates_nothing(tmp_path: Path, command: list[str]) -> None:
+    refused = rapport(*command, folder=tmp_path, given=b"", code=1)
+    assert f"Error: there is no data in {tmp_path}/data: " in refused.stderr
+    assert "rapport import --create" in refused.stderr
+    assert refused.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", CREATING, ids=" ".join)
+def test_store_is_created_with_create_only(missing_data: str, command: list[str]) -> None:
+    rapport(*command, "--data", missing_data, given=b"", code=1)
+    assert not is_there(missing_data)
+    assert NEW in rapport(*command, "--data", missing_data, "--create", given=b"").stderr
+    assert is_there(missing_data)
+    for create in ([], ["--create"]):
+        assert NEW not in rapport(*command, "--data", missing_data, *create, given=b"").stderr
+
+
+def test_copy_creates_its_target_with_create_only(data: str, tmp_path: Path) -> None:
+    rapport("import", "-", "--data", data, given=json.dumps(line()).encode())
+    target = tmp_path / "target"
+    refused = rapport("copy", "--from", data, "--to", str(target), code=1).stderr
+    assert f"there is no data in {target}: check --to, or add --create" in refused
+    assert not target.exists()
+    copied = rapport("copy", "--from", data, "--to", str(target), "--create")
+    assert f"using the data in {format_location(data)}\n" in copied.stderr
+    assert f"using the data in {target}\n" in copied.stderr
+    assert "1 activities are the same in both" in copied.stdout
+
+
+def test_serve_creates_the_store_and_says_so(missing_data: str) -> None:
+    with Server(missing_data) as server:
+        log = server.log.read_text()
+    assert f"using the data in {format_location(missing_data)}\n" in log
+    assert NEW in log
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_prints_the_absolute_path_to_standard_error(tmp_path: Path, name: str) -> None:
+    rapport("import", "-", "--create", folder=tmp_path, given=json.dumps(line()).encode())
+    (tmp_path / "elsewhere").mkdir()
+    result = rapport(
+        *COMMANDS[name],
+        *("--data", "../data"),
+        folder=tmp_path / "elsewhere",
+        given=b"",
+        code=1 if name == "tokens revoke" else 0,
+    )
+    assert result.stderr.startswith(f"rapport: using the data in {tmp_path}/data\n")
+    assert "rapport:" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:secret@db/rapport", "postgresql://ada@db/rapport"),
+        ("postgres://ada:se@cret@db:5432/rapport", "postgres://ada@db:5432/rapport"),
+        ("postgresql://ada:secret@one,two/rapport?target_session_attrs=any", "postgresql://ada@one,two/rapport"),
+        ("postgresql://ada:se?cret@db/rapport", "postgresql://ada@db/rapport"),
+        ("postgresql://ada:se#cret@db/rapport", "postgresql://ada@db/rapport"),
+        ("postgresql://ada:se/cret@db/rapport", "postgresql://ada@db/rapport"),
+        ("postgresql://db/rapport?user=ada&password=secret", "postgresql://db/rapport"),
+        ("postgresql://ada@db/rapport?application_name=a@b", "postgresql://ada@db/rapport"),
+        ("postgresql:///rapport", "postgresql:///rapport"),
+    ],
+)
+def test_location_of_a_database_has_no_password(url: str, shown: str) -> None:
+    assert format_location(url) == shown
+
+
+def test_password_of_a_database_is_not_printed() -> None:
+    refused = rapport("check", "--data", "postgresql://ada:secret@127.0.0.1:1/none", code=1)
+    assert "using the data in postgresql://ada@127.0.0.1:1/none" in refused.stderr
+    assert "secret" not in refused.stdout + refused.stderr
+
+
+def test_directory_that_others_can_list_is_pointed_out_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    created = rapport("token", "--create", "--data", str(folder))
+    assert f"others can list the files in {folder}: chmod 700" in created.stderr
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    folder.chmod(0o750)
+    assert "others can list" not in rapport("token", "--data", str(folder)).stderr
+
+
+def test_new_directory_is_for_its_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        created = rapport("token", "--create", "--data", str(tmp_path / "data"))
+    finally:
+        os.umask(before)
+    assert "others can list" not in created.stderr
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700

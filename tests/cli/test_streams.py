@@ -1,0 +1,215 @@
+"""Closed streams, full disks, files that can't be read: each ends a command with a sentence, never with a traceback."""
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.command import rapport
+from tests.network import free_port
+from tests.world import ENVIRONMENT, RAPPORT, line
+
+PRINTING = {
+    "token": ["token"],
+    "tokens list": ["tokens", "list"],
+    "import": ["import", "a.ndjson"],
+    "export": ["export", "c1"],
+    "erase": ["erase", "c1", "--yes"],
+    "migrate": ["migrate"],
+    "backup": ["backup", "copy"],
+    "check": ["check"],
+    "sign-in": ["sign-in"],
+    "keys list": ["keys", "list"],
+    "keys rotate": ["keys", "rotate"],
+    "copy": ["copy", "--from", "data", "--to", "target", "--create"],
+    "demo": ["demo", "--contacts", "1", "--data", "demo"],
+}
+
+
+def run(folder: Path, *arguments: str, redirection: str, unbuffered: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `rapport` with what the shell adds to the command: redirections, a pipe."""
+    return subprocess.run(
+        ["bash", "-c", f"{shlex.join([RAPPORT, *arguments])} {redirection}"],
+        cwd=folder,
+        env={**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def assert_sentence(result: subprocess.CompletedProcess[str], sentence: str, code: int = 1) -> None:
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception" not in result.stderr
+    assert sentence in result.stderr, result.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a store in ./data."""
+    (tmp_path / "a.ndjson").write_text(json.dumps(line()) + "\n")
+    rapport("import", "--create", "a.ndjson", folder=tmp_path)
+    return tmp_path
+
+
+def test_import_from_closed_standard_input(folder: Path) -> None:
+    assert_sentence(run(folder, "import", "-", redirection="<&-"), "Error: -: standard input is closed")
+
+
+def test_import_from_standard_input_that_is_open_for_writing_only(folder: Path) -> None:
+    assert_sentence(run(folder, "import", "-", redirection="0>unreadable"), "Error: -: can't be read to its end")
+
+
+def test_erasure_that_nobody_can_confirm(folder: Path) -> None:
+    assert_sentence(run(folder, "erase", "c1", redirection="<&-"), "add --yes", code=2)
+    assert_sentence(run(folder, "erase", "c1", redirection="</dev/null"), "Aborted")
+    assert "em_opens" in rapport("export", "c1", folder=folder).stdout
+
+
+@pytest.mark.parametrize("name", PRINTING)
+def test_closed_standard_output(folder: Path, name: str) -> None:
+    assert_sentence(run(folder, *PRINTING[name], redirection=">&-"), "Error: standard output is closed")
+    # What could not be reported was not done either.
+    assert "em_opens" in rapport("export", "c1", folder=folder).stdout
+
+
+@pytest.mark.parametrize("name", [name for name in PRINTING if name != "demo"])
+def test_full_disk_under_standard_output(folder: Path, name: str) -> None:
+    result = run(folder, *PRINTING[name], redirection=">/dev/full")
+    assert_sentence(result, "Error: the output can't be written: No space left on device")
+
+
+def test_full_disk_under_standard_output_without_a_buffer(folder: Path) -> None:
+    result = run(folder, "token", redirection=">/dev/full", unbuffered="1")
+    assert_sentence(result, "Error: the output can't be written: No space left on device")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["import", "--help"]], ids=" ".join)
+def test_full_disk_under_the_help(tmp_path: Path, arguments: list[str]) -> None:
+    assert_sentence(run(tmp_path, *arguments, redirection=">/dev/full"), "No space left on device")
+
+
+def test_reader_that_has_seen_enough(folder: Path) -> None:
+    lines = "\n".join(json.dumps(line(time=1_767_225_600_000 + number)) for number in range(20_000))
+    rapport("import", "-", folder=folder, given=lines.encode())
+    result = run(folder, "export", "c1", redirection="| head -n 1")
+    assert result.returncode == 0
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == f"rapport: using the data in {folder}/data\n"
+
+
+def test_command_with_all_streams_closed_keeps_the_database_whole(folder: Path) -> None:
+    port = free_port()
+    command = [RAPPORT, "serve", "--port", str(port)]
+    with subprocess.Popen(["bash", "-c", f"exec {shlex.join(command)} <&- >&- 2>&-"], cwd=folder) as server:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx.codes.OK:
+                    break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline
+                assert server.poll() is None
+                time.sleep(0.05)
+        server.terminate()
+        assert server.wait(30) == 0
+    assert rapport("check", folder=folder).stdout == "All counts are right.\n"
+
+
+def test_full_disk_under_the_rejected_lines(folder: Path) -> None:
+    (folder / "b.ndjson").write_text("{oops}\n" * 60_000)
+    result = subprocess.run(
+        ["bash", "-c", f"ulimit -f 2048; exec {RAPPORT} import b.ndjson"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_sentence(
+        result, "Error: b.ndjson: the rejected lines can't be written to b.ndjson.rejected.ndjson: File too"
+    )
+
+
+def test_full_disk_under_the_database(folder: Path) -> None:
+    lines = "\n".join(json.dumps(line(f"c{number}")) for number in range(30_000))
+    result = subprocess.run(
+        ["bash", "-c", f"ulimit -f 1024; exec {RAPPORT} import -"],
+        cwd=folder,
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_sentence(result, "Error: the database can't be used now")
+    assert rapport("check", folder=folder).stdout == "All counts are right.\n"
+
+
+def test_rejected_lines_are_for_their_owner_only(folder: Path) -> None:
+    (folder / "b.ndjson").write_text("{oops}\n")
+    before = os.umask(0)
+    try:
+        rapport("import", "b.ndjson", folder=folder, code=1)
+    finally:
+        os.umask(before)
+    rejected = folder / "b.ndjson.rejected.ndjson"
+    assert rejected.stat().st_mode & 0o777 == 0o600
+
+
+def test_rejected_lines_replace_a_link_and_not_its_target(folder: Path) -> None:
+    (folder / "b.ndjson").write_text("{oops}\n")
+    (folder / "target").write_text("precious")
+    (folder / "b.ndjson.rejected.ndjson").symlink_to("target")
+    rapport("import", "b.ndjson", folder=folder, code=1)
+    assert (folder / "target").read_text() == "precious"
+    assert "oops" in (folder / "b.ndjson.rejected.ndjson").read_text()
+
+
+@pytest.mark.parametrize("what", ["activities", "contacts", "campaigns"])
+def test_files_that_cannot_be_read(folder: Path, what: str) -> None:
+    (folder / "folder.ndjson").mkdir()
+    (folder / "loop.ndjson").symlink_to("loop.ndjson")
+    for name, reason in (
+        ("folder.ndjson", "Is a directory"),
+        ("none.ndjson", "No such file or directory"),
+        ("a.ndjson/b.ndjson", "Not a directory"),
+        ("loop.ndjson", "Too many levels of symbolic links"),
+        ("x" * 300 + ".ndjson", "File name too long"),
+        ("a.txt", "No such file or directory"),
+    ):
+        assert_sentence(run(folder, "import", name, "--what", what, redirection=""), f"Error: {name}: {reason}")
+
+
+def test_directory_in_place_of_the_rejected_lines(folder: Path) -> None:
+    (folder / "a.ndjson.rejected.ndjson").mkdir()
+    assert_sentence(run(folder, "import", "a.ndjson", redirection=""), "rejected lines can't be written")
+
+
+@pytest.mark.parametrize("command", ["token", "check", "serve", "import"])
+def test_data_that_is_no_directory(folder: Path, command: str) -> None:
+    (folder / "other" / "rapport.db").mkdir(parents=True)
+    arguments = {"import": ["import", "a.ndjson"], "serve": ["serve", "--port", str(free_port())]}
+    for data, reason in (
+        ("a.ndjson", "there is no data in" if command != "serve" else "can't be used: File exists"),
+        ("other", "can't be used: Is a directory"),
+        ("x" * 300, "File name too long"),
+    ):
+        assert_sentence(run(folder, *arguments.get(command, [command]), "--data", data, redirection=""), reason)
+
+
+def test_names_that_the_terminal_cannot_show(folder: Path) -> None:
+    name = os.fsencode("x").replace(b"x", b"caf\xe9.ndjson")
+    (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_text("{oops}\n")
+    result = subprocess.run([RAPPORT, "import", name], cwd=folder, capture_output=True, check=False)
+    assert (result.returncode, result.stdout) == (
+        1,
+        b"caf\\udce9.ndjson: 0 accepted, 0 duplicate, 1 rejected; see caf\\udce9.ndjson.rejected.ndjson\n",
+    )
+    environment = {"PYTHONIOENCODING": "ascii"}
+    assert "Usage" in rapport("import", "--help", folder=folder, environment=environment).stdout
