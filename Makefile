@@ -9,13 +9,15 @@ PYTHON ?= python3
 DATA ?= $(or $(RAPPORT_DATA),./data)
 PORT ?= $(or $(RAPPORT_PORT),8080)
 
-.PHONY: help demo test attacks lint types bench screenshots lock vendor clean
+.PHONY: help install demo test attacks lint types bench screenshots lock vendor clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/run  ## sample data, a server on port 8080 (or PORT=…), and a request to paste
-	@$(BIN)/rapport demo --data $(DATA) --port $(PORT)
+install: $(VENV)/run  ## the command, as .venv/bin/rapport
+
+demo: $(VENV)/run  ## sample data, a server on port 8080 (or PORT=…), and a request to paste; it ends today (or DAY=…)
+	@$(BIN)/rapport demo --data $(DATA) --port $(PORT) $(if $(DAY),--day $(DAY))
 
 test: $(VENV)/all  ## all tests
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow"

@@ -1,12 +1,15 @@
-"""Realistic sample data: a shop that has mailed its customers for two years. The same for the same seed.
+"""Realistic sample data: a shop that has mailed its customers for two years, up to a given day.
+
+The same seed, day and number of customers make the same sample; the customers are the same on any day.
 
 Everybody is invented; addresses are under example.com, .net and .org (RFC 2606).
 """
 
 import random
 import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from rapport.activity import Activity, ActivityType, BounceCode, DeviceType, Link, Person
@@ -15,9 +18,15 @@ from rapport.instant import DAY, MINUTE, SECOND, Instant, instant_of
 MAILINGS: Final = 24
 LANDING_PAGES: Final = 6
 
-_FIRST_YEAR: Final = 2024
-_FIRST_MONTH: Final = 11
-_FIRST_SEND: Final = instant_of(datetime(_FIRST_YEAR, _FIRST_MONTH, 5, 9, tzinfo=UTC))
+EXAMPLE_DAY: Final = date(2026, 10, 15)
+"""The last day of the sample that the docs show."""
+
+_MAX_DAY_OF_MONTH: Final = 28
+"""Every month has it, so that every month has its mailing."""
+
+_SINCE_LAST_MAILING: Final = timedelta(days=4)
+"""The last mailing has had its first 72 hours when the sample ends."""
+
 _PAGE_NAMES: Final = (
     "Gift Finder",
     "Spring Catalogue",
@@ -56,6 +65,29 @@ class _Customer(NamedTuple):
     joined: Instant
     keenness: float
     device: DeviceType
+    is_loyal: bool
+
+
+class _Calendar:
+    """When the mailings are sent and the landing pages are opened, in a sample that ends with `day` (in UTC)."""
+
+    def __init__(self, day: date) -> None:
+        self.end = instant_of(datetime.combine(day + timedelta(days=1), time(), UTC))
+        last_mailing = day - _SINCE_LAST_MAILING
+        self._last_month = last_mailing.year * 12 + last_mailing.month - 1
+        self._last_day = min(last_mailing.day, _MAX_DAY_OF_MONTH)
+        self.first_mailing = self.mailing(0, 0, 9)
+
+    def mailing(self, number: int, shift: int, hour: int) -> Instant:
+        """Return the time of a mailing: one a month, shifted by some days within its month, the last one by none."""
+        year, month = divmod(self._last_month - (MAILINGS - 1 - number), 12)
+        is_last = number == MAILINGS - 1
+        day = self._last_day if is_last else min(max(self._last_day + shift, 1), _MAX_DAY_OF_MONTH)
+        return instant_of(datetime(year, month + 1, day, hour, tzinfo=UTC))
+
+    def page(self, number: int) -> Instant:
+        """Return the time of a landing page: one every 120 days, the last one 20 days before the end."""
+        return Instant(self.end - (20 + 120 * (LANDING_PAGES - 1 - number)) * DAY)
 
 
 def star(seed: int) -> str:
@@ -63,56 +95,78 @@ def star(seed: int) -> str:
     return _id(random.Random(seed))
 
 
-def sample(contacts: int, seed: int) -> Iterator[Activity]:
-    """The activities of so many customers, customer by customer."""
+def sample(contacts: int, seed: int, day: date = EXAMPLE_DAY) -> Iterator[Activity]:
+    """Generate the activities of a number of customers up to the end of the day in UTC, customer by customer."""
     chance = random.Random(seed)
-    customers = [_customer(chance, number) for number in range(contacts)]
-    mailings = [_mailing(chance, number) for number in range(MAILINGS)]
-    pages = [_page(chance, number) for number in range(LANDING_PAGES)]
+    calendar = _Calendar(day)
+    customers = [_customer(chance, number, calendar) for number in range(contacts)]
+    mailings = [_mailing(chance, number, calendar) for number in range(MAILINGS)]
+    pages = [_page(chance, number, calendar) for number in range(LANDING_PAGES)]
     for customer in customers:
-        yield from _history(random.Random(f"{seed} {customer.contact_id}"), customer, mailings, pages)
+        history = _history(random.Random(f"{seed} {customer.contact_id}"), customer, mailings, pages)
+        yield from (activity for activity in history if activity.created_time < calendar.end)
 
 
 def last(contacts: int, seed: int) -> str:
     """The contact id of the last customer of the sample: whoever knows it has recorded all others."""
     chance = random.Random(seed)
-    return [_customer(chance, number) for number in range(contacts)][-1].contact_id
+    calendar = _Calendar(EXAMPLE_DAY)
+    return [_customer(chance, number, calendar) for number in range(contacts)][-1].contact_id
+
+
+def find_day(history: Iterable[Activity], contacts: int, seed: int) -> date | None:
+    """Return the day of the sample that the history of its first customer is from, so far as it was recorded.
+
+    Returns None if it is from a sample of another size, or of an earlier version.
+    """
+    recorded = {(activity.type, activity.created_time) for activity in history}
+    newest = max((sent for kind, sent in recorded if kind is ActivityType.EM_SENDS), default=None)
+    if newest is None:
+        return None
+    last_mailing = datetime.fromtimestamp(newest / 1_000, UTC).date()
+    # In a month with more days than every month has, the last mailing is sent some days earlier.
+    for days in range(4):
+        day = last_mailing + _SINCE_LAST_MAILING + timedelta(days=days)
+        expected = takewhile(lambda activity: activity.contact_id == star(seed), sample(contacts, seed, day))
+        if recorded <= {(activity.type, activity.created_time) for activity in expected}:
+            return day
+    return None
 
 
 def _id(chance: random.Random) -> str:
     return str(uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
-def _customer(chance: random.Random, number: int) -> _Customer:
+def _customer(chance: random.Random, number: int, calendar: _Calendar) -> _Customer:
     contact_id = _id(chance)
     first_name, last_name = chance.choice(_FIRST_NAMES), chance.choice(_LAST_NAMES)
     keenness = chance.betavariate(1.2, 2.2)
-    joined = _FIRST_SEND + int(chance.random() ** 2 * 600 * DAY) - 30 * DAY
+    joined = calendar.first_mailing + int(chance.random() ** 2 * 600 * DAY) - 30 * DAY
     device = chance.choices(_DEVICES, (55, 35, 8, 2))[0]
     email_address = f"{first_name}.{last_name}.{number}@{chance.choice(_DOMAINS)}".lower()
     person = Person(email_address=email_address, first_name=first_name, last_name=last_name)
-    if number == 0:
-        keenness, joined = 0.98, _FIRST_SEND - 30 * DAY
-    return _Customer(contact_id, person, Instant(joined), keenness, device)
+    is_first = number == 0
+    if is_first:
+        keenness, joined = 0.98, calendar.first_mailing - 30 * DAY
+    return _Customer(contact_id, person, Instant(joined), keenness, device, is_loyal=is_first)
 
 
-def _mailing(chance: random.Random, number: int) -> _Campaign:
-    years, month = divmod(_FIRST_MONTH - 1 + number, 12)
-    sent = datetime(_FIRST_YEAR + years, month + 1, chance.randrange(3, 9), chance.randrange(7, 12), tzinfo=UTC)
+def _mailing(chance: random.Random, number: int, calendar: _Calendar) -> _Campaign:
+    sent = calendar.mailing(number, chance.randrange(-2, 4), chance.randrange(7, 12))
     return _Campaign(
         campaign_id=_id(chance),
         campaign_activity_id=_id(chance),
-        name=f"{sent:%B %Y} Newsletter",
-        time=instant_of(sent),
+        name=f"{datetime.fromtimestamp(sent / 1_000, UTC):%B %Y} Newsletter",
+        time=sent,
     )
 
 
-def _page(chance: random.Random, number: int) -> _Campaign:
+def _page(chance: random.Random, number: int, calendar: _Calendar) -> _Campaign:
     return _Campaign(
         campaign_id=_id(chance),
         campaign_activity_id=_id(chance),
         name=_PAGE_NAMES[number],
-        time=Instant(_FIRST_SEND + (number * 4 + 1) * 30 * DAY),
+        time=calendar.page(number),
     )
 
 
@@ -124,7 +178,7 @@ def _history(
             continue
         sent = Instant(mailing.time + chance.randrange(20 * MINUTE))
         yield _did(customer, mailing, ActivityType.EM_SENDS, sent)
-        if chance.random() < 0.015:
+        if chance.random() < 0.015 and not customer.is_loyal:
             code = chance.choices(_BOUNCES, (6, 5, 3, 2, 4))[0]
             bounced = Instant(sent + chance.randrange(2, 90) * SECOND)
             yield _did(customer, mailing, ActivityType.EM_BOUNCES, bounced, bounce_code=code)
@@ -135,7 +189,7 @@ def _history(
         for activity in _reading(chance, customer, mailing, sent):
             opened = activity.created_time
             yield activity
-        if opened is not None and chance.random() < 0.006:
+        if opened is not None and chance.random() < 0.006 and not customer.is_loyal:
             why = chance.choice(_REASONS)
             left = Instant(opened + chance.randrange(5, 120) * SECOND)
             yield _did(customer, mailing, ActivityType.EM_OPTOUTS, left, opt_out_reason=why)

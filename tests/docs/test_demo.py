@@ -12,32 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from rapport.sample import EXAMPLE_DAY
+from tests.docs.clone import ROOT, copy_repository
 from tests.network import free_port
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What a clone of this state holds: the files that git knows, and those that it would take."""
+    """A clone of the repository's current state."""
     folder = tmp_path / "clone"
-    folder.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
-    packed = subprocess.run(
-        ["tar", "--create", "--files-from", "-"], cwd=ROOT, input=listed.stdout, capture_output=True, check=True
-    )
-    subprocess.run(["tar", "--extract"], cwd=folder, input=packed.stdout, check=True)
+    copy_repository(folder)
     return folder
 
 
 @contextmanager
-def make_demo(clone: Path, port: int) -> Iterator[str]:
+def make_demo(clone: Path, port: int, *variables: str) -> Iterator[str]:
     """What `make demo` prints until it serves; afterwards Ctrl-C."""
     with subprocess.Popen(
-        ["make", "demo", f"PORT={port}"],
-        cwd=clone,
+        ["make", "-C", str(clone), "demo", f"PORT={port}", *variables],
         env={name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -69,13 +61,15 @@ def answer_of(told: str) -> dict[str, object]:
 
 def test_make_demo_on_a_clean_clone(clone: Path) -> None:
     port = free_port()
-    with make_demo(clone, port) as told:
+    with make_demo(clone, port, f"DAY={EXAMPLE_DAY}") as told:
         assert f"http://127.0.0.1:{port}" in told
         first = answer_of(told)
     assert isinstance(first["tracking_activities"], list)
     assert len(first["tracking_activities"]) == 100
 
-    shown = re.search(r"```json\n(.*?)```", (ROOT / "docs" / "quick-start.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "quick-start.md").read_text()
+    assert f"DAY={EXAMPLE_DAY}" in page
+    shown = re.search(r"```json\n(.*?)```", page, re.DOTALL)
     assert shown is not None
     assert json.loads(shown[1].replace("…", ""))["tracking_activities"] == first["tracking_activities"][:2]
 

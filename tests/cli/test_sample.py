@@ -1,0 +1,171 @@
+"""The sample of `rapport demo`: it ends with the day on which it is made, and is made once."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from rapport.activity import Activity, ActivityType
+from rapport.instant import DAY, HOUR, Instant, instant_of
+from rapport.sample import EXAMPLE_DAY, LANDING_PAGES, MAILINGS, find_day, sample, star
+from rapport.settings import Settings
+from rapport.store.batch import batch_of
+from rapport.store.engines import opened
+from tests.cli.command import rapport
+from tests.network import free_port
+from tests.world import ENVIRONMENT, RAPPORT
+
+CONTACTS = 60
+EVERY_DAY_OF_A_LEAP_YEAR = [date(2024, 1, 1) + timedelta(days=number) for number in range(366)]
+
+
+def begin(day: date) -> Instant:
+    return instant_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def record(data: str, activities: Iterable[Activity]) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            await store.record([batch_of("default", list(activities))])
+
+    asyncio.run(work())
+
+
+def count_contacts(data: str) -> Counter[str]:
+    """Count the activities of each contact."""
+
+    async def work() -> Counter[str]:
+        async with opened(Settings(data=data), create=False) as store:
+            return Counter(
+                {
+                    contact_id: len([activity async for activity in store.history("default", contact_id)])
+                    for contact_id in await store.contact_ids("default", "", 1_000)
+                }
+            )
+
+    return asyncio.run(work())
+
+
+def run_demo(data: str, *arguments: str) -> str:
+    """Run the demo until it serves, and return what it prints."""
+    command = [RAPPORT, "demo", "--data", data, "--contacts", str(CONTACTS), "--port", str(free_port()), *arguments]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        printed = ""
+        for printed_line in demo.stdout:
+            printed += printed_line
+            if printed_line.startswith("Ctrl-C"):
+                break
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0, printed
+    return printed
+
+
+def test_sample_is_the_same_for_the_same_day_and_seed() -> None:
+    assert list(sample(20, 5, EXAMPLE_DAY)) == list(sample(20, 5, EXAMPLE_DAY))
+    other_day, other_seed = sample(20, 5, EXAMPLE_DAY - timedelta(days=1)), sample(20, 6, EXAMPLE_DAY)
+    assert list(sample(20, 5, EXAMPLE_DAY)) != list(other_day)
+    assert list(sample(20, 5, EXAMPLE_DAY)) != list(other_seed)
+
+
+def test_sample_of_any_day_fills_the_recent_days_and_ends_with_it() -> None:
+    for day in EVERY_DAY_OF_A_LEAP_YEAR:
+        end = begin(day) + DAY
+        activities = list(sample(15, 1, day))
+        assert all(activity.created_time < end for activity in activities), day
+        sent = [activity.created_time for activity in activities if activity.type is ActivityType.EM_SENDS]
+        # The last mailing has had its first 72 hours, and is in the last week, or a little before at a month's end.
+        assert 3 * DAY < end - max(sent) < 9 * DAY, day
+        assert max(activity.created_time for activity in activities) > end - 8 * DAY, day
+        names = {activity.campaign_id: activity.campaign_activity_name for activity in activities}
+        assert len(names) == len(set(names.values())), day
+        assert f"{(day - timedelta(days=4)):%B %Y} Newsletter" in names.values(), day
+
+
+def test_every_campaign_of_the_demo_is_active_in_its_first_three_days() -> None:
+    activities = list(sample(3_000, 1, EXAMPLE_DAY))
+    assert {activity.type for activity in activities} == set(ActivityType)
+    assert max(activity.created_time for activity in activities) > begin(EXAMPLE_DAY)
+    first: dict[str | None, Instant] = {}
+    for activity in sorted(activities, key=lambda activity: activity.created_time):
+        first.setdefault(activity.campaign_id, activity.created_time)
+    assert len(first) == MAILINGS + LANDING_PAGES
+    early = Counter(
+        activity.campaign_id
+        for activity in activities
+        if activity.created_time < first[activity.campaign_id] + 72 * HOUR
+    )
+    assert min(early.values()) > 100
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_day_of_a_sample_is_found_in_what_was_recorded_of_it(seed: int) -> None:
+    for day in EVERY_DAY_OF_A_LEAP_YEAR[::7]:
+        history = [activity for activity in sample(3, seed, day) if activity.contact_id == star(seed)]
+        assert find_day(history, 3, seed) == day
+        until_noon = [activity for activity in history if activity.created_time < begin(day) + 12 * HOUR]
+        assert find_day(until_noon, 3, seed) == day
+    moved = [replace(activity, created_time=Instant(activity.created_time + 1)) for activity in history]
+    assert find_day(moved, 3, seed) is None
+    assert find_day([], 3, seed) is None
+
+
+def test_demo_is_made_for_today_without_a_future_and_only_once(data: str) -> None:
+    run_demo(data)
+    first = count_contacts(data)
+    assert len(first) > CONTACTS // 2
+    now = Instant(time.time_ns() // 1_000_000)
+
+    async def find_newest() -> Instant:
+        async with opened(Settings(data=data)) as store:
+            return max(
+                [
+                    activity.created_time
+                    for contact_id in await store.contact_ids("default", "", 1_000)
+                    async for activity in store.history("default", contact_id)
+                ]
+            )
+
+    assert now - 8 * DAY < asyncio.run(find_newest()) <= now
+    # A second run, with another day as well, finds the sample and adds nothing.
+    assert "using the data in" in run_demo(data, "--day", "2025-05-05")
+    assert count_contacts(data) == first
+
+
+def test_demo_that_was_interrupted_continues_with_its_own_day(data: str) -> None:
+    activities = list(sample(CONTACTS, 1, EXAMPLE_DAY))
+    record(data, islice(activities, len(activities) // 2))
+    assert "left as it is" not in run_demo(data)
+    assert count_contacts(data) == Counter(activity.contact_id for activity in activities)
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_demo_of_an_earlier_version_stays_as_it_is(data: str, part: int) -> None:
+    # It had the same customers, at other times.
+    activities = [
+        replace(activity, created_time=Instant(activity.created_time - 3 * DAY - HOUR))
+        for activity in sample(CONTACTS, 1, EXAMPLE_DAY)
+    ]
+    record(data, activities[: len(activities) // part])
+    before = count_contacts(data)
+    printed = run_demo(data)
+    assert ("left as it is" in printed) == (part == 2)
+    assert star(1) in printed
+    assert count_contacts(data) == before
+
+
+@pytest.mark.parametrize("day", ["1999-12-31", "9999-01-01", "2026-02-30", "today"])
+def test_day_that_no_sample_can_end_with(tmp_path: Path, day: str) -> None:
+    refused = rapport("demo", "--day", day, folder=tmp_path, code=2)
+    assert "--day" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
