@@ -1,0 +1,34 @@
+"""What pip may install: the dependencies of the wheel, compared with the versions that the tests run with."""
+
+import re
+import tomllib
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.docs.clone import ROOT
+
+CALENDAR_DATA = {"tzdata"}
+"""Its major version is the year of the data, so it has no upper bound."""
+
+
+def test_dependencies_are_bound_by_the_locked_and_the_next_major_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "requirements.lock").read_text().partition("# What tests")[0]
+    locked = {name: Version(version) for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)}
+    for dependency in map(Requirement, project["dependencies"]):
+        version = locked[dependency.name]
+        expected = {f">={version}"}
+        if dependency.name not in CALENDAR_DATA:
+            expected.add(f"<{version.major + 1}")
+        assert {str(specifier) for specifier in dependency.specifier} == expected, dependency.name
+
+
+def test_no_page_installs_into_the_python_of_the_system() -> None:
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for command in re.findall(r"^pip3? install .*|`pip3? install [^`]*`", page.read_text(), re.MULTILINE):
+            raise AssertionError(f"{page.name}: {command}")
+
+
+def test_lock_names_no_registry() -> None:
+    assert "://" not in (ROOT / "requirements.lock").read_text()
