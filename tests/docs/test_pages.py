@@ -1,27 +1,36 @@
 """Nothing in the docs that was not run: the shell blocks of a page, one after the other, and the answers they show.
 
-A block `sh` is run; `rapport serve` stays running while the page goes on. A block `json` or `text` right after it is
-what it prints on standard output. Blocks without a language are about make and git, and are tried by test_demo; `sql`
-is asked by test_sql; `shell` needs a cluster, and is tried by tests/cluster where there is one.
+A block `sh` is run in a terminal; `rapport serve` stays running there, and what follows it is run in another terminal,
+as the pages say. A block `json` or `text` right after it is what it prints on standard output. Blocks without a
+language are about make and git, and are tried by test_demo; `sql` is asked by test_sql; `shell` needs a cluster, and is
+tried by tests/cluster where there is one; `console` needs Docker, and is checked against compose.yaml by test_docker.
 """
 
+import contextlib
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 
-from tests.world import ENVIRONMENT, Server
+from tests.docs.clone import copy_repository
+from tests.network import free_port
+from tests.world import ENVIRONMENT
 
 DOCS = Path(__file__).parents[2] / "docs"
+BINARIES = Path(sys.executable).parent
 PAGES = sorted(DOCS.glob("*.md"))
-RUN_ELSEWHERE = {"", "ini", "ndjson", "python", "shell", "sql"}
+RUN_ELSEWHERE = {"", "console", "ini", "ndjson", "python", "shell", "sql"}
 
 
 class Block(NamedTuple):
@@ -42,60 +51,112 @@ def steps(page: Path) -> Iterator[tuple[str, Block | None]]:
             yield block.text, following if following is not None and following.language != "sh" else None
 
 
-class Shell:
-    """One shell for a whole page: a variable that one block sets is there in the next."""
+class Terminal:
+    """A terminal with a shell: a variable that one block sets is there in the next one."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        binaries = Path(sys.executable).parent
-        environment = {**ENVIRONMENT, "PATH": f"{binaries}:{os.environ['PATH']}", "RAPPORT_PORT": str(port)}
+    def __init__(self, folder: Path, environment: Mapping[str, str], port: int) -> None:
+        self._port = port
         self._shell = subprocess.Popen(
             ["bash", "-eu", "-o", "pipefail"],
             cwd=folder,
-            env={name: value for name, value in environment.items() if name != "RAPPORT_DATA"},
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
-        self._port = port
 
     def run(self, text: str) -> str:
-        """What the block prints."""
-        assert self._shell.stdin is not None
+        """Run the block, and return what it prints."""
+        self._type(text + "\nprintf '\\n\\x1e\\n'\n")
         assert self._shell.stdout is not None
-        self._shell.stdin.write(text.replace("8080", str(self._port)) + "\nprintf '\\n\\x1e\\n'\n")
-        self._shell.stdin.flush()
-        told = []
+        printed = []
         for line in self._shell.stdout:
             if line == "\x1e\n":
-                return "".join(told)
-            told.append(line)
+                return "".join(printed)
+            printed.append(line)
         raise AssertionError(f"the shell ended with {self._shell.wait()} in: {text}")
 
+    def serve(self, text: str) -> None:
+        """Run the block, a server, and return when it answers; the terminal is busy from then on."""
+        self._type(text)
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"http://127.0.0.1:{self._port}/readyz").status_code == httpx.codes.OK:
+                    return
+            assert time.monotonic() < deadline, f"no server after: {text}"
+            assert self._shell.poll() is None, f"the shell ended in: {text}"
+            time.sleep(0.05)
+
     def close(self) -> None:
-        self._shell.communicate(timeout=30)
+        """Press Ctrl-C, and close the window."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._shell.communicate(timeout=30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
+
+    def _type(self, text: str) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(text.replace("8080", str(self._port)))
+        self._shell.stdin.flush()
+
+
+class Reader:
+    """Somebody who follows a page, and opens terminals for it."""
+
+    def __init__(self, page: Path, home: Path) -> None:
+        self._port = free_port()
+        self._home = home
+        self._environment = {name: value for name, value in ENVIRONMENT.items() if name != "RAPPORT_DATA"}
+        self._environment |= {"HOME": str(home), "RAPPORT_PORT": str(self._port), "RAPPORT_LOG": "quiet"}
+        if page.stem == "quick-start":
+            # It begins with a clone and `make demo`, which test_demo tries; where the command is, it says itself.
+            copy_repository(home / "rapport")
+            (home / "rapport" / ".venv").symlink_to(BINARIES.parent)
+            others = [folder for folder in os.environ["PATH"].split(":") if Path(folder) != BINARIES]
+            self._environment["PATH"] = ":".join(others)
+            assert shutil.which("rapport", path=self._environment["PATH"]) is None
+        else:
+            self._environment["PATH"] = f"{BINARIES}:{os.environ['PATH']}"
+        self._terminals = [self.open_terminal()]
+
+    def open_terminal(self) -> Terminal:
+        """Open a terminal, in the home directory, with nothing of what was set in another one."""
+        return Terminal(self._home, self._environment, self._port)
+
+    def run(self, text: str) -> str:
+        """Run the block in the current terminal."""
+        if not text.startswith("rapport serve"):
+            return self._terminals[-1].run(text)
+        self._terminals[-1].serve(text)
+        self._terminals.append(self.open_terminal())
+        return ""
+
+    def close(self) -> None:
+        """Close all terminals."""
+        for terminal in reversed(self._terminals):
+            terminal.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    server = Server(str(folder / "data"))
-    shell = Shell(folder, server.port)
+    home = tmp_path / "home"
+    home.mkdir()
+    reader = Reader(page, home)
     try:
         for text, answer in steps(page):
-            if text.startswith("rapport serve"):
-                server.start()
-                continue
-            told = shell.run(text)
+            printed = reader.run(text)
             if answer is None:
                 continue
             if answer.language == "json":
-                assert json.loads(told) == json.loads(answer.text), text
+                assert json.loads(printed) == json.loads(answer.text), text
             else:
-                assert told.rstrip("\n") == answer.text.rstrip("\n"), text
+                assert printed.rstrip("\n") == answer.text.rstrip("\n"), text
     finally:
-        shell.close()
-        server.stop()
+        reader.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
