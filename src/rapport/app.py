@@ -92,12 +92,14 @@ def build(settings: Settings) -> Service:
     ]
 
     @contextlib.asynccontextmanager
-    async def lifespan(_service: Service) -> AsyncIterator[None]:
+    async def lifespan(service: Service) -> AsyncIterator[None]:
         metrics.forget_dead_workers()
         await store.open()
         await keys.start()
         recorder.start()
-        before_stopping(partial(asyncio.get_running_loop().call_soon_threadsafe, feed.close))
+        loop = asyncio.get_running_loop()
+        before_stopping(partial(loop.call_soon_threadsafe, feed.close))
+        before_stopping(partial(loop.call_soon_threadsafe, service.stop_receiving))
         _log.info("ready")
         yield
         await feed.stop()

@@ -145,5 +145,17 @@ class TooLarge(RapportError):
     """The body is larger than a request may be."""
 
 
+class BodyTimeout(RapportError):
+    """The client stopped sending the body, or sent it too slowly."""
+
+
+class TooManyBodies(RapportError):
+    """The worker holds as many bytes of bodies as it may. Try again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many large bodies at once; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
 class UnsupportedMediaType(RapportError):
     """The body is of a kind that isn't taken here."""

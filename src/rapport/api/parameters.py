@@ -26,8 +26,27 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 _ALL_TYPES: Final = ", ".join(TYPES)
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
+_OPENING_BRACKET: Final = re.compile(rb"\[|%5B", re.IGNORECASE)
+_CLOSING_BRACKETS: Final = (b"]", b"%5D", b"%5d")
+
 Query: TypeAlias = dict[str, list[str]]
 """The values of each parameter, in the order of their arrival."""
+
+
+def flatten_lists(query_string: bytes) -> bytes:
+    """Return the query string with `name[]=` and `name[0]=` as `name=`: a repeated parameter, in order of arrival."""
+    if b"[" not in query_string and b"%5" not in query_string:
+        return query_string
+    return b"&".join(_flatten(pair) for pair in query_string.split(b"&"))
+
+
+def _flatten(pair: bytes) -> bytes:
+    name, equals, value = pair.partition(b"=")
+    if name.endswith(_CLOSING_BRACKETS):
+        bracket = _OPENING_BRACKET.search(name)
+        if bracket is not None and bracket.start() > 0:
+            name = name[: bracket.start()]
+    return name + equals + value
 
 
 def read_query(query_string: bytes) -> Query:

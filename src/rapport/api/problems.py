@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from rapport.api.answers import json_answer
 from rapport.errors import (
+    BodyTimeout,
     Forbidden,
     InvalidCursor,
     InvalidField,
@@ -26,6 +27,7 @@ from rapport.errors import (
     StoreUnavailable,
     Throttled,
     TooLarge,
+    TooManyBodies,
     TooManyStreams,
     UnknownCampaign,
     UnknownCampaignActivity,
@@ -72,11 +74,13 @@ PROBLEMS: Final[dict[type[RapportError], Problem]] = {
     ),
     UnknownCampaign: Problem(404, "reportingsvc.not_found.invalid_path_param.campaign_ids.", None, True),
     MalformedCampaignActivityId: Problem(404, _CAMPAIGN_ACTIVITY_NOT_FOUND, None, True),
+    BodyTimeout: Problem(408, "request_timeout", None, False),
     TooLarge: Problem(413, "payload_too_large", None, False),
     UnsupportedMediaType: Problem(415, "unsupported_media_type", None, False),
     RecorderBusy: UNAVAILABLE,
     StoreUnavailable: UNAVAILABLE,
     TooManyStreams: UNAVAILABLE,
+    TooManyBodies: UNAVAILABLE,
 }
 
 REPORTS: Final = "/v3/reports/"
@@ -117,8 +121,11 @@ def answer_for(error: RapportError, path: str, request_id: str) -> Response:
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, Forbidden) and error.scope is not None:
         headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
-    elif isinstance(error, Throttled | RecorderBusy | TooManyStreams):
+    elif isinstance(error, Throttled | RecorderBusy | TooManyStreams | TooManyBodies):
         headers["retry-after"] = str(error.retry_after)
+    elif isinstance(error, BodyTimeout):
+        # The rest of the body would be read as the next request.
+        headers["connection"] = "close"
     elif isinstance(error, StoreUnavailable):
         _log.warning("store unavailable", request_id=request_id, reason=str(error))
         headers["retry-after"] = str(_RETRY_UNAVAILABLE)

@@ -12,15 +12,17 @@ from typing import Final
 import structlog
 from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Lifespan, Message, Receive, Scope, Send
 
 from rapport import logs, metrics
+from rapport.api.parameters import flatten_lists
 from rapport.api.problems import answer_for, answer_internal, answer_of_router
+from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
-from rapport.errors import RapportError
+from rapport.errors import BodyTimeout, RapportError
 from rapport.web.error_pages import ErrorPages, wants_page
 
 _NO_ROUTE: Final = "none"
@@ -38,12 +40,17 @@ class Service:
     """The application, as ASGI."""
 
     def __init__(self, routes: Sequence[Route], error_pages: ErrorPages, lifespan: "Lifespan[Service]") -> None:
-        # No redirect from `…/` to `…`: it would lose the Authorization header in some clients
-        # (docs/compatibility.md#trailing-slash).
+        # A path with a slash at its end is answered as the one without it, and not redirected: that would lose the
+        # Authorization header in some clients (docs/compatibility.md#trailing-slash).
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
         self._error_pages = error_pages
         self._seen: dict[tuple[str, int], Histogram] = {}
+        self._bodies = UnfinishedBodies()
+
+    def stop_receiving(self) -> None:
+        """Give up the bodies of requests that don't arrive soon: the server is stopping."""
+        self._bodies.stop()
 
     @property
     def paths(self) -> frozenset[str]:
@@ -57,6 +64,8 @@ class Service:
             await self._router(scope, receive, send)
             return
         began = time.perf_counter()
+        _normalize_address(scope)
+        receiver = BodyReceiver(self._bodies, scope, receive)
         request_id = scope["request_id"] = f"{_WORKER}-{next(_numbers):x}"
         status = _HUNG_UP
 
@@ -68,11 +77,16 @@ class Service:
             await send(message)
 
         try:
-            await self._router(scope, receive, send_with_id)
+            await self._router(scope, receiver, send_with_id)
+        except ClientDisconnect:
+            if receiver.timed_out and status == _HUNG_UP:
+                exc = BodyTimeout("the body did not arrive in time; send it again, or in smaller parts")
+                await self._error_response(exc, scope)(scope, receive, send_with_id)
         except Exception as problem:  # noqa: BLE001 - whatever it was: it is answered, and the next request goes on
             if status == _HUNG_UP:
                 await self._error_response(problem, scope)(scope, receive, send_with_id)
         finally:
+            receiver.close()
             self._tell(scope, request_id, status, time.perf_counter() - began)
 
     def _error_response(self, exc: Exception, scope: Scope) -> Response:
@@ -96,6 +110,15 @@ class Service:
             account=None if principal is None else principal.account_id,
             client=None if principal is None else principal.client_id,
         )
+
+
+def _normalize_address(scope: Scope) -> None:
+    """Take the slash from the end of the path, and the brackets of lists from the names of parameters."""
+    # An encoded slash belongs to an id.
+    if scope["path"].endswith("/") and scope["raw_path"].endswith(b"/"):
+        scope["path"] = scope["path"].rstrip("/") or "/"
+    if scope["query_string"]:
+        scope["query_string"] = flatten_lists(scope["query_string"])
 
 
 def _answer(problem: Exception, path: str, request_id: str) -> Response:

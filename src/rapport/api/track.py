@@ -16,7 +16,7 @@ from starlette.routing import Route
 from rapport import metrics
 from rapport.activity import Activity, is_id
 from rapport.api.answers import json_answer
-from rapport.api.body import read_lines
+from rapport.api.body import BodyReader, Lines
 from rapport.api.door import admit
 from rapport.api.handler import delete, post
 from rapport.auth.gate import Gate
@@ -36,8 +36,6 @@ CONTACT: Final = "/track/v1/contacts/{contact_id:path}"
 
 T = TypeVar("T")
 
-_SLICE: Final = 200
-"""Lines read at a stretch; then other requests have their turn."""
 _PATIENCE: Final = 30.0
 """Seconds that a request waits for its commit. What is committed later is a duplicate when it is sent again."""
 
@@ -58,6 +56,7 @@ class Track:
         self._store = store
         self._recorder = recorder
         self._gate = gate
+        self._bodies = BodyReader()
 
     def routes(self) -> list[Route]:
         """The routes by which all of it comes in, and contacts go."""
@@ -71,13 +70,15 @@ class Track:
     async def state_contacts(self, request: Request) -> Response:
         """Take in what is stated of contacts, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE)
-        statements, rejections = await _read_statements(await read_lines(request), catalogue_lines.CONTACTS)
+        async with self._bodies.read(request, principal.account_id) as lines:
+            statements, rejections = await _read_statements(lines, catalogue_lines.CONTACTS)
         return await _taken(self._store.state_contacts(principal.account_id, statements), len(statements), rejections)
 
     async def state_campaigns(self, request: Request) -> Response:
         """Take in what is stated of campaigns, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CAMPAIGN_WRITE)
-        statements, rejections = await _read_statements(await read_lines(request), catalogue_lines.CAMPAIGNS)
+        async with self._bodies.read(request, principal.account_id) as lines:
+            statements, rejections = await _read_statements(lines, catalogue_lines.CAMPAIGNS)
         return await _taken(self._store.state_campaigns(principal.account_id, statements), len(statements), rejections)
 
     async def erase_contact(self, request: Request) -> Response:
@@ -93,7 +94,8 @@ class Track:
     async def record_activities(self, request: Request) -> Response:
         """Record the lines of the body, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE)
-        batch, rejections = await _read(principal.account_id, await read_lines(request))
+        async with self._bodies.read(request, principal.account_id) as lines:
+            batch, rejections = await _read(principal.account_id, lines)
         try:
             async with asyncio.timeout(_PATIENCE):
                 recorded = await self._recorder.record(batch)
@@ -104,28 +106,25 @@ class Track:
         return json_answer(msgspec.json.encode(receipt))
 
 
-async def _read(account_id: str, lines: Sequence[bytes | msgspec.Raw]) -> tuple[Batch, list[Rejection]]:
+async def _read(account_id: str, lines: Lines) -> tuple[Batch, list[Rejection]]:
     now = Instant(time.time_ns() // 1_000_000)
     gathering = Gathering()
     rejections: list[Rejection] = []
-    for first in range(0, len(lines), _SLICE):
-        if first:
-            await asyncio.sleep(0)
-        gathering.extend(_activities(lines[first : first + _SLICE], first, now, rejections))
+    async for first, some in lines.slices():
+        gathering.extend(_activities(some, first, now, rejections))
     return gathering.batch(account_id), rejections
 
 
-async def _read_statements(lines: Sequence[bytes | msgspec.Raw], form: Form[T]) -> tuple[list[T], list[Rejection]]:
+async def _read_statements(lines: Lines, form: Form[T]) -> tuple[list[T], list[Rejection]]:
     now = Instant(time.time_ns() // 1_000_000)
     statements: list[T] = []
     rejections: list[Rejection] = []
-    for index, line in enumerate(lines):
-        if index % _SLICE == _SLICE - 1:
-            await asyncio.sleep(0)
-        try:
-            statements.append(form.of_json(line, now))
-        except InvalidField as problem:
-            rejections.append(rejection_of(index, problem))
+    async for first, some in lines.slices():
+        for index, line in enumerate(some, first):
+            try:
+                statements.append(form.of_json(line, now))
+            except InvalidField as problem:
+                rejections.append(rejection_of(index, problem))
     return statements, rejections
 
 

@@ -15,6 +15,8 @@ from rapport.activity import EARLIEST, Link, Person
 from rapport.catalogue import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
+    MOST_CAMPAIGN_ACTIVITIES,
+    MOST_LINKS,
     OPT_OUT_SOURCES,
     PERMISSIONS,
     CampaignActivityStatement,
@@ -23,11 +25,15 @@ from rapport.catalogue import (
 )
 from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
-from rapport.recording.lines import WHOLE_LINE, Form
+from rapport.recording.lines import MAX_LINE_BYTES, WHOLE_LINE, Form, check_line_length
 
 T = TypeVar("T", bound=msgspec.Struct)
 S = TypeVar("S", ContactStatement, CampaignStatement)
 E = TypeVar("E", bound=enum.Enum)
+
+_MAX_OBJECTS: Final = 1 + MOST_CAMPAIGN_ACTIVITIES * (1 + MOST_LINKS)
+"""In a campaign's line: itself, its campaign activities and their links."""
+_MAX_EXCERPT: Final = 1_000
 
 _PLACE: Final = re.compile(r" - at `\$\.?([^`]*)`")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
@@ -230,16 +236,28 @@ def _filled(line: T, said: Mapping[str, str]) -> T:
 
 
 def _from_json(
-    decoder: msgspec.json.Decoder[T], state: Callable[[T, Instant], S], line: bytes | msgspec.Raw, now: Instant
+    check: Callable[[bytes | msgspec.Raw], None],
+    decoder: msgspec.json.Decoder[T],
+    state: Callable[[T, Instant], S],
+    line: bytes | msgspec.Raw,
+    now: Instant,
 ) -> S:
+    check(line)
     try:
         decoded = decoder.decode(line)
     except msgspec.ValidationError as problem:
         raise _misfit(str(problem)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         reason = "is nested too deep" if isinstance(problem, RecursionError) else f"must be JSON in UTF-8: {problem}"
-        raise InvalidField(WHOLE_LINE, bytes(line).decode(errors="replace").strip(), reason) from None
+        excerpt = bytes(line)[:_MAX_EXCERPT].decode(errors="replace").strip()
+        raise InvalidField(WHOLE_LINE, excerpt, reason) from None
     return state(decoded, now)
+
+
+def _check_object_count(line: bytes | msgspec.Raw) -> None:
+    if len(line) > MAX_LINE_BYTES and bytes(line).count(b"{") > _MAX_OBJECTS:
+        allowed = f"{MOST_CAMPAIGN_ACTIVITIES} campaign activities with {MOST_LINKS} links each at most"
+        raise InvalidField(WHOLE_LINE, None, f"must have {allowed}")
 
 
 def _misfit(problem: str) -> InvalidField:
@@ -255,12 +273,12 @@ def _misfit(problem: str) -> InvalidField:
 CONTACTS: Final[Form[ContactStatement]] = Form(
     "a contact",
     ContactLine.__struct_fields__,
-    partial(_from_json, msgspec.json.Decoder(ContactLine), contact_of),
+    partial(_from_json, check_line_length, msgspec.json.Decoder(ContactLine), contact_of),
     _contact_row,
 )
 CAMPAIGNS: Final[Form[CampaignStatement]] = Form(
     "a campaign",
     (*_OF_CAMPAIGN, *_OF_CAMPAIGN_ACTIVITY, *_OF_LINK),
-    partial(_from_json, msgspec.json.Decoder(CampaignLine), campaign_of),
+    partial(_from_json, _check_object_count, msgspec.json.Decoder(CampaignLine), campaign_of),
     _campaign_row,
 )

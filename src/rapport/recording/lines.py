@@ -30,6 +30,9 @@ from rapport.instant import DAY, Instant, iso, parse_instant
 WHOLE_LINE: Final = "line"
 """The field of a rejection that concerns the line itself and none of its fields."""
 
+MAX_LINE_BYTES: Final = 128 * 1024
+"""More than an activity can have, with its longest link in escapes. A longer line isn't made into objects."""
+
 _EXCERPT: Final = 200
 
 T_co = TypeVar("T_co", covariant=True)
@@ -118,11 +121,18 @@ _DECODER: Final = msgspec.json.Decoder(Line)
 
 def activity_of_json(line: bytes | msgspec.Raw, now: Instant) -> Activity:
     """The activity that a JSON object states. Raises InvalidField."""
+    check_line_length(line)
     try:
         decoded = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _explain(bytes(line))
     return activity_of(decoded, now)
+
+
+def check_line_length(line: bytes | msgspec.Raw) -> None:
+    """Raise InvalidField if the line is longer than `MAX_LINE_BYTES`."""
+    if len(line) > MAX_LINE_BYTES:
+        raise InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_LINE_BYTES} bytes")
 
 
 def activity_of_row(row: Mapping[str, str], now: Instant) -> Activity:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from rapport.errors import (
+    BodyTimeout,
     Forbidden,
     InvalidField,
     InvalidForm,
@@ -51,6 +52,7 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
         403, "Form not accepted", "This form was not sent from a page of your session. Reload the page and try again."
     ),
     InvalidField: _ErrorText(400, "Invalid request", "{}."),
+    BodyTimeout: _ErrorText(408, "Request timed out", "{}."),
     TooLarge: _ErrorText(413, "Form too large", "Shorten what you entered and try again: {}."),
     TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
     UnknownContact: _ErrorText(

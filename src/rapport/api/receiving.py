@@ -1,0 +1,128 @@
+"""Deadlines for request bodies: a client that stops sending, or sends too slowly, is given up.
+
+Granian has a deadline for a request's head, and none for its body.
+"""
+
+import asyncio
+from typing import Final
+
+from starlette.types import Message, Receive, Scope
+
+from rapport.auth.token import Principal
+
+MAX_PAUSE: Final = 30.0
+"""Seconds between two pieces of a body."""
+MIN_BYTES_PER_SECOND: Final = 10_000
+"""The slowest average rate, after the first `MAX_PAUSE` seconds."""
+ANONYMOUS_TIMEOUT: Final = 10.0
+"""Seconds for a whole body without a token or a session: the sign-in form."""
+STOP_TIMEOUT: Final = 2.0
+"""Seconds that bodies may take once the server is stopping."""
+
+_MAX_ANONYMOUS: Final = 64
+_ANONYMOUS_GRACE: Final = 0.5
+_MAX_PER_ACCOUNT: Final = 128
+_ACCOUNT_GRACE: Final = 5.0
+"""Of more unfinished bodies than this, the oldest have this many seconds in all."""
+
+
+class BodyReceiver:
+    """The `receive` of one request. Once the body is given up, it returns `http.disconnect`."""
+
+    def __init__(self, bodies: "UnfinishedBodies", scope: Scope, receive: Receive) -> None:
+        self.timed_out = False
+        self._bodies = bodies
+        self._scope = scope
+        self._receive = receive
+        self._complete = False
+        self._group: str | None = None
+        self._timeout: asyncio.Timeout | None = None
+        self._began = 0.0
+        self._latest = float("inf")
+        self._bytes = 0
+
+    async def __call__(self) -> Message:
+        """Return the next message, as ASGI has it."""
+        if self._complete:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        if self._group is None:
+            self._begin(now)
+        try:
+            async with asyncio.timeout_at(min(self._next_deadline(now), self._latest)) as self._timeout:
+                message = await self._receive()
+        except TimeoutError:
+            self.timed_out = True
+            message = {"type": "http.disconnect"}
+        finally:
+            self._timeout = None
+        self._bytes += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            self.close()
+        return message
+
+    def limit(self, deadline: float) -> None:
+        """Give the body up at `deadline`, a time of the event loop, if it isn't complete by then."""
+        self._latest = min(self._latest, deadline)
+        timeout = self._timeout
+        if timeout is not None and not timeout.expired() and (timeout.when() or 0.0) > self._latest:
+            timeout.reschedule(self._latest)
+
+    def limit_to(self, seconds: float) -> None:
+        """Give the body up if it isn't complete `seconds` after its beginning."""
+        self.limit(self._began + seconds)
+
+    def close(self) -> None:
+        """Stop watching: the body is complete, or nobody reads it any more."""
+        self._complete = True
+        if self._group is not None:
+            self._bodies.remove(self, self._group)
+
+    def _begin(self, now: float) -> None:
+        principal: Principal | None = self._scope.get("principal")
+        self._began = now
+        # An account's id is never empty.
+        self._group = "" if principal is None else principal.account_id
+        self._bodies.add(self, self._group, now)
+
+    def _next_deadline(self, now: float) -> float:
+        if not self._group:
+            return self._began + ANONYMOUS_TIMEOUT
+        return min(now + MAX_PAUSE, self._began + MAX_PAUSE + self._bytes / MIN_BYTES_PER_SECOND)
+
+
+class UnfinishedBodies:
+    """The request bodies that a worker is waiting for, by account."""
+
+    def __init__(self) -> None:
+        self._receivers: set[BodyReceiver] = set()
+        # Those whose time isn't cut yet, oldest first.
+        self._groups: dict[str, dict[BodyReceiver, None]] = {}
+        self._stops_at: float | None = None
+
+    def add(self, receiver: BodyReceiver, group: str, now: float) -> None:
+        """Watch a body from now on. Where the group has too many, its oldest one gets less time."""
+        self._receivers.add(receiver)
+        receivers = self._groups.setdefault(group, {})
+        receivers[receiver] = None
+        if len(receivers) > (_MAX_PER_ACCOUNT if group else _MAX_ANONYMOUS):
+            oldest = next(iter(receivers))
+            del receivers[oldest]
+            oldest.limit_to(_ACCOUNT_GRACE if group else _ANONYMOUS_GRACE)
+        if self._stops_at is not None:
+            receiver.limit(max(self._stops_at, now))
+
+    def remove(self, receiver: BodyReceiver, group: str) -> None:
+        """Forget a body."""
+        self._receivers.discard(receiver)
+        receivers = self._groups.get(group)
+        if receivers is not None:
+            receivers.pop(receiver, None)
+            if not receivers:
+                del self._groups[group]
+
+    def stop(self) -> None:
+        """Give up, in `STOP_TIMEOUT` seconds, all bodies that aren't complete by then: the server is stopping."""
+        self._stops_at = asyncio.get_running_loop().time() + STOP_TIMEOUT
+        for receiver in self._receivers:
+            receiver.limit(self._stops_at)
