@@ -89,6 +89,11 @@ def check_id(field: str, text: str | None) -> None:
         raise InvalidField(field, text, ID_ALLOWED)
 
 
+def is_storable(text: str) -> bool:
+    """Return True if the text has no control characters and no lone surrogates: not every store takes them."""
+    return text.isprintable() or _CONTROL.search(text) is None
+
+
 def check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
     """Raises InvalidField for what is said and is empty, too long, or has forbidden characters in it."""
     if text is None or (0 < len(text) <= longest and text.isprintable()):

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import json
 import socket
 import threading
 import time
@@ -87,3 +88,187 @@ def test_sixteen_expensive_bodies_at_once_cost_others_little(tmp_path: Path, bod
         print(f"{body}, /{path}: {len(content):,} bytes, {time.monotonic() - began:.1f} s, {set(statuses)}")
         assert set(statuses) <= {200, 400, 413, 503}
         check_cost(cost)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (gzip.compress(b"") * 240_000, NDJSON | GZIP, 413),
+        (gzip.compress(b"") * 1_000, NDJSON | GZIP, 200),
+        (gzip.compress(b"") * 1_001, NDJSON | GZIP, 413),
+        (gzip.compress(b"[" + b"0," * 10_000 + b"0]"), JSON | GZIP, 413),
+        (gzip.compress(ZEROS), JSON | GZIP, 413),
+        (gzip.compress(LISTS), JSON | GZIP, 413),
+        (gzip.compress(b'["' + b"x" * 300_000 + b'",' + b"0," * 200_000 + b"0]"), JSON | GZIP, 413),
+        (gzip.compress(BLANK_LINES), NDJSON | GZIP, 200),
+        (gzip.compress(BLANK_LINES + b"\n"), NDJSON | GZIP, 413),
+        (gzip.compress(b"{}\n\n\n" * 10_001), NDJSON | GZIP, 413),
+    ],
+    ids=lambda each: str(each)[:12],
+)
+def test_bodies_of_too_many_parts_are_refused(
+    server: Server, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    for path in ("activities", "contacts", "campaigns"):
+        assert send_at_once(server, 1, f"/track/v1/{path}", content, headers) == [status]
+
+
+def test_large_bodies_of_valid_lines_are_recorded_as_small_ones_are(server: Server, account: str) -> None:
+    # Commas, brackets and quotation marks inside of texts, and more commas than items may have.
+    name = 'a, "b" [c] {d} \\ ' * 10
+    lines = [line(f"c{number}", campaign_activity_name=name) for number in range(9_999)]
+    with server.caller(account) as caller:
+        for content, headers in (
+            (json.dumps(lines, indent=1).encode(), JSON),
+            (gzip.compress(json.dumps(lines, indent=1).encode()), JSON | GZIP),
+            (gzip.compress(b"\n\n \n".join(json.dumps(each).encode() for each in lines)), NDJSON | GZIP),
+        ):
+            receipt = caller.post("/track/v1/activities", content=content, headers=headers).json()
+            assert (receipt["accepted"] + receipt["duplicate"], receipt["rejected"]) == (9_999, 0)
+        assert caller.page("c9998", tracking_activity_type="em_opens").json()["tracking_activities"]
+
+
+def test_a_line_too_long_for_an_activity_is_rejected_and_spoils_no_other(server: Server, account: str) -> None:
+    long = b'{"contact_id":"c1","x":[' + b"{}," * 60_000 + b"{}]}"
+    with server.caller(account) as caller:
+        content = json.dumps(line()).encode() + b"\n" + long + b"\n"
+        receipt = caller.post("/track/v1/activities", content=content, headers=NDJSON).json()
+        assert (receipt["accepted"], receipt["rejected"]) == (1, 1)
+        assert receipt["rejections"][0]["reason"] == "must not be longer than 131072 bytes"
+        receipt = caller.post("/track/v1/campaigns", content=CAMPAIGN[1:-1] + b"\n", headers=NDJSON).json()
+        assert receipt["rejections"][0]["reason"].startswith("must have 100 campaign activities")
+
+
+def half_sent(path: str, token: str = "", length: int = 10_000) -> bytes:
+    """A request whose body never comes whole."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\n{authorization}Content-Type: application/x-ndjson\r\n"
+        f"Content-Length: {length}\r\n\r\nt"
+    ).encode()
+
+
+@contextlib.contextmanager
+def connections(server: Server, count: int, request: bytes) -> Iterator[list[socket.socket]]:
+    """Connections that have each sent the beginning of a request."""
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            connection.sendall(request)
+            opened.append(connection)
+        yield opened
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def answer_until_closed(connection: socket.socket) -> bytes:
+    """All that the server sends until it closes the connection."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(65_536):
+            received += piece
+    return received
+
+
+def test_half_sent_forms_are_given_up_and_stop_nobody(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        with connections(server, 1_000, half_sent("/sign-in")) as opened:
+            with measure_cost(server) as cost:
+                began = time.monotonic()
+                answers = [answer_until_closed(each) for each in opened]
+                print(f"1,000 half-sent forms given up after {time.monotonic() - began:.1f} s")
+            assert all(each.startswith(b"HTTP/1.1 408 ") for each in answers)
+            assert b"request_timeout" in answers[0]
+            check_cost(cost)
+        # Nothing is left of them: the next form is read as ever.
+        form = httpx.post(f"{server.url}/sign-in", data={"token": "x"})
+        assert form.status_code == 401
+
+
+def test_clients_that_hang_up_are_logged_in_a_line_each(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        token = server.token("default")
+        for request in (half_sent("/sign-in"), half_sent("/track/v1/activities", token)):
+            with connections(server, 20, request):
+                pass
+        wait_until(lambda: server.log.read_text().count('"status":499') == 40)
+        log = server.log.read_text()
+        assert "Traceback" not in log
+        assert '"level":"error"' not in log
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/track/v1/activities", "/track/v1/contacts", "/track/v1/campaigns"])
+def test_half_sent_bodies_do_not_delay_a_stop(tmp_path: Path, path: str) -> None:
+    with served(tmp_path) as server:
+        token = "" if path == "/sign-in" else server.token("default")
+        with connections(server, 50, half_sent(path, token)) as opened:
+            time.sleep(1)
+            began = time.monotonic()
+            assert server.stop() == 0
+            taken = time.monotonic() - began
+            print(f"stopped after {taken:.1f} s with 50 half-sent bodies at {path}")
+            assert taken < 10
+            assert answer_until_closed(opened[-1]).startswith(b"HTTP/1.1 408 ")
+
+
+def drip(connection: socket.socket, seconds: float) -> bytes:
+    """Send a byte every half second, and return what came back once the connection was closed."""
+    connection.settimeout(0.5)
+    received = b""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(b" ")
+            piece = connection.recv(65_536)
+        except TimeoutError:
+            continue
+        except (ConnectionResetError, BrokenPipeError):
+            break
+        if not piece:
+            break
+        received += piece
+    return received
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("send", [drip, lambda connection, _: answer_until_closed(connection)], ids=["drip", "silence"])
+def test_a_recorded_body_that_comes_too_slowly_is_given_up(tmp_path: Path, send: Callable[..., bytes]) -> None:
+    with served(tmp_path) as server:
+        request = half_sent("/track/v1/activities", server.token("default"))
+        with connections(server, 1, request) as (connection,):
+            began = time.monotonic()
+            assert send(connection, 60).startswith(b"HTTP/1.1 408 ")
+            assert 25 < time.monotonic() - began < 55
+
+
+def test_a_body_in_pieces_is_read_as_long_as_it_comes(server: Server, account: str) -> None:
+    content = json.dumps(line()).encode()
+    with server.caller(account) as caller:
+
+        def pieces() -> Iterator[bytes]:
+            for start in range(0, len(content), 20):
+                time.sleep(0.1)
+                yield content[start : start + 20]
+
+        answer = caller.post("/track/v1/activities", content=pieces(), headers=NDJSON)
+        assert answer.json()["accepted"] == 1
+
+
+def test_requests_that_read_no_body_do_not_wait_for_one(server: Server) -> None:
+    for method, path, status in (
+        ("POST", "/nowhere", 404),
+        ("POST", "/track/v1/activities", 401),
+        ("GET", "/healthz", 200),
+    ):
+        request = half_sent(path).replace(b"POST", method.encode(), 1)
+        with connections(server, 1, request) as (connection,):
+            assert answer_until_closed(connection).startswith(f"HTTP/1.1 {status} ".encode())

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import KeySet, OKPKey, RSAKey
 
 from rapport.auth.scope import Role, Scope
@@ -225,3 +225,53 @@ def test_a_cursor_outlives_a_rotation_and_a_restart(engine: str, data: str) -> N
         server.start()
         with server.caller("default") as caller:
             assert caller.get(first["_links"]["next"]["href"]).status_code == 200
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_trusted_keys_that_cannot_be_read_any_more_stay_valid(
+    data: str, elsewhere: RSAKey, tmp_path: Path, damage: str
+) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(KeySet([elsewhere]).as_dict(private=False)))
+    trusted = {
+        "RAPPORT_TRUSTED_ISSUER": "https://login.example.com",
+        "RAPPORT_TRUSTED_KEYS": str(file),
+        "RAPPORT_LOG": "json",
+    }
+    with Server(data, environment=trusted) as server:
+        with server.caller("default") as caller:
+            caller.record(line())
+        issuer = "https://login.example.com"
+        good = signed(elsewhere, iss=issuer)
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_text('{"keys": [')
+        for _ in range(3):
+            for bad in ("no.such.token", signed(RSAKey.generate_key(2048, auto_kid=True), iss=issuer)):
+                refused = ask(server, bad)
+                assert (refused.status_code, refused.json()["error_key"]) == (401, "unauthorized")
+        assert ask(server, good).status_code == 200
+        assert ask(server, server.token("default")).status_code == 200
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        # Our own keys are looked after as before.
+        rapport("keys", "rotate", "--data", data)
+        file.write_text(json.dumps(KeySet([elsewhere]).as_dict(private=False)))
+        assert ask(server, "no.such.token").status_code == 401
+        server.stop()
+        events = [json.loads(each) for each in server.log.read_text().splitlines() if each.startswith("{")]
+        warnings = [each for each in events if each["level"] == "warning"]
+        assert len(warnings) == 1, warnings
+        assert "RAPPORT_TRUSTED_KEYS" in warnings[0]["reason"]
+        assert sum(each["event"] == "trusted keys can be read again" for each in events) == 1
+        assert not any("Traceback" in each for each in server.log.read_text().splitlines())
+
+
+@pytest.mark.parametrize("claim", ["cid", "sub"])
+@pytest.mark.parametrize("odd", ["a\x00b", "a\ud800b"])
+def test_a_token_with_text_that_no_store_takes_is_refused(
+    guarded: Server, elsewhere: RSAKey, claim: str, odd: str
+) -> None:
+    content = json.dumps(claims(iss="https://login.example.com", **{claim: odd})).encode()
+    token = jws.serialize_compact({"alg": "RS256", "kid": elsewhere.kid}, content, elsewhere)
+    assert ask(guarded, token).status_code == 401

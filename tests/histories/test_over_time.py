@@ -4,14 +4,15 @@ import asyncio
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from uuid import uuid4
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
 from rapport.activity import TYPE_NAMES, ActivityType
-from rapport.instant import HOUR, Instant, instant_of
-from rapport.reporting.over_time import LONGEST_BY_DAY, Slots, course, has_whole_hours, of_account
+from rapport.instant import HOUR, instant_of
+from rapport.reporting.over_time import LONGEST_BY_DAY, Slots, course, of_account, zone_for_days
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
@@ -160,6 +161,82 @@ def test_what_was_sent_last_comes_first(data: str) -> None:
     asyncio.run(work())
 
 
-def test_a_zone_that_is_half_an_hour_off_has_no_days_of_whole_hours() -> None:
-    assert has_whole_hours(BERLIN, Instant(SUMMER_TIME_ENDS))
-    assert not has_whole_hours(ZoneInfo("Asia/Kolkata"), Instant(SUMMER_TIME_ENDS))
+LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
+KOLKATA = ZoneInfo("Asia/Kolkata")
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "shown"),
+    [
+        # Half an hour of summer time: whole hours in summer only, whatever the day on which it is asked.
+        (LORD_HOWE, date(2025, 1, 10), LORD_HOWE),
+        (LORD_HOWE, date(2025, 7, 10), UTC_ZONE),
+        (LORD_HOWE, date(2025, 4, 4), UTC_ZONE),
+        (LORD_HOWE, date(2025, 10, 4), UTC_ZONE),
+        (KOLKATA, date(2025, 7, 10), UTC_ZONE),
+        (BERLIN, date(2025, 3, 29), BERLIN),
+    ],
+)
+def test_days_of_half_hours_are_shown_in_utc(data: str, zone: ZoneInfo, first: date, shown: ZoneInfo) -> None:
+    last = first + timedelta(days=3)
+    begin = midnight(first, UTC_ZONE)
+    lines = [{**each, "created_time": begin + each["created_time"] % (4 * 24 * HOUR)} for each in history(5, 5)]
+
+    async def work() -> None:
+        async with opened(Settings(data=data)) as store:
+            account = await filled(store, lines)
+            slots = await of_account(store, account, first, last, zone)
+            assert slots.zone is shown
+            assert told(slots) == recounted([each for each in lines if first <= day_of(each, shown) <= last], shown)
+            for name in ("m0", "m1", "m2"):
+                of_it = [each for each in lines if each["campaign_activity_id"] == name]
+                life = (await course(store, account, name, 72, zone)).life
+                assert told(life) == recounted(of_it, life.zone)
+                assert life.zone is shown
+
+    asyncio.run(work())
+
+
+def days_of_change(zone: ZoneInfo) -> set[date]:
+    """The days from 1990 to 2030 on which a zone's clocks change, and one on which they don't."""
+    change = {date(2026, 2, 10)}
+    week = timedelta(days=7)
+    start, end = datetime(1990, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    while start < end:
+        days = [(start + timedelta(days=n)).astimezone(zone) for n in range(8)]
+        if days[0].utcoffset() != days[-1].utcoffset():
+            for before, after in pairwise(days):
+                if before.utcoffset() != after.utcoffset():
+                    change |= {before.date(), after.date()}
+        start += week
+    return change
+
+
+def test_in_every_zone_each_quarter_of_an_hour_is_in_the_day_that_is_shown() -> None:
+    kept = 0
+    for name in sorted(available_timezones()):
+        zone = ZoneInfo(name)
+        for day in days_of_change(zone):
+            first, last = day - timedelta(days=1), day + timedelta(days=1)
+            shown = zone_for_days(zone, first, last)
+            if shown is not zone:
+                assert shown.key == "UTC"
+                continue
+            kept += 1
+            begins = [midnight(first + timedelta(days=n), zone) for n in range(4)]
+            for slot, (begin, end) in enumerate(pairwise(begins)):
+                # What is counted is an hour of UTC: each quarter of it is on the day of its begin, and on no other.
+                assert begin % HOUR == 0, (name, day)
+                quarters = range(begin, end, HOUR // 4)
+                days = {datetime.fromtimestamp(quarter / 1000, zone).date() for quarter in quarters}
+                assert days == {first + timedelta(days=slot)}, (name, day)
+    assert kept > 10_000
+
+
+@pytest.mark.parametrize(
+    "name", ["Europe/Berlin", "America/New_York", "America/Santiago", "Africa/Cairo", "Asia/Tokyo"]
+)
+def test_a_zone_of_whole_hours_is_kept_the_whole_year(name: str) -> None:
+    zone = ZoneInfo(name)
+    assert zone_for_days(zone, date(2024, 1, 1), date(2026, 12, 31)) is zone

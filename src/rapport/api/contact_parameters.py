@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from rapport.activity import is_storable
 from rapport.api.parameters import (
     Query,
     read_boolean,
@@ -50,8 +51,8 @@ def contacts_or_cursor(query_string: bytes) -> ContactsRequest | str:
         if name in query:
             raise InvalidField(name, query[name][0], "is a filter that Rapport has no data for: ask without it")
     email_address = read_one(query, "email")
-    if email_address == "":
-        raise InvalidField("email", "", "must be an address")
+    if email_address is not None and not (email_address and is_storable(email_address)):
+        raise InvalidField("email", email_address, "must be an address, without control characters")
     return ContactsRequest(
         email_address=email_address,
         statuses=_statuses(query),

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from rapport.activity import EARLIEST, TYPES, ActivityType
 from rapport.errors import InvalidField
-from rapport.instant import FIRST, LAST, Instant, parse_bound
+from rapport.instant import FIRST, LAST, Instant, iso, parse_bound
 from rapport.reporting.contact_summary import SummaryRequest, first_summary
 from rapport.reporting.page import PageRequest, up_to
 from rapport.reporting.period import Period
@@ -209,8 +209,12 @@ def _bound(query: Query, name: str) -> Instant | None:
     if text is None:
         return None
     try:
-        return parse_bound(text)
+        bound = parse_bound(text)
     except ValueError:
         raise InvalidField(
             name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:40]!r}"
         ) from None
+    if not FIRST <= bound <= LAST:
+        # Its offset takes it out of the years that a time in UTC can be written in.
+        raise InvalidField(name, text, f"must be from {iso(FIRST)} to {iso(LAST)}, not {text[:40]!r}")
+    return bound

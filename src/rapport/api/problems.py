@@ -104,6 +104,11 @@ def body_of(problem: Problem, message: str) -> bytes:
     return msgspec.json.encode([body] if problem.as_array else body)
 
 
+def is_answered(kind: type[RapportError]) -> bool:
+    """Return True if callers get an answer of its own for such a failure. Any other is an internal one."""
+    return any(known in PROBLEMS for known in kind.__mro__)
+
+
 def problem_of(kind: type[RapportError], path: str) -> Problem:
     """What whoever asked for `path` is told of such a failure."""
     problem = next(PROBLEMS[known] for known in kind.__mro__ if known in PROBLEMS)

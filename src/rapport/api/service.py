@@ -19,7 +19,7 @@ from starlette.types import Lifespan, Message, Receive, Scope, Send
 
 from rapport import logs, metrics
 from rapport.api.parameters import flatten_lists
-from rapport.api.problems import answer_for, answer_internal, answer_of_router
+from rapport.api.problems import answer_for, answer_internal, answer_of_router, is_answered
 from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
 from rapport.errors import BodyTimeout, RapportError
@@ -122,7 +122,7 @@ def _normalize_address(scope: Scope) -> None:
 
 
 def _answer(problem: Exception, path: str, request_id: str) -> Response:
-    if isinstance(problem, RapportError):
+    if isinstance(problem, RapportError) and is_answered(type(problem)):
         return answer_for(problem, path, request_id)
     if isinstance(problem, HTTPException):
         return answer_of_router(problem)

@@ -37,6 +37,8 @@ class KeyWatch:
         self._settings = settings
         self._keys: Keys | None = None
         self._trusted = b""
+        self._trusted_keys: KeySet | None = None
+        self._trusted_failure = ""
         self._verifier = Verifier((), settings.audience)
         self._revoked = Revoked(store)
         self._ended_sessions = EndedSessions(store)
@@ -44,15 +46,15 @@ class KeyWatch:
 
     async def start(self) -> None:
         """Load the keys, making them if there are none, and keep an eye on them. Raises InvalidSetting."""
-        await self._revoked.look()
+        await self.check()
         await self._ended_sessions.look()
-        await self._refresh()
+        self._log_loaded()
         self._task = asyncio.create_task(self._look(), name="key-watch")
 
     async def check(self) -> None:
         """Return if the keys are there and can be used. Raises InvalidSetting."""
         await self._revoked.look()
-        await self._take_over()
+        await self._take_over(self._read_trusted())
 
     async def stop(self) -> None:
         """Look no more."""
@@ -108,40 +110,62 @@ class KeyWatch:
             for look in (self._revoked.look, self._ended_sessions.look, self._refresh):
                 try:
                     await look()
-                except (StoreUnavailable, InvalidSetting) as problem:
+                except StoreUnavailable as problem:
                     _log.warning("keys not looked up", reason=str(problem))
 
     async def _refresh(self) -> bool:
-        """Take over the keys as they are now. Whether they have changed."""
-        if not await self._take_over():
+        """Take over the keys as they are now; return True if they have changed.
+
+        While the trusted issuer's file can't be read, its last keys stay valid.
+        """
+        trusted = self._trusted, self._trusted_keys
+        failure = ""
+        try:
+            trusted = self._read_trusted()
+        except InvalidSetting as exc:
+            failure = str(exc)
+        if failure != self._trusted_failure:
+            self._trusted_failure = failure
+            if failure:
+                _log.warning("trusted keys can't be read: the last ones stay valid", reason=failure)
+            else:
+                _log.info("trusted keys can be read again")
+        if not await self._take_over(trusted):
             return False
-        names = [self._settings.issuer, self._settings.trusted_issuer]
-        _log.info("keys loaded", current=self.keys.signing.kid, issuers=[name for name in names if name])
+        self._log_loaded()
         return True
 
-    async def _take_over(self) -> bool:
-        trusted = self._read_trusted()
+    def _log_loaded(self) -> None:
+        names = [self._settings.issuer, self._settings.trusted_issuer]
+        _log.info("keys loaded", current=self.keys.signing.kid, issuers=[name for name in names if name])
+
+    async def _take_over(self, trusted: tuple[bytes, KeySet | None]) -> bool:
         known = self._keys
         keys = await load_keys(self._store, known)
-        if keys is known and trusted == self._trusted:
+        content, trusted_keys = trusted
+        if keys is known and content == self._trusted:
             return False
         issuers = [Issuer(self._settings.issuer, keys.verifying)]
-        if trusted:
-            issuers.append(Issuer(self._settings.trusted_issuer, self._parsed(trusted)))
-        self._keys, self._trusted = keys, trusted
+        if trusted_keys is not None:
+            issuers.append(Issuer(self._settings.trusted_issuer, trusted_keys))
+        self._keys, self._trusted, self._trusted_keys = keys, content, trusted_keys
         # A new verifier: what the old one remembers was verified with keys that may hold no more.
         self._verifier = Verifier(issuers, self._settings.audience)
         return True
 
-    def _read_trusted(self) -> bytes:
+    def _read_trusted(self) -> tuple[bytes, KeySet | None]:
+        """Return the content of the trusted issuer's file, and its keys. Raises InvalidSetting."""
         if not self._settings.trusted_issuer:
-            return b""
+            return b"", None
         if not self._settings.trusted_keys:
             raise InvalidSetting("RAPPORT_TRUSTED_ISSUER is set: set RAPPORT_TRUSTED_KEYS to the file of its JWKS, too")
         try:
-            return Path(self._settings.trusted_keys).read_bytes()
+            content = Path(self._settings.trusted_keys).read_bytes()
         except OSError as problem:
             raise InvalidSetting(f"RAPPORT_TRUSTED_KEYS={self._settings.trusted_keys}: {problem.strerror}") from None
+        if content == self._trusted:
+            return content, self._trusted_keys
+        return content, self._parsed(content)
 
     def _parsed(self, trusted: bytes) -> KeySet:
         try:

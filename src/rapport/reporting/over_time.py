@@ -6,11 +6,13 @@ however many activities. A day is that of a time zone, so long as its days begin
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from rapport.activity import ActivityType
-from rapport.instant import HOUR, SECOND, Instant, instant_of
+from rapport.instant import DAY, HOUR, SECOND, Instant, instant_of
 from rapport.store.counters import HourCount
 from rapport.store.protocol import Store
 
@@ -18,6 +20,7 @@ LONGEST_BY_DAY: Final = 184
 """Days beyond which weeks are told instead: more would be too many to look at."""
 
 _A_DAY: Final = timedelta(days=1)
+_UTC: Final = ZoneInfo("UTC")
 
 
 class Slot(NamedTuple):
@@ -28,10 +31,11 @@ class Slot(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """Slots one after the other, empty ones among them, and how many days each is long: 0 for an hour."""
+    """Slots one after the other, empty ones among them, how many days each is long (0 for an hour), and their zone."""
 
     slots: list[Slot]
     days: int
+    zone: ZoneInfo
 
     def total(self, kind: ActivityType) -> int:
         """How many activities of a type there are in all of them."""
@@ -53,33 +57,55 @@ class Course(NamedTuple):
     life: Slots
 
 
-async def course(store: Store, account_id: str, campaign_activity_id: str, hours: int, zone: tzinfo) -> Course:
+async def course(store: Store, account_id: str, campaign_activity_id: str, hours: int, zone: ZoneInfo) -> Course:
     """The course of a campaign activity, with so many first hours; an empty one where nothing was done with it."""
     counts = await store.hours_of_campaign_activity(account_id, campaign_activity_id)
     if not counts:
-        return Course(Slots([], 0), Slots([], 1))
+        return Course(Slots([], 0, zone), Slots([], 1, zone))
     sends = [each.hour for each in counts if each.type == ActivityType.EM_SENDS]
     begin = sends[0] if sends else counts[0].hour
     counted = _by(counts, lambda hour: hour)
+    first, last = counts[0].hour, counts[-1].hour
+    day_zone = zone_for_days(zone, _day(first, zone), _day(last, zone))
     return Course(
-        Slots([Slot(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0),
-        _by_days(counts, _day(counts[0].hour, zone), _day(counts[-1].hour, zone), zone),
+        Slots([Slot(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0, zone),
+        _by_days(counts, _day(first, day_zone), _day(last, day_zone), day_zone),
     )
 
 
-async def of_account(store: Store, account_id: str, first: date, last: date, zone: tzinfo) -> Slots:
-    """All that was done in an account from one day to another, both included, by the day or by the week."""
+async def of_account(store: Store, account_id: str, first: date, last: date, zone: ZoneInfo) -> Slots:
+    """All that was done in an account from one day to another, both included, by the day or by the week.
+
+    The days are those of UTC where `zone_for_days` says so.
+    """
+    zone = zone_for_days(zone, first, last)
     counts = await store.hours_of_account(account_id, _begin(first, zone), _begin(last + _A_DAY, zone))
     return _by_days(counts, first, last, zone)
 
 
-def has_whole_hours(zone: tzinfo, moment: Instant) -> bool:
-    """Whether the days of a zone begin with an hour of UTC, as the counts need it."""
-    offset = datetime.fromtimestamp(moment // SECOND, zone).utcoffset()
-    return offset is not None and offset % timedelta(hours=1) == timedelta()
+def zone_for_days(zone: ZoneInfo, first: date, last: date) -> ZoneInfo:
+    """Return the zone if each of its days, from the first to the last, has whole hours of UTC; otherwise UTC.
+
+    Activities are counted by the hour of UTC. A zone may have whole hours in one half of the year only.
+    """
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return zone if all(_has_whole_hours(day, zone) for day in days) else _UTC
 
 
-def _by_days(counts: Iterable[HourCount], first: date, last: date, zone: tzinfo) -> Slots:
+@lru_cache(maxsize=20_000)
+def _has_whole_hours(day: date, zone: ZoneInfo) -> bool:
+    """Return True if each hour of UTC belongs to the day as a whole, or not at all."""
+    begin, end = _begin(day, zone), _begin(day + _A_DAY, zone)
+    if begin % HOUR or end % HOUR or begin == end:
+        return False
+    if end - begin == DAY:
+        return True
+    # The clocks change on it, maybe back into the day before.
+    hours = range(begin, end, HOUR)
+    return all(_day(Instant(hour), zone) == _day(Instant(hour + HOUR - 1), zone) == day for hour in hours)
+
+
+def _by_days(counts: Iterable[HourCount], first: date, last: date, zone: ZoneInfo) -> Slots:
     days = (last - first).days + 1
     if days <= LONGEST_BY_DAY:
         step, begin = 1, first
@@ -92,6 +118,7 @@ def _by_days(counts: Iterable[HourCount], first: date, last: date, zone: tzinfo)
             for place in range((last - begin).days // step + 1)
         ],
         step,
+        zone,
     )
 
 
@@ -107,9 +134,9 @@ def _hours(begin: Instant, hours: int) -> Iterator[Instant]:
     return (Instant(begin + number * HOUR) for number in range(hours))
 
 
-def _day(moment: Instant, zone: tzinfo) -> date:
+def _day(moment: Instant, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(moment // SECOND, zone).date()
 
 
-def _begin(day: date, zone: tzinfo) -> Instant:
+def _begin(day: date, zone: ZoneInfo) -> Instant:
     return instant_of(datetime.combine(day, time(), zone))

@@ -13,10 +13,10 @@ from rapport.auth.gate import may
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.reporting.over_time import of_account
+from rapport.reporting.over_time import of_account, zone_for_days
 from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
 from rapport.store.protocol import Store
-from rapport.web.charts import chart, zone_of_days
+from rapport.web.charts import chart
 from rapport.web.door import Door, now
 from rapport.web.rendering import page
 from rapport.web.routing import shown
@@ -70,16 +70,14 @@ class AccountPage:
         session = self._door.session(request, Scope.CAMPAIGN_DATA, Privilege.REPORTS)
         account_id = session.principal.account_id
         zone = zone_of(request)
-        of_days = zone_of_days(zone, now())
         newest = await self._side_by_side(account_id)
         span = _span(request, local(now(), zone).date())
-        slots = await of_account(self._store, account_id, span.first, span.last, of_days)
+        slots = await of_account(self._store, account_id, span.first, span.last, zone)
         is_earlier = not (slots.total(ActivityType.EM_SENDS) or request.query_params) and bool(newest)
         if is_earlier:
             # Who asks for no time in particular is shown one in which something was sent.
-            first = local(newest[0].last_sent, of_days).date()
-            span = Span(first, first + timedelta(days=_USUAL_SPAN - 1))
-            slots = await of_account(self._store, account_id, span.first, span.last, of_days)
+            span = _span_from(newest[0].last_sent, zone)
+            slots = await of_account(self._store, account_id, span.first, span.last, zone)
         return page(
             "account.html",
             here="account",
@@ -90,7 +88,7 @@ class AccountPage:
             is_earlier=is_earlier,
             spans=_SPANS,
             totals=[(TYPE_NAMES[kind], TYPE_WORDS[kind], slots.total(kind)) for kind in slots.types],
-            chart=chart(f"Activities {_per(slots.days)}{_in(of_days, zone)}", slots, slots.types, of_days),
+            chart=chart(f"Activities {_per(slots.days)}{_in(slots.zone, zone)}", slots, slots.types),
             newest=newest,
             lacks_sends=any(None in each.percents.values() for each in newest),
             may_listen=may(session.principal, Scope.CONTACT_DATA, Privilege.CONTACT_REPORTS),
@@ -130,6 +128,14 @@ def _span(request: Request, today: date) -> Span:
     if (last - first).days >= _LONGEST:
         raise InvalidField("after", first.isoformat(), "must not be more than five years before the end")
     return Span(first, last)
+
+
+def _span_from(moment: Instant, zone: ZoneInfo) -> Span:
+    """The usual span from the day of a moment on: its day in the zone that the days are those of."""
+    first = local(moment, zone).date()
+    length = timedelta(days=_USUAL_SPAN - 1)
+    first = local(moment, zone_for_days(zone, first, first + length)).date()
+    return Span(first, first + length)
 
 
 def _date(name: str, text: str, otherwise: date) -> date:

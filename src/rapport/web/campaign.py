@@ -19,8 +19,8 @@ from rapport.store.catalogue import text_of
 from rapport.store.protocol import Store
 from rapport.store.tracking import NEWEST, Place
 from rapport.web.behind import BEHIND, identity_of, refuse, time_of
-from rapport.web.charts import chart, zone_of_days
-from rapport.web.door import Door, now
+from rapport.web.charts import chart
+from rapport.web.door import Door
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, REPORT_WORDS
@@ -70,9 +70,7 @@ class CampaignPage:
         counts = found[0].counts if found else Counts(())
         stages = _funnel(counts)
         pages = _landing_page(counts)
-        zone = zone_of(request)
-        of_days = zone_of_days(zone, now())
-        over_time = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, of_days)
+        over_time = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request))
         return page(
             "campaign.html",
             session=session,
@@ -89,8 +87,8 @@ class CampaignPage:
             ],
             devices=_devices(counts),
             charts=[
-                chart(f"The first {_HOURS} hours", over_time.first_hours, _DRAWN, zone),
-                chart("From the first day to the last", over_time.life, _DRAWN, of_days),
+                chart(f"The first {_HOURS} hours", over_time.first_hours, _DRAWN),
+                chart("From the first day to the last", over_time.life, _DRAWN),
             ],
             **known,
         )

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from rapport.activity import ActivityType
-from rapport.instant import SECOND, Instant
-from rapport.reporting.over_time import Slots, has_whole_hours
+from rapport.instant import SECOND
+from rapport.reporting.over_time import Slots
 from rapport.web.words import TYPE_WORDS
 from rapport.web.zone import local
 
-_UTC: Final = ZoneInfo("UTC")
 _LABELS: Final = {0: "{0.day} {0:%b %Y, %H:%M}", 1: "{0.day} {0:%b %Y}", 7: "week of {0.day} {0:%b %Y}"}
 """By how many days a slot is long."""
 
@@ -32,7 +30,7 @@ class Chart(NamedTuple):
     zone: str
 
 
-def chart(caption: str, slots: Slots, kinds: Sequence[ActivityType], zone: ZoneInfo) -> Chart | None:
+def chart(caption: str, slots: Slots, kinds: Sequence[ActivityType]) -> Chart | None:
     """The chart of those of the types that there are any activities of; None where there are none."""
     shown = [kind for kind in kinds if slots.total(kind)]
     if not shown:
@@ -44,15 +42,10 @@ def chart(caption: str, slots: Slots, kinds: Sequence[ActivityType], zone: ZoneI
         rows=[
             Row(
                 slot.begin // SECOND,
-                label.format(local(slot.begin, zone)),
+                label.format(local(slot.begin, slots.zone)),
                 [slot.activities.get(kind, 0) for kind in shown],
             )
             for slot in slots.slots
         ],
-        zone=zone.key,
+        zone=slots.zone.key,
     )
-
-
-def zone_of_days(zone: ZoneInfo, moment: Instant) -> ZoneInfo:
-    """The zone, or UTC if the zone's days begin between two hours of it: activities are counted by the hour."""
-    return zone if has_whole_hours(zone, moment) else _UTC

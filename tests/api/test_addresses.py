@@ -1,0 +1,235 @@
+"""Every spelling of an address means the same on every route: lists in brackets, a slash at the end, odd characters."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from rapport.api.openapi import description
+from rapport.api.parameters import flatten_lists
+from rapport.auth.scope import Scope
+from tests.world import Caller, Server, line
+
+CAMPAIGN, CAMPAIGN_ACTIVITY = "c-1", "ca-1"
+IDS = {
+    "contact_id": "c1",
+    "campaign_id": CAMPAIGN,
+    "campaign_activity_id": CAMPAIGN_ACTIVITY,
+    "campaign_ids": CAMPAIGN,
+    "campaign_activity_ids": CAMPAIGN_ACTIVITY,
+}
+TEXTS = {"email": "ada@example.com", "contacts_filter": "ada", "url_id": "17", "next": "x", "cursor": "x"}
+"""Values of those parameters whose description has none that matches the data."""
+CHANGING = re.compile(r'"(?:updated_at|stats_updated|last_refresh_time)": ?"[^"]*"|(next|cursor)=[A-Za-z0-9_-]+')
+NUL_AND_SURROGATES = ["%00", "a%00b", "%ED%A0%80", "a%ED%BF%BFb", "%FF", "%EF%BF%BF"]
+
+
+class Operation(NamedTuple):
+    """A route of the published description, and the values that its parameters are tried with."""
+
+    method: str
+    path: str
+    parameters: dict[str, list[str]]
+    required: dict[str, str]
+
+
+def operations() -> Iterator[Operation]:
+    for path, item in description()["paths"].items():
+        for verb, operation in item.items():
+            # The stream doesn't end.
+            method = "head" if path == "/track/v1/stream" else verb
+            filled = re.sub(r"{(\w+)}", lambda name: IDS[name[1]], path)
+            asked = [each for each in operation.get("parameters", []) if each["in"] == "query"]
+            values = {each["name"]: values_of(each) for each in asked}
+            required = {each["name"]: values[each["name"]][0] for each in asked if each["required"]}
+            if path.endswith("activity_details"):
+                required = {"tracking_activity_type": "em_opens"}
+            yield Operation(method.upper(), filled, values, required)
+
+
+def values_of(parameter: dict[str, Any]) -> list[str]:
+    shape = parameter["schema"]
+    allowed = shape.get("items", shape).get("enum")
+    if allowed:
+        return [str(each) for each in allowed[:2]]
+    if parameter["name"] in TEXTS:
+        return [TEXTS[parameter["name"]]]
+    if shape.get("type") == "boolean":
+        return ["true"]
+    return [str(parameter.get("example", shape.get("default", "20")))]
+
+
+OPERATIONS = list(operations())
+READING = [each for each in OPERATIONS if each.method in {"GET", "HEAD"}]
+
+
+@pytest.fixture(scope="module")
+def reader(server: Server) -> Iterator[Caller]:
+    """Somebody who may ask for everything in an account with a bit of all that there is."""
+    with server.caller("addresses", frozenset(Scope)) as caller:
+        kinds = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_forwards"]
+        more = {
+            "em_clicks": {"link_url": "https://shop.example.com/", "url_id": "17"},
+            "em_bounces": {"bounce_code": "B"},
+        }
+        for contact_id in ("c1", "c2"):
+            caller.record(
+                *(
+                    line(contact_id, kind, campaign_id=CAMPAIGN, email_address="ada@example.com", **more.get(kind, {}))
+                    for kind in kinds
+                ),
+                line(contact_id, "em_bounces", time="2026-03-01T10:00:01Z", bounce_code="Z"),
+            )
+        yield caller
+
+
+def ask(caller: Caller, operation: Operation, query: str, path: str | None = None) -> tuple[int, str]:
+    """The status and what doesn't change from one answer to the next."""
+    others = "&".join(f"{name}={quote(value)}" for name, value in operation.required.items() if name not in query)
+    address = f"{path or operation.path}?{'&'.join(filter(None, [others, query]))}"
+    answer = caller.request(operation.method, address)
+    return answer.status_code, "" if operation.path == "/metrics" else CHANGING.sub("", answer.text)
+
+
+SPELLINGS = [
+    ("{}[]", "{}[]"),
+    ("{}[0]", "{}[1]"),
+    ("{}[1]", "{}[0]"),
+    ("{}%5B%5D", "{}%5B%5D"),
+    ("{}%5b0%5d", "{}%5B1%5D"),
+    ("{}[%30]", "{}[a]"),
+    ("{}", "{}[]"),
+    ("{}[0][]", "{}[0][]"),
+]
+
+
+@pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
+def test_lists_in_brackets_are_repeated_parameters(reader: Caller, operation: Operation) -> None:
+    for name, values in operation.parameters.items():
+        first, second = quote(values[0]), quote(values[-1])
+        once = ask(reader, operation, f"{name}={first}")
+        twice = ask(reader, operation, f"{name}={first}&{name}={second}")
+        assert once[0] < 500
+        assert once[0] != 200 or twice[0] == 200 or "more than once" in twice[1], (name, twice)
+        for one, another in SPELLINGS:
+            assert ask(reader, operation, f"{one.format(name)}={first}") == once, (name, one)
+            spelt = f"{one.format(name)}={first}&{another.format(name)}={second}"
+            assert ask(reader, operation, spelt) == twice, spelt
+
+
+def test_a_list_in_brackets_filters(reader: Caller) -> None:
+    bounces = f"/v3/reports/email_reports/{CAMPAIGN_ACTIVITY}/tracking/bounces"
+    for query, count in (
+        ("", 4),
+        ("bounce_code[0]=B", 2),
+        ("bounce_code[0]=B&bounce_code[1]=Z", 4),
+        ("bounce_code[]=X", 0),
+    ):
+        assert len(reader.get(f"{bounces}?{query}").json()["tracking_activities"]) == count, query
+    assert reader.get("/v3/contacts?limit[0]=1&limit[1]=2").json()[0]["error_message"] == (
+        "limit: must not be sent more than once"
+    )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
+def test_a_trailing_slash_makes_no_difference(reader: Caller, operation: Operation) -> None:
+    query = "&".join(f"{name}={quote(value)}" for name, value in operation.required.items())
+    if operation.method == "DELETE":
+        # It can be done only once.
+        reader.record(line("c-slash"))
+        assert reader.delete("/track/v1/contacts/c-slash/").status_code == 204
+        assert ask(reader, operation, "", "/track/v1/contacts/c-slash/") == ask(
+            reader, operation, "", "/track/v1/contacts/c-slash"
+        )
+        return
+    plain = ask(reader, operation, query)
+    assert plain[0] < 500
+    for slashes in ("/", "//"):
+        assert ask(reader, operation, query, operation.path + slashes) == plain
+
+
+def test_a_trailing_slash_of_a_page_makes_no_difference(server: Server) -> None:
+    for path in ("/sign-in", "/", "/account", "/contacts/c1", "/static/style.css", "/connect"):
+        plain, slashed = (httpx.get(f"{server.url}{each}") for each in (path, f"{path}/"))
+        assert (slashed.status_code, slashed.text) == (plain.status_code, plain.text), path
+
+
+def test_an_encoded_slash_belongs_to_the_id(reader: Caller) -> None:
+    query = "tracking_activity_type=em_opens"
+    for contact_id in ("c1%2F", "c1%2F%2f", "c1/x"):
+        path = f"/v3/reports/contact_reports/{contact_id}/activity_details"
+        assert reader.get(f"{path}?{query}").json()[0]["error_key"] == "contacts.api.not_found"
+    assert reader.delete("/track/v1/contacts/c1%2F").json()[0]["error_key"] == "contacts.api.not_found"
+    assert reader.get("/v3/contacts/c1").status_code == 200
+
+
+def test_names_without_a_list_stay_as_they_are() -> None:
+    for query in (b"", b"a=1", b"a=[1]", b"[]=1", b"[0=1", b"a]=1", b"%5B%5D=1", b"a=%5B%5D", b"a%5=1"):
+        assert flatten_lists(query) == query
+    assert flatten_lists(b"a[]=[]&b=2&c%5B1%5d=%5B&d[") == b"a=[]&b=2&c=%5B&d["
+
+
+def nul_and_surrogates(operation: Operation) -> Iterator[tuple[str, str]]:
+    for odd in NUL_AND_SURROGATES:
+        for name in operation.parameters:
+            yield operation.path, f"{name}={odd}"
+            yield operation.path, f"{name}{odd}={odd}"
+        for value in set(IDS.values()):
+            if f"/{value}" in operation.path:
+                yield operation.path.replace(f"/{value}", f"/{odd}", 1), ""
+                yield operation.path.replace(f"/{value}", f"/{value}{odd}", 1), ""
+
+
+EXPECTED: dict[tuple[str, str, str], int] = {}
+"""The statuses of one engine: those of the next are the same."""
+
+
+@pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
+def test_nul_and_surrogates_are_answered_the_same_on_every_engine(reader: Caller, operation: Operation) -> None:
+    for path, query in nul_and_surrogates(operation):
+        status, text = ask(reader, operation, query, path)
+        assert status < 500, (path, query, text)
+        key = operation.path, path, query
+        assert EXPECTED.setdefault(key, status) == status, key
+
+
+EXTREMES = [
+    "0001-01-01T00:00:00%2B14:00",
+    "0001-01-01T00:00:00Z",
+    "0001-01-01",
+    "9999-12-31T23:59:59-14:00",
+    "9999-12-31T23:59:59.9999Z",
+    "9999-12-31",
+    "0000-01-01",
+    "10000-01-01",
+]
+
+
+@pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
+def test_extreme_times_are_answered_or_refused(reader: Caller, operation: Operation) -> None:
+    times = [name for name in operation.parameters if re.search("after|before|start|end", name)]
+    for name in times:
+        for other in times:
+            for extreme in EXTREMES:
+                for another in EXTREMES if other != name else [""]:
+                    query = f"{name}={extreme}" + (f"&{other}={another}" if another else "")
+                    status, text = ask(reader, operation, query)
+                    assert status in {200, 400, 404}, (query, text)
+
+
+def test_a_time_that_its_offset_takes_out_of_the_calendar_is_refused(reader: Caller) -> None:
+    refused = reader.get("/v3/contacts?created_before=0001-01-01T00:00:00%2B14:00")
+    assert refused.status_code == 400
+    assert refused.json()[0]["error_message"] == (
+        "created_before: must be from 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z, "
+        "not '0001-01-01T00:00:00+14:00'"
+    )
+
+
+def test_an_address_with_control_characters_is_refused(reader: Caller) -> None:
+    refused = reader.get("/v3/contacts?email=a%00b")
+    assert refused.status_code == 400
+    assert refused.json()[0]["error_message"] == "email: must be an address, without control characters"
