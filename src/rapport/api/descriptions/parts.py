@@ -54,6 +54,7 @@ PROBLEM_MEANINGS: Final = {
     401: "There is no token, or it is not good here.",
     403: "The token lacks the scope, or its user's role the privilege.",
     404: "The account has no such contact, or campaign activity.",
+    408: "The body stopped coming, or came too slowly.",
     413: "The body is larger than a request may be.",
     415: "The body is of a kind that isn't taken.",
     429: "The client asks too often.",

@@ -18,6 +18,7 @@ from rapport.api.descriptions.parts import (
 from rapport.api.track import ACTIVITIES, CAMPAIGNS, CONTACT, CONTACTS
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import (
+    BodyTimeout,
     MalformedBody,
     MalformedContactId,
     StoreUnavailable,
@@ -67,7 +68,7 @@ _RECORD_ACTIVITIES: Final[Json] = {
                 ],
             },
         ),
-        **problems(MalformedBody, *AUTHORISED, TooLarge, UnsupportedMediaType, StoreUnavailable),
+        **problems(MalformedBody, *AUTHORISED, BodyTimeout, TooLarge, UnsupportedMediaType, StoreUnavailable),
     },
     "security": [{"token": [Scope.ACTIVITY_WRITE.value]}],
 }
@@ -119,7 +120,7 @@ def _stating(operation: str, summary: str, line: str, example: Json, privilege: 
             "200": answer(
                 "The receipt.", schema("Receipt"), {"accepted": 1, "duplicate": 0, "rejected": 0, "rejections": []}
             ),
-            **problems(MalformedBody, *AUTHORISED, TooLarge, UnsupportedMediaType, StoreUnavailable),
+            **problems(MalformedBody, *AUTHORISED, BodyTimeout, TooLarge, UnsupportedMediaType, StoreUnavailable),
         },
         "security": [{"token": [Scope.ACTIVITY_WRITE.value]}],
         "x-authorization-privileges": [privilege.value],
