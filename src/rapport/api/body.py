@@ -8,7 +8,6 @@ worker holds of bodies is bounded, for each account and in all.
 import asyncio
 import contextlib
 import re
-import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,10 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from rapport.api.body_bounds import MAX_BYTES, MAX_LINES, too_large, too_many_lines
+from rapport.api.item_counter import ItemCounter
+from rapport.api.unpacking import Unpacker
 from rapport.errors import MalformedBody, TooLarge, TooManyBodies, UnsupportedMediaType
-
-MOST_BYTES: Final = 16 * 1024 * 1024
-MOST_LINES: Final = 10_000
-MAX_GZIP_MEMBERS: Final = 1_000
 
 NDJSON: Final = "application/x-ndjson"
 JSON: Final = "application/json"
@@ -37,31 +35,17 @@ _RETRY_AFTER: Final = 1
 
 _SLICE_BYTES: Final = 256 * 1024
 _SLICE_LINES: Final = 200
-_SCAN_BYTES: Final = 128 * 1024
-_SCAN_TOKENS: Final = 4_000
 """What is read at a stretch; then other requests have their turn."""
 _STEP: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
-"""Bytes that are unpacked at a stretch in the thread, and in one call of zlib."""
-_FEW_COMMAS: Final = 20 * MOST_LINES
+"""Bytes that are unpacked at a stretch in the thread."""
+_FEW_COMMAS: Final = 20 * MAX_LINES
 """An array with no more commas may be decoded before its items are counted."""
 _MAX_BRACKETS: Final = 1_000_000
 """Objects and arrays in one body."""
 
-_BRACKETS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_GZIP: Final = 31
-"""zlib's window bits for a gzip header and the largest window."""
 
 _TEXT: Final = re.compile(rb"\S")
-_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
-_FLAT: Final = rb'(?:[^"\[\]{}]++|' + _STRING + rb")"
-_IN_ARRAY: Final = re.compile(_STRING + rb'|[\[\]{},"]', re.DOTALL)
-_IN_ITEM: Final = re.compile(rb"(?:" + _FLAT + rb"|\{" + _FLAT + rb"*+\}|\[" + _FLAT + rb'*+\])++|[\[\]{}"]', re.DOTALL)
-"""The next string or structural character of an array; in its items, whatever holds nothing nested is skipped at once.
-
-A quotation mark alone is a string that goes on after the slice.
-"""
 
 
 class Lines:
@@ -117,7 +101,7 @@ class BodyReader:
             is_large = len(body) > _SMALL
             unpacker = None
             if encoding != "identity":
-                unpacker = _Unpacker(body)
+                unpacker = Unpacker(body)
                 is_large = not unpacker.step(_SMALL) or is_large
             if is_large:
                 await stack.enter_async_context(connection.watched())
@@ -146,7 +130,7 @@ class BodyReader:
             if not self._waiting[account_id]:
                 del self._waiting[account_id], self._turns[account_id]
 
-    async def _unpack(self, unpacker: "_Unpacker", share: "_Share", connection: "_Connection") -> bytes:
+    async def _unpack(self, unpacker: "Unpacker", share: "_Share", connection: "_Connection") -> bytes:
         loop = asyncio.get_running_loop()
         while not unpacker.is_done:
             connection.check()
@@ -226,8 +210,8 @@ def _check_headers(request: Request) -> tuple[str, str]:
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise UnsupportedMediaType("the Content-Encoding must be gzip, or none")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > MOST_BYTES:
-        raise _too_large()
+    if announced.isdecimal() and int(announced) > MAX_BYTES:
+        raise too_large()
     return media_type, encoding
 
 
@@ -236,89 +220,20 @@ async def _receive(request: Request, share: _Share) -> bytes:
     size = 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MOST_BYTES:
-            raise _too_large()
+        if size > MAX_BYTES:
+            raise too_large()
         share.hold(size)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"a body may have {MOST_BYTES} bytes, also once it is unpacked; send it in parts")
-
-
-def _too_many(count: str) -> TooLarge:
-    return TooLarge(f"a request may have {MOST_LINES} lines, and this one has {count}; send it in parts")
-
-
-class _Unpacker:
-    """Unpacks gzip, which may have several members (RFC 1952, 2.2), in steps of bounded size."""
-
-    def __init__(self, body: bytes) -> None:
-        self.is_done = False
-        self._body = memoryview(body)
-        self._position = 0
-        self._members = 0
-        self._member: zlib._Decompress | None = None
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    @property
-    def bytes_held(self) -> int:
-        """The size of what is packed and unpacked."""
-        return len(self._body) + self._size
-
-    def unpacked(self) -> bytes:
-        """Return the whole, once it is unpacked."""
-        self._body = memoryview(b"")
-        whole = b"".join(self._pieces)
-        self._pieces.clear()
-        return whole
-
-    def step(self, size: int) -> bool:
-        """Read and write at most about `size` bytes more; return True if that was all.
-
-        Raises MalformedBody and TooLarge.
-        """
-        stop_reading, stop_writing = self._position + size, self._size + size
-        while self._position < stop_reading and self._size < stop_writing:
-            if self._member is None:
-                if self._position == len(self._body):
-                    self.is_done = True
-                    break
-                self._members += 1
-                if self._members > MAX_GZIP_MEMBERS:
-                    raise TooLarge(f"a gzip body may have {MAX_GZIP_MEMBERS} members; pack it in one piece")
-                self._member = zlib.decompressobj(_GZIP)
-            self._unpack_piece(self._member)
-        return self.is_done
-
-    def _unpack_piece(self, member: "zlib._Decompress") -> None:
-        # Small pieces: what is left of one after the end of a member is copied.
-        packed = self._body[self._position : self._position + _PIECE]
-        try:
-            unpacked = member.decompress(packed, _PIECE)
-        except zlib.error as exc:
-            raise MalformedBody(f"the body is not gzip: {exc}") from None
-        self._position += len(packed) - len(member.unconsumed_tail) - len(member.unused_data)
-        if unpacked:
-            self._size += len(unpacked)
-            if self._size > MOST_BYTES:
-                raise _too_large()
-            self._pieces.append(unpacked)
-        if member.eof:
-            self._member = None
-        elif not packed and not unpacked:
-            raise MalformedBody("the body is gzip that ends too early")
-
-
 async def _cut_lines(body: bytes, connection: _Connection) -> list[bytes | msgspec.Raw]:
-    if body.count(b"\n") <= 2 * MOST_LINES:
+    if body.count(b"\n") <= 2 * MAX_LINES:
         lines: list[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
     else:
         lines = []
         position = 0
-        while position < len(body) and len(lines) <= MOST_LINES:
+        while position < len(body) and len(lines) <= MAX_LINES:
             # Most lines are blank, and millions of them are skipped at once.
             text = _TEXT.search(body, position, position + _SLICE_BYTES)
             if text is None:
@@ -328,8 +243,8 @@ async def _cut_lines(body: bytes, connection: _Connection) -> list[bytes | msgsp
             end = body.find(b"\n", text.start())
             position = len(body) if end < 0 else end + 1
             lines.append(body[text.start() : position])
-    if len(lines) > MOST_LINES:
-        raise _too_many("more")
+    if len(lines) > MAX_LINES:
+        raise too_many_lines("more")
     return lines
 
 
@@ -340,8 +255,8 @@ async def _cut_items(body: bytes, connection: _Connection) -> list[bytes | msgsp
         items: list[bytes | msgspec.Raw] = list(_ARRAY.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise MalformedBody(f"the body must be a JSON array of activities: {exc}") from None
-    if len(items) > MOST_LINES:
-        raise _too_many(str(len(items)))
+    if len(items) > MAX_LINES:
+        raise too_many_lines(str(len(items)))
     return items
 
 
@@ -349,69 +264,7 @@ async def _check_item_count(body: bytes, connection: _Connection) -> None:
     """Raise TooLarge if an array has too many items, without making them."""
     if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS:
         raise TooLarge(f"a body may have {_MAX_BRACKETS} objects and arrays; send it in parts")
-    counter = _ItemCounter(body)
+    counter = ItemCounter(body)
     while not counter.is_done:
         counter.step()
         await connection.let_others_run()
-
-
-class _ItemCounter:
-    """Counts the items of a JSON array without making them. What isn't JSON may be miscounted."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._position = 0
-        self._depth = 0
-        self._items = 1
-        self._tokens = 0
-
-    @property
-    def is_done(self) -> bool:
-        """True once all is read."""
-        return self._position >= len(self._body)
-
-    def step(self) -> None:
-        """Read the next slice. Raises TooLarge."""
-        stop = self._position + _SCAN_BYTES
-        self._tokens = 0
-        while not self.is_done and self._position < stop and self._tokens < _SCAN_TOKENS:
-            self._position = self._read_array() if self._depth <= 1 else self._read_item()
-
-    def _read_array(self) -> int:
-        """Read on until an item begins that is an array or an object; return the position there."""
-        end = self._position + _SCAN_BYTES
-        for token in _IN_ARRAY.finditer(self._body, self._position, end):
-            self._tokens += 1
-            character = token[0]
-            if character == b",":
-                self._items += self._depth
-                if self._items > MOST_LINES:
-                    raise _too_many("more")
-            elif character in _BRACKETS:
-                self._depth += _BRACKETS[character]
-                return token.end()
-            elif character == b'"':
-                return self._begin_of_string(token)
-        return end
-
-    def _read_item(self) -> int:
-        """Read on until the item ends; return the position there."""
-        end = self._position + _SCAN_BYTES
-        for token in _IN_ITEM.finditer(self._body, self._position, end):
-            self._tokens += 1
-            if token.end() > token.start() + 1:
-                continue
-            character = token[0]
-            if character in _BRACKETS:
-                self._depth += _BRACKETS[character]
-                if self._depth <= 1 or self._tokens >= _SCAN_TOKENS:
-                    return token.end()
-            elif character == b'"':
-                return self._begin_of_string(token)
-        return end
-
-    def _begin_of_string(self, token: re.Match[bytes]) -> int:
-        """Return where a string begins that goes on after the slice: the next slice begins there. Raises TooLarge."""
-        if token.start() == self._position:
-            raise TooLarge(f"a text may have {_SCAN_BYTES} bytes")
-        return token.start()

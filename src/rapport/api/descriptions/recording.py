@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from rapport.api.body import JSON, MOST_BYTES, MOST_LINES, NDJSON
+from rapport.api.body import JSON, NDJSON
+from rapport.api.body_bounds import MAX_BYTES, MAX_LINES
 from rapport.api.descriptions.parts import (
     AUTHORISED,
     EXAMPLE_CAMPAIGN,
@@ -42,7 +43,7 @@ _RECORD_ACTIVITIES: Final[Json] = {
     "tags": ["Recording"],
     "operationId": "recordActivities",
     "summary": "Record what contacts did",
-    "description": f"Up to {MOST_LINES} activities and {MOST_BYTES // 1024 // 1024} MiB, also as gzip. The answer "
+    "description": f"Up to {MAX_LINES} activities and {MAX_BYTES // 1024 // 1024} MiB, also as gzip. The answer "
     "comes when all that is accepted is durable. A line that can't be taken is named in the receipt and spoils no "
     "other. Sending the same activity again changes nothing.",
     "requestBody": {
@@ -103,7 +104,7 @@ def _stating(operation: str, summary: str, line: str, example: Json, privilege: 
         "tags": ["Recording"],
         "operationId": operation,
         "summary": summary,
-        "description": f"Up to {MOST_LINES} statements and {MOST_BYTES // 1024 // 1024} MiB, also as gzip. The answer "
+        "description": f"Up to {MAX_LINES} statements and {MAX_BYTES // 1024 // 1024} MiB, also as gzip. The answer "
         "comes when all that is accepted is durable. Of two statements about the same field the later by `updated_at` "
         "holds, which is now if it isn't said; one that changes nothing counts as `duplicate`.",
         "requestBody": {

@@ -1,0 +1,75 @@
+"""Gzip, unpacked in steps of bounded size."""
+
+import zlib
+from typing import Final
+
+from rapport.api.body_bounds import MAX_BYTES, too_large
+from rapport.errors import MalformedBody, TooLarge
+
+MAX_GZIP_MEMBERS: Final = 1_000
+
+_PIECE: Final = 64 * 1024
+"""Bytes that are read or written in one call of zlib."""
+_GZIP: Final = 31
+"""zlib's window bits for a gzip header and the largest window."""
+
+
+class Unpacker:
+    """Unpacks gzip, which may have several members (RFC 1952, 2.2), in steps of bounded size."""
+
+    def __init__(self, body: bytes) -> None:
+        self.is_done = False
+        self._body = memoryview(body)
+        self._position = 0
+        self._members = 0
+        self._member: zlib._Decompress | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    @property
+    def bytes_held(self) -> int:
+        """The size of what is packed and unpacked."""
+        return len(self._body) + self._size
+
+    def unpacked(self) -> bytes:
+        """Return the whole, once it is unpacked."""
+        self._body = memoryview(b"")
+        whole = b"".join(self._pieces)
+        self._pieces.clear()
+        return whole
+
+    def step(self, size: int) -> bool:
+        """Read and write at most about `size` bytes more; return True if that was all.
+
+        Raises MalformedBody and TooLarge.
+        """
+        stop_reading, stop_writing = self._position + size, self._size + size
+        while self._position < stop_reading and self._size < stop_writing:
+            if self._member is None:
+                if self._position == len(self._body):
+                    self.is_done = True
+                    break
+                self._members += 1
+                if self._members > MAX_GZIP_MEMBERS:
+                    raise TooLarge(f"a gzip body may have {MAX_GZIP_MEMBERS} members; pack it in one piece")
+                self._member = zlib.decompressobj(_GZIP)
+            self._unpack_piece(self._member)
+        return self.is_done
+
+    def _unpack_piece(self, member: "zlib._Decompress") -> None:
+        # Small pieces: what is left of one after the end of a member is copied.
+        packed = self._body[self._position : self._position + _PIECE]
+        try:
+            unpacked = member.decompress(packed, _PIECE)
+        except zlib.error as exc:
+            raise MalformedBody(f"the body is not gzip: {exc}") from None
+        self._position += len(packed) - len(member.unconsumed_tail) - len(member.unused_data)
+        if unpacked:
+            self._size += len(unpacked)
+            if self._size > MAX_BYTES:
+                raise too_large()
+            self._pieces.append(unpacked)
+        if member.eof:
+            self._member = None
+        elif not packed and not unpacked:
+            raise MalformedBody("the body is gzip that ends too early")
