@@ -6,12 +6,11 @@ worker holds of bodies is bounded, for each account and in all.
 """
 
 import asyncio
-import contextlib
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -49,21 +48,23 @@ _TEXT: Final = re.compile(rb"\S")
 
 
 class Lines:
-    """The lines of a body: of NDJSON each line that isn't blank, of a JSON array each item."""
+    """The lines of a body: of NDJSON each line that isn't blank, of a JSON array each item. For a `with` statement."""
 
-    def __init__(self, lines: list[bytes | msgspec.Raw], connection: "_Connection") -> None:
+    def __init__(self, lines: list[bytes | msgspec.Raw], reservation: "_Reservation") -> None:
         self._lines = lines
-        self._connection = connection
+        self._reservation = reservation
 
-    async def slices(self) -> AsyncIterator[tuple[int, list[bytes | msgspec.Raw]]]:
-        """Yield the index of a slice's first line, and its lines; other requests have their turn between two slices.
+    def __enter__(self) -> Self:
+        return self
 
-        Raises ClientDisconnect.
-        """
+    def __exit__(self, *_: object) -> None:
+        self._lines.clear()
+        self._reservation.release()
+
+    def slices(self) -> Iterator[tuple[int, list[bytes | msgspec.Raw]]]:
+        """Yield the index of a slice's first line, and its lines. `await let_others_run()` between two slices."""
         first = 0
         while first < len(self._lines):
-            if first:
-                await self._connection.let_others_run()
             last = size = 0
             for last in range(first, min(first + _SLICE_LINES, len(self._lines))):
                 size += len(self._lines[last])
@@ -72,126 +73,122 @@ class Lines:
             yield first, self._lines[first : last + 1]
             first = last + 1
 
-    def clear(self) -> None:
-        """Forget the lines."""
-        self._lines.clear()
+    async def let_others_run(self) -> None:
+        """Give other requests their turn. Raises ClientDisconnect."""
+        await self._reservation.let_others_run()
 
 
 class BodyReader:
     """Reads the bodies of a worker's requests."""
 
     def __init__(self) -> None:
-        self._held = Counter[str]()
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._waiting = Counter[str]()
+        self.held = Counter[str]()
+        self.turns: dict[str, asyncio.Lock] = {}
+        self.waiting = Counter[str]()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="unpack")
 
-    @contextlib.asynccontextmanager
-    async def read(self, request: Request, account_id: str) -> AsyncIterator[Lines]:
-        """Read the lines of the body, and hold them until the context ends.
+    async def read(self, request: Request, account_id: str) -> Lines:
+        """Return the lines of the body.
 
         Raises UnsupportedMediaType, TooLarge, MalformedBody, TooManyBodies, ClientDisconnect.
         """
         media_type, encoding = _check_headers(request)
-        share = _Share(self._held, account_id)
-        connection = _Connection(request.receive)
-        async with contextlib.AsyncExitStack() as stack:
-            stack.callback(share.release)
-            body = await _receive(request, share)
-            is_large = len(body) > _SMALL
-            unpacker = None
-            if encoding != "identity":
-                unpacker = Unpacker(body)
-                is_large = not unpacker.step(_SMALL) or is_large
-            if is_large:
-                await stack.enter_async_context(connection.watched())
-                await stack.enter_async_context(self._turn(account_id))
-                connection.check()
-            if unpacker is not None:
-                body = await self._unpack(unpacker, share, connection)
-                del unpacker
-            cut = _cut_lines if media_type == NDJSON else _cut_items
-            lines = Lines(await cut(body, connection), connection)
-            del body
-            stack.callback(lines.clear)
-            yield lines
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, account_id: str) -> AsyncIterator[None]:
-        """Wait until no other large body of the account is being read. Raises TooManyBodies."""
-        if self._waiting[account_id] > _MAX_WAITING:
-            raise TooManyBodies(_RETRY_AFTER)
-        self._waiting[account_id] += 1
+        reservation = _Reservation(self, account_id)
         try:
-            async with self._turns.setdefault(account_id, asyncio.Lock()):
-                yield
-        finally:
-            self._waiting[account_id] -= 1
-            if not self._waiting[account_id]:
-                del self._waiting[account_id], self._turns[account_id]
+            body = await self._read(request, encoding, reservation)
+            cut = _cut_lines if media_type == NDJSON else _cut_items
+            return Lines(await cut(body, reservation), reservation)
+        except BaseException:
+            reservation.release()
+            raise
 
-    async def _unpack(self, unpacker: "Unpacker", share: "_Share", connection: "_Connection") -> bytes:
-        loop = asyncio.get_running_loop()
-        while not unpacker.is_done:
-            connection.check()
-            await loop.run_in_executor(self._thread, unpacker.step, _STEP)
-            share.hold(unpacker.bytes_held)
+    async def _read(self, request: Request, encoding: str, reservation: "_Reservation") -> bytes:
+        body = await _receive(request, reservation)
+        is_large = len(body) > _SMALL
+        if encoding == "identity":
+            if is_large:
+                await reservation.take_turn(request.receive)
+            return body
+        unpacker = Unpacker(body)
+        del body
+        if not unpacker.step(_SMALL) or is_large:
+            await reservation.take_turn(request.receive)
+            loop = asyncio.get_running_loop()
+            while not unpacker.is_done:
+                reservation.check_connection()
+                await loop.run_in_executor(self._thread, unpacker.step, _STEP)
+                reservation.hold(unpacker.bytes_held)
         return unpacker.unpacked()
 
 
-class _Share:
-    """What one request holds of the bytes that a worker may hold."""
+class _Reservation:
+    """What one request takes of its worker: bytes, and for a large body its account's turn."""
 
-    def __init__(self, held: Counter[str], account_id: str) -> None:
-        self._held = held
+    def __init__(self, reader: BodyReader, account_id: str) -> None:
+        self._reader = reader
         self._account_id = account_id
         self._bytes = 0
+        self._turn: asyncio.Lock | None = None
+        self._closed: asyncio.Task[None] | None = None
 
     def hold(self, size: int) -> None:
         """Hold as many bytes in all. Raises TooManyBodies."""
         if size <= _SMALL or size <= self._bytes:
             return
+        held = self._reader.held
         more = size - self._bytes
-        if self._held[self._account_id] + more > _MAX_HELD_BY_ACCOUNT or self._held.total() + more > _MAX_HELD:
+        if held[self._account_id] + more > _MAX_HELD_BY_ACCOUNT or held.total() + more > _MAX_HELD:
             raise TooManyBodies(_RETRY_AFTER)
-        self._held[self._account_id] += more
+        held[self._account_id] += more
         self._bytes = size
 
-    def release(self) -> None:
-        """Hold nothing any more."""
-        if self._bytes:
-            self._held[self._account_id] -= self._bytes
-            if not self._held[self._account_id]:
-                del self._held[self._account_id]
-            self._bytes = 0
-
-
-class _Connection:
-    """The client of a large body, which may hang up while it is worked on."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._closed: asyncio.Task[None] | None = None
-
-    @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Notice when the client hangs up."""
-        self._closed = asyncio.create_task(_wait_for_disconnect(self._receive))
+    async def take_turn(self, receive: Receive) -> None:
+        """Wait until no other large body of the account is being read. Raises TooManyBodies, ClientDisconnect."""
+        reader, account_id = self._reader, self._account_id
+        if reader.waiting[account_id] > _MAX_WAITING:
+            raise TooManyBodies(_RETRY_AFTER)
+        self._closed = asyncio.create_task(_wait_for_disconnect(receive))
+        turn = reader.turns.setdefault(account_id, asyncio.Lock())
+        reader.waiting[account_id] += 1
         try:
-            yield
+            await turn.acquire()
+            self._turn = turn
         finally:
-            self._closed.cancel()
-            self._closed = None
+            if self._turn is None:
+                self._leave_queue()
+        self.check_connection()
 
-    def check(self) -> None:
-        """Raise ClientDisconnect if the client has hung up."""
+    def check_connection(self) -> None:
+        """Raise ClientDisconnect if the client of a large body has hung up."""
         if self._closed is not None and self._closed.done():
             raise ClientDisconnect
 
     async def let_others_run(self) -> None:
         """Give other requests their turn. Raises ClientDisconnect."""
         await asyncio.sleep(0)
-        self.check()
+        self.check_connection()
+
+    def release(self) -> None:
+        """Give all of it back."""
+        if self._closed is not None:
+            self._closed.cancel()
+            self._closed = None
+        if self._turn is not None:
+            self._turn.release()
+            self._turn = None
+            self._leave_queue()
+        if self._bytes:
+            held = self._reader.held
+            held[self._account_id] -= self._bytes
+            if not held[self._account_id]:
+                del held[self._account_id]
+            self._bytes = 0
+
+    def _leave_queue(self) -> None:
+        waiting = self._reader.waiting
+        waiting[self._account_id] -= 1
+        if not waiting[self._account_id]:
+            del waiting[self._account_id], self._reader.turns[self._account_id]
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
@@ -215,19 +212,19 @@ def _check_headers(request: Request) -> tuple[str, str]:
     return media_type, encoding
 
 
-async def _receive(request: Request, share: _Share) -> bytes:
+async def _receive(request: Request, reservation: _Reservation) -> bytes:
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
         size += len(piece)
         if size > MAX_BYTES:
             raise too_large()
-        share.hold(size)
+        reservation.hold(size)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-async def _cut_lines(body: bytes, connection: _Connection) -> list[bytes | msgspec.Raw]:
+async def _cut_lines(body: bytes, reservation: _Reservation) -> list[bytes | msgspec.Raw]:
     if body.count(b"\n") <= 2 * MAX_LINES:
         lines: list[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
     else:
@@ -238,7 +235,7 @@ async def _cut_lines(body: bytes, connection: _Connection) -> list[bytes | msgsp
             text = _TEXT.search(body, position, position + _SLICE_BYTES)
             if text is None:
                 position += _SLICE_BYTES
-                await connection.let_others_run()
+                await reservation.let_others_run()
                 continue
             end = body.find(b"\n", text.start())
             position = len(body) if end < 0 else end + 1
@@ -248,9 +245,9 @@ async def _cut_lines(body: bytes, connection: _Connection) -> list[bytes | msgsp
     return lines
 
 
-async def _cut_items(body: bytes, connection: _Connection) -> list[bytes | msgspec.Raw]:
+async def _cut_items(body: bytes, reservation: _Reservation) -> list[bytes | msgspec.Raw]:
     if body.count(b",") > _FEW_COMMAS:
-        await _check_item_count(body, connection)
+        await _check_item_count(body, reservation)
     try:
         items: list[bytes | msgspec.Raw] = list(_ARRAY.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -260,11 +257,11 @@ async def _cut_items(body: bytes, connection: _Connection) -> list[bytes | msgsp
     return items
 
 
-async def _check_item_count(body: bytes, connection: _Connection) -> None:
+async def _check_item_count(body: bytes, reservation: _Reservation) -> None:
     """Raise TooLarge if an array has too many items, without making them."""
     if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS:
         raise TooLarge(f"a body may have {_MAX_BRACKETS} objects and arrays; send it in parts")
     counter = ItemCounter(body)
     while not counter.is_done:
         counter.step()
-        await connection.let_others_run()
+        await reservation.let_others_run()

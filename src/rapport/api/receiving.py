@@ -25,6 +25,8 @@ _MAX_PER_ACCOUNT: Final = 128
 _ACCOUNT_GRACE: Final = 5.0
 """Of more unfinished bodies than this, the oldest have this many seconds in all."""
 
+_LENGTH: Final = b"content-length"
+
 
 class BodyReceiver:
     """The `receive` of one request. Once the body is given up, it returns `http.disconnect`."""
@@ -40,6 +42,7 @@ class BodyReceiver:
         self._began = 0.0
         self._latest = float("inf")
         self._bytes = 0
+        self._length: int | None = None
 
     async def __call__(self) -> Message:
         """Return the next message, as ASGI has it."""
@@ -57,6 +60,9 @@ class BodyReceiver:
         finally:
             self._timeout = None
         self._bytes += len(message.get("body", b""))
+        if self._bytes == self._length:
+            # Granian would say so with another message.
+            message["more_body"] = False
         if not message.get("more_body", False):
             self.close()
         return message
@@ -81,6 +87,7 @@ class BodyReceiver:
     def _begin(self, now: float) -> None:
         principal: Principal | None = self._scope.get("principal")
         self._began = now
+        self._length = next((_read_length(value) for name, value in self._scope["headers"] if name == _LENGTH), None)
         # An account's id is never empty.
         self._group = "" if principal is None else principal.account_id
         self._bodies.add(self, self._group, now)
@@ -89,6 +96,10 @@ class BodyReceiver:
         if not self._group:
             return self._began + ANONYMOUS_TIMEOUT
         return min(now + MAX_PAUSE, self._began + MAX_PAUSE + self._bytes / MIN_BYTES_PER_SECOND)
+
+
+def _read_length(value: bytes) -> int | None:
+    return int(value) if value.isdigit() else None
 
 
 class UnfinishedBodies:

@@ -70,14 +70,14 @@ class Track:
     async def state_contacts(self, request: Request) -> Response:
         """Take in what is stated of contacts, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE)
-        async with self._bodies.read(request, principal.account_id) as lines:
+        with await self._bodies.read(request, principal.account_id) as lines:
             statements, rejections = await _read_statements(lines, catalogue_lines.CONTACTS)
         return await _taken(self._store.state_contacts(principal.account_id, statements), len(statements), rejections)
 
     async def state_campaigns(self, request: Request) -> Response:
         """Take in what is stated of campaigns, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CAMPAIGN_WRITE)
-        async with self._bodies.read(request, principal.account_id) as lines:
+        with await self._bodies.read(request, principal.account_id) as lines:
             statements, rejections = await _read_statements(lines, catalogue_lines.CAMPAIGNS)
         return await _taken(self._store.state_campaigns(principal.account_id, statements), len(statements), rejections)
 
@@ -94,7 +94,7 @@ class Track:
     async def record_activities(self, request: Request) -> Response:
         """Record the lines of the body, and answer when all that is accepted is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE)
-        async with self._bodies.read(request, principal.account_id) as lines:
+        with await self._bodies.read(request, principal.account_id) as lines:
             batch, rejections = await _read(principal.account_id, lines)
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -110,7 +110,9 @@ async def _read(account_id: str, lines: Lines) -> tuple[Batch, list[Rejection]]:
     now = Instant(time.time_ns() // 1_000_000)
     gathering = Gathering()
     rejections: list[Rejection] = []
-    async for first, some in lines.slices():
+    for first, some in lines.slices():
+        if first:
+            await lines.let_others_run()
         gathering.extend(_activities(some, first, now, rejections))
     return gathering.batch(account_id), rejections
 
@@ -119,7 +121,9 @@ async def _read_statements(lines: Lines, form: Form[T]) -> tuple[list[T], list[R
     now = Instant(time.time_ns() // 1_000_000)
     statements: list[T] = []
     rejections: list[Rejection] = []
-    async for first, some in lines.slices():
+    for first, some in lines.slices():
+        if first:
+            await lines.let_others_run()
         for index, line in enumerate(some, first):
             try:
                 statements.append(form.of_json(line, now))
