@@ -90,6 +90,26 @@ def test_sixteen_expensive_bodies_at_once_cost_others_little(tmp_path: Path, bod
         check_cost(cost)
 
 
+def test_nothing_is_done_for_clients_that_hung_up(tmp_path: Path) -> None:
+    content = gzip.compress(STRINGS)
+    request = half_sent("/track/v1/activities", "{}", len(content)).removesuffix(b"t")
+    request = request.replace(b"x-ndjson", b"json\r\nContent-Encoding: gzip")
+    with served(tmp_path) as server:
+        request = request.replace(b"{}", server.token("attacker").encode())
+        with measure_cost(server) as cost:
+            with connections(server, 16, request + content):
+                time.sleep(0.2)
+            began = time.monotonic()
+            packed = gzip.compress(json.dumps(line()).encode())
+            assert send_at_once(server, 1, "/track/v1/activities", packed, NDJSON | GZIP) == [200]
+            print(f"another gzip body waited {time.monotonic() - began:.2f} s")
+            began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10
+        assert server.log.read_text().count('"status":499') >= 8
+        check_cost(cost)
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status"),
     [
