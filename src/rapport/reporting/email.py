@@ -98,8 +98,7 @@ async def tracking(
     shown = rows[: request.limit]
     following = None
     if len(rows) > request.limit:
-        last = shown[-1]
-        following = replace(request, behind=Place(last.created_time, last.contact_id, last.identity))
+        following = replace(request, behind=shown[-1].place)
     return TrackingPage(rows=shown, next=following)
 
 

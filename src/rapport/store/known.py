@@ -61,8 +61,8 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Up to `limit` contacts behind a place: those that have an address, a status, were stated within some time.
 
     They come by the time of their last statement if that is asked for, else by that of their creation if that is, else
-    by their opt_out_date if `opted_out` is set, and by the bytes of their ids; those of one address, if no time is
-    asked for, as the engine has them. Addresses are compared without regard to the case of ASCII's letters.
+    by their opt_out_date if `opted_out` is set, and by the bytes of their ids. Addresses are compared without regard to
+    the case of ASCII's letters.
     """
 
     email_address: str | None = None

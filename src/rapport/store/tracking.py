@@ -22,6 +22,8 @@ class Place(NamedTuple):
     created_time: int
     contact_id: str
     identity: int
+    contact_key: int | None = None
+    """SQLite's key of the contact, which it orders by; the contact may be erased before the next page is read."""
 
 
 NEWEST: Final = Place(2**63 - 1, "", -(2**63))
@@ -112,6 +114,12 @@ class TrackingRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     opt_out_reason: str | None
     link_url: str | None
     url_id: str | None
+    contact_key: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the row is among the activities of its campaign activity."""
+        return Place(self.created_time, self.contact_id, self.identity, self.contact_key)
 
 
 Statement: TypeAlias = tuple[int, int, Known]

@@ -108,8 +108,7 @@ class CampaignPage:
         )
         older = None
         if found.next is not None:
-            time, contact_id, identity = found.next.behind
-            older = "?" + urlencode({BEHIND: f"{time}.{contact_id}.{identity}"})
+            older = "?" + urlencode({BEHIND: ".".join(str(part) for part in found.next.behind if part is not None)})
         return page(
             "list.html",
             session=session,
@@ -199,7 +198,9 @@ def _place(request: Request) -> Place:
     if not text:
         return NEWEST
     try:
-        time, contact_id, identity = text.split(".")
-        return Place(time_of(time), contact_id, identity_of(identity))
+        time, contact_id, identity, *keys = text.split(".")
+        if len(keys) > 1:
+            refuse(text)
+        return Place(time_of(time), contact_id, identity_of(identity), *map(identity_of, keys))
     except ValueError:
         refuse(text)

@@ -15,7 +15,7 @@ import apsw
 from rapport.store.links import NO_LINK, LinkClicks, merged_links, url_id_of
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
-from rapport.store.tracking import Known, Statement, TrackingQuery, TrackingRow, as_known_then, selecting, unsaid
+from rapport.store.tracking import Known, Place, Statement, TrackingQuery, TrackingRow, as_known_then, selecting, unsaid
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
 
@@ -69,14 +69,13 @@ class CampaignReader:
         return int(contacts)
 
     def _rows(self, account_id: str, campaign_activity: int, query: TrackingQuery) -> list[TrackingRow]:
-        behind_time, behind_contact, behind_identity = query.behind
         values: dict[str, Any] = {
             "campaign_activity": campaign_activity,
             "type": int(query.type),
             "not_before": query.not_before,
-            "behind_time": behind_time,
-            "behind_contact": self._contact_key(account_id, behind_contact),
-            "behind_identity": behind_identity,
+            "behind_time": query.behind.created_time,
+            "behind_contact": self._contact_key(account_id, query.behind),
+            "behind_identity": query.behind.identity,
             "limit": query.limit,
         }
         if query.url_id is not None:
@@ -93,10 +92,13 @@ class CampaignReader:
         found.sort(key=lambda row: (row[0], row[-1], row[1]), reverse=True)
         return self._with_contacts(found)
 
-    def _contact_key(self, account_id: str, contact_id: str) -> int:
-        if not contact_id:
+    def _contact_key(self, account_id: str, place: Place) -> int:
+        if place.contact_key is not None:
+            return place.contact_key
+        if not place.contact_id:
             return _FIRST_CONTACT
-        row = one(self._connection, SQL["key_of_contact"], {"account_id": account_id, "contact_id": contact_id})
+        # A cursor of an earlier version.
+        row = one(self._connection, SQL["key_of_contact"], {"account_id": account_id, "contact_id": place.contact_id})
         return _LAST_CONTACT if row is None else row[0]
 
     def _links(self, campaign_activity: int, url_id: str) -> list[int]:
@@ -130,7 +132,7 @@ def _array(numbers: list[int]) -> "apsw.CArrayBinding":
 
 def _tracking_row(row: tuple[Any, ...]) -> TrackingRow:
     created_time, identity, contact_id, *who, deleted_at = row[:10]
-    device_type, bounce_code, opt_out_reason, link_url, url_id, _ = row[10:]
+    device_type, bounce_code, opt_out_reason, link_url, url_id, contact_key = row[10:]
     return TrackingRow(
         created_time=created_time,
         identity=identity,
@@ -143,4 +145,5 @@ def _tracking_row(row: tuple[Any, ...]) -> TrackingRow:
         opt_out_reason=opt_out_reason,
         link_url=link_url,
         url_id=url_id,
+        contact_key=contact_key,
     )

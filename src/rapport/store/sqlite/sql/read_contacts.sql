@@ -17,19 +17,14 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND con
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY contact_id LIMIT :limit;
 
--- contacts_of_address: those that have an email address, by their keys. Served by contact_by_email_address, and by
--- unique (account, contact_id) for the last one's key: if that was erased meanwhile, rather all of them again than less.
+-- contacts_of_address: those that have an email address, by their ids. Served by contact_by_email_address.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND email_address = :email_address COLLATE NOCASE
-  AND key > coalesce((
-      SELECT last.key FROM account JOIN contact AS last ON last.account = account.key
-      WHERE account.account_id = :account_id AND last.contact_id = :behind
-  ), 0)
+  AND email_address = :email_address COLLATE NOCASE AND contact_id > :behind
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
-ORDER BY key LIMIT :limit;
+ORDER BY contact_id LIMIT :limit;
 
 -- contacts_by_update: those that were last stated within some time, and what else is asked. Served by contact_by_update.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
