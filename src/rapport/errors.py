@@ -31,6 +31,10 @@ class SchemaTooNew(RapportError):
     """The data was written by a newer Rapport than this one."""
 
 
+class SchemaIncomplete(RapportError):
+    """The data lacks steps of its schema that can't be applied any more."""
+
+
 class RecorderBusy(RapportError):
     """More activities wait for the disk than may wait. Try again in `retry_after` seconds."""
 

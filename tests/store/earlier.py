@@ -17,6 +17,7 @@ PERMISSION = (
 _BROUGHT = (
     *PERMISSION,
     "UPDATE tracking_activity SET identity = identity * 65536 + 7 WHERE event_id IS NULL",
+    "DROP TABLE readiness",
     *("DROP INDEX contact_by_last_name", "DROP INDEX contact_by_name"),
     *("DROP TABLE erased_hour", "DROP TABLE campaign_activity_hour"),
     *("DROP TABLE IF EXISTS feed_pruned", "DROP TABLE feed"),
@@ -62,7 +63,7 @@ def remove_derived_permissions(data: str) -> None:
         data,
         *PERMISSION,
         restore,
-        "DELETE FROM schema_migration WHERE number >= 18",
+        "DELETE FROM schema_migration WHERE number = 18",
     )
 
 

@@ -311,6 +311,8 @@ def test_servers_that_start_together_migrate_once(place: str) -> None:
 AS_VERSION_11_LEFT_IT = (
     *PERMISSION,
     "DROP TABLE campaign_activity_hour, erased_hour, feed, feed_pruned",
+    "DROP TABLE readiness, erased_contact",
+    "CREATE TABLE erased_contact (key bytea PRIMARY KEY, account bigint NOT NULL, erased_time timestamptz NOT NULL)",
     "DROP INDEX contact_by_name, contact_by_last_name",
     "ALTER TABLE engagement ADD COLUMN first_time timestamptz",
     "DELETE FROM schema_migration WHERE number > 11",

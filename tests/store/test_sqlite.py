@@ -95,7 +95,7 @@ def test_permissions_are_read_and_written_by_the_primary_keys(folder: Path, name
 
 
 CONTACT_INDEXES = {
-    "contacts_of_address": "contact_by_email_address (account=? AND email_address=? AND rowid>?)",
+    "contacts_of_address": "contact_by_email_address (account=? AND email_address=? AND contact_id>?)",
     "count_of_address": "contact_by_email_address ",
     "contacts_by_update": "contact_by_update (account=? AND (updated_at,contact_id)>(?,?) AND updated_at<?)",
     "contacts_by_creation": "contact_by_creation (account=? AND (created_at,contact_id)>(?,?) AND created_at<?)",

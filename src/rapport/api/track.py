@@ -82,7 +82,7 @@ class Track:
         return await _taken(self._store.state_campaigns(principal.account_id, statements), len(statements), rejections)
 
     async def erase_contact(self, request: Request) -> Response:
-        """Erase a contact for good, and answer when nothing of it is left."""
+        """Erase a contact for good, and answer when that is durable."""
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE)
         contact_id: str = request.path_params["contact_id"]
         if not is_id(contact_id):

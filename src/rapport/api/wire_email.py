@@ -144,9 +144,9 @@ class BouncesPage(msgspec.Struct):
 
 
 class LinkClickCount(msgspec.Struct):
-    """A link: all that have the same address are one."""
+    """A link: all that have the same address are one, and so are all that only erased contacts clicked."""
 
-    link_url: Annotated[str, Meta(description="Empty where it isn't known.")]
+    link_url: Annotated[str, Meta(description="Empty where it isn't known or was forgotten.")]
     url_id: UrlId
     unique_clicks: Annotated[int, Meta(ge=0, description="How many contacts clicked it.")]
 

@@ -12,6 +12,9 @@ from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
 from rapport.store.batch import Gathering, batch_of
 from rapport.store.catalogue import statements_of_campaign, statements_of_contact
+from rapport.store.digests import contact_key
+from rapport.store.erasure import Erased
+from rapport.store.erasure_keys import ERASURE_KEYS, digest_contacts, merge_keys, read_keys
 from rapport.store.protocol import Store
 
 _CONTACTS: Final = 500
@@ -41,6 +44,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
         await _copy_secret(source, target, name)
     for account_id in await source.accounts():
         await target.ensure_account(account_id)
+        erased = await _copy_erased(source, target, account_id)
         await _copy_facts(source, target, account_id)
         await _copy_catalogue(source, target, account_id)
         behind = ""
@@ -49,20 +53,52 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
             behind = contact_ids[-1]
             progress(copied)
         copied.accounts += 1
-        erased = await source.erased(account_id)
-        if erased != await target.erased(account_id):
-            await target.put_erased(account_id, erased)
-            are_erased = True
+        # Again, for those who were erased in the source while it was copied.
+        erased = await _copy_erased(source, target, account_id, erased)
+        are_erased |= bool(erased.contacts)
     if are_erased:
-        # What the erased are counted with belongs into the stats.
+        # The counts of erased contacts are part of the stats; a copy that was interrupted may have left them out.
         async for _ in target.recount(repair=True):
             progress(copied)
     return copied
 
 
+async def _copy_erased(source: Store, target: Store, account_id: str, copied: Erased | None = None) -> Erased:
+    """Erase in the target who was erased in the source, take over what is left of them, and return that.
+
+    Nothing is done if it is what was `copied` before.
+    """
+    erased = await source.erased(account_id)
+    if erased.contacts and erased != copied:
+        await _erase_contacts(source, target, account_id, erased)
+        await target.put_erased(account_id, erased)
+    return erased
+
+
+async def _erase_contacts(source: Store, target: Store, account_id: str, erased: Erased) -> None:
+    """Erase the contacts in the target that were erased in the source since the last copy."""
+    done = {contact.digest: contact.erased_time for contact in (await target.erased(account_id)).contacts}
+    due = {
+        contact.digest: contact
+        for contact in erased.contacts
+        if contact.digest not in done or done[contact.digest] < contact.erased_time
+    }
+    keys = read_keys(await source.read_secret(ERASURE_KEYS))
+    after = ""
+    while due and (contact_ids := await target.contact_ids(account_id, after, _CONTACTS)):
+        by_key = {contact_key(account_id, contact_id): contact_id for contact_id in contact_ids}
+        by_digest = digest_contacts(keys, by_key)
+        for digest in by_digest.keys() & due.keys():
+            await target.erase(account_id, by_key[by_digest[digest]], due[digest])
+        after = contact_ids[-1]
+
+
 async def _copy_secret(source: Store, target: Store, name: str) -> None:
     there = await target.read_secret(name)
     wanted = await source.read_secret(name)
+    if wanted is not None and name == ERASURE_KEYS:
+        # The target needs its own keys as well, for those who were erased there.
+        wanted = merge_keys(there, wanted)
     if wanted is None or there == wanted:
         return
     if not await target.replace_secret(name, there, wanted):

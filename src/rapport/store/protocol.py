@@ -16,7 +16,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.erasure import Erased
+from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
     CampaignQuery,
@@ -207,10 +207,11 @@ class Store(Protocol):
         """
         ...
 
-    async def erase(self, account_id: str, contact_id: str) -> bool:
+    async def erase(self, account_id: str, contact_id: str, known: ErasedContact | None = None) -> bool:
         """Erase a contact and all that it did, for good; the counts of its campaigns keep their numbers.
 
-        Whether there was one. What it did until now is recorded no more, and counts as a duplicate.
+        Return True if the contact existed. What it did until now is recorded no more, and counts as a duplicate; with
+        `known`, which is what another store keeps of the contact, what it did until it was erased there.
         """
         ...
 

@@ -2,7 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
+
+Step: TypeAlias = tuple[int, str, str]
+"""A migration: its number, its name and its SQL."""
 
 _STATEMENT: Final = re.compile(r"^-- (?P<name>\w+): .*\n(?:--.*\n)*(?P<sql>(?:(?!-- \w+: ).*\n)+)", re.MULTILINE)
 
@@ -17,7 +20,7 @@ def read_statements(file: Path) -> dict[str, str]:
     }
 
 
-def read_migrations(folder: Path) -> list[tuple[int, str, str]]:
+def read_migrations(folder: Path) -> list[Step]:
     """The migrations of a folder as number, name and SQL, in order: `0001_what_it_does.sql`."""
     steps = []
     for file in sorted(folder.glob("*.sql")):

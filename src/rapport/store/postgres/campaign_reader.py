@@ -127,9 +127,8 @@ async def _page(
 
 
 def _position(account_id: str, behind: Place) -> tuple[int, bytes, int]:
-    created_time, contact_id, identity = behind
-    contact = contact_key(account_id, contact_id) if contact_id else _BEFORE_ALL_CONTACTS
-    return min(created_time, LATEST_TIME), contact, identity
+    contact = contact_key(account_id, behind.contact_id) if behind.contact_id else _BEFORE_ALL_CONTACTS
+    return min(behind.created_time, LATEST_TIME), contact, behind.identity
 
 
 async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[TrackingRow] | None:
@@ -145,7 +144,10 @@ async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[
         persons[contact][person] = Known(email_address, first_name, last_name)
     if any(row[2] not in contacts or (row[3] is not None and row[3] not in persons[row[2]]) for row in found):
         return None
-    rows = _rows(found, contacts, persons, await _links(connection, found))
+    links = await _links(connection, found)
+    if any(row[4] is not None and row[4] not in links for row in found):
+        return None
+    rows = _rows(found, contacts, persons, links)
     wanted = unsaid(rows)
     several = {
         key: contact_id

@@ -14,18 +14,19 @@ SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
 LARGE: Final = (
     *("contact", "person", "tracking_activity"),
     *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats", "campaign_activity_hour"),
-    *("erased_contact", "erased_stats", "erased_link", "erased_hour"),
+    *("erased_stats", "erased_link", "erased_hour"),
 )
 """What is spread by the contact; the stats by buckets that lie beside it.
 
-request_count, secret, erasure, feed and feed_pruned stay where they are: only the servers ask for them.
+What is in `LOCAL` stays where it is: only the servers ask for it.
 """
+
+LOCAL: Final = ("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness")
 
 _COLUMN: Final = {
     "contact": "key",
     "campaign_activity_stats": "bucket",
     "campaign_activity_hour": "bucket",
-    "erased_contact": "key",
     "erased_stats": "bucket",
     "erased_link": "bucket",
     "erased_hour": "bucket",

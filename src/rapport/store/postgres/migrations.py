@@ -1,12 +1,16 @@
 """Brings the database's schema up to this program's, in one transaction that only one process makes at a time."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rapport.errors import SchemaTooNew
+import asyncpg
+
 from rapport.store.postgres.citus import distribute, distributed, in_sequence, is_cluster
+from rapport.store.postgres.erasing import forget_links_of_erased, key_digests
 from rapport.store.postgres.pool import Lent
-from rapport.store.statements import read_migrations
+from rapport.store.schema import find_missing_steps, incomplete_schema
+from rapport.store.statements import Step, read_migrations
 
 STEPS: Final = read_migrations(Path(__file__).parent / "migrations")
 
@@ -27,30 +31,50 @@ async def is_there(connection: Lent) -> bool:
     return bool(await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"))
 
 
+_AFTER: Final[Mapping[str, Callable[[Lent], Awaitable[None]]]] = {
+    "keyed_digests": key_digests,
+    "forgotten_links": forget_links_of_erased,
+}
+"""What a step does beyond its SQL, by its name."""
+
+
 async def is_current(connection: Lent) -> bool:
-    """Whether no step is missing. Raises SchemaTooNew."""
-    return await is_there(connection) and await _applied(connection) == STEPS[-1][0]
+    """Return True if no step is missing. Raises SchemaTooNew and SchemaIncomplete."""
+    return await is_there(connection) and not find_missing_steps(STEPS, await _applied(connection))
 
 
 async def migrate(connection: Lent) -> int:
-    """Apply the steps that are missing, and return how many. Raises SchemaTooNew."""
+    """Apply the steps that are missing, and return how many. Raises SchemaTooNew and SchemaIncomplete."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         await connection.execute(_RECORD_OF_STEPS)
         applied = await _applied(connection)
-        missing = [step for step in STEPS if step[0] > applied]
+        missing = find_missing_steps(STEPS, applied)
         if applied and missing:
             await _keep_writers_out(connection)
         is_spread = bool(missing) and await is_cluster(connection) and bool(await distributed(connection))
         if is_spread:
             await in_sequence(connection)
-        for number, name, sql in missing:
-            for statement in _statements(sql):
-                await connection.execute(statement)
-            await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
+        newest = max(applied, default=(0, ""))
+        for step in missing:
+            try:
+                await _apply(connection, step)
+            except (asyncpg.SyntaxOrAccessError, asyncpg.IntegrityConstraintViolationError) as exc:
+                if step[:2] > newest:
+                    raise
+                raise incomplete_schema([step[:2]], str(exc)) from exc
         if is_spread:
             await distribute(connection)
         return len(missing)
+
+
+async def _apply(connection: Lent, step: Step) -> None:
+    number, name, sql = step
+    for statement in _statements(sql):
+        await connection.execute(statement)
+    if name in _AFTER:
+        await _AFTER[name](connection)
+    await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
 
 
 async def _keep_writers_out(connection: Lent) -> None:
@@ -70,11 +94,5 @@ def _statements(sql: str) -> list[str]:
     return [statement for statement in without_comments.split(";\n") if statement.strip("; \n")]
 
 
-async def _applied(connection: Lent) -> int:
-    applied = int(await connection.fetchval("SELECT coalesce(max(number), 0) FROM schema_migration"))
-    if applied > STEPS[-1][0]:
-        raise SchemaTooNew(
-            f"the data has schema {applied} and this Rapport knows {STEPS[-1][0]}: "
-            "install the Rapport that wrote it, or a newer one"
-        )
-    return applied
+async def _applied(connection: Lent) -> set[tuple[int, str]]:
+    return {(number, name) for number, name in await connection.fetch("SELECT number, name FROM schema_migration")}

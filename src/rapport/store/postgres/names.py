@@ -7,6 +7,8 @@ remembered; keys never change, and the database itself decides which of two stat
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from rapport.activity import Link
 from rapport.instant import Instant
@@ -17,6 +19,9 @@ from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
 _MOST_REMEMBERED = 100_000
+
+Guard: TypeAlias = Callable[[Lent], Awaitable[None]]
+"""Awaited in the transaction that adds links, before it does; it raises to keep them from being added."""
 
 
 class _Known:
@@ -49,8 +54,13 @@ class Names:
         # One at a time asks for what isn't remembered: most of it is what the others want, too.
         self._asking = asyncio.Lock()
 
+    def forget_links(self) -> None:
+        """Look links up again: another process may have removed some."""
+        # Not cleared: a lookup that is still running must not add to the new one what it found before.
+        self._links = {}
+
     async def resolve(
-        self, connection: Lent, batch: Batch, learnt: Learnt | None = None
+        self, connection: Lent, batch: Batch, learnt: Learnt | None = None, guard: Guard | None = None
     ) -> tuple[int, list[int], list[int]]:
         """The key of the batch's account, and by their places those of its campaign activities and links."""
         learnt = learnt or Learnt()
@@ -62,7 +72,7 @@ class Names:
             learnt.times += await self._learn(connection, account, campaign_activity, named)
         keys = [campaign_activity.key for campaign_activity in known]
         links = [(keys[place], Link(link_url=link_url, url_id=url_id)) for place, link_url, url_id in batch.links]
-        return account, keys, await self._link_keys(connection, links, learnt)
+        return account, keys, await self._link_keys(connection, links, learnt, guard)
 
     async def account(self, connection: Lent, account_id: str) -> int:
         """The key of an account."""
@@ -139,17 +149,25 @@ class Names:
                 return key
         raise LookupError(f"campaign {campaign_id} is neither there nor can it be made")
 
-    async def _link_keys(self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt) -> list[int]:
+    async def _link_keys(
+        self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt, guard: Guard | None
+    ) -> list[int]:
         remembered = self._links
         if len(remembered) > _MOST_REMEMBERED:
             remembered.clear()
         if any(each not in remembered for each in links):
             async with self._asking:
-                await self._find_links(connection, links, learnt)
+                await self._find_links(connection, links, learnt, guard, remembered)
         return [remembered[each] for each in links]
 
-    async def _find_links(self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt) -> None:
-        remembered = self._links
+    async def _find_links(
+        self,
+        connection: Lent,
+        links: list[tuple[int, Link]],
+        learnt: Learnt,
+        guard: Guard | None,
+        remembered: dict[tuple[int, Link], int],
+    ) -> None:
         for make in (False, True, False):
             missing = {
                 (campaign_activity, link_digest(link.link_url, link.url_id)): link
@@ -163,7 +181,10 @@ class Names:
             if make:
                 urls = [link.link_url for link in missing.values()]
                 url_ids = [link.url_id for link in missing.values()]
-                done: str = await connection.execute(SQL["add_links"], campaign_activities, digests, urls, url_ids)
+                async with connection.transaction():
+                    if guard is not None:
+                        await guard(connection)
+                    done: str = await connection.execute(SQL["add_links"], campaign_activities, digests, urls, url_ids)
                 learnt.times += int(done.rpartition(" ")[2])
                 continue
             for campaign_activity, digest, key in await connection.fetch(

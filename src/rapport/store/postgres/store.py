@@ -14,7 +14,7 @@ from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.copying import copy
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.erasure import Erased
+from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
     CampaignQuery,
@@ -117,9 +117,10 @@ class PostgresStore:
         await self._pool.close()
 
     async def check(self) -> None:
-        """Return if the database answers and is no standby."""
+        """Return if the database answers, isn't a standby, and takes a write."""
         if not await self._reader.can_write():
             raise StoreUnavailable("the database is a standby, and takes no writes")
+        await self._writer.check(Instant(time.time_ns() // 1_000_000))
 
     async def make_ready(self, batch: Batch) -> Batch:
         """Do ahead what needs no transaction."""
@@ -141,9 +142,9 @@ class PostgresStore:
         """Read activities that the feed told of."""
         return await self._feed.activities(account_id, keys)
 
-    async def erase(self, account_id: str, contact_id: str) -> bool:
+    async def erase(self, account_id: str, contact_id: str, known: ErasedContact | None = None) -> bool:
         """Erase a contact, while nobody records."""
-        return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000))
+        return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000), known)
 
     async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
         """Take in what is stated of contacts."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
-from rapport.store.erasure import Erased
+from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ACTIVITY, ActivityValues
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
+from rapport.store.postgres.citus import LARGE, LOCAL, SMALL
 from rapport.store.postgres.contacts import Contacts, Made
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import (
@@ -103,8 +105,7 @@ class Writer:
                 return await self._record(batches)
             except ErasedMeanwhile as problem:
                 # Somebody else has erased a contact: who is remembered as being there may be gone.
-                self._erasures = problem.erasures
-                self._contacts.forget()
+                self._forget_erased(problem.erasures)
             except StoreUnavailable as problem:
                 # Two that wrote the same in another order; the database picked this one to start again.
                 deadlock = isinstance(problem.__cause__, asyncpg.DeadlockDetectedError)
@@ -112,13 +113,19 @@ class Writer:
                     raise
                 attempt += 1
 
+    def _forget_erased(self, erasures: int) -> None:
+        """Look up contacts and links again after an erasure by another process: they may be gone."""
+        self._erasures = erasures
+        self._contacts.forget()
+        self._names.forget_links()
+
     async def make_ready(self, batch: Batch) -> Batch:
         """The batch with all worked out, in another thread, that takes no transaction with others."""
         erasures = self._erasures
         try:
             async with self._pool.lend(WRITE_WITHIN + batch.size * _AN_ACTIVITY) as connection:
                 (resolved,) = await self._resolve(connection, [batch], erasures)
-        except StoreUnavailable:
+        except (StoreUnavailable, ErasedMeanwhile):
             # Nobody has been promised anything: `record` has the same to do then, and tells how that went.
             return batch
         return await asyncio.to_thread(ready_batch, batch, resolved, erasures, in_parts=self.in_parts)
@@ -132,8 +139,10 @@ class Writer:
         return Ready(await self._resolve(connection, batches, erasures), erasures, in_parts=self.in_parts)
 
     async def _resolve(self, connection: Lent, batches: Sequence[Batch], erasures: int) -> list[Resolved]:
+        # A link that only an erased contact clicked must not come back with a late delivery.
+        guard = partial(keep_erasers_out, erasures=erasures)
         return [
-            Resolved(batch, *await self._names.resolve(connection, batch))
+            Resolved(batch, *await self._names.resolve(connection, batch, guard=guard))
             for batch in await with_erased_left_out(connection, batches, erasures)
         ]
 
@@ -193,21 +202,21 @@ class Writer:
         if erasures == self._erasures:
             self._contacts.remember(made)
 
-    async def erase(self, account_id: str, contact_id: str, now: Instant) -> bool:
-        """Erase a contact. Whether there was one."""
+    async def erase(self, account_id: str, contact_id: str, now: Instant, known: ErasedContact | None = None) -> bool:
+        """Erase a contact. Return True if it existed."""
         contact = [contact_key(account_id, contact_id)]
         async with self._nodes_of(lambda: contact):
             async with self._pool.lend(WRITE_WITHIN) as connection:
                 # To know that its node answers, before all who record have to wait for it.
                 if await connection.fetchval(ERASE["contact"], *contact) is None:
                     return False
-            return await self._erase_again(account_id, contact_id, now)
+            return await self._erase_again(account_id, contact_id, now, known)
 
-    async def _erase_again(self, account_id: str, contact_id: str, now: Instant) -> bool:
+    async def _erase_again(self, account_id: str, contact_id: str, now: Instant, known: ErasedContact | None) -> bool:
         for left in range(_ERASE_TRIES - 1, -1, -1):
             try:
                 async with self._pool.lend(_ERASE_WITHIN) as connection:
-                    return await erase(connection, account_id, contact_id, now)
+                    return await erase(connection, account_id, contact_id, now, known)
             except StoreUnavailable as problem:
                 if not (left and isinstance(problem.__cause__, asyncpg.LockNotAvailableError)):
                     raise
@@ -228,6 +237,9 @@ class Writer:
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns. How many statements changed something."""
         async with self._pool.lend(WRITE_WITHIN + len(statements) * _A_CAMPAIGN) as connection:
+            erasures: int = await connection.fetchval(ERASE["erasures"])
+            if erasures != self._erasures:
+                self._forget_erased(erasures)
             return await state_campaigns(connection, self._names, account_id, statements)
 
     async def erased(self, account_id: str) -> Erased:
@@ -238,7 +250,16 @@ class Writer:
     async def put_erased(self, account_id: str, erased: Erased, now: Instant) -> None:
         """Take over what is left of the erased contacts of another store."""
         async with self._pool.lend(_ERASE_WITHIN) as connection:
-            await put_erased(connection, self._names, account_id, erased, now)
+            await put_erased(connection, account_id, erased, now)
+
+    async def check(self, now: Instant) -> None:
+        """Write a row. Raises StoreUnavailable, also if the user lacks a privilege that recording takes."""
+        async with self._pool.lend(WRITE_WITHIN) as connection:
+            forbidden = await connection.fetch(SQL["forbidden"], [*SMALL, *LARGE, *LOCAL])
+            if forbidden:
+                tables = ", ".join(name for (name,) in forbidden)
+                raise StoreUnavailable(f"the database's user may not insert, update and delete rows of {tables}")
+            await connection.execute(SQL["check_readiness"], now)
 
     async def ensure_account(self, account_id: str, now: Instant) -> bool:
         """Have the account exist. Whether it is new."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -17,22 +18,30 @@ def back_up(folder: Path, target: Path) -> None:
 
     Raises StoreUnavailable.
     """
-    unfinished = target.with_name(target.name + ".unfinished")
     try:
         if target.exists():
             raise StoreUnavailable(f"{target} exists already; name a folder that doesn't")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700, parents=True)
-        _copy_database(folder, unfinished / DATABASE)
-        for secret in folder.glob(f"*{SUFFIX}"):
-            shutil.copy2(secret, unfinished / secret.name)
-        for file in unfinished.iterdir():
-            _sync(file)
-        _sync(unfinished)
-        unfinished.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A name that nobody else has, for its owner's eyes only.
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".unfinished", dir=target.parent))
+        try:
+            _copy_folder(folder, unfinished)
+            unfinished.rename(target)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
         _sync(target.parent)
     except OSError as problem:
         raise StoreUnavailable(f"the backup can't be written: {problem}") from problem
+
+
+def _copy_folder(folder: Path, copy: Path) -> None:
+    _copy_database(folder, copy / DATABASE)
+    for secret in folder.glob(f"*{SUFFIX}"):
+        shutil.copy2(secret, copy / secret.name)
+    for file in copy.iterdir():
+        _sync(file)
+    _sync(copy)
 
 
 def _copy_database(folder: Path, copy: Path) -> None:

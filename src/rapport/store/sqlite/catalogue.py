@@ -50,7 +50,7 @@ def state_contacts(
 ) -> int:
     """Take in what is stated of contacts. How many statements changed something."""
     account = account_key(connection, account_id, now)
-    erased = erased_times(connection, [contact_key(account_id, each.contact_id) for each in statements])
+    erased = erased_times(connection, [contact_key(account_id, each.contact_id) for each in statements], now)
     known = _known(connection, account, {each.contact_id for each in statements})
     changes = 0
     for each in statements:

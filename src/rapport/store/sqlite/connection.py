@@ -13,6 +13,7 @@ import apsw
 from rapport.errors import StoreUnavailable
 
 DATABASE: Final = "rapport.db"
+LOG_SUFFIX: Final = "-wal"
 
 Values: TypeAlias = "Mapping[str, str | int | bytes | apsw.CArrayBinding | None] | tuple[str | int | None, ...]"
 """What a statement's parameters are bound to."""
@@ -60,6 +61,30 @@ def make_folder(folder: Path) -> None:
     except OSError as problem:
         raise StoreUnavailable(f"the data directory {folder} can't be used: {problem.strerror}") from problem
     os.close(descriptor)
+
+
+class OpenFiles:
+    """The files of a database that is open. Nothing is to be written once somebody has moved or deleted them."""
+
+    def __init__(self, folder: Path) -> None:
+        names = (DATABASE, DATABASE + LOG_SUFFIX)
+        self._files = {folder.absolute() / name: _identity(folder / name) for name in names}
+
+    def check(self) -> None:
+        """Return if the files are the ones that were opened. Raises StoreUnavailable."""
+        for path, identity in self._files.items():
+            if identity is None or _identity(path) != identity:
+                raise StoreUnavailable(
+                    f"{path} was moved or deleted while it was open: put it back and restart the server"
+                )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def connect(folder: Path, *, patience: float) -> apsw.Connection:

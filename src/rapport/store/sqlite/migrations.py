@@ -1,13 +1,17 @@
 """Brings the file's schema up to this program's, one numbered step after the other, in one transaction."""
 
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from rapport.errors import SchemaTooNew
+from rapport.instant import Instant
+from rapport.store.schema import find_missing_steps, incomplete_schema
 from rapport.store.sqlite.connection import every, transaction
-from rapport.store.statements import read_migrations
+from rapport.store.sqlite.erasing import forget_links_of_erased, key_digests
+from rapport.store.statements import Step, read_migrations
 
 STEPS: Final = read_migrations(Path(__file__).parent / "migrations")
 
@@ -20,29 +24,48 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 """
 
 
+_AFTER: Final[Mapping[str, Callable[[apsw.Connection, Instant], None]]] = {
+    "keyed_digests": key_digests,
+    "forgotten_links": forget_links_of_erased,
+}
+"""What a step does beyond its SQL, by its name."""
+
+
 def migrate(connection: apsw.Connection) -> None:
-    """Apply the steps that are missing; several processes may do so at once. Raises SchemaTooNew."""
+    """Apply the steps that are missing; several processes may do so at once.
+
+    Raises SchemaTooNew and SchemaIncomplete.
+    """
     with transaction(connection):
         connection.execute(_RECORD_OF_STEPS)
     # A step may sort all activities, which has its place on the disk.
     connection.pragma("temp_store", "file")
+    # What a step removes may be personal.
+    connection.pragma("secure_delete", True)
     try:
         _apply_missing(connection)
     finally:
+        connection.pragma("secure_delete", False)
         connection.pragma("temp_store", "memory")
 
 
 def _apply_missing(connection: apsw.Connection) -> None:
     # Together: what an earlier version's process recorded between two of them would be counted nowhere.
     with transaction(connection):
-        (row,) = every(connection, "SELECT coalesce(max(number), 0) FROM schema_migration")
-        applied = row[0]
-        if applied > STEPS[-1][0]:
-            raise SchemaTooNew(
-                f"the data has schema {applied} and this Rapport knows {STEPS[-1][0]}: "
-                "install the Rapport that wrote it, or a newer one"
-            )
-        for number, name, sql in STEPS:
-            if number > applied:
-                connection.execute(sql)
-                connection.execute("INSERT INTO schema_migration (number, name) VALUES (?, ?)", (number, name))
+        applied = {(number, name) for number, name in every(connection, "SELECT number, name FROM schema_migration")}
+        newest = max(applied, default=(0, ""))
+        for step in find_missing_steps(STEPS, applied):
+            try:
+                _apply(connection, step)
+            except (apsw.SQLError, apsw.ConstraintError) as exc:
+                if step[:2] > newest:
+                    raise
+                raise incomplete_schema([step[:2]], str(exc)) from exc
+
+
+def _apply(connection: apsw.Connection, step: Step) -> None:
+    number, name, sql = step
+    connection.execute(sql)
+    if name in _AFTER:
+        _AFTER[name](connection, Instant(time.time_ns() // 1_000_000))
+    connection.execute("INSERT INTO schema_migration (number, name) VALUES (?, ?)", (number, name))

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from rapport.errors import StoreUnavailable
+from rapport.errors import NoData, StoreUnavailable
+from rapport.store.erasure_keys import ERASURE_KEYS, make_keys, read_keys
+from rapport.store.sqlite.connection import DATABASE
 
 SUFFIX: Final = ".secret.json"
 
@@ -44,6 +46,33 @@ def replace_secret(folder: Path, name: str, old: bytes | None, new: bytes) -> bo
             return True
     except OSError as problem:
         raise StoreUnavailable(f"{_file(folder, name)} can't be written: {problem.strerror}") from problem
+
+
+def check_database(folder: Path) -> None:
+    """Return unless the folder has the secrets of a store, but not its database. Raises NoData."""
+    # In this order: another process that creates the store has a database before it has secrets.
+    if not secret_names(folder):
+        return
+    database = folder / DATABASE
+    if not database.exists() or database.stat().st_size == 0:
+        raise NoData(
+            f"{database} is empty or missing, but the secrets of a store are next to it: put it back from a backup, or "
+            "name another directory with --data to start with an empty store"
+        )
+
+
+def read_erasure_keys(folder: Path) -> list[bytes]:
+    """Return the keys of the digests of erased contacts, the store's own first; none before the first erasure."""
+    return read_keys(read_secret(folder, ERASURE_KEYS))
+
+
+def ensure_erasure_keys(folder: Path) -> list[bytes]:
+    """Return the same, and make the store's own key if there is none."""
+    keys = read_erasure_keys(folder)
+    if not keys:
+        replace_secret(folder, ERASURE_KEYS, None, make_keys())
+        keys = read_erasure_keys(folder)
+    return keys
 
 
 def _file(folder: Path, name: str) -> Path:

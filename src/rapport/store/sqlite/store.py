@@ -16,7 +16,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.erasure import Erased
+from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
     CampaignQuery,
@@ -45,10 +45,12 @@ from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.campaign_reader import CampaignReader
 from rapport.store.sqlite.catalogue_reader import CatalogueReader
-from rapport.store.sqlite.connection import DATABASE, connect, make_folder
+from rapport.store.sqlite.checkpoint import Checkpointer
+from rapport.store.sqlite.connection import DATABASE, OpenFiles, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.counter_reader import CounterReader
+from rapport.store.sqlite.erasing import check_erasure_keys
 from rapport.store.sqlite.feed import FeedReader
 from rapport.store.sqlite.finder import Finder
 from rapport.store.sqlite.migrations import migrate
@@ -64,11 +66,15 @@ _WRITER_PATIENCE: Final = 20.0
 _READER_PATIENCE: Final = 1.0
 """Seconds that a read waits, which in WAL mode it does only while a crashed file is put in order."""
 
+_EMPTY_LOG_TIMEOUT: Final = 0.5
+"""Seconds that the response to an erasure waits for the log to be emptied."""
+
 
 class _Parts(NamedTuple):
     """What writes and reads while the store is open; from `reports` on in the reports' thread."""
 
     writer: Writer
+    checkpointer: Checkpointer
     reader: Reader
     contacts: ContactReader
     stats: CounterReader
@@ -88,6 +94,7 @@ class SQLiteStore:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-writer")
         self._connections: list[apsw.Connection] = []
+        self._checkpointer: Checkpointer | None = None
         self._report_thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-reports")
         self._parts: _Parts | None = None
 
@@ -100,17 +107,21 @@ class SQLiteStore:
         """Open the file, making it if there is none, and bring its schema up to date."""
         if not create and not await asyncio.to_thread((self._folder / DATABASE).exists):
             raise NoData(f"there is no data in {self._folder}: name its directory with --data")
+        await asyncio.to_thread(secrets.check_database, self._folder)
         make_folder(self._folder)
         writing = connect(self._folder, patience=_WRITER_PATIENCE)
         self._connections.append(writing)
         migrate(writing)
+        check_erasure_keys(writing)
         reading = connect(self._folder, patience=_READER_PATIENCE)
         self._connections.append(reading)
         # Apart from the pages': what a report costs isn't bounded by its page.
         reporting = connect(self._folder, patience=_WRITER_PATIENCE)
         self._connections.append(reporting)
+        checkpointer = self._checkpointer = Checkpointer(self._folder)
         self._parts = _Parts(
-            Writer(writing),
+            Writer(writing, OpenFiles(self._folder), checkpointer.request),
+            checkpointer,
             Reader(reading),
             ContactReader(reading),
             CounterReader(reading),
@@ -131,12 +142,15 @@ class SQLiteStore:
         """Finish what is being written, and close the file."""
         await asyncio.to_thread(self._thread.shutdown)
         await asyncio.to_thread(self._report_thread.shutdown)
+        if self._checkpointer is not None:
+            await asyncio.to_thread(self._checkpointer.close)
+            self._checkpointer = None
         while self._connections:
             self._connections.pop().close()
         self._parts = None
 
     async def check(self) -> None:
-        """Return if the file can be read and locked for writing."""
+        """Return if the file can be read and written, and is where it was opened."""
         self._open.reader.check()
         await self._in_thread(self._open.writer.check)
 
@@ -145,12 +159,8 @@ class SQLiteStore:
         return batch
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
-        """Record in the writer's thread; put the log back into the file after the answer, when it has grown long."""
-        writer = self._open.writer
-        recorded = await self._in_thread(lambda: writer.record(batches))
-        if writer.log_is_long:
-            self._thread.submit(writer.checkpoint)
-        return recorded
+        """Record in the writer's thread."""
+        return await self._in_thread(lambda: self._open.writer.record(batches))
 
     async def feed_end(self) -> str:
         """Where the feed ends."""
@@ -164,9 +174,14 @@ class SQLiteStore:
         """Read activities that the feed told of."""
         return self._open.feed.activities(account_id, keys)
 
-    async def erase(self, account_id: str, contact_id: str) -> bool:
-        """Erase a contact in the writer's thread."""
-        return await self._in_thread(lambda: self._open.writer.erase(account_id, contact_id))
+    async def erase(self, account_id: str, contact_id: str, known: ErasedContact | None = None) -> bool:
+        """Erase a contact in the writer's thread; then have the log emptied, which holds the contact as well."""
+        is_erased = await self._in_thread(lambda: self._open.writer.erase(account_id, contact_id, known))
+        if is_erased:
+            tried = asyncio.wrap_future(self._open.checkpointer.request())
+            # Mostly it is empty before the response. While others read, it is emptied later, and nobody waits for that.
+            await asyncio.wait([tried], timeout=_EMPTY_LOG_TIMEOUT)
+        return is_erased
 
     async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
         """Take in what is stated of contacts, in the writer's thread."""

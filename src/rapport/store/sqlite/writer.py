@@ -1,10 +1,9 @@
 """The one that writes: a group of batches in one transaction, on a connection and in a thread of its own."""
 
-import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
-from typing import Final
 
 import apsw
 
@@ -12,13 +11,14 @@ from rapport.activity import ActivityType
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
-from rapport.store.erasure import Erased
+from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.protocol import Recorded, RequestCount
 from rapport.store.rollups import RollUps
 from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
-from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
+from rapport.store.sqlite.checkpoint import LOG_PAGES
+from rapport.store.sqlite.connection import OpenFiles, every, one, transaction
 from rapport.store.sqlite.contacts import Contacts
 from rapport.store.sqlite.erasing import erase, put_erased, without_the_erased
 from rapport.store.sqlite.feed import tell
@@ -27,42 +27,40 @@ from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
 
-_CHECKPOINT_PAGES: Final = 4_000
-"""When the log has grown by so many pages, 16 MB, it is put back into the database: after the answer, not before."""
-
 
 class Writer:
-    """Writes on a connection that nobody else uses; one call at a time."""
+    """Writes on a connection that nobody else uses; one call at a time.
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    `empty_log` is called when the write-ahead log has grown long.
+    """
+
+    def __init__(self, connection: apsw.Connection, files: OpenFiles, empty_log: Callable[[], object]) -> None:
         self._connection = connection
+        self._files = files
+        self._empty_log = empty_log
         self._contacts = Contacts(connection)
-        self._log_pages = 0
         connection.pragma("wal_autocheckpoint", 0)
-        connection.set_wal_hook(self._remember_log_pages)
+        connection.set_wal_hook(self._watch_log)
 
-    def _remember_log_pages(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
-        self._log_pages = pages
+    def _watch_log(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
+        if pages >= LOG_PAGES:
+            self._empty_log()
         return apsw.SQLITE_OK
 
-    @property
-    def log_is_long(self) -> bool:
-        """Whether a `checkpoint` is due."""
-        return self._log_pages >= _CHECKPOINT_PAGES
-
-    def checkpoint(self) -> None:
-        """Put the log back into the database, as far as its readers let it."""
-        with told_as_unavailable():
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        self._log_pages = 0
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what is written inside, unless the files were moved or deleted. Raises StoreUnavailable."""
+        with transaction(self._connection):
+            yield
+            self._files.check()
 
     def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: then nothing of them is there."""
         try:
-            with transaction(self._connection):
+            with self._transaction():
                 self._contacts.begin()
                 rollups, news = RollUps[int](), News[int]()
-                batches = without_the_erased(self._connection, batches)
+                batches = without_the_erased(self._connection, batches, _now())
                 recorded = [self._record(batch, rollups, news) for batch in batches]
                 apply(self._connection, rollups)
                 tell(self._connection, news)
@@ -128,47 +126,43 @@ class Writer:
         if not statements:
             return 0
         try:
-            with transaction(self._connection):
+            with self._transaction():
                 return state_contacts(self._connection, account_id, statements, _now())
         finally:
             self._contacts.forget()
 
     def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns in one transaction. How many statements changed something."""
-        with transaction(self._connection):
+        with self._transaction():
             return state_campaigns(self._connection, account_id, statements, _now())
 
-    def erase(self, account_id: str, contact_id: str) -> bool:
-        """Erase a contact for good: what is deleted is overwritten, and the log that holds it is emptied.
+    def erase(self, account_id: str, contact_id: str, known: ErasedContact | None) -> bool:
+        """Erase a contact for good, and overwrite what is deleted. Return True if the contact existed.
 
-        Older copies, that were left in unused space when pages were split, go with the file's next VACUUM.
-        Whether there was one.
+        What the log holds of the contact goes when the log is emptied. Older copies, which were left in unused space
+        when pages were split, go with the file's next VACUUM.
         """
         self._connection.pragma("secure_delete", True)
         try:
-            with transaction(self._connection):
-                erased = erase(self._connection, account_id, contact_id, _now())
+            with self._transaction():
+                return erase(self._connection, account_id, contact_id, _now(), known)
         finally:
             self._contacts.forget()
             self._connection.pragma("secure_delete", False)
-        # Where a long read keeps the log from being emptied now, the next checkpoint does it.
-        with contextlib.suppress(apsw.BusyError):
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        return erased
 
     def put_erased(self, account_id: str, erased: Erased) -> None:
         """Take over what is left of the erased contacts of another store."""
-        with transaction(self._connection):
+        with self._transaction():
             put_erased(self._connection, account_id, erased, _now())
 
     def check(self) -> None:
-        """Return if nothing keeps this from writing."""
-        with transaction(self._connection):
-            pass
+        """Write a row. Raises StoreUnavailable."""
+        with self._transaction():
+            self._connection.execute(SQL["check_readiness"], {"now": _now()})
 
     def ensure_account(self, account_id: str) -> bool:
         """Have the account exist. Whether it is new."""
-        with transaction(self._connection):
+        with self._transaction():
             named: Named = {"account_id": account_id, "created_time": _now()}
             return one(self._connection, SQL["add_account"], named) is not None
 
@@ -178,7 +172,7 @@ class Writer:
         # Without waiting for the disk: what a power cut can take here is a count, and lets some requests through.
         self._connection.pragma("synchronous", "normal")
         try:
-            with transaction(self._connection):
+            with self._transaction():
                 (row,) = every(self._connection, SQL["count_request"], counted)
                 return RequestCount(*row)
         finally:

@@ -223,3 +223,16 @@ INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNIN
 
 -- replace_secret: another in the place of one.
 UPDATE secret SET value = $3 WHERE name = $1 AND value = $2 RETURNING name
+
+-- secret: a secret, as the connection that writes sees it. Served by the primary key.
+SELECT value FROM secret WHERE name = $1
+
+-- check_readiness: a row that is written to find out whether the database takes writes. Served by the primary key.
+INSERT INTO readiness (of, checked_time) VALUES ('server', $1)
+ON CONFLICT (of) DO UPDATE SET checked_time = excluded.checked_time
+
+-- forbidden: the tables that the user may not write to.
+SELECT name FROM unnest($1::text[]) AS written (name)
+WHERE NOT (has_table_privilege(name, 'INSERT') AND has_table_privilege(name, 'UPDATE')
+           AND has_table_privilege(name, 'DELETE'))
+ORDER BY name

@@ -137,3 +137,7 @@ ON CONFLICT (client_id) DO UPDATE SET
                      WHEN second = :second AND in_second >= :a_second THEN in_day
                      ELSE in_day + 1 END
 RETURNING in_second, in_day;
+
+-- check_readiness: a row that is written to find out whether the database takes writes. Served by the primary key.
+INSERT INTO readiness (of, checked_time) VALUES ('server', :now)
+ON CONFLICT (of) DO UPDATE SET checked_time = excluded.checked_time;

@@ -1,0 +1,80 @@
+"""Returns the write-ahead log to the database and empties it, in a thread and on a connection of its own."""
+
+import contextlib
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rapport.errors import StoreUnavailable
+from rapport.store.sqlite.connection import DATABASE, LOG_SUFFIX, connect, told_as_unavailable
+
+LOG_PAGES: Final = 4_000
+"""Pages of the log, 16 MB, after which it is emptied at once."""
+
+_INTERVAL: Final = 10.0
+"""Seconds after which a log that holds anything is emptied in any case. Another process may have erased a contact."""
+_TIMEOUT: Final = 0.05
+"""Seconds for which emptying the log waits for readers; writers wait that long as well."""
+_FIRST_RETRY: Final = 0.1
+_LAST_RETRY: Final = 5.0
+"""Seconds to the next try while a reader holds the log; each wait is twice the one before."""
+
+
+class Checkpointer:
+    """Empties the log when it is long, on request, and every few seconds; again and again until it is empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / (DATABASE + LOG_SUFFIX)
+        self._connection = connect(folder, patience=_TIMEOUT)
+        self._lock = threading.Lock()
+        self._tried = Future[None]()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rapport-checkpoints", daemon=True)
+        self._thread.start()
+
+    def request(self) -> Future[None]:
+        """Have the log emptied soon. The future is done after the next try, whether that succeeded or not."""
+        with self._lock:
+            tried = self._tried
+        self._wake.set()
+        return tried
+
+    def close(self) -> None:
+        """Stop. SQLite itself empties the log when the last connection to the file is closed."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        retry = 0.0
+        while not self._stop.is_set():
+            if retry:
+                # A reader holds the log. More requests don't make it let go.
+                self._stop.wait(retry)
+            else:
+                self._wake.wait(_INTERVAL)
+            self._wake.clear()
+            with self._lock:
+                tried, self._tried = self._tried, Future[None]()
+            is_empty = self._empty_log()
+            tried.set_result(None)
+            retry = 0.0 if is_empty else min(max(2 * retry, _FIRST_RETRY), _LAST_RETRY)
+
+    def _empty_log(self) -> bool:
+        """Return True if the log is empty now; False if a reader, a writer or the disk kept it from being emptied."""
+        try:
+            if self._log.stat().st_size == 0:
+                return True
+            with told_as_unavailable():
+                # First what takes time, which blocks nobody; then the rest, for which writers have to wait.
+                with contextlib.suppress(apsw.BusyError):
+                    self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except (StoreUnavailable, OSError):
+            return False
+        return True

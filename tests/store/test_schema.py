@@ -1,0 +1,198 @@
+"""The schema: a set of steps, of which any may be missing, and which bring what earlier stores hold along."""
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+import apsw
+import asyncpg
+import pytest
+
+from rapport.errors import SchemaIncomplete, SchemaTooNew
+from rapport.sample import sample
+from rapport.settings import Settings
+from rapport.store.digests import contact_key
+from rapport.store.engines import opened
+from rapport.store.links import link_digest
+from rapport.store.postgres.migrations import STEPS as POSTGRESQL
+from rapport.store.postgres.migrations import _statements
+from rapport.store.protocol import Store
+from rapport.store.schema import find_missing_steps
+from rapport.store.sqlite.connection import DATABASE
+from rapport.store.sqlite.migrations import STEPS as SQLITE
+from tests.store.by_hand import asked
+from tests.store.earlier import execute
+from tests.store.test_promises import NOON, did, on, record
+
+EARLIER = {1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 15, 17}
+"""What the commits from 9b0eeaa on had applied, before 13 and 16 were added."""
+
+STEP_TABLE = """
+CREATE TABLE schema_migration (
+    number integer PRIMARY KEY, name text NOT NULL, applied_time text NOT NULL DEFAULT ''
+)
+"""
+
+
+def is_postgresql(data: str) -> bool:
+    return data.startswith("postgresql:")
+
+
+def build(data: str, numbers: Collection[int]) -> None:
+    """Make a store that has only these steps."""
+    if is_postgresql(data):
+        asyncio.run(_build_postgresql(data, numbers))
+        return
+    Path(data).mkdir(parents=True)
+    connection = apsw.Connection(str(Path(data) / DATABASE))
+    connection.pragma("journal_mode", "wal")
+    connection.execute(STEP_TABLE)
+    for number, name, sql in SQLITE:
+        if number in numbers:
+            connection.execute(sql)
+            connection.execute("INSERT INTO schema_migration (number, name) VALUES (?, ?)", (number, name))
+    connection.close()
+
+
+async def _build_postgresql(url: str, numbers: Collection[int]) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(STEP_TABLE)
+    for number, name, sql in POSTGRESQL:
+        if number in numbers:
+            for statement in _statements(sql):
+                await connection.execute(statement)
+            await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
+    await connection.close()
+
+
+def open_and_close(data: str) -> None:
+    async def run() -> None:
+        async with opened(Settings(data=data)):
+            pass
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("missing", [{13, 16}, {12, 13, 15, 16}, {13}, {16, 19}, {15, 20}])
+def test_store_with_gaps_is_completed(missing_data: str, missing: set[int]) -> None:
+    build(missing_data, {number for number, *_ in SQLITE} - missing)
+
+    async def work(store: Store) -> None:
+        history = list(sample(20, seed=1))
+        recorded = await record(store, *history)
+        assert sum(recorded.accepted.values()) == len(history)
+        assert await store.erase("a", history[0].contact_id)
+        assert [difference async for difference in store.recount(repair=False)] == []
+        await store.check()
+
+    on(missing_data, work)
+    steps = POSTGRESQL if is_postgresql(missing_data) else SQLITE
+    applied = {(number, name) for number, name in asked(missing_data, "SELECT number, name FROM schema_migration")}
+    assert applied == {step[:2] for step in steps}
+
+
+def test_store_of_an_earlier_commit_keeps_what_it_holds(missing_data: str) -> None:
+    build(missing_data, EARLIER)
+    contact, time = ("'\\x01'", "to_timestamp(1767268800)") if is_postgresql(missing_data) else ("1", "1767268800000")
+    execute(
+        missing_data,
+        f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
+        "INSERT INTO campaign_activity (account, campaign_activity_id) VALUES (1, 'm1')",
+        f"INSERT INTO contact (account, contact_id, key) VALUES (1, 'ada', {contact})",  # noqa: S608
+        "INSERT INTO tracking_activity (contact, type, created_time, identity, campaign_activity)"  # noqa: S608
+        f" VALUES ({contact}, 1, {time}, 65536 * 7, 1)",
+        "INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)"  # noqa: S608
+        f" VALUES (1, 1, {contact}, 1, {time})",
+    )
+    open_and_close(missing_data)
+    assert asked(missing_data, "SELECT identity FROM tracking_activity") == [(7,)]
+    assert asked(missing_data, "SELECT count(*) FROM feed") == [(0,)]
+
+
+@pytest.mark.parametrize("missing", [{3}, {4, 8}, {10}, {11}])
+def test_store_that_cannot_be_completed_is_refused_and_left_alone(missing_data: str, missing: set[int]) -> None:
+    build(missing_data, EARLIER)
+    execute(missing_data, *(f"DELETE FROM schema_migration WHERE number = {number}" for number in missing))  # noqa: S608
+    before = asked(missing_data, "SELECT number, name FROM schema_migration")
+    with pytest.raises(SchemaIncomplete, match=rf"lacks the schema steps {min(missing):04}_\w+.*restore a backup"):
+        open_and_close(missing_data)
+    assert asked(missing_data, "SELECT number, name FROM schema_migration") == before
+
+
+def test_step_that_fails_is_refused_and_leaves_the_store_alone(missing_data: str) -> None:
+    build(missing_data, EARLIER)
+    execute(missing_data, "CREATE TABLE feed (number integer)")
+    before = asked(missing_data, "SELECT number, name FROM schema_migration")
+    with pytest.raises(SchemaIncomplete, match=r"0013_feed.*restore a backup"):
+        open_and_close(missing_data)
+    assert asked(missing_data, "SELECT number, name FROM schema_migration") == before
+
+
+@pytest.mark.parametrize("step", [(9_999, "the_future"), (13, "another_thirteenth"), (18, "of_a_branch")])
+def test_store_with_an_unknown_step_is_refused(data: str, step: tuple[int, str]) -> None:
+    open_and_close(data)
+    execute(
+        data,
+        f"DELETE FROM schema_migration WHERE number = {step[0]}",  # noqa: S608
+        f"INSERT INTO schema_migration (number, name) VALUES ({step[0]}, '{step[1]}')",  # noqa: S608
+    )
+    with pytest.raises(SchemaTooNew, match=rf"{step[0]:04}_{step[1]}.*install"):
+        open_and_close(data)
+
+
+@pytest.mark.parametrize("steps", [SQLITE, POSTGRESQL])
+def test_every_order_of_later_steps_is_accepted(steps: list[tuple[int, str, str]]) -> None:
+    later = [step for step in steps if step[0] > 17]
+    for step in later:
+        others = [other[:2] for other in steps if other != step]
+        assert find_missing_steps(steps, others) == [step]
+
+
+PERSONAL = "https://shop.example.com/unsubscribe?email=ada@example.com"
+LINKS = [(PERSONAL, "ada"), ("https://shop.example.com", "u-ada"), ("https://shop.example.com", "7")]
+
+
+def erase_as_before(data: str) -> None:
+    """Leave what the version before left of an erased contact, who clicked the first two links."""
+    digest = contact_key("a", "ada").hex()
+    statements = ["INSERT INTO campaign_activity (account, campaign_activity_id) VALUES (1, 'm1')"]
+    if is_postgresql(data):
+        time, later = f"to_timestamp({NOON} / 1000)", f"to_timestamp({NOON} / 1000 + 60)"
+        erased = f"(key, account, erased_time) VALUES ('\\x{digest}', 1, {later})"
+        links = [
+            f"(campaign_activity, digest, link_url, url_id) VALUES (1, '\\x{digest}', '{url}', '{url_id}')"
+            for digest, url, url_id in ((link_digest(*link).hex(), *link) for link in LINKS)
+        ]
+        counts = [f"(campaign_activity, link, contacts, bucket) VALUES (1, {link}, 1, '\\x00')" for link in (1, 2)]
+        clicked = "VALUES (1, 3, '\\x02')"
+    else:
+        time = str(NOON)
+        erased = f"(digest, account, erased_time) VALUES (x'{digest}', 1, {NOON} + 60000)"
+        links = [f"(campaign_activity, link_url, url_id) VALUES (1, '{link[0]}', '{link[1]}')" for link in LINKS]
+        counts = [f"(campaign_activity, link, contacts) VALUES (1, {link}, 1)" for link in (1, 2)]
+        clicked = "VALUES (1, 3, 2)"
+    statements.insert(0, f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})")  # noqa: S608
+    statements.append(f"INSERT INTO erased_contact {erased}")
+    statements += [f"INSERT INTO link {link}" for link in links]
+    statements += [f"INSERT INTO erased_link {count}" for count in counts]
+    statements.append(f"INSERT INTO clicked_link (campaign_activity, link, contact) {clicked}")
+    execute(data, *statements)
+
+
+def test_earlier_erasures_keep_refusing_and_lose_their_links(missing_data: str) -> None:
+    build(missing_data, {number for number, *_ in SQLITE if number < 18})
+    erase_as_before(missing_data)
+
+    async def work(store: Store) -> None:
+        recorded = await record(store, did("ada"), did("ada", after=120_000))
+        assert (sum(recorded.accepted.values()), recorded.duplicate) == (1, 1)
+        links = await store.links("a", "m1")
+        assert links is not None
+        assert sorted(map(tuple, links), key=repr) == [("https://shop.example.com", "7", 2), (None, "0", 1)]
+
+    on(missing_data, work)
+    assert contact_key("a", "ada") not in {row[0] for row in asked(missing_data, "SELECT digest FROM erased_contact")}
+    assert "ada" not in repr(asked(missing_data, "SELECT * FROM link"))
+    if not is_postgresql(missing_data):
+        for file in Path(missing_data).iterdir():
+            assert b"email=ada@" not in file.read_bytes(), file
