@@ -1,0 +1,165 @@
+"""A store is ready only if it takes writes, and nothing is acknowledged that goes into a file that is gone."""
+
+import asyncio
+import shutil
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import pytest
+
+from rapport.errors import NoData, StoreUnavailable
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.store.protocol import Store
+from rapport.store.sqlite.connection import DATABASE
+from tests.cli.command import rapport
+from tests.store.by_hand import asked
+from tests.store.earlier import execute
+from tests.store.test_promises import did, on, record
+from tests.world import Server, line
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def postgresql_data(data: str, engine: str) -> str:
+    if engine == "sqlite":
+        pytest.skip("of PostgreSQL")
+    return data
+
+
+async def check(store: Store) -> None:
+    await store.check()
+
+
+def test_ready_store_was_written_to(data: str) -> None:
+    on(data, check)
+    ((before,),) = asked(data, "SELECT checked_time FROM readiness")
+    on(data, check)
+    ((after,),) = asked(data, "SELECT checked_time FROM readiness")
+    assert before < after
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+def test_server_whose_file_is_gone_acknowledges_nothing(folder: Path, how: str, suffix: str) -> None:
+    file = folder / (DATABASE + suffix)
+    with Server(str(folder)) as server, server.caller("default") as caller:
+        caller.record(line())
+        if how == "deleted":
+            file.unlink()
+        else:
+            file.rename(file.with_name("elsewhere"))
+        if how == "replaced":
+            shutil.copy(file.with_name("elsewhere"), file)
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
+        response = caller.post("/track/v1/activities", json=[line(time="2026-03-01T11:00:00Z")])
+        assert response.status_code == 503
+        assert response.json()["error_key"] == "service_unavailable"
+        assert caller.post("/track/v1/contacts", json=[{"contact_id": "c2"}]).status_code == 503
+        assert caller.post("/track/v1/campaigns", json=[{"campaign_id": "k2"}]).status_code == 503
+        assert caller.delete("/track/v1/contacts/c1").status_code == 503
+        assert "Traceback" not in server.log.read_text()
+        if how == "moved":
+            file.with_name("elsewhere").rename(file)
+            assert httpx.get(f"{server.url}/readyz").status_code == 200
+            assert caller.record(line(time="2026-03-01T11:00:00Z"))["accepted"] == 1
+
+
+def test_folder_that_was_moved_is_noticed(folder: Path) -> None:
+    with Server(str(folder)) as server, server.caller("default") as caller:
+        caller.record(line())
+        folder.rename(folder.with_name("elsewhere"))
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
+        assert caller.post("/track/v1/activities", json=[line(time="2026-03-01T11:00:00Z")]).status_code == 503
+        folder.with_name("elsewhere").rename(folder)
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+def test_read_only_database_is_not_ready(postgresql_data: str) -> None:
+    on(postgresql_data, check)
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        on(f"{postgresql_data}&default_transaction_read_only=on", check)
+
+
+def test_user_who_may_not_write_to_a_table_is_not_ready(postgresql_data: str) -> None:
+    role = f"rapport_{uuid.uuid4().hex}"
+    ((schema,),) = asked(postgresql_data, "SELECT current_schema")
+    on(postgresql_data, check)
+    execute(
+        postgresql_data,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+    )
+    parts = urlsplit(postgresql_data)
+    as_role = urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+    try:
+        on(as_role, check)
+        execute(postgresql_data, f"REVOKE INSERT ON feed FROM {role}", f"REVOKE DELETE ON person FROM {role}")
+        with pytest.raises(StoreUnavailable, match="rows of feed, person"):
+            on(as_role, check)
+        execute(postgresql_data, f"REVOKE ALL ON readiness FROM {role}")
+        with pytest.raises(StoreUnavailable, match="feed, person, readiness"):
+            on(as_role, check)
+    finally:
+        execute(postgresql_data, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("how", ["emptied", "deleted"])
+def test_secrets_without_their_database_are_refused(folder: Path, how: str) -> None:
+    async def fill(store: Store) -> None:
+        await record(store, did())
+
+    on(str(folder), fill)
+    rapport("token", "--data", str(folder))
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    for file in folder.glob(f"{DATABASE}*"):
+        file.unlink()
+    if how == "emptied":
+        (folder / DATABASE).touch()
+    with pytest.raises(NoData, match=r"rapport\.db is empty or missing.*put it back from a backup"):
+        on(str(folder), fill)
+    error = rapport("serve", "--data", str(folder), code=1).stderr
+    assert "Traceback" not in error
+    assert "put it back from a backup" in error
+    shutil.copy(copy / DATABASE, folder / DATABASE)
+    on(str(folder), check)
+
+
+def test_empty_database_without_secrets_is_a_new_store(folder: Path) -> None:
+    folder.mkdir()
+    (folder / DATABASE).touch()
+    on(str(folder), check)
+
+
+def test_backup_leaves_the_folders_of_others_alone(folder: Path) -> None:
+    on(str(folder), check)
+    target = folder.with_name("backup")
+    mine = target.with_name("backup.unfinished")
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    rapport("backup", str(target), "--data", str(folder))
+    assert (mine / "file").read_text() == "mine"
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["backup", "backup.unfinished", "data"]
+    assert target.stat().st_mode & 0o777 == 0o700
+
+
+def test_backup_that_fails_leaves_nothing(folder: Path) -> None:
+    on(str(folder), check)
+
+    async def back_up() -> None:
+        async with opened(Settings(data=str(folder))) as store:
+            (folder / "loop.secret.json").symlink_to("loop.secret.json")
+            await store.backup(folder.with_name("backup"))
+
+    with pytest.raises(StoreUnavailable, match="backup can't be written"):
+        asyncio.run(back_up())
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["data"]
