@@ -26,6 +26,7 @@ from rapport.store.postgres import (
     contact_reader,
     contact_reports,
     counter_reader,
+    erasing,
     feed,
     finder,
     permission,
@@ -296,6 +297,14 @@ def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
     for node in plan:
         if node is not page and "Scan" in str(node["Node Type"]):
             assert re.search(r"(contact|key) = chosen\.contact", str(node["Index Cond"]))
+
+
+def test_erasure_looks_for_other_clickers_by_the_primary_key(sampled: str) -> None:
+    sql = erasing.SQL["clicked_by_another"]
+    plan = asyncio.run(planned(sampled, sql, "bigint, bigint, bytea", "1, 2, 'x'"))
+    (scan,) = [node for node in plan if node.get("Relation Name") == "clicked_link"]
+    assert scan["Index Name"] == "clicked_link_pkey"
+    assert all(column in str(scan["Index Cond"]) for column in ("campaign_activity", "link"))
 
 
 def test_servers_that_start_together_migrate_once(place: str) -> None:

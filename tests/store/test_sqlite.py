@@ -23,6 +23,7 @@ from rapport.store.sqlite import (
     contact_reader,
     contact_reports,
     counter_reader,
+    erasing,
     feed,
     finder,
     permission,
@@ -113,6 +114,17 @@ def test_contacts_are_read_by_an_index(folder: Path, name: str) -> None:
     used = re.compile(rf"SEARCH contact USING (COVERING )?INDEX {re.escape(index)}")
     assert [step for step in steps if used.match(step)], steps
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
+
+
+WALKED_WHEN_ERASING = {"erased_contacts", "every_erased", "counted_links"}
+"""Statements of copies and migrations, which look at every erased contact."""
+
+
+@pytest.mark.parametrize("name", sorted(erasing.SQL.keys() - WALKED_WHEN_ERASING))
+def test_erasure_finds_what_it_changes_by_an_index(folder: Path, name: str) -> None:
+    steps = plan(connect(folder, patience=1), erasing.SQL[name])
+    walked = [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT)", step)]
+    assert not walked or name == "are_any", steps
 
 
 FOUND_BY = {
