@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -43,6 +44,9 @@ from rapport.web.pages import Pages
 from rapport.web.sign_in import SigningIn
 from rapport.web.static import StaticFiles
 from rapport.worker import before_stopping, collect_garbage_rarely, die_with_parent, stop_only_once, stop_with_parent
+
+_REPORTS_STOP_AFTER: Final = 2.0
+"""Seconds from the signal to stop in which reports may be finished."""
 
 _log = structlog.get_logger("rapport")
 
@@ -103,6 +107,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Ser
         loop = asyncio.get_running_loop()
         before_stopping(partial(loop.call_soon_threadsafe, feed.close))
         before_stopping(partial(loop.call_soon_threadsafe, service.stop_receiving))
+        before_stopping(partial(loop.call_soon_threadsafe, loop.call_later, _REPORTS_STOP_AFTER, store.stop_reports))
         started()
         _log.info("ready")
         yield

@@ -9,6 +9,7 @@ import asyncio
 import time
 
 from rapport.activity import Link
+from rapport.caching import WeighedDict
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity, Stated
 from rapport.store.facts import overrides
@@ -16,7 +17,7 @@ from rapport.store.links import link_digest
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
-_MOST_REMEMBERED = 100_000
+_MAX_BYTES = 32_000_000
 
 
 class _Known:
@@ -44,8 +45,8 @@ class Names:
 
     def __init__(self) -> None:
         self._accounts: dict[str, int] = {}
-        self._campaign_activities: dict[tuple[int, str], _Known] = {}
-        self._links: dict[tuple[int, Link], int] = {}
+        self._campaign_activities = WeighedDict[tuple[int, str], _Known](_MAX_BYTES)
+        self._links = WeighedDict[tuple[int, Link], int](_MAX_BYTES)
         # One at a time asks for what isn't remembered: most of it is what the others want, too.
         self._asking = asyncio.Lock()
 
@@ -80,17 +81,23 @@ class Names:
 
     async def _known(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> list[_Known]:
         remembered = self._campaign_activities
-        if len(remembered) > _MOST_REMEMBERED:
+        if remembered.weight.is_full:
             remembered.clear()
-        if any((account, each) not in remembered for each in campaign_activity_ids):
+        keys = [(account, each) for each in campaign_activity_ids]
+        known = {key[1]: remembered[key] for key in keys if key in remembered}
+        if any(each not in known for each in campaign_activity_ids):
             async with self._asking:
-                await self._find_campaign_activities(connection, account, campaign_activity_ids)
-        return [remembered[account, each] for each in campaign_activity_ids]
+                # What the others have found meanwhile.
+                known |= {key[1]: remembered[key] for key in keys if key in remembered}
+                await self._find_campaign_activities(connection, account, campaign_activity_ids, known)
+        return [known[each] for each in campaign_activity_ids]
 
-    async def _find_campaign_activities(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> None:
+    async def _find_campaign_activities(
+        self, connection: Lent, account: int, campaign_activity_ids: list[str], known: dict[str, _Known]
+    ) -> None:
         remembered = self._campaign_activities
         for make in (False, True, False):
-            missing = [each for each in campaign_activity_ids if (account, each) not in remembered]
+            missing = [each for each in campaign_activity_ids if each not in known]
             if not missing:
                 break
             if make:
@@ -98,11 +105,12 @@ class Names:
                 continue
             found = await connection.fetch(SQL["known_campaign_activities"], account, missing)
             for key, campaign_activity_id, name, name_time, campaign_id, campaign_time in found:
-                remembered[account, campaign_activity_id] = _Known(
+                known[campaign_activity_id] = _Known(
                     key,
                     None if name is None else Stated(name, name_time),
                     None if campaign_id is None else Stated(campaign_id, campaign_time),
                 )
+                remembered.remember((account, campaign_activity_id), known[campaign_activity_id], (name, campaign_id))
 
     async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> bool:
         name = named.campaign_activity_name
@@ -141,20 +149,23 @@ class Names:
 
     async def _link_keys(self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt) -> list[int]:
         remembered = self._links
-        if len(remembered) > _MOST_REMEMBERED:
+        if remembered.weight.is_full:
             remembered.clear()
-        if any(each not in remembered for each in links):
+        known = {link: remembered[link] for link in links if link in remembered}
+        if any(link not in known for link in links):
             async with self._asking:
-                await self._find_links(connection, links, learnt)
-        return [remembered[each] for each in links]
+                known |= {link: remembered[link] for link in links if link in remembered}
+                await self._find_links(connection, links, known, learnt)
+        return [known[link] for link in links]
 
-    async def _find_links(self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt) -> None:
-        remembered = self._links
+    async def _find_links(
+        self, connection: Lent, links: list[tuple[int, Link]], known: dict[tuple[int, Link], int], learnt: Learnt
+    ) -> None:
         for make in (False, True, False):
             missing = {
                 (campaign_activity, link_digest(link.link_url, link.url_id)): link
                 for campaign_activity, link in links
-                if (campaign_activity, link) not in remembered
+                if (campaign_activity, link) not in known
             }
             if not missing:
                 break
@@ -171,7 +182,8 @@ class Names:
             ):
                 link = missing.get((campaign_activity, digest))
                 if link is not None:
-                    remembered[campaign_activity, link] = key
+                    known[campaign_activity, link] = key
+                    self._links.remember((campaign_activity, link), key, (link.link_url, link.url_id))
 
 
 def _overrides(stated: Stated, known: Stated | None) -> bool:

@@ -15,9 +15,10 @@ from rapport.store.batch import Batch
 from rapport.store.erasure import Erased
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.permission import PERMISSION_TYPES
-from rapport.store.protocol import Recorded, RequestCount
+from rapport.store.protocol import Recorded
+from rapport.store.request_count import RequestCount
 from rapport.store.rollups import RollUps
-from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
+from rapport.store.sqlite.catalogue import add_links, state_campaigns, state_contacts
 from rapport.store.sqlite.connection import every, one, told_as_unavailable, transaction
 from rapport.store.sqlite.contacts import Contacts
 from rapport.store.sqlite.erasing import erase, put_erased, without_the_erased
@@ -137,6 +138,11 @@ class Writer:
         """Take in what is stated of campaigns in one transaction. How many statements changed something."""
         with transaction(self._connection):
             return state_campaigns(self._connection, account_id, statements, _now())
+
+    def add_links(self, account_id: str, campaign: CampaignStatement) -> bool:
+        """Add the links of a campaign, and nothing else, in one transaction. Return True if any is new."""
+        with transaction(self._connection):
+            return add_links(self._connection, account_id, campaign, _now())
 
     def erase(self, account_id: str, contact_id: str) -> bool:
         """Erase a contact for good: what is deleted is overwritten, and the log that holds it is emptied.
