@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "rapport"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = {"", "activity", "catalogue", "errors", "instant", "settings"}
+WORDS = {"", "activity", "caching", "catalogue", "disconnects", "errors", "instant", "settings"}
 INSTRUMENTS = {"logs", "metrics"}
 
 # Which room may import which, besides itself and the words; data flows one way.
@@ -23,8 +23,9 @@ ARROWS: dict[str, set[str]] = {
     "reporting": {"store"},
     "auth": {"store"},
     "event_stream": {"reporting", "worker"},
-    "web": {"event_stream", "recording", "reporting", "auth", "store"},
-    "api": {"event_stream", "recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
+    "pacing": {"worker"},
+    "web": {"event_stream", "pacing", "recording", "reporting", "auth", "store"},
+    "api": {"event_stream", "pacing", "recording", "reporting", "auth", "web", "store", *INSTRUMENTS},
     "cli": {"recording", "auth", "store", "sample", "worker"},
     "app": {"reporting", "api", "recording", "auth", "web", "store", "worker", *INSTRUMENTS},
     "sample": set(),

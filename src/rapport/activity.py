@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from rapport.caching import MAX_CACHED_TEXT
 from rapport.errors import InvalidField
 from rapport.instant import Instant, iso, parse_instant
 
@@ -81,11 +82,12 @@ def is_id(text: str) -> bool:
 
 
 _is_frequent_id: Final = lru_cache(maxsize=10_000)(is_id)
+_MAX_ID: Final = 64
 
 
 def check_id(field: str, text: str | None) -> None:
     """Raises InvalidField for what is said and is no id."""
-    if text is not None and not _is_frequent_id(text):
+    if text is not None and (len(text) > _MAX_ID or not _is_frequent_id(text)):
         raise InvalidField(field, text, ID_ALLOWED)
 
 
@@ -210,7 +212,6 @@ def identity_of_event(event_id: str) -> int:
     return _digest("event", event_id)
 
 
-@lru_cache(maxsize=50_000)
 def identity_of_content(
     type_name: str, campaign_activity_id: str, link_url: str | None = None, url_id: str | None = None
 ) -> int:
@@ -219,8 +220,17 @@ def identity_of_content(
     Contact, type and time stand beside it in the store's key, so that six bytes tell it from others. The type is
     digested all the same, so that (time, identity) puts the activities of a contact into one total order.
     """
+    if link_url is None or len(link_url) <= MAX_CACHED_TEXT:
+        return _cached_identity(type_name, campaign_activity_id, link_url, url_id)
+    return _identity_of_content(type_name, campaign_activity_id, link_url, url_id)
+
+
+def _identity_of_content(type_name: str, campaign_activity_id: str, link_url: str | None, url_id: str | None) -> int:
     clicked = (link_url or "",) if url_id is None else (link_url or "", url_id)
     return _digest("content", type_name, campaign_activity_id, *clicked) >> 16
+
+
+_cached_identity: Final = lru_cache(maxsize=50_000)(_identity_of_content)
 
 
 def _digest(*parts: str) -> int:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -28,7 +29,7 @@ from rapport.auth.watch import KeyWatch
 from rapport.logs import configure_logs
 from rapport.recording.record import Recorder
 from rapport.reporting.live import Feed
-from rapport.settings import Settings, settings_from_environment
+from rapport.settings import Settings, main_process, settings_from_environment
 from rapport.store.engines import store_for
 from rapport.web.account import AccountPage
 from rapport.web.campaign import CampaignPage
@@ -42,23 +43,29 @@ from rapport.web.live import LivePart
 from rapport.web.pages import Pages
 from rapport.web.sign_in import SigningIn
 from rapport.web.static import StaticFiles
-from rapport.worker import before_stopping, collect_garbage_rarely, die_with_parent, stop_only_once
+from rapport.worker import before_stopping, collect_garbage_rarely, die_with_parent, stop_only_once, stop_with_parent
+
+_REPORTS_STOP_AFTER: Final = 2.0
+"""Seconds from the signal to stop in which reports may be finished."""
 
 _log = structlog.get_logger("rapport")
 
 
 def application() -> Service:
     """The application of one worker, as set in the environment."""
-    die_with_parent()
+    die_with_parent(main_process())
     collect_garbage_rarely()
     stop_only_once()
     settings = settings_from_environment()
     configure_logs(settings.log)
-    return build(settings)
+    return build(settings, started=lambda: stop_with_parent(main_process()))
 
 
-def build(settings: Settings) -> Service:
-    """The application as set; it opens the store when it is started, and commits what waits when it is stopped."""
+def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Service:
+    """The application as set; it opens the store when it is started, and commits what waits when it is stopped.
+
+    `started` is called when it is ready to serve.
+    """
     store = store_for(settings)
     recorder = Recorder(store, settings.waiting)
     feed = Feed(store, settings.streams)
@@ -100,6 +107,8 @@ def build(settings: Settings) -> Service:
         loop = asyncio.get_running_loop()
         before_stopping(partial(loop.call_soon_threadsafe, feed.close))
         before_stopping(partial(loop.call_soon_threadsafe, service.stop_receiving))
+        before_stopping(partial(loop.call_soon_threadsafe, loop.call_later, _REPORTS_STOP_AFTER, store.stop_reports))
+        started()
         _log.info("ready")
         yield
         await feed.stop()

@@ -23,6 +23,14 @@ class StoreUnavailable(RapportError):
     """The store can't answer now. Nothing that was asked of it has been acknowledged; try again."""
 
 
+class StoreBusy(StoreUnavailable):
+    """Too many requests of an account wait for the store. Try again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many requests of this account are waiting; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
 class NoData(RapportError):
     """There is no store where one was said to be."""
 
@@ -48,6 +56,14 @@ class TooManyStreams(RapportError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many are listening; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class TooMuchUnread(RapportError):
+    """Too much that was sent to clients of an account hasn't been read yet. Try again in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many responses to this account are waiting to be read; try again in {retry_after} s")
         self.retry_after = retry_after
 
 

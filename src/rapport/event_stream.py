@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from rapport.disconnects import watch_client
 from rapport.errors import StoreUnavailable
 from rapport.reporting.live import Feed, Heard, Listener, Missed
 from rapport.worker import hang_up
@@ -39,6 +40,9 @@ _ASK_EVERY: Final = 1.0
 _STALLED_AFTER: Final = 5.0
 """Seconds that a client may take until there is room for more."""
 
+_PIECE: Final = 64 * 1024
+"""Bytes that are sent together, so that a client that doesn't read holds no more."""
+
 _HANG_UP_AFTER: Final = 2.0
 """Seconds after the end in which a client may still take what it was sent."""
 
@@ -67,6 +71,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak until there is nobody to hear it, or nothing more to say."""
+        watch_client(None)
         gone = asyncio.create_task(_gone(receive))
         gone.add_done_callback(lambda _: self._listener.end())
         try:
@@ -90,13 +95,18 @@ class EventStream(Response):
         spoke = time.monotonic()
         while not self._listener.is_over and await self._holds():
             heard = await self._listener.hear(_ASK_EVERY)
-            if heard:
-                text = b"".join(map(self._shape, heard))
-            elif time.monotonic() - spoke >= _AWAKE_EVERY:
-                text = f": awake\n{self._position()}\n".encode()
-            else:
-                continue
-            await _send(send, text)
+            if not heard:
+                if time.monotonic() - spoke < _AWAKE_EVERY:
+                    continue
+                await _send(send, f": awake\n{self._position()}\n".encode())
+            text = bytearray()
+            for each in heard:
+                text += self._shape(each)
+                if len(text) >= _PIECE:
+                    await _send(send, bytes(text))
+                    text.clear()
+            if text:
+                await _send(send, bytes(text))
             spoke = time.monotonic()
 
     def _position(self) -> str:

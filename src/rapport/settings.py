@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 from rapport.errors import InvalidSetting
 
+_MAIN_PROCESS = "_RAPPORT_MAIN_PROCESS"
+"""The variable that names the main process to its workers. Not a setting."""
+
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=enum.Enum)
 
@@ -158,6 +161,12 @@ def pass_on(settings: Settings) -> None:
     """Put the settings into this process's environment, for the workers that it starts."""
     for setting in fields(Settings):
         os.environ[variable(setting.name)] = _written(getattr(settings, setting.name))
+    os.environ[_MAIN_PROCESS] = str(os.getpid())
+
+
+def main_process() -> int:
+    """Return the id of the process that passed its settings on to this one; without one, of its parent."""
+    return int(os.environ.get(_MAIN_PROCESS, os.getppid()))
 
 
 def read_settings(environment: Mapping[str, str], **options: str | int | None) -> Settings:

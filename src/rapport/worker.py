@@ -18,18 +18,29 @@ _PR_SET_PDEATHSIG: Final = 1
 _BEFORE_STOPPING: Final[list[Callable[[], object]]] = []
 
 
-def die_with_parent() -> None:
-    """Have the kernel stop this process when its parent is gone, however it went (Linux, prctl(2)).
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent`, which started it, ends (Linux, prctl(2)).
 
-    Otherwise a worker would go on serving, on a port that the next server shares with it.
+    Otherwise a worker would go on serving, on a port that the next server shares with it. `parent` was passed on by
+    that process itself: it may have ended before this is called, and then `getppid` names another one.
+
+    Until the worker serves, SIGKILL: Granian's main process hands its own signal handlers down, which ignore SIGTERM.
     """
+    _watch_parent(parent, signal.SIGKILL)
+
+
+def stop_with_parent(parent: int) -> None:
+    """Have the kernel send SIGTERM instead when `parent` ends, so that this worker finishes what it has begun."""
+    _watch_parent(parent, signal.SIGTERM)
+
+
+def _watch_parent(parent: int, sent: signal.Signals) -> None:
     if sys.platform != "linux":
         return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, sent)
     if os.getppid() != parent:
-        # It went before it could be watched.
-        os.kill(os.getpid(), signal.SIGTERM)
+        # It ended before it could be watched.
+        os.kill(os.getpid(), sent)
 
 
 def stop_only_once() -> None:

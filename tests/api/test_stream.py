@@ -161,7 +161,7 @@ def test_no_connection_carries_others_that_a_stream_could_take_along(server: Ser
 
 
 def test_a_server_takes_so_many_and_stops_though_they_listen(data: str) -> None:
-    with Server(data, environment={"RAPPORT_STREAMS": "2"}) as server, server.caller("default") as caller:
+    with Server(data, environment={"RAPPORT_STREAMS": "4"}) as server, server.caller("default") as caller:
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(listening(caller)) for _ in range(2)]
             answer = caller.get(STREAM)

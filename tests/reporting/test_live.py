@@ -27,7 +27,7 @@ async def heard(listener: Listener, count: int) -> list[Heard]:
 
 def test_who_is_too_slow_is_let_go_of_and_can_go_on(data: str) -> None:
     async def work(store: Store) -> None:
-        feed = Feed(store, 2)
+        feed = Feed(store, 4)
         slow = await feed.listen("a", EVERY)
         begun = slow.position
         for first in range(0, 6_000, 1_000):
@@ -54,10 +54,14 @@ def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path)
 
     async def work() -> None:
         async with opened(Settings(data=str(tmp_path / "data"))) as store:
-            feed = Feed(store, 2)
+            feed = Feed(store, 4)
             assert not is_looking()
             listeners = [await feed.listen("a", EVERY) for _ in range(2)]
             assert is_looking()
+            with pytest.raises(TooManyStreams):
+                await feed.listen("a", EVERY)
+            # Another account still finds room.
+            listeners.append(await feed.listen("b", EVERY))
             with pytest.raises(TooManyStreams):
                 await feed.listen("b", EVERY)
             for listener in listeners:
@@ -82,7 +86,7 @@ def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path)
 def test_an_outage_passes_and_nothing_is_missed() -> None:
     async def work(url: str) -> None:
         async with opened(Settings(data=url)) as store:
-            feed = Feed(store, 2)
+            feed = Feed(store, 4)
             listener = await feed.listen("a", EVERY)
             await record(store, did())
             database.stop("immediate")

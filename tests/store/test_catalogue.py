@@ -22,7 +22,7 @@ from rapport.store.engines import opened
 from rapport.store.known import ContactPlace, ContactQuery, ContactStatus, KnownContact, Within
 from rapport.store.protocol import Store
 from rapport.store.tracking import NEWEST, TrackingQuery
-from tests.store.test_promises import on, record
+from tests.store.test_promises import all_links, on, record
 
 START = Instant(1_767_268_800_000)
 CONTACTS = ["c0", "c1", "c2"]
@@ -266,9 +266,8 @@ def test_a_campaign_is_known_by_its_latest_statement(data: str) -> None:
         assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
         assert await store.campaign_activity("a", "m1") == activity
         assert await store.campaign_activity("b", "m1") is None
-        links = await store.links("a", "m1")
-        assert links is not None
-        assert [tuple(each) for each in links] == [("https://example.com/", "7", 0)]
+        links = await all_links(store, "a", "m1")
+        assert links == [("https://example.com/", "7", 0)]
 
     on(data, work)
 

@@ -14,12 +14,12 @@ from rapport.store.batch import batch_of
 from rapport.store.copying import copy
 from rapport.store.engines import opened
 from rapport.store.erasure import Erased
-from rapport.store.protocol import Counter, LinkClicks, Recorded, Store
+from rapport.store.protocol import Counter, Recorded, Store
 from tests.histories.tally import made_up, standing
 from tests.histories.test_rollups import activity
 from tests.store.by_hand import asked
 from tests.store.earlier import execute
-from tests.store.test_promises import did, on, record, whole
+from tests.store.test_promises import all_links, did, on, record, whole
 
 CAMPAIGN_ACTIVITIES = ["m0", "m1", "m2"]
 FAR = Instant(4_000_000_000_000)
@@ -50,10 +50,10 @@ def of_many(seed: int = 5, count: int = 1_200) -> list[Activity]:
     return [activity(made_up(dice, number)) for number in range(count)]
 
 
-async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[LinkClicks]]]:
+async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[tuple[str | None, str, int]]]]:
     """What the reports on campaigns count."""
     counters = await store.counters_of_campaign_activities("a", CAMPAIGN_ACTIVITIES)
-    links = {each: sorted(await store.links("a", each) or ()) for each in CAMPAIGN_ACTIVITIES}
+    links = {each: sorted(await all_links(store, "a", each)) for each in CAMPAIGN_ACTIVITIES}
     return sorted(counters, key=repr), links
 
 

@@ -14,6 +14,7 @@ from rapport.instant import Instant
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened
+from rapport.store.links import LinksQuery
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Position, Recorded, Store
 from tests.store.by_hand import asked
 
@@ -51,6 +52,12 @@ def on(data: str, work: Callable[[Store], Awaitable[None]]) -> None:
             await work(store)
 
     asyncio.run(run())
+
+
+async def all_links(store: Store, account_id: str, campaign_activity_id: str) -> list[tuple[str | None, str, int]]:
+    """Return all links of the campaign activity, most clicked first, without the keys that differ between stores."""
+    query = LinksQuery(limit=100_000, with_unclicked=True)
+    return [link[:3] for link in await store.links(account_id, campaign_activity_id, query) or ()]
 
 
 async def record(store: Store, *activities: Activity, account: str = "a") -> Recorded:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,18 @@ def test_permissions_are_read_and_written_by_the_primary_keys(folder: Path, name
     for step in steps:
         if "did" in step:
             assert "PRIMARY KEY (contact=? AND type=?)" in step
+
+
+def test_links_are_grouped_in_the_order_of_their_index_and_named_by_their_key(folder: Path) -> None:
+    connection = connect(folder, patience=1)
+    steps = plan(connection, campaign_reader.SQL["link_groups"])
+    searches = [step for step in steps if step.startswith("SEARCH")]
+    assert len(searches) == 2
+    assert all("INDEX link_by_campaign_activity (campaign_activity=?" in step for step in searches), steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
+    values = {"links": apsw.carray(array("q", [1]))}
+    named = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {campaign_reader.SQL['link_names']}", values)]
+    assert [step for step in named if "SEARCH link USING INTEGER PRIMARY KEY" in step], named
 
 
 CONTACT_INDEXES = {

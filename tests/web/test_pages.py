@@ -323,6 +323,24 @@ def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, ca
         assert len(seen) == len(set(seen)) == 790
 
 
+def test_links_of_a_campaign_are_shown_page_by_page(server: Server, account: str, caller: Caller) -> None:
+    lines = [line("c1", "em_clicks", 1_767_225_600_000 + n, link_url=f"https://example.com/{n}/") for n in range(250)]
+    caller.record(*lines, line("c2", "em_clicks", link_url="https://example.com/249/"))
+    with browser(server, account) as person:
+        shown: list[str] = []
+        href = "/activities/ca-1"
+        while href:
+            html = person.get(href).text
+            found = re.findall(r"https://example\.com/(\d+)/", html)
+            assert len(found) <= 100
+            shown += found
+            older = re.search(r'href="([^"]+)">More links', html)
+            href = "" if older is None else "/activities/ca-1" + unescape(older[1])
+        assert shown[0] == "249"
+        assert sorted(shown, key=int) == [str(number) for number in range(250)]
+        assert person.get("/activities/ca-1?links_after=x").status_code == 400
+
+
 def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         line(

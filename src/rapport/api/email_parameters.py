@@ -1,7 +1,6 @@
 """What the reports on e-mails and landing pages are asked with."""
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from rapport.activity import BOUNCE_CODES, EARLIEST, BounceCode
@@ -15,21 +14,23 @@ from rapport.api.parameters import (
     read_query,
     read_segments,
 )
+from rapport.caching import cache_short
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.reporting.email import TrackingRequest, before_all_of
+from rapport.reporting.email import LinksRequest, TrackingRequest, before_all_of
 from rapport.store.tracking import NEWEST, Place
 
 MOST_TRACKING_ROWS: Final = 500
 UNSAID_LANDING_PAGE_ROWS: Final = 50
 LONGEST_FILTER: Final = 255
+MAX_LINKS: Final = 1_000
 
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _INT64: Final = range(-(2**63), 2**63)
 _ALL_CODES: Final = ", ".join(BOUNCE_CODES)
 
 
-@lru_cache(maxsize=512)
+@cache_short(maxsize=512)
 def tracking_or_cursor(query_string: bytes, report: str) -> TrackingRequest | str:
     """What a query asks of an e-mail's list: its cursor, else the first page of what its parameters say.
 
@@ -49,7 +50,7 @@ def tracking_or_cursor(query_string: bytes, report: str) -> TrackingRequest | st
     )
 
 
-@lru_cache(maxsize=512)
+@cache_short(maxsize=512)
 def landing_page_or_cursor(query_string: bytes) -> TrackingRequest | str:
     """The same of a landing page's list. Raises InvalidField."""
     query = read_query(query_string)
@@ -65,9 +66,14 @@ def landing_page_or_cursor(query_string: bytes) -> TrackingRequest | str:
     )
 
 
-def wants_links_without_clicks(query_string: bytes) -> bool:
-    """Whether the links that nobody clicked are asked for as well. Raises InvalidField."""
-    return read_boolean(read_query(query_string), "no_clicks", default=False)
+def links_or_cursor(query_string: bytes) -> LinksRequest | str:
+    """Return the cursor of the query, or the first page that its parameters ask for. Raises InvalidField."""
+    query = read_query(query_string)
+    cursor = read_cursor(query)
+    if cursor is not None:
+        return cursor
+    # Constant Contact has no pages here: without a limit a page has all the links that an email may have.
+    return LinksRequest(limit=read_limit(query, MAX_LINKS), no_clicks=read_boolean(query, "no_clicks", default=False))
 
 
 def _within(query: Query) -> tuple[Instant, Place]:

@@ -4,11 +4,11 @@ See docs/compatibility.md#requests-and-parameters.
 """
 
 import re
-from functools import lru_cache
 from typing import Final, NoReturn, TypeAlias
 from urllib.parse import parse_qsl
 
 from rapport.activity import EARLIEST, TYPES, ActivityType
+from rapport.caching import cache_short
 from rapport.errors import InvalidField
 from rapport.instant import FIRST, LAST, Instant, iso, parse_bound
 from rapport.reporting.contact_summary import SummaryRequest, first_summary
@@ -22,7 +22,7 @@ MOST_YEARS: Final = 5
 TYPE_PARAMETERS: Final = ("tracking_activity_type", "tracking_activities_list")
 
 _MOST_PARAMETERS: Final = 1_000
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _ALL_TYPES: Final = ", ".join(TYPES)
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -61,7 +61,7 @@ def read_query(query_string: bytes) -> Query:
     return query
 
 
-@lru_cache(maxsize=512)
+@cache_short(maxsize=512)
 def page_or_cursor(query_string: bytes, default_types: tuple[ActivityType, ...]) -> PageRequest | str:
     """What a query asks for: its cursor if it has one, else the first page of what its parameters say.
 

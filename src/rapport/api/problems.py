@@ -24,11 +24,13 @@ from rapport.errors import (
     QuotaExceeded,
     RapportError,
     RecorderBusy,
+    StoreBusy,
     StoreUnavailable,
     Throttled,
     TooLarge,
     TooManyBodies,
     TooManyStreams,
+    TooMuchUnread,
     UnknownCampaign,
     UnknownCampaignActivity,
     UnknownContact,
@@ -81,6 +83,7 @@ PROBLEMS: Final[dict[type[RapportError], Problem]] = {
     StoreUnavailable: UNAVAILABLE,
     TooManyStreams: UNAVAILABLE,
     TooManyBodies: UNAVAILABLE,
+    TooMuchUnread: UNAVAILABLE,
 }
 
 REPORTS: Final = "/v3/reports/"
@@ -126,7 +129,7 @@ def answer_for(error: RapportError, path: str, request_id: str) -> Response:
         headers["www-authenticate"] = "Bearer"
     elif isinstance(error, Forbidden) and error.scope is not None:
         headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
-    elif isinstance(error, Throttled | RecorderBusy | TooManyStreams | TooManyBodies):
+    elif isinstance(error, Throttled | RecorderBusy | StoreBusy | TooManyStreams | TooManyBodies | TooMuchUnread):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, BodyTimeout):
         # The rest of the body would be read as the next request.

@@ -3,6 +3,7 @@
 Whatever becomes of a request, it has an id, a line in the log, and its place in the metrics.
 """
 
+import asyncio
 import itertools
 import secrets
 import time
@@ -22,12 +23,15 @@ from rapport.api.parameters import flatten_lists
 from rapport.api.problems import answer_for, answer_internal, answer_of_router, is_answered
 from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
+from rapport.disconnects import is_cancelled_by_disconnect, watch_client
 from rapport.errors import BodyTimeout, RapportError
 from rapport.web.error_pages import ErrorPages, wants_page
 
 _NO_ROUTE: Final = "none"
 _HUNG_UP: Final = 499
 """The status in log and metrics of a request whose client went away before the answer."""
+
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 
 # A worker's own, and a number: unlike a random one, it costs no system call.
 _WORKER: Final = secrets.token_hex(6)
@@ -76,12 +80,16 @@ class Service:
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
+        watch_client(receiver if scope["method"] in _WITHOUT_BODY else None)
         try:
             await self._router(scope, receiver, send_with_id)
         except ClientDisconnect:
             if receiver.timed_out and status == _HUNG_UP:
                 exc = BodyTimeout("the body did not arrive in time; send it again, or in smaller parts")
                 await self._error_response(exc, scope)(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            if not is_cancelled_by_disconnect():
+                raise
         except Exception as problem:  # noqa: BLE001 - whatever it was: it is answered, and the next request goes on
             if status == _HUNG_UP:
                 await self._error_response(problem, scope)(scope, receive, send_with_id)

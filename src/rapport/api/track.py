@@ -21,6 +21,7 @@ from rapport.api.door import admit
 from rapport.api.handler import delete, post
 from rapport.auth.gate import Gate
 from rapport.auth.scope import Privilege, Scope
+from rapport.disconnects import watch_client
 from rapport.errors import InvalidField, MalformedContactId, StoreUnavailable, UnknownContact
 from rapport.instant import Instant
 from rapport.recording import catalogue_lines
@@ -72,6 +73,7 @@ class Track:
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE)
         with await self._bodies.read(request, principal.account_id) as lines:
             statements, rejections = await _read_statements(lines, catalogue_lines.CONTACTS)
+        watch_client(request.receive)
         return await _taken(self._store.state_contacts(principal.account_id, statements), len(statements), rejections)
 
     async def state_campaigns(self, request: Request) -> Response:
@@ -79,6 +81,7 @@ class Track:
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE, Privilege.CAMPAIGN_WRITE)
         with await self._bodies.read(request, principal.account_id) as lines:
             statements, rejections = await _read_statements(lines, catalogue_lines.CAMPAIGNS)
+        watch_client(request.receive)
         return await _taken(self._store.state_campaigns(principal.account_id, statements), len(statements), rejections)
 
     async def erase_contact(self, request: Request) -> Response:
@@ -96,6 +99,7 @@ class Track:
         principal = await admit(self._gate, request, Scope.ACTIVITY_WRITE)
         with await self._bodies.read(request, principal.account_id) as lines:
             batch, rejections = await _read(principal.account_id, lines)
+        watch_client(request.receive)
         try:
             async with asyncio.timeout(_PATIENCE):
                 recorded = await self._recorder.record(batch)

@@ -152,10 +152,11 @@ class LinkClickCount(msgspec.Struct):
 
 
 class LinksPage(msgspec.Struct):
-    """The links of an e-mail, that which most contacts clicked first."""
+    """The links of an email, most clicked first. `_links` is there only if there are more."""
 
     campaign_activity_id: Id
     link_click_counts: list[LinkClickCount]
+    links: Links | UnsetType = msgspec.field(name="_links", default=UNSET)
 
 
 EMAIL_PAGES: Final = (
@@ -170,10 +171,11 @@ EMAIL_PAGES: Final = (
 )
 
 
-def links_page(campaign_activity_id: str, found: Sequence[LinkClicks]) -> bytes:
-    """The JSON of the links."""
+def links_page(campaign_activity_id: str, found: Sequence[LinkClicks], *, next_href: str | None) -> bytes:
+    """Return the JSON of the links; `next_href` is None on the last page."""
     counts = [LinkClickCount(link.link_url or "", link.url_id, link.unique_clicks) for link in found]
-    return msgspec.json.encode(LinksPage(campaign_activity_id, counts))
+    links = UNSET if next_href is None else Links(NextLink(next_href))
+    return msgspec.json.encode(LinksPage(campaign_activity_id, counts, links))
 
 
 def tracking_page(campaign_activity_id: str, report: str, page: TrackingPage, *, next_href: str | None) -> bytes:

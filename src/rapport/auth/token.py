@@ -2,6 +2,7 @@
 
 import math
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
@@ -20,11 +21,16 @@ from rapport.instant import LAST, SECOND, Instant
 
 _ALGORITHMS: Final = (ALGORITHM, "ES256", "EdDSA", "Ed25519")
 """What is accepted: asymmetric ones only, so that no public key can pass for a shared secret."""
+_SEGMENTS: Final = 3
+"""Header, claims and signature (RFC 7515, section 7.1)."""
 
 _SKEW: Final = 60
 """Seconds that the clock of the server that made a token may be ahead of this one's."""
 
 _MOST_REMEMBERED: Final = 10_000
+_REFUSED_SECONDS: Final = 1.0
+"""How long a token stays refused without being verified again: its start may come, or its key."""
+_REASON_LENGTH: Final = 200
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -110,13 +116,33 @@ def make_token(
     return jwt.encode({"alg": ALGORITHM, "kid": keys.signing.kid}, claims, keys.signing)
 
 
+def names_a_key(token: str) -> bool:
+    """Return True if the token has the form of one that another key might verify."""
+    header, *rest = token.split(".")
+    if len(rest) != _SEGMENTS - 1:
+        return False
+    try:
+        decoded = msgspec.json.decode(urlsafe_b64decode(header.encode("ascii") + b"=" * (-len(header) % 4)))
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return False
+    return isinstance(decoded, dict) and decoded.get("alg") in _ALGORITHMS
+
+
+class RefusedAgain(InvalidToken):
+    """A token that was refused less than a second ago."""
+
+
 class Verifier:
-    """Tells whose token it is. Remembers good tokens, by their digest, for as long as its issuers stay the same."""
+    """Tells whose token it is. Remembers tokens by their digest: valid ones for as long as its issuers stay the same.
+
+    Refused ones are remembered for a second, with the reason.
+    """
 
     def __init__(self, issuers: Sequence[Issuer], audience: str) -> None:
         self._issuers = tuple(issuers)
         self._audience = audience
         self._remembered: dict[bytes, tuple[float, Verified]] = {}
+        self._refused: dict[bytes, tuple[float, str]] = {}
 
     def verify(self, token: str) -> Verified:
         """What a good token says. Raises InvalidToken for any other, and says why for the log only."""
@@ -124,12 +150,24 @@ class Verifier:
         remembered = self._remembered.get(digest)
         if remembered is not None and remembered[0] > time.time():
             return remembered[1]
-        claims = self._checked(token)
+        claims = self._claims(digest, token)
         verified = Verified(_principal(claims), _expires(claims), _token_ids(claims))
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
         self._remembered[digest] = claims.exp, verified
         return verified
+
+    def _claims(self, digest: bytes, token: str) -> _Claims:
+        refused = self._refused.get(digest)
+        if refused is not None and refused[0] > time.monotonic():
+            raise RefusedAgain(refused[1])
+        try:
+            return self._checked(token)
+        except InvalidToken as exc:
+            if len(self._refused) >= _MOST_REMEMBERED:
+                self._refused.clear()
+            self._refused[digest] = time.monotonic() + _REFUSED_SECONDS, str(exc)[:_REASON_LENGTH]
+            raise
 
     def _checked(self, token: str) -> _Claims:
         reason = "no issuer is accepted"

@@ -5,6 +5,7 @@ So is a token that another process revokes.
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,16 @@ from rapport.auth.ended_sessions import EndedSessions
 from rapport.auth.keys import Keys, load_keys
 from rapport.auth.register import Revoked
 from rapport.auth.session import Session
-from rapport.auth.token import Issuer, Principal, Verified, Verifier
+from rapport.auth.token import Issuer, Principal, RefusedAgain, Verified, Verifier, names_a_key
 from rapport.errors import InvalidSetting, InvalidToken, RevokedToken, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
 from rapport.store.protocol import Store
+
+_REFRESH_INTERVAL: Final = 0.5
+"""Seconds between two refreshes that refused tokens lead to: all that come meanwhile share the next one."""
+_MAX_WAITING: Final = 50
+"""Refused tokens that may wait for a refresh at once; any more are refused as things are."""
 
 _LOOK_EVERY: Final = 2.0
 """Seconds until a key that was dropped elsewhere is dropped here, and a token that was revoked elsewhere void."""
@@ -43,6 +49,9 @@ class KeyWatch:
         self._revoked = Revoked(store)
         self._ended_sessions = EndedSessions(store)
         self._task: asyncio.Task[None] | None = None
+        self._next_refresh: asyncio.Task[None] | None = None
+        self._refresh_at = 0.0
+        self._waiting = 0
 
     async def start(self) -> None:
         """Load the keys, making them if there are none, and keep an eye on them. Raises InvalidSetting."""
@@ -58,6 +67,8 @@ class KeyWatch:
 
     async def stop(self) -> None:
         """Look no more."""
+        if self._next_refresh is not None:
+            self._next_refresh.cancel()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -78,9 +89,11 @@ class KeyWatch:
         """What a good token says. Raises InvalidToken."""
         try:
             verified = self._verifier.verify(token)
+        except RefusedAgain:
+            raise
         except InvalidToken:
-            # Perhaps it is signed with a key that was made a moment ago, by another process.
-            if not await self._refresh():
+            # It may be signed with a key that another process has just made.
+            if not (names_a_key(token) and await self._refresh_for_refused()):
                 raise
             verified = self._verifier.verify(token)
         self._check_revoked(verified.principal.account_id, verified.token_ids)
@@ -103,6 +116,27 @@ class KeyWatch:
     async def look_up_revoked(self) -> None:
         """Have what is revoked void here at once."""
         await self._revoked.look()
+
+    async def _refresh_for_refused(self) -> bool:
+        """Wait for a refresh that begins after this call, and return True if the keys have changed."""
+        verifier = self._verifier
+        if self._waiting >= _MAX_WAITING:
+            return False
+        if self._next_refresh is None:
+            self._next_refresh = asyncio.create_task(self._refresh_later(), name="key-refresh")
+        self._waiting += 1
+        try:
+            # Shielded: it is everybody's, and this request may be cancelled.
+            await asyncio.shield(self._next_refresh)
+        finally:
+            self._waiting -= 1
+        return self._verifier is not verifier
+
+    async def _refresh_later(self) -> None:
+        await asyncio.sleep(self._refresh_at - time.monotonic())
+        self._next_refresh = None
+        self._refresh_at = time.monotonic() + _REFRESH_INTERVAL
+        await self._refresh()
 
     async def _look(self) -> None:
         while True:

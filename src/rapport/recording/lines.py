@@ -24,6 +24,7 @@ from rapport.activity import (
     Link,
     Person,
 )
+from rapport.caching import MAX_CACHED_TEXT
 from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
 
@@ -220,12 +221,24 @@ def excerpt(value: object) -> str | int | float | bool | None:
 
 
 @lru_cache(maxsize=50_000)
-def _person(email_address: str | None, first_name: str | None, last_name: str | None) -> Person:
+def _cached_person(email_address: str | None, first_name: str | None, last_name: str | None) -> Person:
     return Person(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
 @lru_cache(maxsize=10_000)
+def _cached_link(link_url: str | None, url_id: str | None) -> Link:
+    return Link(link_url=link_url, url_id=url_id)
+
+
+def _person(email_address: str | None, first_name: str | None, last_name: str | None) -> Person:
+    if len(email_address or "") + len(first_name or "") + len(last_name or "") <= MAX_CACHED_TEXT:
+        return _cached_person(email_address, first_name, last_name)
+    return Person(email_address=email_address, first_name=first_name, last_name=last_name)
+
+
 def _link(link_url: str | None, url_id: str | None) -> Link:
+    if len(link_url or "") + len(url_id or "") <= MAX_CACHED_TEXT:
+        return _cached_link(link_url, url_id)
     return Link(link_url=link_url, url_id=url_id)
 
 

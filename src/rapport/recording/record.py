@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,8 +10,9 @@ import structlog
 
 from rapport import metrics
 from rapport.activity import TYPE_NAMES
+from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import RecorderBusy, StoreUnavailable
-from rapport.store.batch import Batch
+from rapport.store.batch import Batch, weigh
 from rapport.store.protocol import Recorded, Store
 
 GROUP: Final = 10_000
@@ -29,10 +30,11 @@ _log = structlog.get_logger("rapport.recording")
 class _Waiting:
     """A batch, and the future that its sender waits for."""
 
-    __slots__ = ("batch", "recorded")
+    __slots__ = ("batch", "recorded", "weight")
 
     def __init__(self, batch: Batch, recorded: asyncio.Future[Recorded]) -> None:
         self.batch = batch
+        self.weight = weigh(batch)
         self.recorded = recorded
 
 
@@ -40,14 +42,17 @@ class Recorder:
     """Takes batches from any number of senders and commits them in groups.
 
     Whatever arrives while one commit runs makes up the next one: the more senders, the larger the groups,
-    and an only sender waits for nobody.
+    and an only sender waits for nobody. Accounts are served in turn. One of them may have as much in its queue as is
+    still free for all, so that it alone fills half of it.
     """
 
     def __init__(self, store: Store, most_waiting: int) -> None:
         self._store = store
         self._most_waiting = most_waiting
-        self._queue: deque[_Waiting] = deque()
+        self._queues: dict[str, deque[_Waiting]] = {}
         self._activities_waiting = 0
+        self._weight = 0
+        self._weight_of = Counter[str]()
         self._arrived = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -71,34 +76,60 @@ class Recorder:
         """
         if not batch.size:
             return Recorded(accepted={}, duplicate=0)
-        full = self._queue and self._activities_waiting + batch.size > self._most_waiting
-        if self._stopping or full:
-            raise RecorderBusy(_RETRY_AFTER)
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self._count_waiting(batch.size)
+        if self._stopping or not self._has_room(waiting):
+            raise RecorderBusy(_RETRY_AFTER)
+        self._queues.setdefault(batch.account_id, deque()).append(waiting)
+        self._count_waiting([waiting], 1)
         self._arrived.set()
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await waiting.recorded
+            with CancelledByDisconnect():
+                async with asyncio.timeout(PATIENCE):
+                    return await waiting.recorded
         except TimeoutError as problem:
             raise StoreUnavailable(f"the store did not commit within {PATIENCE:g} s") from problem
+        except asyncio.CancelledError:
+            self._leave(waiting)
+            raise
+
+    def _has_room(self, waiting: _Waiting) -> bool:
+        free = self._most_waiting - self._weight
+        queue = self._queues.get(waiting.batch.account_id)
+        if queue and self._weight_of[waiting.batch.account_id] + waiting.weight > free:
+            return False
+        return not self._queues or waiting.weight <= free
+
+    def _leave(self, waiting: _Waiting) -> None:
+        account_id = waiting.batch.account_id
+        queue = self._queues.get(account_id, deque())
+        if waiting in queue:
+            queue.remove(waiting)
+            self._count_waiting([waiting], -1)
+            if not queue:
+                del self._queues[account_id]
 
     async def _commit_groups(self) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._queue:
+            while self._queues:
                 await self._commit(self._next_group())
             if self._stopping:
                 return
 
     def _next_group(self) -> list[_Waiting]:
-        group = [self._queue.popleft()]
-        size = group[0].batch.size
-        while self._queue and size + self._queue[0].batch.size <= GROUP:
-            group.append(self._queue.popleft())
-            size += group[-1].batch.size
+        group: list[_Waiting] = []
+        size = 0
+        while self._queues:
+            account_id, queue = next(iter(self._queues.items()))
+            size += queue[0].batch.size
+            if group and size > GROUP:
+                break
+            group.append(queue.popleft())
+            del self._queues[account_id]
+            if queue:
+                # To the end of the line.
+                self._queues[account_id] = queue
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:
@@ -125,7 +156,7 @@ class Recorder:
             self._succeed(group, recorded)
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
             metrics.COMMIT_SIZE.observe(size)
-        self._count_waiting(-size)
+        self._count_waiting(group, -1)
 
     def _fail(self, group: list[_Waiting], problem: Exception) -> None:
         for waiting in group:
@@ -142,6 +173,12 @@ class Recorder:
             if outcome.duplicate:
                 metrics.DUPLICATES.inc(outcome.duplicate)
 
-    def _count_waiting(self, change: int) -> None:
-        self._activities_waiting += change
+    def _count_waiting(self, group: Sequence[_Waiting], sign: int) -> None:
+        for waiting in group:
+            account_id = waiting.batch.account_id
+            self._activities_waiting += sign * waiting.batch.size
+            self._weight += sign * waiting.weight
+            self._weight_of[account_id] += sign * waiting.weight
+            if not self._weight_of[account_id]:
+                del self._weight_of[account_id]
         metrics.WAITING.set(self._activities_waiting)

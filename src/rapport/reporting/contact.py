@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from rapport.activity import Activity, ActivityType
 from rapport.errors import UnknownContact
-from rapport.reporting.page import Page, PageRequest
+from rapport.reporting.page import Page, PageRequest, fitting
 from rapport.reporting.period import Period
 from rapport.store.protocol import ActivityQuery, Position, Store
 
@@ -45,10 +45,16 @@ async def timeline(store: Store, account_id: str, contact_id: str, request: Page
     found = await store.whole_activities(account_id, contact_id, _one_more_than(request))
     if found is None:
         raise UnknownContact(contact_id)
+    shown = found[: fitting(request.limit, (_text_length(each.activity) for each in found))]
     following = None
-    if len(found) > request.limit:
-        following = replace(request, behind=found[request.limit - 1].position)
-    return Timeline(activities=[each.activity for each in found[: request.limit]], next=following)
+    if len(found) > len(shown):
+        following = replace(request, behind=shown[-1].position)
+    return Timeline(activities=[each.activity for each in shown], next=following)
+
+
+def _text_length(activity: Activity) -> int:
+    link_url = None if activity.link is None else activity.link.link_url
+    return len(link_url or "") + len(activity.opt_out_reason or "")
 
 
 async def activity_counts(store: Store, account_id: str, contact_id: str, period: Period) -> Mapping[ActivityType, int]:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from rapport.activity import ActivityType, BounceCode
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import Instant
-from rapport.store.links import LinkClicks
+from rapport.reporting.page import fitting
+from rapport.store.links import LinkClicks, LinkPlace, LinksQuery
 from rapport.store.protocol import Store
 from rapport.store.tracking import Place, Shown, TrackingQuery, TrackingRow
 
@@ -62,6 +63,25 @@ class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
     next: TrackingRequest | None
 
 
+class LinksRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Which page of the links: all that the cursor of the next one carries."""
+
+    limit: int
+    no_clicks: bool
+    after: LinkPlace | None = None
+
+
+class LinksPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The links, most clicked first, and the next page if there is one."""
+
+    links: Sequence[LinkClicks]
+    next: LinksRequest | None
+
+
+def _text_length(row: TrackingRow) -> int:
+    return len(row.link_url or "") + len(row.opt_out_reason or "")
+
+
 def before_all_of(instant: Instant) -> Place:
     """The place behind which everything lies that happened before `instant`."""
     return Place(instant, "", -(2**63))
@@ -95,21 +115,25 @@ async def tracking(
     )
     if rows is None:
         raise UnknownCampaignActivity(campaign_activity_id)
-    shown = rows[: request.limit]
+    shown = rows[: fitting(request.limit, map(_text_length, rows))]
     following = None
-    if len(rows) > request.limit:
+    if len(rows) > len(shown):
         following = replace(request, behind=shown[-1].place)
     return TrackingPage(rows=shown, next=following)
 
 
-async def links(store: Store, account_id: str, campaign_activity_id: str, *, no_clicks: bool) -> list[LinkClicks]:
-    """The links of the campaign activity, that which most contacts clicked first.
+async def links(store: Store, account_id: str, campaign_activity_id: str, request: LinksRequest) -> LinksPage:
+    """Return a page of the links of the campaign activity, most clicked first.
 
     Those that nobody clicked only with `no_clicks` (docs/compatibility.md#links-without-clicks).
     Raises UnknownCampaignActivity.
     """
-    found = await store.links(account_id, campaign_activity_id)
+    query = LinksQuery(limit=request.limit + 1, with_unclicked=request.no_clicks, after=request.after)
+    found = await store.links(account_id, campaign_activity_id, query)
     if found is None:
         raise UnknownCampaignActivity(campaign_activity_id)
-    shown = [link for link in found if no_clicks or link.unique_clicks]
-    return sorted(shown, key=lambda link: -link.unique_clicks)
+    shown = found[: fitting(request.limit, (len(link.link_url or "") for link in found))]
+    following = None
+    if len(found) > len(shown):
+        following = replace(request, after=LinkPlace(shown[-1].unique_clicks, shown[-1].key))
+    return LinksPage(links=shown, next=following)

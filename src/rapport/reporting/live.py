@@ -26,6 +26,8 @@ _AT_ONCE: Final = 200
 """Activities that are read at a stretch; then other requests have their turn."""
 _MOST_WAITING: Final = 5_000
 """Things that wait for a listener at most."""
+_MAX_WAITING_TEXT: Final = 2_000_000
+"""Characters of links and reasons in what waits for a listener."""
 _RETRY_AFTER: Final = 10
 _TRIES: Final = 8
 """Times that an activity is looked for which isn't there yet: a node of a cluster may show it a little later."""
@@ -61,6 +63,7 @@ class Listener:
         self._types = frozenset(types)
         self._earlier = None if behind is None else self._catch_up(behind, feed.position)
         self._waiting: deque[Heard | Missed] = deque()
+        self._text_waiting = 0
         self._something = asyncio.Event()
 
     async def hear(self, within: float) -> Sequence[Heard | Missed]:
@@ -75,6 +78,7 @@ class Listener:
                 async with asyncio.timeout(within):
                     await self._something.wait()
         heard = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
+        self._text_waiting -= sum(map(_text_length, heard))
         if not self._waiting and not self.is_over:
             self._something.clear()
         return heard
@@ -99,8 +103,10 @@ class Listener:
 
     def tell(self, told: Sequence[Heard | Missed]) -> None:
         """Have this heard, if it is asked for."""
-        self._waiting.extend(self._wanted(told))
-        if len(self._waiting) > _MOST_WAITING:
+        wanted = list(self._wanted(told))
+        self._waiting.extend(wanted)
+        self._text_waiting += sum(map(_text_length, wanted))
+        if len(self._waiting) > _MOST_WAITING or self._text_waiting > _MAX_WAITING_TEXT:
             self.end()
         elif self._waiting:
             self._something.set()
@@ -121,6 +127,13 @@ class Listener:
         self._something.set()
 
 
+def _text_length(heard: Heard | Missed) -> int:
+    if not isinstance(heard, Heard):
+        return 0
+    activity = heard.activity
+    return len(activity.link.link_url or "" if activity.link else "") + len(activity.opt_out_reason or "")
+
+
 class Feed:
     """The listeners of a worker, and the one who looks for them."""
 
@@ -135,11 +148,11 @@ class Feed:
 
     async def listen(self, account_id: str, types: Sequence[ActivityType], behind: str | None = None) -> Listener:
         """Begin to listen, behind a position or from now on. Raises TooManyStreams, and StoreUnavailable."""
-        self._admit()
+        self._admit(account_id)
         async with self._turn:
             # So that nobody is told again what it has heard from another worker, a look ahead of this one.
             await self._look()
-            self._admit()
+            self._admit(account_id)
             listener = Listener(self, account_id, types, behind)
             self._listeners.add(listener)
         if self._looking is None:
@@ -165,8 +178,10 @@ class Feed:
             with suppress(asyncio.CancelledError):
                 await self._looking
 
-    def _admit(self) -> None:
-        if self._is_closed or len(self._listeners) >= self._most_listeners:
+    def _admit(self, account_id: str) -> None:
+        """Raise TooManyStreams unless more places are free than the account has taken: it alone may take half."""
+        taken = sum(listener.account_id == account_id for listener in self._listeners)
+        if self._is_closed or taken >= self._most_listeners - len(self._listeners):
             raise TooManyStreams(_RETRY_AFTER)
 
     async def _keep_looking(self) -> None:

@@ -1,12 +1,16 @@
 """A page of a contact's activities, and where the next one begins, as values. The API has them signed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from rapport.activity import ActivityType, CampaignActivity
 from rapport.instant import Instant
 from rapport.store.protocol import ActivityRow, Position
+
+MAX_TEXT: Final = 500_000
+"""Characters of links and reasons on a page. Beyond that it has fewer rows than its limit; a usual one has a tenth."""
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -30,3 +34,14 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 def up_to(created_before: Instant) -> Position:
     """The position behind which everything lies that happened at `created_before` or earlier."""
     return Position(created_before + 1, -(2**63))
+
+
+def fitting(limit: int, lengths: Iterable[int]) -> int:
+    """Return how many rows, given the lengths of their long texts, fit on a page: one at least."""
+    text = rows = 0
+    for length in lengths:
+        text += length
+        if rows == limit or (rows and text > MAX_TEXT):
+            break
+        rows += 1
+    return rows

@@ -5,7 +5,7 @@ engine, and of plain values only: it may go from one process to another.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import astuple
@@ -56,6 +56,18 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     campaign_activities: list[NamedCampaignActivity]
     links: list[NamedLink]
     rows: dict[ActivityType, list[Row]]
+
+
+_TEXT_OF_ONE: Final = 250
+"""Characters of long text that weigh as much as an activity."""
+
+
+def weigh(batch: Batch) -> int:
+    """Return how much memory a batch takes, counted in usual activities: more if its texts are long."""
+    text = sum(len(link.link_url or "") for link in batch.links)
+    text += sum(len(value or "") for said in batch.said for value in said[1:4])
+    text += sum(len(row[8] or "") for row in batch.rows.get(ActivityType.EM_OPTOUTS, ()))
+    return batch.size + text // _TEXT_OF_ONE
 
 
 def batch_of(account_id: str, activities: Iterable[Activity]) -> Batch:

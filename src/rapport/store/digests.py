@@ -4,6 +4,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from rapport.caching import MAX_CACHED_TEXT
 from rapport.store.links import joined
 
 _PERSONS = b"rapport/person"
@@ -19,7 +20,14 @@ def contact_key(account_id: str, contact_id: str) -> bytes:
     return blake2b(f"{account_id}\0{contact_id}".encode(), digest_size=16).digest()
 
 
-@lru_cache(_MOST_REMEMBERED)
 def person_key(said: tuple[str | None, ...]) -> int:
     """64 bits, signed, for what is said of one contact."""
+    is_short = sum(len(text) for text in said if text is not None) <= MAX_CACHED_TEXT
+    return _cached_person_key(said) if is_short else _person_key(said)
+
+
+def _person_key(said: tuple[str | None, ...]) -> int:
     return int.from_bytes(blake2b(joined(said), digest_size=8, person=_PERSONS).digest(), signed=True)
+
+
+_cached_person_key: Final = lru_cache(_MOST_REMEMBERED)(_person_key)

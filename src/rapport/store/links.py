@@ -3,10 +3,15 @@
 A digest is stored, and told to clients: never change it.
 """
 
+import heapq
+import math
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
+
+import msgspec
+
+from rapport.caching import cache_short
 
 _LINKS: Final = b"rapport/link"
 _BYTES: Final = 16
@@ -29,7 +34,7 @@ def link_digest(link_url: str | None, url_id: str | None) -> bytes:
     return blake2b(joined((link_url, url_id)), digest_size=_BYTES, person=_LINKS).digest()
 
 
-@lru_cache(maxsize=_MOST_REMEMBERED)
+@cache_short(maxsize=_MOST_REMEMBERED)
 def url_id_of(link_url: str | None) -> str:
     """The url_id of a link that its source gave none: the same on every engine, and a positive int64."""
     if link_url is None:
@@ -50,12 +55,49 @@ def digests_of(url_id: str) -> tuple[bytes, bytes]:
     return least + bytes(rest), greatest + b"\xff" * rest
 
 
+class LinkPlace(NamedTuple):
+    """A place in the list of links, most clicked first: that of the link with this key."""
+
+    unique_clicks: int
+    key: int
+
+
+class LinksQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to `limit` links, most clicked first, after a place; those that nobody clicked only if `with_unclicked`."""
+
+    limit: int
+    with_unclicked: bool
+    after: LinkPlace | None = None
+
+
 class LinkClicks(NamedTuple):
-    """A link of a campaign activity, and how many contacts clicked it."""
+    """A link of a campaign activity, how many contacts clicked it, and the key of the first with this address."""
 
     link_url: str | None
     url_id: str
     unique_clicks: int
+    key: int
+
+
+def select_links(clicks: Iterable[LinkPlace], query: LinksQuery) -> list[LinkPlace]:
+    """Select from all links of a campaign activity those that match the query, in order."""
+    after = (math.inf, 0) if query.after is None else (query.after.unique_clicks, -query.after.key)
+    matching = (
+        place
+        for place in clicks
+        if (place.unique_clicks or query.with_unclicked) and (place.unique_clicks, -place.key) < after
+    )
+    return heapq.nlargest(query.limit, matching, key=lambda place: (place.unique_clicks, -place.key))
+
+
+def name_links(places: Iterable[LinkPlace], names: Mapping[int, tuple[str | None, str | None]]) -> list[LinkClicks]:
+    """Return the links at these places; `names` are link_url and own url_id by key."""
+    links = []
+    for place in places:
+        link_url, own = names[place.key]
+        url_id = url_id_of(link_url) if own is None else own
+        links.append(LinkClicks(link_url, url_id, place.unique_clicks, place.key))
+    return links
 
 
 class MergedLink(NamedTuple):
@@ -69,15 +111,6 @@ class MergedLink(NamedTuple):
     def key(self) -> int:
         """The first."""
         return self.keys[0]
-
-    @property
-    def is_several(self) -> bool:
-        """Whether who clicked two of them would be counted twice."""
-        return len(self.keys) > 1
-
-    def clicked_by(self, contacts: int, erased: Mapping[int, int]) -> LinkClicks:
-        """The link as a report has it, by how many contacts of now and, by the keys of links, of those erased."""
-        return LinkClicks(self.link_url, self.url_id, contacts + sum(erased.get(key, 0) for key in self.keys))
 
 
 def merged_links(links: Iterable[tuple[int, str | None, str | None]]) -> list[MergedLink]:

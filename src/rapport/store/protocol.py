@@ -27,8 +27,9 @@ from rapport.store.known import (
     KnownCampaignActivity,
     KnownContact,
 )
-from rapport.store.links import LinkClicks
+from rapport.store.links import LinkClicks, LinksQuery
 from rapport.store.permission import PermissionColumns
+from rapport.store.request_count import RequestCount
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
 
@@ -119,13 +120,6 @@ class WholeActivity(NamedTuple):
     activity: Activity
 
 
-class RequestCount(NamedTuple):
-    """How many requests of a client there were in the running second and in the running day, this one included."""
-
-    in_second: int
-    in_day: int
-
-
 Counts: TypeAlias = tuple[int | None, ...]
 """A row of a roll-up: how many activities; of the stats, how many contacts; the first time, but for stats; the last."""
 
@@ -171,6 +165,9 @@ class Store(Protocol):
     async def migrate(self) -> list[str]:
         """Do what `open` leaves to a person, spread the tables over a cluster; what was done, a sentence each."""
         ...
+
+    def stop_reports(self) -> None:
+        """Refuse reports that wait, and stop those that are being made: they raise StoreUnavailable."""
 
     async def close(self) -> None:
         """Let go of everything. What was acknowledged is safe without it."""
@@ -265,7 +262,7 @@ class Store(Protocol):
         ...
 
     async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
-        """Make durable what sources state of contacts, in one transaction. How many statements changed something.
+        """Make durable, in pieces, what sources state of contacts. How many statements changed something.
 
         Of two that say different things the later holds, be it a statement or an activity. Somebody who was erased
         comes back only by a statement that is dated later.
@@ -273,7 +270,7 @@ class Store(Protocol):
         ...
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
-        """The same for campaigns, their campaign activities and links, each campaign whole or not at all."""
+        """The same for campaigns, each whole or not at all, but that some of its links may be there already."""
         ...
 
     async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
@@ -313,8 +310,11 @@ class Store(Protocol):
     ) -> list[TrackingRow] | None:
         """The asked for activities of the campaign activity; None when the account has no such campaign activity."""
 
-    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
-        """The links of the campaign activity, one for each address; None when there is no such campaign activity."""
+    async def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
+        """Return links of the campaign activity, one for each address, those that most contacts clicked first.
+
+        None when there is no such campaign activity.
+        """
 
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]

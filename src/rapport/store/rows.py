@@ -1,9 +1,12 @@
 """From the columns of a row, in the order of the statements of every engine, to what they hold."""
 
-from typing import Any
+from typing import Any, Final
 
 from rapport.activity import Activity, ActivityType, BounceCode, DeviceType, Link, Person
 from rapport.store.batch import NamedCampaignActivity, Stated
+
+MAX_NAMES_BYTES: Final = 32_000_000
+"""Bytes of the names of campaign activities that a reader remembers."""
 
 
 def whole_activity(contact_id: str, row: tuple[Any, ...]) -> Activity:

@@ -11,11 +11,20 @@ from rapport.activity import EARLIEST, ActivityType, BounceCode, DeviceType, is_
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session
 from rapport.errors import UnknownCampaignActivity
-from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS, TrackingRequest, links, tracking
+from rapport.reporting.email import (
+    EMAIL_REPORTS,
+    LANDING_PAGE_REPORTS,
+    LinksPage,
+    LinksRequest,
+    TrackingRequest,
+    links,
+    tracking,
+)
 from rapport.reporting.emails import email_activity
 from rapport.reporting.over_time import course
 from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
 from rapport.store.catalogue import text_of
+from rapport.store.links import LinkPlace
 from rapport.store.protocol import Store
 from rapport.store.tracking import NEWEST, Place
 from rapport.web.behind import BEHIND, identity_of, refuse, time_of
@@ -32,6 +41,7 @@ LIST: Final = "/activities/{campaign_activity_id}/{report}"
 _ROWS: Final = 100
 _REPORTS: Final = {name: report for name, report in {**EMAIL_REPORTS, **LANDING_PAGE_REPORTS}.items() if report}
 _HOURS: Final = 72
+_LINKS_AFTER: Final = "links_after"
 _DRAWN: Final = (
     *(ActivityType.EM_OPENS, ActivityType.EM_CLICKS),
     *(ActivityType.P_CONTACT_OPEN, ActivityType.P_CONTACT_CLICK),
@@ -70,6 +80,8 @@ class CampaignPage:
         counts = found[0].counts if found else Counts(())
         stages = _funnel(counts)
         pages = _landing_page(counts)
+        asked_links = LinksRequest(limit=_ROWS, no_clicks=True, after=_link_place(request))
+        found_links = await links(self._store, account_id, known["campaign_activity_id"], asked_links)
         over_time = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request))
         return page(
             "campaign.html",
@@ -79,7 +91,9 @@ class CampaignPage:
             lacks_sends=counts.lacks_sends,
             pages=pages,
             most=max([stage.contacts for stage in stages] + [1]),
-            links=await links(self._store, account_id, known["campaign_activity_id"], no_clicks=True),
+            links=found_links.links,
+            more_links=_more_links(found_links),
+            is_first_links_page=asked_links.after is None,
             bounces=[
                 (code.name, BOUNCE_WORDS[code.name], counts.bounced(code))
                 for code in BounceCode
@@ -191,6 +205,25 @@ def _devices(counts: Counts) -> list[tuple[str, int, int]]:
         for device in DeviceType
     ]
     return [row for row in rows if row[1] or row[2]]
+
+
+def _more_links(found: LinksPage) -> str | None:
+    """Return the address of the next page of links."""
+    if found.next is None or found.next.after is None:
+        return None
+    unique_clicks, key = found.next.after
+    return "?" + urlencode({_LINKS_AFTER: f"{unique_clicks}.{key}"}) + "#links"
+
+
+def _link_place(request: Request) -> LinkPlace | None:
+    text = request.query_params.get(_LINKS_AFTER, "")
+    if not text:
+        return None
+    try:
+        unique_clicks, key = text.split(".")
+        return LinkPlace(identity_of(unique_clicks), identity_of(key))
+    except ValueError:
+        refuse(text)
 
 
 def _place(request: Request) -> Place:

@@ -17,11 +17,13 @@ from rapport.errors import (
     InvalidForm,
     RapportError,
     RecorderBusy,
+    StoreBusy,
     StoreUnavailable,
     Throttled,
     TooLarge,
     TooManyStreams,
     TooManyTokens,
+    TooMuchUnread,
     UnknownCampaignActivity,
     UnknownContact,
     UnknownToken,
@@ -65,6 +67,12 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     Throttled: _ErrorText(429, "Too many requests", "Wait a moment and reload the page."),
     TooManyStreams: _ErrorText(503, "Too many live connections", "Try again later."),
     RecorderBusy: _ErrorText(503, "Temporarily unavailable", "The server is busy. Try again shortly."),
+    StoreBusy: _ErrorText(
+        503, "Temporarily unavailable", "Too many requests of this account are waiting. Try again shortly."
+    ),
+    TooMuchUnread: _ErrorText(
+        503, "Temporarily unavailable", "Too many large pages are being loaded. Try again shortly."
+    ),
     StoreUnavailable: _ErrorText(503, "Temporarily unavailable", "The database is unavailable. Try again shortly."),
 }
 
@@ -133,11 +141,11 @@ class ErrorPages:
                 (text for error_type, text in _ERRORS.items() if isinstance(exc, error_type)),
                 _ErrorText(500, "Something went wrong", _FAILED.format(request.scope["request_id"])),
             )
-        if isinstance(exc, StoreUnavailable):
+        if isinstance(exc, StoreUnavailable) and not isinstance(exc, StoreBusy):
             _log.warning("store unavailable", request_id=request.scope["request_id"], reason=str(exc))
         elif error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("page failed", request_id=request.scope["request_id"], exc_info=exc)
-        if isinstance(exc, Throttled | RecorderBusy | TooManyStreams):
+        if isinstance(exc, Throttled | RecorderBusy | StoreBusy | TooManyStreams | TooMuchUnread):
             headers["retry-after"] = str(exc.retry_after)
         elif isinstance(exc, StoreUnavailable):
             headers["retry-after"] = str(_RETRY_UNAVAILABLE)

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport.auth.scope import Privilege
 from rapport.errors import UnknownContact
+from rapport.pacing import PacedStream
 from rapport.recording.exporting import activity_lines
 from rapport.store.protocol import Store
 from rapport.web.door import Door, contact_asked
@@ -36,7 +37,7 @@ class Exporting:
         first = await anext(lines, None)
         if first is None and await self._store.contact(session.principal.account_id, contact_id) is None:
             raise UnknownContact(contact_id)
-        return StreamingResponse(
+        return PacedStream(
             _whole(first, lines),
             headers={
                 "cache-control": "no-store",

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from rapport.instant import Instant, iso
+from rapport.pacing import PacedResponse
 from rapport.web.navigation import entries_for
 from rapport.web.static import static
 from rapport.web.zone import local
@@ -78,7 +79,7 @@ def rendered(template: str, **values: object) -> str:
 def page(template: str, *, status: int = 200, **values: object) -> Response:
     """A page made from its template."""
     html = rendered(template, **values)
-    return Response(html, status_code=status, headers=HEADERS, media_type="text/html")
+    return PacedResponse(html, status_code=status, headers=HEADERS, media_type="text/html")
 
 
 message_page = partial(page, "message.html")

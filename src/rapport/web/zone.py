@@ -2,12 +2,12 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.requests import Request
 
+from rapport.caching import cache_short
 from rapport.errors import InvalidField
 from rapport.instant import Instant, instant_of
 
@@ -47,7 +47,7 @@ def _midnight(day: date, zone: ZoneInfo) -> Instant:
     return instant_of(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
 
 
-@lru_cache(maxsize=1_000)
+@cache_short(maxsize=1_000)
 def _zone_named(name: str) -> ZoneInfo:
     if _NAME.fullmatch(name) is None:
         return _UTC

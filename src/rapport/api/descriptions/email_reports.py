@@ -15,10 +15,10 @@ from rapport.api.descriptions.parts import (
     schema,
     time_parameter,
 )
-from rapport.api.email_parameters import MOST_TRACKING_ROWS
+from rapport.api.email_parameters import MAX_LINKS, MOST_TRACKING_ROWS
 from rapport.api.v3.email_reports import LINKS, TRACKING
 from rapport.auth.scope import Privilege, Scope
-from rapport.errors import InvalidField, StoreUnavailable, UnknownCampaignActivity
+from rapport.errors import InvalidCursor, InvalidField, StoreUnavailable, UnknownCampaignActivity
 
 CAMPAIGN_ACTIVITY: Final[Json] = {
     "name": "campaign_activity_id",
@@ -30,6 +30,8 @@ CAMPAIGN_ACTIVITY: Final[Json] = {
 }
 
 MOST_500: Final = "^([1-9][0-9]?|[1-4][0-9][0-9]|500)$"
+
+MAX_1000: Final = "^([1-9][0-9]{0,2}|1000)$"
 
 BOUNDS: Final = (
     time_parameter("created_after", "Only what happened then or later. Rapport's own, the vendor has none."),
@@ -174,8 +176,9 @@ _LINKS_OPERATION: Final = {
     "tags": ["Email Reporting"],
     "operationId": "getCampaignActivityLinkReport",
     "summary": "Which links of this e-mail were clicked, and by how many contacts?",
-    "description": "All of them, that which most contacts clicked first. Links with the same address are one.",
-    "parameters": [CAMPAIGN_ACTIVITY, _NO_CLICKS],
+    "description": f"Most clicked first. Links with the same address are one. Constant Contact lists all of them; here "
+    f"a page has {MAX_LINKS:,} links, and only if there are more has it `_links`, with the next page.",
+    "parameters": [CAMPAIGN_ACTIVITY, _NO_CLICKS, limit_parameter(MAX_LINKS, MAX_1000), NEXT_PARAMETER],
     "responses": {
         "200": answer(
             "The links.",
@@ -185,7 +188,7 @@ _LINKS_OPERATION: Final = {
                 "link_click_counts": [{**_LINK, "unique_clicks": 19}],
             },
         ),
-        **problems(InvalidField, *AUTHORISED, UnknownCampaignActivity, StoreUnavailable, path=LINKS),
+        **problems(InvalidField, InvalidCursor, *AUTHORISED, UnknownCampaignActivity, StoreUnavailable, path=LINKS),
     },
     "security": [{"token": [Scope.CAMPAIGN_DATA.value]}],
     "x-authorization-privileges": [Privilege.REPORTS.value],

@@ -10,7 +10,7 @@ from rapport.activity import is_id
 from rapport.api.answers import json_answer
 from rapport.api.cursor import open_cursor, seal_cursor
 from rapport.api.door import admit
-from rapport.api.email_parameters import landing_page_or_cursor, tracking_or_cursor, wants_links_without_clicks
+from rapport.api.email_parameters import landing_page_or_cursor, links_or_cursor, tracking_or_cursor
 from rapport.api.handler import Handle, get
 from rapport.api.wire_email import links_page, tracking_page
 from rapport.api.wire_landing_pages import landing_page
@@ -22,6 +22,7 @@ from rapport.errors import MalformedCampaignActivityId
 from rapport.reporting.email import (
     EMAIL_REPORTS,
     LANDING_PAGE_REPORTS,
+    LinksRequest,
     TrackingPage,
     TrackingReport,
     TrackingRequest,
@@ -59,10 +60,17 @@ class EmailReports:
     async def links(self, request: Request) -> Response:
         """What was clicked in an e-mail, and by how many."""
         principal = await self._admit(request)
-        no_clicks = wants_links_without_clicks(request.scope["query_string"])
+        wanted = links_or_cursor(request.scope["query_string"])
+        path = LINKS.replace("{campaign_activity_id:path}", request.path_params["campaign_activity_id"])
+        sealing = self._keys.keys.sealing
+        if isinstance(wanted, str):
+            wanted = open_cursor(sealing, principal.account_id, path, wanted, LinksRequest)
         campaign_activity_id = _campaign_activity_id(request)
-        found = await links(self._store, principal.account_id, campaign_activity_id, no_clicks=no_clicks)
-        return json_answer(links_page(campaign_activity_id, found))
+        page = await links(self._store, principal.account_id, campaign_activity_id, wanted)
+        href = None
+        if page.next is not None:
+            href = f"{path}?next={seal_cursor(sealing, principal.account_id, path, page.next)}"
+        return json_answer(links_page(campaign_activity_id, page.links, next_href=href))
 
     def _tracking(self, report: str) -> Handle:
         """The handler for a list of an e-mail: a page of it, newest first."""

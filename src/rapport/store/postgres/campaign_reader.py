@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rapport.errors import StoreUnavailable
 from rapport.store.digests import contact_key
-from rapport.store.links import NO_LINK, LinkClicks, digests_of, merged_links
+from rapport.store.links import NO_LINK, LinkClicks, LinkPlace, LinksQuery, digests_of, name_links, select_links
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool
 from rapport.store.statements import read_statements
@@ -55,7 +55,7 @@ class CampaignReader:
         """The asked for rows; None when there is no such campaign activity."""
         # Every node has some of a campaign activity, so that one which hangs would keep this waiting.
         tried = self._nodes.admit_all()
-        async with self._pool.lend(SCAN_WITHIN if query.is_selective else PAGE_WITHIN) as connection:
+        async with self._pool.lend(SCAN_WITHIN if query.is_selective else PAGE_WITHIN, account_id) as connection:
             campaign_activity = await connection.fetchval(
                 SQL["campaign_activity_key"], account_id, campaign_activity_id
             )
@@ -65,25 +65,23 @@ class CampaignReader:
         self._nodes.trust(tried)
         return rows
 
-    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
-        """Its links; None when there is no such campaign activity."""
+    async def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
+        """Return the links that match the query; None when there is no such campaign activity."""
         tried = self._nodes.admit_all()
-        async with self._pool.lend(SCAN_WITHIN) as connection:
+        async with self._pool.lend(SCAN_WITHIN, account_id) as connection:
             key = await connection.fetchval(SQL["campaign_activity_key"], account_id, campaign_activity_id)
             if key is None:
                 return None
-            links = [tuple(row) for row in await connection.fetch(SQL["links_of"], key)]
             clickers: dict[int, int] = dict(await connection.fetch(SQL["link_clickers"], key))
             erased: dict[int, int] = dict(await connection.fetch(SQL["erased_clickers"], key))
-            clicked = [
-                each.clicked_by(
-                    await _clickers(connection, key, each.keys) if each.is_several else clickers.get(each.key, 0),
-                    erased,
-                )
-                for each in merged_links(links)
-            ]
+            clicks = []
+            for first, keys in await connection.fetch(SQL["link_groups"], key):
+                contacts = clickers.get(first, 0) if len(keys) == 1 else await _clickers(connection, key, keys)
+                clicks.append(LinkPlace(contacts + sum(erased.get(link, 0) for link in keys), first))
+            places = select_links(clicks, query)
+            rows = await connection.fetch(SQL["link_names"], [place.key for place in places])
         self._nodes.trust(tried)
-        return clicked
+        return name_links(places, {link: (link_url, own) for link, link_url, own in rows})
 
 
 async def _clickers(connection: Lent, campaign_activity: int, links: list[int]) -> int:

@@ -24,7 +24,7 @@ class CatalogueReader:
 
     async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
         """The asked for campaigns, without their campaign activities."""
-        rows = await self._all(SQL["campaigns"], account_id, *query.within, *query.behind, query.limit)
+        rows = await self._all(account_id, SQL["campaigns"], account_id, *query.within, *query.behind, query.limit)
         return [
             KnownCampaign(campaign_id, facts_of(facts), updated, sent, name, ())
             for campaign_id, facts, updated, sent, name in rows
@@ -32,30 +32,32 @@ class CatalogueReader:
 
     async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
         """What is known of a campaign."""
-        for key, found_id, stored, updated in await self._all(SQL["campaign"], account_id, campaign_id):
-            rows = await self._all(SQL["campaign_activities"], key)
+        for key, found_id, stored, updated in await self._all(account_id, SQL["campaign"], account_id, campaign_id):
+            rows = await self._all(account_id, SQL["campaign_activities"], key)
             activities = [(each_id, name, facts_of(facts), sent) for each_id, name, facts, sent in rows]
             return known_campaign(found_id, facts_of(stored), updated, activities)
         return None
 
     async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
         """What is known of a campaign activity."""
-        rows = await self._all(SQL["campaign_activity"], account_id, campaign_activity_id)
+        rows = await self._all(account_id, SQL["campaign_activity"], account_id, campaign_activity_id)
         for found_id, campaign_id, name, facts, key, status in rows:
-            ((is_sent,),) = await self._all(SQL["is_sent"], key)
+            ((is_sent,),) = await self._all(account_id, SQL["is_sent"], key)
             return KnownCampaignActivity(found_id, campaign_id, name, facts_of(facts), is_sent, status)
         return None
 
     async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
         """What is stated of contacts, by their ids."""
-        rows = await self._all(CATALOGUE["stated_contacts"], account_id, behind, limit)
+        rows = await self._all(account_id, CATALOGUE["stated_contacts"], account_id, behind, limit)
         return [StoredContact(contact_id, facts_of(facts)) for contact_id, facts in rows]
 
     async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
         """What is stated of all campaigns."""
-        return stored_campaigns(tuple(row) for row in await self._all(CATALOGUE["stated_campaigns"], account_id))
+        return stored_campaigns(
+            tuple(row) for row in await self._all(account_id, CATALOGUE["stated_campaigns"], account_id)
+        )
 
-    async def _all(self, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN) as connection:
+    async def _all(self, account_id: str, statement: str, *values: object) -> Sequence[Any]:
+        async with self._pool.lend(_WITHIN, account_id) as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows

@@ -24,13 +24,13 @@ class ContactReader:
 
     async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
         """What is known of a contact now."""
-        for row in await self._all("contact", contact_key(account_id, contact_id)):
+        for row in await self._all(account_id, "contact", contact_key(account_id, contact_id)):
             return KnownContact(*row)
         return None
 
     async def stated(self, account_id: str, contact_id: str) -> StoredContact | None:
         """What is stated of a contact."""
-        for (facts,) in await self._all("stated", contact_key(account_id, contact_id)):
+        for (facts,) in await self._all(account_id, "stated", contact_key(account_id, contact_id)):
             return StoredContact(contact_id, facts_of(facts))
         return None
 
@@ -46,21 +46,25 @@ class ContactReader:
             asked += [*query.created, query.behind.time, *opted_out]
         elif query.opted_out is not None:
             asked += [*query.opted_out, query.behind.time]
-        return [KnownContact(*row) for row in await self._all(query.order, *asked)]
+        return [KnownContact(*row) for row in await self._all(account_id, query.order, *asked)]
 
     async def count(self, account_id: str, query: ContactQuery) -> int:
         """How many contacts are asked for, on all pages."""
         statement = "count" if query.email_address is None else "count_of_address"
         nothing = None, None
         bounds = *(query.updated or nothing), *(query.created or nothing), *(query.opted_out or nothing)
-        ((count,),) = await self._all(statement, account_id, query.email_address, query.status_bits, *bounds)
+        ((count,),) = await self._all(
+            account_id, statement, account_id, query.email_address, query.status_bits, *bounds
+        )
         return int(count)
 
     async def count_by_status(self, account_id: str) -> dict[ContactStatus, int]:
         """How many contacts stand how."""
-        return {ContactStatus(status): count for status, count in await self._all("count_by_status", account_id)}
+        return {
+            ContactStatus(status): count for status, count in await self._all(account_id, "count_by_status", account_id)
+        }
 
-    async def _all(self, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN) as connection:
+    async def _all(self, account_id: str, statement: str, *values: object) -> Sequence[Any]:
+        async with self._pool.lend(_WITHIN, account_id) as connection:
             rows: Sequence[Any] = await connection.fetch(SQL[statement], *values)
             return rows

@@ -30,6 +30,7 @@ class ContactReports:
     ) -> list[SentCampaignActivity] | None:
         """The asked for campaign activities; None when there is no such contact."""
         rows = await self._of(
+            account_id,
             contact_key(account_id, contact_id),
             SQL["sent_campaign_activities"],
             *(query.not_before, *query.behind, query.limit),
@@ -38,27 +39,27 @@ class ContactReports:
 
     async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
         """What became of what was last sent to the contact between the two; None when there is no such contact."""
-        rows = await self._of(contact_key(account_id, contact_id), SQL["reached"], start, end)
+        rows = await self._of(account_id, contact_key(account_id, contact_id), SQL["reached"], start, end)
         return None if rows is None else Reached(*rows[0])
 
     async def activity_counts(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
     ) -> dict[ActivityType, int] | None:
         """How many activities of each type there are; None when there is no such contact."""
-        rows = await self._of(contact_key(account_id, contact_id), SQL["activity_counts"], start, end)
+        rows = await self._of(account_id, contact_key(account_id, contact_id), SQL["activity_counts"], start, end)
         return None if rows is None else {ActivityType(kind): count for kind, count in rows}
 
     async def activity_quarters(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
     ) -> list[QuarterHour] | None:
         """How many activities there are in each quarter of an hour; None when there is no such contact."""
-        rows = await self._of(contact_key(account_id, contact_id), SQL["activity_quarters"], start, end)
+        rows = await self._of(account_id, contact_key(account_id, contact_id), SQL["activity_quarters"], start, end)
         return None if rows is None else [QuarterHour(*row) for row in rows]
 
-    async def _of(self, contact: bytes, statement: str, *values: object) -> Sequence[Any] | None:
+    async def _of(self, account_id: str, contact: bytes, statement: str, *values: object) -> Sequence[Any] | None:
         tried = await self._nodes.admit([contact])
         try:
-            async with self._pool.lend(_WITHIN) as connection:
+            async with self._pool.lend(_WITHIN, account_id) as connection:
                 if await connection.fetchval(SQL["contact"], contact) is None:
                     return None
                 rows: Sequence[Any] = await connection.fetch(statement, contact, *values)

@@ -31,8 +31,8 @@ class CounterReader:
     async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
         """The asked for campaigns, that which was sent last first."""
         behind_time, behind_id = query.behind
-        asked = account_id, min(behind_time, LATEST_TIME), behind_id, query.limit, query.not_before
-        return [SentCampaign(*row) for row in await self._all("sent_campaigns", *asked)]
+        asked = min(behind_time, LATEST_TIME), behind_id, query.limit, query.not_before
+        return [SentCampaign(*row) for row in await self._all("sent_campaigns", account_id, *asked)]
 
     async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
         """What was sent last, that first."""
@@ -50,10 +50,10 @@ class CounterReader:
         """The hours of all campaign activities of an account, the earliest first."""
         return [HourCount(*row) for row in await self._all("hours_of_account", account_id, start, end)]
 
-    async def _all(self, statement: str, *values: object) -> Sequence[Any]:
+    async def _all(self, statement: str, account_id: str, *values: object) -> Sequence[Any]:
         # Every node has some of the buckets, so that one which hangs would keep this waiting.
         tried = self._nodes.admit_all()
-        async with self._pool.lend(_WITHIN) as connection:
-            rows: Sequence[Any] = await connection.fetch(SQL[statement], *values)
+        async with self._pool.lend(_WITHIN, account_id) as connection:
+            rows: Sequence[Any] = await connection.fetch(SQL[statement], account_id, *values)
         self._nodes.trust(tried)
         return rows

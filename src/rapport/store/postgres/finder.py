@@ -26,17 +26,17 @@ class Finder:
 
     async def contacts(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
         """The contacts of which what is sought begins so."""
-        asked: list[object] = [account_id, prefix.beginning, prefix.beginning + _LAST, prefix.limit]
+        asked: list[object] = [prefix.beginning, prefix.beginning + _LAST, prefix.limit]
         if prefix.first_name is not None:
             asked.append(prefix.first_name)
-        rows = await self._all(prefix.statement, *asked)
+        rows = await self._all(prefix.statement, account_id, *asked)
         return [KnownContact(*row) for row in rows]
 
     async def campaign_activities(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
         """The campaign activities whose name holds the text, or whose id begins with it."""
         return [CampaignActivity(*row) for row in await self._all("campaign_activities", account_id, text, limit)]
 
-    async def _all(self, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN) as connection:
-            rows: Sequence[Any] = await connection.fetch(SQL[statement], *values)
+    async def _all(self, statement: str, account_id: str, *values: object) -> Sequence[Any]:
+        async with self._pool.lend(_WITHIN, account_id) as connection:
+            rows: Sequence[Any] = await connection.fetch(SQL[statement], account_id, *values)
             return rows

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from rapport.activity import Link
+from rapport.caching import WeighedDict
 from rapport.instant import Instant
 from rapport.store.batch import Batch, NamedCampaignActivity, Stated
 from rapport.store.facts import overrides
@@ -18,7 +19,7 @@ from rapport.store.links import link_digest
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
-_MOST_REMEMBERED = 100_000
+_MAX_BYTES = 32_000_000
 
 Guard: TypeAlias = Callable[[Lent], Awaitable[None]]
 """Awaited in the transaction that adds links, before it does; it raises to keep them from being added."""
@@ -49,15 +50,15 @@ class Names:
 
     def __init__(self) -> None:
         self._accounts: dict[str, int] = {}
-        self._campaign_activities: dict[tuple[int, str], _Known] = {}
-        self._links: dict[tuple[int, Link], int] = {}
+        self._campaign_activities = WeighedDict[tuple[int, str], _Known](_MAX_BYTES)
+        self._links = WeighedDict[tuple[int, Link], int](_MAX_BYTES)
         # One at a time asks for what isn't remembered: most of it is what the others want, too.
         self._asking = asyncio.Lock()
 
     def forget_links(self) -> None:
         """Look links up again: another process may have removed some."""
         # Not cleared: a lookup that is still running must not add to the new one what it found before.
-        self._links = {}
+        self._links = WeighedDict[tuple[int, Link], int](_MAX_BYTES)
 
     async def resolve(
         self, connection: Lent, batch: Batch, learnt: Learnt | None = None, guard: Guard | None = None
@@ -90,17 +91,23 @@ class Names:
 
     async def _known(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> list[_Known]:
         remembered = self._campaign_activities
-        if len(remembered) > _MOST_REMEMBERED:
+        if remembered.weight.is_full:
             remembered.clear()
-        if any((account, each) not in remembered for each in campaign_activity_ids):
+        keys = [(account, each) for each in campaign_activity_ids]
+        known = {key[1]: remembered[key] for key in keys if key in remembered}
+        if any(each not in known for each in campaign_activity_ids):
             async with self._asking:
-                await self._find_campaign_activities(connection, account, campaign_activity_ids)
-        return [remembered[account, each] for each in campaign_activity_ids]
+                # What the others have found meanwhile.
+                known |= {key[1]: remembered[key] for key in keys if key in remembered}
+                await self._find_campaign_activities(connection, account, campaign_activity_ids, known)
+        return [known[each] for each in campaign_activity_ids]
 
-    async def _find_campaign_activities(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> None:
+    async def _find_campaign_activities(
+        self, connection: Lent, account: int, campaign_activity_ids: list[str], known: dict[str, _Known]
+    ) -> None:
         remembered = self._campaign_activities
         for make in (False, True, False):
-            missing = [each for each in campaign_activity_ids if (account, each) not in remembered]
+            missing = [each for each in campaign_activity_ids if each not in known]
             if not missing:
                 break
             if make:
@@ -108,11 +115,12 @@ class Names:
                 continue
             found = await connection.fetch(SQL["known_campaign_activities"], account, missing)
             for key, campaign_activity_id, name, name_time, campaign_id, campaign_time in found:
-                remembered[account, campaign_activity_id] = _Known(
+                known[campaign_activity_id] = _Known(
                     key,
                     None if name is None else Stated(name, name_time),
                     None if campaign_id is None else Stated(campaign_id, campaign_time),
                 )
+                remembered.remember((account, campaign_activity_id), known[campaign_activity_id], (name, campaign_id))
 
     async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> bool:
         name = named.campaign_activity_name
@@ -153,26 +161,30 @@ class Names:
         self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt, guard: Guard | None
     ) -> list[int]:
         remembered = self._links
-        if len(remembered) > _MOST_REMEMBERED:
+        if remembered.weight.is_full:
             remembered.clear()
-        if any(each not in remembered for each in links):
+        known = {link: remembered[link] for link in links if link in remembered}
+        if any(link not in known for link in links):
             async with self._asking:
-                await self._find_links(connection, links, learnt, guard, remembered)
-        return [remembered[each] for each in links]
+                known |= {link: remembered[link] for link in links if link in remembered}
+                await self._find_links(connection, links, known, remembered, learnt, guard=guard)
+        return [known[link] for link in links]
 
     async def _find_links(
         self,
         connection: Lent,
         links: list[tuple[int, Link]],
+        known: dict[tuple[int, Link], int],
+        remembered: WeighedDict[tuple[int, Link], int],
         learnt: Learnt,
+        *,
         guard: Guard | None,
-        remembered: dict[tuple[int, Link], int],
     ) -> None:
         for make in (False, True, False):
             missing = {
                 (campaign_activity, link_digest(link.link_url, link.url_id)): link
                 for campaign_activity, link in links
-                if (campaign_activity, link) not in remembered
+                if (campaign_activity, link) not in known
             }
             if not missing:
                 break
@@ -192,7 +204,8 @@ class Names:
             ):
                 link = missing.get((campaign_activity, digest))
                 if link is not None:
-                    remembered[campaign_activity, link] = key
+                    known[campaign_activity, link] = key
+                    remembered.remember((campaign_activity, link), key, (link.link_url, link.url_id))
 
 
 def _overrides(stated: Stated, known: Stated | None) -> bool:

@@ -10,12 +10,20 @@ from asyncpg import Connection
 from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
 from asyncpg.pool import PoolConnectionProxy
 
-from rapport.errors import StoreUnavailable
+from rapport.disconnects import CancelledByDisconnect
+from rapport.errors import StoreBusy, StoreUnavailable
+from rapport.store.turns import Turns
 
 Lent: TypeAlias = PoolConnectionProxy
 
 _CONNECT_WITHIN: Final = 5.0
 _IDLE_FOR: Final = 300.0
+_MAX_WAITING: Final = 1_000
+_RETRY_AFTER: Final = 1
+SHARED: Final = ""
+"""The turn of what accounts do together: no account has this id."""
+_CHECKS_ITS_CLIENT: Final = 14
+"""The first version of the database that looks, during a query, whether its client is still there."""
 EPOCH_2000: Final = 946_684_800_000
 """The database counts microseconds since 2000, we count milliseconds since 1970: its beginning by ours."""
 LATEST_TIME: Final = 9_224_318_015_999_999
@@ -55,6 +63,9 @@ class Pool:
         self._size = size
         self._by_pgbouncer = by_pgbouncer
         self._pool: asyncpg.Pool | None = None
+        # A quarter, and one at least, is left for the others.
+        self._turns = Turns(size, _MAX_WAITING, for_one=max(1, size - max(1, size // 4)))
+        self._lent: set[Lent] = set()
 
     async def open(self) -> None:
         """Connect once, to know that the database is there. Raises StoreUnavailable."""
@@ -66,7 +77,7 @@ class Pool:
                 timeout=_CONNECT_WITHIN,
                 max_inactive_connection_lifetime=_IDLE_FOR,
                 connection_class=_Connection,
-                init=_prepare,
+                init=_prepare if self._by_pgbouncer else _prepare_own,
                 # PgBouncer hands out another connection for every transaction, which knows no prepared statement.
                 statement_cache_size=0 if self._by_pgbouncer else 100,
                 server_settings={} if self._by_pgbouncer else _SETTINGS,
@@ -87,9 +98,15 @@ class Pool:
         except TimeoutError:
             pool.terminate()
 
+    def stop(self) -> None:
+        """Refuse those that wait for a connection, and cut the connections that are lent."""
+        self._turns.close()
+        for connection in list(self._lent):
+            _cut(connection)
+
     @asynccontextmanager
-    async def lend(self, seconds: float) -> AsyncIterator[Lent]:
-        """A connection for at most `seconds`, the wait for it included.
+    async def lend(self, seconds: float, turn_of: str = SHARED) -> AsyncIterator[Lent]:
+        """A connection for at most `seconds`, the wait for it included, when it is the turn of the account.
 
         After that it is cut: a cluster whose node hangs doesn't answer a cancellation either. Raises
         StoreUnavailable for whatever passes by itself.
@@ -99,10 +116,27 @@ class Pool:
         ends = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(ends):
+                await self._turns.take(turn_of)
+        except TimeoutError as problem:
+            raise StoreBusy(_RETRY_AFTER) from problem
+        try:
+            with CancelledByDisconnect():
+                async with self._connection(ends, seconds) as connection:
+                    yield connection
+        finally:
+            self._turns.release(turn_of)
+
+    @asynccontextmanager
+    async def _connection(self, ends: float, seconds: float) -> AsyncIterator[Lent]:
+        if self._pool is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            async with asyncio.timeout_at(ends):
                 connection: Lent = await self._pool.acquire()
         except (TimeoutError, PostgresError, *_OF_THE_CONNECTION) as problem:
             raise _unavailable(problem, seconds) or problem from problem
         deadline = _Deadline(connection, ends)
+        self._lent.add(connection)
         try:
             if self._by_pgbouncer:
                 async with connection.transaction():
@@ -119,6 +153,7 @@ class Pool:
             raise
         finally:
             deadline.lift()
+            self._lent.discard(connection)
             await self._pool.release(connection)
 
 
@@ -155,6 +190,13 @@ async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
     await connection.set_type_codec(
         "timestamptz", schema="pg_catalog", format="tuple", encoder=_encode_time, decoder=_decode_time
     )
+
+
+async def _prepare_own(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
+    await _prepare(connection)
+    if connection.get_server_version().major >= _CHECKS_ITS_CLIENT:
+        # So that a query ends soon after its connection was cut, as nobody waits for its answer any more.
+        await connection.execute("SET client_connection_check_interval = 500")
 
 
 def _encode_time(milliseconds: int) -> tuple[int]:

@@ -8,12 +8,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.caching import Weight
 from rapport.store.batch import NamedCampaignActivity
 from rapport.store.digests import contact_key
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool, TimedOut
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
-from rapport.store.rows import named_campaign_activity, whole_activity
+from rapport.store.rows import MAX_NAMES_BYTES, named_campaign_activity, whole_activity
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
@@ -21,9 +22,8 @@ SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
 READ_WITHIN: Final = 3.0
 """Seconds within which a page is read, or the caller told to try again."""
 
-_HISTORY_STEP: Final = 500
+_HISTORY_STEP: Final = 100
 _FIRST_TYPE_PARAMETER: Final = 6
-_MOST_NAMES: Final = 100_000
 
 
 @lru_cache(maxsize=64)
@@ -49,6 +49,7 @@ class Reader:
         self._pool = pool
         self._nodes = nodes
         self._campaign_activities: dict[int, CampaignActivity] = {}
+        self._weight = Weight(MAX_NAMES_BYTES)
         self._revision = -1
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
@@ -56,7 +57,7 @@ class Reader:
         contact = contact_key(account_id, contact_id)
         tried = await self._nodes.admit([contact])
         try:
-            found = await self._page(contact, query)
+            found = await self._page(account_id, contact, query)
         except TimedOut as problem:
             await self._nodes.suspect([contact], problem)
             raise
@@ -70,7 +71,7 @@ class Reader:
         contact = contact_key(account_id, contact_id)
         tried = await self._nodes.admit([contact])
         try:
-            async with self._pool.lend(READ_WITHIN) as connection:
+            async with self._pool.lend(READ_WITHIN, account_id) as connection:
                 statement = merged("whole_activities", len(query.types))
                 rows = await connection.fetch(statement, *values_of(query, contact))
                 if not rows and await connection.fetchval(SQL["contact"], contact) is None:
@@ -81,8 +82,8 @@ class Reader:
         self._nodes.trust(tried)
         return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, tuple(row))) for row in rows]
 
-    async def _page(self, contact: bytes, query: ActivityQuery) -> ActivityRows | None:
-        async with self._pool.lend(READ_WITHIN) as connection:
+    async def _page(self, account_id: str, contact: bytes, query: ActivityQuery) -> ActivityRows | None:
+        async with self._pool.lend(READ_WITHIN, account_id) as connection:
             found = await connection.fetch(merged("page", len(query.types)), *values_of(query, contact))
             if not found and await connection.fetchval(SQL["contact"], contact) is None:
                 return None
@@ -94,14 +95,16 @@ class Reader:
         self, connection: Lent, rows: Sequence[ActivityRow], revision: int
     ) -> Mapping[int, CampaignActivity]:
         """What is remembered of campaign activities, the rows' among them, as it was then or later."""
-        if revision > self._revision or len(self._campaign_activities) > _MOST_NAMES:
+        if revision > self._revision or self._weight.is_full:
             self._campaign_activities, self._revision = {}, revision
+            self._weight.clear()
         # Kept by this call: another one may begin a new dictionary while this one waits.
         names = self._campaign_activities
         wanted = {row[3] for row in rows}.difference(names)
         if wanted:
             for key, *named in await connection.fetch(SQL["campaign_activities"], list(wanted)):
                 names[key] = CampaignActivity(*named)
+                self._weight.add(named)
         return names
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:

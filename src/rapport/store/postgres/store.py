@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,8 @@ from rapport.store.known import (
     KnownCampaignActivity,
     KnownContact,
 )
-from rapport.store.links import LinkClicks
+from rapport.store.links import LinkClicks, LinksQuery
+from rapport.store.pieces import contact_pieces, state_in_pieces
 from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.catalogue_reader import CatalogueReader
 from rapport.store.postgres.citus import distribute, distributed, is_cluster
@@ -48,11 +50,11 @@ from rapport.store.protocol import (
     QuarterHour,
     Reached,
     Recorded,
-    RequestCount,
     SentCampaignActivity,
     SentQuery,
     WholeActivity,
 )
+from rapport.store.request_count import RequestCount
 from rapport.store.sqlite.store import SQLiteStore
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
@@ -111,6 +113,10 @@ class PostgresStore:
                 return []
             return await distribute(connection)
 
+    def stop_reports(self) -> None:
+        """Refuse reports that wait, and cut the connections of those that are being made."""
+        self._pool.stop()
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._writing_pool.close()
@@ -147,12 +153,16 @@ class PostgresStore:
         return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000), known)
 
     async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
-        """Take in what is stated of contacts."""
-        return await self._writer.state_contacts(account_id, statements)
+        """Take in what is stated of contacts, piece by piece."""
+        return sum([await self._writer.state_contacts(account_id, piece) for piece in contact_pieces(statements)])
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
-        """Take in what is stated of campaigns."""
-        return await self._writer.state_campaigns(account_id, statements)
+        """Take in what is stated of campaigns, piece by piece."""
+        return await state_in_pieces(
+            statements,
+            partial(self._writer.add_links, account_id),
+            partial(self._writer.state_campaigns, account_id),
+        )
 
     async def erased(self, account_id: str) -> Erased:
         """What is left of erased contacts."""
@@ -248,9 +258,9 @@ class PostgresStore:
         """Read a page's rows."""
         return await self._campaign_reader.tracking(account_id, campaign_activity_id, query)
 
-    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+    async def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
         """Read the links."""
-        return await self._campaign_reader.links(account_id, campaign_activity_id)
+        return await self._campaign_reader.links(account_id, campaign_activity_id, query)
 
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]

@@ -9,12 +9,14 @@ from operator import itemgetter
 from typing import Any, Final
 
 import asyncpg
+from msgspec.structs import replace
 
 from rapport.activity import ActivityType
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
+from rapport.store.catalogue import named_in
 from rapport.store.digests import contact_key
 from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import MOST_OF_A_BATCH, News
@@ -34,14 +36,15 @@ from rapport.store.postgres.erasing import (
 )
 from rapport.store.postgres.feed import FeedWriter
 from rapport.store.postgres.many import write_many
-from rapport.store.postgres.names import Names
+from rapport.store.postgres.names import Learnt, Names
 from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Lent, Pool, TimedOut, copy
 from rapport.store.postgres.ready import KEY, Key, Ready, ReadyBatch, Resolved, ready_batch
 from rapport.store.postgres.rollups import columns, roll_up
 from rapport.store.postgres.write import SQL
-from rapport.store.protocol import Recorded, RequestCount
+from rapport.store.protocol import Recorded
+from rapport.store.request_count import RequestCount
 
 WRITE_WITHIN: Final = 5.0
 """Seconds within which a small group is committed, or its senders told to try again."""
@@ -123,7 +126,7 @@ class Writer:
         """The batch with all worked out, in another thread, that takes no transaction with others."""
         erasures = self._erasures
         try:
-            async with self._pool.lend(WRITE_WITHIN + batch.size * _AN_ACTIVITY) as connection:
+            async with self._pool.lend(WRITE_WITHIN + batch.size * _AN_ACTIVITY, batch.account_id) as connection:
                 (resolved,) = await self._resolve(connection, [batch], erasures)
         except (StoreUnavailable, ErasedMeanwhile):
             # Nobody has been promised anything: `record` has the same to do then, and tells how that went.
@@ -206,7 +209,7 @@ class Writer:
         """Erase a contact. Return True if it existed."""
         contact = [contact_key(account_id, contact_id)]
         async with self._nodes_of(lambda: contact):
-            async with self._pool.lend(WRITE_WITHIN) as connection:
+            async with self._pool.lend(WRITE_WITHIN, account_id) as connection:
                 # To know that its node answers, before all who record have to wait for it.
                 if await connection.fetchval(ERASE["contact"], *contact) is None:
                     return False
@@ -215,7 +218,7 @@ class Writer:
     async def _erase_again(self, account_id: str, contact_id: str, now: Instant, known: ErasedContact | None) -> bool:
         for left in range(_ERASE_TRIES - 1, -1, -1):
             try:
-                async with self._pool.lend(_ERASE_WITHIN) as connection:
+                async with self._pool.lend(_ERASE_WITHIN, account_id) as connection:
                     return await erase(connection, account_id, contact_id, now, known)
             except StoreUnavailable as problem:
                 if not (left and isinstance(problem.__cause__, asyncpg.LockNotAvailableError)):
@@ -230,26 +233,37 @@ class Writer:
             return 0
         async with (
             self._nodes_of(lambda: [contact_key(account_id, each.contact_id) for each in statements]),
-            self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY) as connection,
+            self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY, account_id) as connection,
         ):
             return await state_contacts(connection, self._names, account_id, statements, in_parts=self.in_parts)
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns. How many statements changed something."""
-        async with self._pool.lend(WRITE_WITHIN + len(statements) * _A_CAMPAIGN) as connection:
+        links = sum(len(activity.links) for each in statements for activity in each.campaign_activities)
+        seconds = WRITE_WITHIN + len(statements) * _A_CAMPAIGN + links * _AN_ACTIVITY
+        async with self._pool.lend(seconds, account_id) as connection:
             erasures: int = await connection.fetchval(ERASE["erasures"])
             if erasures != self._erasures:
                 self._forget_erased(erasures)
             return await state_campaigns(connection, self._names, account_id, statements)
 
+    async def add_links(self, account_id: str, campaign: CampaignStatement) -> bool:
+        """Add the links of a campaign, ahead of the rest of what is stated of it. Return True if any is new."""
+        named = named_in(account_id, [campaign])
+        activities = [activity._replace(campaign_id=None) for activity in named.campaign_activities]
+        learnt = Learnt()
+        async with self._pool.lend(WRITE_WITHIN + len(named.links) * _AN_ACTIVITY, account_id) as connection:
+            await self._names.resolve(connection, replace(named, campaign_activities=activities), learnt)
+        return learnt.times > 0
+
     async def erased(self, account_id: str) -> Erased:
         """What is left of the erased contacts of the account."""
-        async with self._pool.lend(_ERASE_WITHIN) as connection:
+        async with self._pool.lend(_ERASE_WITHIN, account_id) as connection:
             return await read_erased(connection, account_id)
 
     async def put_erased(self, account_id: str, erased: Erased, now: Instant) -> None:
         """Take over what is left of the erased contacts of another store."""
-        async with self._pool.lend(_ERASE_WITHIN) as connection:
+        async with self._pool.lend(_ERASE_WITHIN, account_id) as connection:
             await put_erased(connection, account_id, erased, now)
 
     async def check(self, now: Instant) -> None:
@@ -275,7 +289,7 @@ class Writer:
 
     async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
         """Count a request of the client."""
-        async with self._pool.lend(WRITE_WITHIN) as connection:
+        async with self._pool.lend(WRITE_WITHIN, client_id) as connection:
             row = await connection.fetchrow(SQL["count_request"], client_id, now // SECOND, now // DAY, a_second)
             return RequestCount(*row)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import apsw
 
-from rapport.store.links import NO_LINK, LinkClicks, merged_links, url_id_of
+from rapport.store.links import NO_LINK, LinkClicks, LinkPlace, LinksQuery, name_links, select_links, url_id_of
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
 from rapport.store.tracking import Known, Place, Statement, TrackingQuery, TrackingRow, as_known_then, selecting, unsaid
@@ -45,8 +45,8 @@ class CampaignReader:
             found = one(self._connection, SQL["campaign_activity_key"], named)
             return None if found is None else self._rows(account_id, found[0], query)
 
-    def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
-        """Its links; None when there is no such campaign activity."""
+    def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
+        """Return the links that match the query; None when there is no such campaign activity."""
         with told_as_unavailable():
             named: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
             found = one(self._connection, SQL["campaign_activity_key"], named)
@@ -54,14 +54,20 @@ class CampaignReader:
                 return None
             of_it = {"campaign_activity": found[0]}
             clickers = dict(every(self._connection, SQL["link_clickers"], of_it))
-            merged = merged_links(every(self._connection, SQL["links"], of_it))
             erased = dict(every(self._connection, SQL["erased_clickers"], of_it))
-            return [
-                each.clicked_by(
-                    self._clickers(found[0], each.keys) if each.is_several else clickers.get(each.key, 0), erased
-                )
-                for each in merged
-            ]
+            clicks = []
+            for first, text in every(self._connection, SQL["link_groups"], of_it):
+                contacts, keys = clickers.get(first, 0), [first]
+                if "," in text:
+                    keys = [int(key) for key in text.split(",")]
+                    contacts = self._clickers(found[0], keys)
+                clicks.append(LinkPlace(contacts + sum(erased.get(key, 0) for key in keys), first))
+            places = select_links(clicks, query)
+            if not places:
+                return []
+            values: Values = {"links": _array([place.key for place in places])}
+            names = {key: (link_url, own) for key, link_url, own in every(self._connection, SQL["link_names"], values)}
+            return name_links(places, names)
 
     def _clickers(self, campaign_activity: int, links: list[int]) -> int:
         values: Values = {"campaign_activity": campaign_activity, "links": _array(links)}
@@ -103,7 +109,8 @@ class CampaignReader:
 
     def _links(self, campaign_activity: int, url_id: str) -> list[int]:
         """The keys of the links that are called `url_id`; 0 for what has no link."""
-        links = every(self._connection, SQL["links"], {"campaign_activity": campaign_activity})
+        # Row by row: all of them together may be large.
+        links = self._connection.execute(SQL["links"], {"campaign_activity": campaign_activity})
         called = [key for key, link_url, own in links if url_id == (url_id_of(link_url) if own is None else own)]
         return [*called, 0] if url_id == NO_LINK else called
 

@@ -127,6 +127,16 @@ def state_campaigns(
     return changes
 
 
+def add_links(connection: apsw.Connection, account_id: str, campaign: CampaignStatement, now: Instant) -> bool:
+    """Add the links of a campaign, ahead of the rest of what is stated of it. Return True if any is new."""
+    account = account_key(connection, account_id, now)
+    before = connection.total_changes()
+    named = named_in(account_id, [campaign])
+    activities = [activity._replace(campaign_id=None) for activity in named.campaign_activities]
+    link_keys(connection, campaign_activity_keys(connection, account, activities), named.links)
+    return connection.total_changes() != before
+
+
 def _state_campaign(connection: apsw.Connection, account: int, campaign: CampaignStatement) -> None:
     key = campaign_key(connection, account, campaign.campaign_id)
     named: Values = {"account": account, "campaign_id": campaign.campaign_id}

@@ -8,6 +8,7 @@ from typing import Final
 
 import apsw
 
+from rapport.caching import WeighedDict
 from rapport.store.batch import Batch, SaidRow
 from rapport.store.facts import PERSON_FIELDS, latest_said
 from rapport.store.sqlite.connection import Values, every
@@ -16,6 +17,7 @@ from rapport.store.sqlite.write import SQL
 _LEARN: Final = tuple(SQL[f"learn_{field}"] for field in PERSON_FIELDS)
 
 _MOST_REMEMBERED: Final = 50_000
+_MAX_BYTES: Final = 48_000_000
 
 _FIRST: Final = 1
 """The number of what was said first. Mostly nothing else ever is: then the contact's row holds it, and no other."""
@@ -47,12 +49,13 @@ class Contacts:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._remembered: dict[tuple[int, str], _Known] = {}
+        self._remembered = WeighedDict[tuple[int, str], _Known](_MAX_BYTES)
         self._version: int | None = None
 
     def begin(self) -> None:
         """In a transaction that has begun: forget what another connection may have changed since the last one."""
-        if self._connection.data_version() != self._version or len(self._remembered) > _MOST_REMEMBERED:
+        is_full = self._remembered.weight.is_full or len(self._remembered) > _MOST_REMEMBERED
+        if is_full or self._connection.data_version() != self._version:
             self._remembered.clear()
 
     def committed(self) -> None:
@@ -82,6 +85,7 @@ class Contacts:
             if number is None:
                 # Behind all others, and behind the first, which may have no row.
                 number = known.numbers[said] = len(known.numbers) + 1 + _FIRST
+                self._remembered.weight.add(said)
                 added.append((known.key, number, *said))
             numbers.append(number)
         self._connection.executemany(SQL["add_person"], added)
@@ -99,11 +103,13 @@ class Contacts:
         found: dict[int, _Known] = {}
         asked: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
         for contact_id, key, *now in every(self._connection, SQL["contacts"], asked):
-            found[key] = self._remembered[account, contact_id] = _Known(key, tuple(now))
+            found[key] = _Known(key, tuple(now))
+            self._remembered.remember((account, contact_id), found[key], now)
         if found:
             keys = apsw.carray(array("q", found))
             for key, number, *said in every(self._connection, SQL["persons"], {"contacts": keys}):
                 found[key].numbers[tuple(said)] = number
+                self._remembered.weight.add(said)
 
     def _make(self, account: int, contact_ids: set[str], batch: Batch) -> None:
         if not contact_ids:
@@ -117,7 +123,7 @@ class Contacts:
         rows = [(account, contact_id, *now) for contact_id, now in latest.items()]
         made = self._connection.executemany(SQL["add_contact"], rows)
         for (contact_id, now), (key,) in zip(latest.items(), made, strict=True):
-            self._remembered[account, contact_id] = _Known(key, now)
+            self._remembered.remember((account, contact_id), _Known(key, now), now)
 
     def _learn(self, known: _Known, said: list[SaidRow]) -> None:
         """Take over what is stated and differs, unless a later activity stated something else."""

@@ -9,15 +9,16 @@ import apsw
 from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.caching import Weight
 from rapport.store.batch import NamedCampaignActivity
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
-from rapport.store.rows import named_campaign_activity, whole_activity
+from rapport.store.rows import MAX_NAMES_BYTES, named_campaign_activity, whole_activity
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
 
-_HISTORY_STEP: Final = 500
+_HISTORY_STEP: Final = 100
 
 
 @lru_cache(maxsize=64)
@@ -44,6 +45,7 @@ class Reader:
         connection.pragma("query_only", True)
         self._connection = connection
         self._campaign_activities: dict[int, CampaignActivity] = {}
+        self._weight = Weight(MAX_NAMES_BYTES)
         self._revision: tuple[int, ...] | None = None
         self._version: int | None = None
 
@@ -88,13 +90,20 @@ class Reader:
         if version != self._version:
             revision = one(self._connection, SQL["revision_of_campaign_activities"])
             if revision != self._revision:
-                self._campaign_activities = {}
+                self._forget_names()
             self._version, self._revision = version, revision
+        if self._weight.is_full:
+            self._forget_names()
         names = self._campaign_activities
         for key in {row[3] for row in rows}.difference(names):
             for row in every(self._connection, SQL["campaign_activity"], {"key": key}):
                 names[key] = CampaignActivity(*row)
+                self._weight.add(row)
         return names
+
+    def _forget_names(self) -> None:
+        self._campaign_activities = {}
+        self._weight.clear()
 
     def history(self, account_id: str, contact_id: str) -> Iterator[Activity]:
         """All that is recorded of the contact, whole, newest first."""

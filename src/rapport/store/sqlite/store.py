@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -27,7 +28,8 @@ from rapport.store.known import (
     KnownCampaignActivity,
     KnownContact,
 )
-from rapport.store.links import LinkClicks
+from rapport.store.links import LinkClicks, LinksQuery
+from rapport.store.pieces import contact_pieces, state_in_pieces
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
@@ -36,28 +38,26 @@ from rapport.store.protocol import (
     QuarterHour,
     Reached,
     Recorded,
-    RequestCount,
     SentCampaignActivity,
     SentQuery,
     WholeActivity,
 )
+from rapport.store.request_count import RequestCount
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.backup import back_up
-from rapport.store.sqlite.campaign_reader import CampaignReader
-from rapport.store.sqlite.catalogue_reader import CatalogueReader
 from rapport.store.sqlite.checkpoint import Checkpointer
 from rapport.store.sqlite.connection import DATABASE, OpenFiles, connect, make_folder
 from rapport.store.sqlite.contact_reader import ContactReader
-from rapport.store.sqlite.contact_reports import ContactReports
 from rapport.store.sqlite.counter_reader import CounterReader
 from rapport.store.sqlite.erasing import check_erasure_keys
 from rapport.store.sqlite.feed import FeedReader
-from rapport.store.sqlite.finder import Finder
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.recount import Recount
+from rapport.store.sqlite.reports import Reports
 from rapport.store.sqlite.writer import Writer
 from rapport.store.tracking import TrackingQuery, TrackingRow
+from rapport.store.turns import Turns
 
 T = TypeVar("T")
 
@@ -70,8 +70,13 @@ _EMPTY_LOG_TIMEOUT: Final = 0.5
 """Seconds that the response to an erasure waits for the log to be emptied."""
 
 
+_MAX_WRITES_WAITING: Final = 1_000
+_SHARED: Final = ""
+"""The turn of what accounts do together: no account has this id."""
+
+
 class _Parts(NamedTuple):
-    """What writes and reads while the store is open; from `reports` on in the reports' thread."""
+    """What writes, and what reads in the event loop, while the store is open."""
 
     writer: Writer
     checkpointer: Checkpointer
@@ -79,12 +84,6 @@ class _Parts(NamedTuple):
     contacts: ContactReader
     stats: CounterReader
     feed: FeedReader
-    reports: ContactReports
-    counted: ContactReader
-    campaigns: CampaignReader
-    counters: CounterReader
-    catalogue: CatalogueReader
-    finder: Finder
 
 
 class SQLiteStore:
@@ -95,7 +94,8 @@ class SQLiteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-writer")
         self._connections: list[apsw.Connection] = []
         self._checkpointer: Checkpointer | None = None
-        self._report_thread = ThreadPoolExecutor(1, thread_name_prefix="rapport-reports")
+        self._reports = Reports()
+        self._turns = Turns(1, _MAX_WRITES_WAITING)
         self._parts: _Parts | None = None
 
     @property
@@ -115,9 +115,7 @@ class SQLiteStore:
         check_erasure_keys(writing)
         reading = connect(self._folder, patience=_READER_PATIENCE)
         self._connections.append(reading)
-        # Apart from the pages': what a report costs isn't bounded by its page.
-        reporting = connect(self._folder, patience=_WRITER_PATIENCE)
-        self._connections.append(reporting)
+        self._reports.open(self._folder)
         checkpointer = self._checkpointer = Checkpointer(self._folder)
         self._parts = _Parts(
             Writer(writing, OpenFiles(self._folder), checkpointer.request),
@@ -126,22 +124,20 @@ class SQLiteStore:
             ContactReader(reading),
             CounterReader(reading),
             FeedReader(reading),
-            ContactReports(reporting),
-            ContactReader(reporting),
-            CampaignReader(reporting),
-            CounterReader(reporting),
-            CatalogueReader(reporting),
-            Finder(reporting),
         )
 
     async def migrate(self) -> list[str]:
         """Nothing is left to a person."""
         return []
 
+    def stop_reports(self) -> None:
+        """Refuse reports that wait, and stop those that are being made."""
+        self._reports.stop()
+
     async def close(self) -> None:
         """Finish what is being written, and close the file."""
         await asyncio.to_thread(self._thread.shutdown)
-        await asyncio.to_thread(self._report_thread.shutdown)
+        await self._reports.close()
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.close)
             self._checkpointer = None
@@ -152,7 +148,7 @@ class SQLiteStore:
     async def check(self) -> None:
         """Return if the file can be read and written, and is where it was opened."""
         self._open.reader.check()
-        await self._in_thread(self._open.writer.check)
+        await self._in_thread(_SHARED, self._open.writer.check)
 
     async def make_ready(self, batch: Batch) -> Batch:
         """Nothing takes long but the transaction itself."""
@@ -160,7 +156,7 @@ class SQLiteStore:
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record in the writer's thread."""
-        return await self._in_thread(lambda: self._open.writer.record(batches))
+        return await self._in_thread(_SHARED, lambda: self._open.writer.record(batches))
 
     async def feed_end(self) -> str:
         """Where the feed ends."""
@@ -176,7 +172,7 @@ class SQLiteStore:
 
     async def erase(self, account_id: str, contact_id: str, known: ErasedContact | None = None) -> bool:
         """Erase a contact in the writer's thread; then have the log emptied, which holds the contact as well."""
-        is_erased = await self._in_thread(lambda: self._open.writer.erase(account_id, contact_id, known))
+        is_erased = await self._in_thread(account_id, lambda: self._open.writer.erase(account_id, contact_id, known))
         if is_erased:
             tried = asyncio.wrap_future(self._open.checkpointer.request())
             # Mostly it is empty before the response. While others read, it is emptied later, and nobody waits for that.
@@ -184,20 +180,28 @@ class SQLiteStore:
         return is_erased
 
     async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
-        """Take in what is stated of contacts, in the writer's thread."""
-        return await self._in_thread(lambda: self._open.writer.state_contacts(account_id, statements))
+        """Take in what is stated of contacts, in the writer's thread, piece by piece."""
+        changes = 0
+        for piece in contact_pieces(statements):
+            changes += await self._in_thread(account_id, partial(self._open.writer.state_contacts, account_id, piece))
+        return changes
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
-        """Take in what is stated of campaigns, in the writer's thread."""
-        return await self._in_thread(lambda: self._open.writer.state_campaigns(account_id, statements))
+        """Take in what is stated of campaigns, in the writer's thread, piece by piece."""
+        writer = self._open.writer
+        return await state_in_pieces(
+            statements,
+            lambda links: self._in_thread(account_id, partial(writer.add_links, account_id, links)),
+            lambda piece: self._in_thread(account_id, partial(writer.state_campaigns, account_id, piece)),
+        )
 
     async def erased(self, account_id: str) -> Erased:
         """What is left of erased contacts."""
-        return await self._in_report_thread(lambda: self._open.catalogue.erased(account_id))
+        return await self._reports.make(account_id, lambda readers: readers.catalogue.erased(account_id))
 
     async def put_erased(self, account_id: str, erased: Erased) -> None:
         """Take over what is left of erased contacts, in the writer's thread."""
-        await self._in_thread(lambda: self._open.writer.put_erased(account_id, erased))
+        await self._in_thread(account_id, lambda: self._open.writer.put_erased(account_id, erased))
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
@@ -213,29 +217,31 @@ class SQLiteStore:
         self, account_id: str, contact_id: str, start: Instant, end: Instant
     ) -> dict[ActivityType, int] | None:
         """Count a contact's activities by their types, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.reports.activity_counts(account_id, contact_id, start, end)
+        return await self._reports.make(
+            account_id, lambda readers: readers.reports.activity_counts(account_id, contact_id, start, end)
         )
 
     async def activity_quarters(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
     ) -> list[QuarterHour] | None:
         """Count a contact's activities by quarters of an hour, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.reports.activity_quarters(account_id, contact_id, start, end)
+        return await self._reports.make(
+            account_id, lambda readers: readers.reports.activity_quarters(account_id, contact_id, start, end)
         )
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
     ) -> list[SentCampaignActivity] | None:
         """Read a page of a summary, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.reports.sent_campaign_activities(account_id, contact_id, query)
+        return await self._reports.make(
+            account_id, lambda readers: readers.reports.sent_campaign_activities(account_id, contact_id, query)
         )
 
     async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
         """Count what was opened and clicked, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.reports.reached(account_id, contact_id, start, end))
+        return await self._reports.make(
+            account_id, lambda readers: readers.reports.reached(account_id, contact_id, start, end)
+        )
 
     async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
         """Read what is known of a contact."""
@@ -243,33 +249,35 @@ class SQLiteStore:
 
     async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
         """Read a page of contacts."""
-        return await self._in_report_thread(lambda: self._open.counted.contacts(account_id, query))
+        return await self._reports.make(account_id, lambda readers: readers.contacts.contacts(account_id, query))
 
     async def contact_count(self, account_id: str, query: ContactQuery) -> int:
         """Count contacts, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.counted.count(account_id, query))
+        return await self._reports.make(account_id, lambda readers: readers.contacts.count(account_id, query))
 
     async def contacts_by_status(self, account_id: str) -> dict[ContactStatus, int]:
         """Count contacts, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.counted.count_by_status(account_id))
+        return await self._reports.make(account_id, lambda readers: readers.contacts.count_by_status(account_id))
 
     async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
         """Read a page of campaigns, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.catalogue.campaigns(account_id, query))
+        return await self._reports.make(account_id, lambda readers: readers.catalogue.campaigns(account_id, query))
 
     async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
         """Read what is known of a campaign, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.catalogue.campaign(account_id, campaign_id))
+        return await self._reports.make(account_id, lambda readers: readers.catalogue.campaign(account_id, campaign_id))
 
     async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
         """Read what is known of a campaign activity, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.catalogue.campaign_activity(account_id, campaign_activity_id)
+        return await self._reports.make(
+            account_id, lambda readers: readers.catalogue.campaign_activity(account_id, campaign_activity_id)
         )
 
     async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
         """What is stated of contacts, by their ids."""
-        return await self._in_report_thread(lambda: self._open.catalogue.stated_contacts(account_id, behind, limit))
+        return await self._reports.make(
+            account_id, lambda readers: readers.catalogue.stated_contacts(account_id, behind, limit)
+        )
 
     async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
         """What is stated of a contact."""
@@ -277,27 +285,31 @@ class SQLiteStore:
 
     async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
         """What is stated of all campaigns."""
-        return await self._in_report_thread(lambda: self._open.catalogue.stated_campaigns(account_id))
+        return await self._reports.make(account_id, lambda readers: readers.catalogue.stated_campaigns(account_id))
 
     async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
         """Read contacts, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.finder.contacts(account_id, prefix))
+        return await self._reports.make(account_id, lambda readers: readers.finder.contacts(account_id, prefix))
 
     async def campaign_activities_by_text(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
         """Look through the account's campaign activities, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.finder.campaign_activities(account_id, text, limit))
+        return await self._reports.make(
+            account_id, lambda readers: readers.finder.campaign_activities(account_id, text, limit)
+        )
 
     async def tracking(
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery
     ) -> list[TrackingRow] | None:
         """Read a page's rows, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.campaigns.tracking(account_id, campaign_activity_id, query)
+        return await self._reports.make(
+            account_id, lambda readers: readers.campaigns.tracking(account_id, campaign_activity_id, query)
         )
 
-    async def links(self, account_id: str, campaign_activity_id: str) -> list[LinkClicks] | None:
+    async def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
         """Read the links, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.campaigns.links(account_id, campaign_activity_id))
+        return await self._reports.make(
+            account_id, lambda readers: readers.campaigns.links(account_id, campaign_activity_id, query)
+        )
 
     async def counters_of_campaign_activities(
         self, account_id: str, campaign_activity_ids: Sequence[str]
@@ -307,27 +319,29 @@ class SQLiteStore:
 
     async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
         """Read counters, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.counters.counters("of_campaigns", account_id, campaign_ids)
+        return await self._reports.make(
+            account_id, lambda readers: readers.counters.counters("of_campaigns", account_id, campaign_ids)
         )
 
     async def sent_campaigns(self, account_id: str, query: SentCampaignQuery) -> list[SentCampaign]:
         """Read a page of campaigns, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.counters.sent_campaigns(account_id, query))
+        return await self._reports.make(account_id, lambda readers: readers.counters.sent_campaigns(account_id, query))
 
     async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
         """Read what was sent last, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.counters.newest_sent(account_id, limit))
+        return await self._reports.make(account_id, lambda readers: readers.counters.newest_sent(account_id, limit))
 
     async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
         """Read the hours of a campaign activity, beside the event loop."""
-        return await self._in_report_thread(
-            lambda: self._open.counters.hours_of_campaign_activity(account_id, campaign_activity_id)
+        return await self._reports.make(
+            account_id, lambda readers: readers.counters.hours_of_campaign_activity(account_id, campaign_activity_id)
         )
 
     async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
         """Read the hours of an account, beside the event loop."""
-        return await self._in_report_thread(lambda: self._open.counters.hours_of_account(account_id, start, end))
+        return await self._reports.make(
+            account_id, lambda readers: readers.counters.hours_of_account(account_id, start, end)
+        )
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""
@@ -336,7 +350,7 @@ class SQLiteStore:
 
     async def ensure_account(self, account_id: str) -> bool:
         """Have the account exist."""
-        return await self._in_thread(lambda: self._open.writer.ensure_account(account_id))
+        return await self._in_thread(account_id, lambda: self._open.writer.ensure_account(account_id))
 
     async def has_contacts(self, account_id: str) -> bool:
         """Whether the account knows any contact."""
@@ -356,7 +370,7 @@ class SQLiteStore:
 
     async def count_request(self, client_id: str, now: Instant, a_second: int) -> RequestCount:
         """Count a request in the file, so that all workers count together."""
-        return await self._in_thread(lambda: self._open.writer.count_request(client_id, now, a_second))
+        return await self._in_thread(client_id, lambda: self._open.writer.count_request(client_id, now, a_second))
 
     async def accounts(self) -> list[str]:
         """The ids of all accounts."""
@@ -386,8 +400,10 @@ class SQLiteStore:
             raise StoreUnavailable("the store is not open")
         return self._parts
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _in_report_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._report_thread, work)
+    async def _in_thread(self, turn_of: str, work: Callable[[], T]) -> T:
+        """Write in the writer's thread, when it is the turn of an account, or of what accounts do together."""
+        await self._turns.take(turn_of)
+        written = asyncio.wrap_future(self._thread.submit(work))
+        written.add_done_callback(lambda _: self._turns.release(turn_of))
+        # Shielded: a write that has begun goes on to its end, also when nobody waits for it any more.
+        return await asyncio.shield(written)

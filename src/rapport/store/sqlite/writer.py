@@ -14,9 +14,10 @@ from rapport.store.batch import Batch
 from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.permission import PERMISSION_TYPES
-from rapport.store.protocol import Recorded, RequestCount
+from rapport.store.protocol import Recorded
+from rapport.store.request_count import RequestCount
 from rapport.store.rollups import RollUps
-from rapport.store.sqlite.catalogue import state_campaigns, state_contacts
+from rapport.store.sqlite.catalogue import add_links, state_campaigns, state_contacts
 from rapport.store.sqlite.checkpoint import LOG_PAGES
 from rapport.store.sqlite.connection import OpenFiles, every, one, transaction
 from rapport.store.sqlite.contacts import Contacts
@@ -135,6 +136,11 @@ class Writer:
         """Take in what is stated of campaigns in one transaction. How many statements changed something."""
         with self._transaction():
             return state_campaigns(self._connection, account_id, statements, _now())
+
+    def add_links(self, account_id: str, campaign: CampaignStatement) -> bool:
+        """Add the links of a campaign, and nothing else, in one transaction. Return True if any is new."""
+        with self._transaction():
+            return add_links(self._connection, account_id, campaign, _now())
 
     def erase(self, account_id: str, contact_id: str, known: ErasedContact | None) -> bool:
         """Erase a contact for good, and overwrite what is deleted. Return True if the contact existed.

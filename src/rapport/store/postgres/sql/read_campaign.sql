@@ -63,8 +63,10 @@ AND coalesce((
     WHERE contact.key = chosen.contact
 ) > 0, false)
 
--- links_of: what can be clicked in a campaign activity. Served by unique (campaign_activity, digest).
-SELECT key, link_url, url_id FROM link WHERE campaign_activity = $1
+-- link_groups: the links of a campaign activity, those with the same address, or without one and with the same id, as
+-- one: the key of the first, and all keys. Served by unique (campaign_activity, digest).
+SELECT min(key), array_agg(key) FROM link WHERE campaign_activity = $1
+GROUP BY link_url, CASE WHEN link_url IS NULL THEN url_id END
 
 -- link_clickers: how many contacts clicked them. Served by one range of the primary key.
 SELECT link, count(*) FROM clicked_link WHERE campaign_activity = $1 GROUP BY link

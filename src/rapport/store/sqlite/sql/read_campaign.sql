@@ -82,6 +82,19 @@ AND (
     WHERE contact.key = chosen.contact
 );
 
+-- link_groups: the links of a campaign activity, those with the same address, or without one and with the same id, as
+-- one: the key of the first, and all keys. Served by two ranges of link_by_campaign_activity, in its order.
+SELECT min(key), group_concat(key) FROM link
+WHERE campaign_activity = :campaign_activity AND link_url IS NOT NULL
+GROUP BY link_url
+UNION ALL
+SELECT min(key), group_concat(key) FROM link
+WHERE campaign_activity = :campaign_activity AND link_url IS NULL
+GROUP BY url_id;
+
+-- link_names: what links are called. Served by the primary key.
+SELECT key, link_url, url_id FROM carray(:links) AS wanted CROSS JOIN link ON link.key = wanted.value;
+
 -- link_clickers: how many contacts clicked them. Served by one range of the primary key.
 SELECT link, count(*) FROM clicked_link WHERE campaign_activity = :campaign_activity GROUP BY link;
 

@@ -1,0 +1,84 @@
+"""Stop work for a client that has hung up. Its request is cancelled while it waits for something slow.
+
+The server doesn't cancel such a request by itself; it says that the client has gone when it is asked for more of the
+request. That takes a task, so it is asked only once something has taken a while.
+"""
+
+import asyncio
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Final
+
+from starlette.types import Receive
+
+_WATCH_AFTER: Final = 0.05
+"""Seconds that something may take before its client is watched."""
+
+
+class Client:
+    """The sender of the request that a task answers. Its body must have been read, if it has one."""
+
+    __slots__ = ("_receive", "_task_id", "has_left")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        # Not the task itself: it refers to this by its context, and such a circle would be garbage to collect.
+        self._task_id = id(asyncio.current_task())
+        self.has_left = False
+
+    def is_served_by(self, task: "asyncio.Task[object] | None") -> bool:
+        """Return True for the task of the request, and not for one that this has started."""
+        return id(task) == self._task_id
+
+    async def cancel_when_left(self, task: "asyncio.Task[object]") -> None:
+        """Wait until the client hangs up, and cancel the task of its request."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self.has_left:
+            self.has_left = True
+            task.cancel()
+
+
+_client: Final[ContextVar[Client | None]] = ContextVar("client", default=None)
+
+
+def watch_client(receive: Receive | None) -> None:
+    """Watch the client of the request that this task answers, wherever the task waits for something slow.
+
+    None: don't watch it, or no longer.
+    """
+    _client.set(None if receive is None else Client(receive))
+
+
+def is_cancelled_by_disconnect() -> bool:
+    """Return True if the request of this task was cancelled because its client hung up, and take that back."""
+    client, task = _client.get(), asyncio.current_task()
+    if client is None or task is None or not client.has_left:
+        return False
+    task.uncancel()
+    return True
+
+
+class CancelledByDisconnect:
+    """A context in which the request is cancelled when its client hangs up. Outside of a request it does nothing."""
+
+    __slots__ = ("_client", "_timer", "_watch")
+
+    def __enter__(self) -> None:
+        client = _client.get()
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Task[None] | None = None
+        task = asyncio.current_task()
+        if client is not None and task is not None and client.is_served_by(task):
+            self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin, client, task)
+
+    def _begin(self, client: Client, task: "asyncio.Task[object]") -> None:
+        self._watch = asyncio.get_running_loop().create_task(client.cancel_when_left(task), name="disconnect")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()

@@ -1,0 +1,122 @@
+"""GET /v3/reports/email_reports/{campaign_activity_id}/links, and its pages."""
+
+import random
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.world import Caller, Server, line
+
+LINKS = "/v3/reports/email_reports/{}/links"
+NOON = 1_767_268_800_000
+
+
+def walk(caller: Caller, query: str, campaign_activity_id: str = "ca-1") -> list[list[dict[str, Any]]]:
+    """Return the links of each page, following `_links.next.href`."""
+    pages = []
+    href = f"{LINKS.format(campaign_activity_id)}?{query}"
+    while href:
+        answer = caller.get(href)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        page = answer.json()
+        assert page["campaign_activity_id"] == campaign_activity_id
+        assert set(page) <= {"campaign_activity_id", "link_click_counts", "_links"}
+        pages.append(page["link_click_counts"])
+        href = page["_links"]["next"]["href"] if "_links" in page else ""
+    return pages
+
+
+def test_pages_are_together_the_list_of_all_links(caller: Caller) -> None:
+    dice = random.Random(7)
+    clickers: dict[str, set[str]] = {}
+    lines = []
+    for number in range(900):
+        link_url, contact_id = f"https://example.com/{dice.randrange(60)}", f"c{dice.randrange(40)}"
+        clickers.setdefault(link_url, set()).add(contact_id)
+        # The same address with several ids is one link.
+        lines.append(line(contact_id, "em_clicks", NOON + number, link_url=link_url, url_id=str(dice.randrange(3))))
+    for first in range(0, len(lines), 300):
+        caller.record(*lines[first : first + 300])
+    caller.post(
+        "/track/v1/campaigns",
+        json=[
+            {
+                "campaign_id": "k1",
+                "campaign_activities": [
+                    {
+                        "campaign_activity_id": "ca-1",
+                        "links": [{"link_url": f"https://example.com/unclicked/{number}"} for number in range(5)],
+                    }
+                ],
+            }
+        ],
+    )
+    (whole,) = walk(caller, "")
+    assert {link["link_url"]: link["unique_clicks"] for link in whole} == {
+        link_url: len(contacts) for link_url, contacts in clickers.items()
+    }
+    counts = [link["unique_clicks"] for link in whole]
+    assert counts == sorted(counts, reverse=True)
+    for limit in (1, 7, len(whole), len(whole) + 1):
+        pages = walk(caller, f"limit={limit}")
+        assert [link for page in pages for link in page] == whole
+        assert {len(page) for page in pages[:-1]} <= {limit}
+    with_unclicked = [link for page in walk(caller, "limit=9&no_clicks=true") for link in page]
+    assert with_unclicked[: len(whole)] == whole
+    assert sorted(link["link_url"] for link in with_unclicked[len(whole) :]) == [
+        f"https://example.com/unclicked/{number}" for number in range(5)
+    ]
+
+
+def test_a_campaign_activity_without_links_has_an_empty_page(caller: Caller) -> None:
+    caller.record(line(kind="em_opens"))
+    assert walk(caller, "") == walk(caller, "no_clicks=true") == [[]]
+
+
+def test_without_a_limit_a_page_has_all_links_that_an_email_may_have(caller: Caller) -> None:
+    links = [{"link_url": f"https://example.com/{number}"} for number in range(1_000)]
+    activity = {"campaign_activity_id": "ca-1", "links": links}
+    caller.post("/track/v1/campaigns", json=[{"campaign_id": "k1", "campaign_activities": [activity]}])
+    (page,) = walk(caller, "no_clicks=true")
+    assert len(page) == 1_000
+    caller.record(line(kind="em_clicks", link_url="https://example.com/more"))
+    assert [len(page) for page in walk(caller, "no_clicks=true")] == [1_000, 1]
+
+
+def test_a_page_of_long_links_ends_before_its_limit(caller: Caller) -> None:
+    text = "\U0001f600" * 8_000
+    for first in range(0, 200, 50):
+        numbers = range(first, first + 50)
+        caller.record(*(line("c1", "em_clicks", NOON + n, link_url=f"https://example.com/{n}/{text}") for n in numbers))
+    pages = walk(caller, "")
+    assert len(pages) > 2
+    assert max(len(str(page)) for page in pages) < 1_000_000
+    assert len({link["link_url"] for page in pages for link in page}) == 200
+    clicks = list(caller.walk_tracking("ca-1", "clicks", ""))
+    assert len(clicks) > 2
+    assert len({row["link_url"] for page in clicks for row in page}) == sum(map(len, clicks)) == 200
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", "01", ""])
+def test_a_limit_out_of_bounds_is_refused(caller: Caller, limit: str) -> None:
+    caller.record(line(kind="em_clicks"))
+    answer = caller.get(LINKS.format("ca-1"), params={"limit": limit})
+    assert (answer.status_code, answer.json()[0]["error_key"]) == (400, "reportingsvc.validation.error")
+
+
+def test_a_cursor_is_good_for_its_account_and_campaign_activity_only(
+    server: Server, account: str, caller: Caller
+) -> None:
+    with server.caller(f"{account}-other") as other:
+        for each in (caller, other):
+            for number in range(3):
+                each.record(
+                    line(f"c{number}", "em_clicks", link_url=f"https://example.com/{number}"),
+                    line(f"c{number}", "em_clicks", campaign_activity_id="ca-2", link_url=f"https://{number}.example"),
+                )
+        href = caller.get(f"{LINKS.format('ca-1')}?limit=1").json()["_links"]["next"]["href"]
+        assert caller.get(href).status_code == 200
+        assert other.get(href).status_code == 400
+        assert caller.get(href.replace("ca-1", "ca-2")).status_code == 400
+        assert caller.get(href[:-1]).status_code == 400

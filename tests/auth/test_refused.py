@@ -1,0 +1,110 @@
+"""Refused tokens, many at a time: what they cost the store, and that a new key is still found."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rapport.auth.keys import Keys, rotate_keys
+from rapport.auth.register import new_token_id
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal, make_token
+from rapport.auth.watch import KeyWatch
+from rapport.cli.command import now
+from rapport.errors import InvalidToken
+from rapport.instant import HOUR, Instant
+from rapport.settings import Settings
+from rapport.store.engines import opened
+from rapport.store.protocol import Store
+
+OWNER = Principal("default", "tests", "tests", Role.OWNER, frozenset(Scope))
+
+
+def token_of(keys: Keys, audience: str = "rapport") -> str:
+    return make_token(
+        keys,
+        OWNER,
+        issuer="rapport",
+        audience=audience,
+        now=now(),
+        expires=Instant(now() + HOUR),
+        token_id=new_token_id(),
+    )
+
+
+class CountingStore:
+    """A store that counts how often its secrets are read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reads = 0
+
+    async def read_secret(self, name: str) -> bytes | None:
+        self.reads += 1
+        return await self._store.read_secret(name)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("kind", ["no token", "another audience", "another key"])
+def test_refused_tokens_cost_no_read_each(tmp_path: Path, kind: str) -> None:
+    settings = Settings(data=str(tmp_path / "data"))
+
+    async def work() -> None:
+        async with opened(settings) as store, opened(Settings(data=str(tmp_path / "other"))) as other:
+            counting = CountingStore(store)
+            keys = KeyWatch(counting, settings)  # type: ignore[arg-type]
+            await keys.start()
+            foreign = KeyWatch(other, settings)
+            await foreign.check()
+            counting.reads = 0
+            for _ in range(10):
+                tokens = {
+                    "no token": [f"a.b.c{number}" for number in range(100)],
+                    "another audience": [token_of(keys.keys, f"x{number}") for number in range(100)],
+                    "another key": [token_of(foreign.keys, f"x{number}") for number in range(100)],
+                }[kind]
+                outcomes = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
+                assert all(isinstance(outcome, InvalidToken) for outcome in outcomes)
+                # Again, which is answered from what is remembered.
+                again = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
+                assert all(isinstance(outcome, InvalidToken) for outcome in again)
+            # The watch itself reads two secrets every 2 s.
+            assert counting.reads < 60
+            await keys.stop()
+
+    asyncio.run(work())
+
+
+def test_a_new_key_is_found_while_refused_tokens_keep_coming(data: str) -> None:
+    settings = Settings(data=data)
+
+    async def work() -> None:
+        async with opened(settings) as store:
+            keys = KeyWatch(store, settings)
+            await keys.start()
+
+            async def send_refused() -> None:
+                for number in range(1_000_000):
+                    with pytest.raises(InvalidToken):
+                        await keys.verify(token_of(keys.keys, f"x{number}"))
+                    await asyncio.sleep(0)
+
+            attacks = [asyncio.create_task(send_refused()) for _ in range(60)]
+            await asyncio.sleep(0.2)
+            token = token_of(await rotate_keys(store, now(), drop_old=False))
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        assert await keys.verify(token) == OWNER
+                        break
+                    except InvalidToken:
+                        # As often as a client may that tries again; the docs say that it takes 3 s at most.
+                        await asyncio.sleep(0.1)
+            for attack in attacks:
+                attack.cancel()
+            await asyncio.gather(*attacks, return_exceptions=True)
+            await keys.stop()
+
+    asyncio.run(work())

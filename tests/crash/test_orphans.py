@@ -1,0 +1,87 @@
+"""No worker survives its main process, whenever that is killed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.network import free_port
+from tests.world import ENVIRONMENT, RAPPORT, Server
+
+DELAYS = [number * 0.025 for number in range(12)]
+"""Seconds from the first sight of a worker: while it loads, opens the store, and begins to serve."""
+
+
+def children_of(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def kill_main_process(data: str, port: int, workers: int, delay: float) -> list[int]:
+    """Start a server, kill its main process `delay` seconds after its workers appeared, and return their ids."""
+    command = [RAPPORT, "serve", "--data", data, "--port", str(port), "--workers", str(workers)]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 30
+        while len(found := children_of(process.pid)) < workers:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(30)
+    return found
+
+
+def wait_until_gone(pids: list[int]) -> list[int]:
+    """Return those that still run after 20 seconds."""
+    deadline = time.monotonic() + 20
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [pid for pid in pids if is_running(pid)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killing_the_main_process_while_its_workers_start_leaves_no_orphan(tmp_path: Path, workers: int) -> None:
+    data, port = str(tmp_path / "data"), free_port()
+    for delay in DELAYS:
+        started = kill_main_process(data, port, workers, delay)
+        orphans = wait_until_gone(started)
+        for orphan in orphans:
+            os.kill(orphan, signal.SIGKILL)
+        assert not orphans, f"killed after {delay} s"
+    with Server(data, workers=workers) as server:
+        assert len(server.worker_pids()) == workers
+
+
+@pytest.mark.slow
+def test_killing_the_main_process_while_it_replaces_a_killed_worker_leaves_no_orphan(tmp_path: Path) -> None:
+    for delay in DELAYS:
+        with Server(str(tmp_path / "data")) as server:
+            main = server.pid
+            (worker,) = server.worker_pids()
+            os.kill(worker, signal.SIGKILL)
+            deadline = time.monotonic() + 30
+            while worker in (found := children_of(main)) or not found:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            time.sleep(delay)
+            server.kill_parent()
+            orphans = wait_until_gone(found)
+            for orphan in orphans:
+                os.kill(orphan, signal.SIGKILL)
+            assert not orphans, f"killed after {delay} s"

@@ -1,0 +1,155 @@
+"""Reports that nobody waits for any more, or that would take for ever."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from rapport import disconnects
+from rapport.disconnects import is_cancelled_by_disconnect, watch_client
+from rapport.errors import StoreUnavailable
+from rapport.store.postgres.pool import Pool
+from rapport.store.sqlite import reports
+from rapport.store.sqlite.connection import make_folder
+from rapport.store.sqlite.reports import Readers, Reports
+
+ENDLESS = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT max(n) FROM number"
+
+
+def count_forever(readers: Readers) -> None:
+    readers.catalogue._connection.execute(ENDLESS).fetchall()  # noqa: SLF001 - no report takes for ever
+
+
+def answer(_readers: Readers) -> str:
+    return "made"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_folder(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_a_cancelled_report_gives_its_thread_back(folder: Path) -> None:
+    async def work() -> None:
+        made = Reports()
+        made.open(folder)
+        for _ in range(3):
+            endless = [asyncio.create_task(made.make(account_id, count_forever)) for account_id in "aabbcc"]
+            await asyncio.sleep(0.1)
+            for task in endless:
+                task.cancel()
+            async with asyncio.timeout(20):
+                assert await made.make("d", answer) == "made"
+        await made.close()
+
+    asyncio.run(work())
+
+
+def test_a_stop_refuses_reports_that_wait_and_ends_those_that_run(folder: Path) -> None:
+    async def work() -> None:
+        made = Reports()
+        made.open(folder)
+        endless = [asyncio.create_task(made.make(account_id, count_forever)) for account_id in "aaabbb"]
+        await asyncio.sleep(0.1)
+        made.stop()
+        async with asyncio.timeout(20):
+            outcomes = await asyncio.gather(*endless, return_exceptions=True)
+            await made.close()
+        assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+
+    asyncio.run(work())
+
+
+def test_a_report_that_takes_too_long_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "_REPORT_TIMEOUT", 0.1)
+
+    async def work() -> None:
+        made = Reports()
+        made.open(folder)
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailable):
+                await made.make("a", count_forever)
+        await made.close()
+
+    asyncio.run(work())
+
+
+def test_a_report_ends_when_its_client_hangs_up(folder: Path) -> None:
+    async def work() -> None:
+        made = Reports()
+        made.open(folder)
+        hung_up = asyncio.Event()
+
+        async def receive() -> dict[str, str]:
+            await hung_up.wait()
+            return {"type": "http.disconnect"}
+
+        async def respond() -> bool:
+            watch_client(receive)
+            try:
+                await made.make("a", count_forever)
+            except asyncio.CancelledError:
+                return is_cancelled_by_disconnect()
+            return False
+
+        response = asyncio.create_task(respond())
+        await asyncio.sleep(2 * disconnects._WATCH_AFTER)  # noqa: SLF001 - by then the client is watched
+        hung_up.set()
+        async with asyncio.timeout(20):
+            assert await response
+            await made.close()
+
+    asyncio.run(work())
+
+
+def test_a_query_that_nobody_waits_for_ends_in_the_database(postgresql: str) -> None:
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1234)%' AND state = 'active'"
+
+    async def work() -> None:
+        pool = Pool(postgresql, 4, by_pgbouncer=False)
+        await pool.open()
+
+        async def sleep() -> None:
+            async with pool.lend(600, "a") as connection:
+                await connection.execute("SELECT pg_sleep(1234)")
+
+        watching = await asyncpg.connect(postgresql)
+        tasks = [asyncio.create_task(sleep()) for _ in range(2)]
+        deadline = time.monotonic() + 20
+        while await watching.fetchval(running) < len(tasks):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        for task in tasks:
+            task.cancel()
+        while await watching.fetchval(running):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        await watching.close()
+        await pool.close()
+
+    asyncio.run(work())
+
+
+def test_one_account_leaves_connections_to_others(postgresql: str) -> None:
+    async def work() -> None:
+        pool = Pool(postgresql, 4, by_pgbouncer=False)
+        await pool.open()
+
+        async def sleep() -> None:
+            async with pool.lend(600, "a") as connection:
+                await connection.execute("SELECT pg_sleep(600)")
+
+        tasks = [asyncio.create_task(sleep()) for _ in range(50)]
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(20), pool.lend(20, "b") as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+        pool.stop()
+        async with asyncio.timeout(20):
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+        await pool.close()
+
+    asyncio.run(work())

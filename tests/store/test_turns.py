@@ -1,0 +1,124 @@
+"""Slots that accounts use in turn."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from rapport.errors import StoreBusy
+from rapport.store.turns import Turns
+
+
+def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def within() -> None:
+        async with asyncio.timeout(20):
+            await work()
+
+    asyncio.run(within())
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_accounts_take_turns() -> None:
+    async def work() -> None:
+        turns = Turns(1, 100)
+        order: list[str] = []
+
+        async def use(account_id: str) -> None:
+            await turns.take(account_id)
+            order.append(account_id)
+            await asyncio.sleep(0)
+            turns.release(account_id)
+
+        async with asyncio.TaskGroup() as group:
+            for account_id in ["a"] * 6 + ["b"] * 3 + ["c"]:
+                group.create_task(use(account_id))
+        assert order.index("b") <= 2
+        assert order.index("c") <= 3
+        assert sorted(order) == sorted(["a"] * 6 + ["b"] * 3 + ["c"])
+
+    run(work)
+
+
+def test_one_account_never_holds_the_last_slot() -> None:
+    async def work() -> None:
+        turns = Turns(3, 100, for_one=2)
+        await turns.take("a")
+        await turns.take("a")
+        third = asyncio.create_task(turns.take("a"))
+        await settle()
+        assert not third.done()
+        await turns.take("b")
+        turns.release("a")
+        await third
+        turns.release("b")
+
+    run(work)
+
+
+def test_one_account_fills_half_of_the_queue_and_another_still_finds_room() -> None:
+    async def work() -> None:
+        turns = Turns(1, 10)
+        await turns.take("a")
+        waiting = [asyncio.create_task(turns.take("a")) for _ in range(5)]
+        await settle()
+        with pytest.raises(StoreBusy):
+            await turns.take("a")
+        other = asyncio.create_task(turns.take("b"))
+        await settle()
+        assert not other.done()
+        turns.release("a")
+        await settle()
+        turns.release("a")
+        await other
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    run(work)
+
+
+def test_a_cancelled_wait_leaves_the_queue_and_loses_no_slot() -> None:
+    async def work() -> None:
+        turns = Turns(1, 4)
+        for moment in range(50):
+            await turns.take("a")
+            first, second = asyncio.create_task(turns.take("b")), asyncio.create_task(turns.take("b"))
+            await settle()
+            if moment % 3 == 0:
+                first.cancel()
+                turns.release("a")
+            elif moment % 3 == 1:
+                turns.release("a")
+                first.cancel()
+            else:
+                first.cancel()
+                await settle()
+                turns.release("a")
+            await asyncio.gather(first, return_exceptions=True)
+            if not first.cancelled():
+                turns.release("b")
+            await second
+            turns.release("b")
+
+    run(work)
+
+
+def test_closing_refuses_all_that_wait_and_whatever_comes() -> None:
+    async def work() -> None:
+        turns = Turns(1, 10)
+        await turns.take("a")
+        waiting = [asyncio.create_task(turns.take(account_id)) for account_id in "aabc"]
+        await settle()
+        turns.close()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreBusy}
+        turns.release("a")
+        with pytest.raises(StoreBusy):
+            await turns.take("d")
+
+    run(work)

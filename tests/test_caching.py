@@ -1,0 +1,73 @@
+"""What is remembered of texts that anybody may send is bounded in bytes."""
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rapport.activity import check_id, identity_of_content
+from rapport.api.email_parameters import landing_page_or_cursor, tracking_or_cursor
+from rapport.api.parameters import page_or_cursor
+from rapport.caching import WeighedDict
+from rapport.errors import InvalidField
+from rapport.instant import Instant
+from rapport.recording.lines import activity_of_json
+from rapport.store.digests import person_key
+from rapport.store.links import url_id_of
+from rapport.web.zone import _zone_named
+
+COUNT = 2_000
+LONG = 8_000
+
+
+def refuse(field: str, text: str) -> None:
+    with pytest.raises(InvalidField):
+        check_id(field, text)
+
+
+def read(link_url: str) -> None:
+    line = (
+        f'{{"contact_id": "c", "campaign_activity_id": "a", "tracking_activity_type": "em_clicks", '
+        f'"created_time": 1767225600000, "link_url": "{link_url}"}}'
+    )
+    assert activity_of_json(line.encode(), Instant(1_767_225_600_000)).identity
+
+
+CALLS: dict[str, Callable[[str], Any]] = {
+    "identity_of_content": lambda text: identity_of_content("em_clicks", "a", text, None),
+    "check_id": lambda text: refuse("contact_id", text),
+    "activity_of_json": read,
+    "person_key": lambda text: person_key((text, None, None)),
+    "url_id_of": url_id_of,
+    "page_or_cursor": lambda text: page_or_cursor(f"next={text}".encode(), ()),
+    "tracking_or_cursor": lambda text: tracking_or_cursor(f"next={text}".encode(), "clicks"),
+    "landing_page_or_cursor": lambda text: landing_page_or_cursor(f"next={text}".encode()),
+    "zone": _zone_named,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_long_texts_are_not_kept(name: str) -> None:
+    call = CALLS[name]
+    call("x" * LONG)
+    tracemalloc.start()
+    try:
+        for number in range(COUNT):
+            call(f"{number:0{LONG}}")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < COUNT * LONG / 10
+
+
+def test_a_weighed_dictionary_is_full_by_its_bytes() -> None:
+    remembered = WeighedDict[int, str](1_000_000)
+    for number in range(1_000_000):
+        if remembered.weight.is_full:
+            break
+        remembered.remember(number, "x" * LONG, ("x" * LONG, None))
+    assert 90 < len(remembered) < 130
+    remembered.clear()
+    assert not remembered
+    assert not remembered.weight.is_full
