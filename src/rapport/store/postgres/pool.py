@@ -12,6 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import StoreBusy, StoreUnavailable
+from rapport.store.postgres.setup import check_version, describe_connecting, explain
 from rapport.store.turns import Turns
 
 Lent: TypeAlias = PoolConnectionProxy
@@ -83,9 +84,14 @@ class Pool:
                 server_settings={} if self._by_pgbouncer else _SETTINGS,
             )
         except (PostgresError, *_OF_THE_CONNECTION) as problem:
-            raise StoreUnavailable(f"the database can't be reached: {problem}") from problem
+            raise StoreUnavailable(f"the database can't be reached: {describe_connecting(problem)}") from problem
         except (ValueError, OverflowError, InterfaceError) as problem:
             raise StoreUnavailable(f"the database's URL can't be used: {problem}") from problem
+        async with self.lend(_CONNECT_WITHIN) as connection:
+            version = connection.get_server_version()
+        unsupported = check_version(version.major, f"{version.major}.{version.minor}")
+        if unsupported is not None:
+            raise StoreUnavailable(unsupported)
 
     async def close(self) -> None:
         """Let go of all connections; one that hangs is cut."""
@@ -133,7 +139,9 @@ class Pool:
         try:
             async with asyncio.timeout_at(ends):
                 connection: Lent = await self._pool.acquire()
-        except (TimeoutError, PostgresError, *_OF_THE_CONNECTION) as problem:
+        except PostgresError as problem:
+            raise StoreUnavailable(f"the database can't be reached: {describe_connecting(problem)}") from problem
+        except (TimeoutError, *_OF_THE_CONNECTION) as problem:
             raise _unavailable(problem, seconds) or problem from problem
         deadline = _Deadline(connection, ends)
         self._lent.add(connection)
@@ -148,6 +156,9 @@ class Pool:
                 # Whatever it is, it may have left the connection in the middle of something.
                 _cut(connection)
             unavailable = _unavailable(TimeoutError() if deadline.passed else problem, seconds)
+            if isinstance(problem, PostgresError) and not deadline.passed:
+                explanation = await explain(connection, problem)
+                unavailable = unavailable if explanation is None else StoreUnavailable(explanation)
             if unavailable is not None:
                 raise unavailable from problem
             raise
