@@ -27,68 +27,65 @@ HourRow: TypeAlias = tuple[int, int, int, int]
 EngagementRow: TypeAlias = tuple[int, int, Contact, int, int]
 """campaign_activity, type, contact, activities, last_time."""
 
+_KEY: Final = itemgetter(0)
+_KEY_OF_STATS: Final = itemgetter(0, 1, 2)
+
 _BOUNCES: Final = int(ActivityType.EM_BOUNCES)
 
 
-class _Counts:
-    """Activities that share a key of a roll-up."""
+class _Group(Generic[Contact]):
+    """What the contacts did with one campaign activity by activities of one type."""
 
-    __slots__ = ("contacts", "last_time", "total")
+    __slots__ = ("contacts", "details", "hours")
 
     def __init__(self) -> None:
-        self.total = 0
-        self.contacts = 0
-        self.last_time = 0
+        self.contacts: dict[Contact, tuple[int, int]] = {}
+        """How many activities, and the last when."""
+        self.details: dict[int, tuple[int, int]] = {}
+        """The same of each device type or bounce code."""
+        self.hours: dict[int, int] = {}
 
-    def add(self, total: int, last_time: int) -> None:
-        self.total += total
-        self.last_time = max(self.last_time, last_time)
+
+def _more(known: tuple[int, int] | None, time: int) -> tuple[int, int]:
+    return (1, time) if known is None else (known[0] + 1, max(known[1], time))
 
 
 class RollUps(Generic[Contact]):
     """The counts of activities that were added in one transaction."""
 
     def __init__(self) -> None:
-        self._engagement: dict[tuple[int, int, Contact], tuple[int, int]] = {}
+        self._groups: dict[tuple[int, int], _Group[Contact]] = {}
         self._bounced: dict[tuple[int, int, Contact], int] = {}
         self._clicked: set[tuple[int, int, Contact]] = set()
-        self._details: dict[tuple[int, int, int], _Counts] = {}
-        self._hours: dict[tuple[int, int, int], int] = {}
 
     def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
         """Count them: campaign_activity, type, contact, created_time, device_type, bounce_code and link of each."""
-        engagement, hours = self._engagement, self._hours
+        groups = self._groups
         for campaign_activity, kind, contact, time, device_type, bounce_code, link in added:
-            key = campaign_activity, kind, contact
-            known = engagement.get(key)
-            if known is None:
-                engagement[key] = 1, time
-            else:
-                activities, last_time = known
-                engagement[key] = activities + 1, max(last_time, time)
-            in_hour = campaign_activity, time - time % HOUR, kind
-            hours[in_hour] = hours.get(in_hour, 0) + 1
+            group = groups.get((campaign_activity, kind))
+            if group is None:
+                group = groups[campaign_activity, kind] = _Group()
+            contacts, hours = group.contacts, group.hours
+            known = contacts.get(contact)
+            contacts[contact] = (1, time) if known is None else _more(known, time)
+            hour = time // HOUR
+            hours[hour] = hours.get(hour, 0) + 1
             if link is not None:
                 self._clicked.add((campaign_activity, link, contact))
             if device_type is not None:
-                self._detail(campaign_activity, kind, device_type).add(1, time)
+                group.details[device_type] = _more(group.details.get(device_type), time)
             elif bounce_code is not None:
-                self._detail(campaign_activity, kind, bounce_code).add(1, time)
+                group.details[bounce_code] = _more(group.details.get(bounce_code), time)
                 bounced = campaign_activity, bounce_code, contact
                 self._bounced[bounced] = self._bounced.get(bounced, 0) + 1
 
-    def _detail(self, campaign_activity: int, kind: int, detail: int) -> _Counts:
-        return self._details.setdefault((campaign_activity, kind, detail), _Counts())
-
     def engagement(self) -> list[EngagementRow[Contact]]:
         """What engagement grows by, in the order of the key."""
-        rows = [
+        return [
             (campaign_activity, kind, contact, activities, last_time)
-            for (campaign_activity, kind, contact), (activities, last_time) in self._engagement.items()
+            for (campaign_activity, kind), group in sorted(self._groups.items(), key=_KEY)
+            for contact, (activities, last_time) in sorted(group.contacts.items())
         ]
-        # Afterwards: flat rows sort twice as fast as their keys beside their counts.
-        rows.sort()
-        return rows
 
     def bounced_contacts(self) -> list[tuple[int, int, Contact, int]]:
         """campaign_activity, bounce_code, contact, activities: in the order of the key."""
@@ -103,35 +100,24 @@ class RollUps(Generic[Contact]):
 
     def hours(self) -> list[HourRow]:
         """What the hours grow by, in the order of the key."""
-        return [
-            (campaign_activity, hour, kind, total)
-            for (campaign_activity, hour, kind), total in sorted(self._hours.items())
+        rows = [
+            (campaign_activity, hour * HOUR, kind, total)
+            for (campaign_activity, kind), group in self._groups.items()
+            for hour, total in group.hours.items()
         ]
+        return sorted(rows)
 
     def stats(self) -> list[StatsRow]:
         """What the stats grow by, in the order of their key, if none of these contacts was known: see `less_known`."""
-        stats = dict(self._details)
-        for (campaign_activity, kind, _), (activities, last_time) in self._engagement.items():
-            key = campaign_activity, kind, ALL
-            counts = stats.get(key)
-            if counts is None:
-                counts = stats[key] = _Counts()
-            counts.add(activities, last_time)
-            counts.contacts += 1
         bounced = Counter((campaign_activity, bounce_code) for campaign_activity, bounce_code, _ in self._bounced)
-        for (campaign_activity, bounce_code), contacts in bounced.items():
-            stats[campaign_activity, _BOUNCES, bounce_code].contacts = contacts
-        return [
-            (
-                campaign_activity,
-                kind,
-                detail,
-                each.total,
-                each.contacts if has_contacts(kind, detail) else None,
-                each.last_time,
-            )
-            for (campaign_activity, kind, detail), each in sorted(stats.items(), key=itemgetter(0))
-        ]
+        rows: list[StatsRow] = []
+        for (campaign_activity, kind), group in self._groups.items():
+            last_time = max(time for _, time in group.contacts.values())
+            rows.append((campaign_activity, kind, ALL, sum(group.hours.values()), len(group.contacts), last_time))
+            for detail, (total, last_of_detail) in group.details.items():
+                contacts = bounced[campaign_activity, detail] if has_contacts(kind, detail) else None
+                rows.append((campaign_activity, kind, detail, total, contacts, last_of_detail))
+        return sorted(rows, key=_KEY_OF_STATS)
 
 
 def less_known(

@@ -16,6 +16,9 @@ from rapport.store.postgres.rollups import Counts
 
 KEY: Final = itemgetter(8, 5, 0, 1)
 
+_TIME: Final = itemgetter(1)
+"""Of a batch's row."""
+
 Key: TypeAlias = tuple[bytes, int, int, int]
 """The primary key: contact, type, created_time, identity."""
 
@@ -40,7 +43,7 @@ class Ready:
         self.named = Named(list(zip(self.batches, keys, strict=True)))
         self.rows = list(map(_rows, resolved, keys))
         """Of each batch."""
-        self.every = _first_deliveries(self.rows)
+        self.every = self.rows[0] if len(self.rows) == 1 else _first_deliveries(self.rows)
         """Of all batches without further deliveries, in the order of the key."""
         self.has_permissions = any(kind in batch.rows for batch in self.batches for kind in PERMISSION_TYPES)
         """Whether any of them may change the permission of its contact."""
@@ -48,7 +51,7 @@ class Ready:
 
     def work_ahead(self) -> None:
         """Have at hand what will be asked for, if they are many and none of them is there."""
-        _ = self.copied, self.counts.copied_engagement
+        _ = self.copied, self.counts.copied_engagement, self.counts.engagement_keys
 
     @cached_property
     def copied(self) -> bytes:
@@ -79,23 +82,16 @@ def ready_batch(batch: Batch, resolved: Resolved, erasures: int, *, in_parts: bo
 
 
 def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
+    """Return the rows of a batch without further deliveries, in the order of the key.
+
+    Each is added to those of its contact, so that mostly only the contacts have to be sorted: the rows of a type come
+    in the order of time as a rule.
+    """
     batch, _, campaign_activities, links = resolved
     contacts, persons = keys.contacts, keys.persons
-    return [
-        (
-            created_time,
-            identity,
-            campaign_activities[campaign_activity],
-            None if said is None else persons[said],
-            None if link is None else links[link],
-            kind,
-            device_type,
-            bounce_code,
-            contacts[contact],
-            opt_out_reason,
-            event_id,
-        )
-        for kind, rows in batch.rows.items()
+    by_contact: list[list[ActivityValues]] = [[] for _ in contacts]
+    ties: set[int] = set()
+    for kind in sorted(batch.rows):
         for (
             contact,
             created_time,
@@ -107,8 +103,28 @@ def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
             bounce_code,
             opt_out_reason,
             event_id,
-        ) in rows
-    ]
+        ) in sorted(batch.rows[kind], key=_TIME):
+            rows = by_contact[contact]
+            if rows and rows[-1][0] == created_time:
+                ties.add(contact)
+            rows.append(
+                (
+                    created_time,
+                    identity,
+                    campaign_activities[campaign_activity],
+                    None if said is None else persons[said],
+                    None if link is None else links[link],
+                    kind,
+                    device_type,
+                    bounce_code,
+                    contacts[contact],
+                    opt_out_reason,
+                    event_id,
+                )
+            )
+    for contact in ties:
+        by_contact[contact] = _without_repetitions(by_contact[contact])
+    return [row for place in sorted(range(len(contacts)), key=contacts.__getitem__) for row in by_contact[place]]
 
 
 def _first_deliveries(groups: list[list[ActivityValues]]) -> list[ActivityValues]:
@@ -117,7 +133,11 @@ def _first_deliveries(groups: list[list[ActivityValues]]) -> list[ActivityValues
     Of each key that is added it is known then which row it was, and what of it to count. All write in this order, so
     that two who write the same seldom wait for each other in a circle.
     """
-    rows = groups[0] if len(groups) == 1 else _without_repeated_events(groups)
+    return _without_repetitions(_without_repeated_events(groups))
+
+
+def _without_repetitions(rows: list[ActivityValues]) -> list[ActivityValues]:
+    """Return the first row of each key, in the order of the key."""
     return [next(same) for _, same in groupby(sorted(rows, key=KEY), KEY)]
 
 

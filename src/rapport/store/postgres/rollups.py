@@ -5,7 +5,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement
+from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement, without
 from rapport.store.postgres.buckets import bucket_of, one_of_few
 from rapport.store.postgres.many import write_many
 from rapport.store.postgres.pool import Lent, copy
@@ -47,6 +47,11 @@ class Counts:
         """The engagement, as it is copied to the database."""
         return engagement(self.engagement)
 
+    @cached_property
+    def engagement_keys(self) -> list[list[Any]]:
+        """The keys of the engagement, an array for each column."""
+        return columns(self.engagement, 3)
+
     def stats(self, known: Iterable[_Key], known_bounced: Iterable[_Key]) -> list[tuple[*StatsRow, bytes]]:
         """What the stats grow by, each row with its bucket, when these keys of the others were there already."""
         known_in, bounced_in = self._divided(known), self._divided(known_bounced)
@@ -66,10 +71,16 @@ class Counts:
         return divided
 
 
-async def roll_up(connection: Lent, counts: Counts, *, in_parts: bool) -> None:
-    """Take in what was counted, within the transaction that added it."""
+async def roll_up(connection: Lent, counts: Counts, *, in_parts: bool, try_copy: bool = False) -> None:
+    """Take in what was counted, within the transaction that added it.
+
+    With `try_copy`, much engagement is copied right into its table, which raises UniqueViolationError if another
+    transaction adds some of it at the same time.
+    """
     if in_parts or len(counts.engagement) <= _FEW:
         known = await _grow(connection, "engagement", counts.engagement, in_parts=in_parts)
+    elif try_copy:
+        known = await _copy_engagement(connection, counts)
     else:
         known = await _grow_engagement(connection, counts.copied_engagement)
     known_bounced = await _grow(connection, "bounced_contact", counts.bounced_contacts, in_parts=in_parts)
@@ -115,6 +126,15 @@ async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *
     # One that is new holds what was added to it, and no other does.
     new = {(key[0], key[1], key[2], key[3]) for key in grown}
     return {row[:3] for row in rows if row[:4] not in new}
+
+
+async def _copy_engagement(connection: Lent, counts: Counts) -> set[_Key]:
+    """Copy what is new, and grow the rest: half of what it costs to have every row look for a conflict."""
+    found = await connection.fetch(SQL["known_engagement"], *counts.engagement_keys)
+    places = sorted(place for (place,) in found)
+    known = await _grow(connection, "engagement", [counts.engagement[place] for place in places], in_parts=False)
+    await copy(connection, "engagement", ENGAGEMENT, without(counts.copied_engagement, places))
+    return known
 
 
 async def _grow_engagement(connection: Lent, copied: bytes) -> set[_Key]:

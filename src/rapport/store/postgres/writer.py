@@ -184,7 +184,7 @@ class Writer:
                 await keep_erasers_out(connection, ready.erasures)
                 made = await self._contacts.record(connection, ready.named, in_parts=self.in_parts)
                 await copy(connection, "tracking_activity", ACTIVITY, ready.copied)
-                await roll_up(connection, ready.counts, in_parts=self.in_parts)
+                await roll_up(connection, ready.counts, in_parts=self.in_parts, try_copy=True)
                 await self._update_permissions(connection, ready, map(_key, ready.every))
                 await self._feed.tell(connection, news)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):

@@ -169,6 +169,17 @@ SELECT campaign_activity, type, contact
 FROM grown JOIN staged_engagement AS counted USING (campaign_activity, type, contact)
 WHERE grown.activities > 1 AND grown.activities <> counted.activities
 
+-- known_engagement: which of these rows are there already. One look-up by the primary key each, in its order: a join
+-- would be planned without knowing how many they are.
+SELECT counted.place - 1
+FROM unnest($1::bigint[], $2::smallint[], $3::bytea[]) WITH ORDINALITY
+     AS counted (campaign_activity, type, contact, place)
+WHERE (
+    SELECT activities FROM engagement
+    WHERE engagement.campaign_activity = counted.campaign_activity AND engagement.type = counted.type
+      AND engagement.contact = counted.contact
+) IS NOT NULL
+
 -- grow_bounced_contact: with which codes mail came back. Served by the primary key.
 INSERT INTO bounced_contact AS known (campaign_activity, bounce_code, contact, activities)
 SELECT counted.campaign_activity, counted.bounce_code, counted.contact, counted.activities
