@@ -61,8 +61,20 @@ async def explain(connection: PoolConnectionProxy, exc: PostgresError) -> str | 
     with suppress(PostgresConnectionError, InterfaceError, InternalClientError, OSError):
         await _find_missing(connection, state, str(exc), missing, commands)
     if missing:
-        return f"{', '.join(missing)} ({exc}). As an administrator of the database, run: {'; '.join(commands)}"
+        return _advise(missing, commands, f" ({exc})")
     return f"the database is not set up for this user: {exc}"
+
+
+async def explain_absence(connection: PoolConnectionProxy) -> str | None:
+    """Return why tables can't be seen that may exist all the same, and what to run, or None if they don't exist."""
+    missing: list[str] = []
+    commands: list[str] = []
+    await _find_missing(connection, "", "", missing, commands)
+    return _advise(missing, commands) if missing else None
+
+
+def _advise(missing: Sequence[str], commands: Sequence[str], reason: str = "") -> str:
+    return f"{', '.join(missing)}{reason}. As an administrator of the database, run: {'; '.join(commands)}"
 
 
 async def _find_missing(

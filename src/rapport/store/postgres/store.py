@@ -41,6 +41,7 @@ from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
 from rapport.store.postgres.reader import Reader
 from rapport.store.postgres.recount import differences
+from rapport.store.postgres.setup import explain_absence
 from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
     ActivityQuery,
@@ -93,6 +94,9 @@ class PostgresStore:
             await self._writing_pool.open()
             async with self._pool.lend(_OPEN_WITHIN) as connection:
                 if not create and not await is_there(connection):
+                    unseen = await explain_absence(connection)
+                    if unseen is not None:
+                        raise StoreUnavailable(unseen)
                     raise NoData("there is no data in this database: name another one with --data")
                 is_behind = not await is_current(connection)
             if is_behind:
