@@ -281,7 +281,7 @@ def test_other_methods_are_a_405_object(mixed: Caller, method: str) -> None:
     assert "GET" in answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", [f"{details('c1')}/", "/v3/reports", "/nothing"])
+@pytest.mark.parametrize("path", ["/v3/reports", "/nothing", "/nothing/"])
 def test_an_unknown_route_is_a_404_object_and_no_redirect(mixed: Caller, path: str) -> None:
     answer = mixed.get(path)
     assert answer.status_code == 404
