@@ -19,6 +19,7 @@ from rapport.store.copying import copy
 from rapport.store.digests import contact_key
 from rapport.store.engines import opened
 from rapport.store.erasure_keys import ERASURE_KEYS, make_keys, read_keys
+from rapport.store.links import LinksQuery
 from rapport.store.protocol import Store
 from tests.store.by_hand import asked
 from tests.store.test_erasure import is_right, numbers, of_ada, of_many, tables
@@ -83,7 +84,7 @@ class Expected:
 
 
 async def links_of(store: Store, campaign_activity_id: str) -> list[tuple[str | None, int]]:
-    links = await store.links("a", campaign_activity_id) or []
+    links = await store.links("a", campaign_activity_id, LinksQuery(limit=1_000, with_unclicked=True)) or []
     return sorted(((link.link_url, link.unique_clicks) for link in links), key=repr)
 
 
