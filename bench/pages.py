@@ -63,7 +63,9 @@ def measure(*, small: bool) -> list[Measure]:
 
 def make_token(data: str) -> str:
     """A token for the default account."""
-    return CliRunner().invoke(token_command, ["--data", data]).stdout.strip()
+    result = CliRunner().invoke(token_command, ["--create", "--data", data], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
 
 
 def key_of(data: str) -> str:
