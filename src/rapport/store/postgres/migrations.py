@@ -60,7 +60,8 @@ async def migrate(connection: Lent) -> int:
             try:
                 await _apply(connection, step)
             except (asyncpg.SyntaxOrAccessError, asyncpg.IntegrityConstraintViolationError) as exc:
-                if step[:2] > newest:
+                # A missing privilege is explained by the pool, with what to do about it.
+                if step[:2] > newest or isinstance(exc, asyncpg.InsufficientPrivilegeError):
                     raise
                 raise incomplete_schema([step[:2]], str(exc)) from exc
         if is_spread:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -52,6 +52,7 @@ from rapport.store.sqlite.counter_reader import CounterReader
 from rapport.store.sqlite.erasing import check_erasure_keys
 from rapport.store.sqlite.feed import FeedReader
 from rapport.store.sqlite.migrations import migrate
+from rapport.store.sqlite.parts import Parts
 from rapport.store.sqlite.reader import Reader
 from rapport.store.sqlite.recount import Recount
 from rapport.store.sqlite.reports import Reports
@@ -75,17 +76,6 @@ _SHARED: Final = ""
 """The turn of what accounts do together: no account has this id."""
 
 
-class _Parts(NamedTuple):
-    """What writes, and what reads in the event loop, while the store is open."""
-
-    writer: Writer
-    checkpointer: Checkpointer
-    reader: Reader
-    contacts: ContactReader
-    stats: CounterReader
-    feed: FeedReader
-
-
 class SQLiteStore:
     """A store in a directory. See `rapport.store.protocol.Store` for what each call promises."""
 
@@ -96,7 +86,7 @@ class SQLiteStore:
         self._checkpointer: Checkpointer | None = None
         self._reports = Reports()
         self._turns = Turns(1, _MAX_WRITES_WAITING)
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
 
     @property
     def in_parts(self) -> bool:
@@ -117,7 +107,7 @@ class SQLiteStore:
         self._connections.append(reading)
         self._reports.open(self._folder)
         checkpointer = self._checkpointer = Checkpointer(self._folder)
-        self._parts = _Parts(
+        self._parts = Parts(
             Writer(writing, OpenFiles(self._folder), checkpointer.request),
             checkpointer,
             Reader(reading),
@@ -395,7 +385,7 @@ class SQLiteStore:
         await asyncio.to_thread(back_up, self._folder, folder)
 
     @property
-    def _open(self) -> "_Parts":
+    def _open(self) -> Parts:
         if self._parts is None:
             raise StoreUnavailable("the store is not open")
         return self._parts
