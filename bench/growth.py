@@ -14,7 +14,7 @@ from bench.data import activities, contact_id, fill
 from bench.load import BIN, free_port, rapport, server
 from bench.measure import Measure, at_most
 from rapport.activity import EARLIEST, Activity, ActivityType
-from rapport.api.wire import tracking_activities_page
+from rapport.api.v3.activity_page import encode_activity_page
 from rapport.instant import Instant
 from rapport.reporting.contact import activity_details
 from rapport.reporting.page import PageRequest
@@ -113,7 +113,7 @@ async def _far_page(store: Store, number: int) -> PageRequest:
 async def page_alone(store: Store, contact: str, request: PageRequest) -> None:
     """A page as the server makes it, without HTTP."""
     page = await activity_details(store, "default", contact, request)
-    tracking_activities_page(contact, page, with_names=True, next_href="…")
+    encode_activity_page(contact, page, with_names=True, next_href="…")
 
 
 async def best_in_turns(works: list[Callable[[], Awaitable[None]]]) -> list[float]:

@@ -15,13 +15,15 @@ from typing import Final
 from unittest.mock import patch
 
 import apsw
+import msgspec
 
 from bench import sizes
 from bench.data import BEGIN, activities, contact_id
 from bench.growth import page_alone, request_for
 from bench.measure import Measure, at_least, at_most
 from rapport.activity import EARLIEST, Activity, ActivityType, DeviceType, Link, Person
-from rapport.api.wire_email import tracking_page
+from rapport.api.responses import page_links
+from rapport.api.v3.email_reports import REPORTS
 from rapport.instant import Instant
 from rapport.reporting.email import EMAIL_REPORTS, TrackingRequest, before_all_of, tracking
 from rapport.reporting.over_time import course
@@ -33,6 +35,7 @@ from rapport.store.protocol import Store
 from rapport.store.rollups import RollUps
 from rapport.store.tracking import NEWEST
 
+_REPORTS: Final = {report.name: report for report in REPORTS}
 _BIG: Final = "big"
 _SMALL: Final = "small"
 _RECIPIENTS_OF_SMALL: Final = 1_000
@@ -171,7 +174,7 @@ async def _last_page(store: Store, report: str, limit: int) -> TrackingRequest:
 async def _page(store: Store, campaign_activity_id: str, report: str, request: TrackingRequest) -> None:
     """A page as the server makes it, without HTTP."""
     page = await tracking(store, "default", campaign_activity_id, EMAIL_REPORTS[report], request)
-    tracking_page(campaign_activity_id, report, page, next_href="…")
+    msgspec.json.encode(_REPORTS[report].serialize(campaign_activity_id, page, page_links("…")))
 
 
 async def _medians(works: list[Callable[[], Awaitable[object]]], rounds: int = 25) -> list[float]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rapport.activity import check_id, identity_of_content
-from rapport.api.email_parameters import landing_page_or_cursor, tracking_or_cursor
-from rapport.api.parameters import page_or_cursor
+from rapport.api.v3 import contact_reports, tracking_report
+from rapport.api.v3.email_reports import REPORTS, EmailReports
 from rapport.caching import WeighedDict
 from rapport.errors import InvalidField
 from rapport.instant import Instant
@@ -40,9 +40,10 @@ CALLS: dict[str, Callable[[str], Any]] = {
     "activity_of_json": read,
     "person_key": lambda text: person_key((text, None, None)),
     "url_id_of": url_id_of,
-    "page_or_cursor": lambda text: page_or_cursor(f"next={text}".encode(), ()),
-    "tracking_or_cursor": lambda text: tracking_or_cursor(f"next={text}".encode(), "clicks"),
-    "landing_page_or_cursor": lambda text: landing_page_or_cursor(f"next={text}".encode()),
+    "contact_reports.parse_page": lambda text: contact_reports.parse_page(f"next={text}".encode(), ()),
+    "tracking_report.parse_page": lambda text: tracking_report.parse_page(
+        f"next={text}".encode(), REPORTS[0], EmailReports.limit
+    ),
     "zone": _zone_named,
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rapport.api.service import Service
+from rapport.api.app import Application
 from rapport.app import application as rapport
 from rapport.store.batch import Batch
 from rapport.store.protocol import Recorded
@@ -13,7 +13,7 @@ async def _record_nothing(_store: SQLiteStore, batches: Sequence[Batch]) -> list
     return [Recorded(accepted={kind: len(rows) for kind, rows in batch.rows.items()}, duplicate=0) for batch in batches]
 
 
-def application() -> Service:
+def application() -> Application:
     """The application whose store keeps nothing."""
     SQLiteStore.record = _record_nothing  # type: ignore[method-assign]
     return rapport()

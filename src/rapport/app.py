@@ -10,18 +10,21 @@ import structlog
 
 from rapport import metrics
 from rapport.activity import ActivityType
-from rapport.api.health import Health
-from rapport.api.jwks import PublishedKeys
-from rapport.api.openapi import Description
-from rapport.api.service import Service
-from rapport.api.stream import Stream
-from rapport.api.track import Track
-from rapport.api.v3.account import Accounts
+from rapport.api.app import Application
+from rapport.api.endpoint import Resource
+from rapport.api.openapi import describe
+from rapport.api.ops import Operations
+from rapport.api.pagination import Cursors
+from rapport.api.resources import RESOURCES
+from rapport.api.track.ingest import Ingest
+from rapport.api.track.stream import Stream
+from rapport.api.v3.account import Account
 from rapport.api.v3.campaign_stats import CampaignStats
+from rapport.api.v3.campaigns import Campaigns
 from rapport.api.v3.contact_reports import ContactReports
-from rapport.api.v3.contacts import ContactRoutes
+from rapport.api.v3.contacts import Contacts
 from rapport.api.v3.email_reports import EmailReports
-from rapport.api.v3.emails import EmailRoutes
+from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.auth.gate import Gate
 from rapport.auth.grant import Grants
 from rapport.auth.limits import limiter_for
@@ -51,7 +54,7 @@ _REPORTS_STOP_AFTER: Final = 2.0
 _log = structlog.get_logger("rapport")
 
 
-def application() -> Service:
+def application() -> Application:
     """The application of one worker, as set in the environment."""
     die_with_parent(main_process())
     collect_garbage_rarely()
@@ -61,7 +64,7 @@ def application() -> Service:
     return build(settings, started=lambda: stop_with_parent(main_process()))
 
 
-def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Service:
+def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Application:
     """The application as set; it opens the store when it is started, and commits what waits when it is stopped.
 
     `started` is called when it is ready to serve.
@@ -74,18 +77,21 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Ser
     door = Door(keys, settings.public_url)
     grants = Grants(store, keys, settings)
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
+    cursors = Cursors(keys)
+    resources: list[Resource] = [
+        ContactReports(store, cursors, default_types),
+        EmailReports(store, cursors),
+        LandingPageReports(store, cursors),
+        CampaignStats(store, cursors),
+        Contacts(store, cursors),
+        Campaigns(store, cursors),
+        Account(),
+        Ingest(store, recorder),
+        Stream(feed, gate),
+        Operations(store, keys, describe(RESOURCES)),
+    ]
     routes = [
-        *ContactReports(store, gate, keys, default_types).routes(),
-        *CampaignStats(store, gate, keys).routes(),
-        *ContactRoutes(store, gate, keys).routes(),
-        *EmailRoutes(store, gate, keys).routes(),
-        *Accounts(gate).routes(),
-        *EmailReports(store, gate, keys).routes(),
-        *Track(store, recorder, gate).routes(),
-        *Stream(feed, gate).routes(),
-        *Health(store).routes(),
-        *PublishedKeys(keys).routes(),
-        *Description().routes(),
+        *(route for resource in resources for route in resource.routes(gate)),
         *Pages(door, grants).routes(),
         *StaticFiles().routes(),
         *SigningIn(store, door, keys).routes(),
@@ -99,7 +105,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Ser
     ]
 
     @contextlib.asynccontextmanager
-    async def lifespan(service: Service) -> AsyncIterator[None]:
+    async def lifespan(service: Application) -> AsyncIterator[None]:
         metrics.forget_dead_workers()
         await store.open()
         await keys.start()
@@ -117,4 +123,4 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Ser
         await store.close()
         _log.info("stopped")
 
-    return Service(routes, ErrorPages(door), lifespan)
+    return Application(routes, ErrorPages(door), lifespan)

@@ -1,5 +1,7 @@
 """What can go wrong, one class a failure. No status codes: the API has its own table for those."""
 
+_INVALID_ID = "has an invalid format: {!r}; expected 1 to 64 letters, digits, '-' and '_'"
+
 
 class RapportError(Exception):
     """Every failure that Rapport itself raises. Its text is a sentence for the person who meets it."""
@@ -94,14 +96,21 @@ class UnreadableFile(RapportError):
     """A file that can't be read as what its name says. What was read of it before is recorded."""
 
 
-class UnknownContact(RapportError):
+class NotFound(RapportError):
+    """The account has no resource with this id."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(value)
+
+
+class UnknownContact(NotFound):
     """The account has no such contact; whether another account has it makes no difference."""
 
     def __init__(self, contact_id: str) -> None:
         super().__init__(f"no contact {contact_id}")
 
 
-class UnknownCampaignActivity(RapportError):
+class UnknownCampaignActivity(NotFound):
     """The account has no such campaign activity; whether another account has it makes no difference."""
 
     def __init__(self, campaign_activity_id: str) -> None:
@@ -136,25 +145,25 @@ class QuotaExceeded(Throttled):
     """The client has used up its day."""
 
 
-class MalformedContactId(RapportError):
+class MalformedContactId(NotFound):
     """A contact id that no contact can have."""
 
-    def __init__(self) -> None:
-        super().__init__("contact_id has an invalid format: it has 1 to 64 of letters, digits, '-' and '_'")
+    def __init__(self, value: str) -> None:
+        super().__init__(f"contact_id {_INVALID_ID.format(value)}")
 
 
-class UnknownCampaign(RapportError):
+class UnknownCampaign(NotFound):
     """The account has no such campaign; whether another account has it makes no difference."""
 
     def __init__(self, campaign_id: str) -> None:
         super().__init__(f"campaign_ids: there is no campaign {campaign_id}")
 
 
-class MalformedCampaignActivityId(RapportError):
+class MalformedCampaignActivityId(NotFound):
     """A campaign activity id that no campaign activity can have."""
 
-    def __init__(self) -> None:
-        super().__init__("campaign_activity_id has an invalid format: it has 1 to 64 of letters, digits, '-' and '_'")
+    def __init__(self, value: str) -> None:
+        super().__init__(f"campaign_activity_id {_INVALID_ID.format(value)}")
 
 
 class MalformedBody(RapportError):

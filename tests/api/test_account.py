@@ -18,7 +18,7 @@ def test_the_account_of_a_token(server: Server, account: str) -> None:
         assert re.fullmatch("[A-Za-z0-9_-]{6,128}", summary["encoded_account_id"])
         refused = caller.get("/v3/account/summary?extra_fields=shoe_size")
         assert refused.status_code == 400
-        assert "physical_address and company_logo" in refused.json()[0]["error_message"]
+        assert "physical_address, company_logo" in refused.json()[0]["error_message"]
 
 
 @pytest.mark.parametrize(("scopes", "role"), [(frozenset[Scope](), Role.OWNER), (READ, Role.CAMPAIGN_CREATOR)])

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from rapport.api.openapi import description
-from rapport.api.parameters import flatten_lists
+from rapport.api.query import flatten_lists
 from rapport.auth.scope import Scope
+from tests.openapi import description
 from tests.world import Caller, Server, line
 
 CAMPAIGN, CAMPAIGN_ACTIVITY = "c-1", "ca-1"

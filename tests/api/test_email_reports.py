@@ -171,7 +171,7 @@ def test_what_cannot_be_taken_is_a_400_that_names_it(caller: Caller, report: str
         ("clicks", "url_id=1.0", "'1.0'"),
         ("clicks", "url_id=9223372036854775808", "64 bits"),
         ("clicks", "url_id=1&url_id=1", "more than once"),
-        ("bounces", "bounce_code=b", "'b' is none: B, D, F, S, V, X, Z"),
+        ("bounces", "bounce_code=b", "unknown bounce code 'b'; expected one of B, D, F, S, V, X, Z"),
         ("bounces", "bounce_code=B,A", "'A'"),
     ],
 )

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from rapport.api import item_counter
-from rapport.api.item_counter import ItemCounter
+from rapport.api.track import item_counter
+from rapport.api.track.item_counter import ItemCounter
 from rapport.errors import TooLarge
 
 TEXT = 'ab"\\[]{},: \né'

@@ -11,10 +11,10 @@ import jsonschema
 import msgspec
 import pytest
 
-from rapport.api.openapi import description
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
 from rapport.recording.lines import activity_of_json
+from tests.openapi import description
 from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 
 HERE = Path(__file__).parent

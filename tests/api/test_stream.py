@@ -79,8 +79,8 @@ def test_who_comes_back_goes_on_where_it_was(caller: Caller) -> None:
 def test_who_comes_back_from_nowhere_is_told_and_goes_on(caller: Caller, position: str) -> None:
     with caller.stream("GET", STREAM, headers=[(b"last-event-id", position.encode())]) as answer:
         stream = Listening(answer)
-        (missed,) = stream.next()
-        assert (missed.name, json.loads(missed.data)) == ("missed", {"activities": None, "by_type": None})
+        (gap,) = stream.next()
+        assert (gap.name, json.loads(gap.data)) == ("gap", {"activities": None, "by_type": None})
         caller.record(line())
         assert len(told(stream.next())) == 1
 
@@ -119,22 +119,22 @@ def test_of_a_large_request_the_rest_is_counted(caller: Caller) -> None:
     with listening(caller) as stream, listening(caller, f"{STREAM}?tracking_activity_type=em_sends") as sends:
         begun = stream.id
         caller.record(*lines)
-        (missed, *events) = stream.next(MOST_OF_A_BATCH + 1)
-        counts = json.loads(missed.data)
-        assert (missed.name, counts["activities"], sum(counts["by_type"].values())) == ("missed", 400, 400)
+        (gap, *events) = stream.next(MOST_OF_A_BATCH + 1)
+        counts = json.loads(gap.data)
+        assert (gap.name, counts["activities"], sum(counts["by_type"].values())) == ("gap", 400, 400)
         heard = told(events)
         assert all(each in lines for each in heard)
         expected = counts["by_type"].get("em_sends", 0)
         kept = sum(each["tracking_activity_type"] == "em_sends" for each in heard)
         assert expected + kept == len(lines) // 2
         first = sends.next()[0]
-        assert (first.name == "missed") is (expected > 0)
+        assert (first.name == "gap") is (expected > 0)
     # Behind some of it, it isn't told again that there was more.
     with listening(caller, last_id=events[-3].id) as stream:
         assert told(stream.next(2)) == heard[-2:]
     with listening(caller, last_id=begun) as stream:
         again, first = stream.next(2)
-        assert [each[:2] for each in (again, first)] == [each[:2] for each in (missed, events[0])]
+        assert [each[:2] for each in (again, first)] == [each[:2] for each in (gap, events[0])]
 
 
 def test_a_stream_ends_with_its_token(server: Server, account: str) -> None:

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from rapport.api.openapi import description
 from rapport.auth.scope import Role, Scope
 from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS
+from tests.openapi import description
 from tests.world import Server, details, landing_page, line, tracking
 
 ACTIVITIES = "/track/v1/activities"
@@ -69,7 +69,7 @@ GUARDED = {
 OF_CREATORS = {*(path for path in GUARDED if path.startswith("/v3/emails")), "/track/v1/campaigns"}
 """Campaigns themselves are theirs; contacts and reports aren't."""
 OF_EVERY_TOKEN = {"/v3/account/user/privileges"}
-OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema", "/schema/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/openapi.json"}
 
 
 def test_no_route_is_left_out() -> None:

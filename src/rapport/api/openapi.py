@@ -1,118 +1,125 @@
-"""The OpenAPI description that the server publishes: every route, parameter, scope, shape and failure."""
+"""The OpenAPI document, derived from the endpoints' declarations."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from rapport import __version__
-from rapport.api.descriptions import (
-    account,
-    campaign_stats,
-    contact_reports,
-    contacts,
-    email_reports,
-    emails,
-    landing_pages,
-    operating,
-    recording,
-    stream,
-)
-from rapport.api.descriptions.operating import OPENAPI
-from rapport.api.handler import get
-from rapport.api.problems import ErrorBody
-from rapport.api.track import Receipt
-from rapport.api.v3.account import AccountSummary, UserPrivilege
-from rapport.api.wire import Id, TrackingActivitiesPage
-from rapport.api.wire_contacts import ContactsCounts, ContactsPage
-from rapport.api.wire_email import EMAIL_PAGES
-from rapport.api.wire_emails import EmailCampaign, EmailCampaignActivity, EmailCampaignsPage
-from rapport.api.wire_landing_pages import LANDING_PAGE_PAGES
-from rapport.api.wire_stats import BulkEmailCampaignSummariesPage, StatsPage
-from rapport.api.wire_summary import ContactCampaignActivitiesSummary, ContactOpenAndClickRates
+from rapport.api.endpoint import JSON, NDJSON, Endpoint, Json, RequestBody, Resource, Returns
+from rapport.api.errors import INTERNAL, STATUS_DESCRIPTIONS, ErrorBody, ErrorSpec, error_spec
+from rapport.api.responses import Id
 from rapport.auth.scope import Scope
-from rapport.recording.catalogue_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
-from rapport.recording.lines import LINE_SCHEMA
 
-_FAMILIES: Final = (
-    contact_reports,
-    email_reports,
-    landing_pages,
-    campaign_stats,
-    contacts,
-    emails,
-    account,
-    recording,
-    stream,
-    operating,
-)
-
-_SHAPES: Final = (
-    TrackingActivitiesPage,
-    ContactCampaignActivitiesSummary,
-    ContactOpenAndClickRates,
-    StatsPage,
-    BulkEmailCampaignSummariesPage,
-    ContactsPage,
-    ContactsCounts,
-    EmailCampaignsPage,
-    EmailCampaign,
-    EmailCampaignActivity,
-    AccountSummary,
-    UserPrivilege,
-    *EMAIL_PAGES,
-    *LANDING_PAGE_PAGES,
-    Receipt,
-    ErrorBody,
-)
+_REFERENCE: Final = "#/components/schemas/{name}"
 
 
-def description() -> dict[str, Any]:
-    """The whole description, as OpenAPI 3.1."""
-    _, shapes = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
-    scopes = ", ".join(f"`{scope.value}`" for scope in Scope)
+def describe(resources: Iterable[type[Resource]]) -> Json:
+    """Return the OpenAPI 3.1 document of all endpoints of the resources."""
+    endpoints = [endpoint for resource in resources for endpoint in resource.endpoints()]
+    types = {_key(endpoint.returns): endpoint.returns.schema for endpoint in endpoints if _is_type(endpoint.returns)}
+    roots, components = msgspec.json.schema_components((*types.values(), ErrorBody), ref_template=_REFERENCE)
+    schemas = dict(zip(types, roots, strict=False))
+    paths: dict[str, Json] = {}
+    for endpoint in endpoints:
+        operation = _operation(endpoint, _success(endpoint.returns, schemas))
+        paths.setdefault(endpoint.public_path, {})[endpoint.method.lower()] = operation
+    items = {endpoint.body.item.name: endpoint.body.item.schema for endpoint in endpoints if endpoint.body is not None}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Rapport",
             "version": __version__,
-            "description": "What did this contact do, when? The v3 reporting API, on a server of your own.",
+            "description": "A self-hosted server for email and landing page engagement with the v3 reporting API.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": {path: item for family in _FAMILIES for path, item in family.OPERATIONS.items()},
+        "paths": paths,
         "components": {
-            "schemas": {
-                **shapes,
-                "Id": msgspec.json.schema(Id),
-                "Activity": LINE_SCHEMA,
-                "ContactStatement": CONTACT_SCHEMA,
-                "CampaignStatement": CAMPAIGN_SCHEMA,
-            },
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": f"`rapport token --scope '…'` makes one. Scopes: {scopes}.",
-                }
-            },
+            "schemas": {**components, "Id": msgspec.json.schema(Id), **items},
+            "securitySchemes": {"token": _security_scheme()},
         },
     }
 
 
-class Description:
-    """The route that publishes it."""
+def _security_scheme() -> Json:
+    scopes = ", ".join(f"`{scope.value}`" for scope in Scope)
+    return {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": f"`rapport token --scope '…'` creates one. Scopes: {scopes}.",
+    }
 
-    def __init__(self) -> None:
-        self._body = msgspec.json.encode(description())
 
-    def routes(self) -> list[Route]:
-        """The route of the description."""
-        return [get(OPENAPI, self.openapi)]
+def _operation(endpoint: Endpoint, success: Json) -> Json:
+    operation: Json = {
+        "tags": [endpoint.tag],
+        "operationId": endpoint.operation_id,
+        "summary": endpoint.summary,
+        "description": endpoint.description,
+    }
+    if endpoint.params:
+        operation["parameters"] = [described for param in endpoint.params for described in param.describe()]
+    if endpoint.body is not None:
+        operation["requestBody"] = _request_body(endpoint.body)
+    operation["responses"] = {str(endpoint.returns.status): success, **_error_responses(endpoint)}
+    operation["security"] = []
+    if endpoint.access is not None:
+        scope, privilege = endpoint.access
+        operation["security"] = [{"token": [] if scope is None else [scope.value]}]
+        if privilege is not None:
+            operation["x-authorization-privileges"] = [privilege.value]
+    return operation
 
-    async def openapi(self, _request: Request) -> Response:
-        """The description."""
-        return Response(self._body, headers={"cache-control": "no-cache"}, media_type="application/json")
+
+def _request_body(body: RequestBody) -> Json:
+    line = msgspec.json.encode(body.example).decode() + "\n"
+    reference = {"$ref": _REFERENCE.format(name=body.item.name)}
+    return {
+        "required": True,
+        "content": {
+            NDJSON: {
+                "schema": {"type": "string", "description": f"One {body.item.name} per line."},
+                "example": line,
+            },
+            JSON: {"schema": {"type": "array", "items": reference}, "example": [body.example]},
+        },
+    }
+
+
+def _success(returns: Returns, schemas: dict[str, Any]) -> Json:
+    if returns.schema is None:
+        return {"description": returns.description}
+    schema = schemas[_key(returns)] if _is_type(returns) else returns.schema
+    return {
+        "description": returns.description,
+        "content": {returns.media_type: {"schema": schema, "example": returns.example}},
+    }
+
+
+def _is_type(returns: Returns) -> bool:
+    return returns.schema is not None and not isinstance(returns.schema, dict)
+
+
+def _key(returns: Returns) -> str:
+    return repr(returns.schema)
+
+
+def _error_responses(endpoint: Endpoint) -> Json:
+    by_status: dict[int, list[ErrorSpec]] = {}
+    specs = dict.fromkeys(error_spec(error, endpoint.path) for error in endpoint.all_errors)
+    for spec in (*specs, INTERNAL):
+        by_status.setdefault(spec.status, []).append(spec)
+    return {str(status): _error_response(specs) for status, specs in sorted(by_status.items())}
+
+
+def _error_response(specs: Sequence[ErrorSpec]) -> Json:
+    description = STATUS_DESCRIPTIONS[specs[0].status]
+    body = {"$ref": _REFERENCE.format(name="ErrorBody")}
+    examples = {}
+    for spec in specs:
+        example = {"error_key": spec.error_key, "error_message": spec.message or description}
+        examples[spec.error_key] = {"value": [example] if spec.as_array else example}
+    schema = {"type": "array", "items": body, "minItems": 1} if specs[0].as_array else body
+    return {"description": description, "content": {JSON: {"schema": schema, "examples": examples}}}

@@ -1,4 +1,4 @@
-"""Errors as pages, with the navigation, for browsers; programs get JSON (`rapport.api.problems`)."""
+"""Errors as pages, with the navigation, for browsers; programs get JSON (`rapport.api.errors`)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""GET /v3/account/…: what integrations ask for right after they have their token."""
+"""The token's own account and user: what integrations ask for first."""
 
 from typing import Annotated, Final
 
@@ -6,26 +6,27 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from rapport.api.answers import json_answer
-from rapport.api.door import admit
-from rapport.api.handler import get
-from rapport.api.parameters import read_query
-from rapport.api.wire import Id
-from rapport.auth.gate import Gate
+from rapport.api.endpoint import Access, Resource, Returns, endpoint
+from rapport.api.params import Choices
+from rapport.api.query import query_of
+from rapport.api.responses import Id, encode_response
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
-from rapport.errors import InvalidField
+from rapport.auth.token import Principal
 
-ACCOUNT_SUMMARY: Final = "/v3/account/summary"
-USER_PRIVILEGES: Final = "/v3/account/user/privileges"
-
-EXTRA_FIELDS: Final = ("physical_address", "company_logo")
+_TAG: Final = "Account Services"
 _TIME_ZONE: Final = "UTC"
+
+EXTRA_FIELDS: Final = Choices(
+    "extra_fields",
+    "What else to return. Rapport stores neither, so nothing is added.",
+    {name: name for name in ("physical_address", "company_logo")},
+    noun="field",
+)
 
 
 class AccountSummary(msgspec.Struct, kw_only=True):
-    """An account, so far as Rapport knows it: what it doesn't is left out."""
+    """An account. What isn't known is left out."""
 
     encoded_account_id: Id
     organization_name: str
@@ -34,39 +35,60 @@ class AccountSummary(msgspec.Struct, kw_only=True):
 
 
 class UserPrivilege(msgspec.Struct):
-    """One thing that the token's user may do, by the vendor's name and number."""
+    """A privilege of the token's user, by Constant Contact's number and name."""
 
     privilege_id: int
     privilege_name: str
 
 
-class Accounts:
-    """The routes on the token's own account and user."""
+class Account(Resource):
+    """The account and user of the token."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-
-    def routes(self) -> list[Route]:
-        """Both routes."""
-        return [get(ACCOUNT_SUMMARY, self.account_summary), get(USER_PRIVILEGES, self.user_privileges)]
-
-    async def account_summary(self, request: Request) -> Response:
-        """The account of the token: the usual test of a connection."""
-        principal = await admit(self._gate, request, Scope.ACCOUNT_READ, Privilege.ACCOUNT_READ)
-        for value in read_query(request.scope["query_string"]).get("extra_fields", ()):
-            for field in filter(None, map(str.strip, value.split(","))):
-                if field not in EXTRA_FIELDS:
-                    raise InvalidField("extra_fields", field, f"must hold {' and '.join(EXTRA_FIELDS)} only")
-        summary = AccountSummary(
-            encoded_account_id=principal.account_id,
-            organization_name=principal.account_id,
-            contact_email=principal.user if "@" in principal.user else UNSET,
-            time_zone_id=_TIME_ZONE,
+    @endpoint(
+        "GET",
+        "/v3/account/summary",
+        operation_id="getAccountById",
+        tag=_TAG,
+        summary="Get the account summary",
+        description="The token's account. What isn't known is left out.",
+        access=Access(Scope.ACCOUNT_READ, Privilege.ACCOUNT_READ),
+        params=(EXTRA_FIELDS,),
+        returns=Returns(
+            description="The account.",
+            schema=AccountSummary,
+            example={
+                "encoded_account_id": "p07e1l8cdif9dl",
+                "organization_name": "p07e1l8cdif9dl",
+                "contact_email": "ada@example.com",
+                "time_zone_id": _TIME_ZONE,
+            },
+        ),
+    )
+    async def get_summary(self, request: Request, principal: Principal) -> Response:
+        EXTRA_FIELDS.get(query_of(request))
+        return encode_response(
+            AccountSummary(
+                encoded_account_id=principal.account_id,
+                organization_name=principal.account_id,
+                contact_email=principal.user if "@" in principal.user else UNSET,
+                time_zone_id=_TIME_ZONE,
+            )
         )
-        return json_answer(msgspec.json.encode(summary))
 
-    async def user_privileges(self, request: Request) -> Response:
-        """What the token's user may do; every token may ask."""
-        principal = await admit(self._gate, request)
+    @endpoint(
+        "GET",
+        "/v3/account/user/privileges",
+        operation_id="getUserPrivileges",
+        tag=_TAG,
+        summary="List the user's privileges",
+        description="The privileges that the token's user has by its role. Needs neither a scope nor a privilege.",
+        access=Access(),
+        returns=Returns(
+            description="The privileges.",
+            schema=list[UserPrivilege],
+            example=[{"privilege_id": Privilege.REPORTS.number, "privilege_name": Privilege.REPORTS.value}],
+        ),
+    )
+    async def list_privileges(self, _request: Request, principal: Principal) -> Response:
         privileges = sorted(PRIVILEGES[principal.role], key=lambda privilege: privilege.number)
-        return json_answer(msgspec.json.encode([UserPrivilege(each.number, each.value) for each in privileges]))
+        return encode_response([UserPrivilege(privilege.number, privilege.value) for privilege in privileges])

@@ -1,78 +1,294 @@
-"""GET /v3/contacts, /v3/contacts/{contact_id} and /v3/contacts/counts: routes only."""
+"""Contacts: list, get, count. Filters that Rapport has no data for are refused by name, not ignored."""
 
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, TypeAlias
 
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from rapport.activity import is_id
-from rapport.api.answers import json_answer
-from rapport.api.contact_parameters import contacts_or_cursor, included, wants_new_subscribers
-from rapport.api.cursor import open_cursor, seal_cursor
-from rapport.api.door import admit
-from rapport.api.handler import get
-from rapport.api.wire_contacts import contact_body, contact_counts_body, contacts_body
-from rapport.auth.gate import Gate
+from rapport.activity import is_storable
+from rapport.api import examples
+from rapport.api.endpoint import Access, Resource, Returns, endpoint
+from rapport.api.pagination import Cursors
+from rapport.api.params import Choices, Cursor, Flag, Limit, PathId, Text, TimeRange
+from rapport.api.query import Query, query_of
+from rapport.api.responses import Id, Links, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
-from rapport.auth.watch import KeyWatch
-from rapport.errors import MalformedContactId
-from rapport.instant import DAY, Instant
-from rapport.reporting.contacts import ContactsRequest, contact, contact_counts, contacts
+from rapport.auth.token import Principal
+from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
+from rapport.errors import InvalidField, MalformedContactId, UnknownContact
+from rapport.instant import DAY, Instant, iso
+from rapport.reporting.contacts import HERE, ContactsRequest, contact, contact_counts, contacts
+from rapport.store.known import FIRST_CONTACT, ContactStatus, KnownContact
 from rapport.store.protocol import Store
 
 CONTACTS: Final = "/v3/contacts"
-CONTACT: Final = "/v3/contacts/{contact_id}"
-CONTACT_COUNTS: Final = "/v3/contacts/counts"
 
-_NEW: Final = 30 * DAY
-"""How long a subscriber is new."""
+_NEW_SUBSCRIBER_PERIOD: Final = 30 * DAY
+_READ: Final = Access(Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
+_UNSUPPORTED_FILTERS: Final = ("lists", "segment_id", "tags", "sms_status")
+_INCLUDABLE: Final = ("custom_fields", "list_memberships", "phone_numbers", "street_addresses", "taggings", "notes")
+
+_STATUSES: Final = {
+    "active": frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT, ContactStatus.UNKNOWN}),
+    "unsubscribed": frozenset({ContactStatus.UNSUBSCRIBED}),
+    "deleted": frozenset({ContactStatus.DELETED}),
+    "not_set": frozenset({ContactStatus.NOT_SET}),
+    "pending_confirmation": frozenset({ContactStatus.PENDING_CONFIRMATION}),
+    "temp_hold": frozenset({ContactStatus.TEMP_HOLD}),
+    "all": frozenset(ContactStatus),
+}
+"""Constant Contact's statuses. A contact without a stated permission counts as active."""
 
 
-class ContactRoutes:
-    """Who is there."""
+def _parse_email(text: str) -> str:
+    if not (text and is_storable(text)):
+        raise ValueError("must be an email address without control characters")
+    return text
 
-    def __init__(self, store: Store, gate: Gate, keys: KeyWatch) -> None:
+
+# Parameters
+
+CONTACT_ID: Final = PathId("contact_id", "The contact.", examples.CONTACT_ID, MalformedContactId)
+EMAIL: Final = Text(
+    "email",
+    "Only contacts with this email address, case-insensitively.",
+    _parse_email,
+    {"type": "string", "minLength": 1},
+    "ada@example.com",
+)
+STATUS: Final = Choices(
+    "status",
+    "Only contacts with one of these statuses; without it, all that aren't deleted. A contact without a stated "
+    "permission counts as active.",
+    _STATUSES,
+    noun="status",
+)
+UPDATED: Final = TimeRange("updated_after", "updated_before", "contacts that were last updated")
+CREATED: Final = TimeRange("created_after", "created_before", "contacts that were created")
+OPTED_OUT: Final = TimeRange("optout_after", "optout_before", "contacts that unsubscribed")
+INCLUDE: Final = Choices(
+    "include",
+    "What else to include in each contact. Rapport stores none of it, so each is an empty list.",
+    {name: name for name in _INCLUDABLE},
+    noun="subresource",
+)
+INCLUDE_COUNT: Final = Flag("include_count", "Whether to return the number of matching contacts.", default=False)
+LIMIT: Final = Limit("contacts", 500, 50, as_text=False)
+CURSOR: Final = Cursor("cursor")
+INCLUDE_NEW: Final = Choices(
+    "include",
+    "Count the contacts that gave permission and were created in the last 30 days as well.",
+    # Constant Contact's schema has the one, its text the other.
+    {name: name for name in ("new_subscriber", "new_subscribers")},
+    noun="count",
+)
+
+
+# Response types
+
+Second: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="UTC, with seconds and `Z`.",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+        examples=["2026-09-29T14:33:39Z"],
+    ),
+]
+
+
+class EmailAddress(msgspec.Struct, kw_only=True):
+    """The contact's email address, its permission to send and, if it unsubscribed, when, how and why."""
+
+    address: str
+    permission_to_send: Annotated[str, Meta(extra_json_schema={"enum": list(PERMISSIONS)})] | UnsetType = UNSET
+    opt_out_source: Annotated[str, Meta(extra_json_schema={"enum": list(OPT_OUT_SOURCES)})] | UnsetType = UNSET
+    opt_out_date: Second | UnsetType = UNSET
+    opt_out_reason: str | UnsetType = UNSET
+
+
+class Contact(msgspec.Struct, kw_only=True):
+    """A contact. What isn't known is left out; what `include` names is an empty list."""
+
+    contact_id: Id
+    email_address: EmailAddress | UnsetType = UNSET
+    first_name: str | UnsetType = UNSET
+    last_name: str | UnsetType = UNSET
+    created_at: Second | UnsetType = UNSET
+    updated_at: Second | UnsetType = UNSET
+    deleted_at: Second | UnsetType = UNSET
+    custom_fields: list[str] | UnsetType = UNSET
+    list_memberships: list[str] | UnsetType = UNSET
+    phone_numbers: list[str] | UnsetType = UNSET
+    street_addresses: list[str] | UnsetType = UNSET
+    taggings: list[str] | UnsetType = UNSET
+    notes: list[str] | UnsetType = UNSET
+
+
+class ContactsPage(msgspec.Struct, kw_only=True):
+    """A page of contacts."""
+
+    contacts: list[Contact]
+    contacts_count: int | UnsetType = UNSET
+    links: Links = msgspec.field(name="_links")
+
+
+class ContactsCounts(msgspec.Struct, kw_only=True):
+    """The number of contacts, in total and by permission."""
+
+    total: int
+    explicit: int
+    implicit: int
+    pending: int
+    unsubscribed: int
+    new_subscriber: int | UnsetType = UNSET
+
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "contact_id": examples.CONTACT_ID,
+    "email_address": {"address": "ada@example.com", "permission_to_send": "implicit"},
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "created_at": "2026-01-05T09:30:00Z",
+    "updated_at": "2026-03-10T15:30:49Z",
+}
+
+
+class Contacts(Resource):
+    """The contacts of an account."""
+
+    def __init__(self, store: Store, cursors: Cursors) -> None:
         self._store = store
-        self._gate = gate
-        self._keys = keys
+        self._cursors = cursors
 
-    def routes(self) -> list[Route]:
-        """The routes."""
-        return [
-            get(CONTACTS, self.contacts),
-            # Before the other: no contact can be called so.
-            get(CONTACT_COUNTS, self.contact_counts),
-            get(CONTACT, self.contact),
-        ]
+    @endpoint(
+        "GET",
+        CONTACTS,
+        operation_id="getAllContacts",
+        tag="Contacts",
+        summary="List contacts",
+        description="The contacts of the account, ordered by id; with a filter by time, by that time. Constant "
+        "Contact's other filters are refused by name, as Rapport has no data for them.",
+        access=_READ,
+        params=(EMAIL, STATUS, UPDATED, CREATED, OPTED_OUT, INCLUDE, INCLUDE_COUNT, LIMIT, CURSOR),
+        returns=Returns(
+            description="A page of contacts.",
+            schema=ContactsPage,
+            example={"contacts": [_EXAMPLE], "contacts_count": 1, "_links": {}},
+        ),
+    )
+    async def list_contacts(self, request: Request, principal: Principal) -> Response:
+        query = query_of(request)
+        page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CONTACTS, ContactsRequest)
+        if page_request is None:
+            page_request = _first_page(query)
+        page = await contacts(self._store, principal.account_id, page_request)
+        return encode_response(
+            ContactsPage(
+                contacts=[_contact(known, page_request.included) for known in page.contacts],
+                contacts_count=UNSET if page.count is None else page.count,
+                links=page_links(self._cursors.next_href(principal, CONTACTS, page.next, "cursor")),
+            )
+        )
 
-    async def contacts(self, request: Request) -> Response:
-        """A page of the account's contacts, or of those that have an address."""
-        principal = await admit(self._gate, request, Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
-        sealing = self._keys.keys.sealing
-        wanted = contacts_or_cursor(request.scope["query_string"])
-        if isinstance(wanted, str):
-            wanted = open_cursor(sealing, principal.account_id, CONTACTS, wanted, ContactsRequest)
-        page = await contacts(self._store, principal.account_id, wanted)
-        href = None
-        if page.next is not None:
-            href = f"{CONTACTS}?cursor={seal_cursor(sealing, principal.account_id, CONTACTS, page.next)}"
-        return json_answer(contacts_body(page, wanted.included, next_href=href))
-
-    async def contact_counts(self, request: Request) -> Response:
-        """How many contacts there are, and how many agreed how to get email."""
-        principal = await admit(self._gate, request, Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
+    # Before the path of a contact, which would match as well: no contact can have this id.
+    @endpoint(
+        "GET",
+        f"{CONTACTS}/counts",
+        operation_id="countContact",
+        tag="Contacts",
+        summary="Count contacts",
+        description="The number of contacts that aren't deleted, in total and by permission: as stated, or as the last "
+        "opt-out or sign-up set it.",
+        access=_READ,
+        params=(INCLUDE_NEW,),
+        returns=Returns(
+            description="The counts.",
+            schema=ContactsCounts,
+            example={"total": 72, "explicit": 10, "implicit": 20, "pending": 30, "unsubscribed": 12},
+        ),
+    )
+    async def count_contacts(self, request: Request, principal: Principal) -> Response:
         new_since = None
-        if wants_new_subscribers(request.scope["query_string"]):
-            new_since = Instant(time.time_ns() // 1_000_000 - _NEW)
-        return json_answer(contact_counts_body(await contact_counts(self._store, principal.account_id, new_since)))
+        if INCLUDE_NEW.get(query_of(request)):
+            new_since = Instant(time.time_ns() // 1_000_000 - _NEW_SUBSCRIBER_PERIOD)
+        counts = await contact_counts(self._store, principal.account_id, new_since)
+        return encode_response(
+            ContactsCounts(
+                total=counts.total,
+                explicit=counts.explicit,
+                implicit=counts.implicit,
+                pending=counts.pending,
+                unsubscribed=counts.unsubscribed,
+                new_subscriber=UNSET if counts.new_subscriber is None else counts.new_subscriber,
+            )
+        )
 
-    async def contact(self, request: Request) -> Response:
-        """One contact, as it is known now."""
-        principal = await admit(self._gate, request, Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
-        contact_id: str = request.path_params["contact_id"]
-        include = included(request.scope["query_string"])
-        if not is_id(contact_id):
-            raise MalformedContactId
-        return json_answer(contact_body(await contact(self._store, principal.account_id, contact_id), include))
+    @endpoint(
+        "GET",
+        f"{CONTACTS}/{{contact_id}}",
+        operation_id="getContactById",
+        tag="Contacts",
+        summary="Get a contact",
+        description="The contact's current attributes.",
+        access=_READ,
+        params=(CONTACT_ID, INCLUDE),
+        returns=Returns(description="The contact.", schema=Contact, example=_EXAMPLE),
+        errors=(UnknownContact,),
+    )
+    async def get_contact(self, request: Request, principal: Principal) -> Response:
+        included = INCLUDE.get(query_of(request))
+        known = await contact(self._store, principal.account_id, CONTACT_ID.get(request))
+        return encode_response(_contact(known, included))
+
+
+def _first_page(query: Query) -> ContactsRequest:
+    for name in _UNSUPPORTED_FILTERS:
+        if name in query:
+            raise InvalidField(name, query[name][0], "is not supported: Rapport has no data for it; leave it out")
+    email_address = EMAIL.get(query)
+    statuses = STATUS.get(query)
+    return ContactsRequest(
+        email_address=email_address,
+        statuses=frozenset[ContactStatus]().union(*statuses) if statuses else HERE,
+        updated=UPDATED.get(query),
+        created=CREATED.get(query),
+        opted_out=OPTED_OUT.get(query),
+        limit=LIMIT.get(query),
+        with_count=INCLUDE_COUNT.get(query),
+        included=INCLUDE.get(query),
+        behind=FIRST_CONTACT,
+    )
+
+
+def _contact(known: KnownContact, included: Sequence[str]) -> Contact:
+    return Contact(
+        contact_id=known.contact_id,
+        email_address=_email_address(known),
+        first_name=UNSET if known.first_name is None else known.first_name,
+        last_name=UNSET if known.last_name is None else known.last_name,
+        created_at=_format_second(known.created_at),
+        updated_at=_format_second(known.updated_at),
+        deleted_at=_format_second(known.deleted_at),
+        **{name: list[str]() for name in included},
+    )
+
+
+def _email_address(known: KnownContact) -> EmailAddress | UnsetType:
+    if known.email_address is None:
+        return UNSET
+    permission, source = known.permission_to_send, known.opt_out_source
+    return EmailAddress(
+        address=known.email_address,
+        permission_to_send=UNSET if permission is None else PermissionToSend(permission).name.lower(),
+        opt_out_source=UNSET if source is None else OptOutSource(source).name.capitalize(),
+        opt_out_date=_format_second(known.opt_out_date),
+        opt_out_reason=UNSET if known.opt_out_reason is None else known.opt_out_reason,
+    )
+
+
+def _format_second(instant: int | None) -> str | UnsetType:
+    return UNSET if instant is None else f"{iso(instant)[:-5]}Z"

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from rapport.api.body_bounds import MAX_LINES, too_many_lines
+from rapport.api.track.body_bounds import MAX_LINES, too_many_lines
 from rapport.errors import TooLarge
 
 _SCAN_BYTES: Final = 128 * 1024

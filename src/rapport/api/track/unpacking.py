@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-from rapport.api.body_bounds import MAX_BYTES, too_large
+from rapport.api.track.body_bounds import MAX_BYTES, too_large
 from rapport.errors import MalformedBody, TooLarge
 
 MAX_GZIP_MEMBERS: Final = 1_000

@@ -1,6 +1,6 @@
-"""The application itself: each request finds its route, and every failure becomes an answer.
+"""The ASGI application: routing, error responses, access log and metrics.
 
-Whatever becomes of a request, it has an id, a line in the log, and its place in the metrics.
+Every request has an id, a line in the access log, and is counted in the metrics, however it ends.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from starlette.routing import Route, Router
 from starlette.types import Lifespan, Message, Receive, Scope, Send
 
 from rapport import logs, metrics
-from rapport.api.parameters import flatten_lists
-from rapport.api.problems import answer_for, answer_internal, answer_of_router, is_answered
+from rapport.api.errors import error_response, has_error_spec, internal_error_response, router_error_response
+from rapport.api.query import flatten_lists
 from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
 from rapport.disconnects import is_cancelled_by_disconnect, watch_client
@@ -28,28 +28,28 @@ from rapport.errors import BodyTimeout, RapportError
 from rapport.web.error_pages import ErrorPages, wants_page
 
 _NO_ROUTE: Final = "none"
-_HUNG_UP: Final = 499
-"""The status in log and metrics of a request whose client went away before the answer."""
+CLIENT_CLOSED_REQUEST: Final = 499
+"""The status in log and metrics of a request whose client disconnected before the response, as nginx has it."""
 
-_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
+_METHODS_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 
-# A worker's own, and a number: unlike a random one, it costs no system call.
+# Request ids are a worker's random prefix and a number: unlike random ids, they cost no system call.
 _WORKER: Final = secrets.token_hex(6)
-_numbers: Final = itertools.count(1)
+_request_numbers: Final = itertools.count(1)
 
 _log = structlog.get_logger("rapport.api")
 
 
-class Service:
-    """The application, as ASGI."""
+class Application:
+    """The ASGI application of one worker."""
 
-    def __init__(self, routes: Sequence[Route], error_pages: ErrorPages, lifespan: "Lifespan[Service]") -> None:
+    def __init__(self, routes: Sequence[Route], error_pages: ErrorPages, lifespan: "Lifespan[Application]") -> None:
         # A path with a slash at its end is answered as the one without it, and not redirected: that would lose the
         # Authorization header in some clients (docs/compatibility.md#trailing-slash).
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
         self._error_pages = error_pages
-        self._seen: dict[tuple[str, int], Histogram] = {}
+        self._histograms: dict[tuple[str, int], Histogram] = {}
         self._bodies = UnfinishedBodies()
 
     def stop_receiving(self) -> None:
@@ -62,7 +62,7 @@ class Service:
         return frozenset(self._paths.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or the server's start and stop."""
+        """Serve a request, or the server's startup and shutdown."""
         scope["app"] = self
         if scope["type"] != "http":
             await self._router(scope, receive, send)
@@ -70,8 +70,8 @@ class Service:
         began = time.perf_counter()
         _normalize_address(scope)
         receiver = BodyReceiver(self._bodies, scope, receive)
-        request_id = scope["request_id"] = f"{_WORKER}-{next(_numbers):x}"
-        status = _HUNG_UP
+        request_id = scope["request_id"] = f"{_WORKER}-{next(_request_numbers):x}"
+        status = CLIENT_CLOSED_REQUEST
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -80,34 +80,34 @@ class Service:
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        watch_client(receiver if scope["method"] in _WITHOUT_BODY else None)
+        watch_client(receiver if scope["method"] in _METHODS_WITHOUT_BODY else None)
         try:
             await self._router(scope, receiver, send_with_id)
         except ClientDisconnect:
-            if receiver.timed_out and status == _HUNG_UP:
-                exc = BodyTimeout("the body did not arrive in time; send it again, or in smaller parts")
-                await self._error_response(exc, scope)(scope, receive, send_with_id)
+            if receiver.timed_out and status == CLIENT_CLOSED_REQUEST:
+                timeout = BodyTimeout("the body did not arrive in time; send it again, or in smaller parts")
+                await self._error_response(timeout, scope)(scope, receive, send_with_id)
         except asyncio.CancelledError:
             if not is_cancelled_by_disconnect():
                 raise
-        except Exception as problem:  # noqa: BLE001 - whatever it was: it is answered, and the next request goes on
-            if status == _HUNG_UP:
-                await self._error_response(problem, scope)(scope, receive, send_with_id)
+        except Exception as exc:  # noqa: BLE001 - last-resort handler
+            if status == CLIENT_CLOSED_REQUEST:
+                await self._error_response(exc, scope)(scope, receive, send_with_id)
         finally:
             receiver.close()
-            self._tell(scope, request_id, status, time.perf_counter() - began)
+            self._record_request(scope, request_id, status, time.perf_counter() - began)
 
     def _error_response(self, exc: Exception, scope: Scope) -> Response:
         if wants_page(scope):
             return self._error_pages.error_page(Request(scope), exc)
-        return _answer(exc, scope["path"], scope["request_id"])
+        return _response(exc, scope["path"], scope["request_id"])
 
-    def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    def _record_request(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = self._paths.get(scope.get("endpoint", _NO_ROUTE), _NO_ROUTE)
-        seen = self._seen.get((route, status))
-        if seen is None:
-            seen = self._seen[route, status] = metrics.REQUESTS.labels(route, status)
-        seen.observe(seconds)
+        histogram = self._histograms.get((route, status))
+        if histogram is None:
+            histogram = self._histograms[route, status] = metrics.REQUESTS.labels(route, status)
+        histogram.observe(seconds)
         principal: Principal | None = scope.get("principal")
         logs.requests.tell(
             request_id=request_id,
@@ -129,10 +129,10 @@ def _normalize_address(scope: Scope) -> None:
         scope["query_string"] = flatten_lists(scope["query_string"])
 
 
-def _answer(problem: Exception, path: str, request_id: str) -> Response:
-    if isinstance(problem, RapportError) and is_answered(type(problem)):
-        return answer_for(problem, path, request_id)
-    if isinstance(problem, HTTPException):
-        return answer_of_router(problem)
-    _log.error("request failed", request_id=request_id, exc_info=problem)
-    return answer_internal()
+def _response(exc: Exception, path: str, request_id: str) -> Response:
+    if isinstance(exc, RapportError) and has_error_spec(type(exc)):
+        return error_response(exc, path, request_id)
+    if isinstance(exc, HTTPException):
+        return router_error_response(exc)
+    _log.error("request failed", request_id=request_id, exc_info=exc)
+    return internal_error_response()

@@ -16,13 +16,11 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from rapport.api.body_bounds import MAX_BYTES, MAX_LINES, too_large, too_many_lines
-from rapport.api.item_counter import ItemCounter
-from rapport.api.unpacking import Unpacker
+from rapport.api.endpoint import JSON, NDJSON
+from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES, too_large, too_many_lines
+from rapport.api.track.item_counter import ItemCounter
+from rapport.api.track.unpacking import Unpacker
 from rapport.errors import MalformedBody, TooLarge, TooManyBodies, UnsupportedMediaType
-
-NDJSON: Final = "application/x-ndjson"
-JSON: Final = "application/json"
 
 _MAX_HELD: Final = 128 * 1024 * 1024
 _MAX_HELD_BY_ACCOUNT: Final = 64 * 1024 * 1024

@@ -1,1 +1,0 @@
-"""What each operation takes and answers, for the published description: an entry a route and method."""

@@ -1,0 +1,70 @@
+"""Cursors: the `next` of a page is opaque, signed, and valid for one account and one path only."""
+
+from functools import lru_cache
+from typing import Final, TypeVar
+
+import msgspec
+
+from rapport.auth.signing import InvalidSignature, sign, verify
+from rapport.auth.token import Principal
+from rapport.auth.watch import KeyWatch
+from rapport.errors import InvalidCursor
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_PURPOSE: Final = b"cursor"
+_MAC_SIZE: Final = 16
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_MESSAGE: Final = (
+    "next: must be the cursor from the previous page's _links.next.href, unchanged; start again without it"
+)
+
+
+class Cursors:
+    """Makes and reads the cursors of one server, or of several that share a store."""
+
+    def __init__(self, keys: KeyWatch) -> None:
+        self._keys = keys
+
+    def decode(self, cursor: str, principal: Principal, path: str, form: type[T]) -> T:
+        """Return the page request that a cursor of this path holds. Raises InvalidCursor."""
+        return decode_cursor(self._keys.keys.sealing, principal.account_id, path, cursor, form)
+
+    def decode_optional(self, cursor: str | None, principal: Principal, path: str, form: type[T]) -> T | None:
+        """Return the same; None if there is no cursor. Raises InvalidCursor."""
+        return None if cursor is None else self.decode(cursor, principal, path, form)
+
+    def next_href(
+        self, principal: Principal, path: str, page_request: msgspec.Struct | None, parameter: str = "next"
+    ) -> str | None:
+        """Return the link to the page that `page_request` asks for; None if there is no such page."""
+        if page_request is None:
+            return None
+        cursor = encode_cursor(self._keys.keys.sealing, principal.account_id, path, page_request)
+        return f"{path}?{parameter}={cursor}"
+
+
+def encode_cursor(secret: bytes, account_id: str, path: str, page_request: msgspec.Struct) -> str:
+    """Return the cursor of a page of `path` for the account."""
+    content = _ENCODER.encode(page_request)
+    return sign(secret, _PURPOSE, content, context=_context(account_id, path), mac_size=_MAC_SIZE)
+
+
+def decode_cursor(secret: bytes, account_id: str, path: str, cursor: str, form: type[T]) -> T:
+    """Return the page request of a cursor. Raises InvalidCursor if it isn't one of this account and path."""
+    try:
+        content = verify(secret, _PURPOSE, cursor, context=_context(account_id, path), mac_size=_MAC_SIZE)
+        page_request: T = _decoder(form).decode(content)
+    except (InvalidSignature, msgspec.MsgspecError):
+        # MsgspecError: a cursor of another version of Rapport, whose page requests had other fields.
+        raise InvalidCursor(_MESSAGE) from None
+    return page_request
+
+
+def _context(account_id: str, path: str) -> bytes:
+    return f"{account_id}\n{path}\n".encode()
+
+
+@lru_cache
+def _decoder(form: type[T]) -> msgspec.msgpack.Decoder[T]:
+    return msgspec.msgpack.Decoder(form)

@@ -1,0 +1,1 @@
+"""Rapport's own endpoints, under /track/v1."""

@@ -1,0 +1,265 @@
+"""Record activities, update contacts and campaigns, and erase contacts.
+
+What is accepted is durable when the response is sent.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rapport import metrics
+from rapport.activity import Activity
+from rapport.api import examples
+from rapport.api.endpoint import Access, Json, NamedSchema, RequestBody, Resource, Returns, endpoint
+from rapport.api.params import PathId
+from rapport.api.responses import encode_response
+from rapport.api.track.body import BodyReader, Lines
+from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES
+from rapport.auth.scope import Privilege, Scope
+from rapport.auth.token import Principal
+from rapport.disconnects import watch_client
+from rapport.errors import (
+    BodyTimeout,
+    InvalidField,
+    MalformedBody,
+    MalformedContactId,
+    StoreUnavailable,
+    TooLarge,
+    UnknownContact,
+    UnsupportedMediaType,
+)
+from rapport.instant import Instant
+from rapport.recording import catalogue_lines
+from rapport.recording.catalogue_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
+from rapport.recording.lines import LINE_SCHEMA, Form, Rejection, activity_of_json, rejection_of
+from rapport.recording.record import Recorder
+from rapport.store.batch import Batch, Gathering
+from rapport.store.protocol import Store
+
+ACTIVITIES: Final = "/track/v1/activities"
+CONTACTS: Final = "/track/v1/contacts"
+CAMPAIGNS: Final = "/track/v1/campaigns"
+
+_TAG: Final = "Recording"
+_SIZES: Final = f"{MAX_LINES} {{}} and {MAX_BYTES // 1024 // 1024} MiB, also as gzip"
+_BODY_ERRORS: Final = (MalformedBody, BodyTimeout, TooLarge, UnsupportedMediaType)
+
+CONTACT_ID: Final = PathId("contact_id", "The contact.", examples.CONTACT_ID, MalformedContactId)
+
+T = TypeVar("T")
+
+_COMMIT_TIMEOUT: Final = 30.0
+"""Seconds that a request waits for its commit. What is committed later is a duplicate when it is sent again."""
+
+
+class ImportResult(msgspec.Struct):
+    """The number of accepted, duplicate and rejected items. `index` counts items from 0."""
+
+    accepted: int
+    duplicate: int
+    rejected: int
+    rejections: list[Rejection]
+
+
+_EXAMPLE_ACTIVITY: Final[Json] = {
+    "contact_id": examples.CONTACT_ID,
+    "campaign_activity_id": examples.CAMPAIGN_ACTIVITY_ID,
+    "tracking_activity_type": "em_clicks",
+    "created_time": "2017-04-02T05:11:34.000Z",
+    "campaign_activity_name": "April Newsletter",
+    "email_address": "ada@example.com",
+    "link_url": "https://shop.example.com/spring",
+    "device_type": "mobile",
+}
+
+_EXAMPLE_CONTACT: Final[Json] = {
+    "contact_id": examples.CONTACT_ID,
+    "updated_at": "2026-03-10T15:30:49Z",
+    "email_address": "ada@example.com",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "permission_to_send": "implicit",
+    "created_at": "2026-01-05T09:30:00Z",
+}
+
+_EXAMPLE_CAMPAIGN: Final[Json] = {
+    "campaign_id": examples.CAMPAIGN_ID,
+    "campaign_name": "December Newsletter",
+    "current_status": "Done",
+    "campaign_activities": [
+        {
+            "campaign_activity_id": examples.CAMPAIGN_ACTIVITY_ID,
+            "role": "primary_email",
+            "subject": "Spring is here",
+            "from_name": "Ada",
+            "from_email": "ada@example.com",
+            "reply_to_email": "ada@example.com",
+            "links": [{"link_url": "https://shop.example.com/spring", "url_id": "105"}],
+        }
+    ],
+}
+
+_UPDATED: Final = Returns(
+    description="The result.",
+    schema=ImportResult,
+    example={"accepted": 1, "duplicate": 0, "rejected": 0, "rejections": []},
+)
+_UPDATE_RULE: Final = (
+    "The response is sent when all accepted updates are durable. Of two updates of the same field the one with the "
+    "later `updated_at` wins; without `updated_at` an update is dated now. An update that changes nothing counts as "
+    "`duplicate`."
+)
+
+
+class Ingest(Resource):
+    """The endpoints that write."""
+
+    def __init__(self, store: Store, recorder: Recorder) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._bodies = BodyReader()
+
+    @endpoint(
+        "POST",
+        CONTACTS,
+        operation_id="upsertContacts",
+        tag=_TAG,
+        summary="Create or update contacts",
+        description=f"Up to {_SIZES.format('contacts')}. {_UPDATE_RULE}",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
+        body=RequestBody(item=NamedSchema("ContactUpdate", CONTACT_SCHEMA), example=_EXAMPLE_CONTACT),
+        returns=_UPDATED,
+        errors=_BODY_ERRORS,
+    )
+    async def upsert_contacts(self, request: Request, principal: Principal) -> Response:
+        with await self._bodies.read(request, principal.account_id) as lines:
+            updates, rejections = await _read_updates(lines, catalogue_lines.CONTACTS)
+        watch_client(request.receive)
+        return await _result(self._store.state_contacts(principal.account_id, updates), len(updates), rejections)
+
+    @endpoint(
+        "POST",
+        CAMPAIGNS,
+        operation_id="upsertCampaigns",
+        tag=_TAG,
+        summary="Create or update campaigns",
+        description=f"Up to {_SIZES.format('campaigns')}. {_UPDATE_RULE}",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.CAMPAIGN_WRITE),
+        body=RequestBody(item=NamedSchema("CampaignUpdate", CAMPAIGN_SCHEMA), example=_EXAMPLE_CAMPAIGN),
+        returns=_UPDATED,
+        errors=_BODY_ERRORS,
+    )
+    async def upsert_campaigns(self, request: Request, principal: Principal) -> Response:
+        with await self._bodies.read(request, principal.account_id) as lines:
+            updates, rejections = await _read_updates(lines, catalogue_lines.CAMPAIGNS)
+        watch_client(request.receive)
+        return await _result(self._store.state_campaigns(principal.account_id, updates), len(updates), rejections)
+
+    @endpoint(
+        "POST",
+        ACTIVITIES,
+        operation_id="recordActivities",
+        tag=_TAG,
+        summary="Record activities",
+        description=f"Up to {_SIZES.format('activities')}. The response is sent when all accepted activities are "
+        "durable. An invalid activity is rejected by its index and doesn't affect the others. Sending the same "
+        "activity again changes nothing.",
+        access=Access(Scope.ACTIVITY_WRITE),
+        body=RequestBody(item=NamedSchema("Activity", LINE_SCHEMA), example=_EXAMPLE_ACTIVITY),
+        returns=Returns(
+            description="The result.",
+            schema=ImportResult,
+            example={
+                "accepted": 1,
+                "duplicate": 0,
+                "rejected": 1,
+                "rejections": [
+                    {"index": 1, "field": "created_time", "value": "1970-01-20", "reason": "must not be before 1990"}
+                ],
+            },
+        ),
+        errors=_BODY_ERRORS,
+    )
+    async def record_activities(self, request: Request, principal: Principal) -> Response:
+        with await self._bodies.read(request, principal.account_id) as lines:
+            batch, rejections = await _read_activities(principal.account_id, lines)
+        watch_client(request.receive)
+        try:
+            async with asyncio.timeout(_COMMIT_TIMEOUT):
+                recorded = await self._recorder.record(batch)
+        except TimeoutError:
+            raise StoreUnavailable("the commit takes too long") from None
+        metrics.REJECTED.inc(len(rejections))
+        accepted = sum(recorded.accepted.values())
+        return encode_response(ImportResult(accepted, recorded.duplicate, len(rejections), rejections))
+
+    @endpoint(
+        "DELETE",
+        f"{CONTACTS}/{{contact_id:any}}",
+        operation_id="eraseContact",
+        tag=_TAG,
+        summary="Erase a contact",
+        description="Deletes the contact and all of its activities permanently. Campaign totals stay the same. "
+        "Activities of the time until now that arrive later count as duplicates and don't bring the contact back.",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
+        params=(CONTACT_ID,),
+        returns=Returns(description="The contact was erased.", status=204),
+        errors=(UnknownContact,),
+    )
+    async def erase_contact(self, request: Request, principal: Principal) -> Response:
+        contact_id = CONTACT_ID.get(request)
+        if not await self._store.erase(principal.account_id, contact_id):
+            raise UnknownContact(contact_id)
+        return Response(status_code=204)
+
+
+async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, list[Rejection]]:
+    now = Instant(time.time_ns() // 1_000_000)
+    gathering = Gathering()
+    rejections: list[Rejection] = []
+    for start, lines_slice in lines.slices():
+        if start:
+            await lines.let_others_run()
+        gathering.extend(_decode_activities(lines_slice, start, now, rejections))
+    return gathering.batch(account_id), rejections
+
+
+def _decode_activities(
+    lines: Sequence[bytes | msgspec.Raw], start: int, now: Instant, rejections: list[Rejection]
+) -> Iterator[Activity]:
+    for index, line in enumerate(lines, start):
+        try:
+            yield activity_of_json(line, now)
+        except InvalidField as exc:
+            rejections.append(rejection_of(index, exc))
+
+
+async def _read_updates(lines: Lines, form: Form[T]) -> tuple[list[T], list[Rejection]]:
+    now = Instant(time.time_ns() // 1_000_000)
+    updates: list[T] = []
+    rejections: list[Rejection] = []
+    for start, lines_slice in lines.slices():
+        if start:
+            await lines.let_others_run()
+        for index, line in enumerate(lines_slice, start):
+            try:
+                updates.append(form.of_json(line, now))
+            except InvalidField as exc:
+                rejections.append(rejection_of(index, exc))
+    return updates, rejections
+
+
+async def _result(change: Awaitable[int], size: int, rejections: list[Rejection]) -> Response:
+    """Return the result of updates, once they are durable."""
+    try:
+        async with asyncio.timeout(_COMMIT_TIMEOUT):
+            changes = await change
+    except TimeoutError:
+        raise StoreUnavailable("the commit takes too long") from None
+    metrics.REJECTED.inc(len(rejections))
+    return encode_response(ImportResult(changes, size - changes, len(rejections), rejections))

@@ -1,0 +1,255 @@
+"""Email campaigns and their campaign activities."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rapport.api import examples
+from rapport.api.endpoint import Access, Resource, Returns, endpoint
+from rapport.api.pagination import Cursors
+from rapport.api.params import Cursor, Limit, PathId, TimeRange
+from rapport.api.query import query_of
+from rapport.api.responses import Id, Links, Time, encode_response, page_links
+from rapport.auth.scope import Privilege, Scope
+from rapport.auth.token import Principal
+from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, CampaignStatus
+from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, UnknownCampaignActivity
+from rapport.instant import FIRST, LAST, iso
+from rapport.reporting.emails import EmailsRequest, email, email_activity, emails, name_of, role_of, status_of
+from rapport.store.catalogue import number_of, text_of
+from rapport.store.known import CampaignPlace, KnownCampaign, Within
+from rapport.store.protocol import Store
+
+CAMPAIGNS: Final = "/v3/emails"
+
+_READ: Final = Access(Scope.CAMPAIGN_DATA, Privilege.CAMPAIGN_READ)
+_TAG: Final = "Email Campaigns"
+
+# What Constant Contact reports for an ordinary email where nothing else was stated.
+_DEFAULT_TYPE: Final = "NEWSLETTER"
+_DEFAULT_TYPE_CODE: Final = 10
+_FORMAT_TYPE: Final = 5
+
+# Parameters
+
+CAMPAIGN_ID: Final = PathId("campaign_id", "The campaign.", examples.CAMPAIGN_ID, UnknownCampaign)
+CAMPAIGN_ACTIVITY_ID: Final = PathId(
+    "campaign_activity_id", "The campaign activity.", examples.CAMPAIGN_ACTIVITY_ID, MalformedCampaignActivityId
+)
+LIMIT: Final = Limit("campaigns", 500, 50, as_text=False)
+UPDATED: Final = TimeRange("after_date", "before_date", "campaigns that were last updated")
+CURSOR: Final = Cursor()
+
+
+# Response types
+
+
+class EmailCampaigns(msgspec.Struct, kw_only=True):
+    """An email campaign in a list. What isn't known is left out."""
+
+    campaign_id: Id
+    name: str | UnsetType = UNSET
+    type: Annotated[str, Meta(examples=[_DEFAULT_TYPE])]
+    type_code: Annotated[int, Meta(examples=[_DEFAULT_TYPE_CODE])]
+    current_status: Annotated[str, Meta(extra_json_schema={"enum": [status.value for status in CampaignStatus]})]
+    created_at: Time | UnsetType = UNSET
+    updated_at: Time | UnsetType = UNSET
+
+
+class ActivityReference(msgspec.Struct):
+    """A campaign activity of a campaign."""
+
+    campaign_activity_id: Id
+    role: Annotated[str, Meta(extra_json_schema={"enum": list(CAMPAIGN_ROLES)})]
+
+
+class EmailCampaign(msgspec.Struct, kw_only=True):
+    """An email campaign with its campaign activities. Its status is in capitals."""
+
+    campaign_id: Id
+    name: str | UnsetType = UNSET
+    type: str
+    type_code: int
+    current_status: Annotated[str, Meta(extra_json_schema={"enum": list(CAMPAIGN_STATUSES)})]
+    created_at: Time | UnsetType = UNSET
+    updated_at: Time | UnsetType = UNSET
+    campaign_activities: list[ActivityReference]
+
+
+class EmailCampaignActivity(msgspec.Struct, kw_only=True):
+    """A campaign activity. Unknown texts are empty; Rapport has no lists and segments."""
+
+    campaign_activity_id: Id
+    campaign_id: Id | UnsetType = UNSET
+    role: Annotated[str, Meta(extra_json_schema={"enum": list(CAMPAIGN_ROLES)})]
+    current_status: Annotated[str, Meta(extra_json_schema={"enum": list(CAMPAIGN_STATUSES)})]
+    format_type: int
+    subject: str
+    preheader: str | UnsetType = UNSET
+    from_name: str
+    from_email: str
+    reply_to_email: str
+    contact_list_ids: list[str]
+    segment_ids: list[int]
+
+
+class EmailCampaignsPage(msgspec.Struct):
+    """A page of email campaigns, most recently updated first."""
+
+    campaigns: list[EmailCampaigns]
+    links: Links = msgspec.field(name="_links")
+
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "campaign_id": examples.CAMPAIGN_ID,
+    "name": "December Newsletter",
+    "type": _DEFAULT_TYPE,
+    "type_code": _DEFAULT_TYPE_CODE,
+    "current_status": "Done",
+    "created_at": "2026-02-06T22:09:15.000Z",
+    "updated_at": "2026-06-27T10:28:09.000Z",
+}
+
+
+class Campaigns(Resource):
+    """The email campaigns of an account."""
+
+    def __init__(self, store: Store, cursors: Cursors) -> None:
+        self._store = store
+        self._cursors = cursors
+
+    @endpoint(
+        "GET",
+        CAMPAIGNS,
+        operation_id="retrieveEmailCampaignsUsingGET",
+        tag=_TAG,
+        summary="List email campaigns",
+        description="The email campaigns of the account, most recently updated first. A campaign that was never "
+        "described is dated by its last send.",
+        access=_READ,
+        params=(LIMIT, UPDATED, CURSOR),
+        returns=Returns(
+            description="A page of campaigns.",
+            schema=EmailCampaignsPage,
+            example={"campaigns": [_EXAMPLE], "_links": {}},
+        ),
+    )
+    async def list_campaigns(self, request: Request, principal: Principal) -> Response:
+        query = query_of(request)
+        page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CAMPAIGNS, EmailsRequest)
+        if page_request is None:
+            within = UPDATED.get(query) or Within(FIRST, LAST)
+            page_request = EmailsRequest(within, LIMIT.get(query), CampaignPlace(LAST + 1, ""))
+        page = await emails(self._store, principal.account_id, page_request)
+        return encode_response(
+            EmailCampaignsPage(
+                campaigns=[
+                    EmailCampaigns(**_common_columns(campaign), current_status=_status(campaign).value)
+                    for campaign in page.campaigns
+                ],
+                links=page_links(self._cursors.next_href(principal, CAMPAIGNS, page.next)),
+            )
+        )
+
+    @endpoint(
+        "GET",
+        f"{CAMPAIGNS}/{{campaign_id}}",
+        operation_id="retrieveEmailCampaignUsingGET",
+        tag=_TAG,
+        summary="Get an email campaign",
+        description="An email campaign with its campaign activities. One without a stated role is the primary email.",
+        access=_READ,
+        params=(CAMPAIGN_ID,),
+        returns=Returns(
+            description="The campaign.",
+            schema=EmailCampaign,
+            example={
+                **_EXAMPLE,
+                "current_status": "DONE",
+                "campaign_activities": [
+                    {"campaign_activity_id": examples.CAMPAIGN_ACTIVITY_ID, "role": "primary_email"}
+                ],
+            },
+        ),
+        errors=(UnknownCampaign,),
+    )
+    async def get_campaign(self, request: Request, principal: Principal) -> Response:
+        campaign = await email(self._store, principal.account_id, CAMPAIGN_ID.get(request))
+        references = [
+            ActivityReference(activity.campaign_activity_id, role_of(activity).value)
+            for activity in campaign.campaign_activities
+        ]
+        return encode_response(
+            EmailCampaign(
+                **_common_columns(campaign), current_status=_status(campaign).name, campaign_activities=references
+            )
+        )
+
+    @endpoint(
+        "GET",
+        f"{CAMPAIGNS}/activities/{{campaign_activity_id}}",
+        operation_id="retrieveEmailCampaignActivityUsingGET",
+        tag=_TAG,
+        summary="Get a campaign activity",
+        description="A campaign activity with its subject and sender. Unknown texts are empty.",
+        access=_READ,
+        params=(CAMPAIGN_ACTIVITY_ID,),
+        returns=Returns(
+            description="The campaign activity.",
+            schema=EmailCampaignActivity,
+            example={
+                "campaign_activity_id": examples.CAMPAIGN_ACTIVITY_ID,
+                "campaign_id": examples.CAMPAIGN_ID,
+                "role": "primary_email",
+                "current_status": "DONE",
+                "format_type": _FORMAT_TYPE,
+                "subject": "Spring is here",
+                "from_name": "Ada",
+                "from_email": "ada@example.com",
+                "reply_to_email": "ada@example.com",
+                "contact_list_ids": [],
+                "segment_ids": [],
+            },
+        ),
+        errors=(UnknownCampaignActivity,),
+    )
+    async def get_campaign_activity(self, request: Request, principal: Principal) -> Response:
+        activity = await email_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
+        preheader = text_of(activity.facts, "preheader")
+        return encode_response(
+            EmailCampaignActivity(
+                campaign_activity_id=activity.campaign_activity_id,
+                campaign_id=UNSET if activity.campaign_id is None else activity.campaign_id,
+                role=role_of(activity).value,
+                current_status=status_of(activity.campaign_status, is_sent=activity.is_sent).name,
+                format_type=_FORMAT_TYPE,
+                subject=text_of(activity.facts, "subject") or "",
+                preheader=UNSET if preheader is None else preheader,
+                from_name=text_of(activity.facts, "from_name") or "",
+                from_email=text_of(activity.facts, "from_email") or "",
+                reply_to_email=text_of(activity.facts, "reply_to_email") or "",
+                contact_list_ids=[],
+                segment_ids=[],
+            )
+        )
+
+
+def _status(campaign: KnownCampaign) -> CampaignStatus:
+    return status_of(text_of(campaign.facts, "current_status"), is_sent=campaign.is_sent)
+
+
+def _common_columns(campaign: KnownCampaign) -> dict[str, Any]:
+    """Return the columns of a campaign in a list and alone."""
+    name, created_at = name_of(campaign), number_of(campaign.facts, "created_at")
+    type_code = number_of(campaign.facts, "type_code")
+    return {
+        "campaign_id": campaign.campaign_id,
+        "name": UNSET if name is None else name,
+        "type": text_of(campaign.facts, "type") or _DEFAULT_TYPE,
+        "type_code": _DEFAULT_TYPE_CODE if type_code is None else type_code,
+        "created_at": UNSET if created_at is None else iso(created_at),
+        "updated_at": iso(campaign.updated_at) if campaign.updated_at else UNSET,
+    }

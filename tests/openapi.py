@@ -1,0 +1,13 @@
+"""The OpenAPI document that the server publishes."""
+
+import functools
+from typing import Any
+
+from rapport.api.openapi import describe
+from rapport.api.resources import RESOURCES
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    """Return the document."""
+    return describe(RESOURCES)
