@@ -3,15 +3,13 @@
 A session is no token and a token no session: each is good where it was given out for.
 """
 
-import binascii
-import hmac
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
 import msgspec
 
 from rapport.auth.keys import LONGEST_LIFE
+from rapport.auth.signing import InvalidSignature, is_tag, make_tag, sign, verify
 from rapport.auth.token import Principal, Verified
 from rapport.errors import InvalidToken
 from rapport.instant import FIRST, HOUR, Instant
@@ -22,8 +20,9 @@ LIFE: Final = 12 * HOUR
 SESSION_ID_PREFIX: Final = "session:"
 """Distinguishes the ids of sessions from those of tokens."""
 
-_SEAL: Final = 32
-_LONGEST: Final = 4_096
+_PURPOSE: Final = b"session"
+_FORM_PURPOSE: Final = b"form"
+_MAX_LENGTH: Final = 4_096
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,28 +70,22 @@ def begin_session_with(token: Verified, now: Instant) -> Session:
 
 
 def seal_session(sealing: bytes, session: Session) -> str:
-    """The session as a cookie holds it."""
-    content = msgspec.msgpack.encode(session)
-    return urlsafe_b64encode(_mac(sealing, b"session", content) + content).rstrip(b"=").decode()
+    """Return the session as a cookie holds it."""
+    return sign(sealing, _PURPOSE, msgspec.msgpack.encode(session))
 
 
 def open_session(sealing: bytes, text: str, now: Instant) -> Session:
-    """The session that a cookie holds. Raises InvalidToken when it wasn't sealed with this key, or is over."""
-    if len(text) > _LONGEST:
+    """Return the session of a cookie. Raises InvalidToken if it wasn't signed with this secret, or has expired."""
+    if len(text) > _MAX_LENGTH:
         raise InvalidToken("the session is too long")
     try:
-        sealed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except (UnicodeEncodeError, binascii.Error):
-        raise InvalidToken("the session is no base64") from None
-    seal, content = sealed[:_SEAL], sealed[_SEAL:]
-    if not hmac.compare_digest(seal, _mac(sealing, b"session", content)):
-        raise InvalidToken("the session was not sealed here")
-    try:
-        session = msgspec.msgpack.decode(content, type=Session)
+        session = msgspec.msgpack.decode(verify(sealing, _PURPOSE, text), type=Session)
+    except InvalidSignature as exc:
+        raise InvalidToken(f"the session is not valid: {exc}") from None
     except msgspec.MsgspecError:
         raise InvalidToken("the session is of another version") from None
     if session.expires <= now:
-        raise InvalidToken("the session is over")
+        raise InvalidToken("the session has expired")
     return session
 
 
@@ -110,15 +103,10 @@ def read_begin(session_id: str) -> Instant:
 
 
 def form_token(sealing: bytes, nonce: str) -> str:
-    """What a form must carry to change anything: only a page that was made for this nonce's owner has it."""
-    return urlsafe_b64encode(_mac(sealing, b"form", nonce.encode())).rstrip(b"=").decode()
+    """Return the token that a form of this session must carry, so that other sites can't submit it."""
+    return make_tag(sealing, _FORM_PURPOSE, nonce.encode())
 
 
 def is_form_token(sealing: bytes, nonce: str, text: str) -> bool:
-    """Whether a form came from a page of this nonce's owner."""
-    return hmac.compare_digest(form_token(sealing, nonce).encode(), text.encode("utf-8", "surrogateescape"))
-
-
-def _mac(sealing: bytes, purpose: bytes, content: bytes) -> bytes:
-    # A key for each purpose, made from the one: nothing that is sealed for one passes for another.
-    return hmac.digest(hmac.digest(sealing, purpose, "sha256"), content, "sha256")
+    """Return True if the text is the form token of this session."""
+    return is_tag(sealing, _FORM_PURPOSE, nonce.encode(), text)
