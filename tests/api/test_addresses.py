@@ -232,4 +232,4 @@ def test_a_time_that_its_offset_takes_out_of_the_calendar_is_refused(reader: Cal
 def test_an_address_with_control_characters_is_refused(reader: Caller) -> None:
     refused = reader.get("/v3/contacts?email=a%00b")
     assert refused.status_code == 400
-    assert refused.json()[0]["error_message"] == "email: must be an address, without control characters"
+    assert refused.json()[0]["error_message"] == "email: must be an email address without control characters"

@@ -32,7 +32,7 @@ def test_a_stream_is_tried_on_the_page_of_the_api(page: Page, caller: Caller) ->
     page.locator("#token").fill(caller.bearer)
     page.get_by_label("Last-Event-ID").fill("nowhere")
     page.locator("#request button[type=submit]").click()
-    expect(page.locator("#body")).to_contain_text("event: missed")
+    expect(page.locator("#body")).to_contain_text("event: gap")
     caller.record(line("c1", "em_opens"))
     expect(page.locator("#body")).to_contain_text('"contact_id":"c1"')
 
