@@ -279,3 +279,43 @@ def test_head_is_answered_as_get_and_other_methods_are_a_405(caller: Caller, rep
     assert (headed.status_code, headed.content) == (200, b"")
     assert headed.headers["content-length"] == got.headers["content-length"]
     assert caller.post(tracking("ca-1", report)).status_code == 405
+
+
+def test_a_page_after_an_erased_contact_neither_repeats_nor_skips_rows_of_the_same_time(
+    server: Server, account: str
+) -> None:
+    with server.caller(account) as caller:
+        caller.record(*(line(f"c{number}", "em_sends", NOON) for number in range(20)))
+        (everybody,) = caller.walk_tracking("ca-1", "sends", "limit=100")
+        pages: list[str] = []
+        for page in caller.walk_tracking("ca-1", "sends", "limit=4"):
+            pages += [row["contact_id"] for row in page]
+            assert caller.delete(f"/track/v1/contacts/{pages[-1]}").status_code == httpx.codes.NO_CONTENT
+        assert pages == [row["contact_id"] for row in everybody]
+
+
+def test_the_first_link_with_an_address_names_it_also_within_one_batch(caller: Caller) -> None:
+    clicks = [("1", "18"), ("0", "17"), ("0", None), ("1", None), ("2", None), ("2", "19"), ("3", None)]
+    caller.record(
+        *(
+            line(
+                f"c{number}",
+                "em_clicks",
+                NOON + number,
+                link_url=f"https://e.com/{page}",
+                **({} if url_id is None else {"url_id": url_id}),
+            )
+            for number, (page, url_id) in enumerate(clicks)
+        )
+    )
+    links = caller.get("/v3/reports/email_reports/ca-1/links").json()["link_click_counts"]
+    assert [link["link_url"] for link in links] == [f"https://e.com/{page}" for page in "1023"]
+    assert [link["url_id"] for link in links[:2]] == ["18", "17"]
+    assert "19" not in {link["url_id"] for link in links}
+
+
+def test_campaign_activities_of_a_campaign_come_in_the_order_of_their_arrival(caller: Caller) -> None:
+    arrived = ("m-1", "m-0", "z", "M", "a")
+    caller.record(*(line("c1", "em_sends", campaign_activity_id=each, campaign_id="k") for each in arrived))
+    activities = caller.get("/v3/emails/k").json()["campaign_activities"]
+    assert [activity["campaign_activity_id"] for activity in activities] == list(arrived)

@@ -50,6 +50,7 @@ ON CONFLICT DO NOTHING
 def without_roll_ups(data: str) -> None:
     """Take from the store what version 4 of the schema brought, and those since."""
     if not data.startswith("postgresql:"):
+        without_contact_order(data)
         execute(data, _ALL_THAT_WAS_SAID)
     execute(data, *_BROUGHT, "DELETE FROM schema_migration WHERE number >= 4")
 
@@ -57,13 +58,27 @@ def without_roll_ups(data: str) -> None:
 def remove_derived_permissions(data: str) -> None:
     """Take from the store what version 18 of the schema added: only statements set a permission then."""
     restore = "UPDATE contact SET permission_to_send = facts ->> '$.permission_to_send[0]'"
-    if data.startswith("postgresql:"):
+    if not data.startswith("postgresql:"):
+        without_contact_order(data)
+    else:
         restore = "UPDATE contact SET permission_to_send = (facts #>> '{permission_to_send,0}')::smallint"
     execute(
         data,
         *PERMISSION,
         restore,
         "DELETE FROM schema_migration WHERE number = 18",
+    )
+
+
+def without_contact_order(data: str) -> None:
+    """Take from an SQLite store what version 21 of its schema brought."""
+    execute(
+        data,
+        "DROP INDEX tracking_activity_by_campaign_activity",
+        "ALTER TABLE tracking_activity DROP COLUMN contact_order",
+        "CREATE INDEX tracking_activity_by_campaign_activity ON tracking_activity"
+        " (campaign_activity, type, created_time, contact, identity, link, bounce_code)",
+        "DELETE FROM schema_migration WHERE number = 21",
     )
 
 

@@ -12,8 +12,9 @@ import apsw
 import pytest
 from msgspec.structs import replace
 
-from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPE_NAMES, Activity, ActivityType, Person
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, EARLIEST, TYPE_NAMES, Activity, ActivityType, Person
 from rapport.errors import SchemaTooNew, StoreUnavailable
+from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
@@ -34,9 +35,9 @@ from rapport.store.sqlite import (
 )
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS, migrate
-from rapport.store.tracking import Shown
+from rapport.store.tracking import NEWEST, Shown, TrackingQuery
 from tests.store.by_hand import asked
-from tests.store.earlier import without_roll_ups
+from tests.store.earlier import without_contact_order, without_roll_ups
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +212,8 @@ def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
     folder: Path, selections: tuple[str, ...]
 ) -> None:
     steps = plan(connect(folder, patience=1), campaign_reader.page_of(selections))
-    key = "(campaign_activity=? AND type=? AND created_time>? AND (created_time,contact,identity)<(?,?,?))"
+    place = "(created_time,contact_order,contact,identity)<(?,?,?,?)"
+    key = f"(campaign_activity=? AND type=? AND created_time>? AND {place})"
     # From the index alone, also what is selected by; what is shown is then looked up, row by row.
     assert f"SEARCH chosen USING COVERING INDEX tracking_activity_by_campaign_activity {key}" in steps
     assert "SEARCH did USING PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)" in steps
@@ -356,3 +358,32 @@ def test_a_reader_does_not_wait_for_a_writer(folder: Path) -> None:
                     return await store.has_contacts("default")
 
     assert asyncio.run(look())
+
+
+def test_activities_with_equal_times_have_one_order_in_an_older_store(tmp_path: Path) -> None:
+    new, old = str(tmp_path / "new"), str(tmp_path / "old")
+    together = [
+        Activity(
+            contact_id=f"c{number}",
+            campaign_activity_id="m",
+            type=ActivityType.EM_SENDS,
+            created_time=Instant(1_767_268_800_000 + number // 500),
+        )
+        for number in range(1_000)
+    ]
+    query = TrackingQuery(type=ActivityType.EM_SENDS, behind=NEWEST, not_before=EARLIEST, limit=1_000)
+
+    async def record(data: str, activities: list[Activity]) -> None:
+        async with opened(Settings(data=data)) as store:
+            await store.record([batch_of("a", activities)])
+
+    async def contact_ids(data: str) -> list[str]:
+        async with opened(Settings(data=data)) as store:
+            rows = await store.tracking("a", "m", query)
+            assert rows is not None
+            return [row.contact_id for row in rows]
+
+    asyncio.run(record(old, together[::-1]))
+    without_contact_order(old)
+    asyncio.run(record(new, together))
+    assert asyncio.run(contact_ids(old)) == asyncio.run(contact_ids(new))

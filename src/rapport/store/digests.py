@@ -20,6 +20,11 @@ def contact_key(account_id: str, contact_id: str) -> bytes:
     return blake2b(f"{account_id}\0{contact_id}".encode(), digest_size=16).digest()
 
 
+def contact_order(account_id: str, contact_id: str) -> int:
+    """Six bytes, signed, in the order of the contacts' keys: SQLite's order of activities with equal times."""
+    return int.from_bytes(contact_key(account_id, contact_id)[:6]) - (1 << 47)
+
+
 def person_key(said: tuple[str | None, ...]) -> int:
     """64 bits, signed, for what is said of one contact."""
     is_short = sum(len(text) for text in said if text is not None) <= MAX_CACHED_TEXT

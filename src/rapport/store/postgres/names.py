@@ -8,7 +8,7 @@ remembered; keys never change, and the database itself decides which of two stat
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from rapport.activity import Link
 from rapport.caching import WeighedDict
@@ -20,6 +20,9 @@ from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
 _MAX_BYTES = 32_000_000
+
+_LOCK: Final = 0x6E616D6500000000
+"""First of the advisory locks' numbers, one for each account: 'name' in ASCII."""
 
 Guard: TypeAlias = Callable[[Lent], Awaitable[None]]
 """Awaited in the transaction that adds links, before it does; it raises to keep them from being added."""
@@ -73,7 +76,7 @@ class Names:
             learnt.times += await self._learn(connection, account, campaign_activity, named)
         keys = [campaign_activity.key for campaign_activity in known]
         links = [(keys[place], Link(link_url=link_url, url_id=url_id)) for place, link_url, url_id in batch.links]
-        return account, keys, await self._link_keys(connection, links, learnt, guard)
+        return account, keys, await self._link_keys(connection, account, links, learnt, guard)
 
     async def account(self, connection: Lent, account_id: str) -> int:
         """The key of an account."""
@@ -111,7 +114,9 @@ class Names:
             if not missing:
                 break
             if make:
-                await connection.execute(SQL["add_campaign_activities"], account, missing)
+                async with connection.transaction():
+                    await connection.execute(SQL["one_namer"], _LOCK + account)
+                    await connection.execute(SQL["add_campaign_activities"], account, list(dict.fromkeys(missing)))
                 continue
             found = await connection.fetch(SQL["known_campaign_activities"], account, missing)
             for key, campaign_activity_id, name, name_time, campaign_id, campaign_time in found:
@@ -158,7 +163,7 @@ class Names:
         raise LookupError(f"campaign {campaign_id} is neither there nor can it be made")
 
     async def _link_keys(
-        self, connection: Lent, links: list[tuple[int, Link]], learnt: Learnt, guard: Guard | None
+        self, connection: Lent, account: int, links: list[tuple[int, Link]], learnt: Learnt, guard: Guard | None
     ) -> list[int]:
         remembered = self._links
         if remembered.weight.is_full:
@@ -167,17 +172,18 @@ class Names:
         if any(link not in known for link in links):
             async with self._asking:
                 known |= {link: remembered[link] for link in links if link in remembered}
-                await self._find_links(connection, links, known, remembered, learnt, guard=guard)
+                await self._find_links(connection, account, links, known, learnt, remembered=remembered, guard=guard)
         return [known[link] for link in links]
 
     async def _find_links(
         self,
         connection: Lent,
+        account: int,
         links: list[tuple[int, Link]],
         known: dict[tuple[int, Link], int],
-        remembered: WeighedDict[tuple[int, Link], int],
         learnt: Learnt,
         *,
+        remembered: WeighedDict[tuple[int, Link], int],
         guard: Guard | None,
     ) -> None:
         for make in (False, True, False):
@@ -196,6 +202,7 @@ class Names:
                 async with connection.transaction():
                     if guard is not None:
                         await guard(connection)
+                    await connection.execute(SQL["one_namer"], _LOCK + account)
                     done: str = await connection.execute(SQL["add_links"], campaign_activities, digests, urls, url_ids)
                 learnt.times += int(done.rpartition(" ")[2])
                 continue

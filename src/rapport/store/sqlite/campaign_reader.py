@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import apsw
 
+from rapport.store.digests import contact_order
 from rapport.store.links import NO_LINK, LinkClicks, LinkPlace, LinksQuery, name_links, select_links, url_id_of
 from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
 from rapport.store.statements import read_statements
@@ -19,10 +20,8 @@ from rapport.store.tracking import Known, Place, Statement, TrackingQuery, Track
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
 
-_FIRST_CONTACT: Final = 0
-"""Before the keys of all contacts."""
-_LAST_CONTACT: Final = 2**63 - 1
-"""Where a page goes on behind a contact that was erased meanwhile: rather the same instant again than less."""
+_FIRST_CONTACT: Final = -(2**63), 0
+"""Before the order and the key of every contact."""
 
 
 @lru_cache
@@ -75,12 +74,14 @@ class CampaignReader:
         return int(contacts)
 
     def _rows(self, account_id: str, campaign_activity: int, query: TrackingQuery) -> list[TrackingRow]:
+        behind_order, behind_contact = self._place_of_contact(account_id, query.behind)
         values: dict[str, Any] = {
             "campaign_activity": campaign_activity,
             "type": int(query.type),
             "not_before": query.not_before,
             "behind_time": query.behind.created_time,
-            "behind_contact": self._contact_key(account_id, query.behind),
+            "behind_order": behind_order,
+            "behind_contact": behind_contact,
             "behind_identity": query.behind.identity,
             "limit": query.limit,
         }
@@ -95,17 +96,20 @@ class CampaignReader:
             values["contacts_filter"] = query.filter_text
         found = every(self._connection, page_of(query.selections), values)
         # As the index has them: what the joins leave to chance is put right for next to nothing.
-        found.sort(key=lambda row: (row[0], row[-1], row[1]), reverse=True)
+        found.sort(key=lambda row: (row[0], row[-2], row[-1], row[1]), reverse=True)
         return self._with_contacts(found)
 
-    def _contact_key(self, account_id: str, place: Place) -> int:
-        if place.contact_key is not None:
-            return place.contact_key
-        if not place.contact_id:
+    def _place_of_contact(self, account_id: str, place: Place) -> tuple[int, int]:
+        """Return the order and the key of a contact, which may have been erased since the last page ended there."""
+        contact_id = place.contact_id
+        if not contact_id:
             return _FIRST_CONTACT
+        order = contact_order(account_id, contact_id)
+        if place.contact_key is not None:
+            return order, place.contact_key
         # A cursor of an earlier version.
-        row = one(self._connection, SQL["key_of_contact"], {"account_id": account_id, "contact_id": place.contact_id})
-        return _LAST_CONTACT if row is None else row[0]
+        row = one(self._connection, SQL["key_of_contact"], {"account_id": account_id, "contact_id": contact_id})
+        return order, 0 if row is None else row[0]
 
     def _links(self, campaign_activity: int, url_id: str) -> list[int]:
         """The keys of the links that are called `url_id`; 0 for what has no link."""
@@ -139,7 +143,7 @@ def _array(numbers: list[int]) -> "apsw.CArrayBinding":
 
 def _tracking_row(row: tuple[Any, ...]) -> TrackingRow:
     created_time, identity, contact_id, *who, deleted_at = row[:10]
-    device_type, bounce_code, opt_out_reason, link_url, url_id, contact_key = row[10:]
+    device_type, bounce_code, opt_out_reason, link_url, url_id, _, contact_key = row[10:]
     return TrackingRow(
         created_time=created_time,
         identity=identity,

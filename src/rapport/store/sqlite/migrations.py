@@ -8,6 +8,7 @@ from typing import Final
 import apsw
 
 from rapport.instant import Instant
+from rapport.store.digests import contact_order
 from rapport.store.schema import find_missing_steps, incomplete_schema
 from rapport.store.sqlite.connection import every, transaction
 from rapport.store.sqlite.erasing import forget_links_of_erased, key_digests
@@ -38,6 +39,9 @@ def migrate(connection: apsw.Connection) -> None:
     """
     with transaction(connection):
         connection.execute(_RECORD_OF_STEPS)
+    connection.create_scalar_function(
+        "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
+    )
     # A step may sort all activities, which has its place on the disk.
     connection.pragma("temp_store", "file")
     # What a step removes may be personal.

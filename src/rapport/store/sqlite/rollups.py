@@ -10,7 +10,7 @@ from rapport.store.rollups import RollUps, less_known
 from rapport.store.sqlite.write import SQL
 
 ActivityValues: TypeAlias = tuple[
-    int, int, int, int, int, int | None, int | None, int | None, int | None, str | None, str | None
+    int, int, int, int, int, int | None, int | None, int | None, int | None, str | None, str | None, int
 ]
 """An activity as `add_activity` takes it."""
 

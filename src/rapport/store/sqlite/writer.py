@@ -11,6 +11,7 @@ from rapport.activity import ActivityType
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
+from rapport.store.digests import contact_order
 from rapport.store.erasure import Erased, ErasedContact
 from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.permission import PERMISSION_TYPES
@@ -75,6 +76,7 @@ class Writer:
         connection = self._connection
         account = account_key(connection, batch.account_id, _now())
         contacts, persons = self._contacts.resolve(account, batch)
+        orders = [contact_order(batch.account_id, contact_id) for contact_id in batch.contacts]
         campaign_activities = campaign_activity_keys(connection, account, batch.campaign_activities)
         links = link_keys(connection, campaign_activities, batch.links)
         accepted: dict[ActivityType, int] = {}
@@ -93,6 +95,7 @@ class Writer:
                     bounce_code,
                     opt_out_reason,
                     event_id,
+                    orders[contact],
                 )
                 for (
                     contact,

@@ -14,7 +14,7 @@ FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(first_name COLLATE "C") >= lower($2::text COLLATE "C")
   AND lower(first_name COLLATE "C") < lower($3::text COLLATE "C")
-ORDER BY lower(first_name COLLATE "C"), lower(last_name COLLATE "C") LIMIT $4
+ORDER BY lower(first_name COLLATE "C"), lower(last_name COLLATE "C") NULLS FIRST, contact_id LIMIT $4
 
 -- contacts_by_last_name: the same for the last name. Served by contact_by_last_name.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -23,7 +23,7 @@ FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(last_name COLLATE "C") >= lower($2::text COLLATE "C")
   AND lower(last_name COLLATE "C") < lower($3::text COLLATE "C")
-ORDER BY lower(last_name COLLATE "C") LIMIT $4
+ORDER BY lower(last_name COLLATE "C"), contact_id LIMIT $4
 
 -- contacts_by_both_names: those of a first name whose last name begins so. Served by contact_by_name.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -33,7 +33,7 @@ WHERE account = (SELECT key FROM account WHERE account_id = $1)
   AND lower(first_name COLLATE "C") = lower($5::text COLLATE "C")
   AND lower(last_name COLLATE "C") >= lower($2::text COLLATE "C")
   AND lower(last_name COLLATE "C") < lower($3::text COLLATE "C")
-ORDER BY lower(last_name COLLATE "C") LIMIT $4
+ORDER BY lower(last_name COLLATE "C") NULLS FIRST, contact_id LIMIT $4
 
 -- contacts_by_contact_id: those whose id begins so, in its order. Served by contact_by_account.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,

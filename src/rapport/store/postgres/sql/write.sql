@@ -9,9 +9,14 @@ SELECT campaign_activity.key, campaign_activity_id, campaign_activity_name, name
 FROM campaign_activity LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
 WHERE campaign_activity.account = $1 AND campaign_activity_id = ANY($2)
 
--- add_campaign_activities: campaign activities come into being, in an order that keeps two who do so from a deadlock.
+-- one_namer: nobody else adds names of the account until the transaction ends. Names get their keys in the order in which
+-- they are first named, so that reports list them in that order; without the lock two transactions could deadlock.
+SELECT pg_advisory_xact_lock($1)
+
+-- add_campaign_activities: create campaign activities, in the order given. Served by unique (account,
+-- campaign_activity_id).
 INSERT INTO campaign_activity (account, campaign_activity_id)
-SELECT $1, named.id FROM unnest($2::text[]) AS named (id) ORDER BY named.id
+SELECT $1, named.id FROM unnest($2::text[]) WITH ORDINALITY AS named (id, place) ORDER BY named.place
 ON CONFLICT DO NOTHING
 
 -- lock_campaign_activity: what is stated of one, which nobody else changes until this is over. By the primary key.
@@ -34,12 +39,13 @@ INSERT INTO campaign (account, campaign_id) VALUES ($1, $2) ON CONFLICT DO NOTHI
 -- known_links: the keys of links. Served by unique (campaign_activity, digest).
 SELECT campaign_activity, digest, key FROM link WHERE campaign_activity = ANY($1) AND digest = ANY($2)
 
--- add_links: links come into being.
+-- add_links: create links, in the order given: the first with an address names it. Served by unique (campaign_activity,
+-- digest).
 INSERT INTO link (campaign_activity, digest, link_url, url_id)
 SELECT clicked.campaign_activity, clicked.digest, clicked.link_url, clicked.url_id
 FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[])
-     AS clicked (campaign_activity, digest, link_url, url_id)
-ORDER BY clicked.campaign_activity, clicked.digest
+     WITH ORDINALITY AS clicked (campaign_activity, digest, link_url, url_id, place)
+ORDER BY clicked.place
 ON CONFLICT DO NOTHING
 
 -- add_contacts: contacts come into being.

@@ -18,13 +18,15 @@ SELECT did.created_time, did.identity, contact.contact_id,
        iif(did.person = 1 AND person.number IS NULL, contact.first_name, person.first_name),
        iif(did.person = 1 AND person.number IS NULL, contact.last_name, person.last_name),
        contact.email_address, contact.first_name, contact.last_name, contact.deleted_at,
-       did.device_type, did.bounce_code, did.opt_out_reason, link.link_url, link.url_id, did.contact
+       did.device_type, did.bounce_code, did.opt_out_reason, link.link_url, link.url_id,
+       did.contact_order, did.contact
 FROM (
     SELECT contact, type, created_time, identity FROM tracking_activity AS chosen
     WHERE campaign_activity = :campaign_activity AND type = :type AND created_time >= :not_before
-      AND (created_time, contact, identity) < (:behind_time, :behind_contact, :behind_identity)
+      AND (created_time, contact_order, contact, identity)
+          < (:behind_time, :behind_order, :behind_contact, :behind_identity)
       :selected
-    ORDER BY created_time DESC, contact DESC, identity DESC LIMIT :limit
+    ORDER BY created_time DESC, contact_order DESC, contact DESC, identity DESC LIMIT :limit
 ) AS found
 CROSS JOIN tracking_activity AS did ON did.contact = found.contact AND did.type = found.type
        AND did.created_time = found.created_time AND did.identity = found.identity

@@ -4,7 +4,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND email_address >= :beginning COLLATE NOCASE AND email_address < :end COLLATE NOCASE
-ORDER BY email_address COLLATE NOCASE LIMIT :limit;
+ORDER BY email_address COLLATE NOCASE, contact_id LIMIT :limit;
 
 -- contacts_by_first_name: those whose first name begins so, in its order. Served by contact_by_name.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -12,7 +12,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND first_name >= :beginning COLLATE NOCASE AND first_name < :end COLLATE NOCASE
-ORDER BY first_name COLLATE NOCASE, last_name COLLATE NOCASE LIMIT :limit;
+ORDER BY first_name COLLATE NOCASE, last_name COLLATE NOCASE, contact_id LIMIT :limit;
 
 -- contacts_by_last_name: the same for the last name. Served by contact_by_last_name.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -20,7 +20,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND last_name >= :beginning COLLATE NOCASE AND last_name < :end COLLATE NOCASE
-ORDER BY last_name COLLATE NOCASE LIMIT :limit;
+ORDER BY last_name COLLATE NOCASE, contact_id LIMIT :limit;
 
 -- contacts_by_both_names: those of a first name whose last name begins so. Served by contact_by_name.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -29,7 +29,7 @@ FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND first_name = :first_name COLLATE NOCASE
   AND last_name >= :beginning COLLATE NOCASE AND last_name < :end COLLATE NOCASE
-ORDER BY last_name COLLATE NOCASE LIMIT :limit;
+ORDER BY last_name COLLATE NOCASE, contact_id LIMIT :limit;
 
 -- contacts_by_contact_id: those whose id begins so, in its order. Served by unique (account, contact_id).
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,

@@ -92,8 +92,8 @@ INSERT INTO link (campaign_activity, link_url, url_id) VALUES (:campaign_activit
 -- add_activity: the one statement that records. One that is there already, by key or by event id, changes nothing.
 INSERT INTO tracking_activity (
     contact, type, created_time, identity, campaign_activity,
-    person, link, device_type, bounce_code, opt_out_reason, event_id
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    person, link, device_type, bounce_code, opt_out_reason, event_id, contact_order
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
 -- add_engagement: a contact's first activity of a type with a campaign activity. Served by the primary key.
