@@ -46,7 +46,8 @@ async def import_file(
     is brought up to date and `progress` called. Raises UnreadableFile and StoreUnavailable.
     """
     with read_beside(file, name, account_id, now) as chunks:
-        async with aclosing(_one_ahead(store, chunks)) as ready:
+        finished: list[Chunk] = []
+        async with aclosing(_one_ahead(store, chunks, finished)) as ready:
             async for chunk in ready:
                 for line in chunk.rejected:
                     reject(line)
@@ -58,25 +59,38 @@ async def import_file(
                 progress()
                 if chunk.unreadable is not None:
                     raise UnreadableFile(chunk.unreadable)
+                finished.append(chunk)
+                del chunk
 
 
-async def _one_ahead(store: Store, chunks: Iterator[Chunk]) -> AsyncGenerator[Chunk, None]:
-    """The chunks, each read and made ready while the one before is recorded: that waits for the disk, this works."""
-    upcoming = asyncio.create_task(_next(store, chunks))
+async def _one_ahead(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> AsyncGenerator[Chunk, None]:
+    """The chunks, each read and made ready while the one before is recorded: that waits for the disk, this works.
+
+    Chunks that are finished are given up then as well: to free all that is in one takes as long as a round trip.
+    """
+    upcoming = asyncio.create_task(_next(store, chunks, finished))
     try:
         while (chunk := await upcoming) is not None:
-            upcoming = asyncio.create_task(_next(store, chunks))
+            upcoming = asyncio.create_task(_next(store, chunks, finished))
             yield chunk
+            del chunk
     finally:
         upcoming.cancel()
         await asyncio.gather(upcoming, return_exceptions=True)
 
 
-async def _next(store: Store, chunks: Iterator[Chunk]) -> Chunk | None:
-    chunk = await asyncio.to_thread(next, chunks, None)
+async def _next(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
+    chunk = await asyncio.to_thread(_read, chunks, finished)
     if chunk is None or not chunk.batch.size:
         return chunk
     return replace(chunk, batch=await store.make_ready(chunk.batch))
+
+
+def _read(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
+    chunk = next(chunks, None)
+    # Only now, as the store answers one short question after the other when it begins to record.
+    finished.clear()
+    return chunk
 
 
 STATEMENTS: Final = 2_000

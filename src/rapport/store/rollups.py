@@ -54,13 +54,13 @@ class RollUps(Generic[Contact]):
     """The counts of activities that were added in one transaction."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[int, int], _Group[Contact]] = {}
+        self.groups: dict[tuple[int, int], _Group[Contact]] = {}
         self._bounced: dict[tuple[int, int, Contact], int] = {}
         self._clicked: set[tuple[int, int, Contact]] = set()
 
     def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
         """Count them: campaign_activity, type, contact, created_time, device_type, bounce_code and link of each."""
-        groups = self._groups
+        groups = self.groups
         for campaign_activity, kind, contact, time, device_type, bounce_code, link in added:
             group = groups.get((campaign_activity, kind))
             if group is None:
@@ -83,8 +83,17 @@ class RollUps(Generic[Contact]):
         """What engagement grows by, in the order of the key."""
         return [
             (campaign_activity, kind, contact, activities, last_time)
-            for (campaign_activity, kind), group in sorted(self._groups.items(), key=_KEY)
+            for (campaign_activity, kind), group in sorted(self.groups.items(), key=_KEY)
             for contact, (activities, last_time) in sorted(group.contacts.items())
+        ]
+
+    def find_common(self, other: "RollUps[Contact]") -> list[tuple[int, int, Contact]]:
+        """Return the keys of engagement that grows by both: campaign_activity, type, contact."""
+        return [
+            (campaign_activity, kind, contact)
+            for (campaign_activity, kind), group in self.groups.items()
+            if (campaign_activity, kind) in other.groups
+            for contact in group.contacts.keys() & other.groups[campaign_activity, kind].contacts.keys()
         ]
 
     def bounced_contacts(self) -> list[tuple[int, int, Contact, int]]:
@@ -102,7 +111,7 @@ class RollUps(Generic[Contact]):
         """What the hours grow by, in the order of the key."""
         rows = [
             (campaign_activity, hour * HOUR, kind, total)
-            for (campaign_activity, kind), group in self._groups.items()
+            for (campaign_activity, kind), group in self.groups.items()
             for hour, total in group.hours.items()
         ]
         return sorted(rows)
@@ -111,7 +120,7 @@ class RollUps(Generic[Contact]):
         """What the stats grow by, in the order of their key, if none of these contacts was known: see `less_known`."""
         bounced = Counter((campaign_activity, bounce_code) for campaign_activity, bounce_code, _ in self._bounced)
         rows: list[StatsRow] = []
-        for (campaign_activity, kind), group in self._groups.items():
+        for (campaign_activity, kind), group in self.groups.items():
             last_time = max(time for _, time in group.contacts.values())
             rows.append((campaign_activity, kind, ALL, sum(group.hours.values()), len(group.contacts), last_time))
             for detail, (total, last_of_detail) in group.details.items():

@@ -1,6 +1,7 @@
 """The contacts of a group of batches: they come into being, and what is said of them is learnt."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from rapport.store.batch import Batch, SaidRow
@@ -45,12 +46,24 @@ class Named:
                 self.persons[contact, person] = row
         self.latest = {contact: latest_said(rows) for contact, rows in self.said.items()}
 
+    @cached_property
+    def said_as_text(self) -> list[bytes | str | None]:
+        """The keys of the contacts of whom something is said, and of each field the latest, as one text each.
+
+        No value is empty or has a line break in it. An array of so many texts takes asyncpg ten times as long.
+        """
+        fields: list[bytes | str | None] = [b"".join(self.latest)]
+        for place in range(len(PERSON_FIELDS)):
+            values = [said[place] or "" for said in self.latest.values()]
+            fields.append("\n".join(values) if any(values) else None)
+        return fields
+
 
 class Made(NamedTuple):
-    """What a transaction has made sure of, if it commits."""
+    """What a transaction has made sure of, if it commits: contacts, and what is said of them."""
 
-    contacts: Collection[bytes]
-    persons: Collection[tuple[bytes, int]]
+    contacts: set[bytes]
+    persons: set[tuple[bytes, int]]
 
 
 class Contacts:
@@ -73,33 +86,47 @@ class Contacts:
         self._there.clear()
         self._persons_there.clear()
 
-    async def record(self, connection: Lent, named: Named, *, in_parts: bool) -> Made:
-        """Have the contacts there, with all that is said of them."""
-        new = [contact for contact in named.contacts if contact not in self._there]
-        persons = [person for person in named.persons if person not in self._persons_there]
+    def find_missing(self, named: Made | Named) -> Made:
+        """Return what isn't remembered as being there. May be called in another thread."""
+        return Made(set(named.contacts) - self._there, set(named.persons) - self._persons_there)
+
+    async def record(self, connection: Lent, named: Named, *, in_parts: bool, missing: Made | None = None) -> Made:
+        """Have the contacts there, with all that is said of them.
+
+        `missing` is what was missing a while ago, if that is known.
+        """
+        new, persons = self.find_missing(missing or named)
         if new:
-            await _add(connection, new, named, in_parts=in_parts)
+            await _add(connection, list(new), named, in_parts=in_parts)
         if persons:
-            await _add_persons(connection, persons, named, in_parts=in_parts)
+            await _add_persons(connection, list(persons), named, in_parts=in_parts)
         if named.said:
-            await self._learn(connection, named)
+            await _learn(connection, named, in_parts=in_parts)
         return Made(new, persons)
 
-    async def _learn(self, connection: Lent, named: Named) -> None:
-        """Take over what is stated and differs from what is known, unless a later activity stated something else.
 
-        Two transactions at the same instant that say different things of a contact may leave the earlier one's;
-        the next that says the later mends it.
-        """
-        latest = named.latest
-        known = await connection.fetch(SQL["known_contacts"], list(latest))
-        differing = [row[0] for row in known if latest[row[0]] != row[1:] and _differs(latest[row[0]], row[1:])]
-        for contact in sorted(differing):
-            now = await connection.fetchrow(SQL["lock_contact"], contact)
-            for place, stated in enumerate(latest[contact]):
-                if stated is not None and stated != now[place]:
-                    time = max(row[4] for row in named.said[contact] if row[place + 1] == stated)
-                    await connection.execute(_LEARN[place], contact, stated, time, time)
+async def _learn(connection: Lent, named: Named, *, in_parts: bool) -> None:
+    """Take over what is stated and differs from what is known, unless a later activity stated something else.
+
+    Two transactions at the same instant that say different things of a contact may leave the earlier one's;
+    the next that says the later mends it.
+    """
+    latest = named.latest
+    for contact in sorted(await _find_differing(connection, named, in_parts=in_parts)):
+        now = await connection.fetchrow(SQL["lock_contact"], contact)
+        for place, stated in enumerate(latest[contact]):
+            if stated is not None and stated != now[place]:
+                time = max(row[4] for row in named.said[contact] if row[place + 1] == stated)
+                await connection.execute(_LEARN[place], contact, stated, time, time)
+
+
+async def _find_differing(connection: Lent, named: Named, *, in_parts: bool) -> list[bytes]:
+    """Return the contacts of whom something else is known than the latest that is said."""
+    if not in_parts:
+        return [contact for (contact,) in await connection.fetch(SQL["differing_contacts"], *named.said_as_text)]
+    # In a cluster, a statement that joins arrays with a distributed table asks every shard.
+    known = await connection.fetch(SQL["known_contacts"], list(named.latest))
+    return [row[0] for row in known if _differs(named.latest[row[0]], row[1:])]
 
 
 async def _add(connection: Lent, new: list[bytes], named: Named, *, in_parts: bool) -> None:

@@ -1,6 +1,6 @@
 """What recording takes before its transaction, and may be done while another transaction runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from rapport.store.batch import Batch
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ActivityValues, activities
-from rapport.store.postgres.contacts import Keys, Named
+from rapport.store.postgres.contacts import Contacts, Keys, Made, Named
 from rapport.store.postgres.rollups import Counts
 
 KEY: Final = itemgetter(8, 5, 0, 1)
@@ -48,10 +48,21 @@ class Ready:
         self.has_permissions = any(kind in batch.rows for batch in self.batches for kind in PERMISSION_TYPES)
         """Whether any of them may change the permission of its contact."""
         self._in_parts = in_parts
+        self.missing: Made | None = None
+        """The contacts that were missing when this was made ready ahead."""
+        self.known_places: Collection[int] | None = None
+        """The places of the engagement that may be there already, if it was looked up ahead."""
 
-    def work_ahead(self) -> None:
+    def work_ahead(self, contacts: Contacts) -> None:
         """Have at hand what will be asked for, if they are many and none of them is there."""
-        _ = self.copied, self.counts.copied_engagement, self.counts.engagement_keys
+        self.missing = contacts.find_missing(self.named)
+        _ = self.copied, self.permission_contacts, self.named.said_as_text
+        _ = self.counts.copied_engagement, self.counts.engagement_keys, self.counts.by_type
+
+    @cached_property
+    def permission_contacts(self) -> set[bytes]:
+        """The contacts whose permission any of them may change."""
+        return {row[8] for row in self.every if row[5] in PERMISSION_TYPES}
 
     @cached_property
     def copied(self) -> bytes:
@@ -74,10 +85,10 @@ class ReadyBatch(Batch, frozen=True, kw_only=True):
     ready: Ready
 
 
-def ready_batch(batch: Batch, resolved: Resolved, erasures: int, *, in_parts: bool) -> ReadyBatch:
+def ready_batch(batch: Batch, resolved: Resolved, erasures: int, contacts: Contacts, *, in_parts: bool) -> ReadyBatch:
     """A large batch, with all worked out that can be."""
     ready = Ready([resolved], erasures, in_parts=in_parts)
-    ready.work_ahead()
+    ready.work_ahead(contacts)
     return ReadyBatch(**asdict(batch), ready=ready)
 
 

@@ -1,10 +1,13 @@
 """Changes the roll-ups by what a transaction has added."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
+from rapport.activity import ActivityType
 from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement, without
 from rapport.store.postgres.buckets import bucket_of, one_of_few
 from rapport.store.postgres.many import write_many
@@ -16,6 +19,9 @@ _COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
 """Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code, link."""
 
 _CONTACT: Final = itemgetter(8)
+
+_GROUP: Final = itemgetter(0, 1)
+"""Of a row of engagement: campaign_activity, type."""
 
 _FEW: Final = 500
 """Engagement that goes as arrays in one statement; more of it is copied to the database first."""
@@ -34,6 +40,7 @@ class Counts:
     def __init__(self, added: Sequence[ActivityValues], *, in_parts: bool) -> None:
         self._in_parts = in_parts
         counted = [(bucket, _counted(rows)) for bucket, rows in _by_bucket(added, in_parts=in_parts)]
+        self.counted = dict(counted)
         self.engagement = [row for _, rollups in counted for row in rollups.engagement()]
         self.bounced_contacts = [row for _, rollups in counted for row in rollups.bounced_contacts()]
         self.clicked_links = [row for _, rollups in counted for row in rollups.clicked_links()]
@@ -48,9 +55,34 @@ class Counts:
         return engagement(self.engagement)
 
     @cached_property
-    def engagement_keys(self) -> list[list[Any]]:
-        """The keys of the engagement, an array for each column."""
-        return columns(self.engagement, 3)
+    def engagement_keys(self) -> tuple[list[int], list[int], list[int], list[int], bytes]:
+        """The keys of the engagement: campaign activities and types, from which place to which, and all contacts."""
+        ranges = []
+        first = 0
+        for key, rows in groupby(self.engagement, _GROUP):
+            behind = first + sum(1 for _ in rows)
+            ranges.append((*key, first, behind - 1))
+            first = behind
+        campaign_activities, types, firsts, lasts = columns(ranges, 4)
+        return campaign_activities, types, firsts, lasts, b"".join(map(itemgetter(2), self.engagement))
+
+    @cached_property
+    def by_type(self) -> dict[ActivityType, int]:
+        """How many activities there are of each type."""
+        counted: dict[ActivityType, int] = {}
+        for rollups in self.counted.values():
+            for (_, kind), group in rollups.groups.items():
+                counted[ActivityType(kind)] = counted.get(ActivityType(kind), 0) + sum(group.hours.values())
+        return counted
+
+    def find_common(self, other: "Counts") -> list[int]:
+        """Return the places of the engagement that grows by `other` as well; all must be in one bucket."""
+        return [
+            bisect_left(self.engagement, key)
+            for counted in self.counted.values()
+            for others in other.counted.values()
+            for key in counted.find_common(others)
+        ]
 
     def stats(self, known: Iterable[_Key], known_bounced: Iterable[_Key]) -> list[tuple[*StatsRow, bytes]]:
         """What the stats grow by, each row with its bucket, when these keys of the others were there already."""
@@ -71,16 +103,23 @@ class Counts:
         return divided
 
 
-async def roll_up(connection: Lent, counts: Counts, *, in_parts: bool, try_copy: bool = False) -> None:
+async def find_known_engagement(connection: Lent, counts: Counts) -> list[int]:
+    """Return the places of the engagement that is there already."""
+    return [place for (place,) in await connection.fetch(SQL["known_engagement"], *counts.engagement_keys)]
+
+
+async def roll_up(
+    connection: Lent, counts: Counts, *, in_parts: bool, known_places: Collection[int] | None = None
+) -> None:
     """Take in what was counted, within the transaction that added it.
 
-    With `try_copy`, much engagement is copied right into its table, which raises UniqueViolationError if another
-    transaction adds some of it at the same time.
+    `known_places` are those of the engagement that may be there already, and most probably no other is: then much of it
+    is copied right into its table. Raises UniqueViolationError if some other is there.
     """
     if in_parts or len(counts.engagement) <= _FEW:
         known = await _grow(connection, "engagement", counts.engagement, in_parts=in_parts)
-    elif try_copy:
-        known = await _copy_engagement(connection, counts)
+    elif known_places is not None:
+        known = await _copy_engagement(connection, counts, sorted(known_places))
     else:
         known = await _grow_engagement(connection, counts.copied_engagement)
     known_bounced = await _grow(connection, "bounced_contact", counts.bounced_contacts, in_parts=in_parts)
@@ -128,10 +167,8 @@ async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *
     return {row[:3] for row in rows if row[:4] not in new}
 
 
-async def _copy_engagement(connection: Lent, counts: Counts) -> set[_Key]:
-    """Copy what is new, and grow the rest: half of what it costs to have every row look for a conflict."""
-    found = await connection.fetch(SQL["known_engagement"], *counts.engagement_keys)
-    places = sorted(place for (place,) in found)
+async def _copy_engagement(connection: Lent, counts: Counts, places: Sequence[int]) -> set[_Key]:
+    """Grow the engagement at these places and copy the rest: a third of what a conflict check for every row costs."""
     known = await _grow(connection, "engagement", [counts.engagement[place] for place in places], in_parts=False)
     await copy(connection, "engagement", ENGAGEMENT, without(counts.copied_engagement, places))
     return known

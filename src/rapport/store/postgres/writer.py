@@ -1,11 +1,9 @@
 """Writes: a group of batches in one transaction, which may be repeated for as long as nobody knows how it ended."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from operator import itemgetter
 from typing import Any, Final
 
 import asyncpg
@@ -41,7 +39,7 @@ from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Lent, Pool, TimedOut, copy
 from rapport.store.postgres.ready import KEY, Key, Ready, ReadyBatch, Resolved, ready_batch
-from rapport.store.postgres.rollups import columns, roll_up
+from rapport.store.postgres.rollups import Counts, columns, find_known_engagement, roll_up
 from rapport.store.postgres.write import SQL
 from rapport.store.protocol import Recorded
 from rapport.store.request_count import RequestCount
@@ -78,6 +76,8 @@ class Writer:
         self._contacts = Contacts()
         self._feed = FeedWriter(pool)
         self._erasures = 0
+        # What the last group that was made ready ahead adds to the roll-ups.
+        self._prepared: Counts | None = None
         # How many groups to stage before the next try to copy one right in: it doubles with each that failed.
         self._doubt = 0
         self._next_doubt = 1
@@ -131,7 +131,23 @@ class Writer:
         except (StoreUnavailable, ErasedMeanwhile):
             # Nobody has been promised anything: `record` has the same to do then, and tells how that went.
             return batch
-        return await asyncio.to_thread(ready_batch, batch, resolved, erasures, in_parts=self.in_parts)
+        prepared = await asyncio.to_thread(
+            ready_batch, batch, resolved, erasures, self._contacts, in_parts=self.in_parts
+        )
+        if not self.in_parts and len(prepared.ready.every) >= _MANY:
+            await self._look_up_engagement(prepared.ready)
+        return prepared
+
+    async def _look_up_engagement(self, ready: Ready) -> None:
+        """Find the engagement that is there, while another group is recorded, whose engagement can't be seen yet."""
+        counts, before, self._prepared = ready.counts, self._prepared, ready.counts
+        try:
+            async with self._pool.lend(WRITE_WITHIN + len(ready.every) * _AN_ACTIVITY) as connection:
+                known = await find_known_engagement(connection, counts)
+        except StoreUnavailable:
+            # It is looked up when the group is recorded.
+            return
+        ready.known_places = {*known, *(() if before is None else counts.find_common(before))}
 
     async def _ready(self, connection: Lent, batches: Sequence[Batch]) -> Ready:
         # As known now: a group that is written at the same time may learn of more.
@@ -176,16 +192,20 @@ class Writer:
         if len(ready.batches) != 1:
             return None
         (batch,) = ready.batches
-        accepted = {ActivityType(kind): count for kind, count in Counter(map(itemgetter(5), ready.every)).items()}
         news = News[bytes]()
-        news.add(batch.account_id, list(map(_key, ready.every[:MOST_OF_A_BATCH])), accepted)
+        news.add(batch.account_id, list(map(_key, ready.every[:MOST_OF_A_BATCH])), ready.counts.by_type)
         try:
             async with connection.transaction():
                 await keep_erasers_out(connection, ready.erasures)
-                made = await self._contacts.record(connection, ready.named, in_parts=self.in_parts)
+                made = await self._contacts.record(
+                    connection, ready.named, in_parts=self.in_parts, missing=ready.missing
+                )
                 await copy(connection, "tracking_activity", ACTIVITY, ready.copied)
-                await roll_up(connection, ready.counts, in_parts=self.in_parts, try_copy=True)
-                await self._update_permissions(connection, ready, map(_key, ready.every))
+                known = ready.known_places
+                if known is None and not self.in_parts:
+                    known = await find_known_engagement(connection, ready.counts)
+                await roll_up(connection, ready.counts, in_parts=self.in_parts, known_places=known)
+                await update_permissions(connection, ready.permission_contacts, in_parts=self.in_parts)
                 await self._feed.tell(connection, news)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster tells of a duplicate by XX000.
@@ -193,7 +213,7 @@ class Writer:
             return None
         self._remember(made, ready.erasures)
         self._next_doubt = 1
-        return [Recorded(accepted=accepted, duplicate=batch.size - len(ready.every))]
+        return [Recorded(accepted=ready.counts.by_type, duplicate=batch.size - len(ready.every))]
 
     async def _update_permissions(self, connection: Lent, ready: Ready, added: Iterable[Key]) -> None:
         if ready.has_permissions:

@@ -67,6 +67,16 @@ ON CONFLICT DO NOTHING
 -- known_contacts: what is known of contacts now. Served by the primary key.
 SELECT key, email_address, first_name, last_name FROM contact WHERE key = ANY($1)
 
+-- differing_contacts: contacts, 16 bytes of $1 each, of whom something else is known now than these texts say, a line
+-- each; an empty line says nothing. Served by the primary key.
+SELECT contact.key
+FROM unnest(string_to_array($2::text, E'\n', ''), string_to_array($3::text, E'\n', ''),
+            string_to_array($4::text, E'\n', '')) WITH ORDINALITY AS said (email_address, first_name, last_name, place)
+JOIN contact ON contact.key = substring($1::bytea FROM 16 * place::integer - 15 FOR 16)
+WHERE contact.email_address IS DISTINCT FROM coalesce(said.email_address, contact.email_address)
+   OR contact.first_name IS DISTINCT FROM coalesce(said.first_name, contact.first_name)
+   OR contact.last_name IS DISTINCT FROM coalesce(said.last_name, contact.last_name)
+
 -- lock_contact: nobody else learns of the contact until this is over. Served by the primary key.
 SELECT email_address, first_name, last_name FROM contact WHERE key = $1 FOR NO KEY UPDATE
 
@@ -175,15 +185,17 @@ SELECT campaign_activity, type, contact
 FROM grown JOIN staged_engagement AS counted USING (campaign_activity, type, contact)
 WHERE grown.activities > 1 AND grown.activities <> counted.activities
 
--- known_engagement: which of these rows are there already. One look-up by the primary key each, in its order: a join
--- would be planned without knowing how many they are.
-SELECT counted.place - 1
-FROM unnest($1::bigint[], $2::smallint[], $3::bytea[]) WITH ORDINALITY
-     AS counted (campaign_activity, type, contact, place)
+-- known_engagement: the places of rows that are there already: of each campaign activity and type those from one place to
+-- another, whose contacts are 16 bytes of $5 each. One look-up by the primary key each, in its order: a join would be
+-- planned without knowing how many they are. Arrays of all rows would cost more than the look-ups.
+SELECT place
+FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::integer[])
+     AS counted (campaign_activity, type, first_place, last_place)
+CROSS JOIN generate_series(first_place, last_place) AS place
 WHERE (
     SELECT activities FROM engagement
     WHERE engagement.campaign_activity = counted.campaign_activity AND engagement.type = counted.type
-      AND engagement.contact = counted.contact
+      AND engagement.contact = substring($5::bytea FROM 16 * place + 1 FOR 16)
 ) IS NOT NULL
 
 -- grow_bounced_contact: with which codes mail came back. Served by the primary key.
