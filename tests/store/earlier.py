@@ -58,9 +58,7 @@ def without_roll_ups(data: str) -> None:
 def remove_derived_permissions(data: str) -> None:
     """Take from the store what version 18 of the schema added: only statements set a permission then."""
     restore = "UPDATE contact SET permission_to_send = facts ->> '$.permission_to_send[0]'"
-    if not data.startswith("postgresql:"):
-        without_contact_order(data)
-    else:
+    if data.startswith("postgresql:"):
         restore = "UPDATE contact SET permission_to_send = (facts #>> '{permission_to_send,0}')::smallint"
     execute(
         data,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 import signal
 import threading
@@ -14,13 +15,14 @@ import asyncpg
 import httpx
 import pytest
 
-from rapport.activity import EARLIEST, Activity, ActivityType, Person
+from rapport.activity import EARLIEST, Activity, ActivityType, DeviceType, Link, Person
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import batch_of
 from rapport.store.engines import opened, store_for
+from rapport.store.known import ContactQuery
 from rapport.store.postgres import (
     campaign_reader,
     contact_reader,
@@ -30,6 +32,7 @@ from rapport.store.postgres import (
     feed,
     finder,
     permission,
+    write,
 )
 from rapport.store.postgres.feed import FeedReader
 from rapport.store.postgres.nodes import Nodes
@@ -447,6 +450,112 @@ def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str, *, ahead
             assert [difference async for difference in store.recount(repair=False)] == []
 
     asyncio.run(work())
+
+
+def busy_history(seed: int, count: int) -> list[Activity]:
+    """Activities of few contacts and campaign activities, who say several things, so that little is new for long."""
+    dice = random.Random(seed)
+    types = [ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS, ActivityType.EM_OPTOUTS]
+    names = [None, "Ada", "Änne", "O'Brien", "x y"]
+    history = []
+    for number in range(count):
+        contact = dice.randrange(1_500)
+        kind = dice.choice(types)
+        history.append(
+            Activity(
+                contact_id=f"c{contact}",
+                campaign_activity_id=f"m{dice.randrange(4)}",
+                type=kind,
+                created_time=Instant(1_767_268_800_000 + dice.randrange(count) * 1_000 + number % 1_000),
+                event_id=f"e{dice.randrange(count)}" if number % 7 == 0 else None,
+                person=Person(
+                    email_address=f"a{dice.randrange(3)}@example.com" if dice.random() < 0.5 else None,
+                    first_name=dice.choice(names),
+                    last_name=dice.choice(names),
+                ),
+                link=Link(link_url=f"https://e.example/{dice.randrange(3)}")
+                if kind is ActivityType.EM_CLICKS
+                else None,
+                device_type=DeviceType.MOBILE if kind is ActivityType.EM_OPENS and number % 2 else None,
+            )
+        )
+    return history
+
+
+def latest_said(history: Iterable[Activity]) -> dict[str, tuple[str | None, ...]]:
+    """What is known of each contact in the end, by brute force; of two at the same time, what came last."""
+    said: dict[str, list[tuple[int, str | None]]] = {}
+    for activity in history:
+        latest = said.setdefault(activity.contact_id, [(0, None)] * 3)
+        person = activity.person or Person()
+        for place, value in enumerate((person.email_address, person.first_name, person.last_name)):
+            if value is not None and activity.created_time >= latest[place][0]:
+                latest[place] = activity.created_time, value
+    return {contact_id: tuple(value for _, value in latest) for contact_id, latest in said.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chunks_that_are_prepared_while_others_are_recorded_are_counted_right(place: str, seed: int) -> None:
+    history = busy_history(seed, 32_000)
+    # Each event and each other activity once, as what a later delivery says doesn't count.
+    history = list(
+        {
+            (each.contact_id, each.identity, None if each.event_id else (each.type, each.created_time)): each
+            for each in reversed(history)
+        }.values()
+    )[::-1]
+
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            chunks = [batch_of("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
+            upcoming = asyncio.create_task(store.make_ready(chunks[0]))
+            for following in [*chunks[1:], None]:
+                chunk = await upcoming
+                if following is not None:
+                    upcoming = asyncio.create_task(store.make_ready(following))
+                (outcome,) = await store.record([chunk])
+                assert outcome.duplicate == 0
+            assert [difference async for difference in store.recount(repair=False)] == []
+            query = ContactQuery(limit=2_000)
+            found = {each.contact_id: each for each in await store.contacts("a", query)}
+            for contact_id, said in latest_said(history).items():
+                contact = found[contact_id]
+                assert (contact.email_address, contact.first_name, contact.last_name) == said
+
+    asyncio.run(work())
+
+
+def test_engagement_that_is_added_after_it_was_looked_up_is_counted_once(place: str) -> None:
+    first, then = busy_history(8, 6_000), busy_history(9, 6_000)
+
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store, opened(Settings(data=place)) as other:
+            prepared = await store.make_ready(batch_of("a", then))
+            await other.record([batch_of("a", first)])
+            await store.record([prepared])
+            assert [difference async for difference in store.recount(repair=False)] == []
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values", "index"),
+    [
+        (
+            "known_engagement",
+            "bigint[], smallint[], integer[], integer[], bytea",
+            "'{1}', '{1}', '{0}', '{9}', 'x'",
+            "engagement_pkey",
+        ),
+        ("differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
+    ],
+)
+def test_what_a_large_batch_asks_for_is_looked_up_by_the_primary_key(
+    large: str, name: str, types: str, values: str, index: str
+) -> None:
+    plan = asyncio.run(planned(large, write.SQL[name], types, values))
+    assert index in {node.get("Index Name") for node in plan}
+    assert "Seq Scan" not in {node["Node Type"] for node in plan}
 
 
 def test_a_rotation_reaches_all_servers(place: str) -> None:
