@@ -10,6 +10,8 @@ _ORDERED: Final = 17
 """Up to this number, a step may rely on every step with a lower number."""
 _ORDERED_LATE: Final = frozenset({12, 13, 15, 16})
 """Steps that were published after number 17, so stores exist that have 17 and lack some of these."""
+_ORDERED_AGAIN: Final = 21
+"""This step relies on those as well: number 16 makes a table anew that it changes."""
 
 
 def find_missing_steps(steps: Sequence[Step], applied: Collection[tuple[int, str]]) -> list[Step]:
@@ -25,7 +27,8 @@ def find_missing_steps(steps: Sequence[Step], applied: Collection[tuple[int, str
         )
     missing = [step for step in steps if step[:2] not in applied]
     newest = max((number for number, _ in applied), default=0)
-    gaps = [step[:2] for step in missing if step[0] < min(newest, _ORDERED) and step[0] not in _ORDERED_LATE]
+    late = _ORDERED_LATE if newest < _ORDERED_AGAIN else frozenset[int]()
+    gaps = [step[:2] for step in missing if step[0] < min(newest, _ORDERED) and step[0] not in late]
     if gaps:
         raise incomplete_schema(gaps, "later steps rely on them")
     return missing

@@ -39,9 +39,7 @@ def migrate(connection: apsw.Connection) -> None:
     """
     with transaction(connection):
         connection.execute(_RECORD_OF_STEPS)
-    connection.create_scalar_function(
-        "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
-    )
+    add_functions(connection)
     # A step may sort all activities, which has its place on the disk.
     connection.pragma("temp_store", "file")
     # What a step removes may be personal.
@@ -51,6 +49,13 @@ def migrate(connection: apsw.Connection) -> None:
     finally:
         connection.pragma("secure_delete", False)
         connection.pragma("temp_store", "memory")
+
+
+def add_functions(connection: apsw.Connection) -> None:
+    """Have the connection know the functions that steps call."""
+    connection.create_scalar_function(
+        "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
+    )
 
 
 def _apply_missing(connection: apsw.Connection) -> None:
