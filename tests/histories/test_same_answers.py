@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from rapport.api.openapi import description
 from rapport.auth.scope import Scope
 from rapport.cli.command import now
 from tests.cli.command import rapport
 from tests.conftest import CITUS_URL
+from tests.openapi import description
 from tests.postgres import Databases
 from tests.world import Caller, Server
 

@@ -95,12 +95,8 @@ def _ending(name: str) -> str | None:
     return ending
 
 
-class _Line(NamedTuple):
-    """A line's number and its bytes, of one that is too long only the first; then how many quotes it has in all."""
-
-    number: int
-    content: bytes
-    quotes_if_too_long: int | None = None
+_Line: TypeAlias = tuple[int, bytes, int | None]
+"""A line's number, its bytes, and None; of one that is too long the first bytes, and how many quotes it has in all."""
 
 
 def _lines(content: _Content) -> Iterator[_Line]:
@@ -108,13 +104,13 @@ def _lines(content: _Content) -> Iterator[_Line]:
     while line := content.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) <= LONGEST_LINE:
-            yield _Line(number, line)
+            yield number, line, None
             continue
         quotes, part = line.count(b'"'), line
         while part and not part.endswith(b"\n"):
             part = content.readline(_BUFFER)
             quotes += part.count(b'"')
-        yield _Line(number, line, quotes)
+        yield number, line, quotes
 
 
 def _too_long(number: int, line: bytes) -> RejectedLine:
