@@ -1,9 +1,7 @@
 """What a cluster promises: one contact is one shard, a lost node is its own contacts' loss only, a new one nobody's."""
 
 import asyncio
-import os
 import re
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -11,65 +9,35 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-import asyncpg
 import httpx
 import pytest
 from asyncpg.exceptions import PostgresLogMessage
 
 from rapport.activity import ActivityType
+from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, batch_of
 from rapport.store.digests import contact_key
 from rapport.store.engines import opened
 from rapport.store.postgres import campaign_reader, counter_reader
-from rapport.store.postgres.buckets import bucket_of
-from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import Lent, Pool
+from rapport.store.postgres.citus.cluster import Cluster
+from rapport.store.postgres.citus.layout import ClusterLayout
+from rapport.store.postgres.pool import SHARED, Lent, Pool, Touched
 from rapport.store.postgres.reader import merged
-from rapport.store.postgres.writer import Writer
-from tests.postgres import Databases
+from tests.cluster.cluster import (
+    CONTACTS,
+    SPARE,
+    URL,
+    ask,
+    contacts_by_port,
+    control,
+    count_recorded,
+    find_differences,
+    port_of,
+    ports_of,
+)
 from tests.store.test_promises import did
 from tests.world import Server, details, line
-
-URL = os.environ["RAPPORT_TEST_CITUS_URL"]
-SPARE = int(os.environ["RAPPORT_TEST_CITUS_SPARE"])
-CONTACTS = [f"c{number}" for number in range(400)]
-NODE_OF = """
-SELECT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)
-WHERE shardid = get_shard_id_for_distribution_column('tracking_activity', $1::bytea)
-"""
-
-
-@pytest.fixture
-def place() -> Iterator[str]:
-    with Databases(URL, citus=True).fresh() as url:
-        yield url
-
-
-def control(*words: str) -> None:
-    subprocess.run([os.environ["RAPPORT_TEST_CITUS_CONTROL"], *words], check=True, capture_output=True)
-
-
-async def ask(url: str, sql: str, *values: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        found: list[asyncpg.Record] = await connection.fetch(sql, *values)
-        return found
-    finally:
-        await connection.close()
-
-
-async def ports_of(place: str, contact_ids: list[str]) -> list[int]:
-    connection = await asyncpg.connect(place)
-    try:
-        return [await connection.fetchval(NODE_OF, contact_key("default", contact_id)) for contact_id in contact_ids]
-    finally:
-        await connection.close()
-
-
-def port_of(place: str, contact_id: str) -> int:
-    (port,) = asyncio.run(ports_of(place, [contact_id]))
-    return port
 
 
 @pytest.mark.parametrize("types", [1, 3, 10])
@@ -119,8 +87,8 @@ class Listening(Pool):
         self.sent: list[str] = []
 
     @asynccontextmanager
-    async def lend(self, seconds: float) -> AsyncIterator[Lent]:
-        async with super().lend(seconds) as connection:
+    async def lend(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Lent]:
+        async with super().lend(seconds, turn_of, contacts) as connection:
 
             def hear(_: object, message: PostgresLogMessage) -> None:
                 self.sent.append(" ".join(message.as_dict().values()))
@@ -140,15 +108,15 @@ def test_recording_one_contact_touches_one_shard_of_each_table(place: str, count
         return batch_of("default", [did("ada", kinds[number % 10], number) for number in range(first, first + count)])
 
     async def work() -> list[str]:
+        cluster = Cluster(place, by_pgbouncer=False)
         pool = Listening(place)
         await pool.open()
-        nodes = Nodes(pool)
-        nodes.in_parts = True
-        writer = Writer(pool, nodes)
-        writer.in_parts = True
+        await cluster.open(pool, pool)
+        writer = cluster.writer
         await writer.record([batch(0)])
         pool.sent.clear()
         await writer.record([batch(count)])
+        await cluster.close()
         await pool.close()
         return pool.sent
 
@@ -159,15 +127,62 @@ def test_recording_one_contact_touches_one_shard_of_each_table(place: str, count
     assert len(set(re.findall(r"on server \S+@(\S+) connectionId", sent))) == 1
 
 
+@pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
+@pytest.mark.parametrize("step", [900, 6_000])
+def test_batches_of_all_nodes_are_counted_right_new_known_and_mixed(place: str, step: int, *, ahead: bool) -> None:
+    history = list(sample(1_500, seed=2))[: 2 * step]
+    half = step // 2
+
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            seen = 0
+            for first, last in ((0, step), (half, half + step), (0, 2 * step), (0, 2 * step)):
+                batch = batch_of("a", history[first:last])
+                (outcome,) = await store.record([await store.make_ready(batch) if ahead else batch])
+                assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
+                assert outcome.duplicate == last - first - sum(outcome.accepted.values())
+                seen = max(seen, last)
+            for contact_id in {activity.contact_id for activity in history[:200]}:
+                found = [activity async for activity in store.history("a", contact_id)]
+                assert len(found) == len({each for each in history if each.contact_id == contact_id})
+
+    asyncio.run(work())
+    assert asyncio.run(find_differences(place)) == []
+
+
+def test_a_contact_that_clicked_is_erased_with_its_links(place: str) -> None:
+    async def work() -> None:
+        async with opened(Settings(data=place)) as store:
+            await store.record([batch_of("default", [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:20]])])
+            assert all([await store.erase("default", each) for each in CONTACTS[:20]])
+            assert not await store.erase("default", CONTACTS[0])
+            again = [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:40]]
+            (outcome,) = await store.record([batch_of("default", again)])
+            assert (outcome.accepted, outcome.duplicate) == ({ActivityType.EM_CLICKS: 20}, 20)
+
+    asyncio.run(work())
+    assert asyncio.run(find_differences(place)) == []
+
+
 def test_the_counts_of_a_contact_lie_beside_it(place: str) -> None:
     beside = """
         SELECT DISTINCT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)
         WHERE shardid IN (get_shard_id_for_distribution_column('engagement', $1::bytea),
                           get_shard_id_for_distribution_column('campaign_activity_stats', $2::bytea))
     """
+
+    async def find_layout() -> ClusterLayout:
+        cluster = Cluster(place, by_pgbouncer=False)
+        pool = Pool(place, 1, by_pgbouncer=False)
+        await cluster.open(pool, pool)
+        shards = await cluster.placement.shards_of([contact_key("default", each) for each in CONTACTS[:24]])
+        await cluster.close()
+        return ClusterLayout(cluster.placement, shards)
+
+    layout = asyncio.run(find_layout())
     for contact_id in CONTACTS[:24]:
         contact = contact_key("default", contact_id)
-        ((port,),) = asyncio.run(ask(place, beside, contact, bucket_of(contact)))
+        ((port,),) = asyncio.run(ask(place, beside, contact, layout.bucket_of(contact)))
         assert port == port_of(place, contact_id)
 
 
@@ -264,20 +279,6 @@ class Reports(threading.Thread):
         return {status for at, status in self.statuses if since < at < until}
 
 
-async def differences(place: str) -> list[object]:
-    async with opened(Settings(data=place)) as store:
-        return [difference async for difference in store.recount(repair=False)]
-
-
-def recorded(server: Server, contact_id: str) -> int:
-    with server.caller("default") as caller:
-        times = [
-            item["created_time"] for page in caller.walk(contact_id, "tracking_activity_type=em_opens") for item in page
-        ]
-    assert len(times) == len(set(times))
-    return len(times)
-
-
 class Running(NamedTuple):
     """A server and those who ask it."""
 
@@ -301,10 +302,7 @@ class Running(NamedTuple):
 @pytest.fixture
 def loads(place: str) -> Iterator[Running]:
     """A server under load, a sender for the contacts of each worker."""
-    by_port: dict[int, list[str]] = {}
-    for port, contact_id in zip(asyncio.run(ports_of(place, CONTACTS)), CONTACTS, strict=True):
-        by_port.setdefault(port, []).append(contact_id)
-    assert len(by_port) == 2
+    by_port = contacts_by_port(place)
     with Server(place) as server:
         running = Running(
             server,
@@ -346,8 +344,8 @@ def test_a_lost_worker_is_only_its_own_contacts_loss(loads: Running, place: str,
     assert max(lost.longest, other.longest, loads.reports.longest) < 45
     for load in (lost, other):
         for contact_id, count in load.acknowledged.items():
-            assert count <= recorded(loads.server, contact_id) <= load.sent[contact_id]
-    assert asyncio.run(differences(place)) == []
+            assert count <= count_recorded(loads.server, contact_id) <= load.sent[contact_id]
+    assert asyncio.run(find_differences(place)) == []
 
 
 def test_shards_are_moved_to_a_new_worker_without_an_error_that_a_client_sees(loads: Running, place: str) -> None:
@@ -363,8 +361,8 @@ def test_shards_are_moved_to_a_new_worker_without_an_error_that_a_client_sees(lo
         for load in loads.loads:
             assert all(statuses == {200} for statuses in load.seen(began).values())
             for contact_id, count in load.acknowledged.items():
-                assert recorded(loads.server, contact_id) == count
-        assert asyncio.run(differences(place)) == []
+                assert count_recorded(loads.server, contact_id) == count
+        assert asyncio.run(find_differences(place)) == []
     finally:
         asyncio.run(ask(URL, "SELECT citus_drain_node('127.0.0.1', $1)", SPARE))
         asyncio.run(ask(URL, "SELECT citus_remove_node('127.0.0.1', $1)", SPARE))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -10,7 +11,7 @@ from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import Instant
 from rapport.recording.record import GROUP, Recorder
 from rapport.settings import Settings
-from rapport.store.batch import Batch, batch_of
+from rapport.store.batch import Batch, Part, batch_of
 from rapport.store.engines import opened, store_for
 from rapport.store.protocol import Recorded
 from tests.store.test_promises import NOON
@@ -37,6 +38,9 @@ class SlowDisk:
     async def close(self) -> None:
         await self._store.close()
 
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        return [(None, batch)]
+
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         self.groups.append([batch.size for batch in batches])
         await self.go.wait()
@@ -45,8 +49,26 @@ class SlowDisk:
         return await self._store.record(batches)
 
 
+class DividedStore(SlowDisk):
+    """One that divides batches by the parity of their activities; what is odd waits for the sign, or fails."""
+
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        activities = {parity: [] for parity in (0, 1)}
+        for _, time, *_ in batch.rows[ActivityType.EM_OPENS]:
+            activities[time % 2].append(did(time - NOON))
+        return [(parity, batch_of(batch.account_id, some)) for parity, some in activities.items() if some]
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        if any(row[1] % 2 for batch in batches for rows in batch.rows.values() for row in rows):
+            return await super().record(batches)
+        return await self._store.record(batches)
+
+
 async def started(data: str, most_waiting: int = 100_000) -> tuple[SlowDisk, Recorder]:
-    disk = SlowDisk(data)
+    return await start(SlowDisk(data), most_waiting)
+
+
+async def start(disk: SlowDisk, most_waiting: int = 100_000) -> tuple[SlowDisk, Recorder]:
     await disk.open()
     recorder = Recorder(disk, most_waiting)  # type: ignore[arg-type]
     recorder.start()
@@ -180,3 +202,50 @@ def test_a_sender_who_hangs_up_spoils_nothing(data: str) -> None:
         await disk.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_part_of_a_divided_store_waits_for_another(data: str, *, fails: bool) -> None:
+    async def run() -> None:
+        store, recorder = await start(DividedStore(data), 10)
+        odd = [await send(recorder, number, account="bad") for number in (1, 3, 5)]
+        mixed = await send(recorder, 6, 7, 8, account="bad")
+        for number in range(0, 400, 2):
+            # Nor does what waits for one part fill the queue of another.
+            assert (await recorder.record(batch_of("a", [did(number)]))).accepted == {ActivityType.EM_OPENS: 1}
+        assert not any(task.done() for task in (*odd, mixed))
+        store.failure = StoreUnavailable("gone") if fails else None
+        store.go.set()
+        outcomes = await asyncio.gather(*odd, mixed, return_exceptions=True)
+        if fails:
+            assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 4
+            store.failure = None
+        else:
+            assert outcomes[-1] == Recorded(accepted={ActivityType.EM_OPENS: 3}, duplicate=0)
+        again = await recorder.record(batch_of("bad", map(did, (6, 7, 8))))
+        assert again.duplicate == (2 if fails else 3)
+        await recorder.stop()
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_commits_do_not_run_in_the_context_of_a_request(data: str) -> None:
+    """Or the sender that was first, when it hangs up, would cancel the commits of all that come after it."""
+    request = ContextVar("request", default="none")
+    seen: list[str] = []
+
+    class Observed(SlowDisk):
+        async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+            seen.append(request.get())
+            return await self._store.record(batches)
+
+    async def run() -> None:
+        disk, recorder = await start(Observed(data))
+        request.set("first")
+        await recorder.record(batch_of("a", [did(1)]))
+        await recorder.stop()
+        await disk.close()
+
+    asyncio.run(run())
+    assert seen == ["none"]

@@ -34,8 +34,8 @@ from rapport.store.postgres import (
     permission,
     write,
 )
-from rapport.store.postgres.feed import FeedReader
-from rapport.store.postgres.nodes import Nodes
+from rapport.store.postgres.citus.feed import ClusterFeedReader
+from rapport.store.postgres.citus.statements import SQL as CLUSTER
 from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import NEWEST, Shown, TrackingQuery
@@ -178,8 +178,24 @@ def test_contacts_are_read_by_an_index(sampled: str, name: str, types: str, valu
 @pytest.mark.parametrize(
     ("name", "types", "values"),
     [
+        ("permissions", "bytea", "'x'"),
+        ("update_permissions", "bytea, smallint, timestamptz, smallint, text", "'x', 0, NULL, NULL, NULL"),
+        ("lock_contacts", "bytea", "'x'"),
+    ],
+)
+def test_a_cluster_reads_and_writes_permissions_by_the_primary_keys(
+    sampled: str, name: str, types: str, values: str
+) -> None:
+    plan = asyncio.run(planned(sampled, CLUSTER[name], types, values))
+    assert {str(node["Index Name"]) for node in plan if "Index Name" in node} - {"account_pkey"} == (
+        {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values"),
+    [
         ("permissions", "bytea[]", "ARRAY['x'::bytea]"),
-        ("update_permission", "bytea, smallint, timestamptz, smallint, text", "'x', 0, NULL, NULL, NULL"),
         ("lock_contacts", "bytea[]", "ARRAY['x'::bytea]"),
         ("next_contacts", "bytea, int", "'x', 500"),
     ],
@@ -383,10 +399,8 @@ def test_what_a_cluster_is_asked_for_the_feed_gives_the_same(place: str) -> None
             assert rows
             pool = Pool(place, 2, by_pgbouncer=False)
             await pool.open()
-            nodes = Nodes(pool)
-            nodes.in_parts = True
             keys = rows[0].keys
-            assert await FeedReader(pool, nodes).activities("default", keys) == await store.feed_activities(
+            assert await ClusterFeedReader(pool).activities("default", keys) == await store.feed_activities(
                 "default", keys
             )
             await pool.close()

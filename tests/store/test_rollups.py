@@ -11,10 +11,13 @@ import pytest
 
 from rapport.settings import Settings
 from rapport.store.engines import opened
-from rapport.store.postgres.buckets import BUCKETS, bucket_of, key_hash
-from rapport.store.postgres.many import with_values
+from rapport.store.postgres.citus.layout import statement_with_rows
+from rapport.store.postgres.layout import ONE_DATABASE
 from rapport.store.postgres.write import SQL
 from tests.postgres import Databases
+
+WIDTHS = {"grow_engagement": 5, "grow_bounced_contact": 4, "add_clicked_links": 3, "grow_stats": 7, "grow_hours": 5}
+"""How many columns the rows of each statement have."""
 
 
 @pytest.fixture
@@ -23,24 +26,10 @@ def place(postgresql: str) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("length", range(45))
-def test_a_key_has_the_hash_that_the_database_gives_it(postgresql: str, length: int) -> None:
-    text = "".join(chr(33 + (number * 7 + length) % 90) for number in range(length))
-
-    async def asked() -> int:
-        connection = await asyncpg.connect(postgresql)
-        found = await connection.fetchval("SELECT hashtext($1)", text)
-        await connection.close()
-        return int(found)
-
-    assert key_hash(text.encode()) == asyncio.run(asked()) % 2**32
-
-
-def test_contacts_are_spread_evenly_over_the_buckets_and_a_bucket_is_its_own() -> None:
-    filled = Counter(bucket_of(os.urandom(16)) for _ in range(BUCKETS * 200))
-    assert len(filled) == BUCKETS
+def test_contacts_are_spread_evenly_over_the_buckets() -> None:
+    filled = Counter(ONE_DATABASE.bucket_of(os.urandom(16)) for _ in range(6_400))
+    assert len(filled) == 32
     assert max(filled.values()) < 400
-    assert {bucket_of(bucket) for bucket in filled} == set(filled)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +46,7 @@ def test_contacts_are_spread_evenly_over_the_buckets_and_a_bucket_is_its_own() -
 def test_postgresql_finds_what_it_adds_to_by_the_primary_key(
     place: str, name: str, key: str, *, of_a_cluster: bool
 ) -> None:
-    sql = with_values(SQL[name], 2) if of_a_cluster else SQL[name]
+    sql = statement_with_rows(name, WIDTHS[name], 2) if of_a_cluster else SQL[name]
     assert arbiters(place, sql) == [key]
 
 

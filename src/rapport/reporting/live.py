@@ -247,7 +247,7 @@ class Feed:
 
     async def _activities(self, row: FeedRow, keys: Sequence[FeedKey]) -> list[Activity | None]:
         found = await self._store.feed_activities(row.account_id, keys)
-        tries = _TRIES if self._store.in_parts and row.is_fresh else 0
+        tries = _TRIES if row.is_fresh else 0
         while None in found and tries:
             tries -= 1
             await asyncio.sleep(LOOK_EVERY)

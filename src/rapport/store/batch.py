@@ -4,7 +4,7 @@ Pure, and done where the activities come in, so that little is left to do within
 engine, and of plain values only: it may go from one process to another.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -60,6 +60,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 _TEXT_OF_ONE: Final = 250
 """Characters of long text that weigh as much as an activity."""
+
+
+Part: TypeAlias = tuple[Hashable, Batch]
+"""What a batch has for one part of a store, and the key of that part."""
 
 
 def weigh(batch: Batch) -> int:

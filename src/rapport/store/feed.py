@@ -34,7 +34,7 @@ Key: TypeAlias = tuple[Contact, int, int, int]
 class FeedRow(NamedTuple):
     """What a transaction recorded for an account: keys, the position behind each of them, and what was left out.
 
-    `left_out`: of each type how many. `is_fresh`: on a cluster, activities may be seen a little later than this.
+    `left_out`: of each type how many. `is_fresh`: some of the activities may not be readable yet.
     """
 
     account_id: str

@@ -13,7 +13,7 @@ import msgspec
 from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.batch import Batch, NamedCampaignActivity, Part
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased, ErasedContact
@@ -154,11 +154,6 @@ class PermissionDifference(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Where activities rest."""
 
-    @property
-    def in_parts(self) -> bool:
-        """Whether one part of it can be out of reach while another isn't: a cluster."""
-        ...
-
     async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the schema up to date. Raises SchemaTooNew, and NoData if it isn't there to be created."""
 
@@ -179,8 +174,12 @@ class Store(Protocol):
         """The same batch, for which `record` will have less to do: for a large one, while another is recorded."""
         ...
 
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        """Divide a batch into parts. What waits with one key is recorded together, and independently of other keys."""
+        ...
+
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
-        """Make all the batches durable in one transaction, and say what became of each.
+        """Make all the batches durable, and say what became of each: in one transaction if they have one key.
 
         Accounts, contacts, campaign activities and links come into being with the activities that name them.
         """

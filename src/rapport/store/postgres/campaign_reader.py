@@ -9,8 +9,7 @@ from typing import Any, Final
 from rapport.errors import StoreUnavailable
 from rapport.store.digests import contact_key
 from rapport.store.links import NO_LINK, LinkClicks, LinkPlace, LinksQuery, digests_of, name_links, select_links
-from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool
+from rapport.store.postgres.pool import LATEST_TIME, Every, Lent, Pool
 from rapport.store.statements import read_statements
 from rapport.store.tracking import (
     Known,
@@ -45,30 +44,26 @@ def page_of(selections: tuple[str, ...]) -> str:
 class CampaignReader:
     """Reads through a pool. Raises StoreUnavailable."""
 
-    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._nodes = nodes
 
     async def tracking(
         self, account_id: str, campaign_activity_id: str, query: TrackingQuery
     ) -> list[TrackingRow] | None:
         """The asked for rows; None when there is no such campaign activity."""
-        # Every node has some of a campaign activity, so that one which hangs would keep this waiting.
-        tried = self._nodes.admit_all()
-        async with self._pool.lend(SCAN_WITHIN if query.is_selective else PAGE_WITHIN, account_id) as connection:
+        seconds = SCAN_WITHIN if query.is_selective else PAGE_WITHIN
+        # Of a cluster, every node has some of a campaign activity.
+        async with self._pool.lend(seconds, account_id, Every.CONTACT) as connection:
             campaign_activity = await connection.fetchval(
                 SQL["campaign_activity_key"], account_id, campaign_activity_id
             )
             if campaign_activity is None:
                 return None
-            rows = await _whole_page(connection, account_id, campaign_activity, query)
-        self._nodes.trust(tried)
-        return rows
+            return await _whole_page(connection, account_id, campaign_activity, query)
 
     async def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
         """Return the links that match the query; None when there is no such campaign activity."""
-        tried = self._nodes.admit_all()
-        async with self._pool.lend(SCAN_WITHIN, account_id) as connection:
+        async with self._pool.lend(SCAN_WITHIN, account_id, Every.CONTACT) as connection:
             key = await connection.fetchval(SQL["campaign_activity_key"], account_id, campaign_activity_id)
             if key is None:
                 return None
@@ -80,7 +75,6 @@ class CampaignReader:
                 clicks.append(LinkPlace(contacts + sum(erased.get(link, 0) for link in keys), first))
             places = select_links(clicks, query)
             rows = await connection.fetch(SQL["link_names"], [place.key for place in places])
-        self._nodes.trust(tried)
         return name_links(places, {link: (link_url, own) for link, link_url, own in rows})
 
 

@@ -22,7 +22,7 @@ from rapport.store.digests import contact_key
 from rapport.store.facts import Facts
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import erased_times
-from rapport.store.postgres.many import write_many
+from rapport.store.postgres.layout import Layout
 from rapport.store.postgres.names import Learnt, Names
 from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Lent
@@ -36,13 +36,14 @@ _LOCK: Final = 0x6361740000000000
 
 
 async def state_contacts(
-    connection: Lent, names: Names, account_id: str, statements: Sequence[ContactStatement], *, in_parts: bool
+    connection: Lent, names: Names, account_id: str, statements: Sequence[ContactStatement], layout: Layout
 ) -> int:
     """Take in what is stated of contacts. How many statements changed something."""
     account = await names.account(connection, account_id)
     keys = [contact_key(account_id, each.contact_id) for each in statements]
     async with connection.transaction():
         # Nobody is erased from here on, until this ends.
+        await layout.keep_erasers_out(connection)
         await connection.fetchval(ERASE["erasures"])
         await connection.execute(SQL["one_at_a_time"], _LOCK + account)
         erased = await erased_times(connection, keys)
@@ -57,14 +58,14 @@ async def state_contacts(
                 changed[key] = each.contact_id
                 changes += 1
         if changed:
-            await _state_contacts(connection, account, changed, known, in_parts=in_parts)
+            await _state_contacts(connection, account, changed, known, layout)
             stated = {key for key, each in zip(keys, statements, strict=True) if each.permission_to_send is not None}
-            await update_permissions(connection, stated & changed.keys(), in_parts=in_parts)
+            await update_permissions(connection, stated & changed.keys(), layout)
     return changes
 
 
 async def _state_contacts(
-    connection: Lent, account: int, contact_ids: dict[bytes, str], known: dict[bytes, Facts], *, in_parts: bool
+    connection: Lent, account: int, contact_ids: dict[bytes, str], known: dict[bytes, Facts], layout: Layout
 ) -> None:
     facts = [known[key] for key in contact_ids]
     values: list[list[Any]] = [
@@ -77,7 +78,7 @@ async def _state_contacts(
         [number_of(each, "deleted_at") for each in facts],
         [stored_facts(each) for each in facts],
     ]
-    rows = await write_many(connection, SQL["state_contacts"], values, by=0, in_parts=in_parts)
+    rows = await layout.insert(connection, SQL, "state_contacts", values, by=0)
     for key, *person in sorted(tuple(row) for row in rows):
         for field, value in zip(OF_PERSON, person, strict=True):
             stated = known[key].get(field)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from rapport.store.catalogue import StoredCampaign, StoredContact, facts_of, stored_campaigns
 from rapport.store.known import CampaignQuery, KnownCampaign, KnownCampaignActivity, known_campaign
 from rapport.store.postgres.catalogue import SQL as CATALOGUE
-from rapport.store.postgres.pool import Pool
+from rapport.store.postgres.pool import Every, Pool, Touched
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_catalogue.sql")
@@ -42,13 +42,15 @@ class CatalogueReader:
         """What is known of a campaign activity."""
         rows = await self._all(account_id, SQL["campaign_activity"], account_id, campaign_activity_id)
         for found_id, campaign_id, name, facts, key, status in rows:
-            ((is_sent,),) = await self._all(account_id, SQL["is_sent"], key)
+            ((is_sent,),) = await self._all(account_id, SQL["is_sent"], key, contacts=Every.CONTACT)
             return KnownCampaignActivity(found_id, campaign_id, name, facts_of(facts), is_sent, status)
         return None
 
     async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
         """What is stated of contacts, by their ids."""
-        rows = await self._all(account_id, CATALOGUE["stated_contacts"], account_id, behind, limit)
+        rows = await self._all(
+            account_id, CATALOGUE["stated_contacts"], account_id, behind, limit, contacts=Every.CONTACT
+        )
         return [StoredContact(contact_id, facts_of(facts)) for contact_id, facts in rows]
 
     async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
@@ -57,7 +59,7 @@ class CatalogueReader:
             tuple(row) for row in await self._all(account_id, CATALOGUE["stated_campaigns"], account_id)
         )
 
-    async def _all(self, account_id: str, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN, account_id) as connection:
+    async def _all(self, account_id: str, statement: str, *values: object, contacts: Touched = ()) -> Sequence[Any]:
+        async with self._pool.lend(_WITHIN, account_id, contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows

@@ -7,7 +7,7 @@ from typing import Any, Final
 from rapport.store.catalogue import StoredContact, facts_of
 from rapport.store.digests import contact_key
 from rapport.store.known import ContactQuery, ContactStatus, KnownContact
-from rapport.store.postgres.pool import Pool
+from rapport.store.postgres.pool import Every, Pool, Touched
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_contacts.sql")
@@ -24,13 +24,15 @@ class ContactReader:
 
     async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
         """What is known of a contact now."""
-        for row in await self._all(account_id, "contact", contact_key(account_id, contact_id)):
+        key = contact_key(account_id, contact_id)
+        for row in await self._all(account_id, "contact", key, contacts=[key]):
             return KnownContact(*row)
         return None
 
     async def stated(self, account_id: str, contact_id: str) -> StoredContact | None:
         """What is stated of a contact."""
-        for (facts,) in await self._all(account_id, "stated", contact_key(account_id, contact_id)):
+        key = contact_key(account_id, contact_id)
+        for (facts,) in await self._all(account_id, "stated", key, contacts=[key]):
             return StoredContact(contact_id, facts_of(facts))
         return None
 
@@ -64,7 +66,9 @@ class ContactReader:
             ContactStatus(status): count for status, count in await self._all(account_id, "count_by_status", account_id)
         }
 
-    async def _all(self, account_id: str, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN, account_id) as connection:
+    async def _all(
+        self, account_id: str, statement: str, *values: object, contacts: Touched = Every.CONTACT
+    ) -> Sequence[Any]:
+        async with self._pool.lend(_WITHIN, account_id, contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(SQL[statement], *values)
             return rows

@@ -7,8 +7,7 @@ from typing import Any, Final
 from rapport.activity import ActivityType
 from rapport.instant import Instant
 from rapport.store.digests import contact_key
-from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import Pool, TimedOut
+from rapport.store.postgres.pool import Pool
 from rapport.store.protocol import QuarterHour, Reached, SentCampaignActivity, SentQuery
 from rapport.store.statements import read_statements
 
@@ -21,9 +20,8 @@ _WITHIN: Final = 12.0
 class ContactReports:
     """Reads through a pool. Raises StoreUnavailable."""
 
-    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._nodes = nodes
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
@@ -57,14 +55,8 @@ class ContactReports:
         return None if rows is None else [QuarterHour(*row) for row in rows]
 
     async def _of(self, account_id: str, contact: bytes, statement: str, *values: object) -> Sequence[Any] | None:
-        tried = await self._nodes.admit([contact])
-        try:
-            async with self._pool.lend(_WITHIN, account_id) as connection:
-                if await connection.fetchval(SQL["contact"], contact) is None:
-                    return None
-                rows: Sequence[Any] = await connection.fetch(statement, contact, *values)
-        except TimedOut as problem:
-            await self._nodes.suspect([contact], problem)
-            raise
-        self._nodes.trust(tried)
-        return rows
+        async with self._pool.lend(_WITHIN, account_id, [contact]) as connection:
+            if await connection.fetchval(SQL["contact"], contact) is None:
+                return None
+            rows: Sequence[Any] = await connection.fetch(statement, contact, *values)
+            return rows

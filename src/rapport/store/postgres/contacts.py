@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from rapport.store.batch import Batch, SaidRow
 from rapport.store.digests import contact_key, person_key
 from rapport.store.facts import PERSON_FIELDS, latest_said
-from rapport.store.postgres.many import write_many
+from rapport.store.postgres.layout import Layout
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.write import SQL
 
@@ -90,29 +90,29 @@ class Contacts:
         """Return what isn't remembered as being there. May be called in another thread."""
         return Made(set(named.contacts) - self._there, set(named.persons) - self._persons_there)
 
-    async def record(self, connection: Lent, named: Named, *, in_parts: bool, missing: Made | None = None) -> Made:
+    async def record(self, connection: Lent, named: Named, layout: Layout, *, missing: Made | None = None) -> Made:
         """Have the contacts there, with all that is said of them.
 
         `missing` is what was missing a while ago, if that is known.
         """
         new, persons = self.find_missing(missing or named)
         if new:
-            await _add(connection, list(new), named, in_parts=in_parts)
+            await _add(connection, list(new), named, layout)
         if persons:
-            await _add_persons(connection, list(persons), named, in_parts=in_parts)
+            await _add_persons(connection, list(persons), named, layout)
         if named.said:
-            await _learn(connection, named, in_parts=in_parts)
+            await _learn(connection, named, layout)
         return Made(new, persons)
 
 
-async def _learn(connection: Lent, named: Named, *, in_parts: bool) -> None:
+async def _learn(connection: Lent, named: Named, layout: Layout) -> None:
     """Take over what is stated and differs from what is known, unless a later activity stated something else.
 
     Two transactions at the same instant that say different things of a contact may leave the earlier one's;
     the next that says the later mends it.
     """
     latest = named.latest
-    for contact in sorted(await _find_differing(connection, named, in_parts=in_parts)):
+    for contact in sorted(await _find_differing(connection, named, layout)):
         now = await connection.fetchrow(SQL["lock_contact"], contact)
         for place, stated in enumerate(latest[contact]):
             if stated is not None and stated != now[place]:
@@ -120,29 +120,28 @@ async def _learn(connection: Lent, named: Named, *, in_parts: bool) -> None:
                 await connection.execute(_LEARN[place], contact, stated, time, time)
 
 
-async def _find_differing(connection: Lent, named: Named, *, in_parts: bool) -> list[bytes]:
+async def _find_differing(connection: Lent, named: Named, layout: Layout) -> list[bytes]:
     """Return the contacts of whom something else is known than the latest that is said."""
-    if not in_parts:
+    if layout.joins_arrays:
         return [contact for (contact,) in await connection.fetch(SQL["differing_contacts"], *named.said_as_text)]
-    # In a cluster, a statement that joins arrays with a distributed table asks every shard.
     known = await connection.fetch(SQL["known_contacts"], list(named.latest))
     return [row[0] for row in known if _differs(named.latest[row[0]], row[1:])]
 
 
-async def _add(connection: Lent, new: list[bytes], named: Named, *, in_parts: bool) -> None:
+async def _add(connection: Lent, new: list[bytes], named: Named, layout: Layout) -> None:
     accounts = [named.contacts[contact][0] for contact in new]
     contact_ids = [named.contacts[contact][1] for contact in new]
     facts = [named.latest.get(contact, _NOTHING_SAID) for contact in new]
     known = [[fact[place] for fact in facts] for place in range(len(PERSON_FIELDS))]
     values: list[list[Any]] = [new, accounts, contact_ids, *known]
-    await write_many(connection, SQL["add_contacts"], values, by=0, in_parts=in_parts)
+    await layout.insert(connection, SQL, "add_contacts", values, by=0)
 
 
-async def _add_persons(connection: Lent, persons: list[tuple[bytes, int]], named: Named, *, in_parts: bool) -> None:
+async def _add_persons(connection: Lent, persons: list[tuple[bytes, int]], named: Named, layout: Layout) -> None:
     rows = [named.persons[person] for person in persons]
     said = [[row[place + 1] for row in rows] for place in range(len(PERSON_FIELDS))]
     values: list[list[Any]] = [[contact for contact, _ in persons], [key for _, key in persons], *said]
-    await write_many(connection, SQL["add_persons"], values, by=0, in_parts=in_parts)
+    await layout.insert(connection, SQL, "add_persons", values, by=0)
 
 
 def _differs(stated: tuple[str | None, ...], now: tuple[str | None, ...]) -> bool:

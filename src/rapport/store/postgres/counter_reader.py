@@ -7,8 +7,7 @@ from typing import Any, Final
 from rapport.activity import CampaignActivity
 from rapport.instant import Instant
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import LATEST_TIME, Pool
+from rapport.store.postgres.pool import LATEST_TIME, Every, Pool
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_counters.sql")
@@ -20,9 +19,8 @@ _WITHIN: Final = 12.0
 class CounterReader:
     """Reads through a pool. Raises StoreUnavailable."""
 
-    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._nodes = nodes
 
     async def counters(self, statement: str, account_id: str, ids: Sequence[str]) -> list[Counter]:
         """What is counted of campaign activities, or of those of campaigns: as the name of the statement says."""
@@ -51,9 +49,7 @@ class CounterReader:
         return [HourCount(*row) for row in await self._all("hours_of_account", account_id, start, end)]
 
     async def _all(self, statement: str, account_id: str, *values: object) -> Sequence[Any]:
-        # Every node has some of the buckets, so that one which hangs would keep this waiting.
-        tried = self._nodes.admit_all()
-        async with self._pool.lend(_WITHIN, account_id) as connection:
+        # Of a cluster, every node has some of the buckets.
+        async with self._pool.lend(_WITHIN, account_id, Every.CONTACT) as connection:
             rows: Sequence[Any] = await connection.fetch(SQL[statement], account_id, *values)
-        self._nodes.trust(tried)
-        return rows
+            return rows

@@ -33,8 +33,8 @@ from rapport.store.erasure_keys import (
     read_keys,
 )
 from rapport.store.links import MergedLink, merged_links
-from rapport.store.postgres.buckets import bucket_of
 from rapport.store.postgres.feed import forget
+from rapport.store.postgres.layout import FIRST_BUCKET, ONE_DATABASE, Layout
 from rapport.store.postgres.names import Names
 from rapport.store.postgres.pool import Lent
 from rapport.store.postgres.rollups import columns
@@ -56,17 +56,18 @@ class ErasedMeanwhile(Exception):
         self.erasures = erasures
 
 
-async def keep_erasers_out(connection: Lent, erasures: int) -> None:
+async def keep_erasers_out(connection: Lent, erasures: int, layout: Layout = ONE_DATABASE) -> None:
     """Have nobody erased until the transaction ends. Raises ErasedMeanwhile if there have been more than these many."""
+    await layout.keep_erasers_out(connection)
     now: int = await connection.fetchval(SQL["erasures"])
     if now != erasures:
         raise ErasedMeanwhile(now)
 
 
-async def _keep_writers_out(connection: Lent) -> None:
+async def _keep_writers_out(connection: Lent, layout: Layout = ONE_DATABASE) -> None:
     """Have nobody record until the transaction ends. Raises StoreUnavailable if some take long, as all others wait."""
     await connection.execute(_NO_LONGER)
-    await connection.execute(SQL["keep_writers_out"])
+    await layout.keep_writers_out(connection, SQL)
 
 
 async def read_erasure_keys(connection: Lent) -> list[bytes]:
@@ -83,24 +84,34 @@ async def _ensure_erasure_keys(connection: Lent) -> list[bytes]:
     return keys
 
 
-async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant, known: ErasedContact | None) -> bool:
+async def erase(
+    connection: Lent,
+    account_id: str,
+    contact_id: str,
+    now: Instant,
+    known: ErasedContact | None,
+    *,
+    layout: Layout,
+) -> bool:
     """Erase the contact in a transaction, with nobody recording meanwhile. Return True if it existed.
 
     `known` is what another store that erased it keeps of it.
     """
     contact = contact_key(account_id, contact_id)
     async with connection.transaction():
-        await _keep_writers_out(connection)
+        await _keep_writers_out(connection, layout)
         found = await connection.fetchrow(SQL["contact"], contact)
         if found is None:
             return False
         account, updated_at = found
         erasing = Erasing[bytes](tuple(row) for row in await connection.fetch(SQL["activities"], contact))
+        if erasing.clicked:
+            layout.require_all_writers_out()
         if known is None:
             keys = await _ensure_erasure_keys(connection)
             last_time = Instant(max(erasing.last_time, updated_at or 0))
             known = erased_contact(digest_contact(keys[0], contact), now, last_time)
-        await _keep_counts(connection, erasing, contact)
+        await _keep_counts(connection, erasing, contact, layout.bucket_of(contact))
         for table, rows in (
             ("engagement", erasing.engagement),
             ("bounced_contact", erasing.bounced),
@@ -115,8 +126,7 @@ async def erase(connection: Lent, account_id: str, contact_id: str, now: Instant
     return True
 
 
-async def _keep_counts(connection: Lent, erasing: Erasing[bytes], contact: bytes) -> None:
-    bucket = bucket_of(contact)
+async def _keep_counts(connection: Lent, erasing: Erasing[bytes], contact: bytes, bucket: bytes) -> None:
     await connection.execute(SQL["keep_stats"], *columns(erasing.stats, 6), bucket)
     await connection.execute(SQL["keep_hours"], *columns(erasing.hours, 4), bucket)
     for campaign_activity in erasing.campaign_activities:
@@ -189,7 +199,6 @@ async def read_erased(connection: Lent, account_id: str) -> Erased:
 
 async def put_erased(connection: Lent, account_id: str, erased: Erased, now: Instant) -> None:
     """Take over what is left of erased contacts; a recount makes the stats whole."""
-    bucket = bucket_of(contact_key(account_id, ""))
     async with connection.transaction():
         await _keep_writers_out(connection)
         # Names of its own: what others remember must not come from a transaction that may be rolled back.
@@ -205,9 +214,9 @@ async def put_erased(connection: Lent, account_id: str, erased: Erased, now: Ins
         clicks = [(key_of[each[0]], link, each.contacts) for link, each in zip(links, erased.links, strict=True)]
         for contact in erased.contacts:
             await connection.execute(SQL["refuse"], contact.digest, account, contact.erased_time, contact.last_time)
-        await connection.execute(SQL["keep_stats"], *columns(counts, 6), bucket)
-        await connection.execute(SQL["keep_hours"], *columns(hours, 4), bucket)
-        await connection.execute(SQL["keep_links"], *columns(clicks, 3), bucket)
+        await connection.execute(SQL["keep_stats"], *columns(counts, 6), FIRST_BUCKET)
+        await connection.execute(SQL["keep_hours"], *columns(hours, 4), FIRST_BUCKET)
+        await connection.execute(SQL["keep_links"], *columns(clicks, 3), FIRST_BUCKET)
         await connection.execute(SQL["tell_writers"], now)
 
 

@@ -26,8 +26,7 @@ from rapport.store.feed import (
     unpacked,
     without_contact,
 )
-from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import Lent, Pool, TimedOut
+from rapport.store.postgres.pool import Lent, Pool
 from rapport.store.rows import whole_activity
 from rapport.store.statements import read_statements
 
@@ -43,9 +42,6 @@ _UNDER_WAY: Final = 32
 _LONGEST: Final = 4_000
 _END: Final = re.compile(r"([0-9]{1,18}:[0-9]{1,18}:[0-9,]*)@([0-9]{1,18})", re.ASCII)
 _ROW: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
-
-_OF_SHARDS: Final = SQL["activities"] + "\nWHERE did.contact = ANY($2)"
-"""On a cluster: it tells which shards have them; else all would be asked."""
 
 _Place: TypeAlias = tuple[int, int, int]
 """A row's xid and number, and how many of its keys are read."""
@@ -103,9 +99,12 @@ async def forget(connection: Lent, contact: bytes) -> None:
 class FeedReader:
     """Reads through a pool. Raises StoreUnavailable."""
 
-    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+    activities_statement = SQL["activities"]
+    may_lag = False
+    """Whether activities may be readable a moment later than the row of them."""
+
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._nodes = nodes
 
     async def end(self) -> str:
         """The position behind all that is committed."""
@@ -122,10 +121,10 @@ class FeedReader:
             async with self._pool.lend(_READ_WITHIN) as connection:
                 rows: list[FeedRow] = []
                 if position.next is not None:
-                    rows = await _between(connection, account_ids, position.seen, position.next, position.place)
+                    rows = await self._between(connection, account_ids, position.seen, position.next, position.place)
                     position = position if rows else _Position(position.next)
                 if not rows:
-                    rows = await _between(connection, account_ids, position.seen, end, _FIRST)
+                    rows = await self._between(connection, account_ids, position.seen, end, _FIRST)
                 pruned: int = await connection.fetchval(SQL["pruned"])
         except asyncpg.DataError:
             # It looks like a snapshot, and is none.
@@ -136,26 +135,20 @@ class FeedReader:
         """The activities with these keys; None for those that aren't there. The contact's key is the account's."""
         del account_id
         contacts = [bytes(contact) for contact, *_ in keys]
-        tried = await self._nodes.admit(contacts)
-        try:
-            async with self._pool.lend(_READ_WITHIN) as connection:
-                columns = [[key[column] for key in keys] for column in range(1, 4)]
-                statement = _OF_SHARDS if self._nodes.in_parts else SQL["activities"]
-                rows = await connection.fetch(statement, list(range(len(keys))), contacts, *columns)
-        except TimedOut as problem:
-            await self._nodes.suspect(contacts, problem)
-            raise
-        self._nodes.trust(tried)
+        columns = [[key[column] for key in keys] for column in range(1, 4)]
+        async with self._pool.lend(_READ_WITHIN, contacts=contacts) as connection:
+            rows = await connection.fetch(self.activities_statement, list(range(len(keys))), contacts, *columns)
         found = {place: whole_activity(contact_id, tuple(row)) for place, contact_id, *row in rows}
         return [found.get(place) for place in range(len(keys))]
 
-
-async def _between(connection: Lent, account_ids: Sequence[str], seen: _End, end: _End, place: _Place) -> list[FeedRow]:
-    xid, number, index = place
-    asked = str(xid), number, list(account_ids), ROWS_AT_ONCE
-    found = await connection.fetch(SQL["rows"], seen.snapshot, end.snapshot, *asked)
-    rows = [_row(seen, end, tuple(row), index if (int(row[0]), row[1]) == (xid, number) else 0) for row in found]
-    return [row for row in rows if row.keys]
+    async def _between(
+        self, connection: Lent, account_ids: Sequence[str], seen: _End, end: _End, place: _Place
+    ) -> list[FeedRow]:
+        xid, number, index = place
+        asked = str(xid), number, list(account_ids), ROWS_AT_ONCE
+        found = await connection.fetch(SQL["rows"], seen.snapshot, end.snapshot, *asked)
+        rows = [_row(seen, end, tuple(row), index if (int(row[0]), row[1]) == (xid, number) else 0) for row in found]
+        return [row._replace(is_fresh=row.is_fresh and self.may_lag) for row in rows if row.keys]
 
 
 def _row(seen: _End, end: _End, row: tuple[Any, ...], read: int) -> FeedRow:

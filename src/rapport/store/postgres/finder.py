@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rapport.activity import CampaignActivity
 from rapport.store.known import ContactPrefix, KnownContact
-from rapport.store.postgres.pool import Pool
+from rapport.store.postgres.pool import Every, Pool, Touched
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_find.sql")
@@ -29,14 +29,14 @@ class Finder:
         asked: list[object] = [prefix.beginning, prefix.beginning + _LAST, prefix.limit]
         if prefix.first_name is not None:
             asked.append(prefix.first_name)
-        rows = await self._all(prefix.statement, account_id, *asked)
+        rows = await self._all(prefix.statement, account_id, *asked, contacts=Every.CONTACT)
         return [KnownContact(*row) for row in rows]
 
     async def campaign_activities(self, account_id: str, text: str, limit: int) -> list[CampaignActivity]:
         """The campaign activities whose name holds the text, or whose id begins with it."""
         return [CampaignActivity(*row) for row in await self._all("campaign_activities", account_id, text, limit)]
 
-    async def _all(self, statement: str, account_id: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN, account_id) as connection:
+    async def _all(self, statement: str, account_id: str, *values: object, contacts: Touched = ()) -> Sequence[Any]:
+        async with self._pool.lend(_WITHIN, account_id, contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(SQL[statement], account_id, *values)
             return rows

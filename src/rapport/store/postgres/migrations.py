@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from rapport.store.postgres.citus import distribute, distributed, in_sequence, is_cluster
+from rapport.store.postgres.citus.tables import distribute, distributed, in_sequence, is_cluster
 from rapport.store.postgres.erasing import forget_links_of_erased, key_digests
 from rapport.store.postgres.pool import Lent
 from rapport.store.schema import find_missing_steps, incomplete_schema

@@ -51,7 +51,9 @@ class Learnt:
 class Names:
     """Finds and makes what batches name, and learns what they state of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, before_change: Callable[[], None] = lambda: None) -> None:
+        # Raises StoreUnavailable if nothing new can be named now: on a cluster that goes to every node.
+        self._before_change = before_change
         self._accounts: dict[str, int] = {}
         self._campaign_activities = WeighedDict[tuple[int, str], _Known](_MAX_BYTES)
         self._links = WeighedDict[tuple[int, Link], int](_MAX_BYTES)
@@ -78,12 +80,29 @@ class Names:
         links = [(keys[place], Link(link_url=link_url, url_id=url_id)) for place, link_url, url_id in batch.links]
         return account, keys, await self._link_keys(connection, account, links, learnt, guard)
 
+    def remembers(self, batch: Batch) -> bool:
+        """Whether everything that the batch names is remembered, and nothing new is stated of it."""
+        account = self._accounts.get(batch.account_id)
+        if account is None:
+            return False
+        keys = []
+        for named in batch.campaign_activities:
+            known = self._campaign_activities.get((account, named.campaign_activity_id))
+            if known is None or _news(known, named) != (None, None):
+                return False
+            keys.append(known.key)
+        return all(
+            (keys[place], Link(link_url=link_url, url_id=url_id)) in self._links
+            for place, link_url, url_id in batch.links
+        )
+
     async def account(self, connection: Lent, account_id: str) -> int:
         """The key of an account."""
         key = self._accounts.get(account_id)
         if key is None:
             key = await connection.fetchval(SQL["account_key"], account_id)
             if key is None:
+                self._before_change()
                 now = Instant(time.time_ns() // 1_000_000)
                 key = await connection.fetchval(SQL["add_account"], account_id, now)
             if key is None:
@@ -114,6 +133,7 @@ class Names:
             if not missing:
                 break
             if make:
+                self._before_change()
                 async with connection.transaction():
                     await connection.execute(SQL["one_namer"], _LOCK + account)
                     await connection.execute(SQL["add_campaign_activities"], account, list(dict.fromkeys(missing)))
@@ -128,14 +148,10 @@ class Names:
                 remembered.remember((account, campaign_activity_id), known[campaign_activity_id], (name, campaign_id))
 
     async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> bool:
-        name = named.campaign_activity_name
-        if name is not None and not _overrides(name, known.name):
-            name = None
-        campaign_id = named.campaign_id
-        if campaign_id is not None and not _overrides(campaign_id, known.campaign_id):
-            campaign_id = None
+        name, campaign_id = _news(known, named)
         if name is None and campaign_id is None:
             return False
+        self._before_change()
         campaign = None if campaign_id is None else await self.campaign(connection, account, campaign_id.value)
         async with connection.transaction():
             # What holds now, which another process may have learnt meanwhile.
@@ -197,6 +213,7 @@ class Names:
             campaign_activities = [campaign_activity for campaign_activity, _ in missing]
             digests = [digest for _, digest in missing]
             if make:
+                self._before_change()
                 urls = [link.link_url for link in missing.values()]
                 url_ids = [link.url_id for link in missing.values()]
                 async with connection.transaction():
@@ -213,6 +230,15 @@ class Names:
                 if link is not None:
                     known[campaign_activity, link] = key
                     remembered.remember((campaign_activity, link), key, (link.link_url, link.url_id))
+
+
+def _news(known: _Known, named: NamedCampaignActivity) -> tuple[Stated | None, Stated | None]:
+    """The name and the campaign's id, where a statement overrides what is known."""
+    name, campaign_id = named.campaign_activity_name, named.campaign_id
+    return (
+        name if name is not None and _overrides(name, known.name) else None,
+        campaign_id if campaign_id is not None and _overrides(campaign_id, known.campaign_id) else None,
+    )
 
 
 def _overrides(stated: Stated, known: Stated | None) -> bool:

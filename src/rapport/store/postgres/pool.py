@@ -1,9 +1,10 @@
 """Connections to the database: lent for a time, taken back at a deadline, and their failures told in our own words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeAlias
+from enum import Enum
+from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
 from asyncpg import Connection
@@ -56,8 +57,41 @@ class _Connection(Connection):
         return ""
 
 
+class Every(Enum):
+    """What a call touches, if it isn't the contacts that are named."""
+
+    CONTACT = 0
+    """All contacts, or what every node of a cluster has."""
+    PERHAPS = 1
+    """The same, unless it is found that this isn't needed."""
+
+
+Touched: TypeAlias = Sequence[bytes] | Every
+"""The contacts that a call touches, by their keys."""
+
+
+class Call(Protocol):
+    """A call that is under way."""
+
+    def connected(self, cut: Callable[[], None]) -> None:
+        """It has a connection, which `cut` cuts. Raises StoreUnavailable if it can't be answered."""
+
+
+class Watch(Protocol):
+    """Watches calls; on a cluster, where some can't be answered while others are."""
+
+    async def begin(self, contacts: Touched) -> Any:  # noqa: ANN401 - a Call, that `end` takes back
+        """Take note of a call. Raises StoreUnavailable if it can't be answered."""
+
+    def end(self, call: Any) -> None:  # noqa: ANN401 - the same
+        """The call is over."""
+
+
 class Pool:
     """So many connections of one worker."""
+
+    watch: Watch | None = None
+    """Who watches the calls that say which contacts they touch."""
 
     def __init__(self, url: str, size: int, *, by_pgbouncer: bool) -> None:
         self._url = url
@@ -111,29 +145,36 @@ class Pool:
             _cut(connection)
 
     @asynccontextmanager
-    async def lend(self, seconds: float, turn_of: str = SHARED) -> AsyncIterator[Lent]:
+    async def lend(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Lent]:
         """A connection for at most `seconds`, the wait for it included, when it is the turn of the account.
 
+        It is for what these contacts have, if that can be told.
         After that it is cut: a cluster whose node hangs doesn't answer a cancellation either. Raises
         StoreUnavailable for whatever passes by itself.
         """
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
         ends = asyncio.get_running_loop().time() + seconds
+        watch = self.watch if contacts else None
+        call: Call | None = None if watch is None else await watch.begin(contacts)
         try:
-            async with asyncio.timeout_at(ends):
-                await self._turns.take(turn_of)
-        except TimeoutError as problem:
-            raise StoreBusy(_RETRY_AFTER) from problem
-        try:
-            with CancelledByDisconnect():
-                async with self._connection(ends, seconds) as connection:
-                    yield connection
+            try:
+                async with asyncio.timeout_at(ends):
+                    await self._turns.take(turn_of)
+            except TimeoutError as problem:
+                raise StoreBusy(_RETRY_AFTER) from problem
+            try:
+                with CancelledByDisconnect():
+                    async with self._connection(ends, seconds, call) as connection:
+                        yield connection
+            finally:
+                self._turns.release(turn_of)
         finally:
-            self._turns.release(turn_of)
+            if watch is not None:
+                watch.end(call)
 
     @asynccontextmanager
-    async def _connection(self, ends: float, seconds: float) -> AsyncIterator[Lent]:
+    async def _connection(self, ends: float, seconds: float, call: Call | None) -> AsyncIterator[Lent]:
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
         try:
@@ -146,6 +187,8 @@ class Pool:
         deadline = _Deadline(connection, ends)
         self._lent.add(connection)
         try:
+            if call is not None:
+                call.connected(deadline.cut)
             if self._by_pgbouncer:
                 async with connection.transaction():
                     yield connection
@@ -168,6 +211,20 @@ class Pool:
             await self._pool.release(connection)
 
 
+async def connect(url: str, *, by_pgbouncer: bool) -> Connection:
+    """A connection of its own, of no pool. Raises StoreUnavailable."""
+    try:
+        connection: Connection = await asyncpg.connect(
+            url,
+            timeout=_CONNECT_WITHIN,
+            statement_cache_size=0 if by_pgbouncer else 100,
+            server_settings={} if by_pgbouncer else _SETTINGS,
+        )
+        return connection  # noqa: TRY300 - nothing of it fails
+    except (TimeoutError, PostgresError, *_OF_THE_CONNECTION) as problem:
+        raise StoreUnavailable(f"the database can't be reached: {problem}") from problem
+
+
 async def copy(connection: Lent, table: str, columns: Sequence[str], rows: bytes) -> None:
     """Copy rows, as `rapport.store.postgres.binary` makes them, to a table."""
     # Bytes would be taken for the path of a file.
@@ -186,9 +243,10 @@ class _Deadline:
     def __init__(self, connection: Lent, ends: float) -> None:
         self.passed = False
         self._connection = connection
-        self._timer = asyncio.get_running_loop().call_at(ends, self._cut)
+        self._timer = asyncio.get_running_loop().call_at(ends, self.cut)
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Cut it now."""
         self.passed = True
         _cut(self._connection)
 

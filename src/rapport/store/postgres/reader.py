@@ -11,8 +11,7 @@ from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.caching import Weight
 from rapport.store.batch import NamedCampaignActivity
 from rapport.store.digests import contact_key
-from rapport.store.postgres.nodes import Nodes
-from rapport.store.postgres.pool import LATEST_TIME, Lent, Pool, TimedOut
+from rapport.store.postgres.pool import LATEST_TIME, Every, Lent, Pool, Touched
 from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
 from rapport.store.rows import MAX_NAMES_BYTES, named_campaign_activity, whole_activity
 from rapport.store.statements import read_statements
@@ -45,9 +44,8 @@ def values_of(query: ActivityQuery, contact: bytes) -> tuple[bytes | int, ...]:
 class Reader:
     """Reads through a pool. Raises StoreUnavailable."""
 
-    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._nodes = nodes
         self._campaign_activities: dict[int, CampaignActivity] = {}
         self._weight = Weight(MAX_NAMES_BYTES)
         self._revision = -1
@@ -55,41 +53,25 @@ class Reader:
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
         contact = contact_key(account_id, contact_id)
-        tried = await self._nodes.admit([contact])
-        try:
-            found = await self._page(account_id, contact, query)
-        except TimedOut as problem:
-            await self._nodes.suspect([contact], problem)
-            raise
-        self._nodes.trust(tried)
-        return found
-
-    async def whole_activities(
-        self, account_id: str, contact_id: str, query: ActivityQuery
-    ) -> list[WholeActivity] | None:
-        """The same rows, each with all that was recorded of it; None when there is no such contact."""
-        contact = contact_key(account_id, contact_id)
-        tried = await self._nodes.admit([contact])
-        try:
-            async with self._pool.lend(READ_WITHIN, account_id) as connection:
-                statement = merged("whole_activities", len(query.types))
-                rows = await connection.fetch(statement, *values_of(query, contact))
-                if not rows and await connection.fetchval(SQL["contact"], contact) is None:
-                    return None
-        except TimedOut as problem:
-            await self._nodes.suspect([contact], problem)
-            raise
-        self._nodes.trust(tried)
-        return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, tuple(row))) for row in rows]
-
-    async def _page(self, account_id: str, contact: bytes, query: ActivityQuery) -> ActivityRows | None:
-        async with self._pool.lend(READ_WITHIN, account_id) as connection:
+        async with self._pool.lend(READ_WITHIN, account_id, [contact]) as connection:
             found = await connection.fetch(merged("page", len(query.types)), *values_of(query, contact))
             if not found and await connection.fetchval(SQL["contact"], contact) is None:
                 return None
             rows: list[ActivityRow] = [(row[0], row[1], row[2], row[3]) for row in found]
             revision = found[0][4] if found else self._revision
             return ActivityRows(rows, await self._names_for(connection, rows, revision))
+
+    async def whole_activities(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[WholeActivity] | None:
+        """The same rows, each with all that was recorded of it; None when there is no such contact."""
+        contact = contact_key(account_id, contact_id)
+        async with self._pool.lend(READ_WITHIN, account_id, [contact]) as connection:
+            statement = merged("whole_activities", len(query.types))
+            rows = await connection.fetch(statement, *values_of(query, contact))
+            if not rows and await connection.fetchval(SQL["contact"], contact) is None:
+                return None
+        return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, tuple(row))) for row in rows]
 
     async def _names_for(
         self, connection: Lent, rows: Sequence[ActivityRow], revision: int
@@ -115,7 +97,7 @@ class Reader:
             types=tuple(ActivityType), behind=BEFORE_THE_NEWEST, not_before=EARLIEST, limit=_HISTORY_STEP
         )
         while True:
-            rows = await self._all(statement, *values_of(query, contact))
+            rows = await self._all(statement, *values_of(query, contact), contacts=[contact])
             for row in rows:
                 yield whole_activity(contact_id, tuple(row))
             if len(rows) < _HISTORY_STEP:
@@ -124,7 +106,7 @@ class Reader:
 
     async def has_contacts(self, account_id: str) -> bool:
         """Whether the account knows any contact."""
-        return bool(await self._all(SQL["account_has_contacts"], account_id))
+        return bool(await self._all(SQL["account_has_contacts"], account_id, contacts=Every.CONTACT))
 
     async def accounts(self) -> list[str]:
         """All accounts."""
@@ -132,7 +114,8 @@ class Reader:
 
     async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
         """The ids of an account's contacts, in order, behind one."""
-        return [contact_id for (contact_id,) in await self._all(SQL["contact_ids"], account_id, behind, limit)]
+        found = await self._all(SQL["contact_ids"], account_id, behind, limit, contacts=Every.CONTACT)
+        return [contact_id for (contact_id,) in found]
 
     async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
         """What is stated of an account's campaign activities."""
@@ -154,7 +137,7 @@ class Reader:
         ((_, is_standby),) = await self._all(SQL["readable"])
         return not is_standby
 
-    async def _all(self, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(READ_WITHIN * 4) as connection:
+    async def _all(self, statement: str, *values: object, contacts: Touched = ()) -> Sequence[Any]:
+        async with self._pool.lend(READ_WITHIN * 4, contacts=contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows

@@ -12,6 +12,7 @@ from rapport.store.batch import Batch
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ActivityValues, activities
 from rapport.store.postgres.contacts import Contacts, Keys, Made, Named
+from rapport.store.postgres.layout import Layout
 from rapport.store.postgres.rollups import Counts
 
 KEY: Final = itemgetter(8, 5, 0, 1)
@@ -35,7 +36,7 @@ class Resolved(NamedTuple):
 class Ready:
     """A group of batches, before anything is known of what is there already."""
 
-    def __init__(self, resolved: Sequence[Resolved], erasures: int, *, in_parts: bool) -> None:
+    def __init__(self, resolved: Sequence[Resolved], erasures: int, layout: Layout) -> None:
         self.erasures = erasures
         """How many there had been when those who were erased were left out."""
         self.batches = [each.batch for each in resolved]
@@ -47,7 +48,7 @@ class Ready:
         """Of all batches without further deliveries, in the order of the key."""
         self.has_permissions = any(kind in batch.rows for batch in self.batches for kind in PERMISSION_TYPES)
         """Whether any of them may change the permission of its contact."""
-        self._in_parts = in_parts
+        self.layout = layout
         self.missing: Made | None = None
         """The contacts that were missing when this was made ready ahead."""
         self.known_places: Collection[int] | None = None
@@ -76,7 +77,7 @@ class Ready:
 
     def counts_of(self, added: Sequence[ActivityValues]) -> Counts:
         """What is counted if these were added."""
-        return Counts(added, in_parts=self._in_parts)
+        return Counts(added, self.layout)
 
 
 class ReadyBatch(Batch, frozen=True, kw_only=True):
@@ -85,9 +86,9 @@ class ReadyBatch(Batch, frozen=True, kw_only=True):
     ready: Ready
 
 
-def ready_batch(batch: Batch, resolved: Resolved, erasures: int, contacts: Contacts, *, in_parts: bool) -> ReadyBatch:
+def ready_batch(batch: Batch, resolved: Resolved, erasures: int, contacts: Contacts, layout: Layout) -> ReadyBatch:
     """A large batch, with all worked out that can be."""
-    ready = Ready([resolved], erasures, in_parts=in_parts)
+    ready = Ready([resolved], erasures, layout)
     ready.work_ahead(contacts)
     return ReadyBatch(**asdict(batch), ready=ready)
 

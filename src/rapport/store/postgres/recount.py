@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rapport.store.links import url_id_of
-from rapport.store.postgres.buckets import FIRST
+from rapport.store.postgres.layout import FIRST_BUCKET, Layout
 from rapport.store.postgres.permission import SQL as PERMISSION
 from rapport.store.postgres.permission import lock_contacts, read_permissions, write_permissions
 from rapport.store.postgres.pool import Lent, Pool
@@ -21,7 +21,7 @@ _WITHIN: Final = 3600.0
 """Seconds that one campaign activity may take."""
 
 
-async def differences(pool: Pool, *, repair: bool, in_parts: bool) -> AsyncIterator[Difference | PermissionDifference]:
+async def differences(pool: Pool, *, repair: bool, layout: Layout) -> AsyncIterator[Difference | PermissionDifference]:
     """Every difference; mended, if so wished, when those of its campaign activity have been told."""
     behind = 0
     while found := await _campaign_activities(pool, behind):
@@ -37,20 +37,20 @@ async def differences(pool: Pool, *, repair: bool, in_parts: bool) -> AsyncItera
                     if repair:
                         await _mend(connection, each)
         behind = found[-1].key
-    async for permission in _permissions(pool, repair=repair, in_parts=in_parts):
+    async for permission in _permissions(pool, repair=repair, layout=layout):
         yield permission
 
 
-async def _permissions(pool: Pool, *, repair: bool, in_parts: bool) -> AsyncIterator[PermissionDifference]:
+async def _permissions(pool: Pool, *, repair: bool, layout: Layout) -> AsyncIterator[PermissionDifference]:
     after = b""
     while contacts := await _next_contacts(pool, after):
         async with pool.lend(_WITHIN) as connection:
-            permissions = await read_permissions(connection, contacts, in_parts=in_parts)
+            permissions = await read_permissions(connection, contacts, layout)
             differing = [each.key for each in permissions if each.stored != each.derived]
             if differing:
                 async with connection.transaction():
-                    await lock_contacts(connection, differing, in_parts=in_parts)
-                    permissions = await read_permissions(connection, differing, in_parts=in_parts)
+                    await lock_contacts(connection, differing, layout)
+                    permissions = await read_permissions(connection, differing, layout)
                     for each in permissions:
                         if each.stored != each.derived:
                             yield PermissionDifference(
@@ -60,7 +60,7 @@ async def _permissions(pool: Pool, *, repair: bool, in_parts: bool) -> AsyncIter
                                 should=each.derived,
                             )
                     if repair:
-                        await write_permissions(connection, permissions, in_parts=in_parts)
+                        await write_permissions(connection, permissions, layout)
         after = contacts[-1]
 
 
@@ -134,9 +134,9 @@ async def _mend(connection: Lent, each: Recounted) -> None:
         await connection.execute(SQL[f"clear_{table}"], each.key)
         await connection.execute(SQL[f"recount_{table}"], each.key)
     await connection.execute(SQL["clear_stats"], each.key)
-    rows = [(each.key, *key, *counts, FIRST) for key, counts in (await _recounted(connection, each)).items()]
-    await grow_stats(connection, rows, in_parts=False)
+    rows = [(each.key, *key, *counts, FIRST_BUCKET) for key, counts in (await _recounted(connection, each)).items()]
+    await grow_stats(connection, rows)
     await connection.execute(SQL["clear_hours"], each.key)
     recounted = await _recounted_hours(connection, each)
-    hours = [(each.key, *key, total, FIRST) for key, total in sorted(recounted.items())]
-    await grow_hours(connection, hours, in_parts=False)
+    hours = [(each.key, *key, total, FIRST_BUCKET) for key, total in sorted(recounted.items())]
+    await grow_hours(connection, hours)

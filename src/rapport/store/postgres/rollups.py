@@ -9,16 +9,13 @@ from typing import Any, Final, TypeAlias
 
 from rapport.activity import ActivityType
 from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement, without
-from rapport.store.postgres.buckets import bucket_of, one_of_few
-from rapport.store.postgres.many import write_many
+from rapport.store.postgres.layout import ONE_DATABASE, Layout
 from rapport.store.postgres.pool import Lent, copy
 from rapport.store.postgres.write import SQL
 from rapport.store.rollups import HourRow, RollUps, StatsRow, less_known
 
 _COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
 """Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code, link."""
-
-_CONTACT: Final = itemgetter(8)
 
 _GROUP: Final = itemgetter(0, 1)
 """Of a row of engagement: campaign_activity, type."""
@@ -31,22 +28,16 @@ _Key: TypeAlias = tuple[int, int, bytes]
 
 
 class Counts:
-    """What activities add to the roll-ups.
+    """What activities add to the roll-ups, in the buckets that the layout says."""
 
-    On a cluster each contact's activities go to the bucket beside the contact. On one machine all go to one bucket:
-    whichever is the first contact's, so that two who write at once seldom have the same.
-    """
-
-    def __init__(self, added: Sequence[ActivityValues], *, in_parts: bool) -> None:
-        self._in_parts = in_parts
-        counted = [(bucket, _counted(rows)) for bucket, rows in _by_bucket(added, in_parts=in_parts)]
+    def __init__(self, added: Sequence[ActivityValues], layout: Layout) -> None:
+        self._layout = layout
+        counted = [(bucket, _counted(rows)) for bucket, rows in layout.divide_by_bucket(added)]
         self.counted = dict(counted)
         self.engagement = [row for _, rollups in counted for row in rollups.engagement()]
         self.bounced_contacts = [row for _, rollups in counted for row in rollups.bounced_contacts()]
         self.clicked_links = [row for _, rollups in counted for row in rollups.clicked_links()]
-        self.hours = [
-            (*row, bucket if in_parts else one_of_few(bucket)) for bucket, rollups in counted for row in rollups.hours()
-        ]
+        self.hours = [(*row, layout.hour_bucket_of(bucket)) for bucket, rollups in counted for row in rollups.hours()]
         self._stats = {bucket: rollups.stats() for bucket, rollups in counted}
 
     @cached_property
@@ -86,21 +77,13 @@ class Counts:
 
     def stats(self, known: Iterable[_Key], known_bounced: Iterable[_Key]) -> list[tuple[*StatsRow, bytes]]:
         """What the stats grow by, each row with its bucket, when these keys of the others were there already."""
-        known_in, bounced_in = self._divided(known), self._divided(known_bounced)
+        known_in = self._layout.divide_keys(known, self._stats)
+        bounced_in = self._layout.divide_keys(known_bounced, self._stats)
         return [
             (*row, bucket)
             for bucket, stats in self._stats.items()
             for row in less_known(stats, known_in[bucket], bounced_in[bucket])
         ]
-
-    def _divided(self, keys: Iterable[_Key]) -> dict[bytes, list[_Key]]:
-        if not self._in_parts:
-            every = list(keys)
-            return {bucket: every for bucket in self._stats}  # noqa: C420 - of one bucket
-        divided: dict[bytes, list[_Key]] = {bucket: [] for bucket in self._stats}
-        for key in keys:
-            divided[bucket_of(key[2])].append(key)
-        return divided
 
 
 async def find_known_engagement(connection: Lent, counts: Counts) -> list[int]:
@@ -109,24 +92,24 @@ async def find_known_engagement(connection: Lent, counts: Counts) -> list[int]:
 
 
 async def roll_up(
-    connection: Lent, counts: Counts, *, in_parts: bool, known_places: Collection[int] | None = None
+    connection: Lent, counts: Counts, layout: Layout, *, known_places: Collection[int] | None = None
 ) -> None:
     """Take in what was counted, within the transaction that added it.
 
     `known_places` are those of the engagement that may be there already, and most probably no other is: then much of it
     is copied right into its table. Raises UniqueViolationError if some other is there.
     """
-    if in_parts or len(counts.engagement) <= _FEW:
-        known = await _grow(connection, "engagement", counts.engagement, in_parts=in_parts)
+    if len(counts.engagement) <= _FEW or not layout.has_staging:
+        known = await _grow(connection, layout, "engagement", counts.engagement)
     elif known_places is not None:
         known = await _copy_engagement(connection, counts, sorted(known_places))
     else:
         known = await _grow_engagement(connection, counts.copied_engagement)
-    known_bounced = await _grow(connection, "bounced_contact", counts.bounced_contacts, in_parts=in_parts)
+    known_bounced = await _grow(connection, layout, "bounced_contact", counts.bounced_contacts)
     clicked = columns(counts.clicked_links, 3)
-    await write_many(connection, SQL["add_clicked_links"], clicked, by=2, in_parts=in_parts)
-    await grow_hours(connection, counts.hours, in_parts=in_parts)
-    await grow_stats(connection, counts.stats(known, known_bounced), in_parts=in_parts)
+    await layout.insert(connection, SQL, "add_clicked_links", clicked, by=2)
+    await grow_hours(connection, counts.hours, layout)
+    await grow_stats(connection, counts.stats(known, known_bounced), layout)
 
 
 def _counted(rows: Sequence[ActivityValues]) -> RollUps[bytes]:
@@ -135,33 +118,22 @@ def _counted(rows: Sequence[ActivityValues]) -> RollUps[bytes]:
     return rollups
 
 
-def _by_bucket(added: Sequence[ActivityValues], *, in_parts: bool) -> Iterable[tuple[bytes, Sequence[ActivityValues]]]:
-    if not added:
-        return ()
-    if not in_parts:
-        return [(bucket_of(_CONTACT(added[0])), added)]
-    divided: dict[bytes, list[ActivityValues]] = {}
-    for row in added:
-        divided.setdefault(bucket_of(_CONTACT(row)), []).append(row)
-    return sorted(divided.items())
-
-
-async def grow_stats(connection: Lent, stats: Sequence[tuple[*StatsRow, bytes]], *, in_parts: bool) -> None:
+async def grow_stats(connection: Lent, stats: Sequence[tuple[*StatsRow, bytes]], layout: Layout = ONE_DATABASE) -> None:
     """Add to the stats, each row to its bucket."""
-    await write_many(connection, SQL["grow_stats"], columns(stats, 7), by=6, in_parts=in_parts)
+    await layout.insert(connection, SQL, "grow_stats", columns(stats, 7), by=6)
 
 
-async def grow_hours(connection: Lent, hours: Sequence[tuple[*HourRow, bytes]], *, in_parts: bool) -> None:
+async def grow_hours(connection: Lent, hours: Sequence[tuple[*HourRow, bytes]], layout: Layout = ONE_DATABASE) -> None:
     """Add to the hours, each row to its bucket."""
-    await write_many(connection, SQL["grow_hours"], columns(hours, 5), by=4, in_parts=in_parts)
+    await layout.insert(connection, SQL, "grow_hours", columns(hours, 5), by=4)
 
 
-async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *, in_parts: bool) -> set[_Key]:
+async def _grow(connection: Lent, layout: Layout, table: str, rows: Sequence[tuple[Any, ...]]) -> set[_Key]:
     """Add the rows to those of the table, in the order of the key; the keys that were there already."""
     if not rows:
         return set()
     values = columns(rows, len(rows[0]))
-    grown = await write_many(connection, SQL[f"grow_{table}"], values, by=2, in_parts=in_parts)
+    grown = await layout.insert(connection, SQL, f"grow_{table}", values, by=2)
     # One that is new holds what was added to it, and no other does.
     new = {(key[0], key[1], key[2], key[3]) for key in grown}
     return {row[:3] for row in rows if row[:4] not in new}
@@ -169,7 +141,7 @@ async def _grow(connection: Lent, table: str, rows: Sequence[tuple[Any, ...]], *
 
 async def _copy_engagement(connection: Lent, counts: Counts, places: Sequence[int]) -> set[_Key]:
     """Grow the engagement at these places and copy the rest: a third of what a conflict check for every row costs."""
-    known = await _grow(connection, "engagement", [counts.engagement[place] for place in places], in_parts=False)
+    known = await _grow(connection, ONE_DATABASE, "engagement", [counts.engagement[place] for place in places])
     await copy(connection, "engagement", ENGAGEMENT, without(counts.copied_engagement, places))
     return known
 

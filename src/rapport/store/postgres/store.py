@@ -11,7 +11,7 @@ from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.batch import Batch, NamedCampaignActivity, Part
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.copying import copy
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
@@ -30,14 +30,15 @@ from rapport.store.links import LinkClicks, LinksQuery
 from rapport.store.pieces import contact_pieces, state_in_pieces
 from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.catalogue_reader import CatalogueReader
-from rapport.store.postgres.citus import distribute, distributed, is_cluster
+from rapport.store.postgres.citus.cluster import Cluster
+from rapport.store.postgres.citus.tables import distribute, distributed, is_cluster
 from rapport.store.postgres.contact_reader import ContactReader
 from rapport.store.postgres.contact_reports import ContactReports
 from rapport.store.postgres.counter_reader import CounterReader
 from rapport.store.postgres.feed import FeedReader
 from rapport.store.postgres.finder import Finder
+from rapport.store.postgres.layout import ONE_DATABASE
 from rapport.store.postgres.migrations import is_current, is_there, migrate
-from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.pool import Pool
 from rapport.store.postgres.reader import Reader
 from rapport.store.postgres.recount import differences
@@ -70,22 +71,18 @@ class PostgresStore:
         # Apart, so that writes that wait keep no page from being read.
         self._pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
         self._writing_pool = Pool(url, connections // 2, by_pgbouncer=by_pgbouncer)
-        nodes = self._nodes = Nodes(self._pool)
-        self._reader = Reader(self._pool, nodes)
-        self._campaign_reader = CampaignReader(self._pool, nodes)
-        self._reports = ContactReports(self._pool, nodes)
+        self._url = url
+        self._by_pgbouncer = by_pgbouncer
+        self._reader = Reader(self._pool)
+        self._campaign_reader = CampaignReader(self._pool)
+        self._reports = ContactReports(self._pool)
         self._contacts = ContactReader(self._pool)
-        self._counters = CounterReader(self._pool, nodes)
+        self._counters = CounterReader(self._pool)
         self._catalogue = CatalogueReader(self._pool)
         self._finder = Finder(self._pool)
-        self._feed = FeedReader(self._pool, nodes)
-        self._writer = Writer(self._writing_pool, nodes)
-        self._in_parts = False
-
-    @property
-    def in_parts(self) -> bool:
-        """Whether the tables are spread over a cluster."""
-        return self._in_parts
+        self._feed = FeedReader(self._pool)
+        self._writer = Writer(self._writing_pool)
+        self._cluster: Cluster | None = None
 
     async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the schema up to date."""
@@ -104,8 +101,11 @@ class PostgresStore:
                 async with self._pool.lend(_MIGRATE_WITHIN) as connection:
                     await migrate(connection)
             async with self._pool.lend(_OPEN_WITHIN) as connection:
-                self._in_parts = await is_cluster(connection) and bool(await distributed(connection))
-                self._writer.in_parts = self._nodes.in_parts = self._in_parts
+                is_spread = await is_cluster(connection) and bool(await distributed(connection))
+            if is_spread:
+                self._cluster = Cluster(self._url, by_pgbouncer=self._by_pgbouncer)
+                await self._cluster.open(self._pool, self._writing_pool)
+                self._feed, self._writer = self._cluster.feed_reader, self._cluster.writer
         except BaseException:
             await self.close()
             raise
@@ -123,6 +123,9 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            await cluster.close()
         await self._writing_pool.close()
         await self._pool.close()
 
@@ -131,6 +134,10 @@ class PostgresStore:
         if not await self._reader.can_write():
             raise StoreUnavailable("the database is a standby, and takes no writes")
         await self._writer.check(Instant(time.time_ns() // 1_000_000))
+
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        """Divide a batch by what can be committed independently."""
+        return await self._writer.partition(batch)
 
     async def make_ready(self, batch: Batch) -> Batch:
         """Do ahead what needs no transaction."""
@@ -334,7 +341,9 @@ class PostgresStore:
 
     def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
         """Compare the roll-ups with a recount."""
-        return differences(self._pool, repair=repair, in_parts=self.in_parts)
+        return differences(
+            self._pool, repair=repair, layout=ONE_DATABASE if self._cluster is None else self._cluster.layout
+        )
 
     async def backup(self, folder: Path) -> None:
         """Copy everything to a data directory."""

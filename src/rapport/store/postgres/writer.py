@@ -1,8 +1,7 @@
 """Writes: a group of batches in one transaction, which may be repeated for as long as nobody knows how it ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from rapport.activity import ActivityType
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, SECOND, Instant
-from rapport.store.batch import Batch
+from rapport.store.batch import Batch, Part
 from rapport.store.catalogue import named_in
 from rapport.store.digests import contact_key
 from rapport.store.erasure import Erased, ErasedContact
@@ -21,7 +20,7 @@ from rapport.store.feed import MOST_OF_A_BATCH, News
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ACTIVITY, ActivityValues
 from rapport.store.postgres.catalogue import state_campaigns, state_contacts
-from rapport.store.postgres.citus import LARGE, LOCAL, SMALL
+from rapport.store.postgres.citus.tables import LARGE, LOCAL, SMALL
 from rapport.store.postgres.contacts import Contacts, Made
 from rapport.store.postgres.erasing import SQL as ERASE
 from rapport.store.postgres.erasing import (
@@ -33,11 +32,10 @@ from rapport.store.postgres.erasing import (
     with_erased_left_out,
 )
 from rapport.store.postgres.feed import FeedWriter
-from rapport.store.postgres.many import write_many
+from rapport.store.postgres.layout import ONE_DATABASE, Layout
 from rapport.store.postgres.names import Learnt, Names
-from rapport.store.postgres.nodes import Nodes
 from rapport.store.postgres.permission import update_permissions
-from rapport.store.postgres.pool import Lent, Pool, TimedOut, copy
+from rapport.store.postgres.pool import SHARED, Every, Lent, Pool, Touched, copy
 from rapport.store.postgres.ready import KEY, Key, Ready, ReadyBatch, Resolved, ready_batch
 from rapport.store.postgres.rollups import Counts, columns, find_known_engagement, roll_up
 from rapport.store.postgres.write import SQL
@@ -68,10 +66,10 @@ _DEADLOCKS: Final = 3
 class Writer:
     """Writes through a pool; groups may be written at the same time."""
 
-    def __init__(self, pool: Pool, nodes: Nodes) -> None:
+    _many = _MANY
+
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._nodes = nodes
-        self.in_parts = False
         self._names = Names()
         self._contacts = Contacts()
         self._feed = FeedWriter(pool)
@@ -84,28 +82,19 @@ class Writer:
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: what became of them isn't known then."""
-        async with self._nodes_of(lambda: _contacts_of(batches)):
-            recorded = await self._record_again(batches)
+        recorded = await self._record_again(batches, ONE_DATABASE)
         await self._feed.prune()
         return recorded
 
-    @asynccontextmanager
-    async def _nodes_of(self, contacts: Callable[[], list[bytes]]) -> AsyncIterator[None]:
-        """Whether the nodes of these contacts answer is seen by what happens here. Raises StoreUnavailable."""
-        # Worked out twice at the most, and mostly not at all: when a node of a cluster hangs.
-        tried = await self._nodes.admit(contacts()) if self._nodes.are_suspected else ()
-        try:
-            yield
-        except TimedOut as problem:
-            await self._nodes.suspect(contacts(), problem)
-            raise
-        self._nodes.trust(tried)
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        """The batch, whole: one database commits all that waits together."""
+        return [(None, batch)]
 
-    async def _record_again(self, batches: Sequence[Batch]) -> list[Recorded]:
+    async def _record_again(self, batches: Sequence[Batch], layout: Layout, contacts: Touched = ()) -> list[Recorded]:
         attempt = 0
         while True:
             try:
-                return await self._record(batches)
+                return await self._record(batches, layout, contacts)
             except ErasedMeanwhile as problem:
                 # Somebody else has erased a contact: who is remembered as being there may be gone.
                 self._forget_erased(problem.erasures)
@@ -124,17 +113,19 @@ class Writer:
 
     async def make_ready(self, batch: Batch) -> Batch:
         """The batch with all worked out, in another thread, that takes no transaction with others."""
+        return await self._make_ready(batch, ONE_DATABASE)
+
+    async def _make_ready(self, batch: Batch, layout: Layout, contacts: Touched = ()) -> Batch:
         erasures = self._erasures
+        seconds = WRITE_WITHIN + batch.size * _AN_ACTIVITY
         try:
-            async with self._pool.lend(WRITE_WITHIN + batch.size * _AN_ACTIVITY, batch.account_id) as connection:
+            async with self._pool.lend(seconds, batch.account_id, contacts) as connection:
                 (resolved,) = await self._resolve(connection, [batch], erasures)
         except (StoreUnavailable, ErasedMeanwhile):
             # Nobody has been promised anything: `record` has the same to do then, and tells how that went.
             return batch
-        prepared = await asyncio.to_thread(
-            ready_batch, batch, resolved, erasures, self._contacts, in_parts=self.in_parts
-        )
-        if not self.in_parts and len(prepared.ready.every) >= _MANY:
+        prepared = await asyncio.to_thread(ready_batch, batch, resolved, erasures, self._contacts, layout)
+        if layout.has_staging and len(prepared.ready.every) >= _MANY:
             await self._look_up_engagement(prepared.ready)
         return prepared
 
@@ -149,13 +140,13 @@ class Writer:
             return
         ready.known_places = {*known, *(() if before is None else counts.find_common(before))}
 
-    async def _ready(self, connection: Lent, batches: Sequence[Batch]) -> Ready:
+    async def _ready(self, connection: Lent, batches: Sequence[Batch], layout: Layout) -> Ready:
         # As known now: a group that is written at the same time may learn of more.
         erasures = self._erasures
         for batch in batches:
             if isinstance(batch, ReadyBatch) and len(batches) == 1 and batch.ready.erasures == erasures:
                 return batch.ready
-        return Ready(await self._resolve(connection, batches, erasures), erasures, in_parts=self.in_parts)
+        return Ready(await self._resolve(connection, batches, erasures), erasures, layout)
 
     async def _resolve(self, connection: Lent, batches: Sequence[Batch], erasures: int) -> list[Resolved]:
         # A link that only an erased contact clicked must not come back with a late delivery.
@@ -165,22 +156,22 @@ class Writer:
             for batch in await with_erased_left_out(connection, batches, erasures)
         ]
 
-    async def _record(self, batches: Sequence[Batch]) -> list[Recorded]:
+    async def _record(self, batches: Sequence[Batch], layout: Layout, contacts: Touched) -> list[Recorded]:
         size = sum(batch.size for batch in batches)
-        async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY) as connection:
-            ready = await self._ready(connection, batches)
-            if len(ready.every) >= _MANY and self._doubt == 0:
+        async with self._pool.lend(WRITE_WITHIN + size * _AN_ACTIVITY, SHARED, contacts) as connection:
+            ready = await self._ready(connection, batches, layout)
+            if len(ready.every) >= self._many and self._doubt == 0:
                 recorded = await self._try_copy(connection, ready)
                 if recorded is not None:
                     return recorded
             self._doubt = max(0, self._doubt - 1)
             async with connection.transaction():
-                await keep_erasers_out(connection, ready.erasures)
-                made = await self._contacts.record(connection, ready.named, in_parts=self.in_parts)
-                added = await _add(connection, ready, in_parts=self.in_parts)
+                await keep_erasers_out(connection, ready.erasures, ready.layout)
+                made = await self._contacts.record(connection, ready.named, ready.layout)
+                added = await _add(connection, ready)
                 is_all = len(added) == len(ready.every)
                 counts = ready.counts if is_all else ready.counts_of([row for row in ready.every if KEY(row) in added])
-                await roll_up(connection, counts, in_parts=self.in_parts)
+                await roll_up(connection, counts, ready.layout)
                 await self._update_permissions(connection, ready, added)
                 outcomes, news = _outcomes(ready, added)
                 await self._feed.tell(connection, news)
@@ -196,16 +187,14 @@ class Writer:
         news.add(batch.account_id, list(map(_key, ready.every[:MOST_OF_A_BATCH])), ready.counts.by_type)
         try:
             async with connection.transaction():
-                await keep_erasers_out(connection, ready.erasures)
-                made = await self._contacts.record(
-                    connection, ready.named, in_parts=self.in_parts, missing=ready.missing
-                )
+                await keep_erasers_out(connection, ready.erasures, ready.layout)
+                made = await self._contacts.record(connection, ready.named, ready.layout, missing=ready.missing)
                 await copy(connection, "tracking_activity", ACTIVITY, ready.copied)
                 known = ready.known_places
-                if known is None and not self.in_parts:
+                if known is None and ready.layout.has_staging:
                     known = await find_known_engagement(connection, ready.counts)
-                await roll_up(connection, ready.counts, in_parts=self.in_parts, known_places=known)
-                await update_permissions(connection, ready.permission_contacts, in_parts=self.in_parts)
+                await roll_up(connection, ready.counts, ready.layout, known_places=known)
+                await update_permissions(connection, ready.permission_contacts, ready.layout)
                 await self._feed.tell(connection, news)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster tells of a duplicate by XX000.
@@ -218,7 +207,7 @@ class Writer:
     async def _update_permissions(self, connection: Lent, ready: Ready, added: Iterable[Key]) -> None:
         if ready.has_permissions:
             contacts = {key[0] for key in added if key[1] in PERMISSION_TYPES}
-            await update_permissions(connection, contacts, in_parts=self.in_parts)
+            await update_permissions(connection, contacts, ready.layout)
 
     def _remember(self, made: Made, erasures: int) -> None:
         # Unless another group has heard of an erasure since: it may have been one of these.
@@ -227,19 +216,26 @@ class Writer:
 
     async def erase(self, account_id: str, contact_id: str, now: Instant, known: ErasedContact | None = None) -> bool:
         """Erase a contact. Return True if it existed."""
-        contact = [contact_key(account_id, contact_id)]
-        async with self._nodes_of(lambda: contact):
-            async with self._pool.lend(WRITE_WITHIN, account_id) as connection:
-                # To know that its node answers, before all who record have to wait for it.
-                if await connection.fetchval(ERASE["contact"], *contact) is None:
-                    return False
-            return await self._erase_again(account_id, contact_id, now, known)
+        async with self._pool.lend(WRITE_WITHIN, account_id) as connection:
+            # Nobody has to wait for an erasure of nothing.
+            if await connection.fetchval(ERASE["contact"], contact_key(account_id, contact_id)) is None:
+                return False
+        return await self._erase(account_id, contact_id, now, known, layout=ONE_DATABASE)
 
-    async def _erase_again(self, account_id: str, contact_id: str, now: Instant, known: ErasedContact | None) -> bool:
+    async def _erase(
+        self,
+        account_id: str,
+        contact_id: str,
+        now: Instant,
+        known: ErasedContact | None,
+        *,
+        layout: Layout,
+        contacts: Touched = (),
+    ) -> bool:
         for left in range(_ERASE_TRIES - 1, -1, -1):
             try:
-                async with self._pool.lend(_ERASE_WITHIN, account_id) as connection:
-                    return await erase(connection, account_id, contact_id, now, known)
+                async with self._pool.lend(_ERASE_WITHIN, account_id, contacts) as connection:
+                    return await erase(connection, account_id, contact_id, now, known, layout=layout)
             except StoreUnavailable as problem:
                 if not (left and isinstance(problem.__cause__, asyncpg.LockNotAvailableError)):
                     raise
@@ -251,17 +247,20 @@ class Writer:
         """Take in what is stated of contacts. How many statements changed something."""
         if not statements:
             return 0
-        async with (
-            self._nodes_of(lambda: [contact_key(account_id, each.contact_id) for each in statements]),
-            self._pool.lend(WRITE_WITHIN + len(statements) * _AN_ACTIVITY, account_id) as connection,
-        ):
-            return await state_contacts(connection, self._names, account_id, statements, in_parts=self.in_parts)
+        return await self._state_contacts(account_id, statements, ONE_DATABASE)
+
+    async def _state_contacts(
+        self, account_id: str, statements: Sequence[ContactStatement], layout: Layout, contacts: Touched = ()
+    ) -> int:
+        seconds = WRITE_WITHIN + len(statements) * _AN_ACTIVITY
+        async with self._pool.lend(seconds, account_id, contacts) as connection:
+            return await state_contacts(connection, self._names, account_id, statements, layout)
 
     async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
         """Take in what is stated of campaigns. How many statements changed something."""
         links = sum(len(activity.links) for each in statements for activity in each.campaign_activities)
         seconds = WRITE_WITHIN + len(statements) * _A_CAMPAIGN + links * _AN_ACTIVITY
-        async with self._pool.lend(seconds, account_id) as connection:
+        async with self._pool.lend(seconds, account_id, Every.CONTACT) as connection:
             erasures: int = await connection.fetchval(ERASE["erasures"])
             if erasures != self._erasures:
                 self._forget_erased(erasures)
@@ -272,7 +271,8 @@ class Writer:
         named = named_in(account_id, [campaign])
         activities = [activity._replace(campaign_id=None) for activity in named.campaign_activities]
         learnt = Learnt()
-        async with self._pool.lend(WRITE_WITHIN + len(named.links) * _AN_ACTIVITY, account_id) as connection:
+        seconds = WRITE_WITHIN + len(named.links) * _AN_ACTIVITY
+        async with self._pool.lend(seconds, account_id, Every.CONTACT) as connection:
             await self._names.resolve(connection, replace(named, campaign_activities=activities), learnt)
         return learnt.times > 0
 
@@ -314,21 +314,17 @@ class Writer:
             return RequestCount(*row)
 
 
-def _contacts_of(batches: Sequence[Batch]) -> list[bytes]:
-    return [contact_key(batch.account_id, contact_id) for batch in batches for contact_id in batch.contacts]
-
-
 def _key(row: ActivityValues) -> Key:
     key: Key = KEY(row)
     return key
 
 
-async def _add(connection: Lent, ready: Ready, *, in_parts: bool) -> set[Key]:
+async def _add(connection: Lent, ready: Ready) -> set[Key]:
     """Add those that aren't there, and say which they were."""
     added: Sequence[Any]
-    if in_parts or len(ready.every) <= _FEW:
+    if len(ready.every) <= _FEW or not ready.layout.has_staging:
         values = columns(ready.every, len(ACTIVITY))
-        added = await write_many(connection, SQL["add_activities"], values, by=8, in_parts=in_parts)
+        added = await ready.layout.insert(connection, SQL, "add_activities", values, by=8)
     else:
         await connection.execute(SQL["stage"])
         await copy(connection, "staged_activity", ACTIVITY, ready.copied)

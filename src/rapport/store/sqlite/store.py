@@ -14,7 +14,7 @@ from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignStatement, ContactStatement
 from rapport.errors import NoData, StoreUnavailable
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity
+from rapport.store.batch import Batch, NamedCampaignActivity, Part
 from rapport.store.catalogue import StoredCampaign, StoredContact
 from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import Erased, ErasedContact
@@ -88,11 +88,6 @@ class SQLiteStore:
         self._turns = Turns(1, _MAX_WRITES_WAITING)
         self._parts: Parts | None = None
 
-    @property
-    def in_parts(self) -> bool:
-        """A file is there or not."""
-        return False
-
     async def open(self, *, create: bool = True) -> None:
         """Open the file, making it if there is none, and bring its schema up to date."""
         if not create and not await asyncio.to_thread((self._folder / DATABASE).exists):
@@ -139,6 +134,10 @@ class SQLiteStore:
         """Return if the file can be read and written, and is where it was opened."""
         self._open.reader.check()
         await self._in_thread(_SHARED, self._open.writer.check)
+
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        """The batch, whole: one file commits all that waits together."""
+        return [(None, batch)]
 
     async def make_ready(self, batch: Batch) -> Batch:
         """Nothing takes long but the transaction itself."""

@@ -27,7 +27,7 @@ CREATE TABLE bounced_contact (
 --
 -- Who reads sums the buckets. Each transaction writes to one, or who records a popular campaign activity would wait
 -- for everybody else who does. A bucket is a key in the place of a contact's: a cluster spreads the buckets as it does
--- contacts, and there is one at least for every shard of 32 (store/postgres/buckets.py).
+-- contacts, and there is one at least for every shard of 32 (store/postgres/layout.py).
 CREATE TABLE campaign_activity_stats (
     last_time         timestamptz NOT NULL,
     campaign_activity bigint      NOT NULL,

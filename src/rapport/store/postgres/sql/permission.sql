@@ -27,6 +27,3 @@ UPDATE contact SET
 FROM unnest($1::bytea[], $2::smallint[], $3::timestamptz[], $4::smallint[], $5::text[])
      AS derived (key, permission_to_send, opt_out_date, opt_out_source, opt_out_reason)
 WHERE contact.key = derived.key
-
--- update_permission: the permission of a contact. Served by the primary key.
-UPDATE contact SET permission_to_send = $2, opt_out_date = $3, opt_out_source = $4, opt_out_reason = $5 WHERE key = $1

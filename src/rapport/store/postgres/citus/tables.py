@@ -5,7 +5,6 @@ What a cluster promises and what it doesn't is told in docs/scaling.md.
 
 from typing import Final
 
-from rapport.store.postgres.buckets import BUCKETS
 from rapport.store.postgres.pool import Lent
 
 SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
@@ -22,6 +21,8 @@ What is in `LOCAL` stays where it is: only the servers ask for it.
 """
 
 LOCAL: Final = ("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness")
+
+_SHARDS: Final = 32
 
 _COLUMN: Final = {
     "contact": "key",
@@ -59,7 +60,7 @@ async def distribute(connection: Lent) -> list[str]:
             done.append(f"{table} is on every node")
     for table in LARGE:
         if table not in there:
-            together = f"shard_count => {BUCKETS}" if table == LARGE[0] else f"colocate_with => '{LARGE[0]}'"
+            together = f"shard_count => {_SHARDS}" if table == LARGE[0] else f"colocate_with => '{LARGE[0]}'"
             await connection.execute(
                 f"SELECT create_distributed_table($1::text::regclass, $2, {together})",
                 table,
