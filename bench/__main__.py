@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import browsing, growth, ingest, pages, postgresql, reports
+from bench import browsing, cluster, growth, ingest, pages, postgresql, reports
 from bench.measure import Measure, json_lines, table
 
 MEASUREMENTS: Final[dict[str, Callable[..., list[Measure]]]] = {
@@ -17,6 +17,7 @@ MEASUREMENTS: Final[dict[str, Callable[..., list[Measure]]]] = {
     "reports": reports.measure,
     "postgresql": postgresql.measure,
     "browsing": browsing.measure,
+    "cluster": cluster.measure,
 }
 
 
