@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from rapport.activity import Activity, ActivityType, DeviceType, Link, Person
+from rapport.activity import Activity, ActivityType, ContactProfile, DeviceType, Link
 from rapport.instant import Instant
-from rapport.recording.lines import json_of
+from rapport.recording.lines import encode_activity
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
 
 BEGIN: Final = Instant(1_700_000_000_000)
 CAMPAIGN_ACTIVITIES: Final = 300
@@ -25,20 +25,20 @@ def contact_id(number: int) -> str:
 
 def activities(count: int, contacts: int, seed: int = 5) -> Iterator[Activity]:
     """So many activities, in the order of their time, of contacts in no order at all."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     types = _TYPES + _RARE
     links = [Link(link_url=f"https://shop.example.com/{page}") for page in range(10)]
     for number in range(count):
-        contact = dice.randrange(contacts)
-        kind = dice.choice(types)
-        clicked = kind is ActivityType.EM_CLICKS
+        contact = rng.randrange(contacts)
+        activity_type = rng.choice(types)
+        clicked = activity_type is ActivityType.EM_CLICKS
         yield Activity(
             contact_id=contact_id(contact),
-            campaign_activity_id=f"fe8c43d5-9718-4b5f-b463-{dice.randrange(CAMPAIGN_ACTIVITIES):012}",
-            type=kind,
+            campaign_activity_id=f"fe8c43d5-9718-4b5f-b463-{rng.randrange(CAMPAIGN_ACTIVITIES):012}",
+            type=activity_type,
             created_time=Instant(BEGIN + number * 37),
-            person=Person(email_address=f"ada.{contact}@example.com"),
-            link=dice.choice(links) if clicked else None,
+            person=ContactProfile(email_address=f"ada.{contact}@example.com"),
+            link=rng.choice(links) if clicked else None,
             device_type=DeviceType.MOBILE if clicked else None,
         )
 
@@ -47,14 +47,14 @@ def write_file(file: Path, count: int, contacts: int) -> None:
     """The activities as NDJSON, each with the name that its campaign activity has."""
     with file.open("wb") as lines:
         for activity in activities(count, contacts):
-            lines.write(json_of(activity) + b"\n")
+            lines.write(encode_activity(activity) + b"\n")
 
 
 async def fill(data: str, made: Iterator[Activity]) -> int:
     """Record the activities in the store at `data`, and say how many there were."""
     filled = 0
-    async with opened(Settings(data=data)) as store:
+    async with open_store(Settings(data=data)) as store:
         while batch := [activity for _, activity in zip(range(20_000), made, strict=False)]:
-            await store.record([batch_of("default", batch)])
+            await store.record([build_batch("default", batch)])
             filled += len(batch)
     return filled

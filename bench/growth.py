@@ -19,8 +19,8 @@ from rapport.instant import Instant
 from rapport.reporting.contact import activity_details
 from rapport.reporting.page import PageRequest
 from rapport.settings import Settings
-from rapport.store.engines import opened
-from rapport.store.protocol import BEFORE_THE_NEWEST, Store
+from rapport.store.engines import open_store
+from rapport.store.protocol import START_OF_HISTORY, Store
 
 _COMMON = (ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS)
 _BUSY = "busy"
@@ -54,21 +54,21 @@ def measure(*, small: bool) -> list[Measure]:
 def _busy_history(count: int) -> Iterator[Activity]:
     """A contact with a million sends, of which ten were forwarded."""
     for number in range(count):
-        kind = ActivityType.EM_FORWARDS if number % (count // 10) == 5 else ActivityType.EM_SENDS
+        activity_type = ActivityType.EM_FORWARDS if number % (count // 10) == 5 else ActivityType.EM_SENDS
         yield Activity(
             contact_id=_BUSY,
             campaign_activity_id=f"m{number % 300}",
-            type=kind,
+            type=activity_type,
             created_time=Instant(1_500_000_000_000 + number * 1_000),
         )
 
 
 async def _pages(small_data: str, large_data: str, few: int, many: int, busy: int) -> list[Measure]:
-    async with opened(Settings(data=small_data)) as small, opened(Settings(data=large_data)) as large:
-        dice = random.Random(3)
+    async with open_store(Settings(data=small_data)) as small, open_store(Settings(data=large_data)) as large:
+        rng = random.Random(3)
         # As many contacts of each, so that what the processor remembers is the same.
         of_few = cycle([contact_id(number) for number in range(few // 250)])
-        of_many = cycle([contact_id(dice.randrange(many // 250)) for _ in range(few // 250)])
+        of_many = cycle([contact_id(rng.randrange(many // 250)) for _ in range(few // 250)])
         near, far = request_for(_COMMON), await _far_page(large, min(_PAGES, busy // 100 - 2))
         rare = request_for((ActivityType.EM_FORWARDS,))
         ten = request_for((ActivityType.EM_SENDS,), limit=10)
@@ -98,7 +98,7 @@ def _against(question: str, value: float, base_name: str, base: float) -> Measur
 
 def request_for(types: tuple[ActivityType, ...], limit: int = 100) -> PageRequest:
     """The first page of these types."""
-    return PageRequest(types=types, limit=limit, with_names=True, not_before=EARLIEST, behind=BEFORE_THE_NEWEST)
+    return PageRequest(types=types, limit=limit, with_names=True, not_before=EARLIEST, after=START_OF_HISTORY)
 
 
 async def _far_page(store: Store, number: int) -> PageRequest:

@@ -3,8 +3,8 @@
 import sys
 
 from bench.data import activities
-from rapport.recording.lines import json_of
+from rapport.recording.lines import encode_activity
 
 if __name__ == "__main__":
     for activity in activities(int(sys.argv[1]), int(sys.argv[2])):
-        sys.stdout.buffer.write(json_of(activity) + b"\n")
+        sys.stdout.buffer.write(encode_activity(activity) + b"\n")

@@ -15,7 +15,7 @@ from bench.measure import Measure, at_least
 from rapport.auth.keys import load_keys
 from rapport.cli.token import token as token_command
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 
 TYPES = ("em_sends", "em_opens", "em_clicks")
 
@@ -72,7 +72,7 @@ def key_of(data: str) -> str:
     """The key that signs tokens, as a JWK."""
 
     async def read() -> str:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             return json.dumps((await load_keys(store)).signing.as_dict(private=True))
 
     return asyncio.run(read())
@@ -80,10 +80,10 @@ def key_of(data: str) -> str:
 
 def paths_of(folder: Path, contacts: int, limit: int) -> Path:
     """A file of requests for pages of contacts taken at random."""
-    dice = random.Random(1)
-    asked = "&".join(f"tracking_activity_type={name}" for name in TYPES)
+    rng = random.Random(1)
+    params = "&".join(f"tracking_activity_type={name}" for name in TYPES)
     lines = [
-        f"/v3/reports/contact_reports/{contact_id(dice.randrange(contacts))}/activity_details?{asked}&limit={limit}\n"
+        f"/v3/reports/contact_reports/{contact_id(rng.randrange(contacts))}/activity_details?{params}&limit={limit}\n"
         for _ in range(2_000)
     ]
     file = folder / f"paths-{limit}"
@@ -102,9 +102,9 @@ def _size_of_one(data: str, token: str, paths: Path) -> int:
     port = free_port()
     path = paths.read_text().splitlines()[0]
     with server(rapport(data, port), port):
-        answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers={"authorization": f"Bearer {token}"})
-    assert len(answer.json()["tracking_activities"]) == int(path.rpartition("=")[2])
-    return len(answer.content)
+        response = httpx.get(f"http://127.0.0.1:{port}{path}", headers={"authorization": f"Bearer {token}"})
+    assert len(response.json()["tracking_activities"]) == int(path.rpartition("=")[2])
+    return len(response.content)
 
 
 def _static(size: int, paths: Path, seconds: float) -> float:

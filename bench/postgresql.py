@@ -21,7 +21,7 @@ from rapport.activity import EARLIEST, ActivityType
 from rapport.recording.reader import CHUNK
 from rapport.settings import Settings
 from rapport.store.digests import contact_key
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.postgres.pool import LATEST_TIME, Pool
 from rapport.store.postgres.reader import merged
 from tests.postgres import Databases, postgres_server
@@ -96,22 +96,22 @@ async def _bare_queries(data: str, contacts: int, limit: int, seconds: float) ->
     """The page's statement over and over, by as many clients, from one process."""
     pool = Pool(data, 10, by_pgbouncer=False)
     await pool.open()
-    dice = random.Random(1)
-    keys = [contact_key("default", contact_id(dice.randrange(contacts))) for _ in range(2_000)]
-    statement, behind = merged("page", len(TYPES)), (LATEST_TIME, 2**63 - 1)
+    rng = random.Random(1)
+    keys = [contact_key("default", contact_id(rng.randrange(contacts))) for _ in range(2_000)]
+    statement, after = merged("page", len(TYPES)), (LATEST_TIME, 2**63 - 1)
     ends = time.perf_counter() + seconds
 
     async def ask() -> int:
-        asked = 0
+        params = 0
         while time.perf_counter() < ends:
-            async with pool.lend(5) as connection:
-                await connection.fetch(statement, dice.choice(keys), EARLIEST, *behind, limit + 1, 0, 1, 2)
-            asked += 1
-        return asked
+            async with pool.acquire(5) as connection:
+                await connection.fetch(statement, rng.choice(keys), EARLIEST, *after, limit + 1, 0, 1, 2)
+            params += 1
+        return params
 
     began = time.perf_counter()
-    asked = sum(await asyncio.gather(*(ask() for _ in range(_CLIENTS))))
-    rate = asked / (time.perf_counter() - began)
+    params = sum(await asyncio.gather(*(ask() for _ in range(_CLIENTS))))
+    rate = params / (time.perf_counter() - began)
     await pool.close()
     return rate
 
@@ -166,7 +166,7 @@ async def _bare_copy(data: str, count: int) -> float:
     """The rows that the import has left in its tables, copied into them once they are empty again."""
     pool = Pool(data, 2, by_pgbouncer=False)
     await pool.open()
-    async with pool.lend(3_600) as connection:
+    async with pool.acquire(3_600) as connection:
         rows = {table: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")] for table in _FILLED}  # noqa: S608 - ours
         await connection.execute(f"TRUNCATE {', '.join(_FILLED)}")
         began = time.perf_counter()
@@ -197,12 +197,12 @@ def _growth(databases: Databases, *, small: bool) -> Measure:
 
 async def _page_times(small_data: str, large_data: str, few: int, many: int) -> list[float]:
     request = request_for((ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS))
-    dice = random.Random(3)
-    async with opened(Settings(data=small_data)) as small, opened(Settings(data=large_data)) as large:
+    rng = random.Random(3)
+    async with open_store(Settings(data=small_data)) as small, open_store(Settings(data=large_data)) as large:
         # As many contacts of each, so that what is cached is the same.
-        of_many = [contact_id(dice.randrange(many // 250)) for _ in range(few // 250)]
+        of_many = [contact_id(rng.randrange(many // 250)) for _ in range(few // 250)]
         works: list[Callable[[], Awaitable[None]]] = [
-            lambda: page_alone(small, contact_id(dice.randrange(few // 250)), request),
-            lambda: page_alone(large, dice.choice(of_many), request),
+            lambda: page_alone(small, contact_id(rng.randrange(few // 250)), request),
+            lambda: page_alone(large, rng.choice(of_many), request),
         ]
         return await best_in_turns(works)

@@ -16,24 +16,24 @@ from unittest.mock import patch
 
 import apsw
 import msgspec
+from rapport.reporting.time_series import course
 
 from bench import sizes
 from bench.data import BEGIN, activities, contact_id
 from bench.growth import page_alone, request_for
 from bench.measure import Measure, at_least, at_most
-from rapport.activity import EARLIEST, Activity, ActivityType, DeviceType, Link, Person
+from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, DeviceType, Link
 from rapport.api.responses import page_links
 from rapport.api.v3.email_reports import REPORTS
 from rapport.instant import Instant
 from rapport.reporting.email import EMAIL_REPORTS, TrackingRequest, before_all_of, tracking
-from rapport.reporting.over_time import course
 from rapport.reporting.stats import campaign_activity_stats
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from rapport.store.rollups import RollUps
-from rapport.store.tracking import NEWEST
+from rapport.store.tracking import START_OF_REPORT
 
 _REPORTS: Final = {report.name: report for report in REPORTS}
 _BIG: Final = "big"
@@ -80,36 +80,36 @@ def measure(*, small: bool) -> list[Measure]:
 
 def _campaign(name: str, contacts: list[int], seed: int) -> list[Activity]:
     """Two and a half activities for each recipient, over a month: sends, opens, clicks, and the rare ones."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     made: list[Activity] = []
 
-    def did(contact: int, kind: ActivityType, time: int) -> None:
-        is_click = kind is ActivityType.EM_CLICKS
+    def did(contact: int, activity_type: ActivityType, time: int) -> None:
+        is_click = activity_type is ActivityType.EM_CLICKS
         made.append(
             Activity(
                 contact_id=contact_id(contact),
                 campaign_activity_id=name,
-                type=kind,
+                type=activity_type,
                 created_time=Instant(BEGIN + time),
-                person=Person(email_address=f"ada.{contact}@example.com"),
-                link=dice.choice(_LINKS) if is_click else None,
+                person=ContactProfile(email_address=f"ada.{contact}@example.com"),
+                link=rng.choice(_LINKS) if is_click else None,
                 device_type=DeviceType.MOBILE if is_click else None,
             )
         )
 
     for contact in contacts:
-        sent = dice.randrange(86_400_000)
+        sent = rng.randrange(86_400_000)
         did(contact, ActivityType.EM_SENDS, sent)
-        if dice.random() < 0.03:
+        if rng.random() < 0.03:
             did(contact, ActivityType.EM_BOUNCES, sent + 1_000)
             continue
-        for _ in range(dice.choice((0, 0, 1, 1, 2, 3))):
-            did(contact, ActivityType.EM_OPENS, sent + dice.randrange(2_592_000_000))
-        if dice.random() < 0.3:
-            did(contact, ActivityType.EM_CLICKS, sent + dice.randrange(2_592_000_000))
-        for kind in (ActivityType.EM_FORWARDS, ActivityType.EM_OPTOUTS):
-            if dice.random() < 0.02:
-                did(contact, kind, sent + dice.randrange(2_592_000_000))
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+            did(contact, ActivityType.EM_OPENS, sent + rng.randrange(2_592_000_000))
+        if rng.random() < 0.3:
+            did(contact, ActivityType.EM_CLICKS, sent + rng.randrange(2_592_000_000))
+        for activity_type in (ActivityType.EM_FORWARDS, ActivityType.EM_OPTOUTS):
+            if rng.random() < 0.02:
+                did(contact, activity_type, sent + rng.randrange(2_592_000_000))
     return made
 
 
@@ -127,15 +127,15 @@ async def _fill(data: str, recipients: int) -> int:
     for place, name in enumerate(_FURTHER):
         made += _campaign(name, every[:_RECIPIENTS_OF_FURTHER], place)
     made.sort(key=lambda activity: activity.created_time)
-    async with opened(Settings(data=data)) as store:
+    async with open_store(Settings(data=data)) as store:
         for first in range(0, len(made), _CHUNK):
-            await store.record([batch_of("default", made[first : first + _CHUNK])])
+            await store.record([build_batch("default", made[first : first + _CHUNK])])
     return len(made)
 
 
 async def _reports(data: str, recipients: int) -> list[Measure]:
     measures: list[Measure] = []
-    async with opened(Settings(data=data)) as store:
+    async with open_store(Settings(data=data)) as store:
         for report in EMAIL_REPORTS:
             limit = _LIMITS.get(report, _LIMIT)
             first = _request(limit)
@@ -157,7 +157,7 @@ async def _reports(data: str, recipients: int) -> list[Measure]:
 
 
 def _request(limit: int) -> TrackingRequest:
-    return TrackingRequest(limit=limit, not_before=EARLIEST, behind=NEWEST)
+    return TrackingRequest(limit=limit, not_before=EARLIEST, after=START_OF_REPORT)
 
 
 async def _last_page(store: Store, report: str, limit: int) -> TrackingRequest:
@@ -165,10 +165,10 @@ async def _last_page(store: Store, report: str, limit: int) -> TrackingRequest:
     earlier, later = BEGIN, Instant(BEGIN + 3_000_000_000)
     while later - earlier > 1:
         middle = Instant((earlier + later) // 2)
-        request = TrackingRequest(limit=limit, not_before=EARLIEST, behind=before_all_of(middle))
+        request = TrackingRequest(limit=limit, not_before=EARLIEST, after=before_all_of(middle))
         page = await tracking(store, "default", _BIG, EMAIL_REPORTS[report], request)
         earlier, later = (middle, later) if page.next is None else (earlier, middle)
-    return TrackingRequest(limit=limit, not_before=EARLIEST, behind=before_all_of(earlier))
+    return TrackingRequest(limit=limit, not_before=EARLIEST, after=before_all_of(earlier))
 
 
 async def _page(store: Store, campaign_activity_id: str, report: str, request: TrackingRequest) -> None:
@@ -213,12 +213,12 @@ async def _without_rollups(store: Store, folder: Path) -> list[Measure]:
         connection.execute(sql, {"key": key}).fetchall()
 
     measures = []
-    answers: list[tuple[str, Callable[[], Awaitable[object]], str, str]] = [
+    responses: list[tuple[str, Callable[[], Awaitable[object]], str, str]] = [
         ("unique_opens", lambda: _page(store, _BIG, "unique_opens", _request(_LIMIT)), "GROUP BY", _OPENERS),
         ("didnotopens", lambda: _page(store, _BIG, "didnotopens", _request(_LIMIT)), "an anti-join", _SILENT),
         ("by the hour", lambda: course(store, "default", _BIG, 72, UTC), "GROUP BY", _BY_THE_HOUR),
     ]
-    for report, ask, how, sql in answers:
+    for report, ask, how, sql in responses:
         ours, theirs = await _medians([ask, lambda sql=sql: plain(sql)], rounds=3)
         measures.append(
             at_least(
@@ -257,9 +257,9 @@ def _chunks(made: Iterator[Activity]) -> Iterator[list[Activity]]:
 async def _record(chunks: list[list[Activity]], with_rollups: str, without: str) -> tuple[float, float]:
     """Seconds for all chunks, with and without."""
     kept = bare = 0.0
-    async with opened(Settings(data=with_rollups)) as store, opened(Settings(data=without)) as other:
+    async with open_store(Settings(data=with_rollups)) as store, open_store(Settings(data=without)) as other:
         for chunk in chunks:
-            batch = batch_of("default", chunk)
+            batch = build_batch("default", chunk)
             began = time.perf_counter()
             await store.record([batch])
             between = time.perf_counter()

@@ -24,8 +24,8 @@ def main(contact_id: str) -> None:
     while href:
         request = urllib.request.Request(URL + href, headers={"Authorization": f"Bearer {os.environ['TOKEN']}"})
         try:
-            with urllib.request.urlopen(request) as answer:
-                page = json.load(answer)
+            with urllib.request.urlopen(request) as response:
+                page = json.load(response)
         except urllib.error.HTTPError as problem:
             sys.exit(problem.read().decode())
         for activity in page["tracking_activities"]:

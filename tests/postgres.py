@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from tests.network import free_port
 
 _INSTALLED = "pginstall18"
@@ -129,7 +129,7 @@ class Databases:
 
 
 async def _distribute(url: str) -> None:
-    async with opened(Settings(data=url)) as store:
+    async with open_store(Settings(data=url)) as store:
         await store.migrate()
 
 

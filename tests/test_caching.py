@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from rapport.activity import check_id, identity_of_content
+from rapport.activity import check_id, content_identity
 from rapport.api.v3 import contact_reports, tracking_report
 from rapport.api.v3.email_reports import REPORTS, EmailReports
 from rapport.caching import WeighedDict
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.recording.lines import activity_of_json
+from rapport.recording.lines import decode_activity
 from rapport.store.digests import person_key
 from rapport.store.links import url_id_of
 from rapport.web.zone import _zone_named
@@ -31,11 +31,11 @@ def read(link_url: str) -> None:
         f'{{"contact_id": "c", "campaign_activity_id": "a", "tracking_activity_type": "em_clicks", '
         f'"created_time": 1767225600000, "link_url": "{link_url}"}}'
     )
-    assert activity_of_json(line.encode(), Instant(1_767_225_600_000)).identity
+    assert decode_activity(line.encode(), Instant(1_767_225_600_000)).identity
 
 
 CALLS: dict[str, Callable[[str], Any]] = {
-    "identity_of_content": lambda text: identity_of_content("em_clicks", "a", text, None),
+    "identity_of_content": lambda text: content_identity("em_clicks", "a", text, None),
     "check_id": lambda text: refuse("contact_id", text),
     "activity_of_json": read,
     "person_key": lambda text: person_key((text, None, None)),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapport.errors import InvalidSetting
-from rapport.instant import Instant, iso, parse_bound, parse_instant
+from rapport.instant import Instant, iso, parse_instant, parse_query_time
 from rapport.settings import Limits, LogFormat, Settings, read_settings
 
 
@@ -51,7 +51,7 @@ def test_every_way_to_write_an_instant_means_the_same(  # noqa: PLR0917 - hypoth
     ],
 )
 def test_a_bound_is_taken_in_every_form_that_clients_send(text: str, meant: str) -> None:
-    assert iso(parse_bound(text)) == meant
+    assert iso(parse_query_time(text)) == meant
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_a_bound_is_taken_in_every_form_that_clients_send(text: str, meant: str)
 )
 def test_what_is_no_bound_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse_bound(text)
+        parse_query_time(text)
 
 
 @given(st.text(max_size=40))
 def test_no_text_whatever_raises_anything_but_a_value_error(text: str) -> None:
-    for parse in (parse_instant, parse_bound):
+    for parse in (parse_instant, parse_query_time):
         try:
             assert isinstance(parse(text), int)
         except ValueError:

@@ -22,7 +22,7 @@ from rapport.auth.token import Principal, make_token
 from rapport.cli.command import now
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings, read_settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from tests.network import free_port
 
 RAPPORT = str(Path(sys.executable).with_name("rapport"))
@@ -160,13 +160,13 @@ class Server:
 
 
 async def _keys_of(settings: Settings) -> Keys:
-    async with opened(settings) as store:
+    async with open_store(settings) as store:
         return await load_keys(store)
 
 
 async def create_store(data: str) -> None:
     """Create an empty store."""
-    async with opened(Settings(data=data)):
+    async with open_store(Settings(data=data)):
         pass
 
 
@@ -180,9 +180,9 @@ class Caller(httpx.Client):
     def record(self, *lines: Mapping[str, object]) -> dict[str, Any]:
         """Post the lines, and return the receipt."""
         body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        answer = self.post("/track/v1/activities", content=body, headers={"content-type": "application/x-ndjson"})
-        assert answer.status_code == httpx.codes.OK, answer.text
-        receipt: dict[str, Any] = answer.json()
+        response = self.post("/track/v1/activities", content=body, headers={"content-type": "application/x-ndjson"})
+        assert response.status_code == httpx.codes.OK, response.text
+        receipt: dict[str, Any] = response.json()
         return receipt
 
     def page(self, contact_id: str, **parameters: str | int) -> httpx.Response:
@@ -203,21 +203,24 @@ class Caller(httpx.Client):
 
     def _walk(self, href: str) -> Iterator[list[dict[str, Any]]]:
         while href:
-            answer = self.get(href)
-            assert answer.status_code == httpx.codes.OK, answer.text
-            page = answer.json()
+            response = self.get(href)
+            assert response.status_code == httpx.codes.OK, response.text
+            page = response.json()
             yield page["tracking_activities"]
             href = page["_links"]["next"]["href"] if page["_links"] else ""
 
 
 def line(
-    contact_id: str = "c1", kind: str = "em_opens", time: str | int = "2026-03-01T10:00:00.000Z", **more: object
+    contact_id: str = "c1",
+    activity_type: str = "em_opens",
+    time: str | int = "2026-03-01T10:00:00.000Z",
+    **more: object,
 ) -> dict[str, object]:
     """A line as it comes in."""
     return {
         "contact_id": contact_id,
         "campaign_activity_id": "ca-1",
-        "tracking_activity_type": kind,
+        "tracking_activity_type": activity_type,
         "created_time": time,
         **more,
     }

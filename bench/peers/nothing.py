@@ -10,7 +10,10 @@ from rapport.store.sqlite.store import SQLiteStore
 
 
 async def _record_nothing(_store: SQLiteStore, batches: Sequence[Batch]) -> list[Recorded]:
-    return [Recorded(accepted={kind: len(rows) for kind, rows in batch.rows.items()}, duplicate=0) for batch in batches]
+    return [
+        Recorded(accepted={activity_type: len(rows) for activity_type, rows in batch.rows.items()}, duplicate=0)
+        for batch in batches
+    ]
 
 
 def application() -> Application:

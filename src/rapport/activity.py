@@ -55,7 +55,7 @@ class BounceCode(enum.IntEnum):
     Z = 6
 
 
-TYPE_NAMES: Final = tuple(kind.name.lower() for kind in ActivityType)
+TYPE_NAMES: Final = tuple(activity_type.name.lower() for activity_type in ActivityType)
 """The wire name of each activity type, by its number."""
 
 TYPES: Final = {name: ActivityType(number) for number, name in enumerate(TYPE_NAMES)}
@@ -111,7 +111,7 @@ def check_opt_out_reason(reason: str | None) -> None:
     check_text("opt_out_reason", reason, 2_048, _CONTROL_BUT_LINES)
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ContactProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an activity says of its contact, as it was at the time. None is 'not said'."""
 
     email_address: str | None = None
@@ -157,7 +157,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: ActivityType
     created_time: Instant
     event_id: str | None = None
-    person: Person | None = None
+    person: ContactProfile | None = None
     campaign_activity_name: str | None = None
     campaign_id: str | None = None
     link: Link | None = None
@@ -182,17 +182,17 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             self._check_belongs_to_type()
 
     def _check_belongs_to_type(self) -> None:
-        kind = self.type
-        if self.link is not None and kind not in _WITH_LINK:
+        activity_type = self.type
+        if self.link is not None and activity_type not in _WITH_LINK:
             field = "url_id" if self.link.link_url is None else "link_url"
             raise InvalidField(field, getattr(self.link, field), "belongs to em_clicks and p_contact_click only")
-        if self.device_type is not None and kind in _WITHOUT_DEVICE:
+        if self.device_type is not None and activity_type in _WITHOUT_DEVICE:
             device = self.device_type.name.lower()
-            raise InvalidField("device_type", device, f"does not belong to {TYPE_NAMES[kind]}")
-        if self.bounce_code is not None and kind is not ActivityType.EM_BOUNCES:
+            raise InvalidField("device_type", device, f"does not belong to {TYPE_NAMES[activity_type]}")
+        if self.bounce_code is not None and activity_type is not ActivityType.EM_BOUNCES:
             raise InvalidField("bounce_code", self.bounce_code.name, "belongs to em_bounces only")
         if self.opt_out_reason is not None:
-            if kind is not ActivityType.EM_OPTOUTS:
+            if activity_type is not ActivityType.EM_OPTOUTS:
                 raise InvalidField("opt_out_reason", self.opt_out_reason, "belongs to em_optouts only")
             check_opt_out_reason(self.opt_out_reason)
 
@@ -203,8 +203,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return identity_of_event(self.event_id)
         link = self.link
         if link is None:
-            return identity_of_content(TYPE_NAMES[self.type], self.campaign_activity_id)
-        return identity_of_content(TYPE_NAMES[self.type], self.campaign_activity_id, link.link_url, link.url_id)
+            return content_identity(TYPE_NAMES[self.type], self.campaign_activity_id)
+        return content_identity(TYPE_NAMES[self.type], self.campaign_activity_id, link.link_url, link.url_id)
 
 
 def identity_of_event(event_id: str) -> int:
@@ -212,7 +212,7 @@ def identity_of_event(event_id: str) -> int:
     return _digest("event", event_id)
 
 
-def identity_of_content(
+def content_identity(
     type_name: str, campaign_activity_id: str, link_url: str | None = None, url_id: str | None = None
 ) -> int:
     """The identity of an activity without an event id: the same contact, type, time, campaign activity and link.

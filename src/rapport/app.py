@@ -25,28 +25,28 @@ from rapport.api.v3.contact_reports import ContactReports
 from rapport.api.v3.contacts import Contacts
 from rapport.api.v3.email_reports import EmailReports
 from rapport.api.v3.landing_pages import LandingPageReports
-from rapport.auth.gate import Gate
-from rapport.auth.grant import Grants
+from rapport.auth.gate import Authorizer
+from rapport.auth.grant import TokenService
 from rapport.auth.limits import limiter_for
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.logs import configure_logs
-from rapport.recording.record import Recorder
+from rapport.recording.record import GroupCommitter
 from rapport.reporting.live import Feed
-from rapport.settings import Settings, main_process, settings_from_environment
-from rapport.store.engines import store_for
+from rapport.settings import Settings, load_settings, main_process
+from rapport.store.engines import create_store
 from rapport.web.account import AccountPage
 from rapport.web.campaign import CampaignPage
 from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
-from rapport.web.door import Door
+from rapport.web.door import SessionManager
 from rapport.web.error_pages import ErrorPages
-from rapport.web.export import Exporting
-from rapport.web.find import Finding
-from rapport.web.live import LivePart
+from rapport.web.export import ExportPage
+from rapport.web.find import SearchPage
+from rapport.web.live import LiveFeedPage
 from rapport.web.pages import Pages
-from rapport.web.sign_in import SigningIn
+from rapport.web.sign_in import SignInPage
 from rapport.web.static import StaticFiles
-from rapport.worker import before_stopping, collect_garbage_rarely, die_with_parent, stop_only_once, stop_with_parent
+from rapport.worker import exit_with_parent, ignore_repeated_signals, on_shutdown, stop_with_parent, tune_gc
 
 _REPORTS_STOP_AFTER: Final = 2.0
 """Seconds from the signal to stop in which reports may be finished."""
@@ -56,10 +56,10 @@ _log = structlog.get_logger("rapport")
 
 def application() -> Application:
     """The application of one worker, as set in the environment."""
-    die_with_parent(main_process())
-    collect_garbage_rarely()
-    stop_only_once()
-    settings = settings_from_environment()
+    exit_with_parent(main_process())
+    tune_gc()
+    ignore_repeated_signals()
+    settings = load_settings()
     configure_logs(settings.log)
     return build(settings, started=lambda: stop_with_parent(main_process()))
 
@@ -69,13 +69,13 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
 
     `started` is called when it is ready to serve.
     """
-    store = store_for(settings)
-    recorder = Recorder(store, settings.waiting)
+    store = create_store(settings)
+    recorder = GroupCommitter(store, settings.waiting)
     feed = Feed(store, settings.streams)
-    keys = KeyWatch(store, settings)
-    gate = Gate(keys, limiter_for(settings.limits, store))
-    door = Door(keys, settings.public_url)
-    grants = Grants(store, keys, settings)
+    keys = KeyCache(store, settings)
+    gate = Authorizer(keys, limiter_for(settings.limits, store))
+    door = SessionManager(keys, settings.public_url)
+    grants = TokenService(store, keys, settings)
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     cursors = Cursors(keys)
     resources: list[Resource] = [
@@ -94,14 +94,14 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         *(route for resource in resources for route in resource.routes(gate)),
         *Pages(door, grants).routes(),
         *StaticFiles().routes(),
-        *SigningIn(store, door, keys).routes(),
+        *SignInPage(store, door, keys).routes(),
         *ConnectPage(store, door, grants).routes(),
-        *Finding(store, door).routes(),
+        *SearchPage(store, door).routes(),
         *ContactPage(store, door).routes(),
-        *Exporting(store, door).routes(),
+        *ExportPage(store, door).routes(),
         *CampaignPage(store, door).routes(),
         *AccountPage(store, door).routes(),
-        *LivePart(feed, door).routes(),
+        *LiveFeedPage(feed, door).routes(),
     ]
 
     @contextlib.asynccontextmanager
@@ -111,9 +111,9 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         await keys.start()
         recorder.start()
         loop = asyncio.get_running_loop()
-        before_stopping(partial(loop.call_soon_threadsafe, feed.close))
-        before_stopping(partial(loop.call_soon_threadsafe, service.stop_receiving))
-        before_stopping(partial(loop.call_soon_threadsafe, loop.call_later, _REPORTS_STOP_AFTER, store.stop_reports))
+        on_shutdown(partial(loop.call_soon_threadsafe, feed.close))
+        on_shutdown(partial(loop.call_soon_threadsafe, service.stop_receiving))
+        on_shutdown(partial(loop.call_soon_threadsafe, loop.call_later, _REPORTS_STOP_AFTER, store.stop_reports))
         started()
         _log.info("ready")
         yield

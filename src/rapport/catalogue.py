@@ -9,12 +9,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from rapport.activity import EARLIEST, Link, Person, check_id, check_opt_out_reason, check_text
+from rapport.activity import EARLIEST, ContactProfile, Link, check_id, check_opt_out_reason, check_text
 from rapport.errors import InvalidField
 from rapport.instant import Instant, iso
 
-LONGEST_NAME: Final = 512
-MOST_LINKS: Final = 1_000
+MAX_NAME_LENGTH: Final = 512
+MAX_LINKS: Final = 1_000
 MOST_CAMPAIGN_ACTIVITIES: Final = 100
 
 _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
@@ -73,7 +73,7 @@ class OptOut(NamedTuple):
     reason: str | None
 
 
-class ContactStatement(msgspec.Struct, frozen=True, kw_only=True):
+class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What a source says of a contact: None is 'not said', but that a contact without `deleted_at` is there.
 
     `updated_at` is when it was so, `is_dated` whether the source said that. Raises InvalidField.
@@ -82,7 +82,7 @@ class ContactStatement(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: str
     updated_at: Instant
     is_dated: bool
-    person: Person = Person()
+    person: ContactProfile = ContactProfile()
     permission_to_send: PermissionToSend | None = None
     created_at: Instant | None = None
     deleted_at: Instant | None = None
@@ -112,7 +112,7 @@ class ContactStatement(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class CampaignActivityStatement(msgspec.Struct, frozen=True, kw_only=True):
+class CampaignActivityUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What a source says of a campaign activity. Raises InvalidField."""
 
     campaign_activity_id: str
@@ -128,17 +128,17 @@ class CampaignActivityStatement(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_id("campaign_activity_id", self.campaign_activity_id)
         for field in ("campaign_activity_name", "subject", "preheader", "from_name"):
-            check_text(field, getattr(self, field), LONGEST_NAME)
+            check_text(field, getattr(self, field), MAX_NAME_LENGTH)
         for field in ("from_email", "reply_to_email"):
             address = getattr(self, field)
             check_text(field, address, 254)
             if address is not None and _ADDRESS.fullmatch(address) is None:
                 raise InvalidField(field, address, "must be an address: name@domain")
-        if len(self.links) > MOST_LINKS:
-            raise InvalidField("links", len(self.links), f"must be {MOST_LINKS} at most")
+        if len(self.links) > MAX_LINKS:
+            raise InvalidField("links", len(self.links), f"must be {MAX_LINKS} at most")
 
 
-class CampaignStatement(msgspec.Struct, frozen=True, kw_only=True):
+class CampaignUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What a source says of a campaign, and of its campaign activities. Raises InvalidField."""
 
     campaign_id: str
@@ -148,11 +148,11 @@ class CampaignStatement(msgspec.Struct, frozen=True, kw_only=True):
     type_code: int | None = None
     current_status: CampaignStatus | None = None
     created_at: Instant | None = None
-    campaign_activities: tuple[CampaignActivityStatement, ...] = ()
+    campaign_activities: tuple[CampaignActivityUpdate, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("campaign_id", self.campaign_id)
-        check_text("campaign_name", self.campaign_name, LONGEST_NAME)
+        check_text("campaign_name", self.campaign_name, MAX_NAME_LENGTH)
         if self.type is not None and _CAMPAIGN_TYPE.fullmatch(self.type) is None:
             raise InvalidField("type", self.type, "must be capitals, digits and '_': NEWSLETTER")
         if self.type_code is not None and self.type_code not in _TYPE_CODES:
@@ -164,7 +164,7 @@ class CampaignStatement(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidField("campaign_activities", count, f"must be {MOST_CAMPAIGN_ACTIVITIES} at most")
 
 
-Statement: TypeAlias = ContactStatement | CampaignStatement
+Statement: TypeAlias = ContactUpdate | CampaignUpdate
 
 
 def _check_instant(field: str, instant: Instant | None) -> None:

@@ -76,7 +76,7 @@ class CancelledByDisconnect:
         self._watch = asyncio.get_running_loop().create_task(client.cancel_when_left(task), name="disconnect")
 
     def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self, activity_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -33,7 +33,7 @@ class StoreBusy(StoreUnavailable):
         self.retry_after = retry_after
 
 
-class NoData(RapportError):
+class DataNotFound(RapportError):
     """There is no store where one was said to be."""
 
 
@@ -170,7 +170,7 @@ class MalformedBody(RapportError):
     """The body as a whole can't be read as what its headers say."""
 
 
-class TooLarge(RapportError):
+class PayloadTooLarge(RapportError):
     """The body is larger than a request may be."""
 
 

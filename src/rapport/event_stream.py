@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from rapport.disconnects import watch_client
 from rapport.errors import StoreUnavailable
-from rapport.reporting.live import Feed, Heard, Listener, Missed
-from rapport.worker import hang_up
+from rapport.reporting.live import ActivityEvent, Feed, GapEvent, Listener
+from rapport.worker import abort_connection
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {
@@ -26,7 +26,7 @@ HEADERS: Final = {
     "connection": "close",
 }
 
-Shape: TypeAlias = Callable[[Heard | Missed], bytes]
+Shape: TypeAlias = Callable[[ActivityEvent | GapEvent], bytes]
 """How what is heard is said."""
 Holds: TypeAlias = Callable[[], Awaitable[bool]]
 """Whether who listens may go on."""
@@ -84,7 +84,7 @@ class EventStream(Response):
         finally:
             if not gone.done() and scope["client"] is not None:
                 host, port = scope["client"]
-                asyncio.get_running_loop().call_later(_HANG_UP_AFTER, hang_up, host, int(port))
+                asyncio.get_running_loop().call_later(_HANG_UP_AFTER, abort_connection, host, int(port))
             gone.cancel()
             self._feed.leave(self._listener)
 

@@ -29,7 +29,7 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _OFFSET: Final = re.compile(r"\d\d:?\d\d", re.ASCII)
 
 
-def instant_of(moment: datetime) -> Instant:
+def from_datetime(moment: datetime) -> Instant:
     """The instant of an aware `moment`, truncated to the millisecond (docs/compatibility.md#timestamp-precision)."""
     return Instant((moment - _EPOCH) // _MILLISECOND)
 
@@ -49,7 +49,7 @@ def _parsed(text: str) -> Instant:
     upper = text.upper()
     if _ISO_8601.fullmatch(upper) is None:
         raise ValueError(f"{text!r} is no ISO 8601 time with an offset")
-    return instant_of(datetime.fromisoformat(upper))
+    return from_datetime(datetime.fromisoformat(upper))
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)
@@ -64,7 +64,7 @@ def _in_minute_of(end: str) -> int:
     return _parsed(f"1970-01-01T00:00:{end}")
 
 
-def parse_bound(text: str) -> Instant:
+def parse_query_time(text: str) -> Instant:
     """The instant of a date or time in a query, in every form that clients send (docs/compatibility.md#time-ranges).
 
     Beside what `parse_instant` takes: a date alone, meaning its midnight in UTC, and an offset whose `+`
@@ -83,11 +83,11 @@ def iso(instant: int) -> str:
     """`instant` as the wire has it: `2017-04-02T04:08:00.000Z`."""
     minute, in_minute = divmod(instant, MINUTE)
     second, millisecond = divmod(in_minute, SECOND)
-    return f"{to_the_minute(minute)}{second:02}.{millisecond:03}Z"
+    return f"{format_minute(minute)}{second:02}.{millisecond:03}Z"
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)
-def to_the_minute(minute: int) -> str:
+def format_minute(minute: int) -> str:
     """The beginning of the text of every instant in a minute, counted from 1970: `2017-04-02T04:08:`."""
     day, in_day = divmod(minute, DAY // MINUTE)
     hour, of_hour = divmod(in_day, HOUR // MINUTE)

@@ -25,7 +25,7 @@ disable_created_metrics()
 
 REQUESTS: Final = Histogram(
     "rapport_request_seconds",
-    "Requests by route and status, with the seconds from their arrival to their answer.",
+    "Requests by route and status, with the seconds from their arrival to their response.",
     ["route", "status"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import TooMuchUnread
-from rapport.worker import hang_up
+from rapport.worker import abort_connection
 
 LARGE: Final = 128 * 1024
 """Bytes of a body from which on its response is paced."""
@@ -105,5 +105,5 @@ async def _send_paced(scope: Scope, send: Send, messages: AsyncIterator[Message]
         except TimeoutError:
             if scope["client"] is not None:
                 host, port = scope["client"]
-                hang_up(host, int(port))
+                abort_connection(host, int(port))
             return

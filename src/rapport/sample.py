@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from rapport.activity import Activity, ActivityType, BounceCode, DeviceType, Link, Person
-from rapport.instant import DAY, MINUTE, SECOND, Instant, instant_of
+from rapport.activity import Activity, ActivityType, BounceCode, ContactProfile, DeviceType, Link
+from rapport.instant import DAY, MINUTE, SECOND, Instant, from_datetime
 
 MAILINGS: Final = 24
 LANDING_PAGES: Final = 6
@@ -61,7 +61,7 @@ class _Campaign(NamedTuple):
 
 class _Customer(NamedTuple):
     contact_id: str
-    person: Person
+    person: ContactProfile
     joined: Instant
     keenness: float
     device: DeviceType
@@ -72,7 +72,7 @@ class _Calendar:
     """When the mailings are sent and the landing pages are opened, in a sample that ends with `day` (in UTC)."""
 
     def __init__(self, day: date) -> None:
-        self.end = instant_of(datetime.combine(day + timedelta(days=1), time(), UTC))
+        self.end = from_datetime(datetime.combine(day + timedelta(days=1), time(), UTC))
         last_mailing = day - _SINCE_LAST_MAILING
         self._last_month = last_mailing.year * 12 + last_mailing.month - 1
         self._last_day = min(last_mailing.day, _MAX_DAY_OF_MONTH)
@@ -83,7 +83,7 @@ class _Calendar:
         year, month = divmod(self._last_month - (MAILINGS - 1 - number), 12)
         is_last = number == MAILINGS - 1
         day = self._last_day if is_last else min(max(self._last_day + shift, 1), _MAX_DAY_OF_MONTH)
-        return instant_of(datetime(year, month + 1, day, hour, tzinfo=UTC))
+        return from_datetime(datetime(year, month + 1, day, hour, tzinfo=UTC))
 
     def page(self, number: int) -> Instant:
         """Return the time of a landing page: one every 120 days, the last one 20 days before the end."""
@@ -120,7 +120,7 @@ def find_day(history: Iterable[Activity], contacts: int, seed: int) -> date | No
     Returns None if it is from a sample of another size, or of an earlier version.
     """
     recorded = {(activity.type, activity.created_time) for activity in history}
-    newest = max((sent for kind, sent in recorded if kind is ActivityType.EM_SENDS), default=None)
+    newest = max((sent for activity_type, sent in recorded if activity_type is ActivityType.EM_SENDS), default=None)
     if newest is None:
         return None
     last_mailing = datetime.fromtimestamp(newest / 1_000, UTC).date()
@@ -144,7 +144,7 @@ def _customer(chance: random.Random, number: int, calendar: _Calendar) -> _Custo
     joined = calendar.first_mailing + int(chance.random() ** 2 * 600 * DAY) - 30 * DAY
     device = chance.choices(_DEVICES, (55, 35, 8, 2))[0]
     email_address = f"{first_name}.{last_name}.{number}@{chance.choice(_DOMAINS)}".lower()
-    person = Person(email_address=email_address, first_name=first_name, last_name=last_name)
+    person = ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
     is_first = number == 0
     if is_first:
         keenness, joined = 0.98, calendar.first_mailing - 30 * DAY
@@ -225,14 +225,16 @@ def _visit(chance: random.Random, customer: _Customer, page: _Campaign) -> Itera
         yield _did(customer, page, ActivityType.P_CONTACT_CLICK, time, device_type=customer.device, link=clicked)
     if chance.random() < 0.3:
         time = Instant(time + chance.randrange(15_000, 180_000))
-        kind = ActivityType.P_CONTACT_ADD if time < customer.joined + 60 * DAY else ActivityType.P_CONTACT_UPDATE
-        yield _did(customer, page, kind, time, device_type=customer.device)
+        activity_type = (
+            ActivityType.P_CONTACT_ADD if time < customer.joined + 60 * DAY else ActivityType.P_CONTACT_UPDATE
+        )
+        yield _did(customer, page, activity_type, time, device_type=customer.device)
 
 
 def _did(
     customer: _Customer,
     campaign: _Campaign,
-    kind: ActivityType,
+    activity_type: ActivityType,
     time: Instant,
     *,
     link: Link | None = None,
@@ -243,7 +245,7 @@ def _did(
     return Activity(
         contact_id=customer.contact_id,
         campaign_activity_id=campaign.campaign_activity_id,
-        type=kind,
+        type=activity_type,
         created_time=time,
         person=customer.person,
         campaign_activity_name=campaign.name,

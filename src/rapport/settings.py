@@ -152,12 +152,12 @@ def _written(value: object) -> str:
     return str(value.value if isinstance(value, enum.Enum) else value)
 
 
-def settings_from_environment(**options: str | int | None) -> Settings:
+def load_settings(**options: str | int | None) -> Settings:
     """`read_settings` from this process's environment."""
     return read_settings(os.environ, **options)
 
 
-def pass_on(settings: Settings) -> None:
+def export_to_environment(settings: Settings) -> None:
     """Put the settings into this process's environment, for the workers that it starts."""
     for setting in fields(Settings):
         os.environ[variable(setting.name)] = _written(getattr(settings, setting.name))

@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _BEFORE_STOPPING: Final[list[Callable[[], object]]] = []
 
 
-def die_with_parent(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Have the kernel kill this process when `parent`, which started it, ends (Linux, prctl(2)).
 
     Otherwise a worker would go on serving, on a port that the next server shares with it. `parent` was passed on by
@@ -43,7 +43,7 @@ def _watch_parent(parent: int, sent: signal.Signals) -> None:
         os.kill(os.getpid(), sent)
 
 
-def stop_only_once() -> None:
+def ignore_repeated_signals() -> None:
     """Let the first signal to stop through, and no other.
 
     Ctrl-C reaches the worker from the terminal and then again from its parent; Granian's worker may hang when it is
@@ -51,7 +51,7 @@ def stop_only_once() -> None:
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
 
-    def pass_on() -> None:
+    def export_to_environment() -> None:
         signal.sigwait(_STOP)
         for tell in _BEFORE_STOPPING:
             tell()
@@ -59,15 +59,15 @@ def stop_only_once() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         signal.raise_signal(signal.SIGTERM)
 
-    threading.Thread(target=pass_on, name="stop-once", daemon=True).start()
+    threading.Thread(target=export_to_environment, name="stop-once", daemon=True).start()
 
 
-def before_stopping(tell: Callable[[], object]) -> None:
+def on_shutdown(tell: Callable[[], object]) -> None:
     """Have somebody told, in another thread, when the signal to stop has come: before Granian waits for all answers."""
     _BEFORE_STOPPING.append(tell)
 
 
-def hang_up(host: str, port: int) -> None:
+def abort_connection(host: str, port: int) -> None:
     """Cut the connection to a client, if it is there still: one that doesn't read what it is sent.
 
     Granian has no way to do so, and would wait for such a client for as long as it may when it is told to stop.
@@ -80,7 +80,7 @@ def hang_up(host: str, port: int) -> None:
                         connection.shutdown(socket.SHUT_RDWR)
 
 
-def collect_garbage_rarely(after: int = 100_000) -> None:
+def tune_gc(after: int = 100_000) -> None:
     """Look for cyclic garbage when there are so many more objects than at the last look.
 
     Batches are thousands of tuples without a cycle; to look through them again and again costs an import as much as

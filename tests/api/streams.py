@@ -20,10 +20,10 @@ class Event(NamedTuple):
 class Listening:
     """An open stream."""
 
-    def __init__(self, answer: httpx.Response) -> None:
-        self.answer = answer
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
         self.id = ""
-        self._events = self._read(answer.iter_lines())
+        self._events = self._read(response.iter_lines())
 
     def _read(self, lines: Iterator[str]) -> Iterator[Event]:
         name, data = "", list[str]()
@@ -62,8 +62,8 @@ class Listening:
 def listening(client: httpx.Client, path: str = STREAM, last_id: str | None = None) -> Iterator[Listening]:
     """An open stream, which has begun."""
     headers = {} if last_id is None else {"last-event-id": last_id}
-    with client.stream("GET", path, headers=headers, timeout=httpx.Timeout(20)) as answer:
-        assert answer.status_code == httpx.codes.OK, answer.read()
-        listened = Listening(answer)
+    with client.stream("GET", path, headers=headers, timeout=httpx.Timeout(20)) as response:
+        assert response.status_code == httpx.codes.OK, response.read()
+        listened = Listening(response)
         listened.begin()
         yield listened

@@ -32,9 +32,9 @@ def test_the_account_needs_scope_and_privilege(
 @pytest.mark.parametrize("role", Role)
 def test_every_token_may_ask_what_its_user_may(server: Server, account: str, role: Role) -> None:
     with server.caller(account, frozenset(), role) as caller:
-        answer = caller.get("/v3/account/user/privileges")
-    assert answer.status_code == 200
-    privileges = {each["privilege_name"]: each["privilege_id"] for each in answer.json()}
+        response = caller.get("/v3/account/user/privileges")
+    assert response.status_code == 200
+    privileges = {each["privilege_name"]: each["privilege_id"] for each in response.json()}
     wanted = {"account:read": 2, "campaign:read": 31, "ui:campaign:metrics": 39}
     assert (wanted.items() <= privileges.items()) == (role is not Role.CAMPAIGN_CREATOR)
     assert privileges["campaign:list"] == 29

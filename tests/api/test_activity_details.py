@@ -10,25 +10,25 @@ from tests.world import EVERY_TYPE, Caller, Server, details, line
 VENDOR_IDS = ["71600990-908b-11e6-907f-00166bff25", "010a0-1234-5678-9012-1100a0c1ab2a"]
 
 
-def types_of(answer: httpx.Response) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [item["tracking_activity_type"] for item in answer.json()["tracking_activities"]]
+def types_of(response: httpx.Response) -> list[str]:
+    assert response.status_code == 200, response.text
+    return [item["tracking_activity_type"] for item in response.json()["tracking_activities"]]
 
 
 @pytest.fixture
 def mixed(caller: Caller) -> Caller:
     """A contact with a send, an open and a click, an hour apart."""
     caller.record(
-        line(kind="em_sends", time="2026-03-01T10:00:00Z", campaign_activity_name="March"),
-        line(kind="em_opens", time="2026-03-01T11:00:00Z"),
-        line(kind="em_clicks", time="2026-03-01T12:00:00Z", link_url="https://example.com/a"),
+        line(activity_type="em_sends", time="2026-03-01T10:00:00Z", campaign_activity_name="March"),
+        line(activity_type="em_opens", time="2026-03-01T11:00:00Z"),
+        line(activity_type="em_clicks", time="2026-03-01T12:00:00Z", link_url="https://example.com/a"),
     )
     return caller
 
 
 def test_an_item_has_exactly_the_fields_of_the_contract(mixed: Caller) -> None:
-    answer = mixed.page("c1", tracking_activities_list="em_clicks")
-    assert answer.json() == {
+    response = mixed.page("c1", tracking_activities_list="em_clicks")
+    assert response.json() == {
         "tracking_activities": [
             {
                 "contact_id": "c1",
@@ -41,8 +41,8 @@ def test_an_item_has_exactly_the_fields_of_the_contract(mixed: Caller) -> None:
         ],
         "_links": {},
     }
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("name", ["tracking_activity_type", "tracking_activities_list"])
@@ -64,8 +64,8 @@ def test_both_parameters_take_every_encoding_that_clients_send(mixed: Caller, na
 
 
 def test_an_empty_parameter_beside_the_other_one_does_not_count(mixed: Caller) -> None:
-    answer = mixed.get(f"{details('c1')}?tracking_activity_type=&tracking_activities_list=em_sends")
-    assert types_of(answer) == ["em_sends"]
+    response = mixed.get(f"{details('c1')}?tracking_activity_type=&tracking_activities_list=em_sends")
+    assert types_of(response) == ["em_sends"]
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_an_empty_parameter_beside_the_other_one_does_not_count(mixed: Caller) -
     ],
 )
 def test_what_cannot_be_taken_is_a_400_that_names_it(mixed: Caller, query: str, named: str) -> None:
-    answer = mixed.get(f"{details('c1')}?{query}")
-    assert answer.status_code == 400
-    (problem,) = answer.json()
+    response = mixed.get(f"{details('c1')}?{query}")
+    assert response.status_code == 400
+    (problem,) = response.json()
     assert set(problem) == {"error_key", "error_message"}
     assert problem["error_key"] == "contacts.api.validation.error"
     assert named in problem["error_message"]
@@ -111,8 +111,8 @@ def test_what_cannot_be_taken_is_a_400_that_names_it(mixed: Caller, query: str, 
     [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False), ("False", False)],
 )
 def test_names_are_on_unless_they_are_switched_off(mixed: Caller, value: str, with_names: bool) -> None:
-    answer = mixed.page("c1", tracking_activity_type="em_sends", include_campaign_activity_names=value)
-    (item,) = answer.json()["tracking_activities"]
+    response = mixed.page("c1", tracking_activity_type="em_sends", include_campaign_activity_names=value)
+    (item,) = response.json()["tracking_activities"]
     assert item.get("campaign_activity_name") == ("March" if with_names else None)
     assert ("campaign_activity_name" in item) is with_names
 
@@ -125,7 +125,7 @@ def test_a_name_that_is_not_known_is_left_out(caller: Caller) -> None:
 
 def test_a_rename_shows_on_the_next_page_asked_for(mixed: Caller) -> None:
     mixed.page("c1", tracking_activity_type="em_sends")
-    mixed.record(line(kind="em_opens", time="2026-03-02T10:00:00Z", campaign_activity_name="March, mended"))
+    mixed.record(line(activity_type="em_opens", time="2026-03-02T10:00:00Z", campaign_activity_name="March, mended"))
     items = mixed.page("c1", tracking_activities_list=EVERY_TYPE).json()["tracking_activities"]
     assert {item["campaign_activity_name"] for item in items} == {"March, mended"}
 
@@ -147,22 +147,22 @@ def test_ids_that_are_no_uuids_round_trip_byte_for_byte(caller: Caller, contact_
 
 @pytest.mark.parametrize("contact_id", ["x" * 65, "a%20b", "a%2Fb", "a/b", "", "%00", "a.b", "%C3%A4"])
 def test_a_malformed_contact_id_is_a_404_that_says_so(caller: Caller, contact_id: str) -> None:
-    answer = caller.get(f"{details(contact_id)}?tracking_activity_type=em_opens")
-    assert answer.status_code == 404
-    (problem,) = answer.json()
+    response = caller.get(f"{details(contact_id)}?tracking_activity_type=em_opens")
+    assert response.status_code == 404
+    (problem,) = response.json()
     assert problem["error_key"] == "contacts.api.not_found"
     assert "invalid format" in problem["error_message"]
 
 
 def test_an_unknown_contact_is_a_404(caller: Caller) -> None:
-    answer = caller.page("nobody", tracking_activity_type="em_opens")
-    assert answer.status_code == 404
-    assert [problem["error_key"] for problem in answer.json()] == ["contacts.api.not_found"]
+    response = caller.page("nobody", tracking_activity_type="em_opens")
+    assert response.status_code == 404
+    assert [problem["error_key"] for problem in response.json()] == ["contacts.api.not_found"]
 
 
 def test_a_known_contact_without_such_activities_has_an_empty_page(mixed: Caller) -> None:
-    answer = mixed.page("c1", tracking_activity_type="em_forwards")
-    assert (answer.status_code, answer.text) == (200, '{"tracking_activities":[],"_links":{}}')
+    response = mixed.page("c1", tracking_activity_type="em_forwards")
+    assert (response.status_code, response.text) == (200, '{"tracking_activities":[],"_links":{}}')
 
 
 def test_bad_parameters_are_told_before_the_unknown_contact(caller: Caller) -> None:
@@ -189,7 +189,11 @@ def test_the_last_page_has_empty_links_even_when_it_is_full(caller: Caller) -> N
 
 def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Caller) -> None:
     caller.record(
-        *(line(kind=kind, time=1_767_225_600_000 + number) for number in range(6) for kind in ("em_opens", "em_sends"))
+        *(
+            line(activity_type=activity_type, time=1_767_225_600_000 + number)
+            for number in range(6)
+            for activity_type in ("em_opens", "em_sends")
+        )
     )
     first = caller.page(
         "c1",
@@ -275,17 +279,17 @@ def test_head_is_answered_as_get_without_the_body(mixed: Caller) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_other_methods_are_a_405_object(mixed: Caller, method: str) -> None:
-    answer = mixed.request(method, details("c1"), params={"tracking_activity_type": "em_opens"})
-    assert answer.status_code == 405
-    assert answer.json()["error_key"] == "method_not_allowed"
-    assert "GET" in answer.headers["allow"]
+    response = mixed.request(method, details("c1"), params={"tracking_activity_type": "em_opens"})
+    assert response.status_code == 405
+    assert response.json()["error_key"] == "method_not_allowed"
+    assert "GET" in response.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/v3/reports", "/nothing", "/nothing/"])
 def test_an_unknown_route_is_a_404_object_and_no_redirect(mixed: Caller, path: str) -> None:
-    answer = mixed.get(path)
-    assert answer.status_code == 404
-    assert answer.json()["error_key"] == "not_found"
+    response = mixed.get(path)
+    assert response.status_code == 404
+    assert response.json()["error_key"] == "not_found"
 
 
 @pytest.mark.parametrize(
@@ -298,8 +302,8 @@ def test_an_unknown_route_is_a_404_object_and_no_redirect(mixed: Caller, path: s
     ],
 )
 def test_the_headers_that_clients_send_with_a_get_do_not_matter(mixed: Caller, headers: dict[str, str]) -> None:
-    answer = mixed.get(details("c1"), params={"tracking_activity_type": "em_opens"}, headers=headers)
-    assert answer.status_code == 200
+    response = mixed.get(details("c1"), params={"tracking_activity_type": "em_opens"}, headers=headers)
+    assert response.status_code == 200
 
 
 def test_two_accounts_with_the_same_contact_ids_never_see_each_other(server: Server, account: str) -> None:

@@ -42,9 +42,9 @@ def operations() -> Iterator[Operation]:
             # The stream doesn't end.
             method = "head" if path == "/track/v1/stream" else verb
             filled = re.sub(r"{(\w+)}", lambda name: IDS[name[1]], path)
-            asked = [each for each in operation.get("parameters", []) if each["in"] == "query"]
-            values = {each["name"]: values_of(each) for each in asked}
-            required = {each["name"]: values[each["name"]][0] for each in asked if each["required"]}
+            params = [each for each in operation.get("parameters", []) if each["in"] == "query"]
+            values = {each["name"]: values_of(each) for each in params}
+            required = {each["name"]: values[each["name"]][0] for each in params if each["required"]}
             if path.endswith("activity_details"):
                 required = {"tracking_activity_type": "em_opens"}
             yield Operation(method.upper(), filled, values, required)
@@ -70,7 +70,7 @@ READING = [each for each in OPERATIONS if each.method in {"GET", "HEAD"}]
 def reader(server: Server) -> Iterator[Caller]:
     """Somebody who may ask for everything in an account with a bit of all that there is."""
     with server.caller("addresses", frozenset(Scope)) as caller:
-        kinds = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_forwards"]
+        activity_types = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_forwards"]
         more = {
             "em_clicks": {"link_url": "https://shop.example.com/", "url_id": "17"},
             "em_bounces": {"bounce_code": "B"},
@@ -78,8 +78,14 @@ def reader(server: Server) -> Iterator[Caller]:
         for contact_id in ("c1", "c2"):
             caller.record(
                 *(
-                    line(contact_id, kind, campaign_id=CAMPAIGN, email_address="ada@example.com", **more.get(kind, {}))
-                    for kind in kinds
+                    line(
+                        contact_id,
+                        activity_type,
+                        campaign_id=CAMPAIGN,
+                        email_address="ada@example.com",
+                        **more.get(activity_type, {}),
+                    )
+                    for activity_type in activity_types
                 ),
                 line(contact_id, "em_bounces", time="2026-03-01T10:00:01Z", bounce_code="Z"),
             )
@@ -90,8 +96,8 @@ def ask(caller: Caller, operation: Operation, query: str, path: str | None = Non
     """The status and what doesn't change from one answer to the next."""
     others = "&".join(f"{name}={quote(value)}" for name, value in operation.required.items() if name not in query)
     address = f"{path or operation.path}?{'&'.join(filter(None, [others, query]))}"
-    answer = caller.request(operation.method, address)
-    return answer.status_code, "" if operation.path == "/metrics" else CHANGING.sub("", answer.text)
+    response = caller.request(operation.method, address)
+    return response.status_code, "" if operation.path == "/metrics" else CHANGING.sub("", response.text)
 
 
 SPELLINGS = [

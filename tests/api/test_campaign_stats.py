@@ -28,9 +28,9 @@ def reader(server: Server, account: str, caller: Caller) -> Iterator[Caller]:
 
 
 def test_ids_that_have_no_numbers_are_told_beside_those_that_have(reader: Caller) -> None:
-    answer = reader.get(f"{STATS}/ca-1,nowhere,ca-1").json()
-    assert [result["campaign_activity_id"] for result in answer["results"]] == ["ca-1"]
-    (error,) = answer["errors"]
+    response = reader.get(f"{STATS}/ca-1,nowhere,ca-1").json()
+    assert [result["campaign_activity_id"] for result in response["results"]] == ["ca-1"]
+    (error,) = response["errors"]
     assert error["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_activity_ids."
     assert error["error_message"].endswith(" nowhere")
 
@@ -38,9 +38,9 @@ def test_ids_that_have_no_numbers_are_told_beside_those_that_have(reader: Caller
 def test_one_unknown_campaign_fails_the_whole_request(reader: Caller) -> None:
     assert len(reader.get(f"{CAMPAIGNS}/spring,summer").json()["results"]) == 2
     for ids in ("spring,winter", "no.id"):
-        answer = reader.get(f"{CAMPAIGNS}/{ids}")
-        assert answer.status_code == 404
-        assert answer.json()[0]["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_ids."
+        response = reader.get(f"{CAMPAIGNS}/{ids}")
+        assert response.status_code == 404
+        assert response.json()[0]["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_ids."
 
 
 def test_a_malformed_campaign_activity_id_fails_the_whole_request(reader: Caller) -> None:
@@ -51,9 +51,9 @@ def test_a_malformed_campaign_activity_id_fails_the_whole_request(reader: Caller
 def test_too_many_ids_and_none(reader: Caller, path: str, most: int) -> None:
     assert reader.get(f"{path}/{','.join(f'x{number}' for number in range(most))}").status_code in {200, 404}
     for ids in (",".join(f"x{number}" for number in range(most + 1)), ","):
-        answer = reader.get(f"{path}/{ids}")
-        assert answer.status_code == 400
-        assert f"1 to {most} ids" in answer.json()[0]["error_message"]
+        response = reader.get(f"{path}/{ids}")
+        assert response.status_code == 400
+        assert f"1 to {most} ids" in response.json()[0]["error_message"]
 
 
 def test_an_account_without_campaigns(server: Server) -> None:
@@ -74,9 +74,9 @@ def test_campaigns_of_another_account_are_not_there(server: Server, reader: Call
 
 @pytest.mark.parametrize("limit", ["0", "501", "x", ""])
 def test_a_bad_limit_is_named(reader: Caller, limit: str) -> None:
-    answer = reader.get(SUMMARIES, params={"limit": limit})
-    assert answer.status_code == 400
-    assert answer.json()[0]["error_message"].startswith("limit: must be a whole number from 1 to 500")
+    response = reader.get(SUMMARIES, params={"limit": limit})
+    assert response.status_code == 400
+    assert response.json()[0]["error_message"].startswith("limit: must be a whole number from 1 to 500")
 
 
 @pytest.mark.parametrize("path", [f"{STATS}/ca-1", f"{CAMPAIGNS}/spring", SUMMARIES])
@@ -92,14 +92,14 @@ def test_summaries_are_chosen_by_the_time_of_the_last_send(reader: Caller) -> No
     every = reader.get(SUMMARIES).json()["bulk_email_campaign_summaries"]
     later, earlier = (each["last_sent_date"] for each in every)
 
-    def asked(query: str) -> list[str]:
+    def params(query: str) -> list[str]:
         page = reader.get(f"{SUMMARIES}?{query}").json()
         return [each["campaign_id"] for each in page["bulk_email_campaign_summaries"]]
 
-    assert asked(f"created_after={later}") == ["summer"]
-    assert asked(f"created_before={earlier}") == ["spring"]
-    assert asked(f"created_after={earlier}&created_before={later}") == ["summer", "spring"]
-    assert asked("created_before=1969-01-01") == []
+    assert params(f"created_after={later}") == ["summer"]
+    assert params(f"created_before={earlier}") == ["spring"]
+    assert params(f"created_after={earlier}&created_before={later}") == ["summer", "spring"]
+    assert params("created_before=1969-01-01") == []
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_the_vendors_client_reads_all_three(server: Server, reader: Caller) -> N
         (spring, summer) = api.get_email_stats_report("spring,summer").results
         assert (spring.stats.em_sends, spring.stats.em_opens_all_tablet, spring.percents.open) == (2, 1, 50)
         assert (summer.campaign_id, summer.stats.em_not_opened) == ("summer", 1)
-        answer = api.get_email_campaign_activity_report("ca-2,nowhere")
-        assert answer.results[0].stats.em_bounces_blocked == 0
-        assert len(answer.errors) == 1
+        response = api.get_email_campaign_activity_report("ca-2,nowhere")
+        assert response.results[0].stats.em_bounces_blocked == 0
+        assert len(response.errors) == 1
         page = api.get_email_campaign_report(limit="1")
         assert [each.campaign_id for each in page.bulk_email_campaign_summaries] == ["summer"]
         last = type(page).from_json(reader.get(page.links.next.href).text)

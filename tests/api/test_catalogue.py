@@ -39,9 +39,9 @@ ADA = {
 
 
 def state(caller: Caller, what: str, *statements: object) -> dict[str, Any]:
-    answer = caller.post(f"/track/v1/{what}", json=statements)
-    assert answer.status_code == 200, answer.text
-    receipt: dict[str, Any] = answer.json()
+    response = caller.post(f"/track/v1/{what}", json=statements)
+    assert response.status_code == 200, response.text
+    receipt: dict[str, Any] = response.json()
     return receipt
 
 

@@ -16,16 +16,16 @@ def ask(caller: Caller, report: str, contact_id: str = "c1", **parameters: str) 
 
 
 def test_what_was_sent_more_than_200_times_comes_in_pages(caller: Caller) -> None:
-    caller.record(*(line(kind="em_sends", campaign_activity_id=f"m{number:03}") for number in range(450)))
+    caller.record(*(line(activity_type="em_sends", campaign_activity_id=f"m{number:03}") for number in range(450)))
     seen, href = [], ""
-    answer = ask(caller, "activity_summary", **YEAR).json()
+    response = ask(caller, "activity_summary", **YEAR).json()
     while True:
-        seen.append([row["campaign_activity_id"] for row in answer["campaign_activities"]])
-        if not answer["_links"]:
+        seen.append([row["campaign_activity_id"] for row in response["campaign_activities"]])
+        if not response["_links"]:
             break
-        href = answer["_links"]["next"]["href"]
+        href = response["_links"]["next"]["href"]
         assert href.startswith("/v3/reports/contact_reports/c1/activity_summary?next=")
-        answer = caller.get(href).json()
+        response = caller.get(href).json()
     assert [len(page) for page in seen] == [200, 200, 50]
     assert sorted(itertools.chain(*seen)) == [f"m{number:03}" for number in range(450)]
     assert caller.get(href.replace("activity_summary", "activity_details")).status_code == 400
@@ -34,7 +34,7 @@ def test_what_was_sent_more_than_200_times_comes_in_pages(caller: Caller) -> Non
 
 
 def test_a_campaign_activity_that_was_never_sent_to_the_contact_is_not_counted(caller: Caller) -> None:
-    caller.record(line(kind="em_opens"), line(kind="em_sends", campaign_activity_id="other"))
+    caller.record(line(activity_type="em_opens"), line(activity_type="em_sends", campaign_activity_id="other"))
     (row,) = ask(caller, "activity_summary", **YEAR).json()["campaign_activities"]
     assert row == {
         "campaign_activity_id": "other",
@@ -49,7 +49,7 @@ def test_a_campaign_activity_that_was_never_sent_to_the_contact_is_not_counted(c
 
 
 def test_nothing_in_the_time_is_zero(caller: Caller) -> None:
-    caller.record(line(kind="em_sends"))
+    caller.record(line(activity_type="em_sends"))
     nothing = {"start": "2020-01-01T00:00:00-0500", "end": "2021-01-01T00:00:00-05:00"}
     assert ask(caller, "activity_summary", **nothing).json()["campaign_activities"] == []
     assert ask(caller, "open_and_click_rates", **nothing).json() == {
@@ -71,15 +71,15 @@ def test_nothing_in_the_time_is_zero(caller: Caller) -> None:
     ],
 )
 def test_what_can_not_be_taken_is_named(caller: Caller, report: str, parameters: dict[str, str], told: str) -> None:
-    answer = ask(caller, report, **parameters)
-    assert answer.status_code == 400
-    (problem,) = answer.json()
+    response = ask(caller, report, **parameters)
+    assert response.status_code == 400
+    (problem,) = response.json()
     assert problem["error_key"] == "contacts.api.validation.error"
     assert problem["error_message"].startswith(told)
 
 
 def test_rates_are_of_five_years_at_most_and_summaries_of_any_time(caller: Caller) -> None:
-    caller.record(line(kind="em_sends"))
+    caller.record(line(activity_type="em_sends"))
     assert ask(caller, "open_and_click_rates", start="2021-11-24", end="2026-11-24").status_code == 200
     assert ask(caller, "open_and_click_rates", start="2024-02-29", end="2029-03-01").status_code == 200
     longer = ask(caller, "open_and_click_rates", start="2021-11-24", end="2026-11-24T00:00:00.001Z")
@@ -92,8 +92,8 @@ def test_rates_are_of_five_years_at_most_and_summaries_of_any_time(caller: Calle
 def test_a_contact_that_is_not_there_or_can_not_be(server: Server, caller: Caller, report: str) -> None:
     caller.record(line())
     for contact_id in ("nobody", "no.id", "a/b"):
-        answer = ask(caller, report, contact_id, **YEAR)
-        assert answer.status_code == 404
-        assert answer.json()[0]["error_key"] == "contacts.api.not_found"
+        response = ask(caller, report, contact_id, **YEAR)
+        assert response.status_code == 404
+        assert response.json()[0]["error_key"] == "contacts.api.not_found"
     with server.caller("somebody-else") as stranger:
         assert ask(stranger, report, **YEAR).status_code == 404

@@ -8,7 +8,7 @@ import pytest
 
 from rapport.activity import ActivityType
 from rapport.auth.scope import Role, Scope
-from rapport.recording.lines import json_of
+from rapport.recording.lines import encode_activity
 from rapport.sample import sample
 from tests.world import Caller, Server, line
 
@@ -17,16 +17,16 @@ def walk(caller: Caller, query: str) -> Iterator[list[str]]:
     """The ids of each page."""
     href = f"/v3/contacts?{query}"
     while href:
-        answer = caller.get(href)
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
+        response = caller.get(href)
+        assert response.status_code == 200, response.text
+        page = response.json()
         yield [contact["contact_id"] for contact in page["contacts"]]
         href = page["_links"]["next"]["href"] if page["_links"] else ""
 
 
 def test_a_walk_sees_every_contact_once(caller: Caller) -> None:
-    dice = random.Random(1)
-    ids = [f"{dice.choice('aZ_-9')}{number}" for number in range(120)]
+    rng = random.Random(1)
+    ids = [f"{rng.choice('aZ_-9')}{number}" for number in range(120)]
     caller.record(*(line(contact_id) for contact_id in ids))
     pages = list(walk(caller, "limit=50"))
     assert [len(page) for page in pages] == [50, 50, 20]
@@ -104,9 +104,9 @@ def test_what_is_included_is_empty_and_travels_in_the_cursor(caller: Caller) -> 
     ],
 )
 def test_what_can_not_be_taken_is_named(caller: Caller, query: str, told: str) -> None:
-    answer = caller.get(f"/v3/contacts?{query}")
-    assert answer.status_code == 400
-    assert answer.json()[0]["error_message"].startswith(told)
+    response = caller.get(f"/v3/contacts?{query}")
+    assert response.status_code == 400
+    assert response.json()[0]["error_message"].startswith(told)
 
 
 def test_a_contact_of_another_account_is_not_there(server: Server, caller: Caller) -> None:
@@ -217,7 +217,7 @@ def test_the_contacts_of_the_sample_who_opted_out_are_unsubscribed(caller: Calle
     activities = list(sample(1_500, seed=1))
     left = {activity.contact_id for activity in activities if activity.type is ActivityType.EM_OPTOUTS}
     for first in range(0, len(activities), 10_000):
-        body = b"".join(json_of(activity) + b"\n" for activity in activities[first : first + 10_000])
+        body = b"".join(encode_activity(activity) + b"\n" for activity in activities[first : first + 10_000])
         recorded = caller.post(
             "/track/v1/activities", content=body, headers={"content-type": "application/x-ndjson"}, timeout=60
         )

@@ -9,17 +9,17 @@ REPORTS = ["sends", "opens", "clicks", "forwards", "optouts", "bounces"]
 NOON = 1_767_268_800_000
 
 
-def rows(answer: httpx.Response) -> list[dict[str, str]]:
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, str]] = answer.json()["tracking_activities"]
+def rows(response: httpx.Response) -> list[dict[str, str]]:
+    assert response.status_code == 200, response.text
+    found: list[dict[str, str]] = response.json()["tracking_activities"]
     return found
 
 
-def common(kind: str) -> dict[str, str]:
+def common(activity_type: str) -> dict[str, str]:
     return {
         "contact_id": "c1",
         "campaign_activity_id": "ca-1",
-        "tracking_activity_type": kind,
+        "tracking_activity_type": activity_type,
         "email_address": "ada@example.com",
         "first_name": "Ada",
         "last_name": "Lovelace",
@@ -55,25 +55,28 @@ def common(kind: str) -> dict[str, str]:
 def test_a_row_has_exactly_the_fields_of_the_contract(
     caller: Caller, report: str, recorded: dict[str, str], more: dict[str, str]
 ) -> None:
-    kind = f"em_{report}"
+    activity_type = f"em_{report}"
     who = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
-    caller.record(line(kind=kind, **who, **recorded), line(kind="p_contact_open", campaign_activity_id="ca-2"))
-    answer = caller.get(tracking("ca-1", report))
-    assert answer.json() == {"tracking_activities": [{**common(kind), **more}], "_links": {}}
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    caller.record(
+        line(activity_type=activity_type, **who, **recorded),
+        line(activity_type="p_contact_open", campaign_activity_id="ca-2"),
+    )
+    response = caller.get(tracking("ca-1", report))
+    assert response.json() == {"tracking_activities": [{**common(activity_type), **more}], "_links": {}}
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
     assert caller.get(tracking("ca-2", report)).text == '{"tracking_activities":[],"_links":{}}'
 
 
 def test_address_and_names_are_those_of_the_time(caller: Caller) -> None:
     """Of the row itself, else of the latest before it, else of now: each field by itself."""
     caller.record(
-        line(kind="em_sends", time=NOON),
-        line(kind="em_sends", time=NOON + 1, email_address="old@example.com", campaign_activity_id="ca-2"),
-        line(kind="em_sends", time=NOON + 2, first_name="Ada"),
-        line(kind="p_contact_update", time=NOON + 3, email_address="new@example.com", last_name="King"),
-        line(kind="em_sends", time=NOON + 4),
-        line(kind="em_sends", time=NOON + 5, email_address="newest@example.com", last_name="Lovelace"),
+        line(activity_type="em_sends", time=NOON),
+        line(activity_type="em_sends", time=NOON + 1, email_address="old@example.com", campaign_activity_id="ca-2"),
+        line(activity_type="em_sends", time=NOON + 2, first_name="Ada"),
+        line(activity_type="p_contact_update", time=NOON + 3, email_address="new@example.com", last_name="King"),
+        line(activity_type="em_sends", time=NOON + 4),
+        line(activity_type="em_sends", time=NOON + 5, email_address="newest@example.com", last_name="Lovelace"),
     )
     said = [(row["email_address"], row["first_name"], row["last_name"]) for row in rows(caller.get(tracking("ca-1")))]
     assert said == [
@@ -85,7 +88,7 @@ def test_address_and_names_are_those_of_the_time(caller: Caller) -> None:
 
 
 def test_a_contact_of_whom_nothing_was_ever_said_has_an_empty_address(caller: Caller) -> None:
-    caller.record(line(kind="em_bounces"))
+    caller.record(line(activity_type="em_bounces"))
     (row,) = rows(caller.get(tracking("ca-1", "bounces")))
     assert row["email_address"] == ""
     assert not {"first_name", "last_name", "current_email_address", "deleted_at"} & row.keys()
@@ -93,8 +96,8 @@ def test_a_contact_of_whom_nothing_was_ever_said_has_an_empty_address(caller: Ca
 
 def test_a_bounce_tells_the_address_of_today_beside_that_of_the_time(caller: Caller) -> None:
     caller.record(
-        line(kind="em_bounces", time=NOON, email_address="old@example.com"),
-        line(kind="em_opens", time=NOON + 1, email_address="new@example.com"),
+        line(activity_type="em_bounces", time=NOON, email_address="old@example.com"),
+        line(activity_type="em_opens", time=NOON + 1, email_address="new@example.com"),
     )
     (row,) = rows(caller.get(tracking("ca-1", "bounces")))
     assert (row["email_address"], row["current_email_address"]) == ("old@example.com", "new@example.com")
@@ -156,9 +159,9 @@ def test_bounces_of_some_codes(caller: Caller, query: str, expected: set[str]) -
 )
 def test_what_cannot_be_taken_is_a_400_that_names_it(caller: Caller, report: str, query: str, named: str) -> None:
     # Before the 404 of a campaign activity that nobody knows.
-    answer = caller.get(f"{tracking('unknown', report)}?{query}")
-    assert answer.status_code == 400
-    (problem,) = answer.json()
+    response = caller.get(f"{tracking('unknown', report)}?{query}")
+    assert response.status_code == 400
+    (problem,) = response.json()
     assert problem["error_key"] == "reportingsvc.validation.error"
     assert named in problem["error_message"]
 
@@ -178,11 +181,11 @@ def test_what_cannot_be_taken_is_a_400_that_names_it(caller: Caller, report: str
 def test_a_filter_that_cannot_be_taken_is_a_400_where_it_is_one(
     caller: Caller, report: str, query: str, named: str
 ) -> None:
-    caller.record(line(kind="em_sends"))
-    answer = caller.get(f"{tracking('ca-1', report)}?{query}")
-    assert answer.status_code == 400
-    assert answer.json()[0]["error_key"] == "reportingsvc.validation.error"
-    assert named in answer.json()[0]["error_message"]
+    caller.record(line(activity_type="em_sends"))
+    response = caller.get(f"{tracking('ca-1', report)}?{query}")
+    assert response.status_code == 400
+    assert response.json()[0]["error_key"] == "reportingsvc.validation.error"
+    assert named in response.json()[0]["error_message"]
     assert rows(caller.get(f"{tracking('ca-1', 'opens')}?{query}")) == []
 
 
@@ -194,9 +197,9 @@ def test_a_filter_that_cannot_be_taken_is_a_400_where_it_is_one(
 def test_what_is_no_campaign_activity_is_a_404(
     caller: Caller, report: str, campaign_activity_id: str, message: str
 ) -> None:
-    answer = caller.get(tracking(campaign_activity_id, report))
-    assert answer.status_code == 404
-    (problem,) = answer.json()
+    response = caller.get(tracking(campaign_activity_id, report))
+    assert response.status_code == 404
+    (problem,) = response.json()
     assert problem["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_activity_id"
     assert message in problem["error_message"]
 
@@ -228,7 +231,9 @@ def test_the_limit_is_500_by_default_and_at_most(caller: Caller) -> None:
 )
 def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Caller, report: str, query: str) -> None:
     more = [{"url_id": "17"}, {"url_id": "18"}] if report == "clicks" else [{"bounce_code": each} for each in "BDZ"]
-    caller.record(*(line(kind=f"em_{report}", time=NOON + number, **more[number % len(more)]) for number in range(16)))
+    caller.record(
+        *(line(activity_type=f"em_{report}", time=NOON + number, **more[number % len(more)]) for number in range(16))
+    )
     href = caller.get(f"{tracking('ca-1', report)}?{query}").json()["_links"]["next"]["href"]
     second = caller.get(href).json()
     assert len(second["tracking_activities"]) == 2
@@ -241,7 +246,11 @@ def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Call
 
 
 def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, caller: Caller, account: str) -> None:
-    lines = [line(kind=kind, time=NOON + number) for number in range(3) for kind in ("em_opens", "em_sends")]
+    lines = [
+        line(activity_type=activity_type, time=NOON + number)
+        for number in range(3)
+        for activity_type in ("em_opens", "em_sends")
+    ]
     caller.record(*lines, *({**each, "campaign_activity_id": "ca-2"} for each in lines))
     href = caller.get(f"{tracking('ca-1')}?limit=1").json()["_links"]["next"]["href"]
     assert caller.get(href).status_code == 200
@@ -267,14 +276,14 @@ def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, call
     ],
 )
 def test_the_time_bounds_are_inclusive(caller: Caller, bounds: str, expected: list[int]) -> None:
-    caller.record(*(line(kind="em_sends", time=f"2026-03-01T{hour}:00:00Z") for hour in (10, 11, 12)))
+    caller.record(*(line(activity_type="em_sends", time=f"2026-03-01T{hour}:00:00Z") for hour in (10, 11, 12)))
     found = rows(caller.get(f"{tracking('ca-1')}?{bounds}"))
     assert [int(row["created_time"][11:13]) for row in found] == expected
 
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_head_is_answered_as_get_and_other_methods_are_a_405(caller: Caller, report: str) -> None:
-    caller.record(line(kind=f"em_{report}"))
+    caller.record(line(activity_type=f"em_{report}"))
     got, headed = caller.get(tracking("ca-1", report)), caller.head(tracking("ca-1", report))
     assert (headed.status_code, headed.content) == (200, b"")
     assert headed.headers["content-length"] == got.headers["content-length"]

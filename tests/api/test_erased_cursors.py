@@ -45,11 +45,11 @@ def read(caller: Caller, path: str, rows: str, *, erase: int, limit: int = 10, c
 @pytest.mark.parametrize("contacts_at_once", [1, 7, 60])
 @pytest.mark.parametrize("report", REPORTS)
 def test_report_repeats_and_skips_nothing(caller: Caller, report: str, contacts_at_once: int, comes_back: bool) -> None:
-    kind = TYPES.get(report, f"em_{report}")
+    activity_type = TYPES.get(report, f"em_{report}")
     ids = [f"c{number:02}" for number in range(60)]
     caller.record(
         *(
-            line(contact_id, kind, NOON + number // contacts_at_once * 1_000, campaign_activity_id="m1")
+            line(contact_id, activity_type, NOON + number // contacts_at_once * 1_000, campaign_activity_id="m1")
             for number, contact_id in enumerate(ids)
         )
     )
@@ -78,9 +78,9 @@ def test_page_of_a_campaign_repeats_and_skips_nothing(caller: Caller) -> None:
     while href:
         page = caller.get(href).text
         found += re.findall(r'href="/contacts/(c\d{3})"', page)
-        older = re.search(r'href="(\?behind=[^"]*)"', page)
+        older = re.search(r'href="(\?cursor=[^"]*)"', page)
         href = f"/activities/m1/sends{older[1]}".replace("&amp;", "&") if older else ""
         if href:
             assert caller.delete(f"/track/v1/contacts/{found[-1]}").status_code == 204
     assert sorted(found) == ids
-    assert caller.get("/activities/m1/sends?behind=1.c.2.3.4").status_code == 400
+    assert caller.get("/activities/m1/sends?cursor=1.c.2.3.4").status_code == 400

@@ -17,9 +17,9 @@ def walk(caller: Caller, query: str, campaign_activity_id: str = "ca-1") -> list
     pages = []
     href = f"{LINKS.format(campaign_activity_id)}?{query}"
     while href:
-        answer = caller.get(href)
-        assert answer.status_code == httpx.codes.OK, answer.text
-        page = answer.json()
+        response = caller.get(href)
+        assert response.status_code == httpx.codes.OK, response.text
+        page = response.json()
         assert page["campaign_activity_id"] == campaign_activity_id
         assert set(page) <= {"campaign_activity_id", "link_click_counts", "_links"}
         pages.append(page["link_click_counts"])
@@ -28,14 +28,14 @@ def walk(caller: Caller, query: str, campaign_activity_id: str = "ca-1") -> list
 
 
 def test_pages_are_together_the_list_of_all_links(caller: Caller) -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
     clickers: dict[str, set[str]] = {}
     lines = []
     for number in range(900):
-        link_url, contact_id = f"https://example.com/{dice.randrange(60)}", f"c{dice.randrange(40)}"
+        link_url, contact_id = f"https://example.com/{rng.randrange(60)}", f"c{rng.randrange(40)}"
         clickers.setdefault(link_url, set()).add(contact_id)
         # The same address with several ids is one link.
-        lines.append(line(contact_id, "em_clicks", NOON + number, link_url=link_url, url_id=str(dice.randrange(3))))
+        lines.append(line(contact_id, "em_clicks", NOON + number, link_url=link_url, url_id=str(rng.randrange(3))))
     for first in range(0, len(lines), 300):
         caller.record(*lines[first : first + 300])
     caller.post(
@@ -70,7 +70,7 @@ def test_pages_are_together_the_list_of_all_links(caller: Caller) -> None:
 
 
 def test_a_campaign_activity_without_links_has_an_empty_page(caller: Caller) -> None:
-    caller.record(line(kind="em_opens"))
+    caller.record(line(activity_type="em_opens"))
     assert walk(caller, "") == walk(caller, "no_clicks=true") == [[]]
 
 
@@ -80,7 +80,7 @@ def test_without_a_limit_a_page_has_all_links_that_an_email_may_have(caller: Cal
     caller.post("/track/v1/campaigns", json=[{"campaign_id": "k1", "campaign_activities": [activity]}])
     (page,) = walk(caller, "no_clicks=true")
     assert len(page) == 1_000
-    caller.record(line(kind="em_clicks", link_url="https://example.com/more"))
+    caller.record(line(activity_type="em_clicks", link_url="https://example.com/more"))
     assert [len(page) for page in walk(caller, "no_clicks=true")] == [1_000, 1]
 
 
@@ -100,9 +100,9 @@ def test_a_page_of_long_links_ends_before_its_limit(caller: Caller) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "1001", "x", "01", ""])
 def test_a_limit_out_of_bounds_is_refused(caller: Caller, limit: str) -> None:
-    caller.record(line(kind="em_clicks"))
-    answer = caller.get(LINKS.format("ca-1"), params={"limit": limit})
-    assert (answer.status_code, answer.json()[0]["error_key"]) == (400, "reportingsvc.validation.error")
+    caller.record(line(activity_type="em_clicks"))
+    response = caller.get(LINKS.format("ca-1"), params={"limit": limit})
+    assert (response.status_code, response.json()[0]["error_key"]) == (400, "reportingsvc.validation.error")
 
 
 def test_a_cursor_is_good_for_its_account_and_campaign_activity_only(

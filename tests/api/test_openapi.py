@@ -13,7 +13,7 @@ import pytest
 
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
-from rapport.recording.lines import activity_of_json
+from rapport.recording.lines import decode_activity
 from tests.openapi import description
 from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 
@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 
 
 def test_it_is_published(server: Server) -> None:
-    answer = httpx.get(f"{server.url}/schema/openapi.json")
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == description()
+    response = httpx.get(f"{server.url}/schema/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == description()
 
 
 @pytest.mark.parametrize("path", description()["paths"])
@@ -36,8 +36,8 @@ def test_every_operation_says_what_it_takes_and_answers(path: str) -> None:
         if operation["security"]:
             assert {"401", "429", "503"} <= operation["responses"].keys()
             assert ("403" in operation["responses"]) == bool(operation["security"][0]["token"])
-        for answer in operation["responses"].values():
-            for content in answer.get("content", {}).values():
+        for response in operation["responses"].values():
+            for content in response.get("content", {}).values():
                 assert "example" in content or "examples" in content
 
 
@@ -49,7 +49,7 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 def test_every_example_is_an_example_of_its_schema(path: str) -> None:
     for operation in description()["paths"][path].values():
         contents = [
-            content for answer in operation["responses"].values() for content in answer.get("content", {}).values()
+            content for response in operation["responses"].values() for content in response.get("content", {}).values()
         ]
         contents += operation.get("requestBody", {}).get("content", {}).values()
         for content in contents:
@@ -63,7 +63,7 @@ def test_every_example_is_an_example_of_its_schema(path: str) -> None:
 def test_the_example_of_a_line_is_taken() -> None:
     content = description()["paths"]["/track/v1/activities"]["post"]["requestBody"]["content"]
     (example,) = content["application/json"]["example"]
-    activity_of_json(msgspec.json.encode(example), parse_instant("2026-01-01T00:00:00Z"))
+    decode_activity(msgspec.json.encode(example), parse_instant("2026-01-01T00:00:00Z"))
 
 
 def test_a_real_page_is_as_described(caller: Caller) -> None:
@@ -71,14 +71,14 @@ def test_a_real_page_is_as_described(caller: Caller) -> None:
     operation = description()["paths"]["/v3/reports/contact_reports/{contact_id}/activity_details"]["get"]
     schema = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
     for query in (f"{EVERY_TYPE}&limit=2", EVERY_TYPE, "em_sends"):
-        answer = caller.get(f"/v3/reports/contact_reports/c1/activity_details?tracking_activities_list={query}")
-        jsonschema.validate(answer.json(), schema)
+        response = caller.get(f"/v3/reports/contact_reports/c1/activity_details?tracking_activities_list={query}")
+        jsonschema.validate(response.json(), schema)
 
 
 @pytest.mark.parametrize("report", ["sends", "opens", "clicks", "forwards", "optouts", "bounces"])
 def test_a_real_page_of_a_tracking_report_is_as_described(caller: Caller, report: str) -> None:
     who = {"email_address": "ada@example.com", "first_name": "Ada"}
-    caller.record(*(line(kind=f"em_{report}", time=1_767_225_600_000 + number, **who) for number in range(3)))
+    caller.record(*(line(activity_type=f"em_{report}", time=1_767_225_600_000 + number, **who) for number in range(3)))
     operation = description()["paths"][tracking("{campaign_activity_id}", report)]["get"]
     schema = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
     for query in ("limit=2", "limit=3", "created_before=2020-01-01"):
@@ -95,7 +95,10 @@ def test_a_fuzz_of_every_route_finds_nothing_undescribed_and_no_5xx(
         caller.record(*(line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30)))
         campaign_activity_id = "71600990-908b-11e6-907f-00166bff25"
         caller.record(
-            *(line(kind=kind, campaign_activity_id=campaign_activity_id) for kind in EVERY_TYPE.split(",")[:6])
+            *(
+                line(activity_type=activity_type, campaign_activity_id=campaign_activity_id)
+                for activity_type in EVERY_TYPE.split(",")[:6]
+            )
         )
         fuzz = [str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
         fuzzed = subprocess.run(

@@ -19,9 +19,9 @@ def test_health_needs_no_token(server: Server) -> None:
 
 
 def figures(server: Server) -> dict[str, float]:
-    answer = httpx.get(f"{server.url}/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    lines = [line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#")]
+    response = httpx.get(f"{server.url}/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    lines = [line.rpartition(" ") for line in response.text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
 
 
@@ -30,7 +30,9 @@ def test_the_metrics_count_over_all_workers(data: str) -> None:
         for number in range(20):
             # A connection each, so that both workers have their share.
             with server.caller("default") as another:
-                another.record(line(time=1_767_225_600_000 + number), line(kind="em_sends", time=1_767_225_600_000))
+                another.record(
+                    line(time=1_767_225_600_000 + number), line(activity_type="em_sends", time=1_767_225_600_000)
+                )
         caller.post("/track/v1/activities", json=[{}])
         caller.page("c1", tracking_activity_type="em_opens")
         counted = figures(server)
@@ -48,7 +50,7 @@ def test_the_metrics_count_over_all_workers(data: str) -> None:
 
 def test_each_request_has_one_line_with_the_id_that_its_answer_has(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
-        answers = [
+        responses = [
             caller.post("/track/v1/activities", json=[line(SECRETIVE, email_address="ada@example.com")]),
             caller.page(SECRETIVE, tracking_activity_type="em_opens"),
             caller.page(f"{SECRETIVE}-unknown", tracking_activity_type="em_opens"),
@@ -60,11 +62,11 @@ def test_each_request_has_one_line_with_the_id_that_its_answer_has(data: str) ->
         text = server.log.read_text()
         logged = [json.loads(each) for each in text.splitlines() if each.startswith("{")]
         by_id = {each["request_id"]: each for each in logged if each["event"] == "request"}
-        for answer in answers:
-            told = by_id[answer.headers["x-request-id"]]
-            assert told["status"] == answer.status_code
+        for response in responses:
+            told = by_id[response.headers["x-request-id"]]
+            assert told["status"] == response.status_code
             assert told["milliseconds"] > 0
-        assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+        assert len({response.headers["x-request-id"] for response in responses}) == len(responses)
         for secret in (SECRETIVE, "ada@example.com", caller.bearer, caller.bearer.split(".")[2]):
             assert secret not in text
 

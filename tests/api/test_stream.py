@@ -16,8 +16,8 @@ from rapport.auth.token import Principal, make_token
 from rapport.cli.command import now
 from rapport.instant import Instant, iso
 from rapport.settings import Settings
-from rapport.store.engines import opened
-from rapport.store.feed import MOST_OF_A_BATCH
+from rapport.store.engines import open_store
+from rapport.store.feed import MAX_KEYS_PER_BATCH
 from tests.api.streams import STREAM, Event, Listening, listening
 from tests.cli.command import rapport
 from tests.world import Caller, Server, line
@@ -38,7 +38,7 @@ def test_what_is_recorded_is_heard_within_a_second_in_the_words_of_a_line(caller
         "ada", "em_clicks", **who, link_url="https://example.com/", device_type="mobile", campaign_activity_name="March"
     )
     with listening(caller) as stream:
-        headers = stream.answer.headers
+        headers = stream.response.headers
         assert headers["content-type"] == "text/event-stream"
         assert "no-store" in headers["cache-control"]
         assert headers["x-accel-buffering"] == "no"
@@ -77,8 +77,8 @@ def test_who_comes_back_goes_on_where_it_was(caller: Caller) -> None:
 
 @pytest.mark.parametrize("position", ["x", "99999999999999", "1:1:@999999999", "é"])
 def test_who_comes_back_from_nowhere_is_told_and_goes_on(caller: Caller, position: str) -> None:
-    with caller.stream("GET", STREAM, headers=[(b"last-event-id", position.encode())]) as answer:
-        stream = Listening(answer)
+    with caller.stream("GET", STREAM, headers=[(b"last-event-id", position.encode())]) as response:
+        stream = Listening(response)
         (gap,) = stream.next()
         assert (gap.name, json.loads(gap.data)) == ("gap", {"activities": None, "by_type": None})
         caller.record(line())
@@ -86,7 +86,7 @@ def test_who_comes_back_from_nowhere_is_told_and_goes_on(caller: Caller, positio
 
 
 def test_only_the_asked_for_types_are_heard(caller: Caller) -> None:
-    kinds = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_bounces")
+    activity_types = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_bounces")
     for query in (
         "tracking_activity_type=em_opens&tracking_activity_type=em_optouts",
         "tracking_activity_type=em_optouts,%20em_opens,",
@@ -94,11 +94,13 @@ def test_only_the_asked_for_types_are_heard(caller: Caller) -> None:
     ):
         with listening(caller, f"{STREAM}?{query}") as stream:
             contact = f"c{len(query)}"
-            caller.record(*(line(contact, kind, time=at(number)) for number, kind in enumerate(kinds)))
+            caller.record(
+                *(line(contact, activity_type, time=at(number)) for number, activity_type in enumerate(activity_types))
+            )
             assert [each["tracking_activity_type"] for each in told(stream.next(2))] == ["em_opens", "em_optouts"]
     for bad in ("tracking_activity_type=em_open", f"{query}&tracking_activity_type=em_sends"):
-        answer = caller.get(f"{STREAM}?{bad}")
-        assert (answer.status_code, answer.json()[0]["error_key"]) == (400, "contacts.api.validation.error")
+        response = caller.get(f"{STREAM}?{bad}")
+        assert (response.status_code, response.json()[0]["error_key"]) == (400, "contacts.api.validation.error")
     assert caller.head(STREAM).headers["content-type"] == "text/event-stream"
 
 
@@ -114,12 +116,15 @@ def test_nobody_hears_of_another_account_nor_of_the_erased(server: Server, accou
 
 
 def test_of_a_large_request_the_rest_is_counted(caller: Caller) -> None:
-    kinds = ("em_sends", "em_opens")
-    lines = [line(f"c{number % 50}", kinds[number % 2], time=at(number)) for number in range(MOST_OF_A_BATCH + 400)]
+    activity_types = ("em_sends", "em_opens")
+    lines = [
+        line(f"c{number % 50}", activity_types[number % 2], time=at(number))
+        for number in range(MAX_KEYS_PER_BATCH + 400)
+    ]
     with listening(caller) as stream, listening(caller, f"{STREAM}?tracking_activity_type=em_sends") as sends:
         begun = stream.id
         caller.record(*lines)
-        (gap, *events) = stream.next(MOST_OF_A_BATCH + 1)
+        (gap, *events) = stream.next(MAX_KEYS_PER_BATCH + 1)
         counts = json.loads(gap.data)
         assert (gap.name, counts["activities"], sum(counts["by_type"].values())) == ("gap", 400, 400)
         heard = told(events)
@@ -140,7 +145,7 @@ def test_of_a_large_request_the_rest_is_counted(caller: Caller) -> None:
 def test_a_stream_ends_with_its_token(server: Server, account: str) -> None:
     async def made() -> str:
         principal = Principal(account, account, "tests", Role.OWNER, frozenset(Scope))
-        async with opened(Settings(data=server.data)) as store:
+        async with open_store(Settings(data=server.data)) as store:
             keys = await load_keys(store)
         expires = Instant(now() + 2_500)
         return make_token(
@@ -164,9 +169,9 @@ def test_a_server_takes_so_many_and_stops_though_they_listen(data: str) -> None:
     with Server(data, environment={"RAPPORT_STREAMS": "4"}) as server, server.caller("default") as caller:
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(listening(caller)) for _ in range(2)]
-            answer = caller.get(STREAM)
-            assert (answer.status_code, answer.json()["error_key"]) == (503, "service_unavailable")
-            assert int(answer.headers["retry-after"]) > 0
+            response = caller.get(STREAM)
+            assert (response.status_code, response.json()["error_key"]) == (503, "service_unavailable")
+            assert int(response.headers["retry-after"]) > 0
             caller.record(line())
             assert [len(told(stream.next())) for stream in streams] == [1, 1]
             began = time.monotonic()

@@ -69,7 +69,9 @@ def test_no_lines_at_all_are_an_empty_receipt(caller: Caller) -> None:
 
 
 def test_items_of_an_answer_are_lines(caller: Caller, server: Server, account: str) -> None:
-    caller.record(line(campaign_activity_name="March"), line(kind="p_contact_add", time="2026-03-02T10:00:00Z"))
+    caller.record(
+        line(campaign_activity_name="March"), line(activity_type="p_contact_add", time="2026-03-02T10:00:00Z")
+    )
     items = caller.page("c1", tracking_activities_list=EVERY_TYPE).json()["tracking_activities"]
     assert caller.post(TRACK, json=items).json()["duplicate"] == 2
     with server.caller(f"{account}-new") as elsewhere:
@@ -93,9 +95,9 @@ def test_the_same_activity_twice_in_one_request_is_recorded_once(caller: Caller)
 
 def test_clicks_on_two_links_at_once_are_two_activities(caller: Caller) -> None:
     receipt = caller.record(
-        line(kind="em_clicks", link_url="https://example.com/a"),
-        line(kind="em_clicks", link_url="https://example.com/b"),
-        line(kind="em_clicks", link_url="https://example.com/a", device_type="mobile"),
+        line(activity_type="em_clicks", link_url="https://example.com/a"),
+        line(activity_type="em_clicks", link_url="https://example.com/b"),
+        line(activity_type="em_clicks", link_url="https://example.com/a", device_type="mobile"),
     )
     assert (receipt["accepted"], receipt["duplicate"]) == (2, 1)
 
@@ -120,15 +122,15 @@ def test_clicks_on_two_links_at_once_are_two_activities(caller: Caller) -> None:
 def test_a_body_that_cannot_be_taken_is_refused_whole(
     caller: Caller, content: bytes, headers: dict[str, str], status: int
 ) -> None:
-    answer = caller.post(TRACK, content=content, headers=headers)
-    assert answer.status_code == status
-    problem = answer.json()
+    response = caller.post(TRACK, content=content, headers=headers)
+    assert response.status_code == status
+    problem = response.json()
     assert (problem[0] if status == 400 else problem)["error_message"]
 
 
 def test_a_body_without_a_length_is_cut_off_when_it_is_too_large(caller: Caller) -> None:
-    answer = caller.post(TRACK, content=(b"x" * 1_000_000 for _ in range(20)), headers=NDJSON)
-    assert answer.status_code == 413
+    response = caller.post(TRACK, content=(b"x" * 1_000_000 for _ in range(20)), headers=NDJSON)
+    assert response.status_code == 413
 
 
 def test_ten_thousand_lines_are_taken(caller: Caller) -> None:
@@ -139,9 +141,9 @@ def test_ten_thousand_lines_are_taken(caller: Caller) -> None:
 
 def test_recording_needs_its_own_scope(server: Server, account: str) -> None:
     with server.caller(account, frozenset({Scope.CONTACT_DATA})) as reader:
-        answer = reader.post(TRACK, json=[line()])
-    assert answer.status_code == 403
-    assert answer.json()["error_key"] == "access_denied"
+        response = reader.post(TRACK, json=[line()])
+    assert response.status_code == 403
+    assert response.json()["error_key"] == "access_denied"
 
 
 def test_what_many_send_at_once_is_all_there(server: Server, account: str) -> None:
@@ -151,8 +153,8 @@ def test_what_many_send_at_once_is_all_there(server: Server, account: str) -> No
         limits = httpx.Limits(max_connections=32)
         async with httpx.AsyncClient(base_url=server.url, headers=headers, limits=limits, timeout=60) as client:
             times = range(1_767_225_600_000, 1_767_225_600_500)
-            answers = await asyncio.gather(*(client.post(TRACK, json=[line(time=time)]) for time in times))
-        return [answer.json()["accepted"] for answer in answers]
+            responses = await asyncio.gather(*(client.post(TRACK, json=[line(time=time)]) for time in times))
+        return [response.json()["accepted"] for response in responses]
 
     assert asyncio.run(send()) == [1] * 500
     with server.caller(account) as caller:

@@ -197,10 +197,10 @@ def test_half_sent_forms_are_given_up_and_stop_nobody(tmp_path: Path) -> None:
         with connections(server, 1_000, half_sent("/sign-in")) as opened:
             with measure_cost(server) as cost:
                 began = time.monotonic()
-                answers = [answer_until_closed(each) for each in opened]
+                responses = [answer_until_closed(each) for each in opened]
                 print(f"1,000 half-sent forms given up after {time.monotonic() - began:.1f} s")
-            assert all(each.startswith(b"HTTP/1.1 408 ") for each in answers)
-            assert b"Request timed out" in answers[0]
+            assert all(each.startswith(b"HTTP/1.1 408 ") for each in responses)
+            assert b"Request timed out" in responses[0]
             check_cost(cost)
         # Nothing is left of them: the next form is read as ever.
         form = httpx.post(f"{server.url}/sign-in", data={"token": "x"})
@@ -279,8 +279,8 @@ def test_a_body_in_pieces_is_read_as_long_as_it_comes(server: Server, account: s
                 time.sleep(0.1)
                 yield content[start : start + 20]
 
-        answer = caller.post("/track/v1/activities", content=pieces(), headers=NDJSON)
-        assert answer.json()["accepted"] == 1
+        response = caller.post("/track/v1/activities", content=pieces(), headers=NDJSON)
+        assert response.json()["accepted"] == 1
 
 
 def test_requests_that_read_no_body_do_not_wait_for_one(server: Server) -> None:

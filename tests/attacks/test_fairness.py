@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from tests.attacks.attack import Cost, measure_cost
 from tests.world import Caller, Server, line
 
@@ -40,7 +40,7 @@ def crowded(engine: str, databases: object, tmp_path_factory: pytest.TempPathFac
 
 
 async def open_once(data: str) -> None:
-    async with opened(Settings(data=data)) as store:
+    async with open_store(Settings(data=data)) as store:
         await store.ensure_account("large")
         await store.ensure_account("small")
 
@@ -107,12 +107,12 @@ def test_reports_that_somebody_waits_for_leave_room_for_others_and_are_bounded(c
         small.record(line())
         with measure_cost(crowded, "/v3/contacts?limit=1", small.bearer) as cost:
             connections = [request(crowded, large, "/v3/contacts/counts") for _ in range(150)]
-            answers = [connection.recv(12) for connection in connections]
+            responses = [connection.recv(12) for connection in connections]
             for connection in connections:
                 connection.close()
         check(cost)
-        assert set(answers) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
-        assert b"HTTP/1.1 200" in answers
+        assert set(responses) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        assert b"HTTP/1.1 200" in responses
         # A stop doesn't wait for reports in the queue.
         connections = [request(crowded, large, "/v3/contacts/counts") for _ in range(60)]
         began = time.monotonic()
@@ -171,8 +171,8 @@ async def _write_beside(
         number = 0
         while not all(attack.done() for attack in attacks):
             began = time.monotonic()
-            answer = await other.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
-            assert answer.status_code == httpx.codes.OK
+            response = await other.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
+            assert response.status_code == httpx.codes.OK
             waits.append(time.monotonic() - began)
             number += 1
             await asyncio.sleep(0.02)
@@ -255,8 +255,8 @@ async def _send_refused(server: Server, head: str, claims: str, signature: str, 
     async def send(client: httpx.AsyncClient) -> None:
         while time.monotonic() < ends:
             token = f"{head}.{claims}.{next(numbers):08}{signature[8:]}"
-            answer = await client.get("/v3/contacts", headers={"authorization": f"Bearer {token}"})
-            assert answer.status_code == httpx.codes.UNAUTHORIZED
+            response = await client.get("/v3/contacts", headers={"authorization": f"Bearer {token}"})
+            assert response.status_code == httpx.codes.UNAUTHORIZED
 
     async with httpx.AsyncClient(base_url=server.url, timeout=60) as client, asyncio.TaskGroup() as group:
         for _ in range(100):

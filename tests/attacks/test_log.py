@@ -133,17 +133,17 @@ def test_throttled_client_cannot_fill_the_disk(data: str, requests: int) -> None
         wait_until_empty(data)
 
 
-@pytest.mark.parametrize("kind", ["contacts", "campaigns"])
-def test_statements_cannot_fill_the_disk(data: str, kind: str) -> None:
+@pytest.mark.parametrize("activity_type", ["contacts", "campaigns"])
+def test_statements_cannot_fill_the_disk(data: str, activity_type: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         with measure_cost(server), watch_log(data) as sizes:
             for batch in range(16):
                 ids = range(batch * 2_000, (batch + 1) * 2_000)
-                if kind == "contacts":
+                if activity_type == "contacts":
                     lines = [{"contact_id": f"c{number}", "email_address": f"c{number}@example.com"} for number in ids]
                 else:
                     lines = [{"campaign_id": f"k{number}", "campaign_name": "x" * 200} for number in ids]
-                assert caller.post(f"/track/v1/{kind}", json=lines).status_code == httpx.codes.OK
+                assert caller.post(f"/track/v1/{activity_type}", json=lines).status_code == httpx.codes.OK
         assert sizes[-1] < MAX_LOG
         wait_until_empty(data)
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from rapport.auth import ended_sessions
-from rapport.auth.one_time import make_code
+from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.web.door import COOKIE, now
 from tests.attacks.attack import measure_cost
 from tests.web.test_pages import form_token
@@ -24,8 +24,8 @@ SIGN_OUTS = 700
 
 def make_link(server: Server, account: str) -> str:
     async def make() -> str:
-        async with opened(Settings(data=server.data)) as store:
-            return await make_code(store, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now())
+        async with open_store(Settings(data=server.data)) as store:
+            return await create_code(store, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now())
 
     return f"/sign-in/{asyncio.run(make())}"
 
@@ -36,8 +36,8 @@ def test_one_link_signs_in_one_browser_however_many_try_at_once(server: Server, 
     async def race() -> list[int]:
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
             await asyncio.gather(*(client.request(method, link) for method in ["HEAD", "GET"] * 20))
-            answers = await asyncio.gather(*(client.post(link) for _ in range(20)))
-        return sorted(answer.status_code for answer in answers)
+            responses = await asyncio.gather(*(client.post(link) for _ in range(20)))
+        return sorted(response.status_code for response in responses)
 
     assert asyncio.run(race()) == [303] + [401] * 19
 
@@ -51,9 +51,9 @@ def test_guessed_links_and_tampered_cookies_sign_nobody_in(server: Server, accou
                 assert attacker.post(f"/sign-in/{secrets.token_urlsafe(32)}").status_code == 401
                 place = number % len(cookie)
                 changed = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
-                answer = attacker.get("/connect", headers={"cookie": f"{COOKIE}={changed}"})
+                response = attacker.get("/connect", headers={"cookie": f"{COOKIE}={changed}"})
                 # The last character may hold bits that mean nothing.
-                assert answer.status_code == 303 or place == len(cookie) - 1
+                assert response.status_code == 303 or place == len(cookie) - 1
         assert client.get("/connect").status_code == 200
 
 
@@ -76,8 +76,8 @@ def test_flood_of_sign_outs_stays_small_and_ends_what_it_should(tmp_path: Path) 
                 form = {"form_token": form_token(client.get("/connect"))}
                 assert client.post("/sign-out", data=form).status_code == 303
             for cookie in cookies:
-                answer = httpx.get(f"{server.url}/connect", headers={"cookie": f"{COOKIE}={cookie}"})
-                assert answer.status_code == 303
+                response = httpx.get(f"{server.url}/connect", headers={"cookie": f"{COOKIE}={cookie}"})
+                assert response.status_code == 303
             assert bystander.get("/connect").status_code == 200
             # Later sessions are not ended.
             assert client.post("/sign-in", data={"token": token}).status_code == 303

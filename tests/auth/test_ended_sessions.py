@@ -12,7 +12,7 @@ from rapport.auth.token import Principal
 from rapport.errors import StoreUnavailable
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 
 NOW = Instant(1_772_000_000_000)
 
@@ -27,7 +27,7 @@ def is_ended(sessions: EndedSessions, session: Session) -> bool:
 
 def test_ended_session_is_ended_for_every_reader_of_the_store(data: str) -> None:
     async def run() -> None:
-        async with opened(Settings(data=data)) as store, opened(Settings(data=data)) as other_store:
+        async with open_store(Settings(data=data)) as store, open_store(Settings(data=data)) as other_store:
             here, elsewhere = EndedSessions(store), EndedSessions(other_store)
             ended, kept = begin("acme"), begin("acme")
             await here.end(ended, NOW)
@@ -43,7 +43,7 @@ def test_ended_session_is_ended_for_every_reader_of_the_store(data: str) -> None
 
 def test_expired_sessions_leave_the_list(data: str) -> None:
     async def run() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             sessions = EndedSessions(store)
             early = begin("acme")
             await sessions.end(early, NOW)
@@ -59,7 +59,7 @@ def test_too_many_entries_of_an_account_end_all_its_sessions_so_far(data: str, m
     monkeypatch.setattr(ended_sessions, "MAX_LISTED", 5)
 
     async def run() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             sessions = EndedSessions(store)
             # One of them began on a server whose clock is a second ahead.
             ended = [*(begin("acme", NOW + number) for number in range(4)), begin("acme", NOW + 1_000), begin("acme")]
@@ -80,7 +80,7 @@ def test_too_many_entries_of_an_account_end_all_its_sessions_so_far(data: str, m
 
 def test_damaged_list_is_reported(data: str) -> None:
     async def run() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             await store.replace_secret("ended-sessions", None, b"{")
             with pytest.raises(StoreUnavailable, match="list of ended sessions is damaged"):
                 await EndedSessions(store).look()

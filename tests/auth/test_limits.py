@@ -10,7 +10,7 @@ from rapport.auth.limits import VENDOR_A_DAY, GenerousLimiter
 from rapport.errors import Throttled
 from rapport.instant import Instant
 from rapport.settings import Settings
-from rapport.store.engines import store_for
+from rapport.store.engines import create_store
 from tests.world import Server, details
 
 ASKED = f"{details('nobody')}?tracking_activity_type=em_opens"
@@ -44,7 +44,7 @@ def test_the_vendors_limits_hold_exactly_over_all_workers_and_by_client(data: st
 
 def test_the_two_429_differ_in_their_key_and_say_when_to_try_again(data: str) -> None:
     async def use_up_the_day() -> None:
-        store = store_for(Settings(data=data))
+        store = create_store(Settings(data=data))
         await store.open()
         now = Instant(time.time_ns() // 1_000_000)
         for _ in range(VENDOR_A_DAY):
@@ -61,9 +61,9 @@ def test_the_two_429_differ_in_their_key_and_say_when_to_try_again(data: str) ->
         assert 0 < int(over.headers["retry-after"]) <= 86_401
 
         at_the_beginning_of_a_second()
-        answers = [httpx.get(server.url + ASKED, headers=headers["a"]) for _ in range(5)]
-        assert answers[-1].json() == {"error_key": "throttled", "error_message": "Too Many Requests"}
-        assert answers[-1].headers["retry-after"] == "1"
+        responses = [httpx.get(server.url + ASKED, headers=headers["a"]) for _ in range(5)]
+        assert responses[-1].json() == {"error_key": "throttled", "error_message": "Too Many Requests"}
+        assert responses[-1].headers["retry-after"] == "1"
 
 
 def test_too_many_requests_are_told_before_bad_parameters_and_after_a_missing_scope(data: str) -> None:
@@ -71,8 +71,8 @@ def test_too_many_requests_are_told_before_bad_parameters_and_after_a_missing_sc
         reader = {"authorization": f"Bearer {server.token('default', client='c')}"}
         scopeless = {"authorization": f"Bearer {server.token('default', frozenset(), client='c')}"}
         at_the_beginning_of_a_second()
-        answers = [httpx.get(server.url + details("x"), headers=reader).status_code for _ in range(5)]
-        assert answers == [400] * 4 + [429]
+        responses = [httpx.get(server.url + details("x"), headers=reader).status_code for _ in range(5)]
+        assert responses == [400] * 4 + [429]
         assert httpx.get(server.url + details("x"), headers=scopeless).status_code == 403
 
 

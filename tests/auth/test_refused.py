@@ -9,12 +9,12 @@ from rapport.auth.keys import Keys, rotate_keys
 from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.cli.command import now
 from rapport.errors import InvalidToken
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 
 OWNER = Principal("default", "tests", "tests", Role.OWNER, frozenset(Scope))
@@ -47,16 +47,16 @@ class CountingStore:
         return getattr(self._store, name)
 
 
-@pytest.mark.parametrize("kind", ["no token", "another audience", "another key"])
-def test_refused_tokens_cost_no_read_each(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("activity_type", ["no token", "another audience", "another key"])
+def test_refused_tokens_cost_no_read_each(tmp_path: Path, activity_type: str) -> None:
     settings = Settings(data=str(tmp_path / "data"))
 
     async def work() -> None:
-        async with opened(settings) as store, opened(Settings(data=str(tmp_path / "other"))) as other:
+        async with open_store(settings) as store, open_store(Settings(data=str(tmp_path / "other"))) as other:
             counting = CountingStore(store)
-            keys = KeyWatch(counting, settings)  # type: ignore[arg-type]
+            keys = KeyCache(counting, settings)  # type: ignore[arg-type]
             await keys.start()
-            foreign = KeyWatch(other, settings)
+            foreign = KeyCache(other, settings)
             await foreign.check()
             counting.reads = 0
             for _ in range(10):
@@ -64,7 +64,7 @@ def test_refused_tokens_cost_no_read_each(tmp_path: Path, kind: str) -> None:
                     "no token": [f"a.b.c{number}" for number in range(100)],
                     "another audience": [token_of(keys.keys, f"x{number}") for number in range(100)],
                     "another key": [token_of(foreign.keys, f"x{number}") for number in range(100)],
-                }[kind]
+                }[activity_type]
                 outcomes = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
                 assert all(isinstance(outcome, InvalidToken) for outcome in outcomes)
                 # Again, which is answered from what is remembered.
@@ -81,8 +81,8 @@ def test_a_new_key_is_found_while_refused_tokens_keep_coming(data: str) -> None:
     settings = Settings(data=data)
 
     async def work() -> None:
-        async with opened(settings) as store:
-            keys = KeyWatch(store, settings)
+        async with open_store(settings) as store:
+            keys = KeyCache(store, settings)
             await keys.start()
 
             async def send_refused() -> None:

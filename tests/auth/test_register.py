@@ -19,7 +19,7 @@ from rapport.cli.command import now
 from rapport.errors import InvalidField, StoreUnavailable, TooManyTokens, UnknownToken
 from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from rapport.store.sqlite.secrets import read_secret, replace_secret
 from tests.cli.command import rapport
@@ -34,7 +34,7 @@ LOOKS_WITHIN = 3.0
 
 def with_store(data: str, do: Callable[[Store], Awaitable[T]]) -> T:
     async def done() -> T:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             return await do(store)
 
     return asyncio.run(done())

@@ -93,18 +93,18 @@ def ask(client: httpx.Client, request: str) -> httpx.Response:
         return client.post(request, json=[{"contact_id": ID} if request.startswith(STATED[0]) else {"campaign_id": ID}])
     if request.startswith(STREAM):
         # It has no end: how it begins tells all.
-        with client.stream("GET", request) as answer:
-            if answer.status_code != httpx.codes.OK:
-                answer.read()
-            return answer
+        with client.stream("GET", request) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+            return response
     return client.delete(request) if request.startswith(ERASED) else client.get(request)
 
 
-def refused(answer: httpx.Response) -> bool:
-    assert answer.status_code in {200, 204, 403}, answer
-    if answer.status_code == 403:
-        assert answer.json()["error_key"] == "access_denied"
-    return answer.status_code == 403
+def refused(response: httpx.Response) -> bool:
+    assert response.status_code in {200, 204, 403}, response
+    if response.status_code == 403:
+        assert response.json()["error_key"] == "access_denied"
+    return response.status_code == 403
 
 
 @pytest.mark.parametrize("path", GUARDED)
@@ -136,8 +136,8 @@ def test_without_a_token_nothing_else_is_told(server: Server, path: str) -> None
     *_, request = GUARDED[path]
     spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x&no_clicks=x"
     with httpx.Client(base_url=server.url) as stranger:
-        answer = ask(stranger, spoilt)
-        assert (answer.status_code, answer.json()["error_key"]) == (401, "unauthorized")
+        response = ask(stranger, spoilt)
+        assert (response.status_code, response.json()["error_key"]) == (401, "unauthorized")
     with server.caller("nobody", frozenset()) as caller:
         assert refused(ask(caller, spoilt))
     if "{contact_id}/" in path or "{campaign_activity_id}/" in path:

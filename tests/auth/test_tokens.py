@@ -114,19 +114,19 @@ def test_every_bad_token_gets_the_same_401(guarded: Server) -> None:
         "an unknown role": signed(key, role="emperor"),
         "too long": good + "A" * 9_000,
     }
-    answers = {why: ask(guarded, token) for why, token in bad.items()}
-    assert {why: answer.status_code for why, answer in answers.items()} == dict.fromkeys(bad, 401)
-    assert {answer.content for answer in answers.values()} == {
+    responses = {why: ask(guarded, token) for why, token in bad.items()}
+    assert {why: response.status_code for why, response in responses.items()} == dict.fromkeys(bad, 401)
+    assert {response.content for response in responses.values()} == {
         b'{"error_key":"unauthorized","error_message":"Unauthorized"}'
     }
-    assert {answer.headers["www-authenticate"] for answer in answers.values()} == {"Bearer"}
+    assert {response.headers["www-authenticate"] for response in responses.values()} == {"Bearer"}
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic {}", "{}", "Bearer {} {}"])
 def test_other_authorization_headers_are_a_401(guarded: Server, authorization: str) -> None:
     token = signed(signing_key(guarded))
-    answer = httpx.get(guarded.url + ASKED, headers={"authorization": authorization.replace("{}", token)})
-    assert answer.status_code == 401
+    response = httpx.get(guarded.url + ASKED, headers={"authorization": authorization.replace("{}", token)})
+    assert response.status_code == 401
 
 
 def test_the_scheme_is_written_in_any_case(guarded: Server) -> None:
@@ -168,23 +168,23 @@ def test_an_issuer_that_the_operator_names_is_trusted(guarded: Server, elsewhere
 def test_the_scope_and_the_privilege_are_both_needed(
     guarded: Server, scopes: set[Scope], role: Role, status: int
 ) -> None:
-    answer = ask(guarded, guarded.token("default", frozenset(scopes), role))
-    assert answer.status_code == status
+    response = ask(guarded, guarded.token("default", frozenset(scopes), role))
+    assert response.status_code == status
     if status == 403:
-        assert answer.json()["error_key"] == "access_denied"
+        assert response.json()["error_key"] == "access_denied"
 
 
 def test_a_missing_scope_is_told_before_bad_parameters(guarded: Server) -> None:
     token = guarded.token("default", frozenset({Scope.ACTIVITY_WRITE}))
-    answer = httpx.get(guarded.url + details("c1"), headers={"authorization": f"Bearer {token}"})
-    assert answer.status_code == 403
+    response = httpx.get(guarded.url + details("c1"), headers={"authorization": f"Bearer {token}"})
+    assert response.status_code == 403
 
 
 def test_the_published_keys_verify_our_tokens_and_hold_no_private_part(guarded: Server) -> None:
-    answer = httpx.get(f"{guarded.url}/.well-known/jwks.json")
-    assert answer.headers["content-type"] == "application/jwk-set+json"
-    assert all(key.keys() <= {"kty", "n", "e", "use", "alg", "kid"} for key in answer.json()["keys"])
-    published = KeySet.import_key_set(answer.json())
+    response = httpx.get(f"{guarded.url}/.well-known/jwks.json")
+    assert response.headers["content-type"] == "application/jwk-set+json"
+    assert all(key.keys() <= {"kty", "n", "e", "use", "alg", "kid"} for key in response.json()["keys"])
+    published = KeySet.import_key_set(response.json())
     assert jwt.decode(guarded.token("default"), published, algorithms=["RS256"]).claims["account"] == "default"
 
 

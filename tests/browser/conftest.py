@@ -45,8 +45,8 @@ def signed_in(
         java_script_enabled=java_script_enabled,
     )
     context.set_default_timeout(15_000)
-    answer = context.request.post("/sign-in", form={"token": caller.bearer}, max_redirects=0)
-    assert answer.status == 303
+    response = context.request.post("/sign-in", form={"token": caller.bearer}, max_redirects=0)
+    assert response.status == 303
     yield context
     context.close()
 

@@ -45,12 +45,15 @@ def told(caller: Caller) -> None:
     """Something of everything."""
     who = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
     caller.record(
-        *(line("c1", kind, campaign_activity_name="Spring sale", **who) for kind in ("em_sends", "em_forwards")),
+        *(
+            line("c1", activity_type, campaign_activity_name="Spring sale", **who)
+            for activity_type in ("em_sends", "em_forwards")
+        ),
         line("c1", "em_bounces", bounce_code="F", **who),
         line("c1", "em_optouts", opt_out_reason="No longer interested", **who),
         line("c1", "em_opens", device_type="mobile", **who),
         line("c1", "em_clicks", device_type="tablet", link_url=LONG, **who),
-        *(line("c1", kind, campaign_activity_id="ca-2", **who) for kind in PAGE_TYPES),
+        *(line("c1", activity_type, campaign_activity_id="ca-2", **who) for activity_type in PAGE_TYPES),
     )
 
 

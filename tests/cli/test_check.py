@@ -14,7 +14,7 @@ def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
     lines = [
         line(),
         line(contact_id="c2", device_type="mobile"),
-        line(kind="em_bounces", bounce_code="B"),
+        line(activity_type="em_bounces", bounce_code="B"),
     ]
     rapport("import", "-", "--data", data, given=b"\n".join(json.dumps(each).encode() for each in lines))
     assert rapport("check", "--data", data).stdout == "All counts are right.\n"
@@ -41,7 +41,10 @@ def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
 
 
 def test_permissions_that_are_wrong_are_listed_and_repaired(data: str) -> None:
-    lines = [line(kind="em_optouts", opt_out_reason="Too many"), line(contact_id="c2", kind="p_contact_add")]
+    lines = [
+        line(activity_type="em_optouts", opt_out_reason="Too many"),
+        line(contact_id="c2", activity_type="p_contact_add"),
+    ]
     rapport("import", "-", "--data", data, given=b"\n".join(json.dumps(each).encode() for each in lines))
     execute(
         data,

@@ -134,10 +134,10 @@ def test_a_backup_of_a_running_server_serves_the_same(engine: str, data: str, tm
         caller.record(line(time="2026-03-02T10:00:00Z"))
         with Server(str(copy)) as restored:
             headers = {"authorization": f"Bearer {caller.bearer}"}
-            answer = httpx.get(
+            response = httpx.get(
                 restored.url + details("c1"), params={"tracking_activity_type": "em_opens"}, headers=headers
             )
-            assert len(answer.json()["tracking_activities"]) == 1
+            assert len(response.json()["tracking_activities"]) == 1
 
 
 def test_the_demo_shows_what_it_is_for(data: str) -> None:
@@ -163,10 +163,10 @@ def _pasted(command: list[str]) -> dict[str, list[dict[str, str]]]:
         while "Ctrl-C" not in printed:
             printed += running.stdout.readline()
         (pasted,) = [each for each in printed.splitlines() if each.startswith("curl ")]
-        answer = subprocess.run(["bash", "-c", pasted], capture_output=True, check=True)
+        response = subprocess.run(["bash", "-c", pasted], capture_output=True, check=True)
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 0
-    page: dict[str, list[dict[str, str]]] = json.loads(answer.stdout)
+    page: dict[str, list[dict[str, str]]] = json.loads(response.stdout)
     return page
 
 

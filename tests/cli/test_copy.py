@@ -16,10 +16,13 @@ from tests.world import Server, details, line
 def filled(tmp_path: Path) -> str:
     """A data directory with two accounts, names that changed, and every type of activity."""
     data = str(tmp_path / "filled")
-    kinds = [kind.name.lower() for kind in ActivityType]
+    activity_types = [activity_type.name.lower() for activity_type in ActivityType]
     lines = [
         line(
-            f"c{number % 40}", kinds[number % 10], f"2026-03-01T10:{number % 60:02}:{number // 60:02}Z", first_name="A"
+            f"c{number % 40}",
+            activity_types[number % 10],
+            f"2026-03-01T10:{number % 60:02}:{number // 60:02}Z",
+            first_name="A",
         )
         for number in range(900)
     ]
@@ -60,12 +63,12 @@ def test_everything_arrives_and_comes_back(filled: str, data: str, tmp_path: Pat
     assert '"campaign_activity_name":"New"' in exported(back, "c1")
     with Server(data) as server:
         for each, status in ((token, 200), (revoked, 401)):
-            answer = httpx.get(
+            response = httpx.get(
                 server.url + details("c1"),
                 params={"tracking_activity_type": "em_opens"},
                 headers={"authorization": f"Bearer {each}"},
             )
-            assert answer.status_code == status
+            assert response.status_code == status
 
 
 def test_a_copy_is_brought_up_to_date(filled: str, data: str) -> None:

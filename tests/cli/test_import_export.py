@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rapport.recording.lines import json_of
+from rapport.recording.lines import encode_activity
 from rapport.sample import sample
 from tests.cli.command import rapport
 from tests.world import ENVIRONMENT, RAPPORT, line
@@ -25,19 +25,21 @@ def lines(*items: dict[str, Any]) -> bytes:
 @pytest.fixture(scope="module")
 def sampled() -> bytes:
     """A sample of some sixty thousand lines."""
-    return b"".join(json_of(activity) + b"\n" for activity in sample(2_000, seed=3))
+    return b"".join(encode_activity(activity) + b"\n" for activity in sample(2_000, seed=3))
 
 
 def test_a_file_is_recorded_once_however_often_it_is_imported(data: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(lines(line(), line(kind="em_sends")))
+    file.write_bytes(lines(line(), line(activity_type="em_sends")))
     assert rapport("import", str(file), "--data", data).stdout == f"{file}: 2 accepted, 0 duplicate, 0 rejected\n"
     assert rapport("import", str(file), "--data", data).stdout == f"{file}: 0 accepted, 2 duplicate, 0 rejected\n"
 
 
 def test_rejected_lines_go_to_a_file_beside_it_and_the_exit_code_is_1(data: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(lines(line()) + b"{oops\n" + lines(line(kind="em_reads"), line(time="2026-03-01T11:00:00Z")))
+    file.write_bytes(
+        lines(line()) + b"{oops\n" + lines(line(activity_type="em_reads"), line(time="2026-03-01T11:00:00Z"))
+    )
     told = rapport("import", str(file), "--data", data, code=1).stdout
     assert told == f"{file}: 2 accepted, 0 duplicate, 2 rejected; see {file}.rejected.ndjson\n"
     rejected = [json.loads(each) for each in Path(f"{file}.rejected.ndjson").read_text().splitlines()]
@@ -70,7 +72,7 @@ def test_rejected_lines_of_standard_input_go_to_the_folder_one_is_in(data: str, 
 
 def test_a_file_that_cannot_be_read_stops_no_other(data: str, tmp_path: Path) -> None:
     (tmp_path / "good.ndjson").write_bytes(lines(line()))
-    (tmp_path / "torn.ndjson.gz").write_bytes(gzip.compress(lines(line(kind="em_sends")) * 500)[:-9])
+    (tmp_path / "torn.ndjson.gz").write_bytes(gzip.compress(lines(line(activity_type="em_sends")) * 500)[:-9])
     told = rapport("import", "none.ndjson", "torn.ndjson.gz", "good.ndjson", "--data", data, folder=tmp_path, code=1)
     assert "none.ndjson: No such file" in told.stderr
     assert "torn.ndjson.gz: can't be read to its end" in told.stderr

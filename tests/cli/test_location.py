@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rapport.errors import NoData
+from rapport.errors import DataNotFound
 from rapport.settings import Settings
-from rapport.store.engines import format_location, opened
+from rapport.store.engines import format_location, open_store
 from tests.cli.command import rapport
 from tests.world import Server, line
 
@@ -33,12 +33,12 @@ NEW = "a new, empty store was created"
 
 def is_there(data: str) -> bool:
     async def look() -> None:
-        async with opened(Settings(data=data), create=False):
+        async with open_store(Settings(data=data), create=False):
             pass
 
     try:
         asyncio.run(look())
-    except NoData:
+    except DataNotFound:
         return False
     return True
 

@@ -14,11 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from rapport.activity import Activity, ActivityType
-from rapport.instant import DAY, HOUR, Instant, instant_of
+from rapport.instant import DAY, HOUR, Instant, from_datetime
 from rapport.sample import EXAMPLE_DAY, LANDING_PAGES, MAILINGS, find_day, sample, star
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
 from tests.cli.command import rapport
 from tests.network import free_port
 from tests.world import ENVIRONMENT, RAPPORT
@@ -28,13 +28,13 @@ EVERY_DAY_OF_A_LEAP_YEAR = [date(2024, 1, 1) + timedelta(days=number) for number
 
 
 def begin(day: date) -> Instant:
-    return instant_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 def record(data: str, activities: Iterable[Activity]) -> None:
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
-            await store.record([batch_of("default", list(activities))])
+        async with open_store(Settings(data=data)) as store:
+            await store.record([build_batch("default", list(activities))])
 
     asyncio.run(work())
 
@@ -43,7 +43,7 @@ def count_contacts(data: str) -> Counter[str]:
     """Count the activities of each contact."""
 
     async def work() -> Counter[str]:
-        async with opened(Settings(data=data), create=False) as store:
+        async with open_store(Settings(data=data), create=False) as store:
             return Counter(
                 {
                     contact_id: len([activity async for activity in store.history("default", contact_id)])
@@ -127,7 +127,7 @@ def test_demo_is_made_for_today_without_a_future_and_only_once(data: str) -> Non
     now = Instant(time.time_ns() // 1_000_000)
 
     async def find_newest() -> Instant:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             return max(
                 [
                     activity.created_time

@@ -8,7 +8,7 @@ import asyncpg
 
 from rapport.settings import Settings
 from rapport.store.digests import contact_key
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from tests.world import Server
 
 URL = os.environ.get("RAPPORT_TEST_CITUS_URL", "")
@@ -61,7 +61,7 @@ def contacts_by_port(place: str) -> dict[int, list[str]]:
 
 async def find_differences(place: str) -> list[object]:
     """What a recount finds wrong."""
-    async with opened(Settings(data=place)) as store:
+    async with open_store(Settings(data=place)) as store:
         return [difference async for difference in store.recount(repair=False)]
 
 

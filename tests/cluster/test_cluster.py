@@ -16,13 +16,13 @@ from asyncpg.exceptions import PostgresLogMessage
 from rapport.activity import ActivityType
 from rapport.sample import sample
 from rapport.settings import Settings
-from rapport.store.batch import Batch, batch_of
+from rapport.store.batch import Batch, build_batch
 from rapport.store.digests import contact_key
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.postgres import campaign_reader, counter_reader
 from rapport.store.postgres.citus.cluster import Cluster
 from rapport.store.postgres.citus.layout import ClusterLayout
-from rapport.store.postgres.pool import SHARED, Lent, Pool, Touched
+from rapport.store.postgres.pool import SHARED, Connection, Pool, Touched
 from rapport.store.postgres.reader import merged
 from tests.cluster.cluster import (
     CONTACTS,
@@ -87,8 +87,8 @@ class Listening(Pool):
         self.sent: list[str] = []
 
     @asynccontextmanager
-    async def lend(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Lent]:
-        async with super().lend(seconds, turn_of, contacts) as connection:
+    async def acquire(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Connection]:
+        async with super().acquire(seconds, turn_of, contacts) as connection:
 
             def hear(_: object, message: PostgresLogMessage) -> None:
                 self.sent.append(" ".join(message.as_dict().values()))
@@ -102,10 +102,12 @@ class Listening(Pool):
 @pytest.mark.parametrize("count", [1, 40, 1_200])
 def test_recording_one_contact_touches_one_shard_of_each_table(place: str, count: int) -> None:
     """By the commands that the coordinator really sends."""
-    kinds = list(ActivityType)
+    activity_types = list(ActivityType)
 
     def batch(first: int) -> Batch:
-        return batch_of("default", [did("ada", kinds[number % 10], number) for number in range(first, first + count)])
+        return build_batch(
+            "default", [did("ada", activity_types[number % 10], number) for number in range(first, first + count)]
+        )
 
     async def work() -> list[str]:
         cluster = Cluster(place, by_pgbouncer=False)
@@ -134,11 +136,11 @@ def test_batches_of_all_nodes_are_counted_right_new_known_and_mixed(place: str, 
     half = step // 2
 
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
+        async with open_store(Settings(data=place)) as store:
             seen = 0
             for first, last in ((0, step), (half, half + step), (0, 2 * step), (0, 2 * step)):
-                batch = batch_of("a", history[first:last])
-                (outcome,) = await store.record([await store.make_ready(batch) if ahead else batch])
+                batch = build_batch("a", history[first:last])
+                (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
                 assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
@@ -152,12 +154,14 @@ def test_batches_of_all_nodes_are_counted_right_new_known_and_mixed(place: str, 
 
 def test_a_contact_that_clicked_is_erased_with_its_links(place: str) -> None:
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
-            await store.record([batch_of("default", [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:20]])])
+        async with open_store(Settings(data=place)) as store:
+            await store.record(
+                [build_batch("default", [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:20]])]
+            )
             assert all([await store.erase("default", each) for each in CONTACTS[:20]])
             assert not await store.erase("default", CONTACTS[0])
             again = [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:40]]
-            (outcome,) = await store.record([batch_of("default", again)])
+            (outcome,) = await store.record([build_batch("default", again)])
             assert (outcome.accepted, outcome.duplicate) == ({ActivityType.EM_CLICKS: 20}, 20)
 
     asyncio.run(work())
@@ -219,11 +223,11 @@ class Load(threading.Thread):
     def _erase(self, client: httpx.Client, contact_id: str) -> None:
         posted = client.post("/track/v1/activities", json=[line(contact_id=contact_id)])
         erased = client.delete(f"/track/v1/contacts/{contact_id}")
-        for answer in (posted, erased):
-            assert answer.status_code in {200, 204, 404} or (
-                answer.status_code == 503 and answer.headers["retry-after"]
+        for response in (posted, erased):
+            assert response.status_code in {200, 204, 404} or (
+                response.status_code == 503 and response.headers["retry-after"]
             )
-            self.longest = max(self.longest, answer.elapsed.total_seconds())
+            self.longest = max(self.longest, response.elapsed.total_seconds())
 
     def _one(self, client: httpx.Client, contact_id: str) -> None:
         number = self.acknowledged[contact_id]
@@ -234,10 +238,12 @@ class Load(threading.Thread):
         if posted.status_code == 200:
             self.acknowledged[contact_id] += 1
         read = client.get(details(contact_id), params={"tracking_activity_type": "em_opens"})
-        for answer in (posted, read):
-            assert answer.status_code in {200, 404} or (answer.status_code == 503 and answer.headers["retry-after"])
-            self.longest = max(self.longest, answer.elapsed.total_seconds())
-            self.statuses.append((time.monotonic(), contact_id, answer.status_code))
+        for response in (posted, read):
+            assert response.status_code in {200, 404} or (
+                response.status_code == 503 and response.headers["retry-after"]
+            )
+            self.longest = max(self.longest, response.elapsed.total_seconds())
+            self.statuses.append((time.monotonic(), contact_id, response.status_code))
 
     def seen(self, since: float, until: float = float("inf")) -> dict[str, set[int]]:
         """The statuses of each contact in a time."""
@@ -267,12 +273,12 @@ class Reports(threading.Thread):
         with self._caller as caller:
             while not self.over.is_set():
                 for path in paths:
-                    answer = caller.get(path)
-                    assert answer.status_code in {200, 404} or (
-                        answer.status_code == 503 and answer.headers["retry-after"]
+                    response = caller.get(path)
+                    assert response.status_code in {200, 404} or (
+                        response.status_code == 503 and response.headers["retry-after"]
                     )
-                    self.longest = max(self.longest, answer.elapsed.total_seconds())
-                    self.statuses.append((time.monotonic(), answer.status_code))
+                    self.longest = max(self.longest, response.elapsed.total_seconds())
+                    self.statuses.append((time.monotonic(), response.status_code))
                 time.sleep(0.2)
 
     def seen(self, since: float, until: float = float("inf")) -> set[int]:

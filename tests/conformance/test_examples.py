@@ -36,9 +36,9 @@ def test_every_example_is_tried() -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Caller) -> None:
-    kinds = ["em_sends", "em_opens", "p_contact_update"]
+    activity_types = ["em_sends", "em_opens", "p_contact_update"]
     times = [f"2026-03-{1 + number // 24:02}T{number % 24:02}:00:00.000Z" for number in range(250)]
-    lines = [line(kind=kinds[number % 3], time=time) for number, time in enumerate(times)]
+    lines = [line(activity_type=activity_types[number % 3], time=time) for number, time in enumerate(times)]
     caller.record(*({**each, "campaign_activity_name": "Frühling"} for each in lines))
     ran = run(name, server, caller.bearer, "c1")
     assert ran.stderr == ""

@@ -83,8 +83,8 @@ def test_the_loop_of_a_client_that_follows_links_ends(caller: Caller) -> None:
 
 def test_summaries_and_rates(api: sdk.ContactsReportingApi, caller: Caller) -> None:
     """First, middle, last and empty page: the SDK has no cursor argument here either."""
-    caller.record(*(line(kind="em_sends", campaign_activity_id=f"m{number}") for number in range(401)))
-    caller.record(line(campaign_activity_id="m7"), line(kind="em_optouts", campaign_activity_id="m7"))
+    caller.record(*(line(activity_type="em_sends", campaign_activity_id=f"m{number}") for number in range(401)))
+    caller.record(line(campaign_activity_id="m7"), line(activity_type="em_optouts", campaign_activity_id="m7"))
     page = api.get_contact_tracking_count_report("c1", start="2026-01-01", end="2026-12-31T00:00:00-0500")
     rows = list(page.campaign_activities)
     while page.links and page.links.next:

@@ -68,10 +68,10 @@ def test_every_page_is_parsed(api: sdk.EmailReportingApi, caller: Caller, report
 
 @pytest.mark.parametrize("report", METHODS)
 def test_an_empty_page_and_one_of_bare_rows(api: sdk.EmailReportingApi, caller: Caller, report: str) -> None:
-    caller.record(line(kind="p_contact_open"))
+    caller.record(line(activity_type="p_contact_open"))
     empty = ask(api, report)
     assert (empty.tracking_activities, empty.links.next) == ([], None)
-    caller.record(line(kind=kind_of(report)))
+    caller.record(line(activity_type=kind_of(report)))
     (item,) = ask(api, report).tracking_activities
     assert (item.email_address, item.first_name, item.deleted_at) == ("", None, None)
 
@@ -89,7 +89,7 @@ def test_the_filters_as_the_sdk_sends_them(api: sdk.EmailReportingApi, caller: C
 
 
 def test_the_links(api: sdk.EmailReportingApi, caller: Caller) -> None:
-    caller.record(line(kind="em_sends"))
+    caller.record(line(activity_type="em_sends"))
     assert api.get_campaign_activity_link_report("ca-1").link_click_counts == []
     caller.record(
         line("c1", "em_clicks", link_url="https://example.com/a", url_id="7"),

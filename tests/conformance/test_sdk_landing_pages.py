@@ -27,9 +27,11 @@ def api(server: Server, caller: Caller) -> Iterator[sdk.LandingPagesReportingApi
 
 @pytest.mark.parametrize("report", METHODS)
 def test_every_page_is_parsed(api: sdk.LandingPagesReportingApi, caller: Caller, report: str) -> None:
-    method, kind, called = METHODS[report]
-    details = {"url_id": "17", "link_url": "https://example.com/"} if kind == "p_contact_click" else {}
-    caller.record(*(line(f"c{number}", kind, 1_767_225_600_000 + number, **WHO, **details) for number in range(5)))
+    method, activity_type, called = METHODS[report]
+    details = {"url_id": "17", "link_url": "https://example.com/"} if activity_type == "p_contact_click" else {}
+    caller.record(
+        *(line(f"c{number}", activity_type, 1_767_225_600_000 + number, **WHO, **details) for number in range(5))
+    )
 
     def ask(**parameters: Any) -> Any:  # noqa: ANN401 - the SDK's own
         return getattr(api, method)("ca-1", **parameters)
@@ -53,15 +55,15 @@ def test_every_page_is_parsed(api: sdk.LandingPagesReportingApi, caller: Caller,
 def test_text_messages_are_none(api: sdk.LandingPagesReportingApi, caller: Caller) -> None:
     with pytest.raises(sdk.exceptions.NotFoundException):
         api.get_unique_contact_sms_opt_ins("ca-1")
-    caller.record(line(kind="p_contact_open"))
+    caller.record(line(activity_type="p_contact_open"))
     page = api.get_unique_contact_sms_opt_ins("ca-1")
     assert (page.tracking_activities, page.links.next.href) == ([], "")
 
 
 def test_a_filter_that_cannot_be_is_told(caller: Caller) -> None:
     path = "/v3/reports/landing_pages/campaign_details/ca-1/p_contact_opens"
-    caller.record(line(kind="p_contact_open"))
+    caller.record(line(activity_type="p_contact_open"))
     for value in ("a" * 256, "%00", "%0A"):
-        answer = caller.get(f"{path}?contacts_filter={value}")
-        assert answer.status_code == 400
-        assert "contacts_filter" in answer.json()[0]["error_message"]
+        response = caller.get(f"{path}?contacts_filter={value}")
+        assert response.status_code == 400
+        assert "contacts_filter" in response.json()[0]["error_message"]

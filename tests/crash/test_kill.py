@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from tests.world import Caller, Server, line
 
 CONTACTS = [f"c{number}" for number in range(8)]
@@ -37,9 +37,9 @@ class Sender(threading.Thread):
             while True:
                 batch = [self._line() for _ in range(self._dice.choice([1, 1, 1, 5, 50]))]
                 self.sent.update((each["event_id"], each) for each in batch)
-                answer = self._caller.post("/track/v1/activities", json=batch)
-                if answer.status_code == httpx.codes.OK:
-                    assert answer.json()["accepted"] == len(batch)
+                response = self._caller.post("/track/v1/activities", json=batch)
+                if response.status_code == httpx.codes.OK:
+                    assert response.json()["accepted"] == len(batch)
                     self.acknowledged.update(each["event_id"] for each in batch)
         except httpx.TransportError:
             # The server is gone; what is on its way now was not acknowledged.
@@ -60,7 +60,7 @@ class Sender(threading.Thread):
 
 def recorded(data: str) -> list[tuple[str, str, str | None]]:
     async def read() -> list[tuple[str, str, str | None]]:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             return [
                 (activity.contact_id, activity.type.name.lower(), activity.event_id)
                 for contact in CONTACTS
@@ -78,7 +78,7 @@ def wait_for_the_first(senders: list[Sender]) -> None:
 
 
 def test_every_acknowledged_activity_is_there_once(data: str) -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
     sent: dict[str, dict[str, Any]] = {}
     acknowledged: set[str] = set()
     server = Server(data)
@@ -88,7 +88,7 @@ def test_every_acknowledged_activity_is_there_once(data: str) -> None:
         for sender in senders:
             sender.start()
         wait_for_the_first(senders)
-        time.sleep(dice.uniform(0.05, 0.6))
+        time.sleep(rng.uniform(0.05, 0.6))
         server.kill()
         for sender in senders:
             sender.join(30)
@@ -99,9 +99,9 @@ def test_every_acknowledged_activity_is_there_once(data: str) -> None:
         times_found = Counter(event for _, _, event in found)
         assert acknowledged <= set(times_found), "an acknowledged activity is gone"
         assert set(times_found.values()) <= {1}, "an activity is there twice"
-        for contact, kind, event in found:
+        for contact, activity_type, event in found:
             assert event is not None
-            assert (sent[event]["contact_id"], sent[event]["tracking_activity_type"]) == (contact, kind)
+            assert (sent[event]["contact_id"], sent[event]["tracking_activity_type"]) == (contact, activity_type)
     assert len(acknowledged) > LIVES
 
 
@@ -117,14 +117,14 @@ def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(tmp_path:
         refused = 0
         for number in range(1, 60):
             lines = [line(time=1_767_225_600_000 + number * 1_000 + each) for each in range(200)]
-            answer = caller.post("/track/v1/activities", json=lines)
-            if answer.status_code == 200:
+            response = caller.post("/track/v1/activities", json=lines)
+            if response.status_code == 200:
                 assert not refused
-                acknowledged += answer.json()["accepted"]
+                acknowledged += response.json()["accepted"]
                 continue
-            assert answer.status_code == 503
-            assert answer.json()["error_key"] == "service_unavailable"
-            assert int(answer.headers["retry-after"]) > 0
+            assert response.status_code == 503
+            assert response.json()["error_key"] == "service_unavailable"
+            assert int(response.headers["retry-after"]) > 0
             refused += 1
             if refused == 3:
                 break

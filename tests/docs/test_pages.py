@@ -147,14 +147,14 @@ def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
     home.mkdir()
     reader = Reader(page, home)
     try:
-        for text, answer in steps(page):
+        for text, response in steps(page):
             printed = reader.run(text)
-            if answer is None:
+            if response is None:
                 continue
-            if answer.language == "json":
-                assert json.loads(printed) == json.loads(answer.text), text
+            if response.language == "json":
+                assert json.loads(printed) == json.loads(response.text), text
             else:
-                assert printed.rstrip("\n") == answer.text.rstrip("\n"), text
+                assert printed.rstrip("\n") == response.text.rstrip("\n"), text
     finally:
         reader.close()
 

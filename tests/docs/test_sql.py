@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.cli.command import rapport
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
 
@@ -15,9 +15,9 @@ def test_every_question_has_the_answer_that_the_page_shows(data: str) -> None:
     rapport("import", "-", "--data", data, given=given.encode())
     questions = re.findall(r"^```sql\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(questions) == 10
-    for sql, answer in questions:
-        told = "".join(" | ".join(map(str, row)) + "\n" for row in asked(data, sql))
-        assert told == answer, sql
+    for sql, response in questions:
+        told = "".join(" | ".join(map(str, row)) + "\n" for row in params(data, sql))
+        assert told == response, sql
 
 
 SQLITES_TABLES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
@@ -29,5 +29,5 @@ def test_every_table_has_its_row(data: str) -> None:
     told = {
         name for row in re.findall(r"^\| (`.*?) \| ", PAGE.read_text(), re.MULTILINE) for name in row.split("`")[1::2]
     }
-    there = asked(data, POSTGRESQLS_TABLES if data.startswith("postgresql:") else SQLITES_TABLES)
+    there = params(data, POSTGRESQLS_TABLES if data.startswith("postgresql:") else SQLITES_TABLES)
     assert {name for (name,) in there} - told == {"secret", "erasure"} & {name for (name,) in there}

@@ -11,7 +11,7 @@ class Item(NamedTuple):
     """An item of an answer, as far as it can be told from the lines."""
 
     created_time: str
-    kind: str
+    activity_type: str
     campaign_activity_id: str
 
 
@@ -39,7 +39,7 @@ def recorded(lines: Iterable[Line]) -> list[Line]:
     return kept
 
 
-def items(lines: Iterable[Line], contact_id: str, kinds: set[str]) -> list[Item]:
+def items(lines: Iterable[Line], contact_id: str, activity_types: set[str]) -> list[Item]:
     """The contact's items of these types, sorted for a comparison of what there is."""
     return sorted(
         Item(
@@ -48,5 +48,5 @@ def items(lines: Iterable[Line], contact_id: str, kinds: set[str]) -> list[Item]
             line["campaign_activity_id"],
         )
         for line in recorded(lines)
-        if line["contact_id"] == contact_id and line["tracking_activity_type"] in kinds
+        if line["contact_id"] == contact_id and line["tracking_activity_type"] in activity_types
     )

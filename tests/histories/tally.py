@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tests.histories.recount import Line, milliseconds
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 
 Key = tuple[str, str, str]
 
@@ -25,23 +25,23 @@ class RollUps(NamedTuple):
     hours: dict[tuple[str, str, int], int]
 
 
-def made_up(dice: random.Random, number: int) -> Line:
+def random_activity(rng: random.Random, number: int) -> Line:
     """An activity of few contacts and campaign activities, some of them the same event again."""
-    kind = dice.choice(["em_sends", "em_opens", "em_clicks", "em_bounces"])
+    activity_type = rng.choice(["em_sends", "em_opens", "em_clicks", "em_bounces"])
     line: Line = {
-        "contact_id": f"c{dice.randrange(40)}",
-        "campaign_activity_id": f"m{dice.randrange(3)}",
-        "tracking_activity_type": kind,
-        "created_time": BEGIN + dice.choice((0, 3_598_000, 86_400_000)) + dice.randrange(5_000),
+        "contact_id": f"c{rng.randrange(40)}",
+        "campaign_activity_id": f"m{rng.randrange(3)}",
+        "tracking_activity_type": activity_type,
+        "created_time": BEGIN + rng.choice((0, 3_598_000, 86_400_000)) + rng.randrange(5_000),
     }
-    if kind == "em_clicks":
-        line["link_url"] = f"https://example.com/{dice.randrange(3)}"
-    if kind == "em_opens":
-        line["device_type"] = dice.choice(["computer", "mobile", "tablet", "other"])
-    if kind == "em_bounces":
-        line["bounce_code"] = dice.choice(list("BDFSVXZ"))
+    if activity_type == "em_clicks":
+        line["link_url"] = f"https://example.com/{rng.randrange(3)}"
+    if activity_type == "em_opens":
+        line["device_type"] = rng.choice(["computer", "mobile", "tablet", "other"])
+    if activity_type == "em_bounces":
+        line["bounce_code"] = rng.choice(list("BDFSVXZ"))
     if number % 3 == 0:
-        line["event_id"] = f"e{dice.randrange(200)}"
+        line["event_id"] = f"e{rng.randrange(200)}"
     return line
 
 
@@ -51,14 +51,14 @@ def tallied(recorded: Collection[Line]) -> RollUps:
     bounced: dict[Key, int] = defaultdict(int)
     kept: dict[Key, list[tuple[int, str]]] = defaultdict(list)
     for line in recorded:
-        name, kind, contact = line["campaign_activity_id"], line["tracking_activity_type"], line["contact_id"]
+        name, activity_type, contact = line["campaign_activity_id"], line["tracking_activity_type"], line["contact_id"]
         time = milliseconds(line)
-        times[name, kind, contact].append(time)
-        kept[name, kind, "all"].append((time, contact))
+        times[name, activity_type, contact].append(time)
+        kept[name, activity_type, "all"].append((time, contact))
         detail = line.get("device_type") or line.get("bounce_code")
         if detail:
-            kept[name, kind, detail].append((time, contact))
-        if kind == "em_bounces" and detail:
+            kept[name, activity_type, detail].append((time, contact))
+        if activity_type == "em_bounces" and detail:
             bounced[name, detail, contact] += 1
     return RollUps(
         {key: (len(each), max(each)) for key, each in times.items()},
@@ -95,16 +95,16 @@ def standing(data: str, account: str) -> RollUps:
     by_type = f"{_WHERE} JOIN activity_type ON activity_type.number = counted.type"
     contact = "JOIN contact ON contact.key = counted.contact"
     of_account = f"WHERE account.account_id = '{account}'"
-    engagement = asked(
+    engagement = params(
         data,
         f"{named}, contact_id, activities, last_time FROM engagement AS counted {by_type} {contact} {of_account}",
     )
-    bounced = asked(
+    bounced = params(
         data,
         "SELECT campaign_activity_id, bounce_code.code, contact_id, activities FROM bounced_contact AS counted"  # noqa: S608
         f" {_WHERE} {contact} JOIN bounce_code ON bounce_code.number = counted.bounce_code {of_account}",
     )
-    stats = asked(
+    stats = params(
         data,
         f"{named}, coalesce(bounce_code.code, device_type.name, 'all'), sum(total), sum(contacts), max(last_time)"
         f" FROM campaign_activity_stats AS counted {by_type}"
@@ -112,12 +112,12 @@ def standing(data: str, account: str) -> RollUps:
         " LEFT JOIN device_type ON counted.type <> 3 AND device_type.number = detail"
         f" {of_account} GROUP BY 1, 2, 3",
     )
-    clicked = asked(
+    clicked = params(
         data,
         "SELECT campaign_activity_id, link_url, url_id, contact_id FROM clicked_link AS counted"  # noqa: S608
         f" {_WHERE} {contact} JOIN link ON link.key = counted.link {of_account}",
     )
-    hours = asked(
+    hours = params(
         data,
         f"{named}, hour, sum(total) FROM campaign_activity_hour AS counted {by_type} {of_account} GROUP BY 1, 2, 3",
     )
@@ -135,7 +135,7 @@ def standing(data: str, account: str) -> RollUps:
 
 def in_store(data: str, account: str) -> list[Line]:
     """The account's activities as a person sees them who looks with SQL."""
-    rows = asked(
+    rows = params(
         data,
         "SELECT contact_id, campaign_activity_id, type, created_time, device_type, bounce_code, link_url, url_id"  # noqa: S608
         f" FROM activity WHERE account_id = '{account}'",

@@ -16,16 +16,16 @@ KINDS = ("em_opens", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_fo
 BEGIN = 1_767_225_600_000
 
 
-def history(dice: random.Random) -> list[dict[str, object]]:
+def history(rng: random.Random) -> list[dict[str, object]]:
     """Each contact gets it at least once, and not everything that it does comes after."""
     lines: list[dict[str, object]] = []
     for contact in range(60):
-        sends = dice.choice((1, 1, 1, 2))
-        lines += [line(f"c{contact}", "em_sends", BEGIN + dice.randrange(10_000)) for _ in range(sends)]
-        for kind in dice.choices(KINDS, k=dice.randrange(4)):
-            link = {"link_url": f"https://example.com/{dice.randrange(3)}"} if kind == "em_clicks" else {}
-            lines.append(line(f"c{contact}", kind, BEGIN + dice.randrange(10_000), **link))
-    dice.shuffle(lines)
+        sends = rng.choice((1, 1, 1, 2))
+        lines += [line(f"c{contact}", "em_sends", BEGIN + rng.randrange(10_000)) for _ in range(sends)]
+        for activity_type in rng.choices(KINDS, k=rng.randrange(4)):
+            link = {"link_url": f"https://example.com/{rng.randrange(3)}"} if activity_type == "em_clicks" else {}
+            lines.append(line(f"c{contact}", activity_type, BEGIN + rng.randrange(10_000), **link))
+    rng.shuffle(lines)
     return lines
 
 
@@ -41,9 +41,9 @@ def stats(caller: Caller) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_reports_say_of_the_same_thing_agrees(server: Server, seed: int) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     with server.caller(f"agree-{uuid4().hex}", frozenset(Scope)) as caller:
-        caller.record(*history(dice))
+        caller.record(*history(rng))
         sent, opened, silent, bounced = (
             who(caller, report) for report in ("sends", "unique_opens", "didnotopens", "bounces")
         )
@@ -64,7 +64,7 @@ def test_what_reports_say_of_the_same_thing_agrees(server: Server, seed: int) ->
             assert summary["em_sends"] == sent.count(contact_id)
             assert (summary["em_opens"] > 0) == (contact_id in opened)
 
-        erased = dice.sample(sorted(set(sent)), 9)
+        erased = rng.sample(sorted(set(sent)), 9)
         for contact_id in erased:
             assert caller.delete(f"/track/v1/contacts/{contact_id}").status_code == 204
         assert stats(caller) == counted
@@ -82,8 +82,14 @@ def recording(server: Server, account: str) -> Iterator[None]:
             while not ended.is_set():
                 number += 1
                 contacts = [f"w{writer}-{number}-{place}" for place in range(5)]
-                kinds = ("em_sends", "em_opens", "em_clicks")
-                caller.record(*(line(contact, kind, campaign_id="k1") for contact in contacts for kind in kinds))
+                activity_types = ("em_sends", "em_opens", "em_clicks")
+                caller.record(
+                    *(
+                        line(contact, activity_type, campaign_id="k1")
+                        for contact in contacts
+                        for activity_type in activity_types
+                    )
+                )
 
     threads = [threading.Thread(target=record, args=(writer,)) for writer in range(3)]
     for thread in threads:
@@ -101,7 +107,9 @@ def test_a_report_is_never_torn_by_what_is_being_recorded(server: Server, engine
     at_once = 1 if engine == "citus" else 5
     account = f"torn-{uuid4().hex}"
     with server.caller(account, frozenset(Scope)) as caller:
-        caller.record(*(line("c1", kind, campaign_id="k1") for kind in ("em_sends", "em_opens", "em_clicks")))
+        caller.record(
+            *(line("c1", activity_type, campaign_id="k1") for activity_type in ("em_sends", "em_opens", "em_clicks"))
+        )
         with recording(server, account):
             before = 0
             for _ in range(60):

@@ -9,39 +9,43 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from rapport.reporting.time_series import LONGEST_BY_DAY, TimeSeries, course, of_account, zone_for_days
 
 from rapport.activity import TYPE_NAMES, ActivityType
-from rapport.instant import HOUR, instant_of
-from rapport.reporting.over_time import LONGEST_BY_DAY, Slots, course, of_account, zone_for_days
+from rapport.instant import HOUR, from_datetime
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from tests.histories.recount import Line
 from tests.histories.test_rollups import activity
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HONOLULU = ZoneInfo("Pacific/Honolulu")
-SUMMER_TIME_ENDS = instant_of(datetime(2025, 10, 26, tzinfo=UTC))
+SUMMER_TIME_ENDS = from_datetime(datetime(2025, 10, 26, tzinfo=UTC))
 KINDS = ["em_sends", "em_opens", "em_opens", "em_clicks", "p_contact_open"]
 
 
 def history(seed: int, days: int) -> list[Line]:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     return [
         {
-            "contact_id": f"c{dice.randrange(9)}",
-            "campaign_activity_id": f"m{dice.randrange(3)}",
-            "tracking_activity_type": dice.choice(KINDS),
-            "created_time": SUMMER_TIME_ENDS + dice.randrange(days * 24 * HOUR),
+            "contact_id": f"c{rng.randrange(9)}",
+            "campaign_activity_id": f"m{rng.randrange(3)}",
+            "tracking_activity_type": rng.choice(KINDS),
+            "created_time": SUMMER_TIME_ENDS + rng.randrange(days * 24 * HOUR),
         }
         for _ in range(400)
     ]
 
 
-def told(slots: Slots) -> Counter[tuple[int, str]]:
+def told(slots: TimeSeries) -> Counter[tuple[int, str]]:
     return Counter(
-        {(slot.begin, TYPE_NAMES[kind]): count for slot in slots.slots for kind, count in slot.activities.items()}
+        {
+            (slot.begin, TYPE_NAMES[activity_type]): count
+            for slot in slots.slots
+            for activity_type, count in slot.activities.items()
+        }
     )
 
 
@@ -60,7 +64,7 @@ def recounted(lines: list[Line], zone: ZoneInfo) -> Counter[tuple[int, str]]:
 async def filled(store: Store, lines: list[Line]) -> str:
     account = f"over-time-{uuid4().hex}"
     other = f"{account}-other"
-    await store.record([batch_of(account, map(activity, lines)), batch_of(other, map(activity, lines[:100]))])
+    await store.record([build_batch(account, map(activity, lines)), build_batch(other, map(activity, lines[:100]))])
     return account
 
 
@@ -69,7 +73,7 @@ def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, 
     lines = history(1, 5)
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
             for name in ("m0", "m1", "m2"):
                 of_it = [line for line in lines if line["campaign_activity_id"] == name]
@@ -90,7 +94,7 @@ def test_many_days_are_told_by_the_week(data: str) -> None:
     lines = history(2, LONGEST_BY_DAY + 40)
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
             first = date(2025, 10, 29)
             last = first + timedelta(days=LONGEST_BY_DAY)
@@ -119,7 +123,7 @@ def test_the_first_hours_begin_with_the_first_send(data: str) -> None:
     ]
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
             of_it = [line for line in lines if line["campaign_activity_id"] == "m1"]
             begin = min(line["created_time"] for line in of_it if line["tracking_activity_type"] == "em_sends")
@@ -142,7 +146,7 @@ def test_what_was_sent_last_comes_first(data: str) -> None:
     lines = history(4, 5)
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
             sent = {
                 name: max(
@@ -154,7 +158,7 @@ def test_what_was_sent_last_comes_first(data: str) -> None:
             }
             newest = [
                 (each.campaign_activity.campaign_activity_id, each.last_sent)
-                for each in await store.newest_sent(account, 2)
+                for each in await store.recent_sends(account, 2)
             ]
             assert newest == sorted(sent.items(), key=lambda each: -each[1])[:2]
 
@@ -184,7 +188,7 @@ def test_days_of_half_hours_are_shown_in_utc(data: str, zone: ZoneInfo, first: d
     lines = [{**each, "created_time": begin + each["created_time"] % (4 * 24 * HOUR)} for each in history(5, 5)]
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
             slots = await of_account(store, account, first, last, zone)
             assert slots.zone is shown

@@ -22,14 +22,14 @@ TIMES = st.sampled_from(
 
 @st.composite
 def a_line(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(TYPES))
+    activity_type = draw(st.sampled_from(TYPES))
     line: dict[str, Any] = {
         "contact_id": draw(st.sampled_from(CONTACTS)),
         "campaign_activity_id": draw(st.sampled_from(["m1", "m2", "m3"])),
-        "tracking_activity_type": kind,
+        "tracking_activity_type": activity_type,
         "created_time": draw(TIMES),
     }
-    if kind.endswith(("clicks", "click")) and draw(st.booleans()):
+    if activity_type.endswith(("clicks", "click")) and draw(st.booleans()):
         line["link_url"] = draw(st.sampled_from(["https://a.example", "https://b.example"]))
     if draw(st.integers(0, 3)) == 0:
         line["event_id"] = f"e{draw(st.integers(0, 12))}"
@@ -51,7 +51,7 @@ def an_encoding(draw: st.DrawFn) -> str:
 
 def named_in(encoding: str) -> set[str]:
     """The types that a query names; no type's name is part of another's."""
-    return {kind for kind in TYPES if kind in encoding}
+    return {activity_type for activity_type in TYPES if activity_type in encoding}
 
 
 def told(page: list[dict[str, Any]]) -> list[Item]:

@@ -16,29 +16,29 @@ from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
-from rapport.store.batch import Batch, batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import Batch, build_batch
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from tests.histories.recount import Line, recorded
-from tests.histories.tally import BEGIN, in_store, made_up, standing, tallied
+from tests.histories.tally import BEGIN, in_store, random_activity, standing, tallied
 from tests.store.earlier import without_roll_ups
 
 
 @st.composite
 def a_line(draw: st.DrawFn) -> Line:
     """Few contacts, campaign activities, instants and events, so that much is late, again, or the same."""
-    kind = draw(st.sampled_from(list(TYPES)))
+    activity_type = draw(st.sampled_from(list(TYPES)))
     line: Line = {
         "contact_id": draw(st.sampled_from(["ada", "bob", "eve"])),
         "campaign_activity_id": draw(st.sampled_from(["m1", "m2"])),
-        "tracking_activity_type": kind,
+        "tracking_activity_type": activity_type,
         "created_time": BEGIN + draw(st.sampled_from((0, 1_000, 2_000, 3_599_999, 3_600_000))),
     }
-    if kind.endswith(("clicks", "click")) and draw(st.booleans()):
+    if activity_type.endswith(("clicks", "click")) and draw(st.booleans()):
         line["link_url"] = draw(st.sampled_from(["https://a.example", "https://b.example"]))
-    if kind in {"em_opens", "em_clicks", "p_contact_open"} and draw(st.booleans()):
+    if activity_type in {"em_opens", "em_clicks", "p_contact_open"} and draw(st.booleans()):
         line["device_type"] = draw(st.sampled_from(list(DEVICE_TYPES)))
-    if kind == "em_bounces" and draw(st.integers(0, 3)):
+    if activity_type == "em_bounces" and draw(st.integers(0, 3)):
         line["bounce_code"] = draw(st.sampled_from(["B", "V"]))
     if draw(st.integers(0, 3)) == 0:
         line["event_id"] = f"e{draw(st.integers(0, 5))}"
@@ -69,9 +69,9 @@ def test_roll_ups_equal_a_recount(data: str, groups: list[list[tuple[int, list[L
     accounts = [f"first-{uuid4().hex}", f"second-{uuid4().hex}"]
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             for group in groups:
-                await store.record([batch_of(accounts[place], map(activity, lines)) for place, lines in group])
+                await store.record([build_batch(accounts[place], map(activity, lines)) for place, lines in group])
 
     asyncio.run(work())
     for place, account in enumerate(accounts):
@@ -85,9 +85,9 @@ def test_large_batches_new_known_and_mixed_are_rolled_up(data: str) -> None:
     edges = ((0, 6_000), (3_000, 9_000), (8_900, 9_100), (0, 12_000), (0, 12_000))
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             for first, last in edges:
-                await store.record([batch_of("a", history[first:last])])
+                await store.record([build_batch("a", history[first:last])])
 
     asyncio.run(work())
     lines = in_store(data, "a")
@@ -107,17 +107,17 @@ async def sent_until_recorded(store: Store, batches: list[Batch]) -> None:
 @pytest.mark.parametrize("size", [40, 700])
 def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
     """Each of them brings the same in an order of its own, and of the same contacts and campaign activities."""
-    dice = random.Random(7)
-    history = [activity(made_up(dice, number)) for number in range(2_000)]
+    rng = random.Random(7)
+    history = [activity(random_activity(rng, number)) for number in range(2_000)]
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             groups: list[Any] = []
             for store in (one, other):
-                dice.shuffle(history)
+                rng.shuffle(history)
                 pieces = [history[first : first + size] for first in range(0, len(history), size)]
                 groups += [
-                    sent_until_recorded(store, [batch_of("a", some), batch_of("b", more)])
+                    sent_until_recorded(store, [build_batch("a", some), build_batch("b", more)])
                     for some, more in itertools.pairwise(pieces)
                 ]
             await asyncio.gather(*groups)
@@ -128,12 +128,12 @@ def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
 
 
 def test_a_store_that_was_filled_before_there_were_roll_ups_gets_them(data: str) -> None:
-    dice = random.Random(3)
-    history = [activity(made_up(dice, number)) for number in range(1_500)]
+    rng = random.Random(3)
+    history = [activity(random_activity(rng, number)) for number in range(1_500)]
 
     async def fill(account: str, some: list[Activity]) -> None:
-        async with opened(Settings(data=data)) as store:
-            await store.record([batch_of(account, some)])
+        async with open_store(Settings(data=data)) as store:
+            await store.record([build_batch(account, some)])
 
     asyncio.run(fill("a", history))
     asyncio.run(fill("b", history[:200]))

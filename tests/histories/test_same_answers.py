@@ -66,7 +66,7 @@ class History:
     """Random requests that change something, all with the same few ids, names, links and times."""
 
     def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.now = now() // 60_000 * 60_000
         self.times = [
             *(1_767_225_600_000 + after for after in (0, 0, 1, 999, 1_000, 3_599_999, 86_400_000)),
@@ -76,42 +76,42 @@ class History:
         ]
 
     def maybe(self, line: dict[str, Any], field: str, values: Any, share: float = 0.4) -> None:  # noqa: ANN401
-        if self.dice.random() < share:
-            line[field] = self.dice.choice(values)
+        if self.rng.random() < share:
+            line[field] = self.rng.choice(values)
 
     def person(self, line: dict[str, Any], share: float = 0.4) -> None:
-        self.maybe(line, "email_address", [f"{self.dice.choice('aAbB')}@{domain}" for domain in DOMAINS], share)
+        self.maybe(line, "email_address", [f"{self.rng.choice('aAbB')}@{domain}" for domain in DOMAINS], share)
         self.maybe(line, "first_name", NAMES, share / 2)
         self.maybe(line, "last_name", NAMES, share / 2)
 
     def activity(self) -> dict[str, Any]:
-        kind = self.dice.choice(TYPES)
-        names = [name for name in CAMPAIGN_ACTIVITIES if name.startswith("p") == kind.startswith("p_")]
+        activity_type = self.rng.choice(TYPES)
+        names = [name for name in CAMPAIGN_ACTIVITIES if name.startswith("p") == activity_type.startswith("p_")]
         line: dict[str, Any] = {
-            "contact_id": self.dice.choice(CONTACTS),
-            "campaign_activity_id": self.dice.choice(names if self.dice.random() < 0.9 else CAMPAIGN_ACTIVITIES),
-            "tracking_activity_type": kind,
-            "created_time": self.dice.choice(self.times),
+            "contact_id": self.rng.choice(CONTACTS),
+            "campaign_activity_id": self.rng.choice(names if self.rng.random() < 0.9 else CAMPAIGN_ACTIVITIES),
+            "tracking_activity_type": activity_type,
+            "created_time": self.rng.choice(self.times),
         }
         self.person(line)
         self.maybe(line, "campaign_activity_name", NAMES, 0.2)
         self.maybe(line, "campaign_id", CAMPAIGNS)
         self.maybe(line, "event_id", [f"e{number}" for number in range(30)], 0.3)
-        if kind.endswith(("clicks", "click")):
+        if activity_type.endswith(("clicks", "click")):
             self.maybe(line, "link_url", URLS, 0.8)
             self.maybe(line, "url_id", URL_IDS)
-        if kind not in {"em_sends", "em_bounces"}:
+        if activity_type not in {"em_sends", "em_bounces"}:
             self.maybe(line, "device_type", ["computer", "mobile", "tablet", "other"])
-        if kind == "em_bounces":
+        if activity_type == "em_bounces":
             self.maybe(line, "bounce_code", BOUNCE_CODES, 0.8)
-        if kind == "em_optouts":
+        if activity_type == "em_optouts":
             self.maybe(line, "opt_out_reason", ["Too many\nemails", "ü"])
         return line
 
     def contact(self) -> dict[str, Any]:
-        line: dict[str, Any] = {"contact_id": self.dice.choice(CONTACTS)}
+        line: dict[str, Any] = {"contact_id": self.rng.choice(CONTACTS)}
         self.person(line, 0.6)
-        line["updated_at"] = self.dice.choice(self.times)
+        line["updated_at"] = self.rng.choice(self.times)
         permissions = ["explicit", "implicit", "pending_confirmation", "unsubscribed", "temp_hold", "not_set"]
         self.maybe(line, "permission_to_send", permissions, 0.6)
         self.maybe(line, "created_at", self.times)
@@ -119,19 +119,19 @@ class History:
         return line
 
     def campaign(self) -> dict[str, Any]:
-        line: dict[str, Any] = {"campaign_id": self.dice.choice(CAMPAIGNS), "updated_at": self.dice.choice(self.times)}
+        line: dict[str, Any] = {"campaign_id": self.rng.choice(CAMPAIGNS), "updated_at": self.rng.choice(self.times)}
         self.maybe(line, "campaign_name", NAMES)
         self.maybe(line, "current_status", ["DRAFT", "DONE", "EXECUTING", "REMOVED"])
         self.maybe(line, "created_at", self.times)
         activities = []
-        for campaign_activity_id in self.dice.sample(CAMPAIGN_ACTIVITIES, self.dice.randrange(4)):
+        for campaign_activity_id in self.rng.sample(CAMPAIGN_ACTIVITIES, self.rng.randrange(4)):
             activity: dict[str, Any] = {"campaign_activity_id": campaign_activity_id}
             self.maybe(activity, "campaign_activity_name", NAMES)
             self.maybe(activity, "subject", NAMES)
             self.maybe(activity, "role", ["primary_email", "permalink", "resend"])
             links: list[dict[str, Any]] = []
-            for _ in range(self.dice.randrange(4)):
-                link: dict[str, Any] = {"link_url": self.dice.choice(URLS)}
+            for _ in range(self.rng.randrange(4)):
+                link: dict[str, Any] = {"link_url": self.rng.choice(URLS)}
                 self.maybe(link, "url_id", URL_IDS)
                 links.append(link)
             if links:
@@ -143,13 +143,13 @@ class History:
 
     def steps(self) -> Iterator[Callable[[Caller], httpx.Response]]:
         """The requests, one after the other, for any number of servers."""
-        for _ in range(self.dice.randrange(6, 16)):
-            step = self.dice.choice(("activities",) * 5 + ("contacts", "contacts", "campaigns", "erase"))
+        for _ in range(self.rng.randrange(6, 16)):
+            step = self.rng.choice(("activities",) * 5 + ("contacts", "contacts", "campaigns", "erase"))
             if step == "erase":
-                yield _delete(f"/track/v1/contacts/{self.dice.choice(CONTACTS)}")
+                yield _delete(f"/track/v1/contacts/{self.rng.choice(CONTACTS)}")
                 continue
             make = {"activities": self.activity, "contacts": self.contact, "campaigns": self.campaign}[step]
-            size = self.dice.choice((1, 3, 20, 60, 200)) if step == "activities" else self.dice.randrange(1, 8)
+            size = self.rng.choice((1, 3, 20, 60, 200)) if step == "activities" else self.rng.randrange(1, 8)
             yield _post(f"/track/v1/{step}", [make() for _ in range(size)])
 
 
@@ -166,8 +166,8 @@ def _post(path: str, lines: list[dict[str, Any]]) -> Callable[[Caller], httpx.Re
 class Questions:
     """Random requests that read, made from the published description."""
 
-    def __init__(self, dice: random.Random, times: list[int], limits: Sequence[int] = (1, 2, 3, 7, 50)) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random, times: list[int], limits: Sequence[int] = (1, 2, 3, 7, 50)) -> None:
+        self._dice = rng
         self._times = times
         self._limits = limits
 
@@ -189,7 +189,7 @@ class Questions:
                 path = path.replace(f"{{{name}}}", self._id(name))
             elif name in {"tracking_activity_type", "tracking_activities_list"}:
                 if name == types:
-                    query += [(name, kind) for kind in self._dice.sample(schema["items"]["enum"], 5)]
+                    query += [(name, activity_type) for activity_type in self._dice.sample(schema["items"]["enum"], 5)]
             elif name not in {"next", "cursor"} and (parameter.get("required") or self._dice.random() < share):
                 query += [(name, value) for value in self._values(name, schema)]
             elif name == "limit":
@@ -205,22 +205,22 @@ class Questions:
         return self._dice.choice((*ids, "none"))
 
     def _values(self, name: str, schema: dict[str, Any]) -> list[str]:
-        dice = self._dice
+        rng = self._dice
         if schema.get("type") == "array":
-            return dice.sample(schema["items"]["enum"], dice.randrange(1, 3))
+            return rng.sample(schema["items"]["enum"], rng.randrange(1, 3))
         if "anyOf" in schema:
-            time = datetime.fromtimestamp(dice.choice(self._times) / 1000, UTC)
-            time += timedelta(milliseconds=dice.choice((-1, 0, 1)))
+            time = datetime.fromtimestamp(rng.choice(self._times) / 1000, UTC)
+            time += timedelta(milliseconds=rng.choice((-1, 0, 1)))
             return [time.isoformat(timespec="milliseconds").replace("+00:00", "Z")]
         if schema.get("type") == "boolean":
-            return [dice.choice(("true", "false"))]
+            return [rng.choice(("true", "false"))]
         values = {
             "limit": [str(limit) for limit in self._limits],
             "url_id": URL_IDS,
             "email": [f"{name}@{domain}" for name in "aAbB" for domain in DOMAINS],
             "contacts_filter": ("a", "EXAMPLE", "@", "Ada", "o'b", "de la"),
         }
-        return [dice.choice(schema.get("enum") or values[name])]
+        return [rng.choice(schema.get("enum") or values[name])]
 
     def pages(self) -> Iterator[str]:
         """Pages for people."""
@@ -262,7 +262,7 @@ REFRESHED: Final = re.compile(r'("last_refresh_time":")[^"]+')
 MASKS: Final = (
     (re.compile(r'(name="form_token" value=")[^"]+'), r"\1"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
-    (re.compile(r"behind=[^\"]+"), "behind=PLACE"),
+    (re.compile(r"cursor=[^\"]+"), "cursor=PLACE"),
 )
 
 
@@ -310,11 +310,11 @@ def test_every_answer_is_the_same_on_every_engine(servers: list[Server], seed: i
         for number, step in enumerate(history.steps()):
             responses = [step(caller) for caller in callers]
             check_same([(each.status_code, each.text) for each in responses], f"step {number}")
-        questions = Questions(history.dice, history.times)
+        questions = Questions(history.rng, history.times)
         for href in questions.hrefs(12):
             check_same([list(api_pages(caller, href)) for caller in callers], href)
         browsers = []
-        zone = history.dice.choice(("UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"))
+        zone = history.rng.choice(("UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"))
         for server, caller in zip(servers, callers, strict=True):
             browser = stack.enter_context(httpx.Client(base_url=server.url, timeout=60))
             browser.post("/sign-in", data={"token": caller.bearer})
@@ -334,7 +334,7 @@ def test_large_imports_and_their_exports_are_the_same(servers: list[Server], tmp
         lines = [history.activity() for _ in range(size)]
         for line in lines:
             # More of them, so that some files hold nothing that is there already.
-            line["created_time"] += history.dice.randrange(1_000_000)
+            line["created_time"] += history.rng.randrange(1_000_000)
         (tmp_path / f"{number}.ndjson").write_text("\n".join(map(json.dumps, lines)))
     contacts = tmp_path / "contacts.ndjson"
     contacts.write_text("\n".join(json.dumps(history.contact()) for _ in range(30)))
@@ -349,5 +349,5 @@ def test_large_imports_and_their_exports_are_the_same(servers: list[Server], tmp
             check_same([exported(server, account, contact_id, what) for server in servers], contact_id)
     with ExitStack() as stack:
         callers = [stack.enter_context(server.caller(account, frozenset(Scope))) for server in servers]
-        for href in Questions(history.dice, history.times, limits=(97, 100)).hrefs(2):
+        for href in Questions(history.rng, history.times, limits=(97, 100)).hrefs(2):
             check_same([list(api_pages(caller, href)) for caller in callers], href)

@@ -30,19 +30,19 @@ BOUNCES = {
 
 @st.composite
 def a_line(draw: st.DrawFn) -> Line:
-    kind = draw(st.sampled_from([*KINDS, "em_sends", "p_contact_open"]))
+    activity_type = draw(st.sampled_from([*KINDS, "em_sends", "p_contact_open"]))
     campaign_activity_id = draw(st.sampled_from(sorted(CAMPAIGNS)))
     line: Line = {
         "contact_id": draw(st.sampled_from(["ada", "bob", "cleo", "dan"])),
         "campaign_activity_id": campaign_activity_id,
-        "tracking_activity_type": kind,
+        "tracking_activity_type": activity_type,
         "created_time": BEGIN + draw(st.integers(0, 12)),
     }
     if CAMPAIGNS[campaign_activity_id]:
         line["campaign_id"] = CAMPAIGNS[campaign_activity_id]
-    if kind in {"em_opens", "em_clicks"} and draw(st.booleans()):
+    if activity_type in {"em_opens", "em_clicks"} and draw(st.booleans()):
         line["device_type"] = draw(st.sampled_from(DEVICES))
-    if kind == "em_bounces":
+    if activity_type == "em_bounces":
         line["bounce_code"] = draw(st.sampled_from(sorted(BOUNCES)))
     if draw(st.integers(0, 3)) == 0:
         line["event_id"] = f"e{draw(st.integers(0, 12))}"
@@ -98,7 +98,7 @@ def assert_summaries(caller: Caller, lines: list[Line], limit: int) -> None:
             counts = unique(mine)
             assert row["last_sent_date"] == told(sent[row["campaign_id"]])
             assert row["unique_counts"] == {
-                **{kind.removeprefix("em_"): counts[kind] for kind in KINDS},
+                **{activity_type.removeprefix("em_"): counts[activity_type] for activity_type in KINDS},
                 "abuse": 0,
                 "not_opened": not_opened(counts),
             }
@@ -112,7 +112,7 @@ def unique(lines: list[Line]) -> dict[str, int]:
     pairs = defaultdict(set)
     for line in lines:
         pairs[line["tracking_activity_type"]].add((line["campaign_activity_id"], line["contact_id"]))
-    return {kind: len(pairs[kind]) for kind in KINDS}
+    return {activity_type: len(pairs[activity_type]) for activity_type in KINDS}
 
 
 def not_opened(counts: dict[str, int]) -> int:
@@ -122,11 +122,13 @@ def not_opened(counts: dict[str, int]) -> int:
 def stats(lines: list[Line], *, with_bounce_codes: bool) -> dict[str, int]:
     counts = unique(lines)
     expected = {**counts, "em_not_opened": not_opened(counts)}
-    for kind in ("em_opens", "em_clicks"):
-        devices = [line.get("device_type", "none") for line in lines if line["tracking_activity_type"] == kind]
+    for activity_type in ("em_opens", "em_clicks"):
+        devices = [line.get("device_type", "none") for line in lines if line["tracking_activity_type"] == activity_type]
         for device in (*DEVICES, "none"):
-            expected[f"{kind}_all_{device}"] = expected[f"{kind}.all.{device}"] = devices.count(device)
-        expected[f"{kind}_all"] = expected[f"{kind}.all"] = len(devices)
+            expected[f"{activity_type}_all_{device}"] = expected[f"{activity_type}.all.{device}"] = devices.count(
+                device
+            )
+        expected[f"{activity_type}_all"] = expected[f"{activity_type}.all"] = len(devices)
     if with_bounce_codes:
         expected["em_abuse"] = 0
         for code, name in BOUNCES.items():
@@ -146,10 +148,12 @@ def percents(lines: list[Line]) -> dict[str, float]:
         "unsubscribe": percent(counts["em_optouts"], delivered),
         "click": percent(counts["em_clicks"], counts["em_opens"]),
     }
-    for kind in ("open", "click"):
-        devices = [line.get("device_type") for line in lines if line["tracking_activity_type"] == f"em_{kind}s"]
-        expected[f"desktop_{kind}"] = percent(devices.count("computer"), len(devices))
-        expected[f"mobile_{kind}"] = percent(devices.count("mobile") + devices.count("tablet"), len(devices))
+    for activity_type in ("open", "click"):
+        devices = [
+            line.get("device_type") for line in lines if line["tracking_activity_type"] == f"em_{activity_type}s"
+        ]
+        expected[f"desktop_{activity_type}"] = percent(devices.count("computer"), len(devices))
+        expected[f"mobile_{activity_type}"] = percent(devices.count("mobile") + devices.count("tablet"), len(devices))
     return expected
 
 
@@ -166,8 +170,8 @@ def told(instant: int) -> str:
 def test_the_recount_itself() -> None:
     """By hand, once: two got it, one opened it twice, one came back."""
     lines: list[dict[str, Any]] = [
-        {"campaign_activity_id": "m1", "contact_id": contact, "tracking_activity_type": kind, **more}
-        for contact, kind, more in [
+        {"campaign_activity_id": "m1", "contact_id": contact, "tracking_activity_type": activity_type, **more}
+        for contact, activity_type, more in [
             ("ada", "em_sends", {}),
             ("bob", "em_sends", {}),
             ("ada", "em_opens", {"device_type": "mobile"}),

@@ -14,7 +14,9 @@ from tests.world import Caller, Server
 
 BEGIN = 1_767_225_600_000
 KINDS = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_forwards"]
-NAMES = {kind: "em_unsubscribes" if kind == "em_optouts" else kind for kind in KINDS}
+NAMES = {
+    activity_type: "em_unsubscribes" if activity_type == "em_optouts" else activity_type for activity_type in KINDS
+}
 
 
 @st.composite
@@ -42,13 +44,13 @@ def test_summary_and_rates_equal_a_recount(server: Server, history: list[Line], 
         for contact_id in {line["contact_id"] for line in history}:
             lines = [line for line in recorded(history) if line["contact_id"] == contact_id]
             expected = summaries(lines, start, end)
-            answer = asked(caller, contact_id, "activity_summary", start, end)
-            assert answer == {"contact_id": contact_id, "campaign_activities": expected, "_links": {}}
-            rates = asked(caller, contact_id, "open_and_click_rates", start, end)
+            response = params(caller, contact_id, "activity_summary", start, end)
+            assert response == {"contact_id": contact_id, "campaign_activities": expected, "_links": {}}
+            rates = params(caller, contact_id, "open_and_click_rates", start, end)
             assert rates["contact_id"] == contact_id
             assert rates["included_activities_count"] == len(expected)
-            for kind, name in (("em_opens", "average_open_rate"), ("em_clicks", "average_click_rate")):
-                share = Fraction(sum(row[kind] > 0 for row in expected), max(1, len(expected)))
+            for activity_type, name in (("em_opens", "average_open_rate"), ("em_clicks", "average_click_rate")):
+                share = Fraction(sum(row[activity_type] > 0 for row in expected), max(1, len(expected)))
                 assert rates[name] == pytest.approx(float(share), abs=0.00005)
 
 
@@ -60,17 +62,20 @@ def summaries(lines: list[Line], start: int, end: int) -> list[dict[str, Any]]:
         sends = [milliseconds(line) for line in mine if line["tracking_activity_type"] == "em_sends"]
         if not sends or not start <= max(sends) <= end:
             continue
-        counts = {NAMES[kind]: sum(line["tracking_activity_type"] == kind for line in mine) for kind in KINDS}
+        counts = {
+            NAMES[activity_type]: sum(line["tracking_activity_type"] == activity_type for line in mine)
+            for activity_type in KINDS
+        }
         rows.append({"campaign_activity_id": sent, "start_on": told(max(sends)), **counts})
     return sorted(rows, key=lambda row: (row["start_on"], row["campaign_activity_id"]), reverse=True)
 
 
-def asked(caller: Caller, contact_id: str, report: str, start: int, end: int) -> dict[str, Any]:
-    answer = caller.get(
+def params(caller: Caller, contact_id: str, report: str, start: int, end: int) -> dict[str, Any]:
+    response = caller.get(
         f"/v3/reports/contact_reports/{contact_id}/{report}", params={"start": told(start), "end": told(end)}
     )
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
     return body
 
 

@@ -44,26 +44,26 @@ def maybe(draw: st.DrawFn, line: Line, field: str, values: list[str]) -> None:
 
 @st.composite
 def a_line(draw: st.DrawFn) -> Line:
-    kind = draw(st.sampled_from([f"em_{report}" for report in REPORTS] + OTHER_TYPES))
+    activity_type = draw(st.sampled_from([f"em_{report}" for report in REPORTS] + OTHER_TYPES))
     time = draw(st.integers(FIRST, LAST))
     line: Line = {
         "contact_id": draw(st.sampled_from(["ada", "bob", "C-1", "d_2"])),
         "campaign_activity_id": draw(st.sampled_from(["m1", "m1", "m2"])),
-        "tracking_activity_type": kind,
+        "tracking_activity_type": activity_type,
         "created_time": time,
     }
     # What two say of a contact at the same time is the same: which of them holds is nobody's promise.
     maybe(draw, line, "email_address", [f"{time % 3}@example.com"])
     maybe(draw, line, "first_name", [f"F{time % 2}"])
     maybe(draw, line, "last_name", [f"L{time % 4}"])
-    if kind in {"em_opens", "em_clicks", *OTHER_TYPES}:
+    if activity_type in {"em_opens", "em_clicks", *OTHER_TYPES}:
         maybe(draw, line, "device_type", ["computer", "mobile", "tablet", "other"])
-    if kind.endswith(("clicks", "click")):
+    if activity_type.endswith(("clicks", "click")):
         maybe(draw, line, "link_url", LINKS)
         maybe(draw, line, "url_id", URL_IDS)
-    if kind == "em_bounces":
+    if activity_type == "em_bounces":
         maybe(draw, line, "bounce_code", CODES)
-    if kind == "em_optouts":
+    if activity_type == "em_optouts":
         maybe(draw, line, "opt_out_reason", ["Too many", 'a "b"\n'])
     if draw(st.booleans()):
         line["event_id"] = f"e{draw(st.integers(0, 99))}"
@@ -74,7 +74,7 @@ def a_line(draw: st.DrawFn) -> Line:
 A_HISTORY = st.lists(a_line(), min_size=1, max_size=60).map(recorded)
 
 
-def text_of(instant: int) -> str:
+def get_text(instant: int) -> str:
     return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -99,21 +99,21 @@ def said(history: list[Line], contact_id: str, field: str, until: int) -> str | 
 
 
 def row_of(history: list[Line], line: Line) -> dict[str, str]:
-    contact_id, time, kind = line["contact_id"], line["created_time"], line["tracking_activity_type"]
+    contact_id, time, activity_type = line["contact_id"], line["created_time"], line["tracking_activity_type"]
     row = {
         "contact_id": contact_id,
         "campaign_activity_id": line["campaign_activity_id"],
-        "tracking_activity_type": kind,
-        "created_time": text_of(time),
+        "tracking_activity_type": activity_type,
+        "created_time": get_text(time),
         "email_address": "",
     }
     for field in ("email_address", "first_name", "last_name"):
         value = line.get(field) or said(history, contact_id, field, time) or said(history, contact_id, field, LAST)
         if value is not None:
             row[field] = value
-    if kind.endswith(("clicks", "click")):
+    if activity_type.endswith(("clicks", "click")):
         row |= {"url_id": url_id_of(line), "link_url": line.get("link_url", "")}
-    if kind == "em_bounces":
+    if activity_type == "em_bounces":
         row["bounce_code"] = line.get("bounce_code", "X")
         current = said(history, contact_id, "email_address", LAST)
         if current is not None:
@@ -121,8 +121,12 @@ def row_of(history: list[Line], line: Line) -> dict[str, str]:
     return row | {field: line[field] for field in ("device_type", "opt_out_reason") if field in line}
 
 
-def of_type(history: list[Line], kind: str) -> list[Line]:
-    return [line for line in history if (line["campaign_activity_id"], line["tracking_activity_type"]) == ("m1", kind)]
+def of_type(history: list[Line], activity_type: str) -> list[Line]:
+    return [
+        line
+        for line in history
+        if (line["campaign_activity_id"], line["tracking_activity_type"]) == ("m1", activity_type)
+    ]
 
 
 def rows_of(history: list[Line], report: str) -> list[dict[str, str]]:
@@ -199,21 +203,25 @@ def test_lists_of_contacts_equal_a_recount(server: Server, history: list[Line], 
 
         unique_opens = walked(caller.walk_tracking("m1", "unique_opens", f"limit={limit}"))
         assert is_of_latest(unique_opens, rows_of(history, "opens"), ["contact_id"])
-        answered = {line["contact_id"] for kind in ("em_opens", "em_bounces") for line in of_type(history, kind)}
+        answered = {
+            line["contact_id"]
+            for activity_type in ("em_opens", "em_bounces")
+            for line in of_type(history, activity_type)
+        }
         unanswered = [row for row in rows_of(history, "sends") if row["contact_id"] not in answered]
         unanswered = [{**row, "tracking_activity_type": "em_didnotopens"} for row in unanswered]
         did_not_open = walked(caller.walk_tracking("m1", "didnotopens", f"limit={limit}"))
         assert is_of_latest(did_not_open, unanswered, ["contact_id"])
-        for report, kind in LANDING_PAGES.items():
+        for report, activity_type in LANDING_PAGES.items():
             every = [
-                {**row_of(history, line), "tracking_activity_type": CALLED.get(kind, kind)}
-                for line in of_type(history, kind)
+                {**row_of(history, line), "tracking_activity_type": CALLED.get(activity_type, activity_type)}
+                for line in of_type(history, activity_type)
             ]
             rows = walked(caller.walk_landing_page("m1", report, f"limit={limit}"))
             if report == "p_contact_opens":
                 assert counted(rows) == counted(every)
             else:
-                by = ["contact_id", "url_id", "link_url"] if kind == "p_contact_click" else ["contact_id"]
+                by = ["contact_id", "url_id", "link_url"] if activity_type == "p_contact_click" else ["contact_id"]
                 assert is_of_latest(rows, every, by)
             filtered = walked(caller.walk_landing_page("m1", report, f"limit={limit}&contacts_filter={text}"))
             assert filtered == [row for row in rows if text.lower() in called(history, row["contact_id"])]
@@ -236,15 +244,15 @@ def assert_links(caller: Caller, history: list[Line]) -> None:
             clickers.setdefault(address, set()).add(line["contact_id"])
             ids.setdefault(address, set()).add(url_id_of(line))
     for query in ("", "?no_clicks=true"):
-        answer = caller.get(f"/v3/reports/email_reports/m1/links{query}").json()
-        assert answer["campaign_activity_id"] == "m1"
-        links = {link["link_url"] or f"id {link['url_id']}": link for link in answer["link_click_counts"]}
-        assert len(links) == len(answer["link_click_counts"])
+        response = caller.get(f"/v3/reports/email_reports/m1/links{query}").json()
+        assert response["campaign_activity_id"] == "m1"
+        links = {link["link_url"] or f"id {link['url_id']}": link for link in response["link_click_counts"]}
+        assert len(links) == len(response["link_click_counts"])
         assert {key: link["unique_clicks"] for key, link in links.items()} == {
             key: len(contacts) for key, contacts in clickers.items()
         }
         assert all(link["url_id"] in ids[key] for key, link in links.items())
-        counts = [link["unique_clicks"] for link in answer["link_click_counts"]]
+        counts = [link["unique_clicks"] for link in response["link_click_counts"]]
         assert counts == sorted(counts, reverse=True)
 
 
@@ -265,8 +273,8 @@ def test_what_is_selected_equals_a_recount(
     after, before = bounds[0], bounds[0] + bounds[1]
     history = [{**line, "campaign_activity_id": "m1"} for line in history]
     history = recorded(history)
-    within = f"limit={limit}&created_after={text_of(after)}&created_before={text_of(before)}"
-    expected = [text_of(time) for time in range(after, before + 1)]
+    within = f"limit={limit}&created_after={get_text(after)}&created_before={get_text(before)}"
+    expected = [get_text(time) for time in range(after, before + 1)]
     with server.caller(f"selected-{uuid4().hex}") as caller:
         caller.record(*history)
         for report, query, field, values in (
@@ -303,7 +311,8 @@ def test_what_arrives_between_two_pages_neither_repeats_nor_hides_anything(
             caller.record(*itertools.islice(arriving, 2))
     seen = Counter((row["contact_id"], row["created_time"]) for row in walked)
     before, after = (
-        Counter((line["contact_id"], text_of(milliseconds(line))) for line in each) for each in (first, recorded(lines))
+        Counter((line["contact_id"], get_text(milliseconds(line))) for line in each)
+        for each in (first, recorded(lines))
     )
     assert before <= seen <= after
     assert is_newest_first(walked)

@@ -8,7 +8,7 @@ import pytest
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import parse_instant
-from rapport.recording.files import LONGEST_LINE, RejectedLine, read_file
+from rapport.recording.files import LONGEST_LINE, InvalidLine, read_file
 from rapport.recording.lines import ACTIVITIES
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
@@ -20,12 +20,12 @@ HEADER = b"contact_id,campaign_activity_id,tracking_activity_type,created_time,o
 ROW = b"c,m,em_opens,2026-03-01T10:00:00Z,\r\n"
 
 
-def read(content: bytes, name: str = "a.ndjson") -> list[Activity | RejectedLine]:
+def read(content: bytes, name: str = "a.ndjson") -> list[Activity | InvalidLine]:
     return list(read_file(io.BufferedReader(io.BytesIO(content)), name, NOW, ACTIVITIES))
 
 
-def refused(lines: list[Activity | RejectedLine]) -> list[tuple[int, str]]:
-    return [(line.number, line.problem.field) for line in lines if isinstance(line, RejectedLine)]
+def refused(lines: list[Activity | InvalidLine]) -> list[tuple[int, str]]:
+    return [(line.number, line.problem.field) for line in lines if isinstance(line, InvalidLine)]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_refused_lines_have_the_numbers_that_an_editor_shows() -> None:
 def test_a_line_without_end_is_refused_and_not_kept_in_memory() -> None:
     lines = read(GOOD + b"x" * (LONGEST_LINE * 40) + b"\n" + GOOD + b"y" * (LONGEST_LINE + 1))
     assert refused(lines) == [(2, "line"), (4, "line")]
-    assert all(len(line.text) < 300 for line in lines if isinstance(line, RejectedLine))
+    assert all(len(line.text) < 300 for line in lines if isinstance(line, InvalidLine))
     assert len(lines) == 4
 
 
@@ -83,7 +83,7 @@ def test_a_cell_of_csv_may_have_several_lines() -> None:
 
 def test_a_quote_that_nobody_closes_does_not_swallow_the_file() -> None:
     lines = read(HEADER + b'"c,m\r\n' + ROW * 10_000, "a.csv")
-    rejected = [line for line in lines if isinstance(line, RejectedLine)]
+    rejected = [line for line in lines if isinstance(line, InvalidLine)]
     assert [line.number for line in rejected] == [2]
     # What it swallowed is in the refused text, for whoever mends the file.
     assert len(lines) - 1 + rejected[0].text.count("em_opens") == 10_000
@@ -112,7 +112,7 @@ def test_a_file_that_is_not_what_its_name_says_is_told(content: bytes, name: str
 
 def test_a_file_that_breaks_off_gives_what_it_has() -> None:
     torn = gzip.compress(GOOD * 1_000, mtime=0)[:-12]
-    lines: list[Activity | RejectedLine] = []
+    lines: list[Activity | InvalidLine] = []
     with pytest.raises(UnreadableFile):
         lines.extend(read_file(io.BufferedReader(io.BytesIO(torn)), "a.ndjson.gz", NOW, ACTIVITIES))
     assert len(lines) > 900

@@ -14,14 +14,14 @@ from rapport.activity import (
     TYPES,
     Activity,
     ActivityType,
+    ContactProfile,
     Link,
-    Person,
-    identity_of_content,
+    content_identity,
     identity_of_event,
 )
 from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
-from rapport.recording.lines import FIELDS, LINE_SCHEMA, activity_of_json, json_of
+from rapport.recording.lines import FIELDS, LINE_SCHEMA, decode_activity, encode_activity
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
 
@@ -104,7 +104,7 @@ def line(**changes: object) -> bytes:
 )
 def test_what_cannot_be_taken_is_refused_with_field_value_and_reason(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        activity_of_json(line(**changes), NOW)
+        decode_activity(line(**changes), NOW)
     assert refused.value.field == field
     assert refused.value.reason
     value = changes[field]
@@ -116,7 +116,7 @@ def test_what_cannot_be_taken_is_refused_with_field_value_and_reason(changes: di
 )
 def test_what_is_no_object_is_refused_as_a_line(raw: bytes) -> None:
     with pytest.raises(InvalidField) as refused:
-        activity_of_json(raw, NOW)
+        decode_activity(raw, NOW)
     assert refused.value.field == "line"
 
 
@@ -140,19 +140,19 @@ def test_what_is_no_object_is_refused_as_a_line(raw: bytes) -> None:
     ],
 )
 def test_times_are_taken_with_any_offset_or_as_milliseconds(time: str | int, meant: str) -> None:
-    assert iso(activity_of_json(line(created_time=time), NOW).created_time) == meant
+    assert iso(decode_activity(line(created_time=time), NOW).created_time) == meant
 
 
 def test_nulls_and_empty_texts_are_not_said() -> None:
     optional = dict.fromkeys([name for name in FIELDS if name not in json.loads(line())], None)
-    assert activity_of_json(line(**optional), NOW) == activity_of_json(line(), NOW)
-    assert activity_of_json(line(**dict.fromkeys(optional, "")), NOW) == activity_of_json(line(), NOW)
+    assert decode_activity(line(**optional), NOW) == decode_activity(line(), NOW)
+    assert decode_activity(line(**dict.fromkeys(optional, "")), NOW) == decode_activity(line(), NOW)
 
 
 @pytest.mark.parametrize("listed", ["em_opens", ["em_opens"]])
 @pytest.mark.parametrize("named", ["em_opens", "absent"])
 def test_the_other_name_of_the_type_is_taken(listed: str | list[str], named: str) -> None:
-    taken = activity_of_json(line(tracking_activity_type=named, tracking_activities_list=listed), NOW)
+    taken = decode_activity(line(tracking_activity_type=named, tracking_activities_list=listed), NOW)
     assert taken.type is ActivityType.EM_OPENS
 
 
@@ -166,17 +166,20 @@ IDS = st.text("abcXYZ0189_-", min_size=1, max_size=64)
 
 @st.composite
 def an_activity(draw: st.DrawFn) -> Activity:
-    kind = draw(st.sampled_from(ActivityType))
-    clicked = kind in {ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK}
+    activity_type = draw(st.sampled_from(ActivityType))
+    clicked = activity_type in {ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK}
     links = st.builds(Link, link_url=TEXT, url_id=IDS) | st.builds(Link, link_url=TEXT) | st.builds(Link, url_id=IDS)
     people = st.builds(
-        Person, email_address=st.none() | st.just("ada@example.com"), first_name=TEXT, last_name=st.none() | TEXT
+        ContactProfile,
+        email_address=st.none() | st.just("ada@example.com"),
+        first_name=TEXT,
+        last_name=st.none() | TEXT,
     )
-    with_device = kind not in {ActivityType.EM_SENDS, ActivityType.EM_BOUNCES}
+    with_device = activity_type not in {ActivityType.EM_SENDS, ActivityType.EM_BOUNCES}
     return Activity(
         contact_id=draw(IDS),
         campaign_activity_id=draw(IDS),
-        type=kind,
+        type=activity_type,
         created_time=Instant(draw(st.integers(EARLIEST, NOW))),
         event_id=draw(st.none() | TEXT),
         person=draw(st.none() | people),
@@ -185,15 +188,17 @@ def an_activity(draw: st.DrawFn) -> Activity:
         link=draw(st.none() | links) if clicked else None,
         device_type=draw(st.none() | st.sampled_from([*DEVICE_TYPES.values()])) if with_device else None,
         bounce_code=draw(st.none() | st.sampled_from([*BOUNCE_CODES.values()]))
-        if kind is ActivityType.EM_BOUNCES
+        if activity_type is ActivityType.EM_BOUNCES
         else None,
-        opt_out_reason=draw(st.none() | TEXT | st.just("two\nlines")) if kind is ActivityType.EM_OPTOUTS else None,
+        opt_out_reason=draw(st.none() | TEXT | st.just("two\nlines"))
+        if activity_type is ActivityType.EM_OPTOUTS
+        else None,
     )
 
 
 @given(an_activity())
 def test_what_is_exported_is_taken_back_unchanged(activity: Activity) -> None:
-    back = activity_of_json(json_of(activity), NOW)
+    back = decode_activity(encode_activity(activity), NOW)
     assert back == activity
     assert back.identity == activity.identity
 
@@ -206,16 +211,16 @@ def test_what_is_exported_is_taken_back_unchanged(activity: Activity) -> None:
 )
 def test_no_line_whatever_raises_anything_but_a_reason(raw: bytes) -> None:
     with pytest.raises(InvalidField):
-        activity_of_json(raw, NOW)
+        decode_activity(raw, NOW)
 
 
 def test_identities_are_those_of_every_store_that_there_is() -> None:
     """They are stored: another value here would make duplicates of all that is recorded."""
     assert identity_of_event("e-1") == 2815958563748944611
-    assert identity_of_content("em_clicks", "m1", "https://example.com") == 138727959694046
-    assert len({identity_of_content(name, "m1") for name in TYPES}) == 10
+    assert content_identity("em_clicks", "m1", "https://example.com") == 138727959694046
+    assert len({content_identity(name, "m1") for name in TYPES}) == 10
 
 
 def test_links_are_told_apart_by_address_and_id() -> None:
     clicked = [("https://a", None), ("https://a", "1"), ("https://a", "2"), (None, "https://a"), (None, "1")]
-    assert len({identity_of_content("em_clicks", "m", *link) for link in clicked}) == len(clicked)
+    assert len({content_identity("em_clicks", "m", *link) for link in clicked}) == len(clicked)

@@ -9,10 +9,10 @@ import pytest
 from rapport.activity import Activity, ActivityType
 from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import Instant
-from rapport.recording.record import GROUP, Recorder
+from rapport.recording.record import GROUP, GroupCommitter
 from rapport.settings import Settings
-from rapport.store.batch import Batch, Part, batch_of
-from rapport.store.engines import opened, store_for
+from rapport.store.batch import Batch, Part, build_batch
+from rapport.store.engines import create_store, open_store
 from rapport.store.protocol import Recorded
 from tests.store.test_promises import NOON
 
@@ -27,7 +27,7 @@ class SlowDisk:
     """A real store, whose commits wait for a sign, and may fail on one."""
 
     def __init__(self, data: str) -> None:
-        self._store = store_for(Settings(data=data))
+        self._store = create_store(Settings(data=data))
         self.go = asyncio.Event()
         self.groups: list[list[int]] = []
         self.failure: Exception | None = None
@@ -56,7 +56,7 @@ class DividedStore(SlowDisk):
         activities = {parity: [] for parity in (0, 1)}
         for _, time, *_ in batch.rows[ActivityType.EM_OPENS]:
             activities[time % 2].append(did(time - NOON))
-        return [(parity, batch_of(batch.account_id, some)) for parity, some in activities.items() if some]
+        return [(parity, build_batch(batch.account_id, some)) for parity, some in activities.items() if some]
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         if any(row[1] % 2 for batch in batches for rows in batch.rows.values() for row in rows):
@@ -64,19 +64,19 @@ class DividedStore(SlowDisk):
         return await self._store.record(batches)
 
 
-async def started(data: str, most_waiting: int = 100_000) -> tuple[SlowDisk, Recorder]:
+async def started(data: str, most_waiting: int = 100_000) -> tuple[SlowDisk, GroupCommitter]:
     return await start(SlowDisk(data), most_waiting)
 
 
-async def start(disk: SlowDisk, most_waiting: int = 100_000) -> tuple[SlowDisk, Recorder]:
+async def start(disk: SlowDisk, most_waiting: int = 100_000) -> tuple[SlowDisk, GroupCommitter]:
     await disk.open()
-    recorder = Recorder(disk, most_waiting)  # type: ignore[arg-type]
+    recorder = GroupCommitter(disk, most_waiting)  # type: ignore[arg-type]
     recorder.start()
     return disk, recorder
 
 
-async def send(recorder: Recorder, *numbers: int, account: str = "a") -> "asyncio.Task[Recorded]":
-    task = asyncio.create_task(recorder.record(batch_of(account, map(did, numbers))))
+async def send(recorder: GroupCommitter, *numbers: int, account: str = "a") -> "asyncio.Task[Recorded]":
+    task = asyncio.create_task(recorder.record(build_batch(account, map(did, numbers))))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return task
@@ -117,11 +117,11 @@ def test_too_many_waiting_are_turned_away_with_a_time_to_come_back(data: str) ->
         first = await send(recorder, 0)
         second = await send(recorder, 1, 2, 3, 4)
         with pytest.raises(RecorderBusy) as busy:
-            await recorder.record(batch_of("a", [did(5)]))
+            await recorder.record(build_batch("a", [did(5)]))
         assert busy.value.retry_after > 0
         disk.go.set()
         await asyncio.gather(first, second)
-        assert (await recorder.record(batch_of("a", [did(5)]))).duplicate == 0
+        assert (await recorder.record(build_batch("a", [did(5)]))).duplicate == 0
         await recorder.stop()
         await disk.close()
 
@@ -132,7 +132,7 @@ def test_a_batch_larger_than_the_bound_is_taken_when_nobody_waits(data: str) -> 
     async def run() -> None:
         disk, recorder = await started(data, most_waiting=5)
         disk.go.set()
-        assert sum((await recorder.record(batch_of("a", map(did, range(20))))).accepted.values()) == 20
+        assert sum((await recorder.record(build_batch("a", map(did, range(20))))).accepted.values()) == 20
         await recorder.stop()
         await disk.close()
 
@@ -149,7 +149,7 @@ def test_a_store_that_cannot_commit_tells_all_who_wait_and_goes_on(data: str) ->
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 2
         disk.failure = None
-        assert (await recorder.record(batch_of("bad", [did(0), did(1)]))).duplicate == 0
+        assert (await recorder.record(build_batch("bad", [did(0), did(1)]))).duplicate == 0
         await recorder.stop()
         await disk.close()
 
@@ -179,12 +179,12 @@ def test_stopping_commits_what_waits(data: str) -> None:
         stopping = asyncio.create_task(recorder.stop())
         await asyncio.sleep(0)
         with pytest.raises(RecorderBusy):
-            await recorder.record(batch_of("a", [did(9)]))
+            await recorder.record(build_batch("a", [did(9)]))
         disk.go.set()
         await stopping
         assert all(task.done() and not task.exception() for task in tasks)
         await disk.close()
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             assert len([activity async for activity in store.history("a", "c")]) == 5
 
     asyncio.run(run())
@@ -197,7 +197,7 @@ def test_a_sender_who_hangs_up_spoils_nothing(data: str) -> None:
         gone.cancel()
         disk.go.set()
         assert (await stays).duplicate == 0
-        assert (await recorder.record(batch_of("a", [did(0)]))).duplicate == 1
+        assert (await recorder.record(build_batch("a", [did(0)]))).duplicate == 1
         await recorder.stop()
         await disk.close()
 
@@ -212,7 +212,7 @@ def test_no_part_of_a_divided_store_waits_for_another(data: str, *, fails: bool)
         mixed = await send(recorder, 6, 7, 8, account="bad")
         for number in range(0, 400, 2):
             # Nor does what waits for one part fill the queue of another.
-            assert (await recorder.record(batch_of("a", [did(number)]))).accepted == {ActivityType.EM_OPENS: 1}
+            assert (await recorder.record(build_batch("a", [did(number)]))).accepted == {ActivityType.EM_OPENS: 1}
         assert not any(task.done() for task in (*odd, mixed))
         store.failure = StoreUnavailable("gone") if fails else None
         store.go.set()
@@ -222,7 +222,7 @@ def test_no_part_of_a_divided_store_waits_for_another(data: str, *, fails: bool)
             store.failure = None
         else:
             assert outcomes[-1] == Recorded(accepted={ActivityType.EM_OPENS: 3}, duplicate=0)
-        again = await recorder.record(batch_of("bad", map(did, (6, 7, 8))))
+        again = await recorder.record(build_batch("bad", map(did, (6, 7, 8))))
         assert again.duplicate == (2 if fails else 3)
         await recorder.stop()
         await store.close()
@@ -243,7 +243,7 @@ def test_commits_do_not_run_in_the_context_of_a_request(data: str) -> None:
     async def run() -> None:
         disk, recorder = await start(Observed(data))
         request.set("first")
-        await recorder.record(batch_of("a", [did(1)]))
+        await recorder.record(build_batch("a", [did(1)]))
         await recorder.stop()
         await disk.close()
 

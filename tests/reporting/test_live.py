@@ -7,9 +7,9 @@ import pytest
 
 from rapport.activity import ActivityType
 from rapport.errors import StoreUnavailable, TooManyStreams
-from rapport.reporting.live import Feed, Heard, Listener
+from rapport.reporting.live import ActivityEvent, Feed, Listener
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from tests.postgres import postgres_server
 from tests.store.test_promises import did, on, record
@@ -17,11 +17,11 @@ from tests.store.test_promises import did, on, record
 EVERY = tuple(ActivityType)
 
 
-async def heard(listener: Listener, count: int) -> list[Heard]:
-    found: list[Heard] = []
+async def heard(listener: Listener, count: int) -> list[ActivityEvent]:
+    found: list[ActivityEvent] = []
     async with asyncio.timeout(20):
         while len(found) < count and not listener.is_over:
-            found += [each for each in await listener.hear(1) if isinstance(each, Heard)]
+            found += [each for each in await listener.hear(1) if isinstance(each, ActivityEvent)]
     return found
 
 
@@ -39,8 +39,8 @@ def test_who_is_too_slow_is_let_go_of_and_can_go_on(data: str) -> None:
         again = await feed.listen("a", EVERY, begun)
         first_half = await heard(again, 3_000)
         feed.leave(again)
-        behind = first_half[-1].position
-        rest = await heard(await feed.listen("a", EVERY, behind), 6_000 - len(first_half))
+        after = first_half[-1].position
+        rest = await heard(await feed.listen("a", EVERY, after), 6_000 - len(first_half))
         times = [each.activity.created_time for each in (*first_half, *rest)]
         assert len(times) == len(set(times)) == 6_000
         await feed.stop()
@@ -53,7 +53,7 @@ def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path)
         return "feed" in {task.get_name() for task in asyncio.all_tasks()}
 
     async def work() -> None:
-        async with opened(Settings(data=str(tmp_path / "data"))) as store:
+        async with open_store(Settings(data=str(tmp_path / "data"))) as store:
             feed = Feed(store, 4)
             assert not is_looking()
             listeners = [await feed.listen("a", EVERY) for _ in range(2)]
@@ -85,7 +85,7 @@ def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path)
 
 def test_an_outage_passes_and_nothing_is_missed() -> None:
     async def work(url: str) -> None:
-        async with opened(Settings(data=url)) as store:
+        async with open_store(Settings(data=url)) as store:
             feed = Feed(store, 4)
             listener = await feed.listen("a", EVERY)
             await record(store, did())

@@ -10,7 +10,7 @@ import asyncpg
 from rapport.store.sqlite.connection import DATABASE
 
 
-def asked(data: str, sql: str) -> list[tuple[Any, ...]]:
+def params(data: str, sql: str) -> list[tuple[Any, ...]]:
     """The rows that a statement gives, on either engine."""
     if data.startswith("postgresql:"):
         return asyncio.run(_asked_postgresql(data, sql))

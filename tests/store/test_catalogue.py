@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from rapport.activity import EARLIEST, Activity, ActivityType, Link, Person
+from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, Link
 from rapport.catalogue import (
-    CampaignActivityStatement,
-    CampaignStatement,
+    CampaignActivityUpdate,
     CampaignStatus,
-    ContactStatement,
+    CampaignUpdate,
+    ContactUpdate,
     OptOutSource,
     PermissionToSend,
 )
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.copying import copy
-from rapport.store.engines import opened
-from rapport.store.known import ContactPlace, ContactQuery, ContactStatus, KnownContact, Within
+from rapport.store.engines import open_store
+from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
 from rapport.store.protocol import Store
-from rapport.store.tracking import NEWEST, TrackingQuery
+from rapport.store.tracking import START_OF_REPORT, TrackingQuery
 from tests.store.test_promises import all_links, on, record
 
 START = Instant(1_767_268_800_000)
@@ -33,11 +33,9 @@ def at(hours: int) -> Instant:
     return Instant(START + hours * HOUR)
 
 
-def contact(
-    contact_id: str = "c1", hours: int = 0, *, deleted_at: Instant | None = None, **said: str
-) -> ContactStatement:
-    return ContactStatement(
-        contact_id=contact_id, updated_at=at(hours), is_dated=True, person=Person(**said), deleted_at=deleted_at
+def contact(contact_id: str = "c1", hours: int = 0, *, deleted_at: Instant | None = None, **said: str) -> ContactUpdate:
+    return ContactUpdate(
+        contact_id=contact_id, updated_at=at(hours), is_dated=True, person=ContactProfile(**said), deleted_at=deleted_at
     )
 
 
@@ -47,36 +45,38 @@ def opened_by(contact_id: str, hours: int, **said: str) -> Activity:
         campaign_activity_id="m1",
         type=ActivityType.EM_OPENS,
         created_time=at(hours),
-        person=Person(**said),
+        person=ContactProfile(**said),
     )
 
 
-def made_up(dice: random.Random, hours: int) -> ContactStatement | Activity:
+def random_activity(rng: random.Random, hours: int) -> ContactUpdate | Activity:
     """At an hour that nobody else has: of two at the same time it matters which came last."""
-    who = dice.choice(CONTACTS)
-    said = {field: f"{dice.choice('xyz')}@{field}" for field in FIELDS if dice.random() < 0.5}
-    if dice.random() < 0.5:
+    who = rng.choice(CONTACTS)
+    said = {field: f"{rng.choice('xyz')}@{field}" for field in FIELDS if rng.random() < 0.5}
+    if rng.random() < 0.5:
         return opened_by(who, hours, **said)
-    return ContactStatement(
+    return ContactUpdate(
         contact_id=who,
         updated_at=at(hours),
         is_dated=True,
-        person=Person(**said),
-        permission_to_send=dice.choice([None, *PermissionToSend]),
-        created_at=dice.choice([None, at(-1), at(-2)]),
-        deleted_at=dice.choice([None, None, at(-1)]),
+        person=ContactProfile(**said),
+        permission_to_send=rng.choice([None, *PermissionToSend]),
+        created_at=rng.choice([None, at(-1), at(-2)]),
+        deleted_at=rng.choice([None, None, at(-1)]),
     )
 
 
-def held(statements: Iterable[ContactStatement | Activity]) -> dict[str, KnownContact]:
+def held(statements: Iterable[ContactUpdate | Activity]) -> dict[str, ContactRecord]:
     """By hand: of each field what was said last."""
-    known: dict[str, KnownContact] = {}
+    known: dict[str, ContactRecord] = {}
     ordered = sorted(statements, key=lambda each: each.created_time if isinstance(each, Activity) else each.updated_at)
     for each in ordered:
-        now = known.get(each.contact_id) or KnownContact(each.contact_id, *[None] * 7)
-        said = {field: value for field in FIELDS if (value := getattr(each.person or Person(), field)) is not None}
+        now = known.get(each.contact_id) or ContactRecord(each.contact_id, *[None] * 7)
+        said = {
+            field: value for field in FIELDS if (value := getattr(each.person or ContactProfile(), field)) is not None
+        }
         now = now._replace(**said)
-        if isinstance(each, ContactStatement):
+        if isinstance(each, ContactUpdate):
             if each.permission_to_send is PermissionToSend.UNSUBSCRIBED:
                 now = now._replace(
                     permission_to_send=each.permission_to_send,
@@ -94,17 +94,17 @@ def held(statements: Iterable[ContactStatement | Activity]) -> dict[str, KnownCo
 
 @pytest.mark.parametrize("seed", range(8))
 def test_in_whatever_order_the_later_statement_holds(data: str, seed: int) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     # Two hours apart: what is said again within one changes nothing.
-    history = [made_up(dice, 2 * hours) for hours in range(40)]
+    history = [random_activity(rng, 2 * hours) for hours in range(40)]
     wanted = held(history)
-    dice.shuffle(history)
+    rng.shuffle(history)
 
     async def work(store: Store) -> None:
         for first in range(0, len(history), 4):
             some = history[first : first + 4]
             await record(store, *(each for each in some if isinstance(each, Activity)))
-            await store.state_contacts("a", [each for each in some if isinstance(each, ContactStatement)])
+            await store.upsert_contacts("a", [each for each in some if isinstance(each, ContactUpdate)])
         for contact_id in CONTACTS:
             known = await store.contact("a", contact_id)
             assert known is not None
@@ -116,10 +116,10 @@ def test_in_whatever_order_the_later_statement_holds(data: str, seed: int) -> No
 def test_a_statement_that_says_nothing_new_is_told_apart(data: str) -> None:
     async def work(store: Store) -> None:
         first = [contact(first_name="Ada"), contact("c2", first_name="Bob")]
-        assert await store.state_contacts("a", first) == 2
-        assert await store.state_contacts("a", first) == 0
-        assert await store.state_contacts("a", [contact(hours=-9, first_name="Old"), contact("c3")]) == 1
-        assert await store.state_contacts("a", [contact(hours=9, first_name="New")]) == 1
+        assert await store.upsert_contacts("a", first) == 2
+        assert await store.upsert_contacts("a", first) == 0
+        assert await store.upsert_contacts("a", [contact(hours=-9, first_name="Old"), contact("c3")]) == 1
+        assert await store.upsert_contacts("a", [contact(hours=9, first_name="New")]) == 1
         assert await store.contact("b", "c1") is None
         known = await store.contact("a", "c1")
         assert known is not None
@@ -131,13 +131,13 @@ def test_a_statement_that_says_nothing_new_is_told_apart(data: str) -> None:
 def test_who_was_erased_comes_back_by_a_dated_later_statement_only(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0, first_name="Ada"))
-        await store.state_contacts("a", [contact(first_name="Ada")])
+        await store.upsert_contacts("a", [contact(first_name="Ada")])
         assert await store.erase("a", "c1")
-        undated = ContactStatement(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
-        assert await store.state_contacts("a", [contact(first_name="Ada"), undated]) == 0
+        undated = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
+        assert await store.upsert_contacts("a", [contact(first_name="Ada"), undated]) == 0
         assert await store.contact("a", "c1") is None
-        later = ContactStatement(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
-        assert await store.state_contacts("a", [later]) == 1
+        later = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
+        assert await store.upsert_contacts("a", [later]) == 1
         assert await store.contact("a", "c1") is not None
 
     on(data, work)
@@ -145,7 +145,7 @@ def test_who_was_erased_comes_back_by_a_dated_later_statement_only(data: str) ->
 
 def test_what_is_stated_of_a_contact_later_leaves_what_it_was_called_at_the_time(data: str) -> None:
     old, new = "old@example.com", "new@example.com"
-    newest_first = TrackingQuery(type=ActivityType.EM_OPENS, behind=NEWEST, not_before=EARLIEST, limit=9)
+    newest_first = TrackingQuery(type=ActivityType.EM_OPENS, after=START_OF_REPORT, not_before=EARLIEST, limit=9)
 
     async def addresses(store: Store) -> list[tuple[str | None, str | None]]:
         rows = await store.tracking("a", "m1", newest_first)
@@ -157,7 +157,7 @@ def test_what_is_stated_of_a_contact_later_leaves_what_it_was_called_at_the_time
         await record(store, opened_by("c1", 0, email_address=old), opened_by("c1", 1))
         assert await addresses(store) == [(old, old)] * 2
         for _ in range(2):
-            await store.state_contacts("a", [contact(hours=2, email_address=new)])
+            await store.upsert_contacts("a", [contact(hours=2, email_address=new)])
             assert await addresses(store) == [(old, new)] * 2
         await record(store, opened_by("c1", 3, email_address=new), opened_by("c1", 4, email_address=old))
         assert await addresses(store) == [(old, old), (new, old), (old, old), (old, old)]
@@ -167,17 +167,17 @@ def test_what_is_stated_of_a_contact_later_leaves_what_it_was_called_at_the_time
     on(data, work)
 
 
-def found(known: Sequence[KnownContact]) -> list[str]:
+def found(known: Sequence[ContactRecord]) -> list[str]:
     return [each.contact_id for each in known]
 
 
 def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c0", 0))
-        await store.state_contacts(
+        await store.upsert_contacts(
             "a",
             [
-                ContactStatement(
+                ContactUpdate(
                     contact_id=f"c{number}",
                     updated_at=at(10 - number),
                     is_dated=True,
@@ -189,21 +189,21 @@ def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: st
             ],
         )
 
-        async def asked(wanted: ContactQuery) -> list[str]:
+        async def params(wanted: ContactQuery) -> list[str]:
             page = await store.contacts("a", wanted)
             assert await store.contact_count("a", wanted) >= len(page)
             return found(page)
 
-        assert await asked(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
+        assert await params(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
         deleted = frozenset({ContactStatus.DELETED})
-        assert await asked(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
+        assert await params(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
         unsubscribed = frozenset({ContactStatus.UNSUBSCRIBED, ContactStatus.UNKNOWN})
-        assert await asked(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
-        assert await asked(ContactQuery(updated=Within(at(4), at(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
+        assert await params(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
+        assert await params(ContactQuery(updated=Within(at(4), at(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
         both = ContactQuery(updated=Within(at(4), at(7)), created=Within(at(-4), at(0)), limit=9)
-        assert await asked(both) == ["c4", "c3"]
+        assert await params(both) == ["c4", "c3"]
         assert await store.contact_count("a", both) == 2
-        assert await asked(ContactQuery(created=Within(at(-3), at(-1)), limit=2)) == ["c3", "c2"]
+        assert await params(ContactQuery(created=Within(at(-3), at(-1)), limit=2)) == ["c3", "c2"]
         assert await store.contacts_by_status("a") == {
             ContactStatus.UNKNOWN: 1,
             ContactStatus.IMPLICIT: 1,
@@ -219,16 +219,16 @@ def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: st
 def test_contacts_that_share_an_address_come_page_by_page_also_behind_one_that_was_erased(data: str) -> None:
     async def work(store: Store) -> None:
         ids = [f"c{number}" for number in range(5)]
-        await store.state_contacts("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
+        await store.upsert_contacts("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
 
-        async def page(behind: str) -> list[str]:
-            place = ContactPlace(0, behind)
-            return found(await store.contacts("a", ContactQuery(email_address="C@example.COM", behind=place, limit=2)))
+        async def page(after: str) -> list[str]:
+            place = ContactCursor(0, after)
+            return found(await store.contacts("a", ContactQuery(email_address="C@example.COM", after=place, limit=2)))
 
-        walked, behind = list[str](), ""
-        while some := await page(behind):
+        walked, after = list[str](), ""
+        while some := await page(after):
             walked += some
-            behind = some[-1]
+            after = some[-1]
         assert sorted(walked) == ids
         assert await store.erase("a", walked[1])
         assert set(await page(walked[1])) & {walked[0], walked[2]}
@@ -236,14 +236,14 @@ def test_contacts_that_share_an_address_come_page_by_page_also_behind_one_that_w
     on(data, work)
 
 
-def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignStatement:
-    activity = CampaignActivityStatement(
+def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignUpdate:
+    activity = CampaignActivityUpdate(
         campaign_activity_id="m1",
         campaign_activity_name=name,
         subject=subject,
         links=(Link(link_url="https://example.com/", url_id="7"),),
     )
-    return CampaignStatement(
+    return CampaignUpdate(
         campaign_id="k1", updated_at=at(hours), campaign_name=name, campaign_activities=(activity,), **said
     )
 
@@ -253,10 +253,10 @@ def test_a_campaign_is_known_by_its_latest_statement(data: str) -> None:
         await record(store, opened_by("c1", 0))
         assert await store.campaign("a", "k1") is None
         assert (
-            await store.state_campaigns("a", [campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)]) == 1
+            await store.upsert_campaigns("a", [campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)]) == 1
         )
-        assert await store.state_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 1
-        assert await store.state_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 0
+        assert await store.upsert_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 1
+        assert await store.upsert_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 0
         known = await store.campaign("a", "k1")
         assert known is not None
         facts = {field: value for field, (value, _) in known.facts.items()}
@@ -275,15 +275,15 @@ def test_a_campaign_is_known_by_its_latest_statement(data: str) -> None:
 def test_a_copy_has_all_that_was_stated(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0))
-        await store.state_contacts(
+        await store.upsert_contacts(
             "a", [contact(first_name="Ada"), contact(hours=2, last_name="L", deleted_at=at(1)), contact("c2", hours=3)]
         )
-        await store.state_campaigns("a", [campaign(5, "Later", "Spring"), campaign(3, "Earlier", "Old", type="CARD")])
-        async with opened(Settings(data=str(tmp_path / "copy"))) as target:
+        await store.upsert_campaigns("a", [campaign(5, "Later", "Spring"), campaign(3, "Earlier", "Old", type="CARD")])
+        async with open_store(Settings(data=str(tmp_path / "copy"))) as target:
             await copy(store, target, lambda _: None)
             for contact_id in ("c1", "c2"):
                 assert await target.contact("a", contact_id) == await store.contact("a", contact_id)
-            assert await target.stated_contacts("a", "", 9) == await store.stated_contacts("a", "", 9)
-            assert await target.stated_campaigns("a") == await store.stated_campaigns("a")
+            assert await target.list_contact_attributes("a", "", 9) == await store.list_contact_attributes("a", "", 9)
+            assert await target.list_campaign_attributes("a") == await store.list_campaign_attributes("a")
 
     on(data, work)

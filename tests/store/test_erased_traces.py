@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.activity import Activity, ActivityType, ContactProfile, Link
 from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.copying import copy
 from rapport.store.digests import contact_key
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.erasure_keys import ERASURE_KEYS, make_keys, read_keys
 from rapport.store.links import LinksQuery
 from rapport.store.protocol import Store
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 from tests.store.test_erasure import is_right, numbers, of_ada, of_many, tables
 from tests.store.test_promises import NOON, did, on, record, whole
 
@@ -37,14 +37,14 @@ def click(
     )
 
 
-def random_clicks(dice: random.Random, count: int, first: int = 0) -> list[Activity]:
+def random_clicks(rng: random.Random, count: int, first: int = 0) -> list[Activity]:
     """Clicks on links of everybody and of one contact alone, with ids of either kind."""
     clicks = []
     for number in range(first, first + count):
-        contact_id = dice.choice(CONTACTS)
-        url = dice.choice(["https://s.example/1", "https://s.example/2", f"https://s.example/?u={contact_id}", None])
+        contact_id = rng.choice(CONTACTS)
+        url = rng.choice(["https://s.example/1", "https://s.example/2", f"https://s.example/?u={contact_id}", None])
         ids = ["7", f"u-{contact_id}"] if url is None else [None, "7", f"u-{contact_id}"]
-        clicks.append(click(contact_id, url, dice.choice(ids), number, dice.choice(["m1", "m2"])))
+        clicks.append(click(contact_id, url, rng.choice(ids), number, rng.choice(["m1", "m2"])))
     return clicks
 
 
@@ -90,21 +90,21 @@ async def links_of(store: Store, campaign_activity_id: str) -> list[tuple[str | 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_links_that_only_erased_contacts_clicked_keep_their_count_alone(data: str, seed: int) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     expected = Expected()
 
     async def work() -> None:
         # Two processes at one store: one may remember links that the other has removed.
-        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             number = 0
-            for contact_id in dice.sample(CONTACTS, 5):
+            for contact_id in rng.sample(CONTACTS, 5):
                 for store in (one, other):
-                    clicks = [each for each in random_clicks(dice, 40, number) if each.contact_id not in gone]
+                    clicks = [each for each in random_clicks(rng, 40, number) if each.contact_id not in gone]
                     number += 40
                     await record(store, *clicks)
                     for each in clicks:
                         expected.click(each)
-                assert await dice.choice([one, other]).erase("a", contact_id)
+                assert await rng.choice([one, other]).erase("a", contact_id)
                 gone.add(contact_id)
                 expected.erase(contact_id)
                 for campaign_activity_id in ("m1", "m2"):
@@ -118,16 +118,16 @@ def test_links_that_only_erased_contacts_clicked_keep_their_count_alone(data: st
     gone: set[str] = set()
     asyncio.run(work())
     for table in tables(data):
-        rows = repr(asked(data, f'SELECT * FROM "{table}"'))  # noqa: S608
+        rows = repr(params(data, f'SELECT * FROM "{table}"'))  # noqa: S608
         for contact_id in gone:
             assert contact_id not in rows, (table, contact_id)
     lost = "SELECT count(*) FROM tracking_activity WHERE link IS NOT NULL AND link NOT IN (SELECT key FROM link)"
-    assert asked(data, lost) == [(0,)]
+    assert params(data, lost) == [(0,)]
 
 
 def test_copies_of_forgotten_links_have_their_counts(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
-        async with opened(Settings(data=str(tmp_path / "source"))) as source:
+        async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, *random_clicks(random.Random(3), 300))
             await copy(source, store, lambda _: None)
             for contact_id in CONTACTS[:5]:
@@ -135,14 +135,14 @@ def test_copies_of_forgotten_links_have_their_counts(data: str, tmp_path: Path) 
                 await copy(source, store, lambda _: None)
                 for campaign_activity_id in ("m1", "m2"):
                     assert await links_of(store, campaign_activity_id) == await links_of(source, campaign_activity_id)
-        async with opened(Settings(data=str(tmp_path / "back"))) as back:
+        async with open_store(Settings(data=str(tmp_path / "back"))) as back:
             await copy(store, back, lambda _: None)
             assert await links_of(back, "m1") == await links_of(store, "m1")
             assert await back.erased("a") == await store.erased("a")
 
     on(data, work)
     for table in tables(data):
-        rows = repr(asked(data, f'SELECT * FROM "{table}"'))  # noqa: S608
+        rows = repr(params(data, f'SELECT * FROM "{table}"'))  # noqa: S608
         assert not [contact_id for contact_id in CONTACTS[:5] if contact_id in rows], table
 
 
@@ -150,7 +150,7 @@ def test_copy_erases_who_was_erased_in_the_source_since(data: str, tmp_path: Pat
     later = [replace(each, created_time=Instant(each.created_time + 1_000 * DAY)) for each in of_ada(3)]
 
     async def work(store: Store) -> None:
-        async with opened(Settings(data=str(tmp_path / "source"))) as source:
+        async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, *of_many(), *of_ada(), *of_ada(1))
             await copy(source, store, lambda _: None)
             for contact_id in ("c1", "c2", "c-augusta-king"):
@@ -180,7 +180,7 @@ def test_copy_between_stores_that_have_both_erased_somebody(data: str, tmp_path:
     async def work(store: Store) -> None:
         await record(store, did("own"))
         assert await store.erase("a", "own")
-        async with opened(Settings(data=str(tmp_path / "source"))) as source:
+        async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, did("ada"), did("bob"), did("cyd"))
             assert await source.erase("a", "ada")
             await copy(source, store, lambda _: None)
@@ -200,13 +200,13 @@ def test_copy_between_stores_that_have_both_erased_somebody(data: str, tmp_path:
 
 def test_interrupted_copy_of_erasures_is_completed(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
-        async with opened(Settings(data=str(tmp_path / "source"))) as source:
+        async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, *of_many(), *of_ada())
             assert await source.erase("a", "c-augusta-king")
             assert await source.erase("a", "c1")
             # What a copy to an empty store does with them before its recount.
             assert await store.replace_secret(ERASURE_KEYS, None, await source.read_secret(ERASURE_KEYS) or b"")
-            await store.put_erased("a", await source.erased("a"))
+            await store.import_tombstones("a", await source.erased("a"))
             assert not await is_right(store)
             await copy(source, store, lambda _: None)
             assert await numbers(store) == await numbers(source)
@@ -224,7 +224,8 @@ def test_guessed_id_of_an_erased_contact_cannot_be_confirmed_without_the_key(dat
     guesses = {contact_key("a", "ada"), blake2b(contact_key("a", "ada"), digest_size=16).digest()}
     hidden = {"secret"}
     for table in set(tables(data)) - hidden:
-        values = {value for row in asked(data, f'SELECT * FROM "{table}"') for value in row if isinstance(value, bytes)}  # noqa: S608
+        rows = params(data, f'SELECT * FROM "{table}"')  # noqa: S608
+        values = {value for row in rows for value in row if isinstance(value, bytes)}
         assert not guesses & values, table
 
 
@@ -246,7 +247,7 @@ def test_store_without_its_erasure_keys_is_refused(data: str) -> None:
     async def restore() -> None:
         if not data.startswith("postgresql:"):
             (Path(data) / f"{ERASURE_KEYS}.secret.json").write_bytes(keys[0])
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             if data.startswith("postgresql:"):
                 assert await store.replace_secret(ERASURE_KEYS, None, keys[0])
             assert (await record(store, did("ada"))).duplicate == 1
@@ -258,7 +259,7 @@ def lose_keys(data: str) -> None:
     if not data.startswith("postgresql:"):
         (Path(data) / f"{ERASURE_KEYS}.secret.json").unlink()
         return
-    asked(data, f"DELETE FROM secret WHERE name = '{ERASURE_KEYS}' RETURNING name")  # noqa: S608
+    params(data, f"DELETE FROM secret WHERE name = '{ERASURE_KEYS}' RETURNING name")  # noqa: S608
 
 
 @pytest.mark.parametrize("damaged", [b"{", b"[]", b'["00"]', b'["no hex"]', b"[1]"])
@@ -300,7 +301,7 @@ def test_personal_data_of_an_erased_contact_is_in_no_file(tmp_path: Path) -> Non
     data = tmp_path / "data"
 
     async def work(store: Store) -> None:
-        person = Person(email_address="zzaddress@example.com", first_name="Zzname")
+        person = ContactProfile(email_address="zzaddress@example.com", first_name="Zzname")
         await record(store, *of_many())
         await record(store, replace(click("zzada", "https://s.example/?u=zzada", "zzid", 5), person=person))
         assert any(b"zz" in file.read_bytes() for file in data.iterdir())

@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.activity import Activity, ActivityType, ContactProfile, Link
 from rapport.instant import Instant
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
+from rapport.store.batch import build_batch
 from rapport.store.copying import copy
-from rapport.store.engines import opened
-from rapport.store.erasure import Erased
+from rapport.store.engines import open_store
+from rapport.store.erasure import Tombstones
 from rapport.store.protocol import Counter, Recorded, Store
-from tests.histories.tally import made_up, standing
+from tests.histories.tally import random_activity, standing
 from tests.histories.test_rollups import activity
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 from tests.store.earlier import execute
 from tests.store.test_promises import all_links, did, on, record, whole
 
 CAMPAIGN_ACTIVITIES = ["m0", "m1", "m2"]
 FAR = Instant(4_000_000_000_000)
 
-ADA = Person(email_address="augusta@example.com", first_name="Augusta", last_name="King-Noel")
+ADA = ContactProfile(email_address="augusta@example.com", first_name="Augusta", last_name="King-Noel")
 
 
 def of_ada(number: int = 0) -> list[Activity]:
@@ -34,25 +34,25 @@ def of_ada(number: int = 0) -> list[Activity]:
         Activity(
             contact_id="c-augusta-king",
             campaign_activity_id="m1",
-            type=kind,
+            type=activity_type,
             created_time=Instant(1_767_268_800_000 + number),
-            event_id=f"<augusta-{number}-{kind}@example.com>",
+            event_id=f"<augusta-{number}-{activity_type}@example.com>",
             person=ADA,
-            link=link if kind is ActivityType.EM_CLICKS else None,
-            opt_out_reason="Too many, says Augusta" if kind is ActivityType.EM_OPTOUTS else None,
+            link=link if activity_type is ActivityType.EM_CLICKS else None,
+            opt_out_reason="Too many, says Augusta" if activity_type is ActivityType.EM_OPTOUTS else None,
         )
-        for kind in ActivityType
+        for activity_type in ActivityType
     ]
 
 
 def of_many(seed: int = 5, count: int = 1_200) -> list[Activity]:
-    dice = random.Random(seed)
-    return [activity(made_up(dice, number)) for number in range(count)]
+    rng = random.Random(seed)
+    return [activity(random_activity(rng, number)) for number in range(count)]
 
 
 async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[tuple[str | None, str, int]]]]:
     """What the reports on campaigns count."""
-    counters = await store.counters_of_campaign_activities("a", CAMPAIGN_ACTIVITIES)
+    counters = await store.campaign_activity_counters("a", CAMPAIGN_ACTIVITIES)
     links = {each: sorted(await all_links(store, "a", each)) for each in CAMPAIGN_ACTIVITIES}
     return sorted(counters, key=repr), links
 
@@ -63,8 +63,8 @@ async def is_right(store: Store) -> bool:
 
 def tables(data: str) -> list[str]:
     if data.startswith("postgresql:"):
-        return [name for (name,) in asked(data, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    return [name for (name,) in asked(data, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return [name for (name,) in params(data, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return [name for (name,) in params(data, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
 
 
 def test_no_table_holds_anything_of_the_person(data: str) -> None:
@@ -80,8 +80,8 @@ def test_no_table_holds_anything_of_the_person(data: str) -> None:
 
     on(data, work)
     for table in tables(data):
-        assert "ugusta" not in repr(asked(data, f'SELECT * FROM "{table}"')), table  # noqa: S608
-    assert asked(data, "SELECT count(*) FROM contact") == [(40,)]
+        assert "ugusta" not in repr(params(data, f'SELECT * FROM "{table}"')), table  # noqa: S608
+    assert params(data, "SELECT count(*) FROM contact") == [(40,)]
 
 
 def test_what_it_was_counted_in_keeps_its_numbers(data: str) -> None:
@@ -102,11 +102,11 @@ def test_what_it_was_counted_in_keeps_its_numbers(data: str) -> None:
 
 def test_the_feed_forgets_who_was_erased_and_nobody_else(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_end()
+        start = await store.feed_head()
         await record(store, *of_ada(), did("bob"))
-        told = await store.feed(["a"], start, await store.feed_end())
+        told = await store.feed(["a"], start, await store.feed_head())
         assert await store.erase("a", "c-augusta-king")
-        left = await store.feed(["a"], start, await store.feed_end())
+        left = await store.feed(["a"], start, await store.feed_head())
         assert told is not None
         assert left is not None
         assert [len(row.positions) for row in left] == [len(row.positions) for row in told]
@@ -160,7 +160,7 @@ def test_a_replay_counts_as_duplicates_and_brings_nobody_back(data: str) -> None
 
 def test_what_it_does_later_begins_a_new_history(data: str) -> None:
     async def work(store: Store) -> None:
-        await record(store, did(), did(kind=ActivityType.EM_SENDS))
+        await record(store, did(), did(activity_type=ActivityType.EM_SENDS))
         assert await store.erase("a", "ada")
         later = did(after=FAR - did().created_time)
         recorded = await record(store, did(), later)
@@ -178,7 +178,7 @@ def test_what_it_does_later_begins_a_new_history(data: str) -> None:
 
 def test_another_process_that_knew_the_contact_does_not_bring_it_back_either(data: str) -> None:
     async def work() -> None:
-        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             for store in (one, other):
                 await record(store, *of_ada())
             assert await one.erase("a", "c-augusta-king")
@@ -194,9 +194,9 @@ def test_another_process_that_knew_the_contact_does_not_bring_it_back_either(dat
 
 def test_who_is_erased_after_a_batch_was_made_ready_is_left_out_of_it(data: str) -> None:
     async def work() -> None:
-        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             await record(one, *of_ada())
-            ready = await one.make_ready(batch_of("a", [did(), *of_ada(1)]))
+            ready = await one.prepare(build_batch("a", [did(), *of_ada(1)]))
             assert await other.erase("a", "c-augusta-king")
             (recorded,) = await one.record([ready])
             assert (dict(recorded.accepted), recorded.duplicate) == ({ActivityType.EM_OPENS: 1}, len(of_ada()))
@@ -220,7 +220,7 @@ def test_who_is_erased_while_others_record_is_gone_and_every_count_is_right(data
             assert await store.erase("a", contact_id)
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             pieces = [history[first : first + size] for first in range(0, len(history), size)]
             await record(one, *history[:300])
             writing = (write(one, pieces), write(one, pieces[1::2]), write(other, pieces[::-1]))
@@ -238,7 +238,7 @@ def test_a_copy_forgets_whom_its_source_forgot_and_keeps_the_numbers(data: str, 
     every = of_many()
 
     async def work(store: Store) -> None:
-        async with opened(Settings(data=str(tmp_path / "source"))) as source:
+        async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, *of_ada(), *of_ada(1), *every)
             await record(source, *of_ada(2), account="b")
             for contact_id in ("c-augusta-king", every[0].contact_id):
@@ -248,10 +248,10 @@ def test_a_copy_forgets_whom_its_source_forgot_and_keeps_the_numbers(data: str, 
                 assert await numbers(store) == await numbers(source)
             assert await is_right(store)
             assert await store.erased("a") == await source.erased("a")
-            assert await store.erased("b") == Erased([], [], [], [])
+            assert await store.erased("b") == Tombstones([], [], [], [])
         await record(store, *of_ada())
         assert await store.contact("a", "c-augusta-king") is None
-        async with opened(Settings(data=str(tmp_path / "back"))) as back:
+        async with open_store(Settings(data=str(tmp_path / "back"))) as back:
             await copy(store, back, lambda _: None)
             assert await numbers(back) == await numbers(store)
             assert await is_right(back)

@@ -7,25 +7,25 @@ from collections.abc import Sequence
 
 import pytest
 
-from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.activity import Activity, ActivityType, ContactProfile, Link
 from rapport.settings import Settings
 from rapport.store import feed
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
-from rapport.store.feed import MOST_OF_A_BATCH, FeedRow
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
+from rapport.store.feed import MAX_KEYS_PER_BATCH, FeedRow
 from rapport.store.protocol import Store
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 from tests.store.earlier import execute
 from tests.store.test_promises import did, on, record, whole
 
 
-async def rows(store: Store, behind: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
+async def rows(store: Store, after: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
     """All that the feed has behind the position, for the accounts."""
-    end = until or await store.feed_end()
+    end = until or await store.feed_head()
     found: list[FeedRow] = []
-    while more := await store.feed(accounts or ("a",), behind, end):
+    while more := await store.feed(accounts or ("a",), after, end):
         found += more
-        behind = more[-1].positions[-1]
+        after = more[-1].positions[-1]
     assert more is not None
     return found
 
@@ -37,7 +37,7 @@ async def told(store: Store, found: Sequence[FeedRow]) -> list[Activity]:
 
 
 def test_what_is_recorded_is_told_by_time_and_whole(data: str) -> None:
-    ada = Person(email_address="ada@example.com", first_name="Ada")
+    ada = ContactProfile(email_address="ada@example.com", first_name="Ada")
     click = Activity(
         contact_id="ada",
         campaign_activity_id="m1",
@@ -51,7 +51,7 @@ def test_what_is_recorded_is_told_by_time_and_whole(data: str) -> None:
     )
 
     async def work(store: Store) -> None:
-        start = await store.feed_end()
+        start = await store.feed_head()
         assert await rows(store, start) == []
         await record(store, did("bob", after=5), click, did("ada", after=-5, person=ada))
         (row,) = await rows(store, start)
@@ -70,9 +70,9 @@ def test_what_is_recorded_is_told_by_time_and_whole(data: str) -> None:
 def test_what_was_there_already_is_not_told_again(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did())
-        start = await store.feed_end()
+        start = await store.feed_head()
         await record(store, did(), did())
-        assert await store.feed_end() == start or await rows(store, start) == []
+        assert await store.feed_head() == start or await rows(store, start) == []
         await record(store, did(), did(after=1))
         assert [len(row.keys) for row in await rows(store, start)] == [1]
 
@@ -81,8 +81,10 @@ def test_what_was_there_already_is_not_told_again(data: str) -> None:
 
 def test_every_account_hears_its_own(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_end()
-        await store.record([batch_of("a", [did()]), batch_of("b", [did(after=1)]), batch_of("a", [did(after=2)])])
+        start = await store.feed_head()
+        await store.record(
+            [build_batch("a", [did()]), build_batch("b", [did(after=1)]), build_batch("a", [did(after=2)])]
+        )
         assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "a")] == [("a", 2)]
         assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "b")] == [("b", 1)]
         assert [len(row.keys) for row in await rows(store, start, "a", "b")] in ([2, 1], [1, 2])
@@ -97,13 +99,15 @@ def test_every_account_hears_its_own(data: str) -> None:
 
 def test_a_large_batch_is_told_in_part_and_the_rest_counted(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_end()
-        kinds = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
+        start = await store.feed_head()
+        activity_types = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
         for first in (0, 6_000):
-            await record(store, *(did(f"c{number % 70}", kinds[number % 2], number) for number in range(first, 7_000)))
+            await record(
+                store, *(did(f"c{number % 70}", activity_types[number % 2], number) for number in range(first, 7_000))
+            )
         found = await rows(store, start)
-        assert [len(row.keys) for row in found] == [MOST_OF_A_BATCH, 0 or MOST_OF_A_BATCH][: len(found)]
-        kept = Counter(kind for row in found for _, kind, *_ in row.keys)
+        assert [len(row.keys) for row in found] == [MAX_KEYS_PER_BATCH, 0 or MAX_KEYS_PER_BATCH][: len(found)]
+        kept = Counter(activity_type for row in found for _, activity_type, *_ in row.keys)
         for row in found:
             kept.update(row.left_out)
         assert kept == {ActivityType.EM_SENDS: 3_500, ActivityType.EM_OPENS: 3_500}
@@ -116,9 +120,9 @@ def test_a_large_batch_is_told_in_part_and_the_rest_counted(data: str) -> None:
 
 def test_it_can_be_read_on_from_every_position(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_end()
+        start = await store.feed_head()
         for size in (1, 3, 2, 1, 5):
-            end = await store.feed_end()
+            end = await store.feed_head()
             first = int(end.rpartition("@")[2]) * 10
             await record(store, *(did(f"c{size}", after=first + number) for number in range(size)))
         every = await rows(store, start)
@@ -135,7 +139,7 @@ def test_it_can_be_read_on_from_every_position(data: str) -> None:
 
 def test_who_was_erased_is_not_there(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_end()
+        start = await store.feed_head()
         await record(store, did("ada"), did("bob", after=1))
         await store.erase("a", "ada")
         found = await rows(store, start)
@@ -152,9 +156,9 @@ def test_what_is_no_position_or_not_held_any_more_is_told(data: str, monkeypatch
     positions: list[str] = []
 
     async def begin(store: Store) -> None:
-        start = await store.feed_end()
+        start = await store.feed_head()
         await record(store, did())
-        soon = await store.feed_end()
+        soon = await store.feed_head()
         for text in ("", "x", "-1", "1:2:3", "9" * 30, "2:1:@5", f"{soon}~", f"~{soon}", f"{soon}~{soon}~1.2", "é" * 9):
             assert await store.feed(["a"], text, soon) is None
         assert await rows(store, start, until=soon)
@@ -169,7 +173,7 @@ def test_what_is_no_position_or_not_held_any_more_is_told(data: str, monkeypatch
 
     async def go_on(store: Store) -> None:
         await record(store, did(after=101))
-        end = await store.feed_end()
+        end = await store.feed_head()
         assert [await store.feed(["a"], position, end) for position in positions] == [None, None]
         await record(store, did("last"))
         assert len(await rows(store, end)) == 1
@@ -178,19 +182,19 @@ def test_what_is_no_position_or_not_held_any_more_is_told(data: str, monkeypatch
     if data.startswith("postgresql:"):
         execute(data, "UPDATE feed SET recorded_time = recorded_time - interval '1 hour'")
     on(data, go_on)
-    assert asked(data, "SELECT count(*) FROM feed")[0][0] in range(50, 53)
+    assert params(data, "SELECT count(*) FROM feed")[0][0] in range(50, 53)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_many_who_record_at_once_lose_nothing_for_those_who_listen(data: str, seed: int) -> None:
     """Every activity is heard exactly once by each, in whatever order transactions commit."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     writers, activities = 6, 120
 
     async def write(store: Store, writer: int) -> None:
         mine = [did(f"w{writer}", after=number) for number in range(activities)]
         while mine:
-            size = dice.randrange(1, 9)
+            size = rng.randrange(1, 9)
             await record(store, *mine[:size])
             mine = mine[size:]
 
@@ -199,22 +203,22 @@ def test_many_who_record_at_once_lose_nothing_for_those_who_listen(data: str, se
         position, is_last = start, False
         while not is_last:
             is_last = done.is_set()
-            end = await store.feed_end()
+            end = await store.feed_head()
             found = await rows(store, position, until=end)
             heard += [key for row in found for key in row.keys]
             # Now and then as somebody who was cut off in the middle of it, and has to read some of it again.
             position = end
-            if found and not is_last and dice.random() < 0.5:
-                position = dice.choice(dice.choice(found).positions)
+            if found and not is_last and rng.random() < 0.5:
+                position = rng.choice(rng.choice(found).positions)
                 again = sum(len(row.keys) for row in await rows(store, position, until=end))
                 heard = heard[: len(heard) - again]
             await asyncio.sleep(0.005)
         return heard
 
     async def work() -> None:
-        async with opened(Settings(data=data)) as one, opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             done = asyncio.Event()
-            start = await one.feed_end()
+            start = await one.feed_head()
             listening = [asyncio.create_task(listen(store, start, done)) for store in (one, other)]
             await asyncio.gather(*(write((one, other)[writer % 2], writer) for writer in range(writers)))
             done.set()
@@ -228,4 +232,4 @@ def test_many_who_record_at_once_lose_nothing_for_those_who_listen(data: str, se
 
 
 def test_the_newest_are_kept_for_long_enough() -> None:
-    assert feed.MOST_HELD >= 50 * MOST_OF_A_BATCH
+    assert feed.MOST_HELD >= 50 * MAX_KEYS_PER_BATCH

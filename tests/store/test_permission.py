@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
 
 from rapport.activity import Activity, ActivityType
-from rapport.catalogue import ContactStatement, OptOutSource, PermissionToSend
+from rapport.catalogue import ContactUpdate, OptOutSource, PermissionToSend
 from rapport.instant import HOUR, Instant, parse_instant
-from rapport.recording.catalogue_lines import CONTACTS as CONTACT_FORM
 from rapport.recording.exporting import activity_lines, statement_lines
 from rapport.recording.lines import ACTIVITIES as ACTIVITY_FORM
 from rapport.settings import Settings
 from rapport.store.copying import copy
-from rapport.store.engines import opened
-from rapport.store.facts import Facts
+from rapport.store.engines import open_store
+from rapport.store.facts import Attributes
 from rapport.store.known import ContactQuery, ContactStatus, Within
 from rapport.store.permission import PERMISSION_FACTS, PermissionColumns
 from rapport.store.protocol import PermissionDifference, Store
@@ -70,8 +70,8 @@ def stated(
     opt_out_date: Instant | None = None,
     opt_out_source: OptOutSource | None = None,
     opt_out_reason: str | None = None,
-) -> ContactStatement:
-    return ContactStatement(
+) -> ContactUpdate:
+    return ContactUpdate(
         contact_id=contact_id,
         updated_at=at(hours),
         is_dated=is_dated,
@@ -90,7 +90,7 @@ class Event(NamedTuple):
     details: tuple[int, int, str | None] | None
 
 
-def read_event(said: Activity | ContactStatement) -> Event | None:
+def read_event(said: Activity | ContactUpdate) -> Event | None:
     if isinstance(said, Activity):
         if said.type is ActivityType.P_CONTACT_ADD:
             return Event(said.created_time, 0, None)
@@ -114,7 +114,7 @@ def order_of_details(event: Event) -> tuple[int, int, int, str]:
     return event.time, source, date, reason or ""
 
 
-def recount(history: Sequence[Activity | ContactStatement], contact_id: str) -> PermissionColumns:
+def recount(history: Sequence[Activity | ContactUpdate], contact_id: str) -> PermissionColumns:
     """By brute force, from the whole history of the contact."""
     history = [said for said in history if said.contact_id == contact_id]
     events = [event for said in history if (event := read_event(said)) is not None]
@@ -128,21 +128,19 @@ def recount(history: Sequence[Activity | ContactStatement], contact_id: str) -> 
     undated = [
         (said.updated_at, RESTRICTIONS.index(said.permission_to_send))
         for said in history
-        if isinstance(said, ContactStatement)
-        and not said.is_dated
-        and said.permission_to_send not in {None, UNSUBSCRIBED}
+        if isinstance(said, ContactUpdate) and not said.is_dated and said.permission_to_send not in {None, UNSUBSCRIBED}
     ]
     if undated and (latest is None or max(undated)[0] > latest.time):
         return PermissionColumns(RESTRICTIONS[max(undated)[1]], None, None, None)
     return NOTHING if latest is None else PermissionColumns(RESTRICTIONS[latest.rank], None, None, None)
 
 
-def make_up(dice: random.Random) -> Activity | ContactStatement:
+def make_up(rng: random.Random) -> Activity | ContactUpdate:
     """Something at one of a few times, so that many are at the same, or within an hour."""
-    contact_id, hours = dice.choice(CONTACTS), dice.randrange(24) / 2
-    draw = dice.random()
+    contact_id, hours = rng.choice(CONTACTS), rng.randrange(24) / 2
+    draw = rng.random()
     if draw < 0.3:
-        reason = dice.choice([None, "Too many emails", "Boring"])
+        reason = rng.choice([None, "Too many emails", "Boring"])
         # The same activity always says the same, as the first delivery counts.
         return opt_out(hours, contact_id, reason, event_id=f"{contact_id} {hours} {reason}")
     if draw < 0.5:
@@ -154,22 +152,22 @@ def make_up(dice: random.Random) -> Activity | ContactStatement:
             type=ActivityType.EM_OPENS,
             created_time=at(hours),
         )
-    permission = dice.choice(STATED)
-    if permission is UNSUBSCRIBED and dice.random() < 0.5:
+    permission = rng.choice(STATED)
+    if permission is UNSUBSCRIBED and rng.random() < 0.5:
         return stated(
             hours,
             permission,
             contact_id,
-            opt_out_date=dice.choice([None, at(hours - 3)]),
-            opt_out_source=dice.choice([None, *OptOutSource]),
-            opt_out_reason=dice.choice([None, "Asked by phone"]),
+            opt_out_date=rng.choice([None, at(hours - 3)]),
+            opt_out_source=rng.choice([None, *OptOutSource]),
+            opt_out_reason=rng.choice([None, "Asked by phone"]),
         )
-    return stated(hours, permission, contact_id, is_dated=dice.random() < 0.8)
+    return stated(hours, permission, contact_id, is_dated=rng.random() < 0.8)
 
 
-async def take(store: Store, said: Sequence[Activity | ContactStatement]) -> None:
+async def take(store: Store, said: Sequence[Activity | ContactUpdate]) -> None:
     await record(store, *(each for each in said if isinstance(each, Activity)))
-    await store.state_contacts("a", [each for each in said if isinstance(each, ContactStatement)])
+    await store.upsert_contacts("a", [each for each in said if isinstance(each, ContactUpdate)])
 
 
 async def read(store: Store, contact_id: str = "c0") -> PermissionColumns:
@@ -179,8 +177,8 @@ async def read(store: Store, contact_id: str = "c0") -> PermissionColumns:
     return PermissionColumns(known.permission_to_send, known.opt_out_date, known.opt_out_source, known.opt_out_reason)
 
 
-async def read_facts(store: Store) -> dict[str, Facts]:
-    stated = await store.stated_contacts("a", "", 99)
+async def read_facts(store: Store) -> dict[str, Attributes]:
+    stated = await store.list_contact_attributes("a", "", 99)
     return {
         contact.contact_id: {field: fact for field, fact in contact.facts.items() if field in PERMISSION_FACTS}
         for contact in stated
@@ -191,10 +189,10 @@ async def differences(store: Store, *, repair: bool = False) -> list[object]:
     return [difference async for difference in store.recount(repair=repair)]
 
 
-def resolve_ties(history: list[Activity | ContactStatement]) -> list[Activity | ContactStatement]:
+def resolve_ties(history: list[Activity | ContactUpdate]) -> list[Activity | ContactUpdate]:
     """Leave out opt-outs at the same time as another: which identity is greater is not for a recount to know."""
     seen: set[tuple[str, int]] = set()
-    kept: list[Activity | ContactStatement] = []
+    kept: list[Activity | ContactUpdate] = []
     for said in history:
         if isinstance(said, Activity) and said.type is ActivityType.EM_OPTOUTS:
             if (said.contact_id, said.created_time) in seen:
@@ -206,15 +204,15 @@ def resolve_ties(history: list[Activity | ContactStatement]) -> list[Activity | 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_permissions_equal_a_recount_in_whatever_order_they_arrive(data: str, tmp_path: Path, seed: int) -> None:
-    dice = random.Random(seed)
-    history = resolve_ties([make_up(dice) for _ in range(150)])
+    rng = random.Random(seed)
+    history = resolve_ties([make_up(rng) for _ in range(150)])
 
     async def work(store: Store) -> None:
         # Deliveries of some of it twice, and in batches of any size.
-        arriving = [*history, *dice.sample(history, 20)]
-        dice.shuffle(arriving)
+        arriving = [*history, *rng.sample(history, 20)]
+        rng.shuffle(arriving)
         while arriving:
-            size = dice.choice([1, 3, 10])
+            size = rng.choice([1, 3, 10])
             await take(store, arriving[:size])
             del arriving[:size]
         expected = {contact_id: recount(history, contact_id) for contact_id in CONTACTS}
@@ -224,13 +222,13 @@ def test_permissions_equal_a_recount_in_whatever_order_they_arrive(data: str, tm
         unsubscribed = [contact_id for contact_id in CONTACTS if expected[contact_id].permission_to_send == 3]
         assert by_status.get(ContactStatus.UNSUBSCRIBED, 0) == len(unsubscribed)
 
-        async with opened(Settings(data=str(tmp_path / "copy"))) as target:
+        async with open_store(Settings(data=str(tmp_path / "copy"))) as target:
             await copy(store, target, lambda _: None)
             assert {contact_id: await read(target, contact_id) for contact_id in CONTACTS} == expected
             assert await read_facts(target) == await read_facts(store)
             assert await differences(target) == []
 
-        gone = dice.choice(CONTACTS)
+        gone = rng.choice(CONTACTS)
         await store.erase("a", gone)
         await take(store, [said for said in history if said.contact_id == gone and isinstance(said, Activity)])
         assert await store.contact("a", gone) is None
@@ -245,17 +243,17 @@ def test_permissions_equal_a_recount_in_whatever_order_they_arrive(data: str, tm
 
 @pytest.mark.parametrize("seed", range(4))
 def test_an_export_brings_the_permission_with_and_without_the_activities(data: str, tmp_path: Path, seed: int) -> None:
-    dice = random.Random(100 + seed)
-    history = resolve_ties([make_up(dice) for _ in range(100)])
+    rng = random.Random(100 + seed)
+    history = resolve_ties([make_up(rng) for _ in range(100)])
 
     async def work(store: Store) -> None:
         await take(store, history)
         for with_activities in (True, False):
             folder = str(tmp_path / f"with activities {with_activities}")
-            async with opened(Settings(data=folder)) as target:
+            async with open_store(Settings(data=folder)) as target:
                 for contact_id in CONTACTS:
                     lines = [line async for line in statement_lines(store, "a", contact_id)]
-                    await target.state_contacts("a", [CONTACT_FORM.of_json(line, NOW) for line in lines])
+                    await target.upsert_contacts("a", [CONTACT_FORM.of_json(line, NOW) for line in lines])
                     if with_activities:
                         exported = [line async for line in activity_lines(store, "a", contact_id)]
                         await record(target, *(ACTIVITY_FORM.of_json(line, NOW) for line in exported))
@@ -266,17 +264,17 @@ def test_an_export_brings_the_permission_with_and_without_the_activities(data: s
 
 @pytest.mark.parametrize("seed", range(4))
 def test_opt_outs_of_an_earlier_version_set_the_permission(data: str, seed: int) -> None:
-    dice = random.Random(200 + seed)
-    history = resolve_ties([make_up(dice) for _ in range(150)])
+    rng = random.Random(200 + seed)
+    history = resolve_ties([make_up(rng) for _ in range(150)])
     # An earlier version knew neither the details of statements nor which of them had a date, and kept one permission.
     history = [
         said if isinstance(said, Activity) else stated((said.updated_at - START) / HOUR, said.permission_to_send)
         for said in history
         if isinstance(said, Activity) or said.permission_to_send is not None
     ]
-    latest: dict[str, ContactStatement] = {}
+    latest: dict[str, ContactUpdate] = {}
     for number, said in enumerate(history):
-        if isinstance(said, ContactStatement):
+        if isinstance(said, ContactUpdate):
             moved = stated((said.updated_at - START) / HOUR, said.permission_to_send, CONTACTS[number % len(CONTACTS)])
             known = latest.get(moved.contact_id)
             if known is None or moved.updated_at > known.updated_at:
@@ -362,8 +360,8 @@ def test_contacts_are_found_by_when_they_opted_out(data: str) -> None:
 
 
 def test_opt_outs_and_sign_ups_at_the_same_moment_lose_nothing(data: str) -> None:
-    dice = random.Random(7)
-    history = resolve_ties([make_up(dice) for _ in range(240)])
+    rng = random.Random(7)
+    history = resolve_ties([make_up(rng) for _ in range(240)])
 
     async def work(store: Store) -> None:
         batches = [history[place::12] for place in range(12)]

@@ -45,10 +45,10 @@ def test_everything_works_through_pgbouncer(bouncer: str) -> None:
 
         def post(first: int) -> int:
             headers = {"authorization": f"Bearer {caller.bearer}"}
-            answer = httpx.post(
+            response = httpx.post(
                 f"{server.url}/track/v1/activities", json=lines[first : first + 100], headers=headers, timeout=30
             )
-            return int(answer.json()["accepted"])
+            return int(response.json()["accepted"])
 
         def pages(contact_id: str) -> int:
             return len(list(caller.walk(contact_id, f"tracking_activities_list={EVERY_TYPE}")))

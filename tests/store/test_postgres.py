@@ -15,13 +15,13 @@ import asyncpg
 import httpx
 import pytest
 
-from rapport.activity import EARLIEST, Activity, ActivityType, DeviceType, Link, Person
+from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, DeviceType, Link
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened, store_for
+from rapport.store.batch import build_batch
+from rapport.store.engines import create_store, open_store
 from rapport.store.known import ContactQuery
 from rapport.store.postgres import (
     campaign_reader,
@@ -38,7 +38,7 @@ from rapport.store.postgres.citus.feed import ClusterFeedReader
 from rapport.store.postgres.citus.statements import SQL as CLUSTER
 from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.reader import merged
-from rapport.store.tracking import NEWEST, Shown, TrackingQuery
+from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.store.earlier import PERMISSION, execute
@@ -105,8 +105,8 @@ def nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
 
 
 async def record(place: str, history: Iterable[Activity]) -> None:
-    async with opened(Settings(data=place)) as store:
-        await store.record([batch_of("default", list(history))])
+    async with open_store(Settings(data=place)) as store:
+        await store.record([build_batch("default", list(history))])
 
 
 async def planned(place: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
@@ -296,7 +296,7 @@ def test_what_happened_when_is_read_by_ranges_of_the_counts(large: str, name: st
         (("of_links",), ", bigint[]", ", '{1,2}'"),
         (("of_bounce_codes",), ", integer", ", 3"),
         (("of_contacts",), ", text", ", 'ada'"),
-        *(((each.value,), "", "") for each in Shown if each is not Shown.EVERY),
+        *(((each.value,), "", "") for each in RowSelection if each is not RowSelection.EVERY),
     ],
 )
 def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
@@ -328,7 +328,7 @@ def test_erasure_looks_for_other_clickers_by_the_primary_key(sampled: str) -> No
 
 def test_servers_that_start_together_migrate_once(place: str) -> None:
     async def work() -> None:
-        stores = [store_for(Settings(data=place)) for _ in range(6)]
+        stores = [create_store(Settings(data=place)) for _ in range(6)]
         await asyncio.gather(*(store.open() for store in stores))
         for store in stores:
             await store.close()
@@ -374,28 +374,28 @@ def test_what_an_earlier_server_records_while_the_next_migrates_is_counted(place
 
 def test_a_newer_schema_is_not_touched(place: str) -> None:
     async def work() -> None:
-        async with opened(Settings(data=place)):
+        async with open_store(Settings(data=place)):
             pass
         connection = await asyncpg.connect(place)
         await connection.execute("INSERT INTO schema_migration (number, name) VALUES (999, 'of tomorrow')")
         await connection.close()
         with pytest.raises(SchemaTooNew, match="999"):
-            await store_for(Settings(data=place)).open()
+            await create_store(Settings(data=place)).open()
 
     asyncio.run(work())
 
 
 def test_a_database_that_is_not_there_is_told_in_a_sentence() -> None:
     with pytest.raises(StoreUnavailable, match="can't be reached"):
-        asyncio.run(store_for(Settings(data=f"postgresql://nobody@127.0.0.1:{free_port()}/none")).open())
+        asyncio.run(create_store(Settings(data=f"postgresql://nobody@127.0.0.1:{free_port()}/none")).open())
 
 
 def test_what_a_cluster_is_asked_for_the_feed_gives_the_same(place: str) -> None:
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
-            start = await store.feed_end()
-            await store.record([batch_of("default", list(sample(20, seed=1)))])
-            rows = await store.feed(["default"], start, await store.feed_end())
+        async with open_store(Settings(data=place)) as store:
+            start = await store.feed_head()
+            await store.record([build_batch("default", list(sample(20, seed=1)))])
+            rows = await store.feed(["default"], start, await store.feed_head())
             assert rows
             pool = Pool(place, 2, by_pgbouncer=False)
             await pool.open()
@@ -413,11 +413,11 @@ def test_many_writers_of_the_same_leave_it_once(place: str) -> None:
     history = list(sample(60, seed=3))
 
     async def work() -> None:
-        async with opened(Settings(data=place)) as one, opened(Settings(data=place)) as other:
-            batches = [batch_of("a", history[first::7]) for first in range(7)] + [batch_of("a", history)]
+        async with open_store(Settings(data=place)) as one, open_store(Settings(data=place)) as other:
+            batches = [build_batch("a", history[first::7]) for first in range(7)] + [build_batch("a", history)]
             outcomes = await asyncio.gather(
                 *(store.record([batch]) for batch in batches for store in (one, other)),
-                *(other.record([batch_of("a", reversed(history))]) for _ in range(3)),
+                *(other.record([build_batch("a", reversed(history))]) for _ in range(3)),
             )
             assert sum(sum(outcome.accepted.values()) for (outcome,) in outcomes) == len(set(history))
             for contact_id in {activity.contact_id for activity in history}:
@@ -429,14 +429,14 @@ def test_many_writers_of_the_same_leave_it_once(place: str) -> None:
 
 def test_what_somebody_else_has_locked_is_told_as_passing(place: str) -> None:
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
+        async with open_store(Settings(data=place)) as store:
             history = list(sample(1, seed=2))
-            await store.record([batch_of("default", history)])
+            await store.record([build_batch("default", history)])
             connection = await asyncpg.connect(place)
             async with connection.transaction():
                 await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
                 waited = await asyncio.gather(
-                    store.record([batch_of("default", list(sample(2, seed=3)))]),
+                    store.record([build_batch("default", list(sample(2, seed=3)))]),
                     store.erase("default", history[0].contact_id),
                     return_exceptions=True,
                 )
@@ -453,11 +453,11 @@ def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str, *, ahead
     history = list(sample(1_500, seed=2))[:12_000]
 
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
+        async with open_store(Settings(data=place)) as store:
             seen = 0
             for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
-                batch = batch_of("a", history[first:last])
-                (outcome,) = await store.record([await store.make_ready(batch) if ahead else batch])
+                batch = build_batch("a", history[first:last])
+                (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
                 assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
@@ -468,29 +468,29 @@ def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str, *, ahead
 
 def busy_history(seed: int, count: int) -> list[Activity]:
     """Activities of few contacts and campaign activities, who say several things, so that little is new for long."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     types = [ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS, ActivityType.EM_OPTOUTS]
     names = [None, "Ada", "Änne", "O'Brien", "x y"]
     history = []
     for number in range(count):
-        contact = dice.randrange(1_500)
-        kind = dice.choice(types)
+        contact = rng.randrange(1_500)
+        activity_type = rng.choice(types)
         history.append(
             Activity(
                 contact_id=f"c{contact}",
-                campaign_activity_id=f"m{dice.randrange(4)}",
-                type=kind,
-                created_time=Instant(1_767_268_800_000 + dice.randrange(count) * 1_000 + number % 1_000),
-                event_id=f"e{dice.randrange(count)}" if number % 7 == 0 else None,
-                person=Person(
-                    email_address=f"a{dice.randrange(3)}@example.com" if dice.random() < 0.5 else None,
-                    first_name=dice.choice(names),
-                    last_name=dice.choice(names),
+                campaign_activity_id=f"m{rng.randrange(4)}",
+                type=activity_type,
+                created_time=Instant(1_767_268_800_000 + rng.randrange(count) * 1_000 + number % 1_000),
+                event_id=f"e{rng.randrange(count)}" if number % 7 == 0 else None,
+                person=ContactProfile(
+                    email_address=f"a{rng.randrange(3)}@example.com" if rng.random() < 0.5 else None,
+                    first_name=rng.choice(names),
+                    last_name=rng.choice(names),
                 ),
-                link=Link(link_url=f"https://e.example/{dice.randrange(3)}")
-                if kind is ActivityType.EM_CLICKS
+                link=Link(link_url=f"https://e.example/{rng.randrange(3)}")
+                if activity_type is ActivityType.EM_CLICKS
                 else None,
-                device_type=DeviceType.MOBILE if kind is ActivityType.EM_OPENS and number % 2 else None,
+                device_type=DeviceType.MOBILE if activity_type is ActivityType.EM_OPENS and number % 2 else None,
             )
         )
     return history
@@ -501,7 +501,7 @@ def latest_said(history: Iterable[Activity]) -> dict[str, tuple[str | None, ...]
     said: dict[str, list[tuple[int, str | None]]] = {}
     for activity in history:
         latest = said.setdefault(activity.contact_id, [(0, None)] * 3)
-        person = activity.person or Person()
+        person = activity.person or ContactProfile()
         for place, value in enumerate((person.email_address, person.first_name, person.last_name)):
             if value is not None and activity.created_time >= latest[place][0]:
                 latest[place] = activity.created_time, value
@@ -520,13 +520,13 @@ def test_chunks_that_are_prepared_while_others_are_recorded_are_counted_right(pl
     )[::-1]
 
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
-            chunks = [batch_of("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
-            upcoming = asyncio.create_task(store.make_ready(chunks[0]))
+        async with open_store(Settings(data=place)) as store:
+            chunks = [build_batch("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
+            upcoming = asyncio.create_task(store.prepare(chunks[0]))
             for following in [*chunks[1:], None]:
                 chunk = await upcoming
                 if following is not None:
-                    upcoming = asyncio.create_task(store.make_ready(following))
+                    upcoming = asyncio.create_task(store.prepare(following))
                 (outcome,) = await store.record([chunk])
                 assert outcome.duplicate == 0
             assert [difference async for difference in store.recount(repair=False)] == []
@@ -543,9 +543,9 @@ def test_engagement_that_is_added_after_it_was_looked_up_is_counted_once(place: 
     first, then = busy_history(8, 6_000), busy_history(9, 6_000)
 
     async def work() -> None:
-        async with opened(Settings(data=place)) as store, opened(Settings(data=place)) as other:
-            prepared = await store.make_ready(batch_of("a", then))
-            await other.record([batch_of("a", first)])
+        async with open_store(Settings(data=place)) as store, open_store(Settings(data=place)) as other:
+            prepared = await store.prepare(build_batch("a", then))
+            await other.record([build_batch("a", first)])
             await store.record([prepared])
             assert [difference async for difference in store.recount(repair=False)] == []
 
@@ -593,7 +593,7 @@ class Load(threading.Thread):
         self._token = server.token("default")
         self.over = threading.Event()
         self.acknowledged: list[int] = []
-        self.answers: list[tuple[float, int]] = []
+        self.responses: list[tuple[float, int]] = []
         self.longest = 0.0
 
     def run(self) -> None:
@@ -608,17 +608,17 @@ class Load(threading.Thread):
                     "/v3/reports/contact_reports/c1/activity_details", params={"tracking_activity_type": "em_opens"}
                 )
                 self.longest = max(self.longest, page.elapsed.total_seconds())
-                self.answers.append((time.monotonic(), page.status_code))
+                self.responses.append((time.monotonic(), page.status_code))
                 assert page.status_code == 200 or (page.status_code == 503 and page.headers["retry-after"])
 
     def _recorded(self, client: httpx.Client, number: int) -> bool:
-        answer = client.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
-        self.longest = max(self.longest, answer.elapsed.total_seconds())
-        self.answers.append((time.monotonic(), answer.status_code))
-        assert answer.status_code == 200 or (answer.status_code == 503 and answer.headers["retry-after"])
-        if answer.status_code == 200:
+        response = client.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
+        self.longest = max(self.longest, response.elapsed.total_seconds())
+        self.responses.append((time.monotonic(), response.status_code))
+        assert response.status_code == 200 or (response.status_code == 503 and response.headers["retry-after"])
+        if response.status_code == 200:
             self.acknowledged.append(number)
-        return answer.status_code == 200
+        return response.status_code == 200
 
 
 @pytest.mark.parametrize("way", ["restarted", "crashed", "hung"])
@@ -646,8 +646,8 @@ def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: Postgr
         time.sleep(4)
         load.over.set()
         load.join(60)
-        assert [status for at, status in load.answers if at > back + 3][-1] == 200
-        assert 503 in {status for _, status in load.answers}
+        assert [status for at, status in load.responses if at > back + 3][-1] == 200
+        assert 503 in {status for _, status in load.responses}
         assert load.longest < 12
         with server.caller("default") as caller:
             walked = [item for page in caller.walk("c1", "tracking_activity_type=em_opens") for item in page]
@@ -656,7 +656,7 @@ def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: Postgr
         assert len(load.acknowledged) <= len(times) <= len(load.acknowledged) + 1
 
 
-EVERY_SEND = TrackingQuery(type=ActivityType.EM_SENDS, behind=NEWEST, not_before=EARLIEST, limit=3)
+EVERY_SEND = TrackingQuery(type=ActivityType.EM_SENDS, after=START_OF_REPORT, not_before=EARLIEST, limit=3)
 
 
 def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int = 1_767_225_600_000) -> Activity:
@@ -665,7 +665,7 @@ def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int =
         campaign_activity_id="m",
         type=ActivityType.EM_SENDS,
         created_time=Instant(time),
-        person=Person(email_address=email_address),
+        person=ContactProfile(email_address=email_address),
     )
 
 
@@ -675,17 +675,17 @@ def test_a_page_from_which_somebody_is_erased_meanwhile_is_as_long_as_another(
     read = campaign_reader._page  # noqa: SLF001 - between it and what follows there is no other way in
 
     async def work() -> None:
-        async with opened(Settings(data=place)) as store:
-            await store.record([batch_of("a", [sent_to(f"c{number}") for number in range(5)])])
+        async with open_store(Settings(data=place)) as store:
+            await store.record([build_batch("a", [sent_to(f"c{number}") for number in range(5)])])
             every = await store.tracking("a", "m", EVERY_SEND)
             assert every is not None
             gone = every[1].contact_id
 
-            async def page(*asked: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - whatever the page is asked by
+            async def page(*params: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - whatever the page is asked by
                 monkeypatch.setattr(campaign_reader, "_page", read)
-                found = await read(*asked)
+                found = await read(*params)
                 await store.erase("a", gone)
-                await store.record([batch_of("a", [sent_to(gone, "later@example.com", 2_000_000_000_000)])])
+                await store.record([build_batch("a", [sent_to(gone, "later@example.com", 2_000_000_000_000)])])
                 return found
 
             monkeypatch.setattr(campaign_reader, "_page", page)

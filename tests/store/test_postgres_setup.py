@@ -11,7 +11,7 @@ import pytest
 
 from rapport.errors import StoreUnavailable
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.postgres import setup
 from tests.cli.command import rapport
 from tests.postgres import Databases, PostgresServer, postgres_server
@@ -61,7 +61,7 @@ def create(url: str) -> None:
     """Have Rapport create its tables, as the user in the URL."""
 
     async def run() -> None:
-        async with opened(Settings(data=url)):
+        async with open_store(Settings(data=url)):
             pass
 
     asyncio.run(run())

@@ -8,34 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, DeviceType, Link, Person
-from rapport.errors import NoData, StoreUnavailable
+from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, ContactProfile, DeviceType, Link
+from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
 from rapport.store.links import LinksQuery
-from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, Position, Recorded, Store
-from tests.store.by_hand import asked
+from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, ActivityQuery, Recorded, Store
+from tests.store.by_hand import params
 
 NOON = Instant(1_767_268_800_000)
 
 
 def did(
     contact_id: str = "ada",
-    kind: ActivityType = ActivityType.EM_OPENS,
+    activity_type: ActivityType = ActivityType.EM_OPENS,
     after: int = 0,
     *,
     campaign_activity_id: str = "m1",
     event_id: str | None = None,
     name: str | None = None,
     campaign_id: str | None = None,
-    person: Person | None = None,
+    person: ContactProfile | None = None,
 ) -> Activity:
     return Activity(
         contact_id=contact_id,
         campaign_activity_id=campaign_activity_id,
-        type=kind,
+        type=activity_type,
         created_time=Instant(NOON + after),
         event_id=event_id,
         campaign_activity_name=name,
@@ -48,7 +48,7 @@ def on(data: str, work: Callable[[Store], Awaitable[None]]) -> None:
     """Do the work on the store, opened anew."""
 
     async def run() -> None:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             await work(store)
 
     asyncio.run(run())
@@ -61,12 +61,12 @@ async def all_links(store: Store, account_id: str, campaign_activity_id: str) ->
 
 
 async def record(store: Store, *activities: Activity, account: str = "a") -> Recorded:
-    (recorded,) = await store.record([batch_of(account, activities)])
+    (recorded,) = await store.record([build_batch(account, activities)])
     return recorded
 
 
-def query(*types: ActivityType, limit: int = 100, behind: Position = BEFORE_THE_NEWEST) -> ActivityQuery:
-    return ActivityQuery(types=types or tuple(ActivityType), behind=behind, not_before=EARLIEST, limit=limit)
+def query(*types: ActivityType, limit: int = 100, after: ActivityCursor = START_OF_HISTORY) -> ActivityQuery:
+    return ActivityQuery(types=types or tuple(ActivityType), after=after, not_before=EARLIEST, limit=limit)
 
 
 async def whole(store: Store, contact_id: str = "ada", account: str = "a") -> list[Activity]:
@@ -74,7 +74,7 @@ async def whole(store: Store, contact_id: str = "ada", account: str = "a") -> li
 
 
 def test_every_field_is_kept_through_a_restart(data: str) -> None:
-    person = Person(email_address="ada@example.com", first_name="Ada", last_name="Lovelace")
+    person = ContactProfile(email_address="ada@example.com", first_name="Ada", last_name="Lovelace")
     kept = [
         Activity(
             contact_id="ada",
@@ -84,7 +84,7 @@ def test_every_field_is_kept_through_a_restart(data: str) -> None:
             opt_out_reason="Too many\nemails",
             device_type=DeviceType.OTHER,
             event_id="<x@y> 1/2=+",
-            person=Person(email_address="ada@example.net"),
+            person=ContactProfile(email_address="ada@example.net"),
             campaign_activity_name="März",
             campaign_id="c1",
         ),
@@ -122,7 +122,7 @@ def test_every_field_is_kept_through_a_restart(data: str) -> None:
 
 def test_an_outcome_tells_the_new_by_type_and_counts_the_rest(data: str) -> None:
     async def work(store: Store) -> None:
-        opened, sent = did(), did(kind=ActivityType.EM_SENDS)
+        opened, sent = did(), did(activity_type=ActivityType.EM_SENDS)
         first = await record(store, opened, sent, opened)
         assert (first.accepted, first.duplicate) == ({ActivityType.EM_OPENS: 1, ActivityType.EM_SENDS: 1}, 1)
         again = await record(store, opened, sent, did(after=1))
@@ -135,10 +135,10 @@ def test_batches_of_one_group_are_counted_each_on_its_own(data: str) -> None:
     async def work(store: Store) -> None:
         outcomes = await store.record(
             [
-                batch_of("a", [did()]),
-                batch_of("a", [did()]),
-                batch_of("b", [did()]),
-                batch_of("a", [did(after=1), did()]),
+                build_batch("a", [did()]),
+                build_batch("a", [did()]),
+                build_batch("b", [did()]),
+                build_batch("a", [did(after=1), did()]),
             ]
         )
         assert [(sum(each.accepted.values()), each.duplicate) for each in outcomes] == [(1, 0), (0, 1), (1, 0), (1, 1)]
@@ -176,9 +176,9 @@ def test_rows_come_newest_first_behind_a_position(data: str) -> None:
         assert order == sorted(order, reverse=True)
         assert len(order) == 30
         for place, position in enumerate(order):
-            behind = await store.activities("a", "ada", query(behind=Position(*position), limit=4))
-            assert behind is not None
-            assert [(row[0], row[1]) for row in behind.rows] == order[place + 1 : place + 5]
+            after = await store.activities("a", "ada", query(after=ActivityCursor(*position), limit=4))
+            assert after is not None
+            assert [(row[0], row[1]) for row in after.rows] == order[place + 1 : place + 5]
 
     on(data, work)
 
@@ -211,7 +211,7 @@ def test_a_name_is_filled_in_by_a_duplicate_and_mended_by_the_same_activity(data
 
 def test_what_was_said_of_a_contact_stays_with_each_activity(data: str) -> None:
     async def work(store: Store) -> None:
-        before, after = Person(email_address="old@example.com"), Person(email_address="new@example.com")
+        before, after = ContactProfile(email_address="old@example.com"), ContactProfile(email_address="new@example.com")
         await record(store, did(after=0, person=before), did(after=1, person=after), did(after=2))
         assert [activity.person for activity in await whole(store)] == [None, after, before]
 
@@ -226,7 +226,7 @@ def test_a_failed_commit_leaves_nothing_and_the_store_goes_on(data: str) -> None
             contact_id="ada", campaign_activity_id="m1", type=ActivityType.EM_OPENS, created_time=Instant(2**70)
         )
         with pytest.raises(Exception, match=r"."):
-            await store.record([batch_of("a", [unstorable]), batch_of("a", [broken])])
+            await store.record([build_batch("a", [unstorable]), build_batch("a", [broken])])
         assert await store.activities("a", "ada", query()) is None
         assert sum((await record(store, did())).accepted.values()) == 1
 
@@ -267,7 +267,7 @@ def test_an_account_is_new_once(data: str) -> None:
 
 def test_several_stores_at_the_same_data_write_at_once(data: str) -> None:
     async def work(store: Store) -> None:
-        async with opened(Settings(data=data)) as other:
+        async with open_store(Settings(data=data)) as other:
 
             async def send(through: Store, first: int) -> int:
                 accepted = 0
@@ -312,7 +312,7 @@ def test_a_known_event_states_nothing_within_a_batch(data: str) -> None:
             type=ActivityType.EM_OPENS,
             created_time=NOON,
             event_id="e",
-            person=Person(email_address="ghost@example.com"),
+            person=ContactProfile(email_address="ghost@example.com"),
         )
         await record(store, did(event_id="e", name="right"), did(event_id="e", name="wrong"), ghost)
         assert [named.campaign_activity_id for named in await store.campaign_activities("a")] == ["m1"]
@@ -326,7 +326,7 @@ def test_everything_can_be_listed_in_order(data: str) -> None:
         for contact_id in ("b", "B", "a", "-", "_", "9"):
             await store.record(
                 [
-                    batch_of(
+                    build_batch(
                         "x",
                         [
                             Activity(
@@ -350,8 +350,8 @@ def test_everything_can_be_listed_in_order(data: str) -> None:
 
 def test_a_store_that_is_not_there_is_not_made_by_who_only_looks(missing_data: str) -> None:
     async def look() -> None:
-        with pytest.raises(NoData, match="--data"):
-            async with opened(Settings(data=missing_data), create=False):
+        with pytest.raises(DataNotFound, match="--data"):
+            async with open_store(Settings(data=missing_data), create=False):
                 pass
 
     asyncio.run(look())
@@ -359,16 +359,19 @@ def test_a_store_that_is_not_there_is_not_made_by_who_only_looks(missing_data: s
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_known_of_a_contact_is_what_was_said_last_in_whatever_batches_it_came(data: str, seed: int) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     said = [
-        did(after=time, person=Person(email_address=f"{dice.randrange(3)}@x", first_name=dice.choice([None, "A", "B"])))
-        for time in dice.sample(range(40), 12)
+        did(
+            after=time,
+            person=ContactProfile(email_address=f"{rng.randrange(3)}@x", first_name=rng.choice([None, "A", "B"])),
+        )
+        for time in rng.sample(range(40), 12)
     ]
 
     async def work(store: Store) -> None:
         rest = list(said)
         while rest:
-            size = dice.randrange(1, 5)
+            size = rng.randrange(1, 5)
             await record(store, *rest[:size])
             rest = rest[size:]
 
@@ -378,4 +381,4 @@ def test_what_is_known_of_a_contact_is_what_was_said_last_in_whatever_batches_it
         [getattr(each.person, field) for each in in_order if getattr(each.person, field) is not None][-1:] or [None]
         for field in ("email_address", "first_name")
     ]
-    assert asked(data, "SELECT email_address, first_name FROM contact") == [tuple(value for (value,) in expected)]
+    assert params(data, "SELECT email_address, first_name FROM contact") == [tuple(value for (value,) in expected)]

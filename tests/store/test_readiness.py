@@ -9,13 +9,13 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import pytest
 
-from rapport.errors import NoData, StoreUnavailable
+from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from rapport.store.sqlite.connection import DATABASE
 from tests.cli.command import rapport
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 from tests.store.earlier import execute
 from tests.store.test_promises import did, on, record
 from tests.world import Server, line
@@ -39,9 +39,9 @@ async def check(store: Store) -> None:
 
 def test_ready_store_was_written_to(data: str) -> None:
     on(data, check)
-    ((before,),) = asked(data, "SELECT checked_time FROM readiness")
+    ((before,),) = params(data, "SELECT checked_time FROM readiness")
     on(data, check)
-    ((after,),) = asked(data, "SELECT checked_time FROM readiness")
+    ((after,),) = params(data, "SELECT checked_time FROM readiness")
     assert before < after
 
 
@@ -89,7 +89,7 @@ def test_read_only_database_is_not_ready(postgresql_data: str) -> None:
 
 def test_user_who_may_not_write_to_a_table_is_not_ready(postgresql_data: str) -> None:
     role = f"rapport_{uuid.uuid4().hex}"
-    ((schema,),) = asked(postgresql_data, "SELECT current_schema")
+    ((schema,),) = params(postgresql_data, "SELECT current_schema")
     on(postgresql_data, check)
     execute(
         postgresql_data,
@@ -125,7 +125,7 @@ def test_secrets_without_their_database_are_refused(folder: Path, how: str) -> N
         file.unlink()
     if how == "emptied":
         (folder / DATABASE).touch()
-    with pytest.raises(NoData, match=r"rapport\.db is empty or missing.*put it back from a backup"):
+    with pytest.raises(DataNotFound, match=r"rapport\.db is empty or missing.*put it back from a backup"):
         on(str(folder), fill)
     error = rapport("serve", "--data", str(folder), code=1).stderr
     assert "Traceback" not in error
@@ -156,7 +156,7 @@ def test_backup_that_fails_leaves_nothing(folder: Path) -> None:
     on(str(folder), check)
 
     async def back_up() -> None:
-        async with opened(Settings(data=str(folder))) as store:
+        async with open_store(Settings(data=str(folder))) as store:
             (folder / "loop.secret.json").symlink_to("loop.secret.json")
             await store.backup(folder.with_name("backup"))
 

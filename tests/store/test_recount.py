@@ -6,10 +6,10 @@ import random
 import pytest
 
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
-from rapport.store.protocol import Difference
-from tests.histories.tally import in_store, made_up, standing, tallied
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
+from rapport.store.protocol import CounterMismatch
+from tests.histories.tally import in_store, random_activity, standing, tallied
 from tests.histories.test_rollups import activity
 from tests.store.earlier import execute
 
@@ -30,16 +30,18 @@ TAMPERING = [
 ]
 
 
-async def recounted(data: str, *, repair: bool) -> list[Difference]:
-    async with opened(Settings(data=data)) as store:
+async def recounted(data: str, *, repair: bool) -> list[CounterMismatch]:
+    async with open_store(Settings(data=data)) as store:
         return [difference async for difference in store.recount(repair=repair)]
 
 
 async def fill(data: str, count: int = 600) -> None:
-    dice = random.Random(11)
-    async with opened(Settings(data=data)) as store:
+    rng = random.Random(11)
+    async with open_store(Settings(data=data)) as store:
         for account in ("a", "b"):
-            await store.record([batch_of(account, [activity(made_up(dice, number)) for number in range(count)])])
+            await store.record(
+                [build_batch(account, [activity(random_activity(rng, number)) for number in range(count)])]
+            )
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def filled(data: str) -> str:
     return data
 
 
-def in_order(found: list[Difference]) -> list[Difference]:
+def in_order(found: list[CounterMismatch]) -> list[CounterMismatch]:
     """A cluster tells them in the order in which its nodes answer."""
     return sorted(found, key=repr)
 
@@ -74,16 +76,18 @@ def test_what_was_tampered_with_is_found_and_put_right(filled: str, tampering: s
 
 
 def test_a_repair_loses_nothing_that_comes_in_meanwhile(filled: str) -> None:
-    dice = random.Random(12)
+    rng = random.Random(12)
 
-    async def work() -> list[Difference]:
-        async with opened(Settings(data=filled)) as store:
+    async def work() -> list[CounterMismatch]:
+        async with open_store(Settings(data=filled)) as store:
 
             async def write() -> None:
                 for _ in range(30):
-                    await store.record([batch_of("a", [activity(made_up(dice, number)) for number in range(20)])])
+                    await store.record(
+                        [build_batch("a", [activity(random_activity(rng, number)) for number in range(20)])]
+                    )
 
-            async def repair() -> list[Difference]:
+            async def repair() -> list[CounterMismatch]:
                 await asyncio.sleep(0.02)
                 return [difference async for difference in store.recount(repair=True)]
 
@@ -96,16 +100,18 @@ def test_a_repair_loses_nothing_that_comes_in_meanwhile(filled: str) -> None:
 
 
 def test_a_recount_finds_nothing_wrong_with_what_is_being_written(filled: str) -> None:
-    dice = random.Random(13)
+    rng = random.Random(13)
 
-    async def work() -> list[Difference]:
-        async with opened(Settings(data=filled)) as store:
+    async def work() -> list[CounterMismatch]:
+        async with open_store(Settings(data=filled)) as store:
 
             async def write() -> None:
                 for _ in range(30):
-                    await store.record([batch_of("a", [activity(made_up(dice, number)) for number in range(20)])])
+                    await store.record(
+                        [build_batch("a", [activity(random_activity(rng, number)) for number in range(20)])]
+                    )
 
-            async def look() -> list[Difference]:
+            async def look() -> list[CounterMismatch]:
                 found = []
                 for _ in range(5):
                     await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ def count_forever(readers: Readers) -> None:
     readers.catalogue._connection.execute(ENDLESS).fetchall()  # noqa: SLF001 - no report takes for ever
 
 
-def answer(_readers: Readers) -> str:
+def response(_readers: Readers) -> str:
     return "made"
 
 
@@ -42,7 +42,7 @@ def test_a_cancelled_report_gives_its_thread_back(folder: Path) -> None:
             for task in endless:
                 task.cancel()
             async with asyncio.timeout(20):
-                assert await made.make("d", answer) == "made"
+                assert await made.make("d", response) == "made"
         await made.close()
 
     asyncio.run(work())
@@ -113,7 +113,7 @@ def test_a_query_that_nobody_waits_for_ends_in_the_database(postgresql: str) -> 
         await pool.open()
 
         async def sleep() -> None:
-            async with pool.lend(600, "a") as connection:
+            async with pool.acquire(600, "a") as connection:
                 await connection.execute("SELECT pg_sleep(1234)")
 
         watching = await asyncpg.connect(postgresql)
@@ -139,12 +139,12 @@ def test_one_account_leaves_connections_to_others(postgresql: str) -> None:
         await pool.open()
 
         async def sleep() -> None:
-            async with pool.lend(600, "a") as connection:
+            async with pool.acquire(600, "a") as connection:
                 await connection.execute("SELECT pg_sleep(600)")
 
         tasks = [asyncio.create_task(sleep()) for _ in range(50)]
         await asyncio.sleep(0.2)
-        async with asyncio.timeout(20), pool.lend(20, "b") as connection:
+        async with asyncio.timeout(20), pool.acquire(20, "b") as connection:
             assert await connection.fetchval("SELECT 1") == 1
         pool.stop()
         async with asyncio.timeout(20):

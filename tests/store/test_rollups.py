@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.postgres.citus.layout import statement_with_rows
 from rapport.store.postgres.layout import ONE_DATABASE
 from rapport.store.postgres.write import SQL
@@ -58,12 +58,12 @@ def arbiters(place: str, sql: str) -> list[str]:
     """The indexes by which the statement finds what it adds to."""
 
     async def work() -> list[str]:
-        async with opened(Settings(data=place)):
+        async with open_store(Settings(data=place)):
             pass
         connection = await asyncpg.connect(place)
         await connection.execute(SQL["stage_engagement"].replace("ON COMMIT DROP", ""))
         statement = await connection.prepare(sql)
-        values = ["'{}'" if each.kind == "array" else "NULL" for each in statement.get_parameters()]
+        values = ["'{}'" if each.activity_type == "array" else "NULL" for each in statement.get_parameters()]
         await connection.execute(f"PREPARE growing AS {sql}")
         executed = f"growing ({', '.join(values)})" if values else "growing"
         told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {executed}")

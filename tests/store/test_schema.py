@@ -12,7 +12,7 @@ from rapport.errors import SchemaIncomplete, SchemaTooNew
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.digests import contact_key
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.store.links import LinksQuery, link_digest
 from rapport.store.postgres.migrations import STEPS as POSTGRESQL
 from rapport.store.postgres.migrations import _statements
@@ -21,7 +21,7 @@ from rapport.store.schema import find_missing_steps
 from rapport.store.sqlite.connection import DATABASE
 from rapport.store.sqlite.migrations import STEPS as SQLITE
 from rapport.store.sqlite.migrations import add_functions
-from tests.store.by_hand import asked
+from tests.store.by_hand import params
 from tests.store.earlier import execute
 from tests.store.test_promises import NOON, did, on, record
 
@@ -69,7 +69,7 @@ async def _build_postgresql(url: str, numbers: Collection[int]) -> None:
 
 def open_and_close(data: str) -> None:
     async def run() -> None:
-        async with opened(Settings(data=data)):
+        async with open_store(Settings(data=data)):
             pass
 
     asyncio.run(run())
@@ -89,7 +89,7 @@ def test_store_with_gaps_is_completed(missing_data: str, missing: set[int]) -> N
 
     on(missing_data, work)
     steps = POSTGRESQL if is_postgresql(missing_data) else SQLITE
-    applied = {(number, name) for number, name in asked(missing_data, "SELECT number, name FROM schema_migration")}
+    applied = {(number, name) for number, name in params(missing_data, "SELECT number, name FROM schema_migration")}
     assert applied == {step[:2] for step in steps}
 
 
@@ -107,8 +107,8 @@ def test_store_of_an_earlier_commit_keeps_what_it_holds(missing_data: str) -> No
         f" VALUES (1, 1, {contact}, 1, {time})",
     )
     open_and_close(missing_data)
-    assert asked(missing_data, "SELECT identity FROM tracking_activity") == [(7,)]
-    assert asked(missing_data, "SELECT count(*) FROM feed") == [(0,)]
+    assert params(missing_data, "SELECT identity FROM tracking_activity") == [(7,)]
+    assert params(missing_data, "SELECT count(*) FROM feed") == [(0,)]
 
 
 def test_store_with_a_step_that_relies_on_a_missing_one_is_refused(missing_data: str) -> None:
@@ -121,19 +121,19 @@ def test_store_with_a_step_that_relies_on_a_missing_one_is_refused(missing_data:
 def test_store_that_cannot_be_completed_is_refused_and_left_alone(missing_data: str, missing: set[int]) -> None:
     build(missing_data, EARLIER)
     execute(missing_data, *(f"DELETE FROM schema_migration WHERE number = {number}" for number in missing))  # noqa: S608
-    before = asked(missing_data, "SELECT number, name FROM schema_migration")
+    before = params(missing_data, "SELECT number, name FROM schema_migration")
     with pytest.raises(SchemaIncomplete, match=rf"lacks the schema steps {min(missing):04}_\w+.*restore a backup"):
         open_and_close(missing_data)
-    assert asked(missing_data, "SELECT number, name FROM schema_migration") == before
+    assert params(missing_data, "SELECT number, name FROM schema_migration") == before
 
 
 def test_step_that_fails_is_refused_and_leaves_the_store_alone(missing_data: str) -> None:
     build(missing_data, EARLIER)
     execute(missing_data, "CREATE TABLE feed (number integer)")
-    before = asked(missing_data, "SELECT number, name FROM schema_migration")
+    before = params(missing_data, "SELECT number, name FROM schema_migration")
     with pytest.raises(SchemaIncomplete, match=r"0013_feed.*restore a backup"):
         open_and_close(missing_data)
-    assert asked(missing_data, "SELECT number, name FROM schema_migration") == before
+    assert params(missing_data, "SELECT number, name FROM schema_migration") == before
 
 
 @pytest.mark.parametrize("step", [(9_999, "the_future"), (13, "another_thirteenth"), (18, "of_a_branch")])
@@ -202,8 +202,8 @@ def test_earlier_erasures_keep_refusing_and_lose_their_links(missing_data: str) 
         ]
 
     on(missing_data, work)
-    assert contact_key("a", "ada") not in {row[0] for row in asked(missing_data, "SELECT digest FROM erased_contact")}
-    assert "ada" not in repr(asked(missing_data, "SELECT * FROM link"))
+    assert contact_key("a", "ada") not in {row[0] for row in params(missing_data, "SELECT digest FROM erased_contact")}
+    assert "ada" not in repr(params(missing_data, "SELECT * FROM link"))
     if not is_postgresql(missing_data):
         for file in Path(missing_data).iterdir():
             assert b"email=ada@" not in file.read_bytes(), file

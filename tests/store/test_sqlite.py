@@ -12,13 +12,13 @@ import apsw
 import pytest
 from msgspec.structs import replace
 
-from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, EARLIEST, TYPE_NAMES, Activity, ActivityType, Person
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, EARLIEST, TYPE_NAMES, Activity, ActivityType, ContactProfile
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened, store_for
+from rapport.store.batch import build_batch
+from rapport.store.engines import create_store, open_store
 from rapport.store.protocol import Store
 from rapport.store.sqlite import (
     campaign_reader,
@@ -35,8 +35,8 @@ from rapport.store.sqlite import (
 )
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS, migrate
-from rapport.store.tracking import NEWEST, Shown, TrackingQuery
-from tests.store.by_hand import asked
+from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
+from tests.store.by_hand import params
 from tests.store.earlier import without_contact_order, without_roll_ups
 
 
@@ -46,8 +46,8 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("sampled") / "data"
 
     async def fill() -> None:
-        async with opened(Settings(data=str(data))) as store:
-            await store.record([batch_of("default", list(sample(50, seed=1)))])
+        async with open_store(Settings(data=str(data))) as store:
+            await store.record([build_batch("default", list(sample(50, seed=1)))])
 
     asyncio.run(fill())
     return data
@@ -203,7 +203,7 @@ SELECTIONS = [
     ("of_links",),
     ("of_bounce_codes",),
     ("of_contacts",),
-    *((each.value,) for each in Shown if each is not Shown.EVERY),
+    *((each.value,) for each in RowSelection if each is not RowSelection.EVERY),
 ]
 
 
@@ -250,10 +250,10 @@ def test_what_happened_when_is_read_by_ranges_of_the_counts(folder: Path, name: 
 
 def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
     connection = connect(folder, patience=1)
-    asked: list[int] = []
+    params: list[int] = []
 
     def authorize(operation: int, *_: object) -> int:
-        asked.append(operation)
+        params.append(operation)
         return apsw.SQLITE_OK
 
     # SQLite asks the authorizer while it prepares a statement, and at no other time.
@@ -263,9 +263,9 @@ def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
         values = {"type_0": 0, "type_1": 1, "type_2": 2, "contact": contact, "not_before": 0, "limit": 10}
         connection.execute(sql, {**values, "behind_time": 2**62 + contact, "behind_identity": contact}).fetchall()
         if contact == 1:
-            assert asked
-            asked.clear()
-    assert not asked
+            assert params
+            params.clear()
+    assert not params
 
 
 def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
@@ -283,21 +283,21 @@ def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
 
 def test_what_is_said_first_of_a_contact_has_no_row_of_its_own_nor_has_it_in_an_earlier_store(folder: Path) -> None:
     activities = list(sample(50, seed=1))
-    moved = replace(activities[0], event_id="moved", person=Person(email_address="moved@example.com"))
+    moved = replace(activities[0], event_id="moved", person=ContactProfile(email_address="moved@example.com"))
     activities.append(moved)
     people = {(each.contact_id, each.person) for each in activities if each.person is not None}
     firsts = {contact_id for contact_id, _ in people}
 
     async def histories() -> list[list[Activity]]:
-        async with opened(Settings(data=str(folder))) as store:
-            await store.record([batch_of("default", activities)])
+        async with open_store(Settings(data=str(folder))) as store:
+            await store.record([build_batch("default", activities)])
             return [[each async for each in store.history("default", contact_id)] for contact_id in sorted(firsts)]
 
     before = asyncio.run(histories())
     without_roll_ups(str(folder))
-    assert asked(str(folder), "SELECT count(*) FROM person") == [(len(people),)]
+    assert params(str(folder), "SELECT count(*) FROM person") == [(len(people),)]
     assert asyncio.run(histories()) == before
-    with_rows = asked(str(folder), "SELECT contact_id FROM person JOIN contact ON contact.key = person.contact")
+    with_rows = params(str(folder), "SELECT contact_id FROM person JOIN contact ON contact.key = person.contact")
     assert set(with_rows) == {(moved.contact_id,)}
 
 
@@ -307,7 +307,7 @@ def test_nobody_can_record_between_two_steps_to_the_next_schema(folder: Path, tm
     seen: set[object] = set()
 
     def look(*_: object) -> int:
-        seen.update(asked(str(tmp_path), "SELECT max(number) FROM schema_migration"))
+        seen.update(params(str(tmp_path), "SELECT max(number) FROM schema_migration"))
         return apsw.SQLITE_OK
 
     connection = connect(tmp_path, patience=1)
@@ -320,12 +320,12 @@ def test_nobody_can_record_between_two_steps_to_the_next_schema(folder: Path, tm
 def test_a_newer_schema_is_refused_with_what_to_do(folder: Path) -> None:
     connect(folder, patience=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
     with pytest.raises(SchemaTooNew, match=r"9999.*install"):
-        asyncio.run(store_for(Settings(data=str(folder))).open())
+        asyncio.run(create_store(Settings(data=str(folder))).open())
 
 
 def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path) -> None:
     async def open_all() -> None:
-        stores = [store_for(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
+        stores = [create_store(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
         await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
 
     async def _open_and_close(store: Store) -> None:
@@ -340,18 +340,18 @@ def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path
 def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(StoreUnavailable, match="data directory"):
-        asyncio.run(store_for(Settings(data=str(tmp_path / "file" / "data"))).open())
+        asyncio.run(create_store(Settings(data=str(tmp_path / "file" / "data"))).open())
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database at all" * 1_000)
     with pytest.raises(StoreUnavailable, match="database"):
-        asyncio.run(store_for(Settings(data=str(tmp_path))).open())
+        asyncio.run(create_store(Settings(data=str(tmp_path))).open())
 
 
 def test_a_reader_does_not_wait_for_a_writer(folder: Path) -> None:
     async def look() -> bool:
-        async with opened(Settings(data=str(folder))) as store:
+        async with open_store(Settings(data=str(folder))) as store:
             with contextlib.closing(connect(folder, patience=1)) as writing:
                 writing.execute("BEGIN IMMEDIATE")
                 async with asyncio.timeout(0.5):
@@ -371,14 +371,14 @@ def test_activities_with_equal_times_have_one_order_in_an_older_store(tmp_path: 
         )
         for number in range(1_000)
     ]
-    query = TrackingQuery(type=ActivityType.EM_SENDS, behind=NEWEST, not_before=EARLIEST, limit=1_000)
+    query = TrackingQuery(type=ActivityType.EM_SENDS, after=START_OF_REPORT, not_before=EARLIEST, limit=1_000)
 
     async def record(data: str, activities: list[Activity]) -> None:
-        async with opened(Settings(data=data)) as store:
-            await store.record([batch_of("a", activities)])
+        async with open_store(Settings(data=data)) as store:
+            await store.record([build_batch("a", activities)])
 
     async def contact_ids(data: str) -> list[str]:
-        async with opened(Settings(data=data)) as store:
+        async with open_store(Settings(data=data)) as store:
             rows = await store.tracking("a", "m", query)
             assert rows is not None
             return [row.contact_id for row in rows]

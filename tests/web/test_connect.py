@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rapport.auth.one_time import make_code
+from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
 from rapport.instant import DAY, parse_instant
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.web.door import now
 from rapport.web.snippets import snippets
 from tests.web.test_pages import NASTY, browser, form_token
@@ -42,8 +42,8 @@ def signed_in_by_link(server: Server, account: str, role: Role = Role.OWNER) -> 
     """A browser that has signed in by a link."""
 
     async def made() -> str:
-        async with opened(Settings(data=server.data)) as store:
-            return await make_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
+        async with open_store(Settings(data=server.data)) as store:
+            return await create_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
     with httpx.Client(base_url=server.url, timeout=60) as client:
         assert client.post(f"/sign-in/{asyncio.run(made())}").status_code == 303
@@ -67,9 +67,9 @@ def hidden_fields(page: httpx.Response) -> dict[str, str]:
 
 
 def made(client: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner") -> str:
-    answer = asked_for(client, name, scopes, role)
-    assert answer.status_code == 200, answer.text
-    (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', answer.text)
+    response = asked_for(client, name, scopes, role)
+    assert response.status_code == 200, response.text
+    (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', response.text)
     return str(token)
 
 
@@ -138,8 +138,8 @@ def test_a_form_that_asks_for_more_than_its_maker_has_is_refused(
         assert 'value="owner"' not in page.text
         assert 'value="campaign_data"' not in page.text
         form = {"name": "a", "scope": ["contact_data"], "role": "manager", "life": "longest"}
-        answer = client.post(MAKE, data={**form, **hidden_fields(page), **wrong})
-        assert answer.status_code == status
+        response = client.post(MAKE, data={**form, **hidden_fields(page), **wrong})
+        assert response.status_code == status
         assert listed(client) == {}
 
 
@@ -253,9 +253,9 @@ def test_the_api_page_gets_a_token_of_its_session_that_ends_with_it(
         form = {"form_token": form_token(page)}
         for stolen in ({}, {"form_token": "x"}):
             assert client.post("/connect/page-token", data=stolen).status_code == 403
-        answer = client.post("/connect/page-token", data=form)
-        assert answer.headers["cache-control"] == "no-store"
-        token, seconds = answer.json()["token"], answer.json()["expires_in"]
+        response = client.post("/connect/page-token", data=form)
+        assert response.headers["cache-control"] == "no-store"
+        token, seconds = response.json()["token"], response.json()["expires_in"]
         assert 500 < seconds <= 600
         assert ask(server, token) == 200
         # It has the permissions of the session, and isn't in the list of tokens.
@@ -274,12 +274,12 @@ def test_the_api_page_gets_a_token_of_its_session_that_ends_with_it(
 
 def test_what_others_named_is_text(server: Server, account: str) -> None:
     with browser(server, account) as client:
-        answer = asked_for(client, NASTY)
-        for text in (answer.text, client.get("/connect").text):
+        response = asked_for(client, NASTY)
+        for text in (response.text, client.get("/connect").text):
             assert NASTY not in text
             assert NASTY in unescape(text)
-        assert answer.headers["cache-control"] == "no-store"
-        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert response.headers["cache-control"] == "no-store"
+        assert "unsafe" not in response.headers["content-security-policy"]
 
 
 def test_no_line_of_tokens_is_endless(server: Server, account: str) -> None:
@@ -287,12 +287,12 @@ def test_no_line_of_tokens_is_endless(server: Server, account: str) -> None:
         token = made(client, "first")
     for generation in range(2, 10):
         with signed_in(server, token) as client:
-            answer = asked_for(client, str(generation))
+            response = asked_for(client, str(generation))
             if generation == 9:
-                assert answer.status_code == 409
-                assert "sign in by a link" in answer.text
+                assert response.status_code == 409
+                assert "sign in by a link" in response.text
                 return
-            (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', answer.text)
+            (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', response.text)
 
 
 # What runs a snippet, and the name of its file; None for those that nothing here can run.
@@ -356,8 +356,8 @@ def test_the_public_address_is_the_one_to_paste_and_keeps_the_cookie_to_tls(tmp_
     public = "https://rapport.example.com"
     with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
         with httpx.Client(base_url=server.url) as client:
-            answer = client.post("/sign-in", data={"token": server.token("default", frozenset(Scope))})
-            cookie = answer.headers["set-cookie"]
+            response = client.post("/sign-in", data={"token": server.token("default", frozenset(Scope))})
+            cookie = response.headers["set-cookie"]
             assert "Secure" in cookie
             page = client.get("/connect", headers={"cookie": cookie.partition(";")[0]}).text
         assert f"<code>{public}/v3</code>" in page

@@ -21,8 +21,8 @@ PROGRAMS = ["*/*", "", "application/json", "application/json, text/html", "text/
 HTML = {"accept": BROWSERS[0]}
 
 
-def is_page(answer: httpx.Response) -> bool:
-    return answer.headers["content-type"].startswith("text/html")
+def is_page(response: httpx.Response) -> bool:
+    return response.headers["content-type"].startswith("text/html")
 
 
 def test_wrong_address_in_a_browser_is_a_page_with_the_navigation(server: Server, account: str) -> None:
@@ -45,9 +45,9 @@ def test_clients_that_do_not_prefer_html_get_json(server: Server, account: str, 
     with browser(server, account) as client:
         client.headers["accept"] = accept
         for method, path, status in (("GET", "/no/such/page", 404), ("DELETE", "/account", 405)):
-            answer = client.request(method, path)
-            assert answer.status_code == status
-            assert answer.json()["error_key"] == {404: "not_found", 405: "method_not_allowed"}[status]
+            response = client.request(method, path)
+            assert response.status_code == status
+            assert response.json()["error_key"] == {404: "not_found", 405: "method_not_allowed"}[status]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_clients_that_do_not_prefer_html_get_json(server: Server, account: str, 
     ],
 )
 def test_api_routes_answer_in_json_whatever_is_accepted(server: Server, method: str, path: str, status: int) -> None:
-    answer = httpx.request(method, server.url + path, headers=HTML)
-    assert answer.status_code == status
-    assert "error_key" in answer.json()
+    response = httpx.request(method, server.url + path, headers=HTML)
+    assert response.status_code == status
+    assert "error_key" in response.json()
 
 
 def test_every_status_is_a_page_with_the_navigation(server: Server, account: str, caller: Caller) -> None:

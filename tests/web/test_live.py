@@ -5,7 +5,7 @@ import re
 import httpx
 
 from rapport.auth.scope import Role
-from rapport.store.feed import MOST_OF_A_BATCH
+from rapport.store.feed import MAX_KEYS_PER_BATCH
 from tests.api.streams import listening
 from tests.web.test_pages import NASTY, browser
 from tests.world import Caller, Server, line
@@ -19,7 +19,7 @@ def test_a_page_hears_of_its_account_in_escaped_html(server: Server, account: st
         browser(server, f"{account}-other") as stranger,
         listening(stranger, "/live") as others,
     ):
-        assert live.answer.headers["content-type"] == "text/event-stream"
+        assert live.response.headers["content-type"] == "text/event-stream"
         caller.record(line("c1", "em_clicks", link_url=f"https://example.com/{NASTY}", device_type="mobile", **nasty))
         (event,) = live.next()
         assert (event.name, event.id) == ("activity", "")
@@ -42,14 +42,14 @@ def test_a_page_hears_of_its_account_in_escaped_html(server: Server, account: st
 
 def test_what_is_not_shown_one_by_one_is_counted(server: Server, account: str, caller: Caller) -> None:
     with browser(server, account) as page, listening(page, "/live") as live:
-        caller.record(*(line(time=1_767_225_600_000 + number) for number in range(MOST_OF_A_BATCH + 7)))
+        caller.record(*(line(time=1_767_225_600_000 + number) for number in range(MAX_KEYS_PER_BATCH + 7)))
         (event,) = live.next()
         assert '<li class="missed">7 more activities, not shown one by one</li>' in event.data
 
 
 def test_only_who_may_see_contacts_listens(server: Server, account: str) -> None:
     with httpx.Client(base_url=server.url) as nobody:
-        answer = nobody.get("/live")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Flive")
+        response = nobody.get("/live")
+        assert (response.status_code, response.headers["location"]) == (303, "/sign-in?next=%2Flive")
     with browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
         assert creator.get("/live").status_code == 403

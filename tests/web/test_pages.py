@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from rapport.app import build
-from rapport.auth.one_time import make_code
+from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.web.door import COOKIE, now
 from tests.cli.command import rapport
 from tests.store.earlier import execute
@@ -49,8 +49,8 @@ def browser(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[h
     """A browser that has signed in with a token."""
     with httpx.Client(base_url=server.url, timeout=60) as client:
         with server.caller(account, frozenset(Scope), role) as caller:
-            answer = client.post("/sign-in", data={"token": caller.bearer})
-        assert (answer.status_code, answer.headers["location"]) == (
+            response = client.post("/sign-in", data={"token": caller.bearer})
+        assert (response.status_code, response.headers["location"]) == (
             303,
             "/connect" if role is Role.CAMPAIGN_CREATOR else "/",
         )
@@ -76,9 +76,9 @@ def test_without_a_session_there_is_only_the_page_to_sign_in_on(server: Server, 
     caller.record(line("c1", "em_sends"))
     with httpx.Client(base_url=server.url) as stranger:
         for cookie in ("", "x", "é".encode().decode("latin-1"), "A" * 5_000):
-            answer = stranger.get(path, headers={"cookie": f"{COOKIE}={cookie}".encode()})
-            assert answer.status_code == 303
-            location, _, query = answer.headers["location"].partition("?")
+            response = stranger.get(path, headers={"cookie": f"{COOKIE}={cookie}".encode()})
+            assert response.status_code == 303
+            location, _, query = response.headers["location"].partition("?")
             assert location == "/sign-in"
             assert dict(parse_qsl(query)).get("next", "/") == path
 
@@ -88,14 +88,14 @@ def test_a_link_signs_in_once(server: Server, account: str, caller: Caller) -> N
     principal = Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope))
 
     async def made() -> str:
-        async with opened(Settings(data=server.data)) as store:
-            return await make_code(store, principal, now())
+        async with open_store(Settings(data=server.data)) as store:
+            return await create_code(store, principal, now())
 
     code = asyncio.run(made())
     with httpx.Client(base_url=server.url) as first, httpx.Client(base_url=server.url) as second:
-        answer = first.post(f"/sign-in/{code}")
-        assert answer.status_code == 303
-        cookie = answer.headers["set-cookie"]
+        response = first.post(f"/sign-in/{code}")
+        assert response.status_code == 303
+        cookie = response.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=lax" in cookie
         assert first.get("/contacts/c1").status_code == 200
@@ -106,9 +106,9 @@ def test_a_link_signs_in_once(server: Server, account: str, caller: Caller) -> N
 def test_a_bad_token_signs_nobody_in(server: Server) -> None:
     with httpx.Client(base_url=server.url) as stranger:
         for token in ("", "x.y.z", "A" * 9_000):
-            answer = stranger.post("/sign-in", data={"token": token})
-            assert answer.status_code == 401
-            assert "rapport token" in answer.text
+            response = stranger.post("/sign-in", data={"token": token})
+            assert response.status_code == 401
+            assert "rapport token" in response.text
         assert not stranger.cookies
 
 
@@ -157,9 +157,9 @@ def test_files_are_kept_by_browsers_as_long_as_their_content_is_the_same(server:
         named = re.findall(r'"(/static/[^"]+)"', stranger.get("/sign-in").text)
         assert len(named) >= 3
         for address in named:
-            answer = stranger.get(address)
-            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-            bare = stranger.get(address.partition("?")[0], headers={"if-none-match": answer.headers["etag"]})
+            response = stranger.get(address)
+            assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+            bare = stranger.get(address.partition("?")[0], headers={"if-none-match": response.headers["etag"]})
             assert (bare.status_code, bare.content, bare.headers["cache-control"]) == (304, b"", "no-cache")
             assert stranger.get(f"{address}x").headers["cache-control"] == "no-cache"
         for path in ("nothing.css", "../static.py", "..%2Fstatic.py", "try.html", "", "/etc/passwd"):
@@ -168,11 +168,11 @@ def test_files_are_kept_by_browsers_as_long_as_their_content_is_the_same(server:
 
 def test_a_part_of_a_page_leads_to_signing_in_once_the_session_is_over(server: Server) -> None:
     with httpx.Client(base_url=server.url) as stranger:
-        answer = stranger.get("/?q=a&part=1", headers={"hx-request": "true"})
-        assert (answer.status_code, answer.headers["hx-redirect"], answer.text) == (200, "/sign-in", "")
+        response = stranger.get("/?q=a&part=1", headers={"hx-request": "true"})
+        assert (response.status_code, response.headers["hx-redirect"], response.text) == (200, "/sign-in", "")
         current = {"hx-request": "true", "hx-current-url": f"{server.url}/contacts/c1?type=em_opens"}
-        answer = stranger.get("/contacts/c1?part=1", headers=current)
-        assert answer.headers["hx-redirect"] == "/sign-in?next=%2Fcontacts%2Fc1%3Ftype%3Dem_opens"
+        response = stranger.get("/contacts/c1?part=1", headers=current)
+        assert response.headers["hx-redirect"] == "/sign-in?next=%2Fcontacts%2Fc1%3Ftype%3Dem_opens"
 
 
 def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account: str, caller: Caller) -> None:
@@ -191,7 +191,7 @@ def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account:
 
 def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: str, caller: Caller) -> None:
     times = [1_767_225_600_000 + 7_200_000 * number for number in range(130)]
-    caller.record(*(line("c1", kind, time) for time in times for kind in ("em_opens", "em_clicks")))
+    caller.record(*(line("c1", activity_type, time) for time in times for activity_type in ("em_opens", "em_clicks")))
     wanted = [item["created_time"] for page in caller.walk("c1", "tracking_activity_type=em_clicks") for item in page]
     with browser(server, account) as client:
         seen: list[str] = []
@@ -209,13 +209,13 @@ def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: s
             "type=em_reads",
             "after=soon",
             "before=9999-12-31",
-            "behind=x",
-            f"behind={2**64}.1",
-            f"behind=1.{2**64}",
+            "cursor=x",
+            f"cursor={2**64}.1",
+            f"cursor=1.{2**64}",
         ):
             assert client.get(f"/contacts/c1?{bad}").status_code == 400
         for bad in ("x", f"{2**64}.c1.1", f"1.c1.{2**64}"):
-            assert client.get(f"/activities/ca-1/sends?behind={bad}").status_code == 400
+            assert client.get(f"/activities/ca-1/sends?cursor={bad}").status_code == 400
 
 
 def test_days_are_those_of_the_zone_that_the_browser_tells(server: Server, account: str, caller: Caller) -> None:
@@ -266,12 +266,12 @@ def test_what_is_exported_can_be_recorded_again(server: Server, account: str, ca
         line("c1", "em_clicks", link_url="https://example.com/é"),
     )
     with browser(server, account) as client, server.caller(f"{account}-copy") as copy:
-        answer = client.get("/contacts/c1/export")
-        assert answer.headers["content-disposition"] == 'attachment; filename="c1.ndjson"'
-        assert answer.content.count(b"\n") == 251
-        assert answer.text == rapport("export", "c1", "--data", server.data, "--account", account).stdout
+        response = client.get("/contacts/c1/export")
+        assert response.headers["content-disposition"] == 'attachment; filename="c1.ndjson"'
+        assert response.content.count(b"\n") == 251
+        assert response.text == rapport("export", "c1", "--data", server.data, "--account", account).stdout
         copied = copy.post(
-            "/track/v1/activities", content=answer.content, headers={"content-type": "application/x-ndjson"}
+            "/track/v1/activities", content=response.content, headers={"content-type": "application/x-ndjson"}
         )
         assert copied.json()["accepted"] == 251
         assert client.get("/contacts/nobody/export").status_code == 404
@@ -338,7 +338,7 @@ def test_links_of_a_campaign_are_shown_page_by_page(server: Server, account: str
             href = "" if older is None else "/activities/ca-1" + unescape(older[1])
         assert shown[0] == "249"
         assert sorted(shown, key=int) == [str(number) for number in range(250)]
-        assert person.get("/activities/ca-1?links_after=x").status_code == 400
+        assert person.get("/activities/ca-1?links_cursor=x").status_code == 400
 
 
 def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: str, caller: Caller) -> None:
@@ -416,8 +416,8 @@ def test_only_owners_erase(server: Server, account: str, caller: Caller) -> None
     with browser(server, account, Role.MANAGER) as manager:
         page = manager.get("/contacts/c1")
         assert "erase" not in page.text
-        answer = manager.post("/contacts/c1/erase", data={"typed": "c1", "form_token": form_token(page)})
-        assert answer.status_code == 400
+        response = manager.post("/contacts/c1/erase", data={"typed": "c1", "form_token": form_token(page)})
+        assert response.status_code == 400
         assert caller.get("/v3/contacts/c1").status_code == 200
 
 

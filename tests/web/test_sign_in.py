@@ -11,11 +11,11 @@ import pytest
 from starlette.routing import Route
 
 from rapport.app import build
-from rapport.auth.one_time import make_code
+from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
 from rapport.settings import Settings
-from rapport.store.engines import opened
+from rapport.store.engines import open_store
 from rapport.web.addresses import is_own_path, is_same_origin
 from rapport.web.door import COOKIE, now
 from tests.cli.command import rapport
@@ -62,8 +62,8 @@ OWN_PATHS = [
 
 def make_link(server: Server, account: str, role: Role = Role.OWNER) -> str:
     async def make() -> str:
-        async with opened(Settings(data=server.data)) as store:
-            return await make_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
+        async with open_store(Settings(data=server.data)) as store:
+            return await create_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
     return f"/sign-in/{asyncio.run(make())}"
 
@@ -81,11 +81,11 @@ def test_signing_in_never_leads_to_another_site(server: Server, account: str, pa
     with httpx.Client(base_url=server.url) as client:
         page = client.get("/sign-in", params={"next": path})
         assert 'name="next"' not in page.text
-        answer = client.post("/sign-in", data={"token": token, "next": path})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        response = client.post("/sign-in", data={"token": token, "next": path})
+        assert (response.status_code, response.headers["location"]) == (303, "/")
         link = make_link(server, account)
-        answer = client.post(link, params={"next": path}, data={"next": path})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        response = client.post(link, params={"next": path}, data={"next": path})
+        assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
 @pytest.mark.parametrize("path", OWN_PATHS)
@@ -93,11 +93,11 @@ def test_signing_in_leads_to_the_page_that_was_requested(server: Server, account
     assert is_own_path(path)
     token = server.token(account, frozenset(Scope))
     with httpx.Client(base_url=server.url) as client:
-        answer = client.post("/sign-in", data={"token": token, "next": path})
-        assert answer.status_code == 303
-        target = destination(f"{server.url}/sign-in", answer.headers["location"])
+        response = client.post("/sign-in", data={"token": token, "next": path})
+        assert response.status_code == 303
+        target = destination(f"{server.url}/sign-in", response.headers["location"])
         assert (target.host, target.port) == ("127.0.0.1", server.port)
-        assert answer.headers["location"] == path
+        assert response.headers["location"] == path
 
 
 def test_shared_link_survives_signing_in_with_a_token_and_a_mistake(
@@ -113,9 +113,9 @@ def test_shared_link_survives_signing_in_with_a_token_and_a_mistake(
         mistake = client.post("/sign-in", data={"token": "wrong", "next": kept})
         assert mistake.status_code == 401
         assert 'name="next"' in mistake.text
-        answer = client.post("/sign-in", data={"token": server.token(account, frozenset(Scope)), "next": kept})
-        assert answer.headers["location"] == shared
-        assert client.get(answer.headers["location"]).status_code == 200
+        response = client.post("/sign-in", data={"token": server.token(account, frozenset(Scope)), "next": kept})
+        assert response.headers["location"] == shared
+        assert client.get(response.headers["location"]).status_code == 200
 
 
 def test_opening_a_link_does_not_use_it_up(server: Server, account: str) -> None:
@@ -123,9 +123,9 @@ def test_opening_a_link_does_not_use_it_up(server: Server, account: str) -> None
     with httpx.Client(base_url=server.url) as preview, httpx.Client(base_url=server.url) as person:
         for _ in range(2):
             for method in ("HEAD", "GET"):
-                answer = preview.request(method, link)
-                assert answer.status_code == 200
-                assert "set-cookie" not in answer.headers
+                response = preview.request(method, link)
+                assert response.status_code == 200
+                assert "set-cookie" not in response.headers
         page = person.get(link)
         assert '<form method="post" class="card">' in page.text
         # The page has no script that could press the button.
@@ -217,9 +217,9 @@ def test_no_form_of_another_site_is_accepted(server: Server, account: str, path:
         form = {"form_token": form_token(client.get("/connect")), "token": token, "typed": "x"}
         for other in OTHER_SITES:
             headers = {name: value.replace("{own}", server.url) for name, value in other.items()}
-            answer = client.post(path, data=form, headers=headers)
-            assert answer.status_code == 403, other
-            assert "set-cookie" not in answer.headers
+            response = client.post(path, data=form, headers=headers)
+            assert response.status_code == 403, other
+            assert "set-cookie" not in response.headers
         # With another port it is another origin.
         other_port = {"origin": f"http://127.0.0.1:{server.port + 1}"}
         assert client.post(path, data=form, headers=other_port).status_code == 403
@@ -255,9 +255,9 @@ def test_forms_work_behind_a_proxy_that_changes_the_host(tmp_path: Path) -> None
     with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
         token = server.token("default", frozenset(Scope))
         for headers in ({"origin": public}, {"origin": public, "host": "rapport.example.com"}):
-            answer = httpx.post(f"{server.url}/sign-in", data={"token": token}, headers=headers)
-            assert answer.status_code == 303
-            assert "Secure" in answer.headers["set-cookie"]
+            response = httpx.post(f"{server.url}/sign-in", data={"token": token}, headers=headers)
+            assert response.status_code == 303
+            assert "Secure" in response.headers["set-cookie"]
         foreign = {"origin": "https://evil.example"}
         assert httpx.post(f"{server.url}/sign-in", data={"token": token}, headers=foreign).status_code == 403
 

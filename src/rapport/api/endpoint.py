@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from rapport.auth.gate import Gate
+from rapport.auth.gate import Authorizer
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import Forbidden, InvalidToken, QuotaExceeded, RapportError, StoreUnavailable, Throttled
@@ -115,7 +115,7 @@ class Endpoint:
                 from_access.append(Forbidden)
         return tuple(dict.fromkeys((*from_params, *from_access, *self.errors)))
 
-    def route(self, resource: "Resource", gate: Gate) -> Route:
+    def route(self, resource: "Resource", gate: Authorizer) -> Route:
         """Return the Starlette route that serves it. GET serves HEAD as well."""
         handle = self.handle.__get__(resource)
         app = _Public(handle) if self.access is None else _Authorized(handle, gate, self.access)
@@ -130,7 +130,7 @@ class Resource:
         """Return the declared endpoints in the order of their declaration, which is that of their routes."""
         return [value for value in vars(cls).values() if isinstance(value, Endpoint)]
 
-    def routes(self, gate: Gate) -> list[Route]:
+    def routes(self, gate: Authorizer) -> list[Route]:
         """Return the routes of all endpoints."""
         return [endpoint.route(self, gate) for endpoint in self.endpoints()]
 
@@ -223,7 +223,9 @@ class _Public:
 class _Authorized:
     """Serve a handler as ASGI, after the checks of the token, its scope and privilege, and the rate limit."""
 
-    def __init__(self, handle: Callable[[Request, Principal], Awaitable[Response]], gate: Gate, access: Access) -> None:
+    def __init__(
+        self, handle: Callable[[Request, Principal], Awaitable[Response]], gate: Authorizer, access: Access
+    ) -> None:
         self._handle = handle
         self._gate = gate
         self._access = access

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from rapport import metrics
 from rapport.api.endpoint import Json, Resource, Returns, public_endpoint
 from rapport.api.responses import json_response
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.errors import StoreUnavailable
 from rapport.store.protocol import Store
 
@@ -22,7 +22,7 @@ _OBJECT: Final = {"type": "object"}
 class Operations(Resource):
     """What a supervisor, a load balancer, Prometheus and clients' tools ask for. None of it is about a contact."""
 
-    def __init__(self, store: Store, keys: KeyWatch, openapi: Json) -> None:
+    def __init__(self, store: Store, keys: KeyCache, openapi: Json) -> None:
         self._store = store
         self._keys = keys
         self._openapi = msgspec.json.encode(openapi)

@@ -7,7 +7,7 @@ import msgspec
 
 from rapport.auth.signing import InvalidSignature, sign, verify
 from rapport.auth.token import Principal
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.errors import InvalidCursor
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -23,7 +23,7 @@ _MESSAGE: Final = (
 class Cursors:
     """Makes and reads the cursors of one server, or of several that share a store."""
 
-    def __init__(self, keys: KeyWatch) -> None:
+    def __init__(self, keys: KeyCache) -> None:
         self._keys = keys
 
     def decode(self, cursor: str, principal: Principal, path: str, form: type[T]) -> T:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from rapport.errors import InvalidField
-from rapport.instant import FIRST, LAST, Instant, iso, parse_bound
+from rapport.instant import FIRST, LAST, Instant, iso, parse_query_time
 
 Query: TypeAlias = dict[str, list[str]]
 """The values of each parameter, in the order of their arrival."""
@@ -74,7 +74,7 @@ def get_time(query: Query, name: str) -> Instant | None:
     if text is None:
         return None
     try:
-        time = parse_bound(text)
+        time = parse_query_time(text)
     except ValueError:
         raise InvalidField(
             name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:SHOWN_LENGTH]!r}"

@@ -8,16 +8,16 @@ from typing import Final
 from rapport.auth.limits import Limiter
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.errors import Forbidden, InvalidToken
 
 _LONGEST_TOKEN: Final = 8_192
 
 
-class Gate:
+class Authorizer:
     """Lets a request in, or says why not."""
 
-    def __init__(self, keys: KeyWatch, limiter: Limiter) -> None:
+    def __init__(self, keys: KeyCache, limiter: Limiter) -> None:
         self._keys = keys
         self._limiter = limiter
 

@@ -6,10 +6,10 @@ import msgspec
 import structlog
 
 from rapport.auth.gate import check_may
-from rapport.auth.keys import LONGEST_LIFE, Keys
+from rapport.auth.keys import MAX_TOKEN_LIFETIME, Keys
 from rapport.auth.register import (
     ListedToken,
-    RegisteredToken,
+    NamedToken,
     listed_token,
     listed_tokens,
     new_token_id,
@@ -20,7 +20,7 @@ from rapport.auth.register import (
 from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.auth.token import Principal, make_token
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.errors import Forbidden, InvalidField, TooManyTokens
 from rapport.instant import MINUTE, Instant, iso
 from rapport.settings import Settings
@@ -39,7 +39,7 @@ _LONGEST_LINEAGE: Final = 8
 _log = structlog.get_logger("rapport.auth")
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A token that somebody asks for."""
 
     name: str
@@ -60,10 +60,10 @@ def roles_of(session: Session) -> list[Role]:
     return every[every.index(session.principal.role) :]
 
 
-class Grants:
+class TokenService:
     """What sessions do with the tokens of their accounts. Every call may raise Forbidden."""
 
-    def __init__(self, store: Store, keys: KeyWatch, settings: Settings) -> None:
+    def __init__(self, store: Store, keys: KeyCache, settings: Settings) -> None:
         self._store = store
         self._keys = keys
         self._settings = settings
@@ -73,27 +73,27 @@ class Grants:
         check_may(session.principal, None, MANAGE_TOKENS)
         return await listed_tokens(self._store, self._keys.keys, session.principal.account_id, now)
 
-    async def make(self, session: Session, asked: Grant, now: Instant) -> str:
+    async def make(self, session: Session, params: TokenRequest, now: Instant) -> str:
         """The token that is asked for. Raises InvalidField, TooManyTokens and RepeatedRequest."""
         check_may(session.principal, None, MANAGE_TOKENS)
-        _check(session, asked, now)
+        _check(session, params, now)
         principal = Principal(
             account_id=session.principal.account_id,
             client_id=session.principal.account_id,
             user=session.principal.user,
-            role=asked.role,
-            scopes=asked.scopes,
+            role=params.role,
+            scopes=params.scopes,
         )
         given, token = await give(
             self._store,
             self._keys.keys,
             self._settings,
             principal,
-            name=asked.name,
+            name=params.name,
             now=now,
-            expires=asked.expires,
+            expires=params.expires,
             made_with=session.token_ids,
-            request_key=asked.request_key,
+            request_key=params.request_key,
         )
         _log.info("token made", account=given.account_id, token_id=given.token_id)
         return token
@@ -139,9 +139,9 @@ async def give(
     expires: Instant,
     made_with: tuple[str, ...] = (),
     request_key: str = "",
-) -> tuple[RegisteredToken, str]:
+) -> tuple[NamedToken, str]:
     """A token for the principal, and how it stands in the register. Raises InvalidField and TooManyTokens."""
-    made = RegisteredToken(
+    made = NamedToken(
         token_id=new_token_id(),
         account_id=principal.account_id,
         name=read_name(name),
@@ -167,16 +167,16 @@ async def give(
     )
 
 
-def _check(session: Session, asked: Grant, now: Instant) -> None:
-    if asked.role not in roles_of(session):
-        raise Forbidden(f"role {asked.role.value}")
-    for scope in sorted(asked.scopes - session.principal.scopes, key=lambda scope: scope.value):
+def _check(session: Session, params: TokenRequest, now: Instant) -> None:
+    if params.role not in roles_of(session):
+        raise Forbidden(f"role {params.role.value}")
+    for scope in sorted(params.scopes - session.principal.scopes, key=lambda scope: scope.value):
         raise Forbidden(f"scope {scope.value}")
-    if not asked.scopes:
+    if not params.scopes:
         raise InvalidField("scope", "", "must name one at least of " + ", ".join(scope.value for scope in Scope))
-    latest = min(session.tokens_until, now + LONGEST_LIFE)
-    if not now < asked.expires <= latest:
-        raise InvalidField("life", iso(asked.expires), f"must end at {iso(latest)} at the latest")
+    latest = min(session.tokens_until, now + MAX_TOKEN_LIFETIME)
+    if not now < params.expires <= latest:
+        raise InvalidField("life", iso(params.expires), f"must end at {iso(latest)} at the latest")
     if len(session.token_ids) > _LONGEST_LINEAGE:
         raise TooManyTokens(
             f"the token that you signed in with comes from {_LONGEST_LINEAGE} others, each made with the one before: "

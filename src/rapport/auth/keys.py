@@ -12,7 +12,7 @@ from rapport.instant import DAY, Instant
 from rapport.store.protocol import Store
 
 ALGORITHM: Final = "RS256"
-LONGEST_LIFE: Final = 400 * DAY
+MAX_TOKEN_LIFETIME: Final = 400 * DAY
 """No token lives longer, so that after this time a retired key has signed nothing that is still good."""
 
 _NAME: Final = "signing-keys"
@@ -83,7 +83,7 @@ async def rotate_keys(store: Store, now: Instant, *, drop_old: bool) -> Keys:
         else:
             known = msgspec.json.decode(old.stored, type=_StoredKeys)
             retired = [_StoredKey(key.jwk, key.retired_time or now) for key in known.signing]
-            good = [key for key in retired if key.retired_time is None or key.retired_time > now - LONGEST_LIFE]
+            good = [key for key in retired if key.retired_time is None or key.retired_time > now - MAX_TOKEN_LIFETIME]
             new = _encode([_new_key(), *good], known.sealing)
         if await store.replace_secret(_NAME, old.stored, new):
             return Keys(new)

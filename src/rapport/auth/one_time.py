@@ -27,7 +27,7 @@ class _Code(msgspec.Struct, frozen=True):
     principal: Principal
 
 
-async def make_code(store: Store, principal: Principal, now: Instant) -> str:
+async def create_code(store: Store, principal: Principal, now: Instant) -> str:
     """A code that signs the principal in, once and within LIFE from now."""
     text = secrets.token_urlsafe(32)
     made = _Code(_digest(text), Instant(now + LIFE), principal)
@@ -38,7 +38,7 @@ async def make_code(store: Store, principal: Principal, now: Instant) -> str:
             return text
 
 
-async def use_code(store: Store, text: str, now: Instant) -> Principal:
+async def redeem_code(store: Store, text: str, now: Instant) -> Principal:
     """Whom the code signs in; it is used up by this. Raises InvalidToken when it is not, or no longer, good."""
     digest = _digest(text)
     while True:

@@ -21,14 +21,14 @@ from rapport.store.protocol import Store
 MOST: Final = 200
 """Tokens of an account that have not expired. Those that are revoked count: every server has to remember them."""
 
-LONGEST_NAME: Final = 64
+MAX_NAME_LENGTH: Final = 64
 
 _REVOKED: Final = "revoked-tokens"
 _CLOCKS_DIFFER: Final = HOUR
 """How long a revoked token stays on the list behind its end, for servers whose clock is behind this one's."""
 
 
-class RegisteredToken(msgspec.Struct, frozen=True, kw_only=True):
+class NamedToken(msgspec.Struct, frozen=True, kw_only=True):
     """A token that has a name, and the tokens that it was made with: it is void with any of them."""
 
     token_id: str
@@ -57,7 +57,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
 class ListedToken(NamedTuple):
     """A token of the register, and the revocation that voids it, if there is one."""
 
-    token: RegisteredToken
+    token: NamedToken
     revocation: Revocation | None
 
 
@@ -69,12 +69,12 @@ def new_token_id() -> str:
 def read_name(text: str) -> str:
     """The name that somebody gave a token. Raises InvalidField for one that it can't have."""
     name = text.strip()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-        raise InvalidField("name", text, f"must have 1 to {LONGEST_NAME} characters that can be printed")
+    if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        raise InvalidField("name", text, f"must have 1 to {MAX_NAME_LENGTH} characters that can be printed")
     return name
 
 
-async def register(store: Store, keys: Keys, token: RegisteredToken, now: Instant) -> None:
+async def register(store: Store, keys: Keys, token: NamedToken, now: Instant) -> None:
     """Have the token in the register of its account. Raises TooManyTokens and RepeatedRequest."""
     place = _place(token.account_id)
     while True:
@@ -96,7 +96,7 @@ async def listed_tokens(store: Store, keys: Keys, account_id: str, now: Instant)
     held = await _held(store, keys, await store.read_secret(_place(account_id)), now)
     revoked = {each.token_id: each for each in _decode_revoked(await store.read_secret(_REVOKED))}
 
-    def listed(token: RegisteredToken) -> ListedToken:
+    def listed(token: NamedToken) -> ListedToken:
         ids = (token.token_id, *reversed(token.made_with))
         return ListedToken(token, next((revoked[each] for each in ids if each in revoked), None))
 
@@ -111,7 +111,7 @@ async def listed_token(store: Store, keys: Keys, account_id: str, token_id: str,
     raise UnknownToken(token_id)
 
 
-async def revoke(store: Store, token: RegisteredToken, *, by: str, now: Instant) -> None:
+async def revoke(store: Store, token: NamedToken, *, by: str, now: Instant) -> None:
     """Void the token, and all that were made with it, on every server within the time in which they look."""
     made = Revocation(token_id=token.token_id, expires=token.expires, revoked_time=now, revoked_by=by)
     while True:
@@ -123,7 +123,7 @@ async def revoke(store: Store, token: RegisteredToken, *, by: str, now: Instant)
             return
 
 
-class Revoked:
+class RevocationList:
     """The ids of the tokens that are void, as the store last had them."""
 
     def __init__(self, store: Store) -> None:
@@ -147,16 +147,16 @@ def _place(account_id: str) -> str:
     return f"tokens-{blake2b(account_id.encode(), digest_size=16).hexdigest()}"
 
 
-async def _held(store: Store, keys: Keys, stored: bytes | None, now: Instant) -> list[RegisteredToken]:
+async def _held(store: Store, keys: Keys, stored: bytes | None, now: Instant) -> list[NamedToken]:
     tokens = _decode(stored)
     # Read behind the register, which may name a key that was made a moment ago.
     known = (await load_keys(store, keys)).ids
     return [each for each in tokens if each.expires > now and each.key_id in known]
 
 
-def _decode(stored: bytes | None) -> list[RegisteredToken]:
+def _decode(stored: bytes | None) -> list[NamedToken]:
     try:
-        return [] if stored is None else msgspec.json.decode(stored, type=list[RegisteredToken])
+        return [] if stored is None else msgspec.json.decode(stored, type=list[NamedToken])
     except msgspec.DecodeError as problem:
         raise StoreUnavailable(
             f"the register of tokens is damaged ({problem}): put it back from a backup, or remove it: its tokens stay "

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from rapport.auth.keys import LONGEST_LIFE
+from rapport.auth.keys import MAX_TOKEN_LIFETIME
 from rapport.auth.signing import InvalidSignature, is_tag, make_tag, sign, verify
 from rapport.auth.token import Principal, Verified
 from rapport.errors import InvalidToken
@@ -53,7 +53,7 @@ def begin_session(principal: Principal, now: Instant) -> Session:
     return Session(
         principal=principal,
         expires=Instant(now + LIFE),
-        tokens_until=Instant(now + LONGEST_LIFE),
+        tokens_until=Instant(now + MAX_TOKEN_LIFETIME),
         nonce=new_nonce(now),
     )
 
@@ -69,12 +69,12 @@ def begin_session_with(token: Verified, now: Instant) -> Session:
     )
 
 
-def seal_session(sealing: bytes, session: Session) -> str:
+def sign_session(sealing: bytes, session: Session) -> str:
     """Return the session as a cookie holds it."""
     return sign(sealing, _PURPOSE, msgspec.msgpack.encode(session))
 
 
-def open_session(sealing: bytes, text: str, now: Instant) -> Session:
+def verify_session(sealing: bytes, text: str, now: Instant) -> Session:
     """Return the session of a cookie. Raises InvalidToken if it wasn't signed with this secret, or has expired."""
     if len(text) > _MAX_LENGTH:
         raise InvalidToken("the session is too long")

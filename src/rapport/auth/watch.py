@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet
 
 from rapport.auth.ended_sessions import EndedSessions
 from rapport.auth.keys import Keys, load_keys
-from rapport.auth.register import Revoked
+from rapport.auth.register import RevocationList
 from rapport.auth.session import Session
 from rapport.auth.token import Issuer, Principal, RefusedAgain, Verified, Verifier, names_a_key
 from rapport.errors import InvalidSetting, InvalidToken, RevokedToken, StoreUnavailable
@@ -35,7 +35,7 @@ _LOOK_EVERY: Final = 2.0
 _log = structlog.get_logger("rapport.auth")
 
 
-class KeyWatch:
+class KeyCache:
     """Verifies tokens with the keys that hold now."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -46,7 +46,7 @@ class KeyWatch:
         self._trusted_keys: KeySet | None = None
         self._trusted_failure = ""
         self._verifier = Verifier((), settings.audience)
-        self._revoked = Revoked(store)
+        self._revoked = RevocationList(store)
         self._ended_sessions = EndedSessions(store)
         self._task: asyncio.Task[None] | None = None
         self._next_refresh: asyncio.Task[None] | None = None

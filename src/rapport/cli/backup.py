@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from rapport.cli.command import data_option, open_store, settings_for
+from rapport.cli.command import data_option, open_command_store, settings_for
 from rapport.settings import Settings
 
 
@@ -24,5 +24,5 @@ def backup(folder: Path, data: str | None) -> None:
 
 
 async def _backup(settings: Settings, folder: Path) -> None:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         await store.backup(folder)

@@ -7,11 +7,11 @@ import click
 
 from rapport.activity import TYPE_NAMES, ActivityType, BounceCode, DeviceType
 from rapport.catalogue import OptOutSource, PermissionToSend
-from rapport.cli.command import data_option, open_store, settings_for
+from rapport.cli.command import data_option, open_command_store, settings_for
 from rapport.instant import iso
 from rapport.settings import Settings
 from rapport.store.permission import PermissionColumns
-from rapport.store.protocol import Counts, Difference, PermissionDifference
+from rapport.store.protocol import CounterMismatch, Counts, PermissionDifference
 
 
 @click.command()
@@ -42,7 +42,7 @@ def check(data: str | None, *, repair: bool) -> None:
 
 async def _check(settings: Settings, *, repair: bool) -> int:
     found = 0
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         async for difference in store.recount(repair=repair):
             click.echo(
                 format_permission(difference) if isinstance(difference, PermissionDifference) else told(difference)
@@ -69,7 +69,7 @@ def _format_columns(columns: PermissionColumns) -> str:
     return " ".join(words)
 
 
-def told(difference: Difference) -> str:
+def told(difference: CounterMismatch) -> str:
     """A difference as a line."""
     of = [TYPE_NAMES[difference.type]]
     if difference.detail is not None:
@@ -85,8 +85,8 @@ def told(difference: Difference) -> str:
     return f"{where}: {_counts(difference.stands, of_contact)}, should be {_counts(difference.should, of_contact)}"
 
 
-def _detail(kind: ActivityType, detail: int) -> str:
-    if kind is ActivityType.EM_BOUNCES:
+def _detail(activity_type: ActivityType, detail: int) -> str:
+    if activity_type is ActivityType.EM_BOUNCES:
         return BounceCode(detail).name
     return DeviceType(detail).name.lower()
 

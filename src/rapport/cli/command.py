@@ -17,10 +17,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from rapport.activity import ID_ALLOWED, is_id
-from rapport.errors import NoData, RapportError
+from rapport.errors import DataNotFound, RapportError
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
-from rapport.settings import Settings, sentences, settings_from_environment, unknown_variables, variable
-from rapport.store.engines import find_directory, format_location, opened
+from rapport.settings import Settings, load_settings, sentences, unknown_variables, variable
+from rapport.store.engines import find_directory, format_location, open_store
 from rapport.store.protocol import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -173,11 +173,11 @@ def settings_for(**options: str | int | None) -> Settings:
         close = difflib.get_close_matches(name, known, 1)
         meant = f" Did you mean {close[0]}?" if close else ""
         click.echo(f"rapport: {name} is set, but is no setting: see `docs/settings.md`.{meant}", err=True)
-    return settings_from_environment(**options)
+    return load_settings(**options)
 
 
 @contextlib.asynccontextmanager
-async def open_store(
+async def open_command_store(
     settings: Settings, *, create: bool = False, how_to_create: str = _HOW_TO_CREATE
 ) -> AsyncIterator[Store]:
     """Open the store that the settings name, and print its location to standard error.
@@ -189,11 +189,11 @@ async def open_store(
     _warn_if_others_can_read(settings.data)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            store = await stack.enter_async_context(opened(settings, create=False))
-        except NoData:
+            store = await stack.enter_async_context(open_store(settings, create=False))
+        except DataNotFound:
             if not create:
-                raise NoData(f"there is no data in {location}: {how_to_create}") from None
-            store = await stack.enter_async_context(opened(settings))
+                raise DataNotFound(f"there is no data in {location}: {how_to_create}") from None
+            store = await stack.enter_async_context(open_store(settings))
             click.echo("rapport: there was none, and a new, empty store was created", err=True)
         yield store
 
@@ -202,7 +202,7 @@ def ensure_store(settings: Settings) -> None:
     """Create the store that the settings name if there is none, and print its location to standard error."""
 
     async def ensure() -> None:
-        async with open_store(settings, create=True):
+        async with open_command_store(settings, create=True):
             pass
 
     asyncio.run(ensure())

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from rapport.cli.command import create_option, open_store, settings_for
+from rapport.cli.command import create_option, open_command_store, settings_for
 from rapport.store.copying import Copied, copy
 
 
@@ -42,8 +42,8 @@ async def _copy(source: str, target: str, *, create: bool) -> Copied:
     console = Console(stderr=True)
     settings = settings_for(data=source)
     async with (
-        open_store(settings, how_to_create="check --from") as reading,
-        open_store(
+        open_command_store(settings, how_to_create="check --from") as reading,
+        open_command_store(
             replace(settings, data=target), create=create, how_to_create="check --to, or add --create to make it"
         ) as writing,
     ):

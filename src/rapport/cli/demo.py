@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from rapport.activity import TYPE_NAMES
 from rapport.auth.token import Principal
-from rapport.cli.command import data_option, now, open_store, settings_for
+from rapport.cli.command import data_option, now, open_command_store, settings_for
 from rapport.cli.serve import address, owner_of, run_server, sign_in_link
 from rapport.cli.token import make
 from rapport.errors import InvalidSetting
@@ -20,8 +20,8 @@ from rapport.instant import DAY
 from rapport.recording.reader import CHUNK
 from rapport.sample import find_day, last, sample, star
 from rapport.settings import LogFormat, Settings
-from rapport.store.batch import batch_of
-from rapport.store.engines import opened
+from rapport.store.batch import build_batch
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 
 ACCOUNT = "default"
@@ -85,13 +85,13 @@ def _check_day(day: date | None) -> date:
 
 
 async def _make_token(settings: Settings, principal: Principal) -> str:
-    async with opened(settings) as store:
+    async with open_store(settings) as store:
         return await make(store, settings, principal, DAY)
 
 
 async def _load(settings: Settings, contacts: int, seed: int, day: date) -> None:
     """Record the sample that ends with `day`, unless the store has one. Continue one that was interrupted."""
-    async with open_store(settings, create=True) as store:
+    async with open_command_store(settings, create=True) as store:
         if await _knows(store, last(contacts, seed)):
             return
         if await _knows(store, star(seed)):
@@ -110,7 +110,7 @@ async def _load(settings: Settings, contacts: int, seed: int, day: date) -> None
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task(f"Sample data for {contacts} contacts", total=None)
             while batch := list(islice(activities, CHUNK)):
-                await store.record([batch_of(ACCOUNT, batch)])
+                await store.record([build_batch(ACCOUNT, batch)])
                 progress.update(task, advance=len(batch))
 
 

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from rapport.cli.command import AccountId, account_option, data_option, open_store, settings_for
+from rapport.cli.command import AccountId, account_option, data_option, open_command_store, settings_for
 from rapport.settings import Settings
 
 
@@ -35,5 +35,5 @@ def erase(contact_id: str, data: str | None, account: str, *, yes: bool) -> None
 
 
 async def _erase(settings: Settings, account: str, contact_id: str) -> bool:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         return await store.erase(account, contact_id)

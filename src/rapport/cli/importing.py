@@ -14,15 +14,15 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rapport.cli.command import account_option, create_option, data_option, now, open_store, settings_for
+from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
 from rapport.errors import UnreadableFile
-from rapport.recording.catalogue_lines import CAMPAIGNS, CONTACTS
+from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file, import_statements
 from rapport.recording.reader import OBJECTS, Rejected
 from rapport.settings import Settings
 from rapport.store.protocol import Store
-from rapport.worker import collect_garbage_rarely
+from rapport.worker import tune_gc
 
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
@@ -62,7 +62,7 @@ def import_files(files: tuple[str, ...], what: str, data: str | None, account: s
     reason; the exit code is then 1. The first import into an empty directory takes --create.
     """
     settings = settings_for(data=data)
-    collect_garbage_rarely(OBJECTS)
+    tune_gc(OBJECTS)
     # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
@@ -92,7 +92,7 @@ class _Whole:
 
 async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str, *, create: bool) -> _Whole:
     whole = _Whole()
-    async with open_store(settings, create=create) as store:
+    async with open_command_store(settings, create=create) as store:
         for name in files:
             receipt = Receipt()
             try:
@@ -118,12 +118,12 @@ async def _import_one(store: Store, account: str, name: str, what: str, receipt:
         if what == "activities":
             await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
         elif what == "contacts":
-            contacts = partial(store.state_contacts, account)
+            contacts = partial(store.upsert_contacts, account)
             await import_statements(
                 contacts, file, name, CONTACTS, receipt, now=now(), reject=reject, progress=progress
             )
         else:
-            campaigns = partial(store.state_campaigns, account)
+            campaigns = partial(store.upsert_campaigns, account)
             await import_statements(
                 campaigns, file, name, CAMPAIGNS, receipt, now=now(), reject=reject, progress=progress
             )

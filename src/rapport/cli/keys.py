@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from rapport.auth.keys import load_keys, rotate_keys
-from rapport.cli.command import data_option, now, open_store, settings_for
+from rapport.cli.command import data_option, now, open_command_store, settings_for
 from rapport.settings import Settings
 
 
@@ -35,12 +35,12 @@ def list_keys(data: str | None) -> None:
 
 
 async def _rotate(settings: Settings, *, drop_old: bool) -> str:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         rotated = await rotate_keys(store, now(), drop_old=drop_old)
     return str(rotated.signing.kid)
 
 
 async def _kids(settings: Settings) -> list[str]:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         held = await load_keys(store)
     return [str(key.kid) for key in held.verifying.keys]

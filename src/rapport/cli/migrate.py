@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from rapport.cli.command import create_option, data_option, open_store, settings_for
+from rapport.cli.command import create_option, data_option, open_command_store, settings_for
 from rapport.settings import Settings
 
 
@@ -27,5 +27,5 @@ def migrate(data: str | None, *, create: bool) -> None:
 
 
 async def _migrate(settings: Settings, *, create: bool) -> list[str]:
-    async with open_store(settings, create=create) as store:
+    async with open_command_store(settings, create=create) as store:
         return await store.migrate()

@@ -17,14 +17,14 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
-from rapport.auth.one_time import make_code
+from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.cli.command import DEFAULT_ACCOUNT, data_option, ensure_store, now, settings_for
 from rapport.errors import InvalidSetting
-from rapport.settings import Settings, pass_on
-from rapport.store.engines import opened
+from rapport.settings import Settings, export_to_environment
+from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 
 _READY_WITHIN: Final = 30.0
@@ -71,13 +71,13 @@ def owner_of(account_id: str, client_id: str) -> Principal:
 
 async def sign_in_link(settings: Settings, principal: Principal) -> str:
     """A link that signs the principal in at the pages, once."""
-    async with opened(settings) as store:
+    async with open_store(settings) as store:
         return await make_link(store, settings, principal)
 
 
 async def make_link(store: Store, settings: Settings, principal: Principal) -> str:
     """Return a link that signs the principal in, once."""
-    code = await make_code(store, principal, now())
+    code = await create_code(store, principal, now())
     return f"{settings.public_url or address(settings)}/sign-in/{code}"
 
 
@@ -91,7 +91,7 @@ def run_server(settings: Settings, announce: Callable[[], None]) -> None:
     """Serve until told to stop; `announce` when it is ready. Raises InvalidSetting for an address it can't have."""
     _check_free(settings)
     asyncio.run(_check_store(settings))
-    pass_on(settings)
+    export_to_environment(settings)
     with _shared_metrics(settings.workers):
         server = Granian(
             "rapport.app:application",
@@ -127,8 +127,8 @@ def _check_free(settings: Settings) -> None:
 
 async def _check_store(settings: Settings) -> None:
     """What a worker would fail of is told here, in a sentence."""
-    async with opened(settings) as store:
-        await KeyWatch(store, settings).check()
+    async with open_store(settings) as store:
+        await KeyCache(store, settings).check()
 
 
 @contextlib.contextmanager

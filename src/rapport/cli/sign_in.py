@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from rapport.cli.command import DEFAULT_ACCOUNT, account_option, data_option, open_store, settings_for
+from rapport.cli.command import DEFAULT_ACCOUNT, account_option, data_option, open_command_store, settings_for
 from rapport.cli.serve import make_link, owner_of
 from rapport.settings import Settings
 
@@ -30,7 +30,7 @@ def sign_in(*, data: str | None, account: str, host: str | None, port: int | Non
 
 
 async def _make_link(settings: Settings, account_id: str) -> str:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         accounts = {DEFAULT_ACCOUNT, *await store.accounts()}
         if account_id not in accounts:
             raise click.BadParameter(

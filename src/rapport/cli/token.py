@@ -6,11 +6,19 @@ import click
 
 from rapport.activity import ID_ALLOWED, is_id
 from rapport.auth.grant import give
-from rapport.auth.keys import LONGEST_LIFE, load_keys
+from rapport.auth.keys import MAX_TOKEN_LIFETIME, load_keys
 from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, make_token
-from rapport.cli.command import Duration, account_option, create_option, data_option, now, open_store, settings_for
+from rapport.cli.command import (
+    Duration,
+    account_option,
+    create_option,
+    data_option,
+    now,
+    open_command_store,
+    settings_for,
+)
 from rapport.instant import DAY, Instant
 from rapport.settings import Settings
 from rapport.store.engines import format_location
@@ -63,8 +71,8 @@ def token(
       export TOKEN=$(rapport token)
       curl -H "Authorization: Bearer $TOKEN" localhost:8080/v3/reports/…
     """
-    if expires > LONGEST_LIFE:
-        raise click.BadParameter(f"must be at most {LONGEST_LIFE // DAY}d", param_hint="--expires")
+    if expires > MAX_TOKEN_LIFETIME:
+        raise click.BadParameter(f"must be at most {MAX_TOKEN_LIFETIME // DAY}d", param_hint="--expires")
     if client is not None and not is_id(client):
         raise click.BadParameter(ID_ALLOWED, param_hint="--client")
     principal = Principal(
@@ -74,7 +82,7 @@ def token(
 
 
 async def _make(settings: Settings, principal: Principal, lifetime: int, name: str | None, *, create: bool) -> str:
-    async with open_store(settings, create=create) as store:
+    async with open_command_store(settings, create=create) as store:
         return await make(store, settings, principal, lifetime, name)
 
 

@@ -6,7 +6,7 @@ import click
 
 from rapport.auth.keys import load_keys
 from rapport.auth.register import ListedToken, listed_token, listed_tokens, revoke
-from rapport.cli.command import account_option, data_option, now, open_store, settings_for
+from rapport.cli.command import account_option, data_option, now, open_command_store, settings_for
 from rapport.instant import iso
 from rapport.settings import Settings
 
@@ -65,12 +65,12 @@ def _columns(listed: ListedToken) -> tuple[str, ...]:
 
 
 async def _listed(settings: Settings, account_id: str) -> list[ListedToken]:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         return await listed_tokens(store, await load_keys(store), account_id, now())
 
 
 async def _revoke(settings: Settings, account_id: str, token_id: str) -> str:
-    async with open_store(settings) as store:
+    async with open_command_store(settings) as store:
         listed = await listed_token(store, await load_keys(store), account_id, token_id, now())
         await revoke(store, listed.token, by="rapport tokens", now=now())
     return listed.token.name

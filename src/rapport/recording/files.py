@@ -31,7 +31,7 @@ _BUFFER: Final = 1 << 20
 csv.field_size_limit(LONGEST_LINE)
 
 
-class RejectedLine(NamedTuple):
+class InvalidLine(NamedTuple):
     """A line that states nothing that can be taken: its number, counted from 1, what is wrong, and its text."""
 
     number: int
@@ -39,7 +39,7 @@ class RejectedLine(NamedTuple):
     text: str
 
 
-def read_file(raw: "ByteFile | BinaryIO", name: str, now: Instant, form: Form[T]) -> Iterator[T | RejectedLine]:
+def read_file(raw: "ByteFile | BinaryIO", name: str, now: Instant, form: Form[T]) -> Iterator[T | InvalidLine]:
     """What each line, or row of CSV, of the open file `raw` turned out to be, in order.
 
     `name` tells the form: `.ndjson` or `.csv`, either with `.gz`; under the name `-` the first bytes tell it.
@@ -113,12 +113,12 @@ def _lines(content: _Content) -> Iterator[_Line]:
         yield number, line, quotes
 
 
-def _too_long(number: int, line: bytes) -> RejectedLine:
+def _too_long(number: int, line: bytes) -> InvalidLine:
     problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {LONGEST_LINE} bytes")
-    return RejectedLine(number, problem, line[:200].decode(errors="replace") + "…")
+    return InvalidLine(number, problem, line[:200].decode(errors="replace") + "…")
 
 
-def _json_lines(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | RejectedLine]:
+def _json_lines(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | InvalidLine]:
     of_json = form.of_json
     for number, line, quotes in _lines(content):
         if quotes is not None:
@@ -129,7 +129,7 @@ def _json_lines(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | 
         except InvalidField as problem:
             text = line.decode(errors="replace").rstrip("\r\n")
             if text.strip():
-                yield RejectedLine(number, problem, text)
+                yield InvalidLine(number, problem, text)
 
 
 class _RowLine(NamedTuple):
@@ -176,19 +176,19 @@ class _RowLines:
         """What is wrong with a line of the row."""
         return next((line.problem for line in self._row if line.problem is not None), None)
 
-    def rejected(self, problem: InvalidField) -> RejectedLine:
+    def rejected(self, problem: InvalidField) -> InvalidLine:
         """The row as a rejected line."""
         text = "".join(line.text for line in self._row).rstrip("\r\n")
-        return RejectedLine(self._row[0].number, problem, text)
+        return InvalidLine(self._row[0].number, problem, text)
 
-    def rejected_alone(self, problem: InvalidField) -> RejectedLine:
+    def rejected_alone(self, problem: InvalidField) -> InvalidLine:
         """The first line of the row as a rejected line. The others are read again: a stray quote took them along."""
         first, *others = self._row
         self._again += reversed(others)
-        return RejectedLine(first.number, problem, first.text.rstrip("\r\n"))
+        return InvalidLine(first.number, problem, first.text.rstrip("\r\n"))
 
 
-def _rows(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | RejectedLine]:
+def _rows(content: _Content, now: Instant, form: Form[T]) -> Iterator[T | InvalidLine]:
     lines = _RowLines(content)
     reader = csv.reader(lines, strict=True)
     columns = _columns(_header(reader), form)

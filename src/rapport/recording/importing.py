@@ -12,10 +12,10 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignStatement, ContactStatement
+from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.files import RejectedLine, read_file
+from rapport.recording.files import InvalidLine, read_file
 from rapport.recording.lines import Form
 from rapport.recording.reader import Chunk, Rejected, read_beside, rejected
 from rapport.store.protocol import Store
@@ -83,7 +83,7 @@ async def _next(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) ->
     chunk = await asyncio.to_thread(_read, chunks, finished)
     if chunk is None or not chunk.batch.size:
         return chunk
-    return replace(chunk, batch=await store.make_ready(chunk.batch))
+    return replace(chunk, batch=await store.prepare(chunk.batch))
 
 
 def _read(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
@@ -96,7 +96,7 @@ def _read(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
 STATEMENTS: Final = 2_000
 """Statements that are read, and then made durable, together."""
 
-T = TypeVar("T", ContactStatement, CampaignStatement)
+T = TypeVar("T", ContactUpdate, CampaignUpdate)
 
 
 async def import_statements(
@@ -126,11 +126,11 @@ async def import_statements(
             return
 
 
-def _some(lines: Iterator[T | RejectedLine]) -> tuple[list[T], list[RejectedLine]]:
+def _some(lines: Iterator[T | InvalidLine]) -> tuple[list[T], list[InvalidLine]]:
     statements: list[T] = []
-    others: list[RejectedLine] = []
+    others: list[InvalidLine] = []
     for line in lines:
-        if isinstance(line, RejectedLine):
+        if isinstance(line, InvalidLine):
             others.append(line)
         else:
             statements.append(line)

@@ -20,9 +20,9 @@ from rapport.activity import (
     Activity,
     ActivityType,
     BounceCode,
+    ContactProfile,
     DeviceType,
     Link,
-    Person,
 )
 from rapport.caching import MAX_CACHED_TEXT
 from rapport.errors import InvalidField
@@ -60,7 +60,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def rejection_of(index: int, problem: InvalidField) -> Rejection:
+def rejection_from(index: int, problem: InvalidField) -> Rejection:
     """The rejection of the line at `index` for what is wrong with one of its fields."""
     return Rejection(index=index, field=problem.field, value=excerpt(problem.value), reason=problem.reason)
 
@@ -90,7 +90,7 @@ FIELDS: Final = Line.__struct_fields__
 
 LINE_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "What one contact did with one campaign activity. An item of an answer is one as well.",
+    "description": "What one contact did with one campaign activity. An item of an response is one as well.",
     "required": ["contact_id", "campaign_activity_id", "created_time"],
     "properties": {
         "contact_id": {"type": "string", "pattern": ID_PATTERN},
@@ -120,7 +120,7 @@ LINE_SCHEMA: Final[dict[str, Any]] = {
 _DECODER: Final = msgspec.json.Decoder(Line)
 
 
-def activity_of_json(line: bytes | msgspec.Raw, now: Instant) -> Activity:
+def decode_activity(line: bytes | msgspec.Raw, now: Instant) -> Activity:
     """The activity that a JSON object states. Raises InvalidField."""
     check_line_length(line)
     try:
@@ -136,14 +136,14 @@ def check_line_length(line: bytes | msgspec.Raw) -> None:
         raise InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_LINE_BYTES} bytes")
 
 
-def activity_of_row(row: Mapping[str, str], now: Instant) -> Activity:
+def decode_row(row: Mapping[str, str], now: Instant) -> Activity:
     """The activity that a row of CSV states, by the names of its columns. Raises InvalidField."""
     return activity_of(Line(**row), now)
 
 
-def json_of(activity: Activity) -> bytes:
-    """The activity as a JSON object that `activity_of_json` takes back unchanged."""
-    person, link = activity.person or Person(), activity.link or Link()
+def encode_activity(activity: Activity) -> bytes:
+    """The activity as a JSON object that `decode_activity` takes back unchanged."""
+    person, link = activity.person or ContactProfile(), activity.link or Link()
     fields = {
         "contact_id": activity.contact_id,
         "campaign_activity_id": activity.campaign_activity_id,
@@ -221,8 +221,8 @@ def excerpt(value: object) -> str | int | float | bool | None:
 
 
 @lru_cache(maxsize=50_000)
-def _cached_person(email_address: str | None, first_name: str | None, last_name: str | None) -> Person:
-    return Person(email_address=email_address, first_name=first_name, last_name=last_name)
+def _cached_person(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+    return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
 @lru_cache(maxsize=10_000)
@@ -230,10 +230,10 @@ def _cached_link(link_url: str | None, url_id: str | None) -> Link:
     return Link(link_url=link_url, url_id=url_id)
 
 
-def _person(email_address: str | None, first_name: str | None, last_name: str | None) -> Person:
+def _person(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
     if len(email_address or "") + len(first_name or "") + len(last_name or "") <= MAX_CACHED_TEXT:
         return _cached_person(email_address, first_name, last_name)
-    return Person(email_address=email_address, first_name=first_name, last_name=last_name)
+    return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
 def _link(link_url: str | None, url_id: str | None) -> Link:
@@ -251,10 +251,10 @@ def _type(name: str | None, listed: str | list[str] | None) -> ActivityType:
         name = _listed_type(name, listed)
     if not name:
         _missing("tracking_activity_type")
-    kind = TYPES.get(name)
-    if kind is None:
+    activity_type = TYPES.get(name)
+    if activity_type is None:
         raise InvalidField("tracking_activity_type", name, "must be one of " + ", ".join(TYPES))
-    return kind
+    return activity_type
 
 
 def _listed_type(name: str | None, listed: str | list[str]) -> str:
@@ -331,4 +331,4 @@ def _check_json_type(field: str, value: object) -> None:
     raise InvalidField(field, value, "must be a text")
 
 
-ACTIVITIES: Final[Form[Activity]] = Form("an activity", FIELDS, activity_of_json, activity_of_row)
+ACTIVITIES: Final[Form[Activity]] = Form("an activity", FIELDS, decode_activity, decode_row)

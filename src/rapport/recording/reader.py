@@ -19,10 +19,10 @@ import msgspec
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.files import ByteFile, RejectedLine, read_file
+from rapport.recording.files import ByteFile, InvalidLine, read_file
 from rapport.recording.lines import ACTIVITIES, excerpt
-from rapport.store.batch import Batch, batch_of
-from rapport.worker import collect_garbage_rarely
+from rapport.store.batch import Batch, build_batch
+from rapport.worker import tune_gc
 
 CHUNK: Final = 20_000
 """Lines read, and then recorded, together: enough to share an fsync, few enough that a server beside waits briefly."""
@@ -67,33 +67,33 @@ def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Ite
     is_last = False
     unreadable: str | None = None
     while not is_last:
-        read: list[Activity | RejectedLine] = []
+        read: list[Activity | InvalidLine] = []
         try:
             # What was read before the file broke off counts all the same.
             is_last = _read_some(lines, read)
         except UnreadableFile as problem:
             is_last, unreadable = True, str(problem)
         yield Chunk(
-            batch=batch_of(account_id, (line for line in read if isinstance(line, Activity))),
-            rejected=[rejected(line) for line in read if isinstance(line, RejectedLine)],
+            batch=build_batch(account_id, (line for line in read if isinstance(line, Activity))),
+            rejected=[rejected(line) for line in read if isinstance(line, InvalidLine)],
             is_last=is_last,
             unreadable=unreadable,
         )
 
 
-def _read_some(lines: Iterator[T | RejectedLine], read: list[T | RejectedLine]) -> bool:
+def _read_some(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) -> bool:
     """Append a chunk's worth of lines, fewer where many are rejected, as their texts are kept. Whether it was all."""
     kept = 0
     for line in lines:
         read.append(line)
-        if isinstance(line, RejectedLine):
+        if isinstance(line, InvalidLine):
             kept += len(line.text)
         if len(read) == CHUNK or kept > _MOST_KEPT:
             return False
     return True
 
 
-def rejected(line: RejectedLine) -> Rejected:
+def rejected(line: InvalidLine) -> Rejected:
     """The line as its file of rejected ones has it."""
     problem = line.problem
     return Rejected(line.number, problem.field, excerpt(problem.value), problem.reason, line.text)
@@ -127,7 +127,7 @@ def _main(name: str, account_id: str, now: Instant) -> None:
     # Ctrl-C is the other process's to answer; when that is gone, writing to it ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    collect_garbage_rarely(OBJECTS)
+    tune_gc(OBJECTS)
     file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
     with os.fdopen(1, "wb") as pipe:
         for chunk in read_chunks(file, name, account_id, now):

@@ -107,7 +107,7 @@ class _Line:
             del self._weight_of[account_id]
 
 
-class Recorder:
+class GroupCommitter:
     """Takes batches from any number of senders and commits them in groups.
 
     Whatever arrives while one commit runs makes up the next one: the more senders, the larger the groups,
@@ -222,8 +222,8 @@ class Recorder:
             # A sender who hung up has a cancelled future; what it sent is recorded all the same.
             if not waiting.recorded.done():
                 waiting.recorded.set_result(outcome)
-            for kind, count in outcome.accepted.items():
-                metrics.ACTIVITIES.labels(TYPE_NAMES[kind]).inc(count)
+            for activity_type, count in outcome.accepted.items():
+                metrics.ACTIVITIES.labels(TYPE_NAMES[activity_type]).inc(count)
             if outcome.duplicate:
                 metrics.DUPLICATES.inc(outcome.duplicate)
 

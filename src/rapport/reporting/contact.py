@@ -11,7 +11,7 @@ from rapport.activity import Activity, ActivityType
 from rapport.errors import UnknownContact
 from rapport.reporting.page import Page, PageRequest, fitting
 from rapport.reporting.period import Period
-from rapport.store.protocol import ActivityQuery, Position, Store
+from rapport.store.protocol import ActivityCursor, ActivityQuery, Store
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ async def activity_details(store: Store, account_id: str, contact_id: str, reque
     following = None
     if len(found.rows) > request.limit:
         created_time, identity, *_ = rows[-1]
-        following = replace(request, behind=Position(created_time, identity))
+        following = replace(request, after=ActivityCursor(created_time, identity))
     return Page(rows=rows, campaign_activities=found.campaign_activities, next=following)
 
 
@@ -42,13 +42,13 @@ async def timeline(store: Store, account_id: str, contact_id: str, request: Page
 
     Raises UnknownContact for a contact that the account doesn't have.
     """
-    found = await store.whole_activities(account_id, contact_id, _one_more_than(request))
+    found = await store.activities_with_details(account_id, contact_id, _one_more_than(request))
     if found is None:
         raise UnknownContact(contact_id)
     shown = found[: fitting(request.limit, (_text_length(each.activity) for each in found))]
     following = None
     if len(found) > len(shown):
-        following = replace(request, behind=shown[-1].position)
+        following = replace(request, after=shown[-1].position)
     return Timeline(activities=[each.activity for each in shown], next=following)
 
 
@@ -75,7 +75,7 @@ async def activity_days(
 
     Raises UnknownContact for a contact that the account doesn't have.
     """
-    found = await store.activity_quarters(account_id, contact_id, period.start, period.end)
+    found = await store.count_by_quarter_hour(account_id, contact_id, period.start, period.end)
     if found is None:
         raise UnknownContact(contact_id)
     days = Counter[date]()
@@ -87,5 +87,5 @@ async def activity_days(
 def _one_more_than(request: PageRequest) -> ActivityQuery:
     """One activity more than a page has: whether there is a next one."""
     return ActivityQuery(
-        types=request.types, behind=request.behind, not_before=request.not_before, limit=request.limit + 1
+        types=request.types, after=request.after, not_before=request.not_before, limit=request.limit + 1
     )

@@ -20,7 +20,7 @@ class SummaryRequest(msgspec.Struct, frozen=True, array_like=True):
     """Which page of a summary: all that the cursor of the next one carries."""
 
     period: Period
-    behind: tuple[Instant, str]
+    after: tuple[Instant, str]
 
 
 def first_summary(period: Period) -> SummaryRequest:
@@ -52,7 +52,7 @@ async def activity_summary(store: Store, account_id: str, contact_id: str, reque
     found = await store.sent_campaign_activities(
         account_id,
         contact_id,
-        SentQuery(not_before=period.start, behind=request.behind, limit=SUMMARIES + 1),
+        SentQuery(not_before=period.start, after=request.after, limit=SUMMARIES + 1),
     )
     if found is None:
         raise UnknownContact(contact_id)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from rapport.errors import UnknownContact
 from rapport.instant import LAST, Instant
-from rapport.store.known import ContactPlace, ContactQuery, ContactStatus, KnownContact, Within
+from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
 from rapport.store.protocol import Store
 
 HERE: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
@@ -24,7 +24,7 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     limit: int
     with_count: bool
     included: tuple[str, ...]
-    behind: ContactPlace
+    after: ContactCursor
     opted_out: Within | None = None
 
     def query(self) -> ContactQuery:
@@ -35,7 +35,7 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
             updated=self.updated,
             created=self.created,
             opted_out=self.opted_out,
-            behind=self.behind,
+            after=self.after,
             limit=self.limit + 1,
         )
 
@@ -43,7 +43,7 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
 class Contacts(msgspec.Struct, frozen=True, kw_only=True):
     """A page of contacts by their ids, how many there are if that was asked, and the next page if there is one."""
 
-    contacts: list[KnownContact]
+    contacts: list[ContactRecord]
     count: int | None
     next: ContactsRequest | None
 
@@ -56,11 +56,11 @@ async def contacts(store: Store, account_id: str, request: ContactsRequest) -> C
     return Contacts(
         contacts=page,
         count=await store.contact_count(account_id, query) if request.with_count else None,
-        next=replace(request, behind=_place(request, page[-1])) if len(found) > request.limit else None,
+        next=replace(request, after=_place(request, page[-1])) if len(found) > request.limit else None,
     )
 
 
-def _place(request: ContactsRequest, contact: KnownContact) -> ContactPlace:
+def _place(request: ContactsRequest, contact: ContactRecord) -> ContactCursor:
     time: int | None = None
     if request.updated is not None:
         time = contact.updated_at
@@ -68,7 +68,7 @@ def _place(request: ContactsRequest, contact: KnownContact) -> ContactPlace:
         time = contact.created_at
     elif request.opted_out is not None:
         time = contact.opt_out_date
-    return ContactPlace(time or 0, contact.contact_id)
+    return ContactCursor(time or 0, contact.contact_id)
 
 
 class ContactCounts(msgspec.Struct, frozen=True):
@@ -100,7 +100,7 @@ async def contact_counts(store: Store, account_id: str, new_since: Instant | Non
     )
 
 
-async def contact(store: Store, account_id: str, contact_id: str) -> KnownContact:
+async def contact(store: Store, account_id: str, contact_id: str) -> ContactRecord:
     """What is known of a contact now. Raises UnknownContact."""
     found = await store.contact(account_id, contact_id)
     if found is None:

@@ -12,21 +12,21 @@ from rapport.instant import Instant
 from rapport.reporting.page import fitting
 from rapport.store.links import LinkClicks, LinkPlace, LinksQuery
 from rapport.store.protocol import Store
-from rapport.store.tracking import Place, Shown, TrackingQuery, TrackingRow
+from rapport.store.tracking import RowSelection, TrackingCursor, TrackingQuery, TrackingRow
 
 
 class TrackingReport(NamedTuple):
     """A list of what contacts did: the type of its activities, and which of them it shows."""
 
     type: ActivityType
-    shown: Shown = Shown.EVERY
+    shown: RowSelection = RowSelection.EVERY
 
 
 EMAIL_REPORTS: Final = {
     "sends": TrackingReport(ActivityType.EM_SENDS),
     "opens": TrackingReport(ActivityType.EM_OPENS),
-    "unique_opens": TrackingReport(ActivityType.EM_OPENS, Shown.LAST_OF_CONTACT),
-    "didnotopens": TrackingReport(ActivityType.EM_SENDS, Shown.UNANSWERED),
+    "unique_opens": TrackingReport(ActivityType.EM_OPENS, RowSelection.LATEST_PER_CONTACT),
+    "didnotopens": TrackingReport(ActivityType.EM_SENDS, RowSelection.NOT_OPENED),
     "clicks": TrackingReport(ActivityType.EM_CLICKS),
     "forwards": TrackingReport(ActivityType.EM_FORWARDS),
     "optouts": TrackingReport(ActivityType.EM_OPTOUTS),
@@ -36,10 +36,10 @@ EMAIL_REPORTS: Final = {
 
 LANDING_PAGE_REPORTS: Final = {
     "p_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN),
-    "p_unique_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN, Shown.LAST_OF_CONTACT),
-    "p_unique_contact_clicks": TrackingReport(ActivityType.P_CONTACT_CLICK, Shown.LAST_OF_CONTACT_AND_LINK),
-    "p_unique_contact_adds": TrackingReport(ActivityType.P_CONTACT_ADD, Shown.LAST_OF_CONTACT),
-    "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, Shown.LAST_OF_CONTACT),
+    "p_unique_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN, RowSelection.LATEST_PER_CONTACT),
+    "p_unique_contact_clicks": TrackingReport(ActivityType.P_CONTACT_CLICK, RowSelection.LATEST_PER_CONTACT_AND_LINK),
+    "p_unique_contact_adds": TrackingReport(ActivityType.P_CONTACT_ADD, RowSelection.LATEST_PER_CONTACT),
+    "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, RowSelection.LATEST_PER_CONTACT),
     "p_unique_contact_sms_optins": None,
 }
 """The lists of a landing page, by the last segment of their paths. None is one of which nothing is recorded."""
@@ -50,7 +50,7 @@ class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
 
     limit: int
     not_before: Instant
-    behind: Place
+    after: TrackingCursor
     url_id: str | None = None
     bounce_codes: tuple[BounceCode, ...] = ()
     contacts_filter: str | None = None
@@ -82,9 +82,9 @@ def _text_length(row: TrackingRow) -> int:
     return len(row.link_url or "") + len(row.opt_out_reason or "")
 
 
-def before_all_of(instant: Instant) -> Place:
+def before_all_of(instant: Instant) -> TrackingCursor:
     """The place behind which everything lies that happened before `instant`."""
-    return Place(instant, "", -(2**63))
+    return TrackingCursor(instant, "", -(2**63))
 
 
 async def tracking(
@@ -95,7 +95,7 @@ async def tracking(
     Raises UnknownCampaignActivity for one that the account doesn't have.
     """
     if report is None:
-        if not await store.counters_of_campaign_activities(account_id, [campaign_activity_id]):
+        if not await store.campaign_activity_counters(account_id, [campaign_activity_id]):
             raise UnknownCampaignActivity(campaign_activity_id)
         return TrackingPage(rows=(), next=None)
     rows = await store.tracking(
@@ -104,7 +104,7 @@ async def tracking(
         TrackingQuery(
             type=report.type,
             shown=report.shown,
-            behind=request.behind,
+            after=request.after,
             not_before=request.not_before,
             # One more than a page: whether there is a next one.
             limit=request.limit + 1,
@@ -118,7 +118,7 @@ async def tracking(
     shown = rows[: fitting(request.limit, map(_text_length, rows))]
     following = None
     if len(rows) > len(shown):
-        following = replace(request, behind=shown[-1].place)
+        following = replace(request, after=shown[-1].place)
     return TrackingPage(rows=shown, next=following)
 
 

@@ -5,12 +5,12 @@ from msgspec.structs import replace
 
 from rapport.catalogue import CampaignRole, CampaignStatus
 from rapport.errors import UnknownCampaign, UnknownCampaignActivity
-from rapport.store.catalogue import text_of
+from rapport.store.catalogue import get_text
 from rapport.store.known import (
-    CampaignPlace,
+    CampaignActivityRecord,
+    CampaignCursor,
     CampaignQuery,
-    KnownCampaign,
-    KnownCampaignActivity,
+    CampaignRecord,
     Within,
 )
 from rapport.store.protocol import Store
@@ -21,27 +21,27 @@ class EmailsRequest(msgspec.Struct, frozen=True, array_like=True):
 
     within: Within
     limit: int
-    behind: CampaignPlace
+    after: CampaignCursor
 
 
 class Emails(msgspec.Struct, frozen=True):
     """A page of email campaigns, that which was changed last first, and the next page if there is one."""
 
-    campaigns: list[KnownCampaign]
+    campaigns: list[CampaignRecord]
     next: EmailsRequest | None
 
 
 async def emails(store: Store, account_id: str, request: EmailsRequest) -> Emails:
     """A page of the account's email campaigns."""
-    query = CampaignQuery(within=request.within, behind=request.behind, limit=request.limit + 1)
+    query = CampaignQuery(within=request.within, after=request.after, limit=request.limit + 1)
     found = await store.campaigns(account_id, query)
     page = found[: request.limit]
     if len(found) <= request.limit:
         return Emails(page, None)
-    return Emails(page, replace(request, behind=CampaignPlace(page[-1].updated_at, page[-1].campaign_id)))
+    return Emails(page, replace(request, after=CampaignCursor(page[-1].updated_at, page[-1].campaign_id)))
 
 
-async def email(store: Store, account_id: str, campaign_id: str) -> KnownCampaign:
+async def email(store: Store, account_id: str, campaign_id: str) -> CampaignRecord:
     """An email campaign with its campaign activities. Raises UnknownCampaign."""
     found = await store.campaign(account_id, campaign_id)
     if found is None:
@@ -49,7 +49,7 @@ async def email(store: Store, account_id: str, campaign_id: str) -> KnownCampaig
     return found
 
 
-async def email_activity(store: Store, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity:
+async def email_activity(store: Store, account_id: str, campaign_activity_id: str) -> CampaignActivityRecord:
     """A campaign activity. Raises UnknownCampaignActivity."""
     found = await store.campaign_activity(account_id, campaign_activity_id)
     if found is None:
@@ -64,13 +64,13 @@ def status_of(stated: str | None, *, is_sent: bool) -> CampaignStatus:
     return CampaignStatus.DONE if is_sent else CampaignStatus.DRAFT
 
 
-def role_of(activity: KnownCampaignActivity) -> CampaignRole:
+def role_of(activity: CampaignActivityRecord) -> CampaignRole:
     """What a campaign activity is for: as stated, else it is the email itself."""
-    stated = text_of(activity.facts, "role")
+    stated = get_text(activity.facts, "role")
     return CampaignRole.PRIMARY_EMAIL if stated is None else CampaignRole(stated)
 
 
-def name_of(campaign: KnownCampaign) -> str | None:
+def name_of(campaign: CampaignRecord) -> str | None:
     """What a campaign is called: as stated, else as one of its campaign activities."""
-    stated = text_of(campaign.facts, "campaign_name")
+    stated = get_text(campaign.facts, "campaign_name")
     return campaign.activity_name if stated is None else stated

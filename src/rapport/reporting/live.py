@@ -35,14 +35,14 @@ _TRIES: Final = 8
 _log = structlog.get_logger("rapport.reporting")
 
 
-class Heard(NamedTuple):
+class ActivityEvent(NamedTuple):
     """An activity that was recorded, and the position in the feed behind it."""
 
     position: str
     activity: Activity
 
 
-class Missed(NamedTuple):
+class GapEvent(NamedTuple):
     """Activities that aren't told one by one: how many of each type, or None if that isn't known."""
 
     counts: dict[ActivityType, int] | None
@@ -56,17 +56,17 @@ class Missed(NamedTuple):
 class Listener:
     """Somebody who listens to an account, from a position on or from now on."""
 
-    def __init__(self, feed: "Feed", account_id: str, types: Sequence[ActivityType], behind: str | None) -> None:
+    def __init__(self, feed: "Feed", account_id: str, types: Sequence[ActivityType], after: str | None) -> None:
         self.account_id = account_id
         self.is_over = False
         self._feed = feed
         self._types = frozenset(types)
-        self._earlier = None if behind is None else self._catch_up(behind, feed.position)
-        self._waiting: deque[Heard | Missed] = deque()
+        self._earlier = None if after is None else self._catch_up(after, feed.position)
+        self._waiting: deque[ActivityEvent | GapEvent] = deque()
         self._text_waiting = 0
         self._something = asyncio.Event()
 
-    async def hear(self, within: float) -> Sequence[Heard | Missed]:
+    async def hear(self, within: float) -> Sequence[ActivityEvent | GapEvent]:
         """What there is to hear, or nothing when there was nothing for so many seconds. Raises StoreUnavailable."""
         if self._earlier is not None:
             told = await anext(self._earlier, None)
@@ -88,20 +88,20 @@ class Listener:
         """Up to where everything has been heard, whatever it was; None while something waits."""
         return None if self._waiting or self._earlier is not None else self._feed.position
 
-    async def _catch_up(self, behind: str, until: str) -> AsyncGenerator[list[Heard | Missed]]:
+    async def _catch_up(self, after: str, until: str) -> AsyncGenerator[list[ActivityEvent | GapEvent]]:
         """What was recorded from a position on, until this began to listen."""
         while True:
-            rows = await self._feed.rows([self.account_id], behind, until)
+            rows = await self._feed.rows([self.account_id], after, until)
             if rows is None:
-                yield [Missed(None)]
+                yield [GapEvent(None)]
             if not rows:
                 return
             for row in rows:
                 async for told, _ in self._feed.told(row):
                     yield list(self._wanted(told))
-            behind = rows[-1].positions[-1]
+            after = rows[-1].positions[-1]
 
-    def tell(self, told: Sequence[Heard | Missed]) -> None:
+    def tell(self, told: Sequence[ActivityEvent | GapEvent]) -> None:
         """Have this heard, if it is asked for."""
         wanted = list(self._wanted(told))
         self._waiting.extend(wanted)
@@ -111,15 +111,17 @@ class Listener:
         elif self._waiting:
             self._something.set()
 
-    def _wanted(self, told: Sequence[Heard | Missed]) -> Iterator[Heard | Missed]:
+    def _wanted(self, told: Sequence[ActivityEvent | GapEvent]) -> Iterator[ActivityEvent | GapEvent]:
         for each in told:
-            if isinstance(each, Heard):
+            if isinstance(each, ActivityEvent):
                 if each.activity.type in self._types:
                     yield each
             elif each.counts is None:
                 yield each
-            elif counts := {kind: count for kind, count in each.counts.items() if kind in self._types}:
-                yield Missed(counts)
+            elif counts := {
+                activity_type: count for activity_type, count in each.counts.items() if activity_type in self._types
+            }:
+                yield GapEvent(counts)
 
     def end(self) -> None:
         """There is nothing more to hear."""
@@ -127,8 +129,8 @@ class Listener:
         self._something.set()
 
 
-def _text_length(heard: Heard | Missed) -> int:
-    if not isinstance(heard, Heard):
+def _text_length(heard: ActivityEvent | GapEvent) -> int:
+    if not isinstance(heard, ActivityEvent):
         return 0
     activity = heard.activity
     return len(activity.link.link_url or "" if activity.link else "") + len(activity.opt_out_reason or "")
@@ -146,14 +148,14 @@ class Feed:
         self._turn = asyncio.Lock()
         self.position = ""
 
-    async def listen(self, account_id: str, types: Sequence[ActivityType], behind: str | None = None) -> Listener:
+    async def listen(self, account_id: str, types: Sequence[ActivityType], after: str | None = None) -> Listener:
         """Begin to listen, behind a position or from now on. Raises TooManyStreams, and StoreUnavailable."""
         self._admit(account_id)
         async with self._turn:
             # So that nobody is told again what it has heard from another worker, a look ahead of this one.
             await self._look()
             self._admit(account_id)
-            listener = Listener(self, account_id, types, behind)
+            listener = Listener(self, account_id, types, after)
             self._listeners.add(listener)
         if self._looking is None:
             self._looking = asyncio.create_task(self._keep_looking(), name="feed")
@@ -210,12 +212,12 @@ class Feed:
 
     async def _look(self) -> None:
         """Tell everybody what is new since the last look; if it can't be read to its end, the next look goes on."""
-        end = await self._store.feed_end()
+        end = await self._store.feed_head()
         account_ids = list({listener.account_id for listener in self._listeners})
         while account_ids and self.position != end:
             rows = await self.rows(account_ids, self.position, end)
             if rows is None:
-                self._tell(account_ids, [Missed(None)])
+                self._tell(account_ids, [GapEvent(None)])
             if not rows:
                 break
             for row in rows:
@@ -224,23 +226,25 @@ class Feed:
                     self.position = position
         self.position = end
 
-    def _tell(self, account_ids: Sequence[str], told: Sequence[Heard | Missed]) -> None:
+    def _tell(self, account_ids: Sequence[str], told: Sequence[ActivityEvent | GapEvent]) -> None:
         for listener in self._listeners:
             if listener.account_id in account_ids:
                 listener.tell(told)
 
-    async def rows(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+    async def rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """The next rows of the feed; see the store's own."""
-        return await self._store.feed(account_ids, behind, until)
+        return await self._store.feed(account_ids, after, until)
 
-    async def told(self, row: FeedRow) -> AsyncIterator[tuple[list[Heard | Missed], str]]:
+    async def told(self, row: FeedRow) -> AsyncIterator[tuple[list[ActivityEvent | GapEvent], str]]:
         """What a row tells, some at a time, and the position behind that."""
-        missed = Missed({ActivityType(kind): count for kind, count in row.left_out.items()})
-        told: list[Heard | Missed] = [missed] if row.left_out else []
+        missed = GapEvent({ActivityType(activity_type): count for activity_type, count in row.left_out.items()})
+        told: list[ActivityEvent | GapEvent] = [missed] if row.left_out else []
         for first in range(0, len(row.keys), _AT_ONCE):
             positions = row.positions[first : first + _AT_ONCE]
             activities = await self._activities(row, row.keys[first : first + _AT_ONCE])
-            told += [Heard(position, each) for position, each in zip(positions, activities, strict=True) if each]
+            told += [
+                ActivityEvent(position, each) for position, each in zip(positions, activities, strict=True) if each
+            ]
             yield told, positions[-1]
             told = []
             await asyncio.sleep(0)

@@ -7,7 +7,7 @@ import msgspec
 
 from rapport.activity import ActivityType, CampaignActivity
 from rapport.instant import Instant
-from rapport.store.protocol import ActivityRow, Position
+from rapport.store.protocol import ActivityCursor, ActivityRow
 
 MAX_TEXT: Final = 500_000
 """Characters of links and reasons on a page. Beyond that it has fewer rows than its limit; a usual one has a tenth."""
@@ -20,7 +20,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     limit: int
     with_names: bool
     not_before: Instant
-    behind: Position
+    after: ActivityCursor
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +31,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next: PageRequest | None
 
 
-def up_to(created_before: Instant) -> Position:
+def cursor_at(created_before: Instant) -> ActivityCursor:
     """The position behind which everything lies that happened at `created_before` or earlier."""
-    return Position(created_before + 1, -(2**63))
+    return ActivityCursor(created_before + 1, -(2**63))
 
 
 def fitting(limit: int, lengths: Iterable[int]) -> int:

@@ -29,9 +29,9 @@ class Counts:
         self._totals: dict[tuple[int, int], int] = defaultdict(int)
         self._contacts: dict[tuple[int, int], int] = defaultdict(int)
         totals, of_contacts = self._totals, self._contacts
-        for _, _, kind, detail, total, contacts, _ in counters:
-            if kind is not None:
-                key = kind, detail
+        for _, _, activity_type, detail, total, contacts, _ in counters:
+            if activity_type is not None:
+                key = activity_type, detail
                 totals[key] += total
                 if contacts is not None:
                     of_contacts[key] += contacts
@@ -41,17 +41,17 @@ class Counts:
         """Whether there is nothing at all."""
         return not self._totals
 
-    def contacts(self, kind: ActivityType) -> int:
+    def contacts(self, activity_type: ActivityType) -> int:
         """How many contacts did it, each counted once for each campaign activity."""
-        return self._contacts[kind, ALL]
+        return self._contacts[activity_type, ALL]
 
-    def total(self, kind: ActivityType, device_type: DeviceType | None = None) -> int:
+    def total(self, activity_type: ActivityType, device_type: DeviceType | None = None) -> int:
         """How often it was done, at all or with devices of a type."""
-        return self._totals[kind, ALL if device_type is None else device_type]
+        return self._totals[activity_type, ALL if device_type is None else device_type]
 
-    def total_without_device(self, kind: ActivityType) -> int:
+    def total_without_device(self, activity_type: ActivityType) -> int:
         """How often it was done with a device that nobody knows."""
-        return self.total(kind) - sum(self.total(kind, device_type) for device_type in DeviceType)
+        return self.total(activity_type) - sum(self.total(activity_type, device_type) for device_type in DeviceType)
 
     def bounced(self, bounce_code: BounceCode) -> int:
         """How many contacts the mail came back from with this code."""
@@ -72,7 +72,7 @@ class Counts:
         return any(self.contacts(activity_type) > sends for activity_type in _AFTER_A_SEND)
 
 
-class StatsOf(msgspec.Struct, frozen=True, kw_only=True):
+class StatsEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of a campaign activity, or of a campaign as a whole."""
 
     campaign_id: str | None
@@ -85,7 +85,7 @@ class SummariesRequest(msgspec.Struct, frozen=True, array_like=True):
 
     limit: int
     not_before: Instant
-    behind: tuple[Instant, str]
+    after: tuple[Instant, str]
 
 
 class Summaries(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,10 +120,12 @@ def percents_of(counts: Counts) -> dict[str, float]:
         "unsubscribe": percent(counts.contacts(ActivityType.EM_OPTOUTS), delivered),
         "click": percent(counts.contacts(clicks), counts.contacts(opens)),
     }
-    for name, kind in (("open", opens), ("click", clicks)):
-        handheld = counts.total(kind, DeviceType.MOBILE) + counts.total(kind, DeviceType.TABLET)
-        percents[f"desktop_{name}"] = percent(counts.total(kind, DeviceType.COMPUTER), counts.total(kind))
-        percents[f"mobile_{name}"] = percent(handheld, counts.total(kind))
+    for name, activity_type in (("open", opens), ("click", clicks)):
+        handheld = counts.total(activity_type, DeviceType.MOBILE) + counts.total(activity_type, DeviceType.TABLET)
+        percents[f"desktop_{name}"] = percent(
+            counts.total(activity_type, DeviceType.COMPUTER), counts.total(activity_type)
+        )
+        percents[f"mobile_{name}"] = percent(handheld, counts.total(activity_type))
     return percents
 
 
@@ -139,28 +141,28 @@ def computable_percents(counts: Counts) -> dict[str, float | None]:
 
 async def campaign_activity_stats(
     store: Store, account_id: str, campaign_activity_ids: Sequence[str]
-) -> tuple[list[StatsOf], list[str]]:
+) -> tuple[list[StatsEntry], list[str]]:
     """The numbers of the campaign activities that have any, and the ids of those that have none or aren't there."""
     counted: dict[str, list[Counter]] = defaultdict(list)
-    for counter in await store.counters_of_campaign_activities(account_id, campaign_activity_ids):
+    for counter in await store.campaign_activity_counters(account_id, campaign_activity_ids):
         if counter.type is not None:
             counted[counter.campaign_activity_id].append(counter)
     found = [
-        StatsOf(campaign_id=counted[each][0].campaign_id, campaign_activity_id=each, counts=Counts(counted[each]))
+        StatsEntry(campaign_id=counted[each][0].campaign_id, campaign_activity_id=each, counts=Counts(counted[each]))
         for each in campaign_activity_ids
         if each in counted
     ]
     return found, [each for each in campaign_activity_ids if each not in counted]
 
 
-async def campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[str]) -> list[StatsOf]:
+async def campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[str]) -> list[StatsEntry]:
     """The numbers of campaigns, all campaign activities of each together. Raises UnknownCampaign for the first."""
     counted = await _by_campaign(store, account_id, campaign_ids)
     for campaign_id in campaign_ids:
         if campaign_id not in counted:
             raise UnknownCampaign(campaign_id)
     return [
-        StatsOf(campaign_id=campaign_id, campaign_activity_id=None, counts=Counts(counted[campaign_id]))
+        StatsEntry(campaign_id=campaign_id, campaign_activity_id=None, counts=Counts(counted[campaign_id]))
         for campaign_id in campaign_ids
     ]
 
@@ -168,13 +170,13 @@ async def campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[s
 async def campaign_summaries(store: Store, account_id: str, request: SummariesRequest) -> Summaries:
     """A page of the campaigns that were sent, with their numbers, and those of the page together."""
     found = await store.sent_campaigns(
-        account_id, SentCampaignQuery(request.not_before, request.behind, request.limit + 1)
+        account_id, SentCampaignQuery(request.not_before, request.after, request.limit + 1)
     )
     page = found[: request.limit]
     counted = await _by_campaign(store, account_id, [sent.campaign_id for sent in page]) if page else {}
     following = None
     if len(found) > request.limit:
-        following = replace(request, behind=(page[-1].last_sent, page[-1].campaign_id))
+        following = replace(request, after=(page[-1].last_sent, page[-1].campaign_id))
     return Summaries(
         campaigns=page,
         counts=[Counts(counted.get(sent.campaign_id, ())) for sent in page],
@@ -185,7 +187,7 @@ async def campaign_summaries(store: Store, account_id: str, request: SummariesRe
 
 async def _by_campaign(store: Store, account_id: str, campaign_ids: Sequence[str]) -> dict[str, list[Counter]]:
     counted: dict[str, list[Counter]] = defaultdict(list)
-    for counter in await store.counters_of_campaigns(account_id, campaign_ids):
+    for counter in await store.campaign_counters(account_id, campaign_ids):
         if counter.campaign_id is not None:
             counted[counter.campaign_id].append(counter)
     return counted

@@ -10,32 +10,32 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import astuple
 
-from rapport.activity import Activity, ActivityType, Link, Person
+from rapport.activity import Activity, ActivityType, ContactProfile, Link
 
 Row: TypeAlias = tuple[int, int, int, int, int | None, int | None, int | None, int | None, str | None, str | None]
 """An activity without its type: the place of its contact, created_time, identity, the places of its campaign
 activity, of what it says of its contact, and of its link, device_type, bounce_code, opt_out_reason, event_id."""
 
-SaidRow: TypeAlias = tuple[int, str | None, str | None, str | None, int]
+ProfileRow: TypeAlias = tuple[int, str | None, str | None, str | None, int]
 """What is said of a contact: the contact's place, email_address, first_name, last_name, and the latest time of it."""
 
 
-class Stated(NamedTuple):
+class TimestampedValue(NamedTuple):
     """A value, and the time of the activity that states it."""
 
     value: str
     created_time: int
 
 
-class NamedCampaignActivity(NamedTuple):
+class CampaignActivityRef(NamedTuple):
     """A campaign activity, and the latest that the batch states of its name and its campaign."""
 
     campaign_activity_id: str
-    campaign_activity_name: Stated | None
-    campaign_id: Stated | None
+    campaign_activity_name: TimestampedValue | None
+    campaign_id: TimestampedValue | None
 
 
-class NamedLink(NamedTuple):
+class LinkRef(NamedTuple):
     """A link, and the place of the campaign activity that it belongs to."""
 
     campaign_activity: int
@@ -44,7 +44,7 @@ class NamedLink(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Activities of one account that are recorded, and counted, together. A `Gathering` makes it.
+    """Activities of one account that are recorded, and counted, together. A `BatchBuilder` makes it.
 
     `size` counts all of them; `rows` leaves out repeated deliveries of an event.
     """
@@ -52,9 +52,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     size: int
     contacts: list[str]
-    said: list[SaidRow]
-    campaign_activities: list[NamedCampaignActivity]
-    links: list[NamedLink]
+    said: list[ProfileRow]
+    campaign_activities: list[CampaignActivityRef]
+    links: list[LinkRef]
     rows: dict[ActivityType, list[Row]]
 
 
@@ -74,9 +74,9 @@ def weigh(batch: Batch) -> int:
     return batch.size + text // _TEXT_OF_ONE
 
 
-def batch_of(account_id: str, activities: Iterable[Activity]) -> Batch:
+def build_batch(account_id: str, activities: Iterable[Activity]) -> Batch:
     """The batch of these activities."""
-    gathering = Gathering()
+    gathering = BatchBuilder()
     gathering.extend(activities)
     return gathering.batch(account_id)
 
@@ -88,19 +88,19 @@ class _Facts:
 
     def __init__(self, place: int) -> None:
         self.place = place
-        self.name: Stated | None = None
-        self.campaign_id: Stated | None = None
+        self.name: TimestampedValue | None = None
+        self.campaign_id: TimestampedValue | None = None
 
     def state(self, activity: Activity) -> None:
         """Take over what the activity states. Of two statements the later holds, at the same time what came last."""
         name, campaign_id, time = activity.campaign_activity_name, activity.campaign_id, activity.created_time
         if name is not None and (self.name is None or time >= self.name.created_time):
-            self.name = Stated(name, time)
+            self.name = TimestampedValue(name, time)
         if campaign_id is not None and (self.campaign_id is None or time >= self.campaign_id.created_time):
-            self.campaign_id = Stated(campaign_id, time)
+            self.campaign_id = TimestampedValue(campaign_id, time)
 
 
-class Gathering:
+class BatchBuilder:
     """A batch in the making. Everything has the place at which it was first named."""
 
     def __init__(self) -> None:
@@ -109,23 +109,23 @@ class Gathering:
         # By the numbers of the types: an enum is slow as the key of a dictionary.
         self._rows: list[list[Row]] = [[] for _ in ActivityType]
         self._contacts: dict[str, int] = {}
-        self._said: dict[tuple[int, Person], int] = {}
+        self._said: dict[tuple[int, ContactProfile], int] = {}
         self._said_at: list[int] = []
         self._campaign_activities: dict[str, _Facts] = {}
         self._events: set[tuple[int, str]] = set()
 
     def extend(self, activities: Iterable[Activity]) -> None:
         """More activities. Of an event that is delivered several times, the first delivery counts."""
-        contacts, facts_of, links, rows = self._contacts, self._campaign_activities, self._links, self._rows
+        contacts, load_attributes, links, rows = self._contacts, self._campaign_activities, self._links, self._rows
         for activity in activities:
             self._size += 1
             contact = contacts.setdefault(activity.contact_id, len(contacts))
             event_id = activity.event_id
             if event_id is not None and self._is_known_event(contact, event_id):
                 continue
-            facts = facts_of.get(activity.campaign_activity_id)
+            facts = load_attributes.get(activity.campaign_activity_id)
             if facts is None:
-                facts = facts_of[activity.campaign_activity_id] = _Facts(len(facts_of))
+                facts = load_attributes[activity.campaign_activity_id] = _Facts(len(load_attributes))
             if activity.campaign_activity_name is not None or activity.campaign_id is not None:
                 facts.state(activity)
             said = link = None
@@ -147,7 +147,7 @@ class Gathering:
             )
             rows[activity.type].append(row)
 
-    def _say(self, contact: int, person: Person, created_time: int) -> int:
+    def _say(self, contact: int, person: ContactProfile, created_time: int) -> int:
         place = self._said.setdefault((contact, person), len(self._said))
         if place == len(self._said_at):
             self._said_at.append(created_time)
@@ -171,9 +171,11 @@ class Gathering:
                 for (contact, person), time in zip(self._said, self._said_at, strict=True)
             ],
             campaign_activities=[
-                NamedCampaignActivity(campaign_activity_id, facts.name, facts.campaign_id)
+                CampaignActivityRef(campaign_activity_id, facts.name, facts.campaign_id)
                 for campaign_activity_id, facts in self._campaign_activities.items()
             ],
-            links=[NamedLink(place, *astuple(link)) for place, link in self._links],
-            rows={kind: self._rows[kind] for kind in ActivityType if self._rows[kind]},
+            links=[LinkRef(place, *astuple(link)) for place, link in self._links],
+            rows={
+                activity_type: self._rows[activity_type] for activity_type in ActivityType if self._rows[activity_type]
+            },
         )

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
-from rapport.store.batch import Gathering, batch_of
-from rapport.store.catalogue import statements_of_campaign, statements_of_contact
+from rapport.store.batch import BatchBuilder, build_batch
+from rapport.store.catalogue import campaign_updates, contact_updates
 from rapport.store.digests import contact_key
-from rapport.store.erasure import Erased
+from rapport.store.erasure import Tombstones
 from rapport.store.erasure_keys import ERASURE_KEYS, digest_contacts, merge_keys, read_keys
 from rapport.store.protocol import Store
 
@@ -47,10 +47,10 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
         erased = await _copy_erased(source, target, account_id)
         await _copy_facts(source, target, account_id)
         await _copy_catalogue(source, target, account_id)
-        behind = ""
-        while contact_ids := await source.contact_ids(account_id, behind, _CONTACTS):
+        after = ""
+        while contact_ids := await source.contact_ids(account_id, after, _CONTACTS):
             await _copy_contacts(source, target, account_id, contact_ids, copied)
-            behind = contact_ids[-1]
+            after = contact_ids[-1]
             progress(copied)
         copied.accounts += 1
         # Again, for those who were erased in the source while it was copied.
@@ -63,7 +63,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
     return copied
 
 
-async def _copy_erased(source: Store, target: Store, account_id: str, copied: Erased | None = None) -> Erased:
+async def _copy_erased(source: Store, target: Store, account_id: str, copied: Tombstones | None = None) -> Tombstones:
     """Erase in the target who was erased in the source, take over what is left of them, and return that.
 
     Nothing is done if it is what was `copied` before.
@@ -71,11 +71,11 @@ async def _copy_erased(source: Store, target: Store, account_id: str, copied: Er
     erased = await source.erased(account_id)
     if erased.contacts and erased != copied:
         await _erase_contacts(source, target, account_id, erased)
-        await target.put_erased(account_id, erased)
+        await target.import_tombstones(account_id, erased)
     return erased
 
 
-async def _erase_contacts(source: Store, target: Store, account_id: str, erased: Erased) -> None:
+async def _erase_contacts(source: Store, target: Store, account_id: str, erased: Tombstones) -> None:
     """Erase the contacts in the target that were erased in the source since the last copy."""
     done = {contact.digest: contact.erased_time for contact in (await target.erased(account_id)).contacts}
     due = {
@@ -107,7 +107,7 @@ async def _copy_secret(source: Store, target: Store, name: str) -> None:
 
 async def _copy_facts(source: Store, target: Store, account_id: str) -> None:
     """What is stated of campaign activities, with the times of the statements."""
-    nothing = batch_of(account_id, [])
+    nothing = build_batch(account_id, [])
     stated = await source.campaign_activities(account_id)
     for first in range(0, len(stated), _CONTACTS):
         await target.record([replace(nothing, campaign_activities=stated[first : first + _CONTACTS])])
@@ -115,13 +115,13 @@ async def _copy_facts(source: Store, target: Store, account_id: str) -> None:
 
 async def _copy_catalogue(source: Store, target: Store, account_id: str) -> None:
     """What is stated of campaigns and contacts. Who never did anything is copied by this alone."""
-    campaigns = await source.stated_campaigns(account_id)
-    await target.state_campaigns(account_id, [each for stored in campaigns for each in statements_of_campaign(stored)])
-    behind = ""
-    while contacts := await source.stated_contacts(account_id, behind, _CONTACTS):
-        statements = [each for stored in contacts for each in statements_of_contact(stored)]
-        await target.state_contacts(account_id, statements)
-        behind = contacts[-1].contact_id
+    campaigns = await source.list_campaign_attributes(account_id)
+    await target.upsert_campaigns(account_id, [each for stored in campaigns for each in campaign_updates(stored)])
+    after = ""
+    while contacts := await source.list_contact_attributes(account_id, after, _CONTACTS):
+        statements = [each for stored in contacts for each in contact_updates(stored)]
+        await target.upsert_contacts(account_id, statements)
+        after = contacts[-1].contact_id
 
 
 async def _copy_contacts(
@@ -130,14 +130,14 @@ async def _copy_contacts(
     wanted = await _histories(source, account_id, contact_ids)
     there = await _histories(target, account_id, contact_ids)
     differing = [place for place in range(len(contact_ids)) if wanted[place] != there[place]]
-    gathering, size = Gathering(), 0
+    gathering, size = BatchBuilder(), 0
     for place in differing:
         # Oldest first: of two statements at the same time the last holds, as it did in the source.
         gathering.extend(reversed(wanted[place]))
         size += len(wanted[place])
         if size >= _ACTIVITIES or place == differing[-1]:
             await target.record([gathering.batch(account_id)])
-            gathering, size = Gathering(), 0
+            gathering, size = BatchBuilder(), 0
     again = await _histories(target, account_id, [contact_ids[place] for place in differing])
     for place, history in zip(differing, again, strict=True):
         if history != wanted[place]:

@@ -39,18 +39,18 @@ class SentCampaignQuery(NamedTuple):
     """Up to `limit` campaigns behind (last_sent, campaign_id), both descending, last sent at `not_before` or later."""
 
     not_before: Instant
-    behind: tuple[Instant, str]
+    after: tuple[Instant, str]
     limit: int
 
 
-class NewestSent(NamedTuple):
+class RecentSend(NamedTuple):
     """A campaign activity, and when it was last sent to anybody."""
 
     campaign_activity: CampaignActivity
     last_sent: Instant
 
 
-class HourCount(NamedTuple):
+class HourlyCount(NamedTuple):
     """How many activities of a type there are in the hour that begins then."""
 
     hour: Instant
@@ -58,4 +58,4 @@ class HourCount(NamedTuple):
     activities: int
 
 
-__all__ = ["ALL", "Counter", "HourCount", "NewestSent", "SentCampaign", "SentCampaignQuery", "nothing_counted"]
+__all__ = ["ALL", "Counter", "HourlyCount", "RecentSend", "SentCampaign", "SentCampaignQuery", "nothing_counted"]

@@ -14,7 +14,7 @@ from rapport.store.sqlite.store import SQLiteStore
 _POSTGRESQL: Final = ("postgresql://", "postgres://")
 
 
-def store_for(settings: Settings) -> Store:
+def create_store(settings: Settings) -> Store:
     """The store that the settings name: a PostgreSQL URL, or a directory."""
     if settings.data.startswith(_POSTGRESQL):
         return PostgresStore(settings.data, settings.connections, by_pgbouncer=settings.pgbouncer)
@@ -40,9 +40,9 @@ def find_directory(data: str) -> Path | None:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, create: bool = True) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, *, create: bool = True) -> AsyncIterator[Store]:
     """The store that the settings name, open. Raises NoData if there is none and `create` is False."""
-    store = store_for(settings)
+    store = create_store(settings)
     await store.open(create=create)
     try:
         yield store

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Generic, NamedTuple
 
 from rapport.instant import HOUR, Instant
-from rapport.store.batch import Batch, NamedCampaignActivity, NamedLink, Row
+from rapport.store.batch import Batch, CampaignActivityRef, LinkRef, Row
 from rapport.store.links import MergedLink
 from rapport.store.rollups import Contact, HourRow, RollUps, StatsRow
 
 _NEVER: Final = Instant(-1)
 
 
-class Erasing(Generic[Contact]):
+class ErasureSnapshot(Generic[Contact]):
     """What one contact was counted with.
 
     Of each of its activities campaign_activity, type, contact, created_time, device_type, bounce_code and link.
@@ -104,7 +104,7 @@ def refused_until(erased_time: Instant, last_time: Instant, now: Instant) -> Ins
     return last_time if erased_time > now + HOUR else erased_time
 
 
-class ErasedLink(NamedTuple):
+class TombstoneLink(NamedTuple):
     """How many erased contacts clicked a link."""
 
     campaign_activity_id: str
@@ -113,7 +113,7 @@ class ErasedLink(NamedTuple):
     contacts: int
 
 
-class ErasedCount(NamedTuple):
+class TombstoneCount(NamedTuple):
     """What erased contacts are counted with in the stats of a campaign activity; see `StatsRow`."""
 
     campaign_activity_id: str
@@ -124,7 +124,7 @@ class ErasedCount(NamedTuple):
     last_time: int
 
 
-class ErasedHour(NamedTuple):
+class TombstoneHour(NamedTuple):
     """With how many activities erased contacts are counted in an hour of a campaign activity; see `HourRow`."""
 
     campaign_activity_id: str
@@ -133,38 +133,38 @@ class ErasedHour(NamedTuple):
     total: int
 
 
-class Erased(NamedTuple):
+class Tombstones(NamedTuple):
     """What is left of the erased contacts of an account: digests and times that refuse them, and their counts."""
 
     contacts: list[ErasedContact]
-    counts: list[ErasedCount]
-    hours: list[ErasedHour]
-    links: list[ErasedLink]
+    counts: list[TombstoneCount]
+    hours: list[TombstoneHour]
+    links: list[TombstoneLink]
 
     @property
     def campaign_activity_ids(self) -> list[str]:
         """The campaign activities that any of it is about, each once."""
-        about: tuple[ErasedCount | ErasedHour | ErasedLink, ...] = (*self.counts, *self.hours, *self.links)
+        about: tuple[TombstoneCount | TombstoneHour | TombstoneLink, ...] = (*self.counts, *self.hours, *self.links)
         return sorted({each.campaign_activity_id for each in about})
 
 
-def named_in_erased(account_id: str, erased: Erased) -> Batch:
+def named_in_erased(account_id: str, erased: Tombstones) -> Batch:
     """The campaign activities and links of erased contacts, in their order, as a batch that has them come to be."""
     named = erased.campaign_activity_ids
     places = {campaign_activity_id: place for place, campaign_activity_id in enumerate(named)}
-    links = [NamedLink(places[each.campaign_activity_id], each.link_url, each.url_id) for each in erased.links]
+    links = [LinkRef(places[each.campaign_activity_id], each.link_url, each.url_id) for each in erased.links]
     return Batch(
         account_id=account_id,
         size=0,
         contacts=[],
         said=[],
-        campaign_activities=[NamedCampaignActivity(each, None, None) for each in named],
+        campaign_activities=[CampaignActivityRef(each, None, None) for each in named],
         links=links,
         rows={},
     )
 
 
-def without_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:
+def drop_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:
     """The batch without what contacts, given by their places, did until they were erased.
 
     Its size stays: what is left out was recorded once, and counts as a duplicate.
@@ -172,7 +172,8 @@ def without_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:
     if not erased:
         return batch
     rows = {
-        kind: [row for row in of_kind if row[1] > erased.get(row[0], _NEVER)] for kind, of_kind in batch.rows.items()
+        activity_type: [row for row in of_kind if row[1] > erased.get(row[0], _NEVER)]
+        for activity_type, of_kind in batch.rows.items()
     }
     kept = [row for of_kind in rows.values() for row in of_kind]
     did, said = {row[0] for row in kept}, {row[4] for row in kept}
@@ -195,5 +196,5 @@ def without_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:
         said=[(contact_at[row[0]], *row[1:]) for row in (batch.said[place] for place in sayings)],
         campaign_activities=batch.campaign_activities,
         links=[batch.links[place] for place in links],
-        rows={kind: [moved(row) for row in of_kind] for kind, of_kind in rows.items() if of_kind},
+        rows={activity_type: [moved(row) for row in of_kind] for activity_type, of_kind in rows.items() if of_kind},
     )

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from rapport.instant import HOUR
-from rapport.store.batch import SaidRow, Stated
+from rapport.store.batch import ProfileRow, TimestampedValue
 
 Value: TypeAlias = str | int | None
 
-Facts: TypeAlias = dict[str, tuple[Value, int]]
+Attributes: TypeAlias = dict[str, tuple[Value, int]]
 """Of each field that was ever stated, the value that holds and the time of its statement."""
 
 PERSON_FIELDS: Final = ("email_address", "first_name", "last_name")
 """What is said of a contact, in the order of the rows."""
 
 
-def overrides(stated: Stated, known: str | None, known_time: int | None) -> bool:
+def overrides(stated: TimestampedValue, known: str | None, known_time: int | None) -> bool:
     """Whether a statement is worth a write over what is `known`, which was stated at `known_time`.
 
     Saying the same again only moves the time, and by less than an hour not even that: a campaign activity of
@@ -31,7 +31,7 @@ def overrides(stated: Stated, known: str | None, known_time: int | None) -> bool
     return stated.created_time >= known_time
 
 
-def latest_said(said: Sequence[SaidRow]) -> tuple[str | None, ...]:
+def latest_said(said: Sequence[ProfileRow]) -> tuple[str | None, ...]:
     """The latest that is said of each field of a contact; of two at the same time, what was said last."""
     if len(said) == 1:
         return said[0][1:4]

@@ -15,7 +15,7 @@ import msgspec
 
 from rapport.activity import ActivityType
 
-MOST_OF_A_BATCH: Final = 1_000
+MAX_KEYS_PER_BATCH: Final = 1_000
 """Keys of one batch; of the rest it is told how many there are. An import costs next to nothing by that."""
 MOST_HELD: Final = 100_000
 """Keys that the feed keeps at least; some megabytes."""
@@ -44,7 +44,7 @@ class FeedRow(NamedTuple):
     is_fresh: bool
 
 
-class News(Generic[Contact]):
+class FeedEntryBuilder(Generic[Contact]):
     """What a transaction has to tell, account by account."""
 
     def __init__(self) -> None:
@@ -59,8 +59,8 @@ class News(Generic[Contact]):
             account = self._accounts[account_id] = [], Counter()
         told, left_out = account
         told += keys
-        if len(keys) >= MOST_OF_A_BATCH:
-            left_out.update({int(kind): count for kind, count in new.items()})
+        if len(keys) >= MAX_KEYS_PER_BATCH:
+            left_out.update({int(activity_type): count for activity_type, count in new.items()})
             left_out.subtract(map(itemgetter(1), keys))
 
     def rows(self) -> Iterator[tuple[str, list[Key[Contact]], str | None]]:

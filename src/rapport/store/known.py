@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rapport.instant import Instant
-from rapport.store.catalogue import text_of
-from rapport.store.facts import Facts
+from rapport.store.catalogue import get_text
+from rapport.store.facts import Attributes
 
 
-class KnownContact(NamedTuple):
+class ContactRecord(NamedTuple):
     """What is known of a contact now."""
 
     contact_id: str
@@ -47,14 +47,14 @@ class Within(NamedTuple):
     before: Instant
 
 
-class ContactPlace(NamedTuple):
+class ContactCursor(NamedTuple):
     """A place among contacts: the time that they are ordered by, if they are, and the id."""
 
     time: int
     contact_id: str
 
 
-FIRST_CONTACT: Final = ContactPlace(-1, "")
+FIRST_CONTACT: Final = ContactCursor(-1, "")
 
 
 class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
     updated: Within | None = None
     created: Within | None = None
     opted_out: Within | None = None
-    behind: ContactPlace = FIRST_CONTACT
+    after: ContactCursor = FIRST_CONTACT
     limit: int
 
     @property
@@ -85,10 +85,10 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
         return "contacts" if self.email_address is None else "contacts_of_address"
 
     @property
-    def begins_behind(self) -> ContactPlace:
+    def start(self) -> ContactCursor:
         """Where the page begins: behind its place, and not before the time that is asked for."""
         times = self.updated or self.created or self.opted_out
-        return self.behind if times is None else max(self.behind, ContactPlace(times.after, ""))
+        return self.after if times is None else max(self.after, ContactCursor(times.after, ""))
 
     @property
     def status_bits(self) -> int:
@@ -96,7 +96,7 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
         return sum(1 << status for status in self.statuses)
 
 
-class Sought(enum.Enum):
+class SearchField(enum.Enum):
     """What of contacts is searched by."""
 
     EMAIL_ADDRESS = "email_address"
@@ -111,7 +111,7 @@ class ContactPrefix(NamedTuple):
     All but ids are compared without regard to the case of ASCII's letters.
     """
 
-    sought: Sought
+    sought: SearchField
     beginning: str
     limit: int
     first_name: str | None = None
@@ -122,7 +122,7 @@ class ContactPrefix(NamedTuple):
         return f"contacts_by_{self.sought.value}" if self.first_name is None else "contacts_by_both_names"
 
 
-class CampaignPlace(NamedTuple):
+class CampaignCursor(NamedTuple):
     """A place among campaigns, that which was changed last first."""
 
     updated_at: int
@@ -133,49 +133,49 @@ class CampaignQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Up to `limit` email campaigns behind a place, that were last changed within some time."""
 
     within: Within
-    behind: CampaignPlace
+    after: CampaignCursor
     limit: int
 
 
-class KnownCampaignActivity(NamedTuple):
+class CampaignActivityRecord(NamedTuple):
     """What is known of a campaign activity. `is_sent`: whether it ever was."""
 
     campaign_activity_id: str
     campaign_id: str | None
     campaign_activity_name: str | None
-    facts: Facts
+    facts: Attributes
     is_sent: bool
     campaign_status: str | None
 
 
-class KnownCampaign(NamedTuple):
+class CampaignRecord(NamedTuple):
     """What is known of a campaign: `updated_at` is the last statement's time, or else the last send's, or else 0.
 
     `activity_name` is the first, by its bytes, of the names of its campaign activities.
     """
 
     campaign_id: str
-    facts: Facts
+    facts: Attributes
     updated_at: int
     is_sent: bool
     activity_name: str | None
-    campaign_activities: Sequence[KnownCampaignActivity]
+    campaign_activities: Sequence[CampaignActivityRecord]
 
 
-def known_campaign(
-    campaign_id: str, facts: Facts, updated: int, rows: Sequence[tuple[str, str | None, Facts, int | None]]
-) -> KnownCampaign:
+def campaign_from_rows(
+    campaign_id: str, facts: Attributes, updated: int, rows: Sequence[tuple[str, str | None, Attributes, int | None]]
+) -> CampaignRecord:
     """A campaign from its facts and the rows of its campaign activities: id, name, facts and last send of each."""
-    status = text_of(facts, "current_status")
+    status = get_text(facts, "current_status")
     last_sent = max((each[3] for each in rows if each[3] is not None), default=None)
-    return KnownCampaign(
+    return CampaignRecord(
         campaign_id=campaign_id,
         facts=facts,
         updated_at=updated or last_sent or 0,
         is_sent=last_sent is not None,
         activity_name=min((name for _, name, *_ in rows if name is not None), key=str.encode, default=None),
         campaign_activities=[
-            KnownCampaignActivity(each_id, campaign_id, name, of_it, sent is not None, status)
+            CampaignActivityRecord(each_id, campaign_id, name, of_it, sent is not None, status)
             for each_id, name, of_it, sent in rows
         ],
     )

@@ -8,9 +8,9 @@ unsubscribe a contact, but never subscribes one again.
 from typing import Final, NamedTuple
 
 from rapport.activity import ActivityType
-from rapport.catalogue import ContactStatement, OptOut, OptOutSource, PermissionToSend
+from rapport.catalogue import ContactUpdate, OptOut, OptOutSource, PermissionToSend
 from rapport.instant import Instant
-from rapport.store.facts import Facts
+from rapport.store.facts import Attributes
 
 PERMISSION_TYPES: Final = (ActivityType.EM_OPTOUTS, ActivityType.P_CONTACT_ADD)
 """Activities that change the permission of their contact."""
@@ -91,7 +91,7 @@ class Permission(NamedTuple):
         return PermissionColumns(value, self.opt_out.date, int(self.opt_out.source), self.opt_out.reason)
 
 
-def take_permission(facts: Facts, statement: ContactStatement) -> bool:
+def take_permission(facts: Attributes, statement: ContactUpdate) -> bool:
     """Merge the statement's permission into the facts. Return True if that changed them."""
     value = statement.permission_to_send
     if value is None:
@@ -113,7 +113,7 @@ def take_permission(facts: Facts, statement: ContactStatement) -> bool:
     return is_changed
 
 
-def derive_permission(facts: Facts, newest: NewestActivities) -> Permission:
+def derive_permission(facts: Attributes, newest: NewestActivities) -> Permission:
     """Return the permission of a contact with these facts and activities."""
     stated, sign_up, opt_out = _read(facts, STATED), None, None
     if newest.sign_up_time is not None:
@@ -134,7 +134,7 @@ def derive_permission(facts: Facts, newest: NewestActivities) -> Permission:
     return Permission(latest, None)
 
 
-def include_permission(facts: Facts, contact_id: str, permission: Permission) -> Facts:
+def include_permission(facts: Attributes, contact_id: str, permission: Permission) -> Attributes:
     """Return the facts as if a source had stated the permission, so that they need no activities to show it."""
     stated, opt_out = permission.stated, permission.opt_out
     included = dict(facts)
@@ -143,7 +143,7 @@ def include_permission(facts: Facts, contact_id: str, permission: Permission) ->
         if undated is not None and undated.time <= stated.time:
             # It no longer counts, and must not count again when it is imported at a later time.
             del included[UNDATED]
-        statement = ContactStatement(
+        statement = ContactUpdate(
             contact_id=contact_id,
             updated_at=Instant(stated.time),
             is_dated=True,
@@ -156,7 +156,7 @@ def include_permission(facts: Facts, contact_id: str, permission: Permission) ->
     return included
 
 
-def list_permissions(facts: Facts) -> list[tuple[StatedPermission, OptOut | None]]:
+def list_permissions(facts: Attributes) -> list[tuple[StatedPermission, OptOut | None]]:
     """Return the dated permissions that the facts hold, each with its stated opt-out."""
     stated, before, details = _read(facts, STATED), _read(facts, STATED_BEFORE), _read_opt_out(facts)
     permissions: list[tuple[StatedPermission, OptOut | None]] = [] if before is None else [(before, None)]
@@ -171,12 +171,12 @@ def list_permissions(facts: Facts) -> list[tuple[StatedPermission, OptOut | None
     return permissions
 
 
-def get_undated(facts: Facts) -> StatedPermission | None:
+def get_undated(facts: Attributes) -> StatedPermission | None:
     """Return the permission that was stated without a date; its time is that of its arrival."""
     return _read(facts, UNDATED)
 
 
-def _find_opt_out(facts: Facts, newest: NewestActivities, time: int, subscribed: int) -> OptOut:
+def _find_opt_out(facts: Attributes, newest: NewestActivities, time: int, subscribed: int) -> OptOut:
     """Return the newest opt-out with details that nothing has overridden, or else the bare statement's time."""
     opt_outs: list[tuple[int, OptOut]] = []
     details = _read_opt_out(facts)
@@ -191,7 +191,7 @@ def _find_opt_out(facts: Facts, newest: NewestActivities, time: int, subscribed:
     return max(standing, key=_get_opt_out_order)[1]
 
 
-def _put_opt_out(facts: Facts, statement: ContactStatement) -> bool:
+def _put_opt_out(facts: Attributes, statement: ContactUpdate) -> bool:
     opt_out, time = statement.opt_out, statement.updated_at
     if opt_out is None:
         return False
@@ -203,7 +203,7 @@ def _put_opt_out(facts: Facts, statement: ContactStatement) -> bool:
     return True
 
 
-def _read_opt_out(facts: Facts) -> tuple[int, OptOut] | None:
+def _read_opt_out(facts: Attributes) -> tuple[int, OptOut] | None:
     if OPT_OUT[0] not in facts:
         return None
     (date, time), (source, _), (reason, _) = (facts[field] for field in OPT_OUT)
@@ -219,18 +219,18 @@ def _get_order(stated: StatedPermission) -> tuple[int, int]:
     return stated.order
 
 
-def _read(facts: Facts, field: str) -> StatedPermission | None:
+def _read(facts: Attributes, field: str) -> StatedPermission | None:
     if field not in facts:
         return None
     value, time = facts[field]
     return None if value is None else StatedPermission(PermissionToSend(int(value)), time)
 
 
-def _put(facts: Facts, field: str, stated: StatedPermission) -> None:
+def _put(facts: Attributes, field: str, stated: StatedPermission) -> None:
     facts[field] = int(stated.value), stated.time
 
 
-def _put_later(facts: Facts, field: str, stated: StatedPermission) -> bool:
+def _put_later(facts: Attributes, field: str, stated: StatedPermission) -> bool:
     known = _read(facts, field)
     if known is not None and known.order >= stated.order:
         return False

@@ -5,22 +5,22 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignActivityStatement, CampaignStatement, ContactStatement
+from rapport.catalogue import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
 
 _CONTACTS: Final = 1_000
 _CAMPAIGN_WEIGHT: Final = 5_000
 """Campaigns, campaign activities and links in one piece, unless one campaign alone has more."""
 
 
-def contact_pieces(statements: Sequence[ContactStatement]) -> Iterator[Sequence[ContactStatement]]:
+def contact_pieces(statements: Sequence[ContactUpdate]) -> Iterator[Sequence[ContactUpdate]]:
     """Cut what is stated of contacts into pieces."""
     for first in range(0, len(statements), _CONTACTS):
         yield statements[first : first + _CONTACTS]
 
 
-def campaign_pieces(statements: Sequence[CampaignStatement]) -> Iterator[Sequence[CampaignStatement]]:
+def campaign_pieces(statements: Sequence[CampaignUpdate]) -> Iterator[Sequence[CampaignUpdate]]:
     """Cut what is stated of campaigns into pieces; a campaign is never divided."""
-    piece: list[CampaignStatement] = []
+    piece: list[CampaignUpdate] = []
     weight = 0
     for campaign in statements:
         weight_of_campaign = 1 + sum(1 + len(activity.links) for activity in campaign.campaign_activities)
@@ -33,30 +33,30 @@ def campaign_pieces(statements: Sequence[CampaignStatement]) -> Iterator[Sequenc
         yield piece
 
 
-def has_many_links(campaign: CampaignStatement) -> bool:
+def has_many_links(campaign: CampaignUpdate) -> bool:
     """Return True if the links of a campaign are more than a piece has, so that they are written ahead of the rest."""
     return sum(len(activity.links) for activity in campaign.campaign_activities) > _CAMPAIGN_WEIGHT
 
 
-def link_pieces(campaign: CampaignStatement) -> Iterator[CampaignStatement]:
+def link_pieces(campaign: CampaignUpdate) -> Iterator[CampaignUpdate]:
     """Cut the links of a campaign into pieces, which say nothing else."""
     for activity in campaign.campaign_activities:
-        links = CampaignActivityStatement(campaign_activity_id=activity.campaign_activity_id, links=activity.links)
-        yield CampaignStatement(
+        links = CampaignActivityUpdate(campaign_activity_id=activity.campaign_activity_id, links=activity.links)
+        yield CampaignUpdate(
             campaign_id=campaign.campaign_id, updated_at=campaign.updated_at, campaign_activities=(links,)
         )
 
 
-def without_links(campaign: CampaignStatement) -> CampaignStatement:
+def without_links(campaign: CampaignUpdate) -> CampaignUpdate:
     """Return what remains of a campaign whose links are written."""
     activities = tuple(replace(activity, links=()) for activity in campaign.campaign_activities)
     return replace(campaign, campaign_activities=activities)
 
 
 async def state_in_pieces(
-    statements: Sequence[CampaignStatement],
-    add_links: Callable[[CampaignStatement], Awaitable[bool]],
-    state: Callable[[Sequence[CampaignStatement]], Awaitable[int]],
+    statements: Sequence[CampaignUpdate],
+    add_links: Callable[[CampaignUpdate], Awaitable[bool]],
+    state: Callable[[Sequence[CampaignUpdate]], Awaitable[int]],
 ) -> int:
     """Write what is stated of campaigns in pieces, by these two. Return how many statements changed something."""
     changes = 0

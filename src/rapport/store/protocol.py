@@ -11,21 +11,21 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from rapport.activity import Activity, ActivityType, CampaignActivity
-from rapport.catalogue import CampaignStatement, ContactStatement
+from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity, Part
-from rapport.store.catalogue import StoredCampaign, StoredContact
-from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.erasure import Erased, ErasedContact
+from rapport.store.batch import Batch, CampaignActivityRef, Part
+from rapport.store.catalogue import CampaignAttributes, ContactAttributes
+from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
+from rapport.store.erasure import ErasedContact, Tombstones
 from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
+    CampaignActivityRecord,
     CampaignQuery,
+    CampaignRecord,
     ContactPrefix,
     ContactQuery,
+    ContactRecord,
     ContactStatus,
-    KnownCampaign,
-    KnownCampaignActivity,
-    KnownContact,
 )
 from rapport.store.links import LinkClicks, LinksQuery
 from rapport.store.permission import PermissionColumns
@@ -40,14 +40,14 @@ class Recorded(msgspec.Struct, frozen=True):
     duplicate: int
 
 
-class Position(NamedTuple):
+class ActivityCursor(NamedTuple):
     """A place in a contact's history, newest first: between two activities, or before the first."""
 
     created_time: int
     identity: int
 
 
-BEFORE_THE_NEWEST: Final = Position(2**63 - 1, 2**63 - 1)
+START_OF_HISTORY: Final = ActivityCursor(2**63 - 1, 2**63 - 1)
 """Where a history begins."""
 
 
@@ -55,7 +55,7 @@ class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The newest `limit` activities of the given types that lie behind a position."""
 
     types: Sequence[ActivityType]
-    behind: Position
+    after: ActivityCursor
     not_before: Instant
     limit: int
 
@@ -78,7 +78,7 @@ class SentQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     not_before: Instant
-    behind: tuple[Instant, str]
+    after: tuple[Instant, str]
     limit: int
 
 
@@ -95,7 +95,7 @@ class SentCampaignActivity(NamedTuple):
     em_forwards: int
 
 
-class Reached(NamedTuple):
+class EngagementTotals(NamedTuple):
     """How many campaign activities were sent to a contact, and how many of those it opened and clicked at all."""
 
     sent: int
@@ -103,7 +103,7 @@ class Reached(NamedTuple):
     clicked: int
 
 
-class QuarterHour(NamedTuple):
+class QuarterHourCount(NamedTuple):
     """How many activities a contact has in a quarter of an hour, which is counted from 1970.
 
     The days of every zone are made of these.
@@ -113,10 +113,10 @@ class QuarterHour(NamedTuple):
     activities: int
 
 
-class WholeActivity(NamedTuple):
+class ActivityWithDetails(NamedTuple):
     """An activity with all that was recorded of it, and its place in the history."""
 
-    position: Position
+    position: ActivityCursor
     activity: Activity
 
 
@@ -124,7 +124,7 @@ Counts: TypeAlias = tuple[int | None, ...]
 """A row of a roll-up: how many activities; of the stats, how many contacts; the first time, but for stats; the last."""
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class CounterMismatch(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a roll-up that isn't what a recount of the activities gives; None is no row.
 
     It counts the activities of a type: all, or those of a contact, of a device or bounce code, or of both, or of an
@@ -170,7 +170,7 @@ class Store(Protocol):
     async def check(self) -> None:
         """Return if the store can read and write now."""
 
-    async def make_ready(self, batch: Batch) -> Batch:
+    async def prepare(self, batch: Batch) -> Batch:
         """The same batch, for which `record` will have less to do: for a large one, while another is recorded."""
         ...
 
@@ -185,15 +185,15 @@ class Store(Protocol):
         """
         ...
 
-    async def feed_end(self) -> str:
+    async def feed_head(self) -> str:
         """The position in the feed behind all that is recorded now."""
         ...
 
-    async def feed(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+    async def feed(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """The next rows that the feed has for these accounts between two positions, the later of which is an end.
 
         Asked again behind the last of them it goes on, until there is none. Nothing that was committed between the two
-        is missing, and nothing comes twice. None when not all of it is held any more, or `behind` is no position here.
+        is missing, and nothing comes twice. None when not all of it is held any more, or `after` is no position here.
         """
 
     async def feed_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
@@ -211,20 +211,20 @@ class Store(Protocol):
         """
         ...
 
-    async def erased(self, account_id: str) -> Erased:
+    async def erased(self, account_id: str) -> Tombstones:
         """What is left of the erased contacts of the account: what refuses them, and what they are counted with."""
         ...
 
-    async def put_erased(self, account_id: str, erased: Erased) -> None:
+    async def import_tombstones(self, account_id: str, erased: Tombstones) -> None:
         """Take that over from another store, in the place of what is here. A `recount` then makes the stats whole."""
         ...
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
 
-    async def whole_activities(
+    async def activities_with_details(
         self, account_id: str, contact_id: str, query: ActivityQuery
-    ) -> list[WholeActivity] | None:
+    ) -> list[ActivityWithDetails] | None:
         """The same rows, each with all that was recorded of it; None when there is no such contact."""
 
     async def activity_counts(
@@ -232,9 +232,9 @@ class Store(Protocol):
     ) -> dict[ActivityType, int] | None:
         """How many activities of each type the contact has between the two; None when there is no such contact."""
 
-    async def activity_quarters(
+    async def count_by_quarter_hour(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
-    ) -> list[QuarterHour] | None:
+    ) -> list[QuarterHourCount] | None:
         """How many it has in each quarter of an hour, the earliest first; None when there is no such contact."""
 
     async def sent_campaign_activities(
@@ -242,13 +242,13 @@ class Store(Protocol):
     ) -> list[SentCampaignActivity] | None:
         """The asked for campaign activities that were sent to the contact; None when there is no such contact."""
 
-    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> EngagementTotals | None:
         """What became of what was last sent to the contact between the two; None when there is no such contact."""
 
-    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+    async def contact(self, account_id: str, contact_id: str) -> ContactRecord | None:
         """What is known of a contact now; None when there is no such contact."""
 
-    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[ContactRecord]:
         """The asked for contacts of the account."""
         ...
 
@@ -260,7 +260,7 @@ class Store(Protocol):
         """How many contacts the account has in each status."""
         ...
 
-    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+    async def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:
         """Make durable, in pieces, what sources state of contacts. How many statements changed something.
 
         Of two that say different things the later holds, be it a statement or an activity. Somebody who was erased
@@ -268,32 +268,32 @@ class Store(Protocol):
         """
         ...
 
-    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+    async def upsert_campaigns(self, account_id: str, statements: Sequence[CampaignUpdate]) -> int:
         """The same for campaigns, each whole or not at all, but that some of its links may be there already."""
         ...
 
-    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[CampaignRecord]:
         """The asked for email campaigns, without their campaign activities."""
         ...
 
-    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+    async def campaign(self, account_id: str, campaign_id: str) -> CampaignRecord | None:
         """What is known of a campaign; None when there is no such campaign."""
 
-    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> CampaignActivityRecord | None:
         """What is known of a campaign activity; None when there is no such campaign activity."""
 
-    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
-        """What is stated of up to `limit` contacts behind `behind`, in the order of the bytes of their ids."""
+    async def list_contact_attributes(self, account_id: str, after: str, limit: int) -> list[ContactAttributes]:
+        """What is stated of up to `limit` contacts behind `after`, in the order of the bytes of their ids."""
         ...
 
-    async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
+    async def get_contact_attributes(self, account_id: str, contact_id: str) -> ContactAttributes | None:
         """What is stated of a contact; None when nothing is."""
 
-    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+    async def list_campaign_attributes(self, account_id: str) -> list[CampaignAttributes]:
         """What is stated of all campaigns of the account."""
         ...
 
-    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[ContactRecord]:
         """The account's contacts whose address, name or id begins so."""
         ...
 
@@ -315,13 +315,11 @@ class Store(Protocol):
         None when there is no such campaign activity.
         """
 
-    async def counters_of_campaign_activities(
-        self, account_id: str, campaign_activity_ids: Sequence[str]
-    ) -> list[Counter]:
+    async def campaign_activity_counters(self, account_id: str, campaign_activity_ids: Sequence[str]) -> list[Counter]:
         """What is counted of those of the campaign activities that the account has."""
         ...
 
-    async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
+    async def campaign_counters(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
         """What is counted of the campaign activities of those of the campaigns that the account has."""
         ...
 
@@ -329,18 +327,18 @@ class Store(Protocol):
         """The asked for campaigns of the account, that which was sent last first."""
         ...
 
-    async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+    async def recent_sends(self, account_id: str, limit: int) -> list[RecentSend]:
         """Up to `limit` campaign activities of the account, that which was sent last first."""
         ...
 
-    async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+    async def campaign_activity_hourly_counts(self, account_id: str, campaign_activity_id: str) -> list[HourlyCount]:
         """How much was done with the campaign activity in each hour, the earliest first; hours of nothing are left out.
 
         Nothing of a campaign activity that the account doesn't have.
         """
         ...
 
-    async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+    async def account_hourly_counts(self, account_id: str, start: Instant, end: Instant) -> list[HourlyCount]:
         """The same of all campaign activities of the account together, in the hours from `start` on, before `end`."""
         ...
 
@@ -378,15 +376,15 @@ class Store(Protocol):
         """The ids of all accounts."""
         ...
 
-    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
-        """The ids of up to `limit` contacts of the account that come behind `behind` in the order of their bytes."""
+    async def contact_ids(self, account_id: str, after: str, limit: int) -> list[str]:
+        """The ids of up to `limit` contacts of the account that come behind `after` in the order of their bytes."""
         ...
 
-    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+    async def campaign_activities(self, account_id: str) -> list[CampaignActivityRef]:
         """What is stated of the account's campaign activities."""
         ...
 
-    def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
+    def recount(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionDifference]:
         """Compare the roll-ups with a recount, campaign activity by campaign activity, while others go on.
 
         Then compare the permissions of all contacts with what they derive from.

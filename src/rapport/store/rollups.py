@@ -61,10 +61,10 @@ class RollUps(Generic[Contact]):
     def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
         """Count them: campaign_activity, type, contact, created_time, device_type, bounce_code and link of each."""
         groups = self.groups
-        for campaign_activity, kind, contact, time, device_type, bounce_code, link in added:
-            group = groups.get((campaign_activity, kind))
+        for campaign_activity, activity_type, contact, time, device_type, bounce_code, link in added:
+            group = groups.get((campaign_activity, activity_type))
             if group is None:
-                group = groups[campaign_activity, kind] = _Group()
+                group = groups[campaign_activity, activity_type] = _Group()
             contacts, hours = group.contacts, group.hours
             known = contacts.get(contact)
             contacts[contact] = (1, time) if known is None else _more(known, time)
@@ -82,18 +82,18 @@ class RollUps(Generic[Contact]):
     def engagement(self) -> list[EngagementRow[Contact]]:
         """What engagement grows by, in the order of the key."""
         return [
-            (campaign_activity, kind, contact, activities, last_time)
-            for (campaign_activity, kind), group in sorted(self.groups.items(), key=_KEY)
+            (campaign_activity, activity_type, contact, activities, last_time)
+            for (campaign_activity, activity_type), group in sorted(self.groups.items(), key=_KEY)
             for contact, (activities, last_time) in sorted(group.contacts.items())
         ]
 
     def find_common(self, other: "RollUps[Contact]") -> list[tuple[int, int, Contact]]:
         """Return the keys of engagement that grows by both: campaign_activity, type, contact."""
         return [
-            (campaign_activity, kind, contact)
-            for (campaign_activity, kind), group in self.groups.items()
-            if (campaign_activity, kind) in other.groups
-            for contact in group.contacts.keys() & other.groups[campaign_activity, kind].contacts.keys()
+            (campaign_activity, activity_type, contact)
+            for (campaign_activity, activity_type), group in self.groups.items()
+            if (campaign_activity, activity_type) in other.groups
+            for contact in group.contacts.keys() & other.groups[campaign_activity, activity_type].contacts.keys()
         ]
 
     def bounced_contacts(self) -> list[tuple[int, int, Contact, int]]:
@@ -110,8 +110,8 @@ class RollUps(Generic[Contact]):
     def hours(self) -> list[HourRow]:
         """What the hours grow by, in the order of the key."""
         rows = [
-            (campaign_activity, hour * HOUR, kind, total)
-            for (campaign_activity, kind), group in self.groups.items()
+            (campaign_activity, hour * HOUR, activity_type, total)
+            for (campaign_activity, activity_type), group in self.groups.items()
             for hour, total in group.hours.items()
         ]
         return sorted(rows)
@@ -120,12 +120,14 @@ class RollUps(Generic[Contact]):
         """What the stats grow by, in the order of their key, if none of these contacts was known: see `less_known`."""
         bounced = Counter((campaign_activity, bounce_code) for campaign_activity, bounce_code, _ in self._bounced)
         rows: list[StatsRow] = []
-        for (campaign_activity, kind), group in self.groups.items():
+        for (campaign_activity, activity_type), group in self.groups.items():
             last_time = max(time for _, time in group.contacts.values())
-            rows.append((campaign_activity, kind, ALL, sum(group.hours.values()), len(group.contacts), last_time))
+            rows.append(
+                (campaign_activity, activity_type, ALL, sum(group.hours.values()), len(group.contacts), last_time)
+            )
             for detail, (total, last_of_detail) in group.details.items():
-                contacts = bounced[campaign_activity, detail] if has_contacts(kind, detail) else None
-                rows.append((campaign_activity, kind, detail, total, contacts, last_of_detail))
+                contacts = bounced[campaign_activity, detail] if has_contacts(activity_type, detail) else None
+                rows.append((campaign_activity, activity_type, detail, total, contacts, last_of_detail))
         return sorted(rows, key=_KEY_OF_STATS)
 
 
@@ -135,21 +137,21 @@ def less_known(
     known_bounced: Iterable[tuple[int, int, Contact]],
 ) -> list[StatsRow]:
     """The stats without the contacts whose engagement was there already, and those whom these bounces were known of."""
-    there = Counter((campaign_activity, kind, ALL) for campaign_activity, kind, _ in known)
+    there = Counter((campaign_activity, activity_type, ALL) for campaign_activity, activity_type, _ in known)
     there.update((campaign_activity, _BOUNCES, bounce_code) for campaign_activity, bounce_code, _ in known_bounced)
     return [
         (
             campaign_activity,
-            kind,
+            activity_type,
             detail,
             total,
-            None if contacts is None else contacts - there[campaign_activity, kind, detail],
+            None if contacts is None else contacts - there[campaign_activity, activity_type, detail],
             last_time,
         )
-        for campaign_activity, kind, detail, total, contacts, last_time in stats
+        for campaign_activity, activity_type, detail, total, contacts, last_time in stats
     ]
 
 
-def has_contacts(kind: int, detail: int) -> bool:
+def has_contacts(activity_type: int, detail: int) -> bool:
     """Whether the stats of a detail count contacts: all of a type, and the bounce codes."""
-    return detail == ALL or kind == _BOUNCES
+    return detail == ALL or activity_type == _BOUNCES

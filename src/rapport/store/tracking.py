@@ -16,7 +16,7 @@ from rapport.activity import ActivityType, BounceCode
 from rapport.instant import Instant
 
 
-class Place(NamedTuple):
+class TrackingCursor(NamedTuple):
     """A place among the activities of a campaign activity, newest first; a contact of "" stands before all others."""
 
     created_time: int
@@ -26,17 +26,17 @@ class Place(NamedTuple):
     """SQLite's key of the contact, which it orders by; the contact may be erased before the next page is read."""
 
 
-NEWEST: Final = Place(2**63 - 1, "", -(2**63))
+START_OF_REPORT: Final = TrackingCursor(2**63 - 1, "", -(2**63))
 """Where they begin."""
 
 
-class Shown(enum.Enum):
+class RowSelection(enum.Enum):
     """Which activities of a type are shown. Of a contact's last one there is one row, however many share its time."""
 
     EVERY = "every"
-    LAST_OF_CONTACT = "last_of_contact"
-    LAST_OF_CONTACT_AND_LINK = "last_of_contact_and_link"
-    UNANSWERED = "unanswered"
+    LATEST_PER_CONTACT = "last_of_contact"
+    LATEST_PER_CONTACT_AND_LINK = "last_of_contact_and_link"
+    NOT_OPENED = "unanswered"
     """A contact's last one, if the contact neither opened the e-mail nor did it come back."""
 
 
@@ -48,12 +48,12 @@ class TrackingQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     type: ActivityType
-    behind: Place
+    after: TrackingCursor
     not_before: Instant
     limit: int
     url_id: str | None = None
     bounce_codes: Sequence[BounceCode] = ()
-    shown: Shown = Shown.EVERY
+    shown: RowSelection = RowSelection.EVERY
     contacts_filter: str | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class TrackingQuery(msgspec.Struct, frozen=True, kw_only=True):
     def selections(self) -> tuple[str, ...]:
         """What is selected by: the names of the statements' parts."""
         wanted = {
-            self.shown.value: self.shown is not Shown.EVERY,
+            self.shown.value: self.shown is not RowSelection.EVERY,
             "of_links": self.url_id is not None,
             "of_bounce_codes": bool(self.bounce_codes),
             "of_contacts": self.contacts_filter is not None,
@@ -117,16 +117,16 @@ class TrackingRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     contact_key: int | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> TrackingCursor:
         """Where the row is among the activities of its campaign activity."""
-        return Place(self.created_time, self.contact_id, self.identity, self.contact_key)
+        return TrackingCursor(self.created_time, self.contact_id, self.identity, self.contact_key)
 
 
 Statement: TypeAlias = tuple[int, int, Known]
 """created_time, identity, and what that activity said of its contact."""
 
 
-def unsaid(rows: Iterable[TrackingRow]) -> set[str]:
+def contacts_missing_fields(rows: Iterable[TrackingRow]) -> set[str]:
     """The contacts of whom something is known that their rows don't say: it is to be found what was known then."""
     return {
         row.contact_id
@@ -135,7 +135,7 @@ def unsaid(rows: Iterable[TrackingRow]) -> set[str]:
     }
 
 
-def as_known_then(
+def resolve_profiles(
     rows: Sequence[TrackingRow], statements: Mapping[str, Sequence[Statement]] | None = None
 ) -> list[TrackingRow]:
     """The rows, with all that was known of their contacts at the time.

@@ -13,14 +13,14 @@ from rapport.auth.gate import may
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.reporting.over_time import of_account, zone_for_days
 from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
+from rapport.reporting.time_series import of_account, zone_for_days
 from rapport.store.protocol import Store
 from rapport.web.charts import chart
-from rapport.web.door import Door, now
+from rapport.web.door import SessionManager, now
 from rapport.web.rendering import page
 from rapport.web.routing import shown
-from rapport.web.words import TYPE_WORDS
+from rapport.web.words import ACTIVITY_LABELS
 from rapport.web.zone import local, zone_of
 
 ACCOUNT: Final = "/account"
@@ -57,7 +57,7 @@ class Beside(NamedTuple):
 class AccountPage:
     """The page of the account."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, door: SessionManager) -> None:
         self._store = store
         self._door = door
 
@@ -87,7 +87,10 @@ class AccountPage:
             span=span,
             is_earlier=is_earlier,
             spans=_SPANS,
-            totals=[(TYPE_NAMES[kind], TYPE_WORDS[kind], slots.total(kind)) for kind in slots.types],
+            totals=[
+                (TYPE_NAMES[activity_type], ACTIVITY_LABELS[activity_type], slots.total(activity_type))
+                for activity_type in slots.types
+            ],
             chart=chart(f"Activities {_per(slots.days)}{_in(slots.zone, zone)}", slots, slots.types),
             newest=newest,
             lacks_sends=any(None in each.percents.values() for each in newest),
@@ -95,7 +98,7 @@ class AccountPage:
         )
 
     async def _side_by_side(self, account_id: str) -> list[Beside]:
-        newest = await self._store.newest_sent(account_id, _NEWEST)
+        newest = await self._store.recent_sends(account_id, _NEWEST)
         if not newest:
             return []
         ids = [each.campaign_activity.campaign_activity_id for each in newest]
@@ -115,14 +118,14 @@ class AccountPage:
 
 
 def _span(request: Request, today: date) -> Span:
-    asked = request.query_params
-    if "after" not in asked and "before" not in asked:
-        days = asked.get("days", str(_USUAL_SPAN))
+    params = request.query_params
+    if "after" not in params and "before" not in params:
+        days = params.get("days", str(_USUAL_SPAN))
         if days not in _SPANS:
             raise InvalidField("days", days, "must be one of " + ", ".join(_SPANS))
         return Span(today - timedelta(days=int(days) - 1), today)
-    last = _date("before", asked.get("before", ""), today)
-    first = _date("after", asked.get("after", ""), last - timedelta(days=_USUAL_SPAN - 1))
+    last = _date("before", params.get("before", ""), today)
+    first = _date("after", params.get("after", ""), last - timedelta(days=_USUAL_SPAN - 1))
     if first > last:
         raise InvalidField("after", first.isoformat(), f"must not be after {last.isoformat()}")
     if (last - first).days >= _LONGEST:

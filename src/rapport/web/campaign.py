@@ -21,15 +21,15 @@ from rapport.reporting.email import (
     tracking,
 )
 from rapport.reporting.emails import email_activity
-from rapport.reporting.over_time import course
 from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
-from rapport.store.catalogue import text_of
+from rapport.reporting.time_series import course
+from rapport.store.catalogue import get_text
 from rapport.store.links import LinkPlace
 from rapport.store.protocol import Store
-from rapport.store.tracking import NEWEST, Place
-from rapport.web.behind import BEHIND, identity_of, refuse, time_of
+from rapport.store.tracking import START_OF_REPORT, TrackingCursor
 from rapport.web.charts import chart
-from rapport.web.door import Door
+from rapport.web.door import SessionManager
+from rapport.web.pagination import CURSOR, identity_of, refuse, time_of
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, REPORT_WORDS
@@ -64,7 +64,7 @@ class Stage(NamedTuple):
 class CampaignPage:
     """The page of a campaign activity, and of the lists behind its numbers."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, door: SessionManager) -> None:
         self._store = store
         self._door = door
 
@@ -82,7 +82,7 @@ class CampaignPage:
         pages = _landing_page(counts)
         asked_links = LinksRequest(limit=_ROWS, no_clicks=True, after=_link_place(request))
         found_links = await links(self._store, account_id, known["campaign_activity_id"], asked_links)
-        over_time = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request))
+        time_series = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request))
         return page(
             "campaign.html",
             session=session,
@@ -101,8 +101,8 @@ class CampaignPage:
             ],
             devices=_devices(counts),
             charts=[
-                chart(f"The first {_HOURS} hours", over_time.first_hours, _DRAWN),
-                chart("From the first day to the last", over_time.life, _DRAWN),
+                chart(f"The first {_HOURS} hours", time_series.first_hours, _DRAWN),
+                chart("From the first day to the last", time_series.life, _DRAWN),
             ],
             **known,
         )
@@ -118,11 +118,11 @@ class CampaignPage:
             session.principal.account_id,
             known["campaign_activity_id"],
             _REPORTS[name],
-            TrackingRequest(limit=_ROWS, not_before=EARLIEST, behind=_place(request)),
+            TrackingRequest(limit=_ROWS, not_before=EARLIEST, after=_place(request)),
         )
         older = None
         if found.next is not None:
-            older = "?" + urlencode({BEHIND: ".".join(str(part) for part in found.next.behind if part is not None)})
+            older = "?" + urlencode({CURSOR: ".".join(str(part) for part in found.next.after if part is not None)})
         return page(
             "list.html",
             session=session,
@@ -146,8 +146,8 @@ class CampaignPage:
         return session, {
             "campaign_activity_id": campaign_activity_id,
             "name": known.campaign_activity_name or campaign_activity_id,
-            "subject": text_of(known.facts, "subject"),
-            "from_name": text_of(known.facts, "from_name"),
+            "subject": get_text(known.facts, "subject"),
+            "from_name": get_text(known.facts, "from_name"),
         }
 
 
@@ -226,14 +226,14 @@ def _link_place(request: Request) -> LinkPlace | None:
         refuse(text)
 
 
-def _place(request: Request) -> Place:
-    text = request.query_params.get(BEHIND, "")
+def _place(request: Request) -> TrackingCursor:
+    text = request.query_params.get(CURSOR, "")
     if not text:
-        return NEWEST
+        return START_OF_REPORT
     try:
         time, contact_id, identity, *keys = text.split(".")
         if len(keys) > 1:
             refuse(text)
-        return Place(time_of(time), contact_id, identity_of(identity), *map(identity_of, keys))
+        return TrackingCursor(time_of(time), contact_id, identity_of(identity), *map(identity_of, keys))
     except ValueError:
         refuse(text)

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 from rapport.activity import ActivityType
 from rapport.instant import SECOND
-from rapport.reporting.over_time import Slots
-from rapport.web.words import TYPE_WORDS
+from rapport.reporting.time_series import TimeSeries
+from rapport.web.words import ACTIVITY_LABELS
 from rapport.web.zone import local
 
 _LABELS: Final = {0: "{0.day} {0:%b %Y, %H:%M}", 1: "{0.day} {0:%b %Y}", 7: "week of {0.day} {0:%b %Y}"}
@@ -30,20 +30,20 @@ class Chart(NamedTuple):
     zone: str
 
 
-def chart(caption: str, slots: Slots, kinds: Sequence[ActivityType]) -> Chart | None:
+def chart(caption: str, slots: TimeSeries, activity_types: Sequence[ActivityType]) -> Chart | None:
     """The chart of those of the types that there are any activities of; None where there are none."""
-    shown = [kind for kind in kinds if slots.total(kind)]
+    shown = [activity_type for activity_type in activity_types if slots.total(activity_type)]
     if not shown:
         return None
     label = _LABELS[slots.days]
     return Chart(
         caption=caption,
-        columns=[(int(kind), TYPE_WORDS[kind]) for kind in shown],
+        columns=[(int(activity_type), ACTIVITY_LABELS[activity_type]) for activity_type in shown],
         rows=[
             Row(
                 slot.begin // SECOND,
                 label.format(local(slot.begin, slots.zone)),
-                [slot.activities.get(kind, 0) for kind in shown],
+                [slot.activities.get(activity_type, 0) for activity_type in shown],
             )
             for slot in slots.slots
         ],

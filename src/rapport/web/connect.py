@@ -10,19 +10,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from rapport.auth.gate import may
-from rapport.auth.grant import MANAGE_TOKENS, Grant, Grants, may_give, roles_of
-from rapport.auth.keys import LONGEST_LIFE
-from rapport.auth.register import LONGEST_NAME
+from rapport.auth.grant import MANAGE_TOKENS, TokenRequest, TokenService, may_give, roles_of
+from rapport.auth.keys import MAX_TOKEN_LIFETIME
+from rapport.auth.register import MAX_NAME_LENGTH
 from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.errors import InvalidField, RepeatedRequest
 from rapport.instant import DAY, Instant
 from rapport.store.protocol import Store
-from rapport.web.door import Door, now, read_fields, read_form
+from rapport.web.door import SessionManager, now, read_fields, read_form
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 from rapport.web.snippets import NOBODY, snippets
-from rapport.web.words import ROLE_WORDS, SCOPE_WORDS
+from rapport.web.words import ROLE_LABELS, SCOPE_LABELS
 from rapport.web.zone import zone_of
 
 CONNECT: Final = "/connect"
@@ -41,7 +41,7 @@ _CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCO
 class ConnectPage:
     """The page, the form that makes a token, and those that revoke one."""
 
-    def __init__(self, store: Store, door: Door, grants: Grants) -> None:
+    def __init__(self, store: Store, door: SessionManager, grants: TokenService) -> None:
         self._store = store
         self._door = door
         self._grants = grants
@@ -63,13 +63,13 @@ class ConnectPage:
         session = self._door.session(request, privilege=MANAGE_TOKENS)
         fields = await read_fields(request)
         self._door.check_form(request, session, dict(fields).get("form_token", ""))
-        asked = _asked(session, fields)
+        params = _asked(session, fields)
         try:
-            token = await self._grants.make(session, asked, now())
+            token = await self._grants.make(session, params, now())
         except RepeatedRequest:
             # The page with the token was loaded again, which submits its form again.
             return RedirectResponse(f"{CONNECT}?{_REPEATED}=1", status_code=303)
-        return await self._page(request, session, token, asked.name)
+        return await self._page(request, session, token, params.name)
 
     async def revoke(self, request: Request) -> Response:
         """A token is void from now on."""
@@ -92,8 +92,8 @@ class ConnectPage:
             name=name,
             nonce=secrets.token_urlsafe(_NONCE_BYTES),
             is_repeated=_REPEATED in request.query_params,
-            role_words=ROLE_WORDS,
-            scope_words=SCOPE_WORDS,
+            role_words=ROLE_LABELS,
+            scope_words=SCOPE_LABELS,
             **await self._tokens(session),
         )
 
@@ -104,7 +104,7 @@ class ConnectPage:
         lives, until = _lives(session, moment)
         return {
             "may_manage": True,
-            "longest_name": LONGEST_NAME,
+            "longest_name": MAX_NAME_LENGTH,
             "roles": [role.value for role in roles_of(session)],
             "scopes": [(scope.value, scope in _CHECKED) for scope in Scope if scope in session.principal.scopes],
             "lives": lives,
@@ -132,11 +132,11 @@ class ConnectPage:
 
 def _lives(session: Session, moment: Instant) -> tuple[dict[str, str], Instant]:
     """How long a token of this session may live: some lengths in days, and the latest end."""
-    until = Instant(min(session.tokens_until, moment + LONGEST_LIFE))
+    until = Instant(min(session.tokens_until, moment + MAX_TOKEN_LIFETIME))
     return {days: words for days, words in _LIVES.items() if moment + int(days) * DAY <= until}, until
 
 
-def _asked(session: Session, fields: list[tuple[str, str]]) -> Grant:
+def _asked(session: Session, fields: list[tuple[str, str]]) -> TokenRequest:
     form = dict(fields)
     moment = now()
     roles, scopes = {role.value: role for role in Role}, {scope.value: scope for scope in Scope}
@@ -152,7 +152,7 @@ def _asked(session: Session, fields: list[tuple[str, str]]) -> Grant:
     if len(form.get("nonce", "")) < _NONCE_BYTES:
         raise InvalidField("nonce", form.get("nonce", ""), "is missing; reload the page and submit the form again")
     _, until = _lives(session, moment)
-    return Grant(
+    return TokenRequest(
         name=form.get("name", ""),
         role=roles[role],
         scopes=frozenset(scopes[each] for each in chosen),

@@ -16,20 +16,20 @@ from rapport.activity import EARLIEST, TYPE_NAMES, TYPES, Activity, ActivityType
 from rapport.auth.scope import PRIVILEGES, Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.errors import InvalidField, UnknownContact
-from rapport.instant import DAY, LAST, Instant, instant_of, iso
+from rapport.instant import DAY, LAST, Instant, from_datetime, iso
 from rapport.reporting.contact import activity_counts, activity_days, timeline
 from rapport.reporting.contact_summary import open_and_click_rates
 from rapport.reporting.contacts import contact
-from rapport.reporting.page import PageRequest, up_to
+from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
-from rapport.store.protocol import BEFORE_THE_NEWEST, Position, Store
-from rapport.web.behind import BEHIND, identity_of, refuse, time_of
-from rapport.web.door import Door, contact_asked, now, read_form
+from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, Store
+from rapport.web.door import SessionManager, contact_asked, now, read_form
 from rapport.web.heat import first_day, year
+from rapport.web.pagination import CURSOR, identity_of, refuse, time_of
 from rapport.web.rendering import day_of, page
 from rapport.web.routing import shown
 from rapport.web.snippets import quote_url
-from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, PERMISSION_WORDS, TYPE_WORDS
+from rapport.web.words import ACTIVITY_LABELS, BOUNCE_WORDS, DEVICE_WORDS, PERMISSION_WORDS
 from rapport.web.zone import day_asked, local, zone_of
 
 CONTACT: Final = "/contacts/{contact_id}"
@@ -56,7 +56,7 @@ class View(NamedTuple):
 class ContactPage:
     """The page of a contact, and the form that erases it."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, door: SessionManager) -> None:
         self._store = store
         self._door = door
 
@@ -69,15 +69,15 @@ class ContactPage:
         session, contact_id = contact_asked(self._door, request, Privilege.CONTACT_REPORTS)
         account_id = session.principal.account_id
         view = _view(request)
-        behind = _behind(request)
+        after = _behind(request)
         is_part = "part" in request.query_params
-        found = await timeline(self._store, account_id, contact_id, _page_request(view, behind))
+        found = await timeline(self._store, account_id, contact_id, _page_request(view, after))
         values: dict[str, Any] = {
             "contact_id": contact_id,
             "zone": view.zone,
-            "days": list(_days(found.activities, view.zone, behind if is_part else None)),
-            "older": None if found.next is None else _older(request, found.next.behind),
-            "words": TYPE_WORDS,
+            "days": list(_days(found.activities, view.zone, after if is_part else None)),
+            "older": None if found.next is None else _older(request, found.next.after),
+            "words": ACTIVITY_LABELS,
             "names": TYPE_NAMES,
             "devices": DEVICE_WORDS,
             "bounces": BOUNCE_WORDS,
@@ -105,18 +105,23 @@ class ContactPage:
     ) -> dict[str, Any]:
         today = local(until, view.zone).date()
         monday = first_day(today)
-        since = instant_of(datetime(monday.year, monday.month, monday.day, tzinfo=view.zone))
+        since = from_datetime(datetime(monday.year, monday.month, monday.day, tzinfo=view.zone))
         days = await activity_days(self._store, account_id, contact_id, Period(since, until), view.zone)
         counts = await activity_counts(self._store, account_id, contact_id, view.period)
         is_chosen = "type" in request.query_params
         return {
             "year": year(days, today),
             "chips": [
-                (TYPE_NAMES[kind], TYPE_WORDS[kind], counts.get(kind, 0), is_chosen and kind in view.types)
-                for kind in ActivityType
-                if kind in counts or (is_chosen and kind in view.types)
+                (
+                    TYPE_NAMES[activity_type],
+                    ACTIVITY_LABELS[activity_type],
+                    counts.get(activity_type, 0),
+                    is_chosen and activity_type in view.types,
+                )
+                for activity_type in ActivityType
+                if activity_type in counts or (is_chosen and activity_type in view.types)
             ],
-            "shown": sum(counts.get(kind, 0) for kind in view.types),
+            "shown": sum(counts.get(activity_type, 0) for activity_type in view.types),
             "is_chosen": is_chosen,
             "after": request.query_params.get("after", ""),
             "before": request.query_params.get("before", ""),
@@ -157,39 +162,39 @@ def _view(request: Request) -> View:
     )
 
 
-def _page_request(view: View, behind: Position | None) -> PageRequest:
-    if behind is None:
-        behind = BEFORE_THE_NEWEST if view.before is None else up_to(view.before)
-    return PageRequest(types=view.types, limit=_ROWS, with_names=True, not_before=view.period.start, behind=behind)
+def _page_request(view: View, after: ActivityCursor | None) -> PageRequest:
+    if after is None:
+        after = START_OF_HISTORY if view.before is None else cursor_at(view.before)
+    return PageRequest(types=view.types, limit=_ROWS, with_names=True, not_before=view.period.start, after=after)
 
 
-def _behind(request: Request) -> Position | None:
-    text = request.query_params.get(BEHIND)
+def _behind(request: Request) -> ActivityCursor | None:
+    text = request.query_params.get(CURSOR)
     if text is None:
         return None
     try:
         time, identity = text.split(".")
-        return Position(time_of(time), identity_of(identity))
+        return ActivityCursor(time_of(time), identity_of(identity))
     except ValueError:
         refuse(text)
 
 
-def _older(request: Request, behind: Position) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {BEHIND, "part"}]
-    return "?" + urlencode([*kept, (BEHIND, f"{behind.created_time}.{behind.identity}")])
+def _older(request: Request, after: ActivityCursor) -> str:
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {CURSOR, "part"}]
+    return "?" + urlencode([*kept, (CURSOR, f"{after.created_time}.{after.identity}")])
 
 
 def _days(
-    activities: Sequence[Activity], zone: ZoneInfo, behind: Position | None
+    activities: Sequence[Activity], zone: ZoneInfo, after: ActivityCursor | None
 ) -> Iterator[tuple[str | None, list[Activity]]]:
     """The activities by their days; what goes on with the day of the place behind which they are has no heading."""
-    begun = None if behind is None else day_of(Instant(behind.created_time), zone)
+    begun = None if after is None else day_of(Instant(after.created_time), zone)
     for day, some in groupby(activities, lambda activity: day_of(activity.created_time, zone)):
         yield None if day == begun else day, list(some)
 
 
 def _curl(base: str, contact_id: str, view: View) -> str:
-    query = "tracking_activity_type=" + ",".join(TYPE_NAMES[kind] for kind in view.types)
+    query = "tracking_activity_type=" + ",".join(TYPE_NAMES[activity_type] for activity_type in view.types)
     if view.after is not None:
         query += f"&created_after={iso(view.after)}"
     if view.before is not None:

@@ -13,9 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from rapport.activity import is_id
 from rapport.auth.gate import check_may
 from rapport.auth.scope import Privilege, Scope
-from rapport.auth.session import Session, form_token, is_form_token, open_session, seal_session
-from rapport.auth.watch import KeyWatch
-from rapport.errors import InvalidForm, InvalidToken, StoreUnavailable, TooLarge, UnknownContact
+from rapport.auth.session import Session, form_token, is_form_token, sign_session, verify_session
+from rapport.auth.watch import KeyCache
+from rapport.errors import InvalidForm, InvalidToken, PayloadTooLarge, StoreUnavailable, UnknownContact
 from rapport.instant import SECOND, Instant
 from rapport.web.addresses import SIGN_IN, is_same_origin
 
@@ -25,14 +25,14 @@ _LONGEST_FORM: Final = 16 * 1024
 _OWN_SITES: Final = {"same-origin", "none"}
 
 
-class SignedOut(Exception):
+class NotSignedIn(Exception):
     """Nobody is signed in: the page to sign in on is shown instead."""
 
 
-class Door:
+class SessionManager:
     """Opens and closes sessions, with the keys that hold now."""
 
-    def __init__(self, keys: KeyWatch, public_url: str) -> None:
+    def __init__(self, keys: KeyCache, public_url: str) -> None:
         self._keys = keys
         self._public_url = public_url
 
@@ -43,10 +43,10 @@ class Door:
     def session(self, request: Request, scope: Scope | None = None, privilege: Privilege | None = None) -> Session:
         """Whose page it is. Raises SignedOut, and Forbidden where the role or the token didn't allow it."""
         try:
-            session = open_session(self._keys.keys.sealing, request.cookies.get(COOKIE, ""), now())
+            session = verify_session(self._keys.keys.sealing, request.cookies.get(COOKIE, ""), now())
             self._keys.check_session(session)
         except InvalidToken as problem:
-            raise SignedOut from problem
+            raise NotSignedIn from problem
         request.scope["principal"] = session.principal
         check_may(session.principal, scope, privilege)
         return session
@@ -59,7 +59,7 @@ class Door:
         """Return the request's session, or None without a valid one."""
         try:
             return self.session(request)
-        except (SignedOut, StoreUnavailable):
+        except (NotSignedIn, StoreUnavailable):
             return None
 
     def check_form(self, request: Request, session: Session, token: str) -> None:
@@ -84,26 +84,26 @@ class Door:
 
     def signed_in(self, request: Request, session: Session, to: str) -> Response:
         """Let the browser keep the session, and go on to a page."""
-        answer = RedirectResponse(to, status_code=303)
-        answer.set_cookie(
+        response = RedirectResponse(to, status_code=303)
+        response.set_cookie(
             COOKIE,
-            seal_session(self._keys.keys.sealing, session),
+            sign_session(self._keys.keys.sealing, session),
             max_age=(session.expires - now()) // SECOND,
             httponly=True,
             samesite="lax",
             secure=self.address(request).startswith("https:"),
         )
-        return answer
+        return response
 
     async def sign_out(self, session: Session) -> Response:
         """End the session on every server, and have the browser forget it."""
         await self._keys.end_session(session, now())
-        answer = RedirectResponse(SIGN_IN, status_code=303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
-        return answer
+        response = RedirectResponse(SIGN_IN, status_code=303)
+        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        return response
 
 
-def contact_asked(door: Door, request: Request, privilege: Privilege) -> tuple[Session, str]:
+def contact_asked(door: SessionManager, request: Request, privilege: Privilege) -> tuple[Session, str]:
     """Whose page of which contact it is. Raises SignedOut, Forbidden, and UnknownContact for what can't be an id."""
     session = door.session(request, Scope.CONTACT_DATA, privilege)
     contact_id: str = request.path_params["contact_id"]
@@ -123,7 +123,7 @@ async def read_fields(request: Request) -> list[tuple[str, str]]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LONGEST_FORM:
-            raise TooLarge(f"a form may have {_LONGEST_FORM:,} bytes")
+            raise PayloadTooLarge(f"a form may have {_LONGEST_FORM:,} bytes")
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 

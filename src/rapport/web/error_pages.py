@@ -15,12 +15,12 @@ from rapport.errors import (
     Forbidden,
     InvalidField,
     InvalidForm,
+    PayloadTooLarge,
     RapportError,
     RecorderBusy,
     StoreBusy,
     StoreUnavailable,
     Throttled,
-    TooLarge,
     TooManyStreams,
     TooManyTokens,
     TooMuchUnread,
@@ -28,7 +28,7 @@ from rapport.errors import (
     UnknownContact,
     UnknownToken,
 )
-from rapport.web.door import Door
+from rapport.web.door import SessionManager
 from rapport.web.rendering import page
 
 _ALWAYS_JSON: Final = ("/v3/", "/track/")
@@ -55,7 +55,7 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     ),
     InvalidField: _ErrorText(400, "Invalid request", "{}."),
     BodyTimeout: _ErrorText(408, "Request timed out", "{}."),
-    TooLarge: _ErrorText(413, "Form too large", "Shorten what you entered and try again: {}."),
+    PayloadTooLarge: _ErrorText(413, "Form too large", "Shorten what you entered and try again: {}."),
     TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
     UnknownContact: _ErrorText(
         404, "Contact not found", "This account has no contact with this ID. Search by email or name instead."
@@ -127,7 +127,7 @@ def _read_quality(parameters: list[str]) -> float:
 class ErrorPages:
     """Renders error pages, with the navigation for users who are signed in."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: SessionManager) -> None:
         self._door = door
 
     def error_page(self, request: Request, exc: Exception) -> Response:

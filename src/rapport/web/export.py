@@ -12,16 +12,16 @@ from rapport.errors import UnknownContact
 from rapport.pacing import PacedStream
 from rapport.recording.exporting import activity_lines
 from rapport.store.protocol import Store
-from rapport.web.door import Door, contact_asked
+from rapport.web.door import SessionManager, contact_asked
 from rapport.web.routing import shown
 
 EXPORT: Final = "/contacts/{contact_id}/export"
 
 
-class Exporting:
+class ExportPage:
     """The file of a contact's activities."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, door: SessionManager) -> None:
         self._store = store
         self._door = door
 

@@ -11,7 +11,7 @@ from rapport.activity import is_id
 from rapport.auth.scope import Privilege, Scope
 from rapport.reporting.find import find_campaign_activities, find_contacts
 from rapport.store.protocol import Store
-from rapport.web.door import Door
+from rapport.web.door import SessionManager
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 
@@ -20,10 +20,10 @@ FIND: Final = "/"
 _LONGEST: Final = 254
 
 
-class Finding:
+class SearchPage:
     """The page that one lands on."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, door: SessionManager) -> None:
         self._store = store
         self._door = door
 

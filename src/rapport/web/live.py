@@ -12,20 +12,20 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.errors import RapportError
 from rapport.event_stream import EventStream, said
 from rapport.instant import DAY
-from rapport.reporting.live import Feed, Heard, Missed
-from rapport.web.door import Door, SignedOut, now
+from rapport.reporting.live import ActivityEvent, Feed, GapEvent
+from rapport.web.door import NotSignedIn, SessionManager, now
 from rapport.web.rendering import rendered
 from rapport.web.routing import shown
-from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, TYPE_WORDS
+from rapport.web.words import ACTIVITY_LABELS, BOUNCE_WORDS, DEVICE_WORDS
 from rapport.web.zone import zone_of
 
 LIVE: Final = "/live"
 
 
-class LivePart:
+class LiveFeedPage:
     """The part of a page that moves; static/live.js puts it there."""
 
-    def __init__(self, feed: Feed, door: Door) -> None:
+    def __init__(self, feed: Feed, door: SessionManager) -> None:
         self._feed = feed
         self._door = door
 
@@ -41,22 +41,22 @@ class LivePart:
         async def holds() -> bool:
             try:
                 return self._door.session(request, Scope.CONTACT_DATA, Privilege.CONTACT_REPORTS) == session
-            except (SignedOut, RapportError):
+            except (NotSignedIn, RapportError):
                 return False
 
         listener = await self._feed.listen(session.principal.account_id, tuple(ActivityType))
         return EventStream(self._feed, listener, lambda heard: _event(heard, zone), holds, with_positions=False)
 
 
-def _event(heard: Heard | Missed, zone: ZoneInfo) -> bytes:
-    activity = heard.activity if isinstance(heard, Heard) else None
+def _event(heard: ActivityEvent | GapEvent, zone: ZoneInfo) -> bytes:
+    activity = heard.activity if isinstance(heard, ActivityEvent) else None
     html = rendered(
         "live.html",
         activity=activity,
-        missed=heard.total if isinstance(heard, Missed) else None,
+        missed=heard.total if isinstance(heard, GapEvent) else None,
         is_recent=activity is not None and now() - activity.created_time < DAY,
         zone=zone,
-        words=TYPE_WORDS,
+        words=ACTIVITY_LABELS,
         names=TYPE_NAMES,
         devices=DEVICE_WORDS,
         bounces=BOUNCE_WORDS,

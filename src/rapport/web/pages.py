@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rapport.auth.grant import Grants
+from rapport.auth.grant import TokenService
 from rapport.instant import SECOND
-from rapport.web.door import Door, now, read_form
+from rapport.web.door import SessionManager, now, read_form
 from rapport.web.rendering import page
 from rapport.web.routing import shown
 
@@ -24,7 +24,7 @@ class Pages:
     against other sites' forms. So the page gets a short-lived token, which it keeps in memory only.
     """
 
-    def __init__(self, door: Door, grants: Grants) -> None:
+    def __init__(self, door: SessionManager, grants: TokenService) -> None:
         self._door = door
         self._grants = grants
 

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from rapport.web.addresses import SIGN_IN, sign_in_path
-from rapport.web.door import SignedOut
+from rapport.web.door import NotSignedIn
 from rapport.web.error_pages import mark_as_page
 
 Show = Callable[[Request], Awaitable[Response]]
@@ -21,7 +21,7 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
         mark_as_page(request)
         try:
             return await show(request)
-        except SignedOut:
+        except NotSignedIn:
             if "hx-request" in request.headers:
                 # Only a part of a page was requested: the whole page goes to sign in.
                 current = urlsplit(request.headers.get("hx-current-url", ""))

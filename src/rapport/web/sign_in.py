@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rapport.auth.one_time import use_code
+from rapport.auth.one_time import redeem_code
 from rapport.auth.session import begin_session, begin_session_with
 from rapport.auth.token import Principal
-from rapport.auth.watch import KeyWatch
+from rapport.auth.watch import KeyCache
 from rapport.errors import InvalidToken
 from rapport.store.protocol import Store
 from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
-from rapport.web.door import Door, now, read_form
+from rapport.web.door import SessionManager, now, read_form
 from rapport.web.navigation import home_of
 from rapport.web.rendering import page
 from rapport.web.routing import shown
@@ -24,10 +24,10 @@ SIGN_OUT: Final = "/sign-out"
 _LONGEST_TOKEN: Final = 8_192
 
 
-class SigningIn:
+class SignInPage:
     """The pages that need no session, and the form that ends one."""
 
-    def __init__(self, store: Store, door: Door, keys: KeyWatch) -> None:
+    def __init__(self, store: Store, door: SessionManager, keys: KeyCache) -> None:
         self._store = store
         self._door = door
         self._keys = keys
@@ -59,7 +59,7 @@ class SigningIn:
         self._door.check_site(request)
         next_path = _next_path((await read_form(request)).get(NEXT, ""))
         try:
-            principal = await use_code(self._store, request.path_params["code"], now())
+            principal = await redeem_code(self._store, request.path_params["code"], now())
         except InvalidToken:
             problem = (
                 "This link was already used or has expired. Run `rapport sign-in` on the server to get a new one, "

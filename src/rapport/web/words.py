@@ -2,7 +2,7 @@
 
 from typing import Final
 
-TYPE_WORDS: Final = (
+ACTIVITY_LABELS: Final = (
     "Sent",
     "Opened",
     "Clicked",
@@ -19,7 +19,7 @@ TYPE_WORDS: Final = (
 DEVICE_WORDS: Final = ("on a computer", "on a phone", "on a tablet", "on another device")
 """By the number of the device type."""
 
-SCOPE_WORDS: Final = {
+SCOPE_LABELS: Final = {
     "contact_data": "read contacts, and what they did",
     "campaign_data": "read campaigns, and how they did",
     "account_read": "read the account",
@@ -27,7 +27,7 @@ SCOPE_WORDS: Final = {
 }
 """By the name of the scope: what a token may."""
 
-ROLE_WORDS: Final = {"owner": "owner", "manager": "manager", "campaign_creator": "campaign creator"}
+ROLE_LABELS: Final = {"owner": "owner", "manager": "manager", "campaign_creator": "campaign creator"}
 """By the name of the role."""
 
 BOUNCE_WORDS: Final = {

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from rapport.caching import cache_short
 from rapport.errors import InvalidField
-from rapport.instant import Instant, instant_of
+from rapport.instant import Instant, from_datetime
 
 COOKIE: Final = "rapport_zone"
 
@@ -37,14 +37,14 @@ def day_asked(name: str, text: str, zone: ZoneInfo) -> tuple[Instant, Instant] |
         return None
     try:
         day = date.fromisoformat(text)
-        first, behind = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+        first, after = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
     except (ValueError, OverflowError):
         raise InvalidField(name, text, "must be a date: 2026-04-02") from None
-    return first, Instant(behind - 1)
+    return first, Instant(after - 1)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> Instant:
-    return instant_of(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
+    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
 
 
 @cache_short(maxsize=1_000)

@@ -20,7 +20,7 @@ from rapport.api.endpoint import JSON, NDJSON
 from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES, too_large, too_many_lines
 from rapport.api.track.item_counter import ItemCounter
 from rapport.api.track.unpacking import Unpacker
-from rapport.errors import MalformedBody, TooLarge, TooManyBodies, UnsupportedMediaType
+from rapport.errors import MalformedBody, PayloadTooLarge, TooManyBodies, UnsupportedMediaType
 
 _MAX_HELD: Final = 128 * 1024 * 1024
 _MAX_HELD_BY_ACCOUNT: Final = 64 * 1024 * 1024
@@ -258,7 +258,7 @@ async def _cut_items(body: bytes, reservation: _Reservation) -> list[bytes | msg
 async def _check_item_count(body: bytes, reservation: _Reservation) -> None:
     """Raise TooLarge if an array has too many items, without making them."""
     if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS:
-        raise TooLarge(f"a body may have {_MAX_BRACKETS} objects and arrays; send it in parts")
+        raise PayloadTooLarge(f"a body may have {_MAX_BRACKETS} objects and arrays; send it in parts")
     counter = ItemCounter(body)
     while not counter.is_done:
         counter.step()

@@ -2,17 +2,17 @@
 
 from typing import Final
 
-from rapport.errors import TooLarge
+from rapport.errors import PayloadTooLarge
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_LINES: Final = 10_000
 
 
-def too_large() -> TooLarge:
+def too_large() -> PayloadTooLarge:
     """Return the error for a body of too many bytes."""
-    return TooLarge(f"a body may have {MAX_BYTES} bytes, also once it is unpacked; send it in parts")
+    return PayloadTooLarge(f"a body may have {MAX_BYTES} bytes, also once it is unpacked; send it in parts")
 
 
-def too_many_lines(count: str) -> TooLarge:
+def too_many_lines(count: str) -> PayloadTooLarge:
     """Return the error for a body of too many lines or items."""
-    return TooLarge(f"a request may have {MAX_LINES} lines, and this one has {count}; send it in parts")
+    return PayloadTooLarge(f"a request may have {MAX_LINES} lines, and this one has {count}; send it in parts")

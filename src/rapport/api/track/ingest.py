@@ -28,17 +28,17 @@ from rapport.errors import (
     InvalidField,
     MalformedBody,
     MalformedContactId,
+    PayloadTooLarge,
     StoreUnavailable,
-    TooLarge,
     UnknownContact,
     UnsupportedMediaType,
 )
 from rapport.instant import Instant
-from rapport.recording import catalogue_lines
-from rapport.recording.catalogue_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
-from rapport.recording.lines import LINE_SCHEMA, Form, Rejection, activity_of_json, rejection_of
-from rapport.recording.record import Recorder
-from rapport.store.batch import Batch, Gathering
+from rapport.recording import catalog_codec
+from rapport.recording.catalog_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
+from rapport.recording.lines import LINE_SCHEMA, Form, Rejection, decode_activity, rejection_from
+from rapport.recording.record import GroupCommitter
+from rapport.store.batch import Batch, BatchBuilder
 from rapport.store.protocol import Store
 
 ACTIVITIES: Final = "/track/v1/activities"
@@ -47,7 +47,7 @@ CAMPAIGNS: Final = "/track/v1/campaigns"
 
 _TAG: Final = "Recording"
 _SIZES: Final = f"{MAX_LINES} {{}} and {MAX_BYTES // 1024 // 1024} MiB, also as gzip"
-_BODY_ERRORS: Final = (MalformedBody, BodyTimeout, TooLarge, UnsupportedMediaType)
+_BODY_ERRORS: Final = (MalformedBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType)
 
 CONTACT_ID: Final = PathId("contact_id", "The contact.", examples.CONTACT_ID, MalformedContactId)
 
@@ -119,7 +119,7 @@ _UPDATE_RULE: Final = (
 class Ingest(Resource):
     """The endpoints that write."""
 
-    def __init__(self, store: Store, recorder: Recorder) -> None:
+    def __init__(self, store: Store, recorder: GroupCommitter) -> None:
         self._store = store
         self._recorder = recorder
         self._bodies = BodyReader()
@@ -138,9 +138,9 @@ class Ingest(Resource):
     )
     async def upsert_contacts(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            updates, rejections = await _read_updates(lines, catalogue_lines.CONTACTS)
+            updates, rejections = await _read_updates(lines, catalog_codec.CONTACTS)
         watch_client(request.receive)
-        return await _result(self._store.state_contacts(principal.account_id, updates), len(updates), rejections)
+        return await _result(self._store.upsert_contacts(principal.account_id, updates), len(updates), rejections)
 
     @endpoint(
         "POST",
@@ -156,9 +156,9 @@ class Ingest(Resource):
     )
     async def upsert_campaigns(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            updates, rejections = await _read_updates(lines, catalogue_lines.CAMPAIGNS)
+            updates, rejections = await _read_updates(lines, catalog_codec.CAMPAIGNS)
         watch_client(request.receive)
-        return await _result(self._store.state_campaigns(principal.account_id, updates), len(updates), rejections)
+        return await _result(self._store.upsert_campaigns(principal.account_id, updates), len(updates), rejections)
 
     @endpoint(
         "POST",
@@ -220,7 +220,7 @@ class Ingest(Resource):
 
 async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, list[Rejection]]:
     now = Instant(time.time_ns() // 1_000_000)
-    gathering = Gathering()
+    gathering = BatchBuilder()
     rejections: list[Rejection] = []
     for start, lines_slice in lines.slices():
         if start:
@@ -234,9 +234,9 @@ def _decode_activities(
 ) -> Iterator[Activity]:
     for index, line in enumerate(lines, start):
         try:
-            yield activity_of_json(line, now)
+            yield decode_activity(line, now)
         except InvalidField as exc:
-            rejections.append(rejection_of(index, exc))
+            rejections.append(rejection_from(index, exc))
 
 
 async def _read_updates(lines: Lines, form: Form[T]) -> tuple[list[T], list[Rejection]]:
@@ -250,7 +250,7 @@ async def _read_updates(lines: Lines, form: Form[T]) -> tuple[list[T], list[Reje
             try:
                 updates.append(form.of_json(line, now))
             except InvalidField as exc:
-                rejections.append(rejection_of(index, exc))
+                rejections.append(rejection_from(index, exc))
     return updates, rejections
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from rapport.api.track.body_bounds import MAX_LINES, too_many_lines
-from rapport.errors import TooLarge
+from rapport.errors import PayloadTooLarge
 
 _SCAN_BYTES: Final = 128 * 1024
 _SCAN_TOKENS: Final = 4_000
@@ -79,5 +79,5 @@ class ItemCounter:
     def _begin_of_string(self, token: re.Match[bytes]) -> int:
         """Return where a string begins that goes on after the slice: the next slice begins there. Raises TooLarge."""
         if token.start() == self._position:
-            raise TooLarge(f"a text may have {_SCAN_BYTES} bytes")
+            raise PayloadTooLarge(f"a text may have {_SCAN_BYTES} bytes")
         return token.start()

@@ -11,14 +11,14 @@ from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import ActivityTypes, Header
 from rapport.api.query import query_of
-from rapport.auth.gate import Gate
+from rapport.auth.gate import Authorizer
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import RapportError, TooManyStreams
 from rapport.event_stream import HEADERS, MEDIA_TYPE, EventStream, said
-from rapport.recording.lines import json_of
-from rapport.reporting.live import Feed, Heard, Missed
-from rapport.store.feed import MOST_OF_A_BATCH
+from rapport.recording.lines import encode_activity
+from rapport.reporting.live import ActivityEvent, Feed, GapEvent
+from rapport.store.feed import MAX_KEYS_PER_BATCH
 
 ACTIVITY_TYPES: Final = ActivityTypes("Only activities of these types; all by default.", required=False)
 LAST_EVENT_ID: Final = Header("Last-Event-ID", "The last `id` that the client received; the stream resumes after it.")
@@ -34,7 +34,7 @@ _EXAMPLE: Final = (
 class Stream(Resource):
     """The event stream."""
 
-    def __init__(self, feed: Feed, gate: Gate) -> None:
+    def __init__(self, feed: Feed, gate: Authorizer) -> None:
         self._feed = feed
         self._gate = gate
 
@@ -46,7 +46,7 @@ class Stream(Resource):
         summary="Stream activities",
         description="Server-sent events without end. `activity`: an Activity, within a second of its recording by any "
         "process; contact attributes that it doesn't have are the contact's current ones. `gap`: the rest of a "
-        f"request or import with more than {MOST_OF_A_BATCH:,} new activities is only counted, "
+        f"request or import with more than {MAX_KEYS_PER_BATCH:,} new activities is only counted, "
         '`{"activities": 19000, "by_type": {"em_sends": 19000}}`; both are `null` if the number isn\'t known, because '
         "the position to resume from is no longer kept. A comment is sent every 15 seconds. The stream ends when its "
         "token expires, when the server stops, and when the client reads too slowly.",
@@ -71,9 +71,9 @@ class Stream(Resource):
         return EventStream(self._feed, listener, format_event, is_authorized, with_positions=True)
 
 
-def format_event(event: Heard | Missed) -> bytes:
+def format_event(event: ActivityEvent | GapEvent) -> bytes:
     """Return the server-sent event of an activity or a gap."""
-    if isinstance(event, Heard):
-        return said("activity", json_of(event.activity).decode(), event.position)
+    if isinstance(event, ActivityEvent):
+        return said("activity", encode_activity(event.activity).decode(), event.position)
     counts = None if event.counts is None else {TYPE_NAMES[number]: count for number, count in event.counts.items()}
     return said("gap", msgspec.json.encode({"activities": event.total, "by_type": counts}).decode())

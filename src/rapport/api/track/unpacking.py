@@ -4,7 +4,7 @@ import zlib
 from typing import Final
 
 from rapport.api.track.body_bounds import MAX_BYTES, too_large
-from rapport.errors import MalformedBody, TooLarge
+from rapport.errors import MalformedBody, PayloadTooLarge
 
 MAX_GZIP_MEMBERS: Final = 1_000
 
@@ -51,7 +51,7 @@ class Unpacker:
                     break
                 self._members += 1
                 if self._members > MAX_GZIP_MEMBERS:
-                    raise TooLarge(f"a gzip body may have {MAX_GZIP_MEMBERS} members; pack it in one piece")
+                    raise PayloadTooLarge(f"a gzip body may have {MAX_GZIP_MEMBERS} members; pack it in one piece")
                 self._member = zlib.decompressobj(_GZIP)
             self._unpack_piece(self._member)
         return self.is_done

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from rapport.activity import TYPE_NAMES, CampaignActivity
-from rapport.instant import MINUTE, SECOND, to_the_minute
+from rapport.instant import MINUTE, SECOND, format_minute
 from rapport.reporting.page import Page
 
 
@@ -20,7 +20,7 @@ class _MinuteCache(dict[int, bytes]):
     def __missing__(self, minute: int) -> bytes:
         if len(self) >= _MAX_MINUTES:
             self.clear()
-        text = self[minute] = to_the_minute(minute).encode()
+        text = self[minute] = format_minute(minute).encode()
         return text
 
 
@@ -67,8 +67,15 @@ def encode_activity_page(contact_id: str, page: Page, *, with_names: bool, next_
     begin = f'{{"contact_id":"{contact_id}",'.encode()
     names = _get_names(page.campaign_activities, with_names=with_names)
     pieces: list[bytes] = []
-    for time, _, kind, key in page.rows:
+    for time, _, activity_type, key in page.rows:
         second = _SECONDS[time % MINUTE // SECOND]
-        pieces += begin, names[key], _minutes[time // MINUTE], second, _MILLISECONDS[time % SECOND], _TAILS[kind]
+        pieces += (
+            begin,
+            names[key],
+            _minutes[time // MINUTE],
+            second,
+            _MILLISECONDS[time % SECOND],
+            _TAILS[activity_type],
+        )
     links = b"{}" if next_href is None else f'{{"next":{{"href":"{next_href}"}}}}'.encode()
     return b'{"tracking_activities":[' + b"".join(pieces)[:-1] + b'],"_links":' + links + b"}"

@@ -21,7 +21,7 @@ from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, Unknown
 from rapport.instant import FIRST, LAST, Instant, iso
 from rapport.reporting.stats import (
     Counts,
-    StatsOf,
+    StatsEntry,
     SummariesRequest,
     campaign_activity_stats,
     campaign_stats,
@@ -152,7 +152,7 @@ def _stats(counts: Counts, *, with_bounce_codes: bool) -> dict[str, int]:
     return stats
 
 
-def _result(stats: StatsOf, now: Instant) -> StatsResult:
+def _result(stats: StatsEntry, now: Instant) -> StatsResult:
     is_campaign = stats.campaign_activity_id is None
     return StatsResult(
         campaign_id=stats.campaign_id or UNSET,
@@ -164,7 +164,7 @@ def _result(stats: StatsOf, now: Instant) -> StatsResult:
 
 
 def _example_stats(campaign_activity_id: str | None) -> Any:  # noqa: ANN401 - JSON
-    empty = StatsOf(campaign_id="spring", campaign_activity_id=campaign_activity_id, counts=Counts(()))
+    empty = StatsEntry(campaign_id="spring", campaign_activity_id=campaign_activity_id, counts=Counts(()))
     page = StatsPage(results=[_result(empty, Instant(1_600_964_786_000))], errors=[])
     return msgspec.json.decode(msgspec.json.encode(page))
 
@@ -283,7 +283,7 @@ class CampaignStats(Resource):
         )
 
 
-def _stats_response(found: Sequence[StatsOf], unknown: Sequence[str]) -> Response:
+def _stats_response(found: Sequence[StatsEntry], unknown: Sequence[str]) -> Response:
     now = Instant(time.time_ns() // 1_000_000)
     errors = [
         StatsError(_NOT_FOUND_KEY, f"no stats found for campaign activity {campaign_activity_id}")

@@ -19,8 +19,8 @@ from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, CampaignStatus
 from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, UnknownCampaignActivity
 from rapport.instant import FIRST, LAST, iso
 from rapport.reporting.emails import EmailsRequest, email, email_activity, emails, name_of, role_of, status_of
-from rapport.store.catalogue import number_of, text_of
-from rapport.store.known import CampaignPlace, KnownCampaign, Within
+from rapport.store.catalogue import get_number, get_text
+from rapport.store.known import CampaignCursor, CampaignRecord, Within
 from rapport.store.protocol import Store
 
 CAMPAIGNS: Final = "/v3/emails"
@@ -142,7 +142,7 @@ class Campaigns(Resource):
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CAMPAIGNS, EmailsRequest)
         if page_request is None:
             within = UPDATED.get(query) or Within(FIRST, LAST)
-            page_request = EmailsRequest(within, LIMIT.get(query), CampaignPlace(LAST + 1, ""))
+            page_request = EmailsRequest(within, LIMIT.get(query), CampaignCursor(LAST + 1, ""))
         page = await emails(self._store, principal.account_id, page_request)
         return encode_response(
             EmailCampaignsPage(
@@ -218,7 +218,7 @@ class Campaigns(Resource):
     )
     async def get_campaign_activity(self, request: Request, principal: Principal) -> Response:
         activity = await email_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
-        preheader = text_of(activity.facts, "preheader")
+        preheader = get_text(activity.facts, "preheader")
         return encode_response(
             EmailCampaignActivity(
                 campaign_activity_id=activity.campaign_activity_id,
@@ -226,29 +226,29 @@ class Campaigns(Resource):
                 role=role_of(activity).value,
                 current_status=status_of(activity.campaign_status, is_sent=activity.is_sent).name,
                 format_type=_FORMAT_TYPE,
-                subject=text_of(activity.facts, "subject") or "",
+                subject=get_text(activity.facts, "subject") or "",
                 preheader=UNSET if preheader is None else preheader,
-                from_name=text_of(activity.facts, "from_name") or "",
-                from_email=text_of(activity.facts, "from_email") or "",
-                reply_to_email=text_of(activity.facts, "reply_to_email") or "",
+                from_name=get_text(activity.facts, "from_name") or "",
+                from_email=get_text(activity.facts, "from_email") or "",
+                reply_to_email=get_text(activity.facts, "reply_to_email") or "",
                 contact_list_ids=[],
                 segment_ids=[],
             )
         )
 
 
-def _status(campaign: KnownCampaign) -> CampaignStatus:
-    return status_of(text_of(campaign.facts, "current_status"), is_sent=campaign.is_sent)
+def _status(campaign: CampaignRecord) -> CampaignStatus:
+    return status_of(get_text(campaign.facts, "current_status"), is_sent=campaign.is_sent)
 
 
-def _common_columns(campaign: KnownCampaign) -> dict[str, Any]:
+def _common_columns(campaign: CampaignRecord) -> dict[str, Any]:
     """Return the columns of a campaign in a list and alone."""
-    name, created_at = name_of(campaign), number_of(campaign.facts, "created_at")
-    type_code = number_of(campaign.facts, "type_code")
+    name, created_at = name_of(campaign), get_number(campaign.facts, "created_at")
+    type_code = get_number(campaign.facts, "type_code")
     return {
         "campaign_id": campaign.campaign_id,
         "name": UNSET if name is None else name,
-        "type": text_of(campaign.facts, "type") or _DEFAULT_TYPE,
+        "type": get_text(campaign.facts, "type") or _DEFAULT_TYPE,
         "type_code": _DEFAULT_TYPE_CODE if type_code is None else type_code,
         "created_at": UNSET if created_at is None else iso(created_at),
         "updated_at": iso(campaign.updated_at) if campaign.updated_at else UNSET,

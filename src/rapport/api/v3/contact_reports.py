@@ -28,9 +28,9 @@ from rapport.reporting.contact_summary import (
     first_summary,
     open_and_click_rates,
 )
-from rapport.reporting.page import PageRequest, up_to
+from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
-from rapport.store.protocol import BEFORE_THE_NEWEST, SentCampaignActivity, Store
+from rapport.store.protocol import START_OF_HISTORY, SentCampaignActivity, Store
 
 _CONTACT: Final = "/v3/reports/contact_reports/{contact_id:any}"
 _READ: Final = Access(Scope.CONTACT_DATA, Privilege.REPORTS)
@@ -275,7 +275,7 @@ def parse_page(query_string: bytes, default_types: tuple[ActivityType, ...]) -> 
         limit=LIMIT.get(query),
         with_names=INCLUDE_NAMES.get(query),
         not_before=EARLIEST if created.after is None else created.after,
-        behind=BEFORE_THE_NEWEST if created.before is None else up_to(created.before),
+        after=START_OF_HISTORY if created.before is None else cursor_at(created.before),
     )
 
 

@@ -22,7 +22,7 @@ from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, Permis
 from rapport.errors import InvalidField, MalformedContactId, UnknownContact
 from rapport.instant import DAY, Instant, iso
 from rapport.reporting.contacts import HERE, ContactsRequest, contact, contact_counts, contacts
-from rapport.store.known import FIRST_CONTACT, ContactStatus, KnownContact
+from rapport.store.known import FIRST_CONTACT, ContactRecord, ContactStatus
 from rapport.store.protocol import Store
 
 CONTACTS: Final = "/v3/contacts"
@@ -260,11 +260,11 @@ def _first_page(query: Query) -> ContactsRequest:
         limit=LIMIT.get(query),
         with_count=INCLUDE_COUNT.get(query),
         included=INCLUDE.get(query),
-        behind=FIRST_CONTACT,
+        after=FIRST_CONTACT,
     )
 
 
-def _contact(known: KnownContact, included: Sequence[str]) -> Contact:
+def _contact(known: ContactRecord, included: Sequence[str]) -> Contact:
     return Contact(
         contact_id=known.contact_id,
         email_address=_email_address(known),
@@ -277,7 +277,7 @@ def _contact(known: KnownContact, included: Sequence[str]) -> Contact:
     )
 
 
-def _email_address(known: KnownContact) -> EmailAddress | UnsetType:
+def _email_address(known: ContactRecord) -> EmailAddress | UnsetType:
     if known.email_address is None:
         return UNSET
     permission, source = known.permission_to_send, known.opt_out_source

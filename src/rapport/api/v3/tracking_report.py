@@ -28,7 +28,7 @@ from rapport.instant import Instant, iso
 from rapport.reporting.email import TrackingPage, TrackingReport, TrackingRequest, before_all_of, tracking
 from rapport.store.links import url_id_of
 from rapport.store.protocol import Store
-from rapport.store.tracking import NEWEST, TrackingRow
+from rapport.store.tracking import START_OF_REPORT, TrackingRow
 
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _INT64: Final = range(-(2**63), 2**63)
@@ -259,7 +259,7 @@ def parse_page(query_string: bytes, report: Report, limit: Limit) -> TrackingReq
     return TrackingRequest(
         limit=limit.get(query),
         not_before=EARLIEST if created.after is None else created.after,
-        behind=NEWEST if created.before is None else before_all_of(Instant(created.before + 1)),
+        after=START_OF_REPORT if created.before is None else before_all_of(Instant(created.before + 1)),
         url_id=URL_ID.get(query) if URL_ID in report.params else None,
         bounce_codes=tuple(sorted(BOUNCE_CODE.get(query))) if BOUNCE_CODE in report.params else (),
         contacts_filter=CONTACTS_FILTER.get(query) if CONTACTS_FILTER in report.params else None,

@@ -58,12 +58,10 @@ def activities(rows: Iterable[ActivityValues]) -> bytes:
 
 
 def _activity(row: ActivityValues) -> bytes:
-    time, identity, campaign_activity, person, link, kind, device_type, bounce_code, contact, opt_out_reason, event = (
-        row
-    )
+    time, identity, campaign_activity, person, link, activity_type, device, bounce, contact, reason, event = row
     microseconds = (time - EPOCH_2000) * 1_000
-    if person is not None and event is None and bounce_code is None and opt_out_reason is None:
-        if link is None and device_type is None:
+    if person is not None and event is None and bounce is None and reason is None:
+        if link is None and device is None:
             return _pack_plain(
                 _BEFORE_TIME,
                 microseconds,
@@ -74,12 +72,12 @@ def _activity(row: ActivityValues) -> bytes:
                 _BEFORE_BIGINT,
                 person,
                 _NULL_AND_SMALLINT,
-                kind,
+                activity_type,
                 _TWO_NULLS_AND_CONTACT,
                 contact,
                 _TWO_NULLS,
             )
-        if link is not None and device_type is not None:
+        if link is not None and device is not None:
             return _pack_clicked(
                 _BEFORE_TIME,
                 microseconds,
@@ -92,9 +90,9 @@ def _activity(row: ActivityValues) -> bytes:
                 _BEFORE_BIGINT,
                 link,
                 _BEFORE_SMALLINT,
-                kind,
+                activity_type,
                 _BEFORE_SMALLINT,
-                device_type,
+                device,
                 _NULL_AND_CONTACT,
                 contact,
                 _TWO_NULLS,
@@ -103,9 +101,9 @@ def _activity(row: ActivityValues) -> bytes:
         _pack_beginning(11, 8, microseconds, 8, identity, 8, campaign_activity),
         _NULL if person is None else _pack_bigint(8, person),
         _NULL if link is None else _pack_bigint(8, link),
-        _smallints(kind, device_type, bounce_code),
+        _smallints(activity_type, device, bounce),
         contact,
-        _NULL if opt_out_reason is None else _text(opt_out_reason),
+        _NULL if reason is None else _text(reason),
         _NULL if event is None else _text(event),
     )
 
@@ -117,7 +115,7 @@ def engagement(rows: Iterable[EngagementRow[bytes]]) -> bytes:
             _BEFORE_ENGAGEMENT,
             campaign_activity,
             _BEFORE_SMALLINT,
-            kind,
+            activity_type,
             _BEFORE_CONTACT,
             contact,
             _BEFORE_BIGINT,
@@ -125,7 +123,7 @@ def engagement(rows: Iterable[EngagementRow[bytes]]) -> bytes:
             _BEFORE_BIGINT,
             (last_time - EPOCH_2000) * 1_000,
         )
-        for campaign_activity, kind, contact, total, last_time in rows
+        for campaign_activity, activity_type, contact, total, last_time in rows
     )
 
 

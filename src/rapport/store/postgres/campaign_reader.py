@@ -9,17 +9,17 @@ from typing import Any, Final
 from rapport.errors import StoreUnavailable
 from rapport.store.digests import contact_key
 from rapport.store.links import NO_LINK, LinkClicks, LinkPlace, LinksQuery, digests_of, name_links, select_links
-from rapport.store.postgres.pool import LATEST_TIME, Every, Lent, Pool
+from rapport.store.postgres.pool import LATEST_TIME, Connection, Every, Pool
 from rapport.store.statements import read_statements
 from rapport.store.tracking import (
     Known,
-    Place,
     Statement,
+    TrackingCursor,
     TrackingQuery,
     TrackingRow,
-    as_known_then,
+    contacts_missing_fields,
+    resolve_profiles,
     selecting,
-    unsaid,
 )
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
@@ -53,7 +53,7 @@ class CampaignReader:
         """The asked for rows; None when there is no such campaign activity."""
         seconds = SCAN_WITHIN if query.is_selective else PAGE_WITHIN
         # Of a cluster, every node has some of a campaign activity.
-        async with self._pool.lend(seconds, account_id, Every.CONTACT) as connection:
+        async with self._pool.acquire(seconds, account_id, Every.CONTACT) as connection:
             campaign_activity = await connection.fetchval(
                 SQL["campaign_activity_key"], account_id, campaign_activity_id
             )
@@ -63,7 +63,7 @@ class CampaignReader:
 
     async def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
         """Return the links that match the query; None when there is no such campaign activity."""
-        async with self._pool.lend(SCAN_WITHIN, account_id, Every.CONTACT) as connection:
+        async with self._pool.acquire(SCAN_WITHIN, account_id, Every.CONTACT) as connection:
             key = await connection.fetchval(SQL["campaign_activity_key"], account_id, campaign_activity_id)
             if key is None:
                 return None
@@ -78,12 +78,12 @@ class CampaignReader:
         return name_links(places, {link: (link_url, own) for link, link_url, own in rows})
 
 
-async def _clickers(connection: Lent, campaign_activity: int, links: list[int]) -> int:
+async def _clickers(connection: Connection, campaign_activity: int, links: list[int]) -> int:
     return int(await connection.fetchval(SQL["clickers_of_links"], campaign_activity, links))
 
 
 async def _whole_page(
-    connection: Lent, account_id: str, campaign_activity: int, query: TrackingQuery
+    connection: Connection, account_id: str, campaign_activity: int, query: TrackingQuery
 ) -> list[TrackingRow]:
     """The rows of a page, read again if somebody on it was erased meanwhile: a shorter page would be the last."""
     for _ in range(_TRIES):
@@ -95,7 +95,7 @@ async def _whole_page(
 
 
 async def _page(
-    connection: Lent, account_id: str, campaign_activity: int, query: TrackingQuery
+    connection: Connection, account_id: str, campaign_activity: int, query: TrackingQuery
 ) -> Sequence[Sequence[Any]]:
     selection: list[object] = []
     if query.url_id is not None:
@@ -111,19 +111,19 @@ async def _page(
     found: Sequence[Sequence[Any]] = await connection.fetch(
         page_of(query.selections),
         *(campaign_activity, int(query.type), min(query.not_before, LATEST_TIME)),
-        *_position(account_id, query.behind),
+        *_position(account_id, query.after),
         query.limit,
         *selection,
     )
     return found
 
 
-def _position(account_id: str, behind: Place) -> tuple[int, bytes, int]:
-    contact = contact_key(account_id, behind.contact_id) if behind.contact_id else _BEFORE_ALL_CONTACTS
-    return min(behind.created_time, LATEST_TIME), contact, behind.identity
+def _position(account_id: str, after: TrackingCursor) -> tuple[int, bytes, int]:
+    contact = contact_key(account_id, after.contact_id) if after.contact_id else _BEFORE_ALL_CONTACTS
+    return min(after.created_time, LATEST_TIME), contact, after.identity
 
 
-async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[TrackingRow] | None:
+async def _with_names(connection: Connection, found: Sequence[Sequence[Any]]) -> list[TrackingRow] | None:
     """The rows with all that belongs to them; None if that of somebody is gone, or no more what it was."""
     if not found:
         return []
@@ -140,24 +140,26 @@ async def _with_names(connection: Lent, found: Sequence[Sequence[Any]]) -> list[
     if any(row[4] is not None and row[4] not in links for row in found):
         return None
     rows = _rows(found, contacts, persons, links)
-    wanted = unsaid(rows)
+    wanted = contacts_missing_fields(rows)
     several = {
         key: contact_id
         for key, (contact_id, _, *now) in contacts.items()
         if contact_id in wanted
         and any(person is not None and said != Known(*now) for person, said in persons[key].items())
     }
-    return as_known_then(rows, await _statements(connection, several, rows[0].created_time)) if wanted else rows
+    return resolve_profiles(rows, await _statements(connection, several, rows[0].created_time)) if wanted else rows
 
 
-async def _links(connection: Lent, found: Sequence[Sequence[Any]]) -> dict[int, Sequence[str | None]]:
+async def _links(connection: Connection, found: Sequence[Sequence[Any]]) -> dict[int, Sequence[str | None]]:
     clicked = {row[4] for row in found if row[4] is not None}
     if not clicked:
         return {}
     return {key: called for key, *called in await connection.fetch(SQL["link_names"], list(clicked))}
 
 
-async def _statements(connection: Lent, contacts: Mapping[bytes, str], until: int) -> Mapping[str, Sequence[Statement]]:
+async def _statements(
+    connection: Connection, contacts: Mapping[bytes, str], until: int
+) -> Mapping[str, Sequence[Statement]]:
     """What was said of contacts of whom several things were said."""
     statements: dict[str, list[Statement]] = defaultdict(list)
     if contacts:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rapport.store.catalogue import StoredCampaign, StoredContact, facts_of, stored_campaigns
-from rapport.store.known import CampaignQuery, KnownCampaign, KnownCampaignActivity, known_campaign
+from rapport.store.catalogue import CampaignAttributes, ContactAttributes, campaigns_from_rows, load_attributes
+from rapport.store.known import CampaignActivityRecord, CampaignQuery, CampaignRecord, campaign_from_rows
 from rapport.store.postgres.catalogue import SQL as CATALOGUE
 from rapport.store.postgres.pool import Every, Pool, Touched
 from rapport.store.statements import read_statements
@@ -22,44 +22,44 @@ class CatalogueReader:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[CampaignRecord]:
         """The asked for campaigns, without their campaign activities."""
-        rows = await self._all(account_id, SQL["campaigns"], account_id, *query.within, *query.behind, query.limit)
+        rows = await self._all(account_id, SQL["campaigns"], account_id, *query.within, *query.after, query.limit)
         return [
-            KnownCampaign(campaign_id, facts_of(facts), updated, sent, name, ())
+            CampaignRecord(campaign_id, load_attributes(facts), updated, sent, name, ())
             for campaign_id, facts, updated, sent, name in rows
         ]
 
-    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+    async def campaign(self, account_id: str, campaign_id: str) -> CampaignRecord | None:
         """What is known of a campaign."""
         for key, found_id, stored, updated in await self._all(account_id, SQL["campaign"], account_id, campaign_id):
             rows = await self._all(account_id, SQL["campaign_activities"], key)
-            activities = [(each_id, name, facts_of(facts), sent) for each_id, name, facts, sent in rows]
-            return known_campaign(found_id, facts_of(stored), updated, activities)
+            activities = [(each_id, name, load_attributes(facts), sent) for each_id, name, facts, sent in rows]
+            return campaign_from_rows(found_id, load_attributes(stored), updated, activities)
         return None
 
-    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> CampaignActivityRecord | None:
         """What is known of a campaign activity."""
         rows = await self._all(account_id, SQL["campaign_activity"], account_id, campaign_activity_id)
         for found_id, campaign_id, name, facts, key, status in rows:
             ((is_sent,),) = await self._all(account_id, SQL["is_sent"], key, contacts=Every.CONTACT)
-            return KnownCampaignActivity(found_id, campaign_id, name, facts_of(facts), is_sent, status)
+            return CampaignActivityRecord(found_id, campaign_id, name, load_attributes(facts), is_sent, status)
         return None
 
-    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
+    async def list_contact_attributes(self, account_id: str, after: str, limit: int) -> list[ContactAttributes]:
         """What is stated of contacts, by their ids."""
         rows = await self._all(
-            account_id, CATALOGUE["stated_contacts"], account_id, behind, limit, contacts=Every.CONTACT
+            account_id, CATALOGUE["stated_contacts"], account_id, after, limit, contacts=Every.CONTACT
         )
-        return [StoredContact(contact_id, facts_of(facts)) for contact_id, facts in rows]
+        return [ContactAttributes(contact_id, load_attributes(facts)) for contact_id, facts in rows]
 
-    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+    async def list_campaign_attributes(self, account_id: str) -> list[CampaignAttributes]:
         """What is stated of all campaigns."""
-        return stored_campaigns(
+        return campaigns_from_rows(
             tuple(row) for row in await self._all(account_id, CATALOGUE["stated_campaigns"], account_id)
         )
 
     async def _all(self, account_id: str, statement: str, *values: object, contacts: Touched = ()) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN, account_id, contacts) as connection:
+        async with self._pool.acquire(_WITHIN, account_id, contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rapport.store.catalogue import StoredContact, facts_of
+from rapport.store.catalogue import ContactAttributes, load_attributes
 from rapport.store.digests import contact_key
-from rapport.store.known import ContactQuery, ContactStatus, KnownContact
+from rapport.store.known import ContactQuery, ContactRecord, ContactStatus
 from rapport.store.postgres.pool import Every, Pool, Touched
 from rapport.store.statements import read_statements
 
@@ -22,33 +22,33 @@ class ContactReader:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+    async def contact(self, account_id: str, contact_id: str) -> ContactRecord | None:
         """What is known of a contact now."""
         key = contact_key(account_id, contact_id)
         for row in await self._all(account_id, "contact", key, contacts=[key]):
-            return KnownContact(*row)
+            return ContactRecord(*row)
         return None
 
-    async def stated(self, account_id: str, contact_id: str) -> StoredContact | None:
+    async def stated(self, account_id: str, contact_id: str) -> ContactAttributes | None:
         """What is stated of a contact."""
         key = contact_key(account_id, contact_id)
         for (facts,) in await self._all(account_id, "stated", key, contacts=[key]):
-            return StoredContact(contact_id, facts_of(facts))
+            return ContactAttributes(contact_id, load_attributes(facts))
         return None
 
-    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[ContactRecord]:
         """The asked for contacts, in their order."""
-        asked: list[object] = [account_id, query.limit, query.behind.contact_id, query.status_bits]
+        params: list[object] = [account_id, query.limit, query.after.contact_id, query.status_bits]
         opted_out = query.opted_out or (None, None)
         if query.email_address is not None or query.updated or query.created or query.opted_out:
-            asked.append(query.email_address)
+            params.append(query.email_address)
         if query.updated is not None:
-            asked += [*query.updated, query.behind.time, *(query.created or (None, None)), *opted_out]
+            params += [*query.updated, query.after.time, *(query.created or (None, None)), *opted_out]
         elif query.created is not None:
-            asked += [*query.created, query.behind.time, *opted_out]
+            params += [*query.created, query.after.time, *opted_out]
         elif query.opted_out is not None:
-            asked += [*query.opted_out, query.behind.time]
-        return [KnownContact(*row) for row in await self._all(account_id, query.order, *asked)]
+            params += [*query.opted_out, query.after.time]
+        return [ContactRecord(*row) for row in await self._all(account_id, query.order, *params)]
 
     async def count(self, account_id: str, query: ContactQuery) -> int:
         """How many contacts are asked for, on all pages."""
@@ -69,6 +69,6 @@ class ContactReader:
     async def _all(
         self, account_id: str, statement: str, *values: object, contacts: Touched = Every.CONTACT
     ) -> Sequence[Any]:
-        async with self._pool.lend(_WITHIN, account_id, contacts) as connection:
+        async with self._pool.acquire(_WITHIN, account_id, contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(SQL[statement], *values)
             return rows

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from rapport.store.batch import Batch, SaidRow
+from rapport.store.batch import Batch, ProfileRow
 from rapport.store.digests import contact_key, person_key
 from rapport.store.facts import PERSON_FIELDS, latest_said
 from rapport.store.postgres.layout import Layout
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.write import SQL
 
 _LEARN: Final = tuple(SQL[f"learn_{field}"] for field in PERSON_FIELDS)
@@ -35,8 +35,8 @@ class Named:
     def __init__(self, batches: Sequence[tuple[Batch, Keys]]) -> None:
         self.contacts: dict[bytes, tuple[int, str]] = {}
         """The account and the id of each."""
-        self.persons: dict[tuple[bytes, int], SaidRow] = {}
-        self.said: dict[bytes, list[SaidRow]] = {}
+        self.persons: dict[tuple[bytes, int], ProfileRow] = {}
+        self.said: dict[bytes, list[ProfileRow]] = {}
         for batch, keys in batches:
             for contact_id, contact in zip(batch.contacts, keys.contacts, strict=True):
                 self.contacts[contact] = keys.account, contact_id
@@ -90,7 +90,9 @@ class Contacts:
         """Return what isn't remembered as being there. May be called in another thread."""
         return Made(set(named.contacts) - self._there, set(named.persons) - self._persons_there)
 
-    async def record(self, connection: Lent, named: Named, layout: Layout, *, missing: Made | None = None) -> Made:
+    async def record(
+        self, connection: Connection, named: Named, layout: Layout, *, missing: Made | None = None
+    ) -> Made:
         """Have the contacts there, with all that is said of them.
 
         `missing` is what was missing a while ago, if that is known.
@@ -105,7 +107,7 @@ class Contacts:
         return Made(new, persons)
 
 
-async def _learn(connection: Lent, named: Named, layout: Layout) -> None:
+async def _learn(connection: Connection, named: Named, layout: Layout) -> None:
     """Take over what is stated and differs from what is known, unless a later activity stated something else.
 
     Two transactions at the same instant that say different things of a contact may leave the earlier one's;
@@ -120,7 +122,7 @@ async def _learn(connection: Lent, named: Named, layout: Layout) -> None:
                 await connection.execute(_LEARN[place], contact, stated, time, time)
 
 
-async def _find_differing(connection: Lent, named: Named, layout: Layout) -> list[bytes]:
+async def _find_differing(connection: Connection, named: Named, layout: Layout) -> list[bytes]:
     """Return the contacts of whom something else is known than the latest that is said."""
     if layout.joins_arrays:
         return [contact for (contact,) in await connection.fetch(SQL["differing_contacts"], *named.said_as_text)]
@@ -128,7 +130,7 @@ async def _find_differing(connection: Lent, named: Named, layout: Layout) -> lis
     return [row[0] for row in known if _differs(named.latest[row[0]], row[1:])]
 
 
-async def _add(connection: Lent, new: list[bytes], named: Named, layout: Layout) -> None:
+async def _add(connection: Connection, new: list[bytes], named: Named, layout: Layout) -> None:
     accounts = [named.contacts[contact][0] for contact in new]
     contact_ids = [named.contacts[contact][1] for contact in new]
     facts = [named.latest.get(contact, _NOTHING_SAID) for contact in new]
@@ -137,7 +139,7 @@ async def _add(connection: Lent, new: list[bytes], named: Named, layout: Layout)
     await layout.insert(connection, SQL, "add_contacts", values, by=0)
 
 
-async def _add_persons(connection: Lent, persons: list[tuple[bytes, int]], named: Named, layout: Layout) -> None:
+async def _add_persons(connection: Connection, persons: list[tuple[bytes, int]], named: Named, layout: Layout) -> None:
     rows = [named.persons[person] for person in persons]
     said = [[row[place + 1] for row in rows] for place in range(len(PERSON_FIELDS))]
     values: list[list[Any]] = [[contact for contact, _ in persons], [key for _, key in persons], *said]

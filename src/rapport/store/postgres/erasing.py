@@ -12,17 +12,17 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
 from rapport.store.erasure import (
-    Erased,
     ErasedContact,
-    ErasedCount,
-    ErasedHour,
-    ErasedLink,
-    Erasing,
+    ErasureSnapshot,
     LinkErasure,
+    TombstoneCount,
+    TombstoneHour,
+    TombstoneLink,
+    Tombstones,
+    drop_erased,
     erased_contact,
     named_in_erased,
     refused_until,
-    without_erased,
 )
 from rapport.store.erasure_keys import (
     ERASURE_KEYS,
@@ -36,7 +36,7 @@ from rapport.store.links import MergedLink, merged_links
 from rapport.store.postgres.feed import forget
 from rapport.store.postgres.layout import FIRST_BUCKET, ONE_DATABASE, Layout
 from rapport.store.postgres.names import Names
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.rollups import columns
 from rapport.store.postgres.write import SQL as WRITE
 from rapport.store.statements import read_statements
@@ -56,26 +56,26 @@ class ErasedMeanwhile(Exception):
         self.erasures = erasures
 
 
-async def keep_erasers_out(connection: Lent, erasures: int, layout: Layout = ONE_DATABASE) -> None:
+async def lock_against_erasure(connection: Connection, erasures: int, layout: Layout = ONE_DATABASE) -> None:
     """Have nobody erased until the transaction ends. Raises ErasedMeanwhile if there have been more than these many."""
-    await layout.keep_erasers_out(connection)
+    await layout.lock_against_erasure(connection)
     now: int = await connection.fetchval(SQL["erasures"])
     if now != erasures:
         raise ErasedMeanwhile(now)
 
 
-async def _keep_writers_out(connection: Lent, layout: Layout = ONE_DATABASE) -> None:
+async def _keep_writers_out(connection: Connection, layout: Layout = ONE_DATABASE) -> None:
     """Have nobody record until the transaction ends. Raises StoreUnavailable if some take long, as all others wait."""
     await connection.execute(_NO_LONGER)
-    await layout.keep_writers_out(connection, SQL)
+    await layout.lock_against_writes(connection, SQL)
 
 
-async def read_erasure_keys(connection: Lent) -> list[bytes]:
+async def read_erasure_keys(connection: Connection) -> list[bytes]:
     """Return the keys of the digests of erased contacts, the store's own first; none before the first erasure."""
     return read_keys(await connection.fetchval(WRITE["secret"], ERASURE_KEYS))
 
 
-async def _ensure_erasure_keys(connection: Lent) -> list[bytes]:
+async def _ensure_erasure_keys(connection: Connection) -> list[bytes]:
     """Return the same, and make the store's own key if there is none."""
     keys = await read_erasure_keys(connection)
     if not keys:
@@ -85,7 +85,7 @@ async def _ensure_erasure_keys(connection: Lent) -> list[bytes]:
 
 
 async def erase(
-    connection: Lent,
+    connection: Connection,
     account_id: str,
     contact_id: str,
     now: Instant,
@@ -104,7 +104,7 @@ async def erase(
         if found is None:
             return False
         account, updated_at = found
-        erasing = Erasing[bytes](tuple(row) for row in await connection.fetch(SQL["activities"], contact))
+        erasing = ErasureSnapshot[bytes](tuple(row) for row in await connection.fetch(SQL["activities"], contact))
         if erasing.clicked:
             layout.require_all_writers_out()
         if known is None:
@@ -126,7 +126,7 @@ async def erase(
     return True
 
 
-async def _keep_counts(connection: Lent, erasing: Erasing[bytes], contact: bytes, bucket: bytes) -> None:
+async def _keep_counts(connection: Connection, erasing: ErasureSnapshot[bytes], contact: bytes, bucket: bytes) -> None:
     await connection.execute(SQL["keep_stats"], *columns(erasing.stats, 6), bucket)
     await connection.execute(SQL["keep_hours"], *columns(erasing.hours, 4), bucket)
     for campaign_activity in erasing.campaign_activities:
@@ -144,11 +144,11 @@ async def _keep_counts(connection: Lent, erasing: Erasing[bytes], contact: bytes
         await _apply_link_erasure(connection, campaign_activity, erasure)
 
 
-async def _links(connection: Lent, campaign_activity: int) -> list[MergedLink]:
+async def _links(connection: Connection, campaign_activity: int) -> list[MergedLink]:
     return merged_links(tuple(row) for row in await connection.fetch(SQL["links"], campaign_activity))
 
 
-async def _apply_link_erasure(connection: Lent, campaign_activity: int, erasure: LinkErasure) -> None:
+async def _apply_link_erasure(connection: Connection, campaign_activity: int, erasure: LinkErasure) -> None:
     for link, counted in erasure.moved:
         await connection.execute(SQL["move_link"], campaign_activity, link, counted)
     if erasure.moved:
@@ -159,14 +159,14 @@ async def _apply_link_erasure(connection: Lent, campaign_activity: int, erasure:
         await connection.execute(SQL["remove_links"], erasure.removed)
 
 
-async def without_the_erased(connection: Lent, batch: Batch) -> Batch:
+async def filter_erased(connection: Connection, batch: Batch) -> Batch:
     """The batch without what erased contacts did before."""
     places = {contact_key(batch.account_id, contact_id): place for place, contact_id in enumerate(batch.contacts)}
     erased = await erased_times(connection, places)
-    return without_erased(batch, {places[key]: erased_time for key, erased_time in erased.items()})
+    return drop_erased(batch, {places[key]: erased_time for key, erased_time in erased.items()})
 
 
-async def erased_times(connection: Lent, contacts: Iterable[bytes]) -> dict[bytes, Instant]:
+async def erased_times(connection: Connection, contacts: Iterable[bytes]) -> dict[bytes, Instant]:
     """Return which of these contacts were erased, by their `contact_key`, and until when what they did is refused."""
     keys = await read_erasure_keys(connection)
     if not keys:
@@ -182,22 +182,22 @@ async def erased_times(connection: Lent, contacts: Iterable[bytes]) -> dict[byte
     return dict(erased)
 
 
-async def with_erased_left_out(connection: Lent, batches: Sequence[Batch], erasures: int) -> Sequence[Batch]:
+async def with_erased_left_out(connection: Connection, batches: Sequence[Batch], erasures: int) -> Sequence[Batch]:
     """The batches as they may be recorded, after so many erasures."""
-    return [await without_the_erased(connection, batch) for batch in batches] if erasures else batches
+    return [await filter_erased(connection, batch) for batch in batches] if erasures else batches
 
 
-async def read_erased(connection: Lent, account_id: str) -> Erased:
+async def read_tombstones(connection: Connection, account_id: str) -> Tombstones:
     """What is left of the erased contacts of the account."""
-    return Erased(
+    return Tombstones(
         contacts=[ErasedContact(*row) for row in await connection.fetch(SQL["erased_contacts"], account_id)],
-        counts=[ErasedCount(*row) for row in await connection.fetch(SQL["erased_counts"], account_id)],
-        hours=[ErasedHour(*row) for row in await connection.fetch(SQL["erased_hours"], account_id)],
-        links=[ErasedLink(*row) for row in await connection.fetch(SQL["erased_links"], account_id)],
+        counts=[TombstoneCount(*row) for row in await connection.fetch(SQL["erased_counts"], account_id)],
+        hours=[TombstoneHour(*row) for row in await connection.fetch(SQL["erased_hours"], account_id)],
+        links=[TombstoneLink(*row) for row in await connection.fetch(SQL["erased_links"], account_id)],
     )
 
 
-async def put_erased(connection: Lent, account_id: str, erased: Erased, now: Instant) -> None:
+async def import_tombstones(connection: Connection, account_id: str, erased: Tombstones, now: Instant) -> None:
     """Take over what is left of erased contacts; a recount makes the stats whole."""
     async with connection.transaction():
         await _keep_writers_out(connection)
@@ -220,7 +220,7 @@ async def put_erased(connection: Lent, account_id: str, erased: Erased, now: Ins
         await connection.execute(SQL["tell_writers"], now)
 
 
-async def key_digests(connection: Lent) -> None:
+async def key_digests(connection: Connection) -> None:
     """Give the digests of erased contacts a key: part of a migration."""
     now = _now()
     rows = await connection.fetch(SQL["unkeyed"])
@@ -231,7 +231,7 @@ async def key_digests(connection: Lent) -> None:
     await connection.execute(SQL["drop_unkeyed"])
 
 
-async def forget_links_of_erased(connection: Lent) -> None:
+async def forget_links_of_erased(connection: Connection) -> None:
     """Forget the addresses of links that only erased contacts clicked: part of a migration."""
     counted: defaultdict[int, set[int]] = defaultdict(set)
     for campaign_activity, link in await connection.fetch(SQL["counted_links"]):

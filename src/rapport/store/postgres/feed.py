@@ -18,16 +18,16 @@ from rapport.errors import StoreUnavailable
 from rapport.store.feed import (
     MOST_HELD,
     ROWS_AT_ONCE,
+    FeedEntryBuilder,
     FeedKey,
     FeedRow,
-    News,
     packed,
     read_left_out,
     unpacked,
     without_contact,
 )
-from rapport.store.postgres.pool import Lent, Pool
-from rapport.store.rows import whole_activity
+from rapport.store.postgres.pool import Connection, Pool
+from rapport.store.rows import activity_from_row
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "feed.sql")
@@ -72,7 +72,7 @@ class FeedWriter:
         # Due with the first: a process may record no more than once.
         self._told = _PRUNE_AFTER
 
-    async def tell(self, connection: Lent, news: News[bytes]) -> None:
+    async def tell(self, connection: Connection, news: FeedEntryBuilder[bytes]) -> None:
         """Add what the running transaction has recorded: the last that it does."""
         rows = list(news.rows())
         if rows:
@@ -86,11 +86,11 @@ class FeedWriter:
             return
         self._told = 0
         with suppress(StoreUnavailable):
-            async with self._pool.lend(_READ_WITHIN) as connection:
+            async with self._pool.acquire(_READ_WITHIN) as connection:
                 await connection.execute(SQL["prune"], MOST_HELD * _KEY.size)
 
 
-async def forget(connection: Lent, contact: bytes) -> None:
+async def forget(connection: Connection, contact: bytes) -> None:
     """Leave no key of a contact that is erased, within the transaction that does so."""
     for number, keys in await connection.fetch(SQL["of_contact"], contact):
         await connection.execute(SQL["replace"], number, without_contact(_KEY, keys, contact))
@@ -108,17 +108,17 @@ class FeedReader:
 
     async def end(self) -> str:
         """The position behind all that is committed."""
-        async with self._pool.lend(_READ_WITHIN) as connection:
+        async with self._pool.acquire(_READ_WITHIN) as connection:
             end: str = await connection.fetchval(SQL["end"])
             return end
 
-    async def rows(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+    async def rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """The next rows of these accounts between two positions; None when not all that is behind is held."""
-        position, end = _position(behind), _end(until)
+        position, end = _position(after), _end(until)
         if position is None or end is None or position.seen.number > end.number:
             return None
         try:
-            async with self._pool.lend(_READ_WITHIN) as connection:
+            async with self._pool.acquire(_READ_WITHIN) as connection:
                 rows: list[FeedRow] = []
                 if position.next is not None:
                     rows = await self._between(connection, account_ids, position.seen, position.next, position.place)
@@ -136,17 +136,17 @@ class FeedReader:
         del account_id
         contacts = [bytes(contact) for contact, *_ in keys]
         columns = [[key[column] for key in keys] for column in range(1, 4)]
-        async with self._pool.lend(_READ_WITHIN, contacts=contacts) as connection:
+        async with self._pool.acquire(_READ_WITHIN, contacts=contacts) as connection:
             rows = await connection.fetch(self.activities_statement, list(range(len(keys))), contacts, *columns)
-        found = {place: whole_activity(contact_id, tuple(row)) for place, contact_id, *row in rows}
+        found = {place: activity_from_row(contact_id, tuple(row)) for place, contact_id, *row in rows}
         return [found.get(place) for place in range(len(keys))]
 
     async def _between(
-        self, connection: Lent, account_ids: Sequence[str], seen: _End, end: _End, place: _Place
+        self, connection: Connection, account_ids: Sequence[str], seen: _End, end: _End, place: _Place
     ) -> list[FeedRow]:
         xid, number, index = place
-        asked = str(xid), number, list(account_ids), ROWS_AT_ONCE
-        found = await connection.fetch(SQL["rows"], seen.snapshot, end.snapshot, *asked)
+        params = str(xid), number, list(account_ids), ROWS_AT_ONCE
+        found = await connection.fetch(SQL["rows"], seen.snapshot, end.snapshot, *params)
         rows = [_row(seen, end, tuple(row), index if (int(row[0]), row[1]) == (xid, number) else 0) for row in found]
         return [row._replace(is_fresh=row.is_fresh and self.may_lag) for row in rows if row.keys]
 

@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from rapport.store.postgres.binary import ActivityValues
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 
 _BUCKETS: Final = 32
 _FEW_BUCKETS: Final = 4
@@ -53,7 +53,13 @@ class Layout:
         return dict.fromkeys(buckets, every)
 
     async def insert(
-        self, connection: Lent, statements: Mapping[str, str], name: str, values: Sequence[Sequence[Any]], *, by: int
+        self,
+        connection: Connection,
+        statements: Mapping[str, str],
+        name: str,
+        values: Sequence[Sequence[Any]],
+        *,
+        by: int,
     ) -> Sequence[Any]:
         """Run the INSERT of that name with an array for each column, and fetch what it returns.
 
@@ -62,24 +68,24 @@ class Layout:
         return list(await connection.fetch(statements[name], *values)) if values[by] else ()
 
     async def fetch_of_contacts(
-        self, connection: Lent, statements: Mapping[str, str], name: str, contacts: Collection[bytes]
+        self, connection: Connection, statements: Mapping[str, str], name: str, contacts: Collection[bytes]
     ) -> Sequence[Any]:
         """Run the statement of that name, whose only parameter is an array of contacts."""
         return list(await connection.fetch(statements[name], list(contacts)))
 
     async def change_contacts(
-        self, connection: Lent, statements: Mapping[str, str], name: str, rows: Sequence[tuple[Any, ...]]
+        self, connection: Connection, statements: Mapping[str, str], name: str, rows: Sequence[tuple[Any, ...]]
     ) -> None:
         """Run the UPDATE of that name with an array for each column of the rows, the first of which is the contact."""
         await connection.execute(statements[name], *zip(*rows, strict=True))
 
-    async def keep_erasers_out(self, connection: Lent) -> None:
+    async def lock_against_erasure(self, connection: Connection) -> None:
         """Keep these contacts from being erased until the transaction ends. One database does as `erasure` is read."""
 
     def require_all_writers_out(self) -> None:
-        """Raise, unless `keep_writers_out` keeps out everybody: who else clicks links decides what becomes of them."""
+        """Raise unless `lock_against_writes` keeps out everybody: what becomes of links depends on who else clicks."""
 
-    async def keep_writers_out(self, connection: Lent, statements: Mapping[str, str]) -> None:
+    async def lock_against_writes(self, connection: Connection, statements: Mapping[str, str]) -> None:
         """Keep others from recording these contacts until the transaction ends."""
         await connection.execute(statements["keep_writers_out"])
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from rapport.store.postgres.citus.tables import distribute, distributed, in_sequence, is_cluster
 from rapport.store.postgres.erasing import forget_links_of_erased, key_digests
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 from rapport.store.schema import find_missing_steps, incomplete_schema
 from rapport.store.statements import Step, read_migrations
 
@@ -26,24 +26,24 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 """
 
 
-async def is_there(connection: Lent) -> bool:
+async def is_there(connection: Connection) -> bool:
     """Whether there is a schema of ours at all."""
     return bool(await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"))
 
 
-_AFTER: Final[Mapping[str, Callable[[Lent], Awaitable[None]]]] = {
+_AFTER: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
     "keyed_digests": key_digests,
     "forgotten_links": forget_links_of_erased,
 }
 """What a step does beyond its SQL, by its name."""
 
 
-async def is_current(connection: Lent) -> bool:
+async def is_current(connection: Connection) -> bool:
     """Return True if no step is missing. Raises SchemaTooNew and SchemaIncomplete."""
     return await is_there(connection) and not find_missing_steps(STEPS, await _applied(connection))
 
 
-async def migrate(connection: Lent) -> int:
+async def migrate(connection: Connection) -> int:
     """Apply the steps that are missing, and return how many. Raises SchemaTooNew and SchemaIncomplete."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -69,7 +69,7 @@ async def migrate(connection: Lent) -> int:
         return len(missing)
 
 
-async def _apply(connection: Lent, step: Step) -> None:
+async def _apply(connection: Connection, step: Step) -> None:
     number, name, sql = step
     for statement in _statements(sql):
         await connection.execute(statement)
@@ -78,7 +78,7 @@ async def _apply(connection: Lent, step: Step) -> None:
     await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
 
 
-async def _keep_writers_out(connection: Lent) -> None:
+async def _keep_writers_out(connection: Connection) -> None:
     """Have nobody record until the steps are through: what an earlier version's server added would be counted nowhere.
 
     All that record read erasure first, so that nobody waits in a circle; schemas before version 10 have none.
@@ -95,5 +95,5 @@ def _statements(sql: str) -> list[str]:
     return [statement for statement in without_comments.split(";\n") if statement.strip("; \n")]
 
 
-async def _applied(connection: Lent) -> set[tuple[int, str]]:
+async def _applied(connection: Connection) -> set[tuple[int, str]]:
     return {(number, name) for number, name in await connection.fetch("SELECT number, name FROM schema_migration")}

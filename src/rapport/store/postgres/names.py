@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 from rapport.activity import Link
 from rapport.caching import WeighedDict
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity, Stated
+from rapport.store.batch import Batch, CampaignActivityRef, TimestampedValue
 from rapport.store.facts import overrides
 from rapport.store.links import link_digest
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.write import SQL
 
 _MAX_BYTES = 32_000_000
@@ -24,7 +24,7 @@ _MAX_BYTES = 32_000_000
 _LOCK: Final = 0x6E616D6500000000
 """First of the advisory locks' numbers, one for each account: 'name' in ASCII."""
 
-Guard: TypeAlias = Callable[[Lent], Awaitable[None]]
+Guard: TypeAlias = Callable[[Connection], Awaitable[None]]
 """Awaited in the transaction that adds links, before it does; it raises to keep them from being added."""
 
 
@@ -33,7 +33,7 @@ class _Known:
 
     __slots__ = ("campaign_id", "key", "name")
 
-    def __init__(self, key: int, name: Stated | None, campaign_id: Stated | None) -> None:
+    def __init__(self, key: int, name: TimestampedValue | None, campaign_id: TimestampedValue | None) -> None:
         self.key = key
         self.name = name
         self.campaign_id = campaign_id
@@ -66,7 +66,7 @@ class Names:
         self._links = WeighedDict[tuple[int, Link], int](_MAX_BYTES)
 
     async def resolve(
-        self, connection: Lent, batch: Batch, learnt: Learnt | None = None, guard: Guard | None = None
+        self, connection: Connection, batch: Batch, learnt: Learnt | None = None, guard: Guard | None = None
     ) -> tuple[int, list[int], list[int]]:
         """The key of the batch's account, and by their places those of its campaign activities and links."""
         learnt = learnt or Learnt()
@@ -96,7 +96,7 @@ class Names:
             for place, link_url, url_id in batch.links
         )
 
-    async def account(self, connection: Lent, account_id: str) -> int:
+    async def account(self, connection: Connection, account_id: str) -> int:
         """The key of an account."""
         key = self._accounts.get(account_id)
         if key is None:
@@ -111,7 +111,7 @@ class Names:
             self._accounts[account_id] = key
         return key
 
-    async def _known(self, connection: Lent, account: int, campaign_activity_ids: list[str]) -> list[_Known]:
+    async def _known(self, connection: Connection, account: int, campaign_activity_ids: list[str]) -> list[_Known]:
         remembered = self._campaign_activities
         if remembered.weight.is_full:
             remembered.clear()
@@ -125,7 +125,7 @@ class Names:
         return [known[each] for each in campaign_activity_ids]
 
     async def _find_campaign_activities(
-        self, connection: Lent, account: int, campaign_activity_ids: list[str], known: dict[str, _Known]
+        self, connection: Connection, account: int, campaign_activity_ids: list[str], known: dict[str, _Known]
     ) -> None:
         remembered = self._campaign_activities
         for make in (False, True, False):
@@ -142,12 +142,12 @@ class Names:
             for key, campaign_activity_id, name, name_time, campaign_id, campaign_time in found:
                 known[campaign_activity_id] = _Known(
                     key,
-                    None if name is None else Stated(name, name_time),
-                    None if campaign_id is None else Stated(campaign_id, campaign_time),
+                    None if name is None else TimestampedValue(name, name_time),
+                    None if campaign_id is None else TimestampedValue(campaign_id, campaign_time),
                 )
                 remembered.remember((account, campaign_activity_id), known[campaign_activity_id], (name, campaign_id))
 
-    async def _learn(self, connection: Lent, account: int, known: _Known, named: NamedCampaignActivity) -> bool:
+    async def _learn(self, connection: Connection, account: int, known: _Known, named: CampaignActivityRef) -> bool:
         name, campaign_id = _news(known, named)
         if name is None and campaign_id is None:
             return False
@@ -170,7 +170,7 @@ class Names:
         known.name, known.campaign_id = name or known.name, campaign_id or known.campaign_id
         return True
 
-    async def campaign(self, connection: Lent, account: int, campaign_id: str) -> int:
+    async def campaign(self, connection: Connection, account: int, campaign_id: str) -> int:
         """The key of a campaign."""
         for statement in ("campaign", "add_campaign", "campaign"):
             key: int | None = await connection.fetchval(SQL[statement], account, campaign_id)
@@ -179,7 +179,7 @@ class Names:
         raise LookupError(f"campaign {campaign_id} is neither there nor can it be made")
 
     async def _link_keys(
-        self, connection: Lent, account: int, links: list[tuple[int, Link]], learnt: Learnt, guard: Guard | None
+        self, connection: Connection, account: int, links: list[tuple[int, Link]], learnt: Learnt, guard: Guard | None
     ) -> list[int]:
         remembered = self._links
         if remembered.weight.is_full:
@@ -193,7 +193,7 @@ class Names:
 
     async def _find_links(
         self,
-        connection: Lent,
+        connection: Connection,
         account: int,
         links: list[tuple[int, Link]],
         known: dict[tuple[int, Link], int],
@@ -232,7 +232,7 @@ class Names:
                     remembered.remember((campaign_activity, link), key, (link.link_url, link.url_id))
 
 
-def _news(known: _Known, named: NamedCampaignActivity) -> tuple[Stated | None, Stated | None]:
+def _news(known: _Known, named: CampaignActivityRef) -> tuple[TimestampedValue | None, TimestampedValue | None]:
     """The name and the campaign's id, where a statement overrides what is known."""
     name, campaign_id = named.campaign_activity_name, named.campaign_id
     return (
@@ -241,11 +241,11 @@ def _news(known: _Known, named: NamedCampaignActivity) -> tuple[Stated | None, S
     )
 
 
-def _overrides(stated: Stated, known: Stated | None) -> bool:
+def _overrides(stated: TimestampedValue, known: TimestampedValue | None) -> bool:
     return known is None or overrides(stated, known.value, known.created_time)
 
 
-def _is_later(stated: Stated, campaign: int | None, known: int | None, known_time: int | None) -> bool:
+def _is_later(stated: TimestampedValue, campaign: int | None, known: int | None, known_time: int | None) -> bool:
     """`overrides`, with the keys of the campaigns in the place of their ids."""
     known_id = None if known is None else stated.value if known == campaign else ""
     return overrides(stated, known_id, known_time)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
-from asyncpg import Connection
+from asyncpg import Connection as _BaseConnection
 from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
 from asyncpg.pool import PoolConnectionProxy
 
@@ -16,7 +16,7 @@ from rapport.errors import StoreBusy, StoreUnavailable
 from rapport.store.postgres.setup import check_version, describe_connecting, explain
 from rapport.store.turns import Turns
 
-Lent: TypeAlias = PoolConnectionProxy
+Connection: TypeAlias = PoolConnectionProxy
 
 _CONNECT_WITHIN: Final = 5.0
 _IDLE_FOR: Final = 300.0
@@ -50,7 +50,7 @@ class TimedOut(StoreUnavailable):
     """The database did not answer in time."""
 
 
-class _Connection(Connection):
+class _Connection(_BaseConnection):
     """A connection that needs no clearing up between two uses, as nobody changes its state: a round trip less."""
 
     def get_reset_query(self) -> str:
@@ -100,7 +100,7 @@ class Pool:
         self._pool: asyncpg.Pool | None = None
         # A quarter, and one at least, is left for the others.
         self._turns = Turns(size, _MAX_WAITING, for_one=max(1, size - max(1, size // 4)))
-        self._lent: set[Lent] = set()
+        self._lent: set[Connection] = set()
 
     async def open(self) -> None:
         """Connect once, to know that the database is there. Raises StoreUnavailable."""
@@ -121,7 +121,7 @@ class Pool:
             raise StoreUnavailable(f"the database can't be reached: {describe_connecting(problem)}") from problem
         except (ValueError, OverflowError, InterfaceError) as problem:
             raise StoreUnavailable(f"the database's URL can't be used: {problem}") from problem
-        async with self.lend(_CONNECT_WITHIN) as connection:
+        async with self.acquire(_CONNECT_WITHIN) as connection:
             version = connection.get_server_version()
         unsupported = check_version(version.major, f"{version.major}.{version.minor}")
         if unsupported is not None:
@@ -145,7 +145,7 @@ class Pool:
             _cut(connection)
 
     @asynccontextmanager
-    async def lend(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Lent]:
+    async def acquire(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Connection]:
         """A connection for at most `seconds`, the wait for it included, when it is the turn of the account.
 
         It is for what these contacts have, if that can be told.
@@ -174,12 +174,12 @@ class Pool:
                 watch.end(call)
 
     @asynccontextmanager
-    async def _connection(self, ends: float, seconds: float, call: Call | None) -> AsyncIterator[Lent]:
+    async def _connection(self, ends: float, seconds: float, call: Call | None) -> AsyncIterator[Connection]:
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
         try:
             async with asyncio.timeout_at(ends):
-                connection: Lent = await self._pool.acquire()
+                connection: Connection = await self._pool.acquire()
         except PostgresError as problem:
             raise StoreUnavailable(f"the database can't be reached: {describe_connecting(problem)}") from problem
         except (TimeoutError, *_OF_THE_CONNECTION) as problem:
@@ -225,13 +225,13 @@ async def connect(url: str, *, by_pgbouncer: bool) -> Connection:
         raise StoreUnavailable(f"the database can't be reached: {problem}") from problem
 
 
-async def copy(connection: Lent, table: str, columns: Sequence[str], rows: bytes) -> None:
+async def copy(connection: Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
     """Copy rows, as `rapport.store.postgres.binary` makes them, to a table."""
     # Bytes would be taken for the path of a file.
     await connection.copy_to_table(table, source=memoryview(rows), columns=columns, format="binary")
 
 
-def _cut(connection: Lent) -> None:
+def _cut(connection: Connection) -> None:
     # One that was lost is the pool's again already.
     with suppress(InterfaceError):
         connection.terminate()
@@ -240,7 +240,7 @@ def _cut(connection: Lent) -> None:
 class _Deadline:
     """Cuts a connection at a time. Not a cancellation: whoever is cancelled rolls back, and waits for that."""
 
-    def __init__(self, connection: Lent, ends: float) -> None:
+    def __init__(self, connection: Connection, ends: float) -> None:
         self.passed = False
         self._connection = connection
         self._timer = asyncio.get_running_loop().call_at(ends, self.cut)

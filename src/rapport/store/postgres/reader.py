@@ -9,11 +9,18 @@ from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.caching import Weight
-from rapport.store.batch import NamedCampaignActivity
+from rapport.store.batch import CampaignActivityRef
 from rapport.store.digests import contact_key
-from rapport.store.postgres.pool import LATEST_TIME, Every, Lent, Pool, Touched
-from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
-from rapport.store.rows import MAX_NAMES_BYTES, named_campaign_activity, whole_activity
+from rapport.store.postgres.pool import LATEST_TIME, Connection, Every, Pool, Touched
+from rapport.store.protocol import (
+    START_OF_HISTORY,
+    ActivityCursor,
+    ActivityQuery,
+    ActivityRow,
+    ActivityRows,
+    ActivityWithDetails,
+)
+from rapport.store.rows import MAX_NAMES_BYTES, activity_from_row, campaign_activity_ref
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
@@ -36,9 +43,9 @@ def merged(statement: str, types: int) -> str:
 
 def values_of(query: ActivityQuery, contact: bytes) -> tuple[bytes | int, ...]:
     """The values that a merged statement wants."""
-    created_time, identity = query.behind
-    behind = min(created_time, LATEST_TIME), identity
-    return contact, query.not_before, *behind, query.limit, *map(int, query.types)
+    created_time, identity = query.after
+    after = min(created_time, LATEST_TIME), identity
+    return contact, query.not_before, *after, query.limit, *map(int, query.types)
 
 
 class Reader:
@@ -53,7 +60,7 @@ class Reader:
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
         contact = contact_key(account_id, contact_id)
-        async with self._pool.lend(READ_WITHIN, account_id, [contact]) as connection:
+        async with self._pool.acquire(READ_WITHIN, account_id, [contact]) as connection:
             found = await connection.fetch(merged("page", len(query.types)), *values_of(query, contact))
             if not found and await connection.fetchval(SQL["contact"], contact) is None:
                 return None
@@ -61,20 +68,23 @@ class Reader:
             revision = found[0][4] if found else self._revision
             return ActivityRows(rows, await self._names_for(connection, rows, revision))
 
-    async def whole_activities(
+    async def activities_with_details(
         self, account_id: str, contact_id: str, query: ActivityQuery
-    ) -> list[WholeActivity] | None:
+    ) -> list[ActivityWithDetails] | None:
         """The same rows, each with all that was recorded of it; None when there is no such contact."""
         contact = contact_key(account_id, contact_id)
-        async with self._pool.lend(READ_WITHIN, account_id, [contact]) as connection:
+        async with self._pool.acquire(READ_WITHIN, account_id, [contact]) as connection:
             statement = merged("whole_activities", len(query.types))
             rows = await connection.fetch(statement, *values_of(query, contact))
             if not rows and await connection.fetchval(SQL["contact"], contact) is None:
                 return None
-        return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, tuple(row))) for row in rows]
+        return [
+            ActivityWithDetails(ActivityCursor(row[0], row[1]), activity_from_row(contact_id, tuple(row)))
+            for row in rows
+        ]
 
     async def _names_for(
-        self, connection: Lent, rows: Sequence[ActivityRow], revision: int
+        self, connection: Connection, rows: Sequence[ActivityRow], revision: int
     ) -> Mapping[int, CampaignActivity]:
         """What is remembered of campaign activities, the rows' among them, as it was then or later."""
         if revision > self._revision or self._weight.is_full:
@@ -94,15 +104,15 @@ class Reader:
         statement = merged("whole_activities", len(ActivityType))
         contact = contact_key(account_id, contact_id)
         query = ActivityQuery(
-            types=tuple(ActivityType), behind=BEFORE_THE_NEWEST, not_before=EARLIEST, limit=_HISTORY_STEP
+            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_HISTORY_STEP
         )
         while True:
             rows = await self._all(statement, *values_of(query, contact), contacts=[contact])
             for row in rows:
-                yield whole_activity(contact_id, tuple(row))
+                yield activity_from_row(contact_id, tuple(row))
             if len(rows) < _HISTORY_STEP:
                 return
-            query = replace(query, behind=Position(rows[-1][0], rows[-1][1]))
+            query = replace(query, after=ActivityCursor(rows[-1][0], rows[-1][1]))
 
     async def has_contacts(self, account_id: str) -> bool:
         """Whether the account knows any contact."""
@@ -112,15 +122,15 @@ class Reader:
         """All accounts."""
         return [account_id for (account_id,) in await self._all(SQL["accounts"])]
 
-    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+    async def contact_ids(self, account_id: str, after: str, limit: int) -> list[str]:
         """The ids of an account's contacts, in order, behind one."""
-        found = await self._all(SQL["contact_ids"], account_id, behind, limit, contacts=Every.CONTACT)
+        found = await self._all(SQL["contact_ids"], account_id, after, limit, contacts=Every.CONTACT)
         return [contact_id for (contact_id,) in found]
 
-    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+    async def campaign_activities(self, account_id: str) -> list[CampaignActivityRef]:
         """What is stated of an account's campaign activities."""
         found = await self._all(SQL["stated_campaign_activities"], account_id)
-        return [named_campaign_activity(tuple(row)) for row in found]
+        return [campaign_activity_ref(tuple(row)) for row in found]
 
     async def secret(self, name: str) -> bytes | None:
         """A secret, if there is one."""
@@ -138,6 +148,6 @@ class Reader:
         return not is_standby
 
     async def _all(self, statement: str, *values: object, contacts: Touched = ()) -> Sequence[Any]:
-        async with self._pool.lend(READ_WITHIN * 4, contacts=contacts) as connection:
+        async with self._pool.acquire(READ_WITHIN * 4, contacts=contacts) as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows

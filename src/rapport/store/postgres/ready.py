@@ -46,7 +46,9 @@ class Ready:
         """Of each batch."""
         self.every = self.rows[0] if len(self.rows) == 1 else _first_deliveries(self.rows)
         """Of all batches without further deliveries, in the order of the key."""
-        self.has_permissions = any(kind in batch.rows for batch in self.batches for kind in PERMISSION_TYPES)
+        self.has_permissions = any(
+            activity_type in batch.rows for batch in self.batches for activity_type in PERMISSION_TYPES
+        )
         """Whether any of them may change the permission of its contact."""
         self.layout = layout
         self.missing: Made | None = None
@@ -80,17 +82,17 @@ class Ready:
         return Counts(added, self.layout)
 
 
-class ReadyBatch(Batch, frozen=True, kw_only=True):
+class PreparedBatch(Batch, frozen=True, kw_only=True):
     """A batch that was made ready to be recorded alone."""
 
     ready: Ready
 
 
-def ready_batch(batch: Batch, resolved: Resolved, erasures: int, contacts: Contacts, layout: Layout) -> ReadyBatch:
+def prepare_batch(batch: Batch, resolved: Resolved, erasures: int, contacts: Contacts, layout: Layout) -> PreparedBatch:
     """A large batch, with all worked out that can be."""
     ready = Ready([resolved], erasures, layout)
     ready.work_ahead(contacts)
-    return ReadyBatch(**asdict(batch), ready=ready)
+    return PreparedBatch(**asdict(batch), ready=ready)
 
 
 def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
@@ -103,7 +105,7 @@ def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
     contacts, persons = keys.contacts, keys.persons
     by_contact: list[list[ActivityValues]] = [[] for _ in contacts]
     ties: set[int] = set()
-    for kind in sorted(batch.rows):
+    for activity_type in sorted(batch.rows):
         for (
             contact,
             created_time,
@@ -115,7 +117,7 @@ def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
             bounce_code,
             opt_out_reason,
             event_id,
-        ) in sorted(batch.rows[kind], key=_TIME):
+        ) in sorted(batch.rows[activity_type], key=_TIME):
             rows = by_contact[contact]
             if rows and rows[-1][0] == created_time:
                 ties.add(contact)
@@ -126,7 +128,7 @@ def _rows(resolved: Resolved, keys: Keys) -> list[ActivityValues]:
                     campaign_activities[campaign_activity],
                     None if said is None else persons[said],
                     None if link is None else links[link],
-                    kind,
+                    activity_type,
                     device_type,
                     bounce_code,
                     contacts[contact],

@@ -8,9 +8,9 @@ from rapport.store.links import url_id_of
 from rapport.store.postgres.layout import FIRST_BUCKET, Layout
 from rapport.store.postgres.permission import SQL as PERMISSION
 from rapport.store.postgres.permission import lock_contacts, read_permissions, write_permissions
-from rapport.store.postgres.pool import Lent, Pool
+from rapport.store.postgres.pool import Connection, Pool
 from rapport.store.postgres.rollups import grow_hours, grow_stats
-from rapport.store.protocol import Difference, PermissionDifference
+from rapport.store.protocol import CounterMismatch, PermissionDifference
 from rapport.store.recount import Hours, Recounted, Stats, hours_of, stats_of
 from rapport.store.statements import read_statements
 
@@ -21,12 +21,14 @@ _WITHIN: Final = 3600.0
 """Seconds that one campaign activity may take."""
 
 
-async def differences(pool: Pool, *, repair: bool, layout: Layout) -> AsyncIterator[Difference | PermissionDifference]:
+async def differences(
+    pool: Pool, *, repair: bool, layout: Layout
+) -> AsyncIterator[CounterMismatch | PermissionDifference]:
     """Every difference; mended, if so wished, when those of its campaign activity have been told."""
-    behind = 0
-    while found := await _campaign_activities(pool, behind):
+    after = 0
+    while found := await _campaign_activities(pool, after):
         for each in found:
-            async with pool.lend(_WITHIN) as connection:
+            async with pool.acquire(_WITHIN) as connection:
                 if not await _seems_to_differ(connection, each):
                     continue
                 async with connection.transaction():
@@ -36,7 +38,7 @@ async def differences(pool: Pool, *, repair: bool, layout: Layout) -> AsyncItera
                         yield difference
                     if repair:
                         await _mend(connection, each)
-        behind = found[-1].key
+        after = found[-1].key
     async for permission in _permissions(pool, repair=repair, layout=layout):
         yield permission
 
@@ -44,7 +46,7 @@ async def differences(pool: Pool, *, repair: bool, layout: Layout) -> AsyncItera
 async def _permissions(pool: Pool, *, repair: bool, layout: Layout) -> AsyncIterator[PermissionDifference]:
     after = b""
     while contacts := await _next_contacts(pool, after):
-        async with pool.lend(_WITHIN) as connection:
+        async with pool.acquire(_WITHIN) as connection:
             permissions = await read_permissions(connection, contacts, layout)
             differing = [each.key for each in permissions if each.stored != each.derived]
             if differing:
@@ -65,17 +67,17 @@ async def _permissions(pool: Pool, *, repair: bool, layout: Layout) -> AsyncIter
 
 
 async def _next_contacts(pool: Pool, after: bytes) -> list[bytes]:
-    async with pool.lend(_WITHIN) as connection:
+    async with pool.acquire(_WITHIN) as connection:
         return [key for (key,) in await connection.fetch(PERMISSION["next_contacts"], after, _STEP)]
 
 
-async def _campaign_activities(pool: Pool, behind: int) -> list[Recounted]:
-    async with pool.lend(_WITHIN) as connection:
-        rows = await connection.fetch(SQL["next_campaign_activities"], behind, _STEP)
+async def _campaign_activities(pool: Pool, after: int) -> list[Recounted]:
+    async with pool.acquire(_WITHIN) as connection:
+        rows = await connection.fetch(SQL["next_campaign_activities"], after, _STEP)
         return [Recounted(*row) for row in rows]
 
 
-async def _seems_to_differ(connection: Lent, each: Recounted) -> bool:
+async def _seems_to_differ(connection: Connection, each: Recounted) -> bool:
     if await _standing(connection, each) != await _recounted(connection, each):
         return True
     if await _standing_hours(connection, each) != await _recounted_hours(connection, each):
@@ -86,7 +88,7 @@ async def _seems_to_differ(connection: Lent, each: Recounted) -> bool:
     return False
 
 
-async def _look(connection: Lent, each: Recounted) -> AsyncIterator[Difference]:
+async def _look(connection: Connection, each: Recounted) -> AsyncIterator[CounterMismatch]:
     for difference in each.stats(await _standing(connection, each), await _recounted(connection, each)):
         yield difference
     for difference in each.hours(await _standing_hours(connection, each), await _recounted_hours(connection, each)):
@@ -100,36 +102,36 @@ async def _look(connection: Lent, each: Recounted) -> AsyncIterator[Difference]:
         yield each.clicked_link(contact_id, url_id, tuple(row))
 
 
-async def _contact_id(connection: Lent, contact: bytes) -> str:
+async def _contact_id(connection: Connection, contact: bytes) -> str:
     return str(await connection.fetchval(SQL["contact_id"], contact))
 
 
-async def _url_id(connection: Lent, link: int) -> str:
+async def _url_id(connection: Connection, link: int) -> str:
     link_url, url_id = await connection.fetchrow(SQL["link"], link)
     return str(url_id_of(link_url) if url_id is None else url_id)
 
 
-async def _standing(connection: Lent, each: Recounted) -> Stats:
+async def _standing(connection: Connection, each: Recounted) -> Stats:
     return stats_of(await connection.fetch(SQL["standing_stats"], each.key))
 
 
-async def _recounted(connection: Lent, each: Recounted) -> Stats:
+async def _recounted(connection: Connection, each: Recounted) -> Stats:
     rows: list[Any] = []
     for name in ("recounted_totals", "recounted_details", "erased"):
         rows += await connection.fetch(SQL[name], each.key)
     return stats_of(rows)
 
 
-async def _standing_hours(connection: Lent, each: Recounted) -> Hours:
+async def _standing_hours(connection: Connection, each: Recounted) -> Hours:
     return hours_of(await connection.fetch(SQL["standing_hours"], each.key))
 
 
-async def _recounted_hours(connection: Lent, each: Recounted) -> Hours:
+async def _recounted_hours(connection: Connection, each: Recounted) -> Hours:
     recounted = await connection.fetch(SQL["recounted_hours"], each.key)
     return hours_of([*recounted, *await connection.fetch(SQL["erased_hours"], each.key)])
 
 
-async def _mend(connection: Lent, each: Recounted) -> None:
+async def _mend(connection: Connection, each: Recounted) -> None:
     for table in ("engagement", "bounced_contact", "clicked_link"):
         await connection.execute(SQL[f"clear_{table}"], each.key)
         await connection.execute(SQL[f"recount_{table}"], each.key)

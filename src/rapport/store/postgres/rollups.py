@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from rapport.activity import ActivityType
 from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement, without
 from rapport.store.postgres.layout import ONE_DATABASE, Layout
-from rapport.store.postgres.pool import Lent, copy
+from rapport.store.postgres.pool import Connection, copy
 from rapport.store.postgres.write import SQL
 from rapport.store.rollups import HourRow, RollUps, StatsRow, less_known
 
@@ -51,9 +51,9 @@ class Counts:
         ranges = []
         first = 0
         for key, rows in groupby(self.engagement, _GROUP):
-            behind = first + sum(1 for _ in rows)
-            ranges.append((*key, first, behind - 1))
-            first = behind
+            after = first + sum(1 for _ in rows)
+            ranges.append((*key, first, after - 1))
+            first = after
         campaign_activities, types, firsts, lasts = columns(ranges, 4)
         return campaign_activities, types, firsts, lasts, b"".join(map(itemgetter(2), self.engagement))
 
@@ -62,8 +62,10 @@ class Counts:
         """How many activities there are of each type."""
         counted: dict[ActivityType, int] = {}
         for rollups in self.counted.values():
-            for (_, kind), group in rollups.groups.items():
-                counted[ActivityType(kind)] = counted.get(ActivityType(kind), 0) + sum(group.hours.values())
+            for (_, activity_type), group in rollups.groups.items():
+                counted[ActivityType(activity_type)] = counted.get(ActivityType(activity_type), 0) + sum(
+                    group.hours.values()
+                )
         return counted
 
     def find_common(self, other: "Counts") -> list[int]:
@@ -86,13 +88,13 @@ class Counts:
         ]
 
 
-async def find_known_engagement(connection: Lent, counts: Counts) -> list[int]:
+async def find_known_engagement(connection: Connection, counts: Counts) -> list[int]:
     """Return the places of the engagement that is there already."""
     return [place for (place,) in await connection.fetch(SQL["known_engagement"], *counts.engagement_keys)]
 
 
 async def roll_up(
-    connection: Lent, counts: Counts, layout: Layout, *, known_places: Collection[int] | None = None
+    connection: Connection, counts: Counts, layout: Layout, *, known_places: Collection[int] | None = None
 ) -> None:
     """Take in what was counted, within the transaction that added it.
 
@@ -118,17 +120,21 @@ def _counted(rows: Sequence[ActivityValues]) -> RollUps[bytes]:
     return rollups
 
 
-async def grow_stats(connection: Lent, stats: Sequence[tuple[*StatsRow, bytes]], layout: Layout = ONE_DATABASE) -> None:
+async def grow_stats(
+    connection: Connection, stats: Sequence[tuple[*StatsRow, bytes]], layout: Layout = ONE_DATABASE
+) -> None:
     """Add to the stats, each row to its bucket."""
     await layout.insert(connection, SQL, "grow_stats", columns(stats, 7), by=6)
 
 
-async def grow_hours(connection: Lent, hours: Sequence[tuple[*HourRow, bytes]], layout: Layout = ONE_DATABASE) -> None:
+async def grow_hours(
+    connection: Connection, hours: Sequence[tuple[*HourRow, bytes]], layout: Layout = ONE_DATABASE
+) -> None:
     """Add to the hours, each row to its bucket."""
     await layout.insert(connection, SQL, "grow_hours", columns(hours, 5), by=4)
 
 
-async def _grow(connection: Lent, layout: Layout, table: str, rows: Sequence[tuple[Any, ...]]) -> set[_Key]:
+async def _grow(connection: Connection, layout: Layout, table: str, rows: Sequence[tuple[Any, ...]]) -> set[_Key]:
     """Add the rows to those of the table, in the order of the key; the keys that were there already."""
     if not rows:
         return set()
@@ -139,14 +145,14 @@ async def _grow(connection: Lent, layout: Layout, table: str, rows: Sequence[tup
     return {row[:3] for row in rows if row[:4] not in new}
 
 
-async def _copy_engagement(connection: Lent, counts: Counts, places: Sequence[int]) -> set[_Key]:
+async def _copy_engagement(connection: Connection, counts: Counts, places: Sequence[int]) -> set[_Key]:
     """Grow the engagement at these places and copy the rest: a third of what a conflict check for every row costs."""
     known = await _grow(connection, ONE_DATABASE, "engagement", [counts.engagement[place] for place in places])
     await copy(connection, "engagement", ENGAGEMENT, without(counts.copied_engagement, places))
     return known
 
 
-async def _grow_engagement(connection: Lent, copied: bytes) -> set[_Key]:
+async def _grow_engagement(connection: Connection, copied: bytes) -> set[_Key]:
     """The same for much engagement on one machine."""
     await connection.execute(SQL["stage_engagement"])
     await copy(connection, "staged_engagement", ENGAGEMENT, copied)

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Final
 
 from rapport.activity import Activity, ActivityType, CampaignActivity
-from rapport.catalogue import CampaignStatement, ContactStatement
-from rapport.errors import NoData, StoreUnavailable
+from rapport.catalogue import CampaignUpdate, ContactUpdate
+from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity, Part
-from rapport.store.catalogue import StoredCampaign, StoredContact
+from rapport.store.batch import Batch, CampaignActivityRef, Part
+from rapport.store.catalogue import CampaignAttributes, ContactAttributes
 from rapport.store.copying import copy
-from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.erasure import Erased, ErasedContact
+from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
+from rapport.store.erasure import ErasedContact, Tombstones
 from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
+    CampaignActivityRecord,
     CampaignQuery,
+    CampaignRecord,
     ContactPrefix,
     ContactQuery,
+    ContactRecord,
     ContactStatus,
-    KnownCampaign,
-    KnownCampaignActivity,
-    KnownContact,
 )
 from rapport.store.links import LinkClicks, LinksQuery
 from rapport.store.pieces import contact_pieces, state_in_pieces
@@ -47,14 +47,14 @@ from rapport.store.postgres.writer import Writer
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
-    Difference,
+    ActivityWithDetails,
+    CounterMismatch,
+    EngagementTotals,
     PermissionDifference,
-    QuarterHour,
-    Reached,
+    QuarterHourCount,
     Recorded,
     SentCampaignActivity,
     SentQuery,
-    WholeActivity,
 )
 from rapport.store.request_count import RequestCount
 from rapport.store.sqlite.store import SQLiteStore
@@ -89,18 +89,18 @@ class PostgresStore:
         try:
             await self._pool.open()
             await self._writing_pool.open()
-            async with self._pool.lend(_OPEN_WITHIN) as connection:
+            async with self._pool.acquire(_OPEN_WITHIN) as connection:
                 if not create and not await is_there(connection):
                     unseen = await explain_absence(connection)
                     if unseen is not None:
                         raise StoreUnavailable(unseen)
-                    raise NoData("there is no data in this database: name another one with --data")
+                    raise DataNotFound("there is no data in this database: name another one with --data")
                 is_behind = not await is_current(connection)
             if is_behind:
                 # Of a large store a step may take hours.
-                async with self._pool.lend(_MIGRATE_WITHIN) as connection:
+                async with self._pool.acquire(_MIGRATE_WITHIN) as connection:
                     await migrate(connection)
-            async with self._pool.lend(_OPEN_WITHIN) as connection:
+            async with self._pool.acquire(_OPEN_WITHIN) as connection:
                 is_spread = await is_cluster(connection) and bool(await distributed(connection))
             if is_spread:
                 self._cluster = Cluster(self._url, by_pgbouncer=self._by_pgbouncer)
@@ -112,7 +112,7 @@ class PostgresStore:
 
     async def migrate(self) -> list[str]:
         """Spread the tables, if the database is a cluster."""
-        async with self._pool.lend(_MIGRATE_WITHIN) as connection:
+        async with self._pool.acquire(_MIGRATE_WITHIN) as connection:
             if not await is_cluster(connection):
                 return []
             return await distribute(connection)
@@ -139,21 +139,21 @@ class PostgresStore:
         """Divide a batch by what can be committed independently."""
         return await self._writer.partition(batch)
 
-    async def make_ready(self, batch: Batch) -> Batch:
+    async def prepare(self, batch: Batch) -> Batch:
         """Do ahead what needs no transaction."""
-        return await self._writer.make_ready(batch)
+        return await self._writer.prepare(batch)
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction."""
         return await self._writer.record(batches)
 
-    async def feed_end(self) -> str:
+    async def feed_head(self) -> str:
         """Where the feed ends."""
         return await self._feed.end()
 
-    async def feed(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+    async def feed(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """Read the feed."""
-        return await self._feed.rows(account_ids, behind, until)
+        return await self._feed.rows(account_ids, after, until)
 
     async def feed_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
         """Read activities that the feed told of."""
@@ -163,35 +163,35 @@ class PostgresStore:
         """Erase a contact, while nobody records."""
         return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000), known)
 
-    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+    async def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:
         """Take in what is stated of contacts, piece by piece."""
-        return sum([await self._writer.state_contacts(account_id, piece) for piece in contact_pieces(statements)])
+        return sum([await self._writer.upsert_contacts(account_id, piece) for piece in contact_pieces(statements)])
 
-    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+    async def upsert_campaigns(self, account_id: str, statements: Sequence[CampaignUpdate]) -> int:
         """Take in what is stated of campaigns, piece by piece."""
         return await state_in_pieces(
             statements,
             partial(self._writer.add_links, account_id),
-            partial(self._writer.state_campaigns, account_id),
+            partial(self._writer.upsert_campaigns, account_id),
         )
 
-    async def erased(self, account_id: str) -> Erased:
+    async def erased(self, account_id: str) -> Tombstones:
         """What is left of erased contacts."""
         return await self._writer.erased(account_id)
 
-    async def put_erased(self, account_id: str, erased: Erased) -> None:
+    async def import_tombstones(self, account_id: str, erased: Tombstones) -> None:
         """Take over what is left of erased contacts."""
-        await self._writer.put_erased(account_id, erased, Instant(time.time_ns() // 1_000_000))
+        await self._writer.import_tombstones(account_id, erased, Instant(time.time_ns() // 1_000_000))
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return await self._reader.activities(account_id, contact_id, query)
 
-    async def whole_activities(
+    async def activities_with_details(
         self, account_id: str, contact_id: str, query: ActivityQuery
-    ) -> list[WholeActivity] | None:
+    ) -> list[ActivityWithDetails] | None:
         """Read a page's rows with all that was recorded of them."""
-        return await self._reader.whole_activities(account_id, contact_id, query)
+        return await self._reader.activities_with_details(account_id, contact_id, query)
 
     async def activity_counts(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
@@ -199,11 +199,11 @@ class PostgresStore:
         """Count a contact's activities by their types."""
         return await self._reports.activity_counts(account_id, contact_id, start, end)
 
-    async def activity_quarters(
+    async def count_by_quarter_hour(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
-    ) -> list[QuarterHour] | None:
+    ) -> list[QuarterHourCount] | None:
         """Count a contact's activities by quarters of an hour."""
-        return await self._reports.activity_quarters(account_id, contact_id, start, end)
+        return await self._reports.count_by_quarter_hour(account_id, contact_id, start, end)
 
     async def sent_campaign_activities(
         self, account_id: str, contact_id: str, query: SentQuery
@@ -211,15 +211,15 @@ class PostgresStore:
         """Read a page of a summary."""
         return await self._reports.sent_campaign_activities(account_id, contact_id, query)
 
-    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> EngagementTotals | None:
         """Count what was opened and clicked."""
         return await self._reports.reached(account_id, contact_id, start, end)
 
-    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+    async def contact(self, account_id: str, contact_id: str) -> ContactRecord | None:
         """Read what is known of a contact."""
         return await self._contacts.contact(account_id, contact_id)
 
-    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[ContactRecord]:
         """Read a page of contacts."""
         return await self._contacts.contacts(account_id, query)
 
@@ -231,31 +231,31 @@ class PostgresStore:
         """Count contacts."""
         return await self._contacts.count_by_status(account_id)
 
-    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[CampaignRecord]:
         """Read a page of campaigns."""
         return await self._catalogue.campaigns(account_id, query)
 
-    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+    async def campaign(self, account_id: str, campaign_id: str) -> CampaignRecord | None:
         """Read what is known of a campaign."""
         return await self._catalogue.campaign(account_id, campaign_id)
 
-    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> CampaignActivityRecord | None:
         """Read what is known of a campaign activity."""
         return await self._catalogue.campaign_activity(account_id, campaign_activity_id)
 
-    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
+    async def list_contact_attributes(self, account_id: str, after: str, limit: int) -> list[ContactAttributes]:
         """What is stated of contacts, by their ids."""
-        return await self._catalogue.stated_contacts(account_id, behind, limit)
+        return await self._catalogue.list_contact_attributes(account_id, after, limit)
 
-    async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
+    async def get_contact_attributes(self, account_id: str, contact_id: str) -> ContactAttributes | None:
         """What is stated of a contact."""
         return await self._contacts.stated(account_id, contact_id)
 
-    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+    async def list_campaign_attributes(self, account_id: str) -> list[CampaignAttributes]:
         """What is stated of all campaigns."""
-        return await self._catalogue.stated_campaigns(account_id)
+        return await self._catalogue.list_campaign_attributes(account_id)
 
-    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[ContactRecord]:
         """Read contacts."""
         return await self._finder.contacts(account_id, prefix)
 
@@ -273,13 +273,11 @@ class PostgresStore:
         """Read the links."""
         return await self._campaign_reader.links(account_id, campaign_activity_id, query)
 
-    async def counters_of_campaign_activities(
-        self, account_id: str, campaign_activity_ids: Sequence[str]
-    ) -> list[Counter]:
+    async def campaign_activity_counters(self, account_id: str, campaign_activity_ids: Sequence[str]) -> list[Counter]:
         """Read counters."""
         return await self._counters.counters("of_campaign_activities", account_id, campaign_activity_ids)
 
-    async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
+    async def campaign_counters(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
         """Read counters."""
         return await self._counters.counters("of_campaigns", account_id, campaign_ids)
 
@@ -287,17 +285,17 @@ class PostgresStore:
         """Read a page of campaigns."""
         return await self._counters.sent_campaigns(account_id, query)
 
-    async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+    async def recent_sends(self, account_id: str, limit: int) -> list[RecentSend]:
         """Read what was sent last."""
-        return await self._counters.newest_sent(account_id, limit)
+        return await self._counters.recent_sends(account_id, limit)
 
-    async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+    async def campaign_activity_hourly_counts(self, account_id: str, campaign_activity_id: str) -> list[HourlyCount]:
         """Read the hours of a campaign activity."""
-        return await self._counters.hours_of_campaign_activity(account_id, campaign_activity_id)
+        return await self._counters.campaign_activity_hourly_counts(account_id, campaign_activity_id)
 
-    async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+    async def account_hourly_counts(self, account_id: str, start: Instant, end: Instant) -> list[HourlyCount]:
         """Read the hours of an account."""
-        return await self._counters.hours_of_account(account_id, start, end)
+        return await self._counters.account_hourly_counts(account_id, start, end)
 
     def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Read a contact's whole history, step by step."""
@@ -331,15 +329,15 @@ class PostgresStore:
         """The ids of all accounts."""
         return await self._reader.accounts()
 
-    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+    async def contact_ids(self, account_id: str, after: str, limit: int) -> list[str]:
         """The ids of an account's contacts, in order."""
-        return await self._reader.contact_ids(account_id, behind, limit)
+        return await self._reader.contact_ids(account_id, after, limit)
 
-    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+    async def campaign_activities(self, account_id: str) -> list[CampaignActivityRef]:
         """What is stated of an account's campaign activities."""
         return await self._reader.campaign_activities(account_id)
 
-    def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
+    def recount(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionDifference]:
         """Compare the roll-ups with a recount."""
         return differences(
             self._pool, repair=repair, layout=ONE_DATABASE if self._cluster is None else self._cluster.layout

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rapport.errors import StoreUnavailable
-from rapport.store.sqlite.connection import DATABASE, connect, told_as_unavailable
+from rapport.store.sqlite.connection import DATABASE, connect, translate_errors
 from rapport.store.sqlite.secrets import SUFFIX
 
 _PATIENCE: Final = 20.0
@@ -48,7 +48,7 @@ def _copy_database(folder: Path, copy: Path) -> None:
     connection = connect(folder, patience=_PATIENCE)
     try:
         copy.touch(mode=0o600)
-        with told_as_unavailable():
+        with translate_errors():
             # One read transaction: the copy is of one moment, and writers don't wait for it.
             connection.execute("VACUUM INTO ?", (str(copy),))
     finally:

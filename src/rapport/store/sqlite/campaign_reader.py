@@ -14,9 +14,18 @@ import apsw
 
 from rapport.store.digests import contact_order
 from rapport.store.links import NO_LINK, LinkClicks, LinkPlace, LinksQuery, name_links, select_links, url_id_of
-from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.sqlite.connection import Values, every, one, translate_errors
 from rapport.store.statements import read_statements
-from rapport.store.tracking import Known, Place, Statement, TrackingQuery, TrackingRow, as_known_then, selecting, unsaid
+from rapport.store.tracking import (
+    Known,
+    Statement,
+    TrackingCursor,
+    TrackingQuery,
+    TrackingRow,
+    contacts_missing_fields,
+    resolve_profiles,
+    selecting,
+)
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read_campaign.sql")
 
@@ -39,14 +48,14 @@ class CampaignReader:
 
     def tracking(self, account_id: str, campaign_activity_id: str, query: TrackingQuery) -> list[TrackingRow] | None:
         """The asked for rows; None when there is no such campaign activity."""
-        with told_as_unavailable():
+        with translate_errors():
             named: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
             found = one(self._connection, SQL["campaign_activity_key"], named)
             return None if found is None else self._rows(account_id, found[0], query)
 
     def links(self, account_id: str, campaign_activity_id: str, query: LinksQuery) -> list[LinkClicks] | None:
         """Return the links that match the query; None when there is no such campaign activity."""
-        with told_as_unavailable():
+        with translate_errors():
             named: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
             found = one(self._connection, SQL["campaign_activity_key"], named)
             if found is None:
@@ -74,15 +83,15 @@ class CampaignReader:
         return int(contacts)
 
     def _rows(self, account_id: str, campaign_activity: int, query: TrackingQuery) -> list[TrackingRow]:
-        behind_order, behind_contact = self._place_of_contact(account_id, query.behind)
+        after_order, after_contact = self._place_of_contact(account_id, query.after)
         values: dict[str, Any] = {
             "campaign_activity": campaign_activity,
             "type": int(query.type),
             "not_before": query.not_before,
-            "behind_time": query.behind.created_time,
-            "behind_order": behind_order,
-            "behind_contact": behind_contact,
-            "behind_identity": query.behind.identity,
+            "after_time": query.after.created_time,
+            "after_order": after_order,
+            "after_contact": after_contact,
+            "after_identity": query.after.identity,
             "limit": query.limit,
         }
         if query.url_id is not None:
@@ -99,7 +108,7 @@ class CampaignReader:
         found.sort(key=lambda row: (row[0], row[-2], row[-1], row[1]), reverse=True)
         return self._with_contacts(found)
 
-    def _place_of_contact(self, account_id: str, place: Place) -> tuple[int, int]:
+    def _place_of_contact(self, account_id: str, place: TrackingCursor) -> tuple[int, int]:
         """Return the order and the key of a contact, which may have been erased since the last page ended there."""
         contact_id = place.contact_id
         if not contact_id:
@@ -120,11 +129,11 @@ class CampaignReader:
 
     def _with_contacts(self, found: list[tuple[Any, ...]]) -> list[TrackingRow]:
         rows = [_tracking_row(row) for row in found]
-        wanted = unsaid(rows)
+        wanted = contacts_missing_fields(rows)
         if not wanted:
             return rows
         contacts = {row[-1]: row[2] for row in found if row[2] in wanted}
-        return as_known_then(rows, self._statements(contacts, rows[0].created_time))
+        return resolve_profiles(rows, self._statements(contacts, rows[0].created_time))
 
     def _statements(self, contacts: dict[int, str], until: int) -> dict[str, list[Statement]]:
         """What was said of those contacts of whom several things were said."""

@@ -6,23 +6,23 @@ from typing import Final
 
 import apsw
 
-from rapport.catalogue import CampaignStatement, ContactStatement
+from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.instant import Instant
 from rapport.store.catalogue import (
     OF_PERSON,
-    facts_of,
+    campaign_activity_attributes,
+    campaign_attributes,
+    dump_attributes,
+    get_number,
+    get_text,
+    load_attributes,
     named_in,
-    number_of,
-    said_of_campaign,
-    said_of_campaign_activity,
-    stored_facts,
     take,
     take_contact,
-    text_of,
     updated_at,
 )
 from rapport.store.digests import contact_key
-from rapport.store.facts import Facts
+from rapport.store.facts import Attributes
 from rapport.store.sqlite.connection import Values, every, one
 from rapport.store.sqlite.erasing import erased_times
 from rapport.store.sqlite.keys import account_key, campaign_activity_keys, campaign_key, link_keys
@@ -38,15 +38,15 @@ class _Contact:
 
     __slots__ = ("facts", "is_changed", "key", "person")
 
-    def __init__(self, key: int, person: Sequence[str | None], facts: Facts) -> None:
+    def __init__(self, key: int, person: Sequence[str | None], facts: Attributes) -> None:
         self.key = key
         self.person = dict(zip(OF_PERSON, person, strict=True))
         self.facts = facts
         self.is_changed = False
 
 
-def state_contacts(
-    connection: apsw.Connection, account_id: str, statements: Sequence[ContactStatement], now: Instant
+def upsert_contacts(
+    connection: apsw.Connection, account_id: str, statements: Sequence[ContactUpdate], now: Instant
 ) -> int:
     """Take in what is stated of contacts. How many statements changed something."""
     account = account_key(connection, account_id, now)
@@ -77,10 +77,10 @@ def state_contacts(
 
 
 def _known(connection: apsw.Connection, account: int, contact_ids: set[str]) -> dict[str, _Contact]:
-    asked: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
+    params: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
     return {
-        contact_id: _Contact(key, person, facts_of(facts))
-        for contact_id, key, *person, facts in every(connection, SQL["contacts"], asked)
+        contact_id: _Contact(key, person, load_attributes(facts))
+        for contact_id, key, *person, facts in every(connection, SQL["contacts"], params)
     }
 
 
@@ -89,10 +89,10 @@ def _state_contact(connection: apsw.Connection, contact: _Contact) -> None:
     connection.execute(
         SQL["state_contact"],
         (
-            number_of(facts, "created_at"),
+            get_number(facts, "created_at"),
             updated_at(facts),
-            number_of(facts, "deleted_at"),
-            stored_facts(facts),
+            get_number(facts, "deleted_at"),
+            dump_attributes(facts),
             contact.key,
         ),
     )
@@ -106,8 +106,8 @@ def _state_contact(connection: apsw.Connection, contact: _Contact) -> None:
             connection.execute(WRITE[f"learn_{field}"], stated)
 
 
-def state_campaigns(
-    connection: apsw.Connection, account_id: str, statements: Sequence[CampaignStatement], now: Instant
+def upsert_campaigns(
+    connection: apsw.Connection, account_id: str, statements: Sequence[CampaignUpdate], now: Instant
 ) -> int:
     """Take in what is stated of campaigns, campaign activities and links. How many statements changed something."""
     account = account_key(connection, account_id, now)
@@ -120,14 +120,14 @@ def state_campaigns(
         link_keys(connection, keys, named.links)
         for key, activity in zip(keys, campaign.campaign_activities, strict=True):
             ((stored,),) = every(connection, SQL["campaign_activity"], {"key": key})
-            facts = facts_of(stored)
-            if take(facts, said_of_campaign_activity(activity), campaign.updated_at):
-                connection.execute(SQL["state_campaign_activity"], (stored_facts(facts), key))
+            facts = load_attributes(stored)
+            if take(facts, campaign_activity_attributes(activity), campaign.updated_at):
+                connection.execute(SQL["state_campaign_activity"], (dump_attributes(facts), key))
         changes += connection.total_changes() != before
     return changes
 
 
-def add_links(connection: apsw.Connection, account_id: str, campaign: CampaignStatement, now: Instant) -> bool:
+def add_links(connection: apsw.Connection, account_id: str, campaign: CampaignUpdate, now: Instant) -> bool:
     """Add the links of a campaign, ahead of the rest of what is stated of it. Return True if any is new."""
     account = account_key(connection, account_id, now)
     before = connection.total_changes()
@@ -137,11 +137,11 @@ def add_links(connection: apsw.Connection, account_id: str, campaign: CampaignSt
     return connection.total_changes() != before
 
 
-def _state_campaign(connection: apsw.Connection, account: int, campaign: CampaignStatement) -> None:
+def _state_campaign(connection: apsw.Connection, account: int, campaign: CampaignUpdate) -> None:
     key = campaign_key(connection, account, campaign.campaign_id)
     named: Values = {"account": account, "campaign_id": campaign.campaign_id}
     row = one(connection, SQL["campaign"], named)
-    facts = facts_of(None if row is None else row[1])
-    if take(facts, said_of_campaign(campaign), campaign.updated_at):
-        values = text_of(facts, "campaign_name"), updated_at(facts), stored_facts(facts), key
+    facts = load_attributes(None if row is None else row[1])
+    if take(facts, campaign_attributes(campaign), campaign.updated_at):
+        values = get_text(facts, "campaign_name"), updated_at(facts), dump_attributes(facts), key
         connection.execute(SQL["state_campaign"], values)

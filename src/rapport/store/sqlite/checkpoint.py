@@ -9,7 +9,7 @@ from typing import Final
 import apsw
 
 from rapport.errors import StoreUnavailable
-from rapport.store.sqlite.connection import DATABASE, LOG_SUFFIX, connect, told_as_unavailable
+from rapport.store.sqlite.connection import DATABASE, LOG_SUFFIX, connect, translate_errors
 
 LOG_PAGES: Final = 4_000
 """Pages of the log, 16 MB, after which it is emptied at once."""
@@ -70,7 +70,7 @@ class Checkpointer:
         try:
             if self._log.stat().st_size == 0:
                 return True
-            with told_as_unavailable():
+            with translate_errors():
                 # First what takes time, which blocks nobody; then the rest, for which writers have to wait.
                 with contextlib.suppress(apsw.BusyError):
                     self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

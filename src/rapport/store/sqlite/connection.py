@@ -32,25 +32,25 @@ _PASSING: Final = (
 )
 
 
-class _ToldAsUnavailable:
+class _TranslateErrors:
     """A context that is entered for every page: no generator to make."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, _trace: TracebackType | None
+        self, activity_type: type[BaseException] | None, problem: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if isinstance(problem, _PASSING):
             raise StoreUnavailable(f"the database can't be used now: {problem}") from problem
 
 
-def told_as_unavailable() -> _ToldAsUnavailable:
+def translate_errors() -> _TranslateErrors:
     """Tell the engine's failures that are the machine's, not ours, as StoreUnavailable."""
-    return _TOLD_AS_UNAVAILABLE
+    return _TRANSLATE_ERRORS
 
 
-_TOLD_AS_UNAVAILABLE: Final = _ToldAsUnavailable()
+_TRANSLATE_ERRORS: Final = _TranslateErrors()
 
 
 def make_folder(folder: Path) -> None:
@@ -89,9 +89,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def connect(folder: Path, *, patience: float) -> apsw.Connection:
     """A connection that waits up to `patience` seconds for its turn. Raises StoreUnavailable."""
-    with told_as_unavailable():
+    with translate_errors():
         connection = apsw.Connection(str(folder / DATABASE))
-        wait_for_turn(connection, patience)
+        set_busy_timeout(connection, patience)
         # Stable plans: without this, SQLite looks at the values and prepares a statement anew whenever they change,
         # which costs several times what the statement does.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -103,7 +103,7 @@ def connect(folder: Path, *, patience: float) -> apsw.Connection:
     return connection
 
 
-def wait_for_turn(connection: apsw.Connection, patience: float) -> None:
+def set_busy_timeout(connection: apsw.Connection, patience: float) -> None:
     """Have the connection wait for another process's transaction, looking often: those are short.
 
     SQLite's own wait grows to a tenth of a second a look, in which a busy neighbour gets in again and again.
@@ -135,7 +135,7 @@ def one(connection: apsw.Connection, sql: str, values: Values = ()) -> tuple[Any
 @contextmanager
 def transaction(connection: apsw.Connection) -> Iterator[None]:
     """Everything inside is on the disk when this ends, or nothing of it. Raises StoreUnavailable."""
-    with told_as_unavailable():
+    with translate_errors():
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -7,8 +7,8 @@ import apsw
 
 from rapport.activity import ActivityType
 from rapport.instant import Instant
-from rapport.store.protocol import QuarterHour, Reached, SentCampaignActivity, SentQuery
-from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.protocol import EngagementTotals, QuarterHourCount, SentCampaignActivity, SentQuery
+from rapport.store.sqlite.connection import Values, every, one, translate_errors
 from rapport.store.sqlite.reader import SQL as READ
 from rapport.store.statements import read_statements
 
@@ -26,44 +26,44 @@ class ContactReports:
         self, account_id: str, contact_id: str, query: SentQuery
     ) -> list[SentCampaignActivity] | None:
         """The asked for campaign activities; None when there is no such contact."""
-        with told_as_unavailable():
+        with translate_errors():
             contact = self._contact_key(account_id, contact_id)
             if contact is None:
                 return None
-            behind_time, behind_id = query.behind
-            asked: Values = {
+            after_time, after_id = query.after
+            params: Values = {
                 "contact": contact,
                 "not_before": query.not_before,
-                "behind_time": behind_time,
-                "behind_id": behind_id,
+                "after_time": after_time,
+                "after_id": after_id,
                 "limit": query.limit,
             }
-            rows = every(self._connection, SQL["sent_campaign_activities"], asked)
+            rows = every(self._connection, SQL["sent_campaign_activities"], params)
             return [SentCampaignActivity(*row) for row in rows]
 
-    def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+    def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> EngagementTotals | None:
         """What became of what was last sent to the contact between the two; None when there is no such contact."""
         rows = self._between(SQL["reached"], account_id, contact_id, start, end)
-        return None if rows is None else Reached(*rows[0])
+        return None if rows is None else EngagementTotals(*rows[0])
 
     def activity_counts(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
     ) -> dict[ActivityType, int] | None:
         """How many activities of each type there are; None when there is no such contact."""
         rows = self._between(SQL["activity_counts"], account_id, contact_id, start, end)
-        return None if rows is None else {ActivityType(kind): count for kind, count in rows}
+        return None if rows is None else {ActivityType(activity_type): count for activity_type, count in rows}
 
-    def activity_quarters(
+    def count_by_quarter_hour(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
-    ) -> list[QuarterHour] | None:
+    ) -> list[QuarterHourCount] | None:
         """How many activities there are in each quarter of an hour; None when there is no such contact."""
         rows = self._between(SQL["activity_quarters"], account_id, contact_id, start, end)
-        return None if rows is None else [QuarterHour(*row) for row in rows]
+        return None if rows is None else [QuarterHourCount(*row) for row in rows]
 
     def _between(
         self, statement: str, account_id: str, contact_id: str, start: Instant, end: Instant
     ) -> list[Any] | None:
-        with told_as_unavailable():
+        with translate_errors():
             contact = self._contact_key(account_id, contact_id)
             if contact is None:
                 return None

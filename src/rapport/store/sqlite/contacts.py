@@ -9,7 +9,7 @@ from typing import Final
 import apsw
 
 from rapport.caching import WeighedDict
-from rapport.store.batch import Batch, SaidRow
+from rapport.store.batch import Batch, ProfileRow
 from rapport.store.facts import PERSON_FIELDS, latest_said
 from rapport.store.sqlite.connection import Values, every
 from rapport.store.sqlite.write import SQL
@@ -33,7 +33,7 @@ class _Known:
         self.now = now
         self.numbers: dict[tuple[str | None, ...], int] = {}
 
-    def number_of(self, said: tuple[str | None, ...]) -> int | None:
+    def get_number(self, said: tuple[str | None, ...]) -> int | None:
         """The number of what is said; None if it needs a row."""
         number = self.numbers.get(said)
         return _FIRST if number is None and said == self.now and not self.is_first_kept else number
@@ -69,7 +69,7 @@ class Contacts:
     def resolve(self, account: int, batch: Batch) -> tuple[list[int], list[int]]:
         """By their places in the batch: the keys of the contacts, and the numbers of what is said of them."""
         contacts = self._known(account, batch)
-        differing = {contacts[row[0]]: list[SaidRow]() for row in batch.said if row[1:4] != contacts[row[0]].now}
+        differing = {contacts[row[0]]: list[ProfileRow]() for row in batch.said if row[1:4] != contacts[row[0]].now}
         if differing:
             # With all that the batch says of them: what it says of a later time may be what is known.
             for row in batch.said:
@@ -81,7 +81,7 @@ class Contacts:
         added: list[tuple[int | str | None, ...]] = []
         for contact, *words, _ in batch.said:
             known, said = contacts[contact], tuple(words)
-            number = known.number_of(said)
+            number = known.get_number(said)
             if number is None:
                 # Behind all others, and behind the first, which may have no row.
                 number = known.numbers[said] = len(known.numbers) + 1 + _FIRST
@@ -101,8 +101,8 @@ class Contacts:
 
     def _look_up(self, account: int, contact_ids: list[str]) -> None:
         found: dict[int, _Known] = {}
-        asked: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
-        for contact_id, key, *now in every(self._connection, SQL["contacts"], asked):
+        params: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
+        for contact_id, key, *now in every(self._connection, SQL["contacts"], params):
             found[key] = _Known(key, tuple(now))
             self._remembered.remember((account, contact_id), found[key], now)
         if found:
@@ -114,7 +114,9 @@ class Contacts:
     def _make(self, account: int, contact_ids: set[str], batch: Batch) -> None:
         if not contact_ids:
             return
-        said: dict[str, list[SaidRow]] = {contact_id: [] for contact_id in batch.contacts if contact_id in contact_ids}
+        said: dict[str, list[ProfileRow]] = {
+            contact_id: [] for contact_id in batch.contacts if contact_id in contact_ids
+        }
         for row in batch.said:
             contact_id = batch.contacts[row[0]]
             if contact_id in said:
@@ -125,7 +127,7 @@ class Contacts:
         for (contact_id, now), (key,) in zip(latest.items(), made, strict=True):
             self._remembered.remember((account, contact_id), _Known(key, now), now)
 
-    def _learn(self, known: _Known, said: list[SaidRow]) -> None:
+    def _learn(self, known: _Known, said: list[ProfileRow]) -> None:
         """Take over what is stated and differs, unless a later activity stated something else."""
         now = list(known.now)
         for place, stated in enumerate(latest_said(said)):

@@ -11,17 +11,17 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_key
 from rapport.store.erasure import (
-    Erased,
     ErasedContact,
-    ErasedCount,
-    ErasedHour,
-    ErasedLink,
-    Erasing,
+    ErasureSnapshot,
     LinkErasure,
+    TombstoneCount,
+    TombstoneHour,
+    TombstoneLink,
+    Tombstones,
+    drop_erased,
     erased_contact,
     named_in_erased,
     refused_until,
-    without_erased,
 )
 from rapport.store.erasure_keys import digest_contact, digest_contacts, missing_keys
 from rapport.store.links import MergedLink, merged_links
@@ -47,7 +47,7 @@ def erase(
         return False
     contact, account, updated_at = found
     of_contact: Values = {"contact": contact}
-    erasing = Erasing[int](connection.execute(SQL["activities"], of_contact))
+    erasing = ErasureSnapshot[int](connection.execute(SQL["activities"], of_contact))
     if known is None:
         digest = digest_contact(ensure_erasure_keys(_folder(connection))[0], contact_key(account_id, contact_id))
         known = erased_contact(digest, now, Instant(max(erasing.last_time, updated_at)))
@@ -100,7 +100,7 @@ def _refuse(connection: apsw.Connection, account: int, erased: ErasedContact) ->
     connection.execute(SQL["refuse"], refused)
 
 
-def without_the_erased(connection: apsw.Connection, batches: Sequence[Batch], now: Instant) -> Sequence[Batch]:
+def filter_erased(connection: apsw.Connection, batches: Sequence[Batch], now: Instant) -> Sequence[Batch]:
     """The batches without what erased contacts did before, as this transaction knows them."""
     return [_without_the_erased(connection, batch, now) for batch in batches] if _are_any(connection) else batches
 
@@ -108,7 +108,7 @@ def without_the_erased(connection: apsw.Connection, batches: Sequence[Batch], no
 def _without_the_erased(connection: apsw.Connection, batch: Batch, now: Instant) -> Batch:
     places = {contact_key(batch.account_id, contact_id): place for place, contact_id in enumerate(batch.contacts)}
     erased = erased_times(connection, tuple(places), now)
-    return without_erased(batch, {places[contact]: erased_time for contact, erased_time in erased.items()})
+    return drop_erased(batch, {places[contact]: erased_time for contact, erased_time in erased.items()})
 
 
 def _are_any(connection: apsw.Connection) -> bool:
@@ -138,18 +138,18 @@ def erased_times(connection: apsw.Connection, contacts: Iterable[bytes], now: In
     return dict(erased)
 
 
-def read_erased(connection: apsw.Connection, account_id: str) -> Erased:
+def read_tombstones(connection: apsw.Connection, account_id: str) -> Tombstones:
     """What is left of the erased contacts of the account."""
-    asked: Values = {"account_id": account_id}
-    return Erased(
-        contacts=[ErasedContact(*row) for row in every(connection, SQL["erased_contacts"], asked)],
-        counts=[ErasedCount(*row) for row in every(connection, SQL["erased_counts"], asked)],
-        hours=[ErasedHour(*row) for row in every(connection, SQL["erased_hours"], asked)],
-        links=[ErasedLink(*row) for row in every(connection, SQL["erased_links"], asked)],
+    params: Values = {"account_id": account_id}
+    return Tombstones(
+        contacts=[ErasedContact(*row) for row in every(connection, SQL["erased_contacts"], params)],
+        counts=[TombstoneCount(*row) for row in every(connection, SQL["erased_counts"], params)],
+        hours=[TombstoneHour(*row) for row in every(connection, SQL["erased_hours"], params)],
+        links=[TombstoneLink(*row) for row in every(connection, SQL["erased_links"], params)],
     )
 
 
-def put_erased(connection: apsw.Connection, account_id: str, erased: Erased, now: Instant) -> None:
+def import_tombstones(connection: apsw.Connection, account_id: str, erased: Tombstones, now: Instant) -> None:
     """Take over what is left of erased contacts, within a transaction; a recount makes the stats whole."""
     account = account_key(connection, account_id, now)
     for contact in erased.contacts:

@@ -12,16 +12,16 @@ from rapport.activity import Activity
 from rapport.store.feed import (
     MOST_HELD,
     ROWS_AT_ONCE,
+    FeedEntryBuilder,
     FeedKey,
     FeedRow,
-    News,
     packed,
     read_left_out,
     unpacked,
     without_contact,
 )
-from rapport.store.rows import whole_activity
-from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.rows import activity_from_row
+from rapport.store.sqlite.connection import Values, every, one, translate_errors
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "feed.sql")
@@ -30,7 +30,7 @@ _KEY: Final = Struct(">qBqq")
 _POSITION: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-def tell(connection: apsw.Connection, news: News[int]) -> None:
+def tell(connection: apsw.Connection, news: FeedEntryBuilder[int]) -> None:
     """Add to the feed what the running transaction has recorded, and let go of what is old."""
     rows = [(len(keys), account_id, left_out, packed(_KEY, keys)) for account_id, keys, left_out in news.rows()]
     if rows:
@@ -52,23 +52,23 @@ class FeedReader:
 
     def end(self) -> str:
         """The position behind all that is recorded."""
-        with told_as_unavailable():
+        with translate_errors():
             ((number,),) = every(self._connection, SQL["end"])
         return str(number)
 
-    def rows(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+    def rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """The next rows of these accounts between two positions; None when not all that is behind is held."""
-        if _POSITION.fullmatch(behind) is None:
+        if _POSITION.fullmatch(after) is None:
             return None
-        first, last = int(behind), int(until)
-        asked: Values = {
-            "behind": first,
+        first, last = int(after), int(until)
+        params: Values = {
+            "after": first,
             "until": last,
             "account_ids": apsw.carray(tuple(account_ids)),
             "limit": ROWS_AT_ONCE,
         }
-        with told_as_unavailable():
-            rows = every(self._connection, SQL["rows"], asked)
+        with translate_errors():
+            rows = every(self._connection, SQL["rows"], params)
             oldest = one(self._connection, SQL["oldest"])
         if first > last or (oldest is not None and first < oldest[0] - oldest[1] // _KEY.size):
             return None
@@ -77,20 +77,22 @@ class FeedReader:
     def activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
         """The activities of the account with these keys; None for those that aren't there."""
         found: list[tuple[Any, ...]]
-        with told_as_unavailable():
+        with translate_errors():
             found = self._connection.executemany(SQL["activity"], ((*key, account_id) for key in keys)).fetchall()
         there = {
-            (contact, kind, created_time, identity): whole_activity(contact_id, (created_time, identity, kind, *rest))
-            for contact, kind, created_time, identity, contact_id, *rest in found
+            (contact, activity_type, created_time, identity): activity_from_row(
+                contact_id, (created_time, identity, activity_type, *rest)
+            )
+            for contact, activity_type, created_time, identity, contact_id, *rest in found
         }
         return [there.get(key) for key in keys]
 
 
-def _row(behind: int, number: int, account_id: str, left_out: str | None, stored: bytes) -> FeedRow:
+def _row(after: int, number: int, account_id: str, left_out: str | None, stored: bytes) -> FeedRow:
     keys = unpacked(_KEY, stored)
     begins = number - len(keys)
-    if behind > begins:
+    if after > begins:
         # What was left out has been told with the first of its keys.
-        keys, begins, left_out = keys[behind - begins :], behind, None
+        keys, begins, left_out = keys[after - begins :], after, None
     positions = [str(each) for each in range(begins + 1, number + 1)]
     return FeedRow(account_id, keys, positions, read_left_out(left_out), is_fresh=False)

@@ -5,7 +5,7 @@ from typing import TypeAlias
 import apsw
 
 from rapport.instant import Instant
-from rapport.store.batch import NamedCampaignActivity, NamedLink, Stated
+from rapport.store.batch import CampaignActivityRef, LinkRef, TimestampedValue
 from rapport.store.facts import overrides
 from rapport.store.sqlite.connection import every, one
 from rapport.store.sqlite.write import SQL
@@ -21,7 +21,7 @@ def account_key(connection: apsw.Connection, account_id: str, now: Instant) -> i
     return _made(connection, "add_account", {"account_id": account_id, "created_time": now})
 
 
-def link_keys(connection: apsw.Connection, campaign_activities: list[int], links: list[NamedLink]) -> list[int]:
+def link_keys(connection: apsw.Connection, campaign_activities: list[int], links: list[LinkRef]) -> list[int]:
     """The keys of the links that were clicked, by their places; `campaign_activities` are keys by places."""
     keys = []
     for place, link_url, url_id in links:
@@ -35,7 +35,7 @@ def campaign_key(connection: apsw.Connection, account: int, campaign_id: str) ->
     return _found_or_made(connection, "campaign", "add_campaign", {"account": account, "campaign_id": campaign_id})
 
 
-def campaign_activity_keys(connection: apsw.Connection, account: int, named: list[NamedCampaignActivity]) -> list[int]:
+def campaign_activity_keys(connection: apsw.Connection, account: int, named: list[CampaignActivityRef]) -> list[int]:
     """The keys of campaign activities, by their places; what is stated of them is learnt."""
     keys = []
     for campaign_activity_id, name, campaign_id in named:
@@ -43,23 +43,23 @@ def campaign_activity_keys(connection: apsw.Connection, account: int, named: lis
         row = one(connection, SQL["campaign_activity"], called)
         if row is None:
             row = (_made(connection, "add_campaign_activity", called), None, None, None, None)
-        key, known_name, name_time, known_campaign, campaign_time = row
+        key, known_name, name_time, campaign_from_rows, campaign_time = row
         if name is not None and overrides(name, known_name, name_time):
             _learn_name(connection, key, name, known_name)
-        if campaign_id is not None and overrides(campaign_id, known_campaign, campaign_time):
+        if campaign_id is not None and overrides(campaign_id, campaign_from_rows, campaign_time):
             _learn_campaign(connection, account, key, campaign_id)
         keys.append(key)
     return keys
 
 
-def _learn_name(connection: apsw.Connection, key: int, name: Stated, known: str | None) -> None:
+def _learn_name(connection: apsw.Connection, key: int, name: TimestampedValue, known: str | None) -> None:
     stated: Named = {"key": key, "campaign_activity_name": name.value, "name_time": name.created_time}
     connection.execute(SQL["name_campaign_activity"], stated)
     if name.value != known:
         connection.execute(SQL["revise_campaign_activities"])
 
 
-def _learn_campaign(connection: apsw.Connection, account: int, key: int, campaign_id: Stated) -> None:
+def _learn_campaign(connection: apsw.Connection, account: int, key: int, campaign_id: TimestampedValue) -> None:
     campaign = campaign_key(connection, account, campaign_id.value)
     placed = {"key": key, "campaign": campaign, "campaign_time": campaign_id.created_time}
     connection.execute(SQL["place_campaign_activity"], placed)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import apsw
 
-from rapport.store.catalogue import facts_of
+from rapport.store.catalogue import load_attributes
 from rapport.store.permission import NewestActivities, PermissionColumns, derive_permission
 from rapport.store.sqlite.connection import every
 from rapport.store.statements import read_statements
@@ -31,5 +31,5 @@ def update_permissions(connection: apsw.Connection, contacts: Collection[int]) -
 def compare(row: Sequence[Any]) -> tuple[PermissionColumns, PermissionColumns]:
     """Return the stored and the derived permission of a contact, from a row of `permissions` without its key."""
     facts, *columns = row
-    derived = derive_permission(facts_of(facts), NewestActivities(*columns[4:7]))
+    derived = derive_permission(load_attributes(facts), NewestActivities(*columns[4:7]))
     return PermissionColumns(*columns[:4]), derived.columns

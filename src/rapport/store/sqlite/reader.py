@@ -10,10 +10,17 @@ from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.caching import Weight
-from rapport.store.batch import NamedCampaignActivity
-from rapport.store.protocol import BEFORE_THE_NEWEST, ActivityQuery, ActivityRow, ActivityRows, Position, WholeActivity
-from rapport.store.rows import MAX_NAMES_BYTES, named_campaign_activity, whole_activity
-from rapport.store.sqlite.connection import Values, every, one, told_as_unavailable
+from rapport.store.batch import CampaignActivityRef
+from rapport.store.protocol import (
+    START_OF_HISTORY,
+    ActivityCursor,
+    ActivityQuery,
+    ActivityRow,
+    ActivityRows,
+    ActivityWithDetails,
+)
+from rapport.store.rows import MAX_NAMES_BYTES, activity_from_row, campaign_activity_ref
+from rapport.store.sqlite.connection import Values, every, one, translate_errors
 from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "read.sql")
@@ -30,10 +37,10 @@ def merged(of_one_type: str, types: int) -> str:
 
 def values_of(query: ActivityQuery, contact: int) -> dict[str, int]:
     """The values that a merged statement wants."""
-    values = {f"type_{number}": int(kind) for number, kind in enumerate(query.types)}
+    values = {f"type_{number}": int(activity_type) for number, activity_type in enumerate(query.types)}
     values["contact"] = contact
     values["not_before"] = query.not_before
-    values["behind_time"], values["behind_identity"] = query.behind
+    values["after_time"], values["after_identity"] = query.after
     values["limit"] = query.limit
     return values
 
@@ -51,17 +58,17 @@ class Reader:
 
     def check(self) -> None:
         """Return if the store answers."""
-        with told_as_unavailable():
+        with translate_errors():
             one(self._connection, SQL["readable"])
 
     def has_contacts(self, account_id: str) -> bool:
         """Whether the account knows any contact."""
-        with told_as_unavailable():
+        with translate_errors():
             return one(self._connection, SQL["account_has_contacts"], {"account_id": account_id}) is not None
 
     def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """The asked for rows of the contact's history; None when there is no such contact."""
-        with told_as_unavailable():
+        with translate_errors():
             contact = self._contact_key(account_id, contact_id)
             if contact is None:
                 return None
@@ -69,15 +76,17 @@ class Reader:
             rows: list[ActivityRow] = every(self._connection, statement, values_of(query, contact))
             return ActivityRows(rows, self._names_for(rows))
 
-    def whole_activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> list[WholeActivity] | None:
+    def activities_with_details(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[ActivityWithDetails] | None:
         """The same rows, each with all that was recorded of it; None when there is no such contact."""
-        with told_as_unavailable():
+        with translate_errors():
             contact = self._contact_key(account_id, contact_id)
             if contact is None:
                 return None
             statement = merged("whole_activities_of_type", len(query.types))
             rows = every(self._connection, statement, values_of(query, contact))
-        return [WholeActivity(Position(row[0], row[1]), whole_activity(contact_id, row)) for row in rows]
+        return [ActivityWithDetails(ActivityCursor(row[0], row[1]), activity_from_row(contact_id, row)) for row in rows]
 
     def _contact_key(self, account_id: str, contact_id: str) -> int | None:
         row = one(self._connection, SQL["contact_key"], {"account_id": account_id, "contact_id": contact_id})
@@ -107,37 +116,37 @@ class Reader:
 
     def history(self, account_id: str, contact_id: str) -> Iterator[Activity]:
         """All that is recorded of the contact, whole, newest first."""
-        with told_as_unavailable():
+        with translate_errors():
             contact = self._contact_key(account_id, contact_id)
         if contact is None:
             return
         statement = merged("whole_activities_of_type", len(ActivityType))
         query = ActivityQuery(
-            types=tuple(ActivityType), behind=BEFORE_THE_NEWEST, not_before=EARLIEST, limit=_HISTORY_STEP
+            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_HISTORY_STEP
         )
         while True:
-            with told_as_unavailable():
+            with translate_errors():
                 rows = every(self._connection, statement, values_of(query, contact))
             for row in rows:
-                yield whole_activity(contact_id, row)
+                yield activity_from_row(contact_id, row)
             if len(rows) < _HISTORY_STEP:
                 return
             created_time, identity, *_ = rows[-1]
-            query = replace(query, behind=Position(created_time, identity))
+            query = replace(query, after=ActivityCursor(created_time, identity))
 
     def accounts(self) -> list[str]:
         """The ids of all accounts."""
-        with told_as_unavailable():
+        with translate_errors():
             return [account_id for (account_id,) in every(self._connection, SQL["accounts"])]
 
-    def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+    def contact_ids(self, account_id: str, after: str, limit: int) -> list[str]:
         """The ids of an account's contacts, in order, behind one."""
-        asked: Values = {"account_id": account_id, "behind": behind, "limit": limit}
-        with told_as_unavailable():
-            return [contact_id for (contact_id,) in every(self._connection, SQL["contact_ids"], asked)]
+        params: Values = {"account_id": account_id, "after": after, "limit": limit}
+        with translate_errors():
+            return [contact_id for (contact_id,) in every(self._connection, SQL["contact_ids"], params)]
 
-    def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+    def campaign_activities(self, account_id: str) -> list[CampaignActivityRef]:
         """What is stated of an account's campaign activities."""
-        with told_as_unavailable():
+        with translate_errors():
             found = every(self._connection, SQL["stated_campaign_activities"], {"account_id": account_id})
-        return [named_campaign_activity(row) for row in found]
+        return [campaign_activity_ref(row) for row in found]

@@ -9,9 +9,9 @@ from typing import Any, Final
 import apsw
 
 from rapport.store.links import url_id_of
-from rapport.store.protocol import Difference, PermissionDifference
+from rapport.store.protocol import CounterMismatch, PermissionDifference
 from rapport.store.recount import Hours, Recounted, Stats, hours_of, stats_of
-from rapport.store.sqlite.connection import every, told_as_unavailable, transaction
+from rapport.store.sqlite.connection import every, transaction, translate_errors
 from rapport.store.sqlite.permission import SQL as PERMISSION
 from rapport.store.sqlite.permission import compare, update_permissions
 from rapport.store.sqlite.write import SQL as WRITE
@@ -30,9 +30,9 @@ class Recount:
         connection.pragma("temp_store", "file")
         self._connection = connection
 
-    def differences(self, *, repair: bool) -> Iterator[Difference | PermissionDifference]:
+    def differences(self, *, repair: bool) -> Iterator[CounterMismatch | PermissionDifference]:
         """Every difference; mended, if so wished, when those of its campaign activity have been told."""
-        with told_as_unavailable():
+        with translate_errors():
             for each in self._campaign_activities():
                 # Writers go on while this looks. What seems to differ may have changed between two looks.
                 if next(self._look(each), None) is not None:
@@ -63,12 +63,12 @@ class Recount:
         return PermissionDifference(account_id=account_id, contact_id=contact_id, stands=stored, should=derived)
 
     def _campaign_activities(self) -> Iterator[Recounted]:
-        behind = 0
-        while rows := every(self._connection, SQL["next_campaign_activities"], {"behind": behind, "limit": _STEP}):
+        after = 0
+        while rows := every(self._connection, SQL["next_campaign_activities"], {"after": after, "limit": _STEP}):
             yield from map(Recounted._make, rows)
-            behind = rows[-1][0]
+            after = rows[-1][0]
 
-    def _look(self, each: Recounted) -> Iterator[Difference]:
+    def _look(self, each: Recounted) -> Iterator[CounterMismatch]:
         of_it = {"campaign_activity": each.key}
         yield from each.stats(stats_of(every(self._connection, SQL["standing_stats"], of_it)), self._recounted(each))
         yield from each.hours(hours_of(every(self._connection, SQL["standing_hours"], of_it)), self._hours(each))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from rapport.errors import NoData, StoreUnavailable
+from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.store.erasure_keys import ERASURE_KEYS, make_keys, read_keys
 from rapport.store.sqlite.connection import DATABASE
 
@@ -55,7 +55,7 @@ def check_database(folder: Path) -> None:
         return
     database = folder / DATABASE
     if not database.exists() or database.stat().st_size == 0:
-        raise NoData(
+        raise DataNotFound(
             f"{database} is empty or missing, but the secrets of a store are next to it: put it back from a backup, or "
             "name another directory with --data to start with an empty store"
         )

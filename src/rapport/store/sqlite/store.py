@@ -11,36 +11,36 @@ from typing import Final, TypeVar
 import apsw
 
 from rapport.activity import Activity, ActivityType, CampaignActivity
-from rapport.catalogue import CampaignStatement, ContactStatement
-from rapport.errors import NoData, StoreUnavailable
+from rapport.catalogue import CampaignUpdate, ContactUpdate
+from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
-from rapport.store.batch import Batch, NamedCampaignActivity, Part
-from rapport.store.catalogue import StoredCampaign, StoredContact
-from rapport.store.counters import Counter, HourCount, NewestSent, SentCampaign, SentCampaignQuery
-from rapport.store.erasure import Erased, ErasedContact
+from rapport.store.batch import Batch, CampaignActivityRef, Part
+from rapport.store.catalogue import CampaignAttributes, ContactAttributes
+from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
+from rapport.store.erasure import ErasedContact, Tombstones
 from rapport.store.feed import FeedKey, FeedRow
 from rapport.store.known import (
+    CampaignActivityRecord,
     CampaignQuery,
+    CampaignRecord,
     ContactPrefix,
     ContactQuery,
+    ContactRecord,
     ContactStatus,
-    KnownCampaign,
-    KnownCampaignActivity,
-    KnownContact,
 )
 from rapport.store.links import LinkClicks, LinksQuery
 from rapport.store.pieces import contact_pieces, state_in_pieces
 from rapport.store.protocol import (
     ActivityQuery,
     ActivityRows,
-    Difference,
+    ActivityWithDetails,
+    CounterMismatch,
+    EngagementTotals,
     PermissionDifference,
-    QuarterHour,
-    Reached,
+    QuarterHourCount,
     Recorded,
     SentCampaignActivity,
     SentQuery,
-    WholeActivity,
 )
 from rapport.store.request_count import RequestCount
 from rapport.store.sqlite import secrets
@@ -91,7 +91,7 @@ class SQLiteStore:
     async def open(self, *, create: bool = True) -> None:
         """Open the file, making it if there is none, and bring its schema up to date."""
         if not create and not await asyncio.to_thread((self._folder / DATABASE).exists):
-            raise NoData(f"there is no data in {self._folder}: name its directory with --data")
+            raise DataNotFound(f"there is no data in {self._folder}: name its directory with --data")
         await asyncio.to_thread(secrets.check_database, self._folder)
         make_folder(self._folder)
         writing = connect(self._folder, patience=_WRITER_PATIENCE)
@@ -139,7 +139,7 @@ class SQLiteStore:
         """The batch, whole: one file commits all that waits together."""
         return [(None, batch)]
 
-    async def make_ready(self, batch: Batch) -> Batch:
+    async def prepare(self, batch: Batch) -> Batch:
         """Nothing takes long but the transaction itself."""
         return batch
 
@@ -147,13 +147,13 @@ class SQLiteStore:
         """Record in the writer's thread."""
         return await self._in_thread(_SHARED, lambda: self._open.writer.record(batches))
 
-    async def feed_end(self) -> str:
+    async def feed_head(self) -> str:
         """Where the feed ends."""
         return self._open.feed.end()
 
-    async def feed(self, account_ids: Sequence[str], behind: str, until: str) -> list[FeedRow] | None:
+    async def feed(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """Read the feed."""
-        return self._open.feed.rows(account_ids, behind, until)
+        return self._open.feed.rows(account_ids, after, until)
 
     async def feed_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
         """Read activities that the feed told of."""
@@ -168,39 +168,39 @@ class SQLiteStore:
             await asyncio.wait([tried], timeout=_EMPTY_LOG_TIMEOUT)
         return is_erased
 
-    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+    async def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:
         """Take in what is stated of contacts, in the writer's thread, piece by piece."""
         changes = 0
         for piece in contact_pieces(statements):
-            changes += await self._in_thread(account_id, partial(self._open.writer.state_contacts, account_id, piece))
+            changes += await self._in_thread(account_id, partial(self._open.writer.upsert_contacts, account_id, piece))
         return changes
 
-    async def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+    async def upsert_campaigns(self, account_id: str, statements: Sequence[CampaignUpdate]) -> int:
         """Take in what is stated of campaigns, in the writer's thread, piece by piece."""
         writer = self._open.writer
         return await state_in_pieces(
             statements,
             lambda links: self._in_thread(account_id, partial(writer.add_links, account_id, links)),
-            lambda piece: self._in_thread(account_id, partial(writer.state_campaigns, account_id, piece)),
+            lambda piece: self._in_thread(account_id, partial(writer.upsert_campaigns, account_id, piece)),
         )
 
-    async def erased(self, account_id: str) -> Erased:
+    async def erased(self, account_id: str) -> Tombstones:
         """What is left of erased contacts."""
         return await self._reports.make(account_id, lambda readers: readers.catalogue.erased(account_id))
 
-    async def put_erased(self, account_id: str, erased: Erased) -> None:
+    async def import_tombstones(self, account_id: str, erased: Tombstones) -> None:
         """Take over what is left of erased contacts, in the writer's thread."""
-        await self._in_thread(account_id, lambda: self._open.writer.put_erased(account_id, erased))
+        await self._in_thread(account_id, lambda: self._open.writer.import_tombstones(account_id, erased))
 
     async def activities(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
         """Read a page's rows."""
         return self._open.reader.activities(account_id, contact_id, query)
 
-    async def whole_activities(
+    async def activities_with_details(
         self, account_id: str, contact_id: str, query: ActivityQuery
-    ) -> list[WholeActivity] | None:
+    ) -> list[ActivityWithDetails] | None:
         """Read a page's rows with all that was recorded of them."""
-        return self._open.reader.whole_activities(account_id, contact_id, query)
+        return self._open.reader.activities_with_details(account_id, contact_id, query)
 
     async def activity_counts(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
@@ -210,12 +210,12 @@ class SQLiteStore:
             account_id, lambda readers: readers.reports.activity_counts(account_id, contact_id, start, end)
         )
 
-    async def activity_quarters(
+    async def count_by_quarter_hour(
         self, account_id: str, contact_id: str, start: Instant, end: Instant
-    ) -> list[QuarterHour] | None:
+    ) -> list[QuarterHourCount] | None:
         """Count a contact's activities by quarters of an hour, beside the event loop."""
         return await self._reports.make(
-            account_id, lambda readers: readers.reports.activity_quarters(account_id, contact_id, start, end)
+            account_id, lambda readers: readers.reports.count_by_quarter_hour(account_id, contact_id, start, end)
         )
 
     async def sent_campaign_activities(
@@ -226,17 +226,17 @@ class SQLiteStore:
             account_id, lambda readers: readers.reports.sent_campaign_activities(account_id, contact_id, query)
         )
 
-    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> Reached | None:
+    async def reached(self, account_id: str, contact_id: str, start: Instant, end: Instant) -> EngagementTotals | None:
         """Count what was opened and clicked, beside the event loop."""
         return await self._reports.make(
             account_id, lambda readers: readers.reports.reached(account_id, contact_id, start, end)
         )
 
-    async def contact(self, account_id: str, contact_id: str) -> KnownContact | None:
+    async def contact(self, account_id: str, contact_id: str) -> ContactRecord | None:
         """Read what is known of a contact."""
         return self._open.contacts.contact(account_id, contact_id)
 
-    async def contacts(self, account_id: str, query: ContactQuery) -> list[KnownContact]:
+    async def contacts(self, account_id: str, query: ContactQuery) -> list[ContactRecord]:
         """Read a page of contacts."""
         return await self._reports.make(account_id, lambda readers: readers.contacts.contacts(account_id, query))
 
@@ -248,35 +248,37 @@ class SQLiteStore:
         """Count contacts, beside the event loop."""
         return await self._reports.make(account_id, lambda readers: readers.contacts.count_by_status(account_id))
 
-    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[KnownCampaign]:
+    async def campaigns(self, account_id: str, query: CampaignQuery) -> list[CampaignRecord]:
         """Read a page of campaigns, beside the event loop."""
         return await self._reports.make(account_id, lambda readers: readers.catalogue.campaigns(account_id, query))
 
-    async def campaign(self, account_id: str, campaign_id: str) -> KnownCampaign | None:
+    async def campaign(self, account_id: str, campaign_id: str) -> CampaignRecord | None:
         """Read what is known of a campaign, beside the event loop."""
         return await self._reports.make(account_id, lambda readers: readers.catalogue.campaign(account_id, campaign_id))
 
-    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> KnownCampaignActivity | None:
+    async def campaign_activity(self, account_id: str, campaign_activity_id: str) -> CampaignActivityRecord | None:
         """Read what is known of a campaign activity, beside the event loop."""
         return await self._reports.make(
             account_id, lambda readers: readers.catalogue.campaign_activity(account_id, campaign_activity_id)
         )
 
-    async def stated_contacts(self, account_id: str, behind: str, limit: int) -> list[StoredContact]:
+    async def list_contact_attributes(self, account_id: str, after: str, limit: int) -> list[ContactAttributes]:
         """What is stated of contacts, by their ids."""
         return await self._reports.make(
-            account_id, lambda readers: readers.catalogue.stated_contacts(account_id, behind, limit)
+            account_id, lambda readers: readers.catalogue.list_contact_attributes(account_id, after, limit)
         )
 
-    async def stated_contact(self, account_id: str, contact_id: str) -> StoredContact | None:
+    async def get_contact_attributes(self, account_id: str, contact_id: str) -> ContactAttributes | None:
         """What is stated of a contact."""
         return self._open.contacts.stated(account_id, contact_id)
 
-    async def stated_campaigns(self, account_id: str) -> list[StoredCampaign]:
+    async def list_campaign_attributes(self, account_id: str) -> list[CampaignAttributes]:
         """What is stated of all campaigns."""
-        return await self._reports.make(account_id, lambda readers: readers.catalogue.stated_campaigns(account_id))
+        return await self._reports.make(
+            account_id, lambda readers: readers.catalogue.list_campaign_attributes(account_id)
+        )
 
-    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[KnownContact]:
+    async def contacts_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[ContactRecord]:
         """Read contacts, beside the event loop."""
         return await self._reports.make(account_id, lambda readers: readers.finder.contacts(account_id, prefix))
 
@@ -300,13 +302,11 @@ class SQLiteStore:
             account_id, lambda readers: readers.campaigns.links(account_id, campaign_activity_id, query)
         )
 
-    async def counters_of_campaign_activities(
-        self, account_id: str, campaign_activity_ids: Sequence[str]
-    ) -> list[Counter]:
+    async def campaign_activity_counters(self, account_id: str, campaign_activity_ids: Sequence[str]) -> list[Counter]:
         """Read counters: a few rows an id, so that handing them to a thread would cost more than reading them."""
         return self._open.stats.counters("of_campaign_activities", account_id, campaign_activity_ids)
 
-    async def counters_of_campaigns(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
+    async def campaign_counters(self, account_id: str, campaign_ids: Sequence[str]) -> list[Counter]:
         """Read counters, beside the event loop."""
         return await self._reports.make(
             account_id, lambda readers: readers.counters.counters("of_campaigns", account_id, campaign_ids)
@@ -316,20 +316,21 @@ class SQLiteStore:
         """Read a page of campaigns, beside the event loop."""
         return await self._reports.make(account_id, lambda readers: readers.counters.sent_campaigns(account_id, query))
 
-    async def newest_sent(self, account_id: str, limit: int) -> list[NewestSent]:
+    async def recent_sends(self, account_id: str, limit: int) -> list[RecentSend]:
         """Read what was sent last, beside the event loop."""
-        return await self._reports.make(account_id, lambda readers: readers.counters.newest_sent(account_id, limit))
+        return await self._reports.make(account_id, lambda readers: readers.counters.recent_sends(account_id, limit))
 
-    async def hours_of_campaign_activity(self, account_id: str, campaign_activity_id: str) -> list[HourCount]:
+    async def campaign_activity_hourly_counts(self, account_id: str, campaign_activity_id: str) -> list[HourlyCount]:
         """Read the hours of a campaign activity, beside the event loop."""
         return await self._reports.make(
-            account_id, lambda readers: readers.counters.hours_of_campaign_activity(account_id, campaign_activity_id)
+            account_id,
+            lambda readers: readers.counters.campaign_activity_hourly_counts(account_id, campaign_activity_id),
         )
 
-    async def hours_of_account(self, account_id: str, start: Instant, end: Instant) -> list[HourCount]:
+    async def account_hourly_counts(self, account_id: str, start: Instant, end: Instant) -> list[HourlyCount]:
         """Read the hours of an account, beside the event loop."""
         return await self._reports.make(
-            account_id, lambda readers: readers.counters.hours_of_account(account_id, start, end)
+            account_id, lambda readers: readers.counters.account_hourly_counts(account_id, start, end)
         )
 
     async def history(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
@@ -365,15 +366,15 @@ class SQLiteStore:
         """The ids of all accounts."""
         return self._open.reader.accounts()
 
-    async def contact_ids(self, account_id: str, behind: str, limit: int) -> list[str]:
+    async def contact_ids(self, account_id: str, after: str, limit: int) -> list[str]:
         """The ids of an account's contacts, in order."""
-        return self._open.reader.contact_ids(account_id, behind, limit)
+        return self._open.reader.contact_ids(account_id, after, limit)
 
-    async def campaign_activities(self, account_id: str) -> list[NamedCampaignActivity]:
+    async def campaign_activities(self, account_id: str) -> list[CampaignActivityRef]:
         """What is stated of an account's campaign activities."""
         return self._open.reader.campaign_activities(account_id)
 
-    async def recount(self, *, repair: bool) -> AsyncIterator[Difference | PermissionDifference]:
+    async def recount(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionDifference]:
         """Compare the roll-ups with a recount, on a connection of its own."""
         with contextlib.closing(connect(self._folder, patience=_WRITER_PATIENCE)) as connection:
             for difference in Recount(connection).differences(repair=repair):

@@ -8,21 +8,21 @@ from operator import itemgetter
 import apsw
 
 from rapport.activity import ActivityType
-from rapport.catalogue import CampaignStatement, ContactStatement
+from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.instant import DAY, SECOND, Instant
 from rapport.store.batch import Batch
 from rapport.store.digests import contact_order
-from rapport.store.erasure import Erased, ErasedContact
-from rapport.store.feed import MOST_OF_A_BATCH, News
+from rapport.store.erasure import ErasedContact, Tombstones
+from rapport.store.feed import MAX_KEYS_PER_BATCH, FeedEntryBuilder
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.protocol import Recorded
 from rapport.store.request_count import RequestCount
 from rapport.store.rollups import RollUps
-from rapport.store.sqlite.catalogue import add_links, state_campaigns, state_contacts
+from rapport.store.sqlite.catalogue import add_links, upsert_campaigns, upsert_contacts
 from rapport.store.sqlite.checkpoint import LOG_PAGES
 from rapport.store.sqlite.connection import OpenFiles, every, one, transaction
 from rapport.store.sqlite.contacts import Contacts
-from rapport.store.sqlite.erasing import erase, put_erased, without_the_erased
+from rapport.store.sqlite.erasing import erase, filter_erased, import_tombstones
 from rapport.store.sqlite.feed import tell
 from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys, link_keys
 from rapport.store.sqlite.permission import update_permissions
@@ -61,8 +61,8 @@ class Writer:
         try:
             with self._transaction():
                 self._contacts.begin()
-                rollups, news = RollUps[int](), News[int]()
-                batches = without_the_erased(self._connection, batches, _now())
+                rollups, news = RollUps[int](), FeedEntryBuilder[int]()
+                batches = filter_erased(self._connection, batches, _now())
                 recorded = [self._record(batch, rollups, news) for batch in batches]
                 apply(self._connection, rollups)
                 tell(self._connection, news)
@@ -72,7 +72,7 @@ class Writer:
         self._contacts.committed()
         return recorded
 
-    def _record(self, batch: Batch, rollups: RollUps[int], news: News[int]) -> Recorded:
+    def _record(self, batch: Batch, rollups: RollUps[int], news: FeedEntryBuilder[int]) -> Recorded:
         connection = self._connection
         account = account_key(connection, batch.account_id, _now())
         contacts, persons = self._contacts.resolve(account, batch)
@@ -81,11 +81,11 @@ class Writer:
         links = link_keys(connection, campaign_activities, batch.links)
         accepted: dict[ActivityType, int] = {}
         keys: list[tuple[int, int, int, int]] = []
-        for kind, rows in batch.rows.items():
+        for activity_type, rows in batch.rows.items():
             values: list[ActivityValues] = [
                 (
                     contacts[contact],
-                    kind,
+                    activity_type,
                     created_time,
                     identity,
                     campaign_activities[campaign_activity],
@@ -115,32 +115,32 @@ class Writer:
             added: list[ActivityValues] = []
             connection.executemany(SQL["add_activity"], watched(connection, values, added, []))
             rollups.count(map(COUNTED, added))
-            accepted[kind] = len(added)
-            keys += [row[:4] for row in added[: MOST_OF_A_BATCH - len(keys)]]
-            if kind in PERMISSION_TYPES:
+            accepted[activity_type] = len(added)
+            keys += [row[:4] for row in added[: MAX_KEYS_PER_BATCH - len(keys)]]
+            if activity_type in PERMISSION_TYPES:
                 update_permissions(connection, {row[0] for row in added})
         news.add(batch.account_id, keys, accepted)
         return Recorded(
-            accepted={kind: count for kind, count in accepted.items() if count},
+            accepted={activity_type: count for activity_type, count in accepted.items() if count},
             duplicate=batch.size - sum(accepted.values()),
         )
 
-    def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+    def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:
         """Take in what is stated of contacts in one transaction. How many statements changed something."""
         if not statements:
             return 0
         try:
             with self._transaction():
-                return state_contacts(self._connection, account_id, statements, _now())
+                return upsert_contacts(self._connection, account_id, statements, _now())
         finally:
             self._contacts.forget()
 
-    def state_campaigns(self, account_id: str, statements: Sequence[CampaignStatement]) -> int:
+    def upsert_campaigns(self, account_id: str, statements: Sequence[CampaignUpdate]) -> int:
         """Take in what is stated of campaigns in one transaction. How many statements changed something."""
         with self._transaction():
-            return state_campaigns(self._connection, account_id, statements, _now())
+            return upsert_campaigns(self._connection, account_id, statements, _now())
 
-    def add_links(self, account_id: str, campaign: CampaignStatement) -> bool:
+    def add_links(self, account_id: str, campaign: CampaignUpdate) -> bool:
         """Add the links of a campaign, and nothing else, in one transaction. Return True if any is new."""
         with self._transaction():
             return add_links(self._connection, account_id, campaign, _now())
@@ -159,10 +159,10 @@ class Writer:
             self._contacts.forget()
             self._connection.pragma("secure_delete", False)
 
-    def put_erased(self, account_id: str, erased: Erased) -> None:
+    def import_tombstones(self, account_id: str, erased: Tombstones) -> None:
         """Take over what is left of the erased contacts of another store."""
         with self._transaction():
-            put_erased(self._connection, account_id, erased, _now())
+            import_tombstones(self._connection, account_id, erased, _now())
 
     def check(self) -> None:
         """Write a row. Raises StoreUnavailable."""

@@ -9,7 +9,7 @@ from rapport.store.postgres.binary import ActivityValues
 from rapport.store.postgres.citus.placement import Placement
 from rapport.store.postgres.citus.statements import INSERT, SQL
 from rapport.store.postgres.layout import Layout
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 
 _FEW: Final = 1_000
 """Rows for which VALUES take less time than a statement for each shard."""
@@ -63,7 +63,13 @@ class ClusterLayout(Layout):
         return divided
 
     async def insert(
-        self, connection: Lent, statements: Mapping[str, str], name: str, values: Sequence[Sequence[Any]], *, by: int
+        self,
+        connection: Connection,
+        statements: Mapping[str, str],
+        name: str,
+        values: Sequence[Sequence[Any]],
+        *,
+        by: int,
     ) -> Sequence[Any]:
         """Insert few rows as VALUES, of which each shard is sent its own, and many by a statement for each shard."""
         keys: Sequence[bytes] = values[by]
@@ -87,20 +93,20 @@ class ClusterLayout(Layout):
         return [places[shard] for shard in sorted(places)]
 
     async def fetch_of_contacts(
-        self, connection: Lent, statements: Mapping[str, str], name: str, contacts: Collection[bytes]
+        self, connection: Connection, statements: Mapping[str, str], name: str, contacts: Collection[bytes]
     ) -> Sequence[Any]:
         """Run the statement for each contact: rows are locked, and joined laterally, on one shard only."""
         del statements
         return [row for contact in sorted(contacts) for row in await connection.fetch(SQL[name], contact)]
 
     async def change_contacts(
-        self, connection: Lent, statements: Mapping[str, str], name: str, rows: Sequence[tuple[Any, ...]]
+        self, connection: Connection, statements: Mapping[str, str], name: str, rows: Sequence[tuple[Any, ...]]
     ) -> None:
         """The same with one row after the other: a statement that joins arrays would ask every shard."""
         del statements
         await connection.executemany(SQL[name], sorted(rows, key=itemgetter(0)))
 
-    async def keep_erasers_out(self, connection: Lent) -> None:
+    async def lock_against_erasure(self, connection: Connection) -> None:
         """Keep erasers out of these shards until the transaction ends."""
         await connection.execute(SQL["keep_erasers_out"], self._touched)
 
@@ -109,10 +115,10 @@ class ClusterLayout(Layout):
         if self._locks_shards:
             raise OthersRecord
 
-    async def keep_writers_out(self, connection: Lent, statements: Mapping[str, str]) -> None:
+    async def lock_against_writes(self, connection: Connection, statements: Mapping[str, str]) -> None:
         """Keep writers out of this shard: on others they go on, also when a hung node keeps some from an end."""
         if not self._locks_shards:
-            await super().keep_writers_out(connection, statements)
+            await super().lock_against_writes(connection, statements)
             return
         for shard in self._touched:
             await connection.execute(SQL["keep_writers_out"], shard)

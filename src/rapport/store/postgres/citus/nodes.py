@@ -116,9 +116,9 @@ class Nodes:
 
     async def _look(self, *, everywhere: bool) -> None:
         nodes = [node for node in self._placement.nodes if everywhere or node.number in self._suspected]
-        answers = await asyncio.gather(*(self._is_silent(node) for node in nodes))
+        responses = await asyncio.gather(*(self._is_silent(node) for node in nodes))
         # One that is gone, or has no contacts any more, is nobody's trouble.
-        suspected = {node.number for node, is_silent in zip(nodes, answers, strict=True) if is_silent}
+        suspected = {node.number for node, is_silent in zip(nodes, responses, strict=True) if is_silent}
         for node in sorted(suspected - self._suspected):
             _log.warning("node suspected to hang", node=node)
         for node in sorted(self._suspected - suspected):

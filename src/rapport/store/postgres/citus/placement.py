@@ -97,6 +97,6 @@ class Placement:
         return buckets
 
     async def _ask(self, statement: str, *values: object) -> Sequence[Any]:
-        async with self._pool.lend(_ASK_WITHIN) as connection:
+        async with self._pool.acquire(_ASK_WITHIN) as connection:
             rows: Sequence[Any] = await connection.fetch(statement, *values)
             return rows

@@ -5,7 +5,7 @@ What a cluster promises and what it doesn't is told in docs/scaling.md.
 
 from typing import Final
 
-from rapport.store.postgres.pool import Lent
+from rapport.store.postgres.pool import Connection
 
 SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
 """What every node has, because every page or every recording of a contact needs it beside the contact."""
@@ -34,23 +34,23 @@ _COLUMN: Final = {
 }
 
 
-async def is_cluster(connection: Lent) -> bool:
+async def is_cluster(connection: Connection) -> bool:
     """Whether the database has the Citus extension."""
     return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"))
 
 
-async def distributed(connection: Lent) -> set[str]:
+async def distributed(connection: Connection) -> set[str]:
     """Our tables that are on several nodes already."""
     found = await connection.fetch("SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod IN ('h', 'n')")
     return {name for (name,) in found}
 
 
-async def in_sequence(connection: Lent) -> None:
+async def in_sequence(connection: Connection) -> None:
     """Have the rest of the transaction take one shard after the other: a step may change what another has just read."""
     await connection.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 
 
-async def distribute(connection: Lent) -> list[str]:
+async def distribute(connection: Connection) -> list[str]:
     """Put every table where it belongs, with what is in it; what was done, a sentence each."""
     done = []
     there = await distributed(connection)

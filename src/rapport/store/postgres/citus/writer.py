@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from msgspec.structs import asdict, replace
 
 from rapport.activity import ActivityType
-from rapport.catalogue import ContactStatement
+from rapport.catalogue import ContactUpdate
 from rapport.instant import Instant
-from rapport.store.batch import Batch, Part, Row, SaidRow
+from rapport.store.batch import Batch, Part, ProfileRow, Row
 from rapport.store.digests import contact_key
 from rapport.store.erasure import ErasedContact
 from rapport.store.postgres.citus.layout import ClusterLayout, OthersRecord
@@ -101,7 +101,7 @@ class ClusterWriter(Writer):
 
     async def _make_names(self, batch: Batch) -> None:
         """Have everything there that the batch names: before others wait for it, as it may take every node."""
-        async with self._pool.lend(WRITE_WITHIN, batch.account_id, Every.PERHAPS) as connection:
+        async with self._pool.acquire(WRITE_WITHIN, batch.account_id, Every.PERHAPS) as connection:
             while True:
                 try:
                     await self._resolve(connection, [batch], self._erasures)
@@ -110,7 +110,7 @@ class ClusterWriter(Writer):
                 else:
                     return
 
-    async def make_ready(self, batch: Batch) -> Batch:
+    async def prepare(self, batch: Batch) -> Batch:
         """The batch, divided, with all worked out that takes no transaction with others."""
         parts = []
         for node, part in await self._divide(batch):
@@ -126,7 +126,7 @@ class ClusterWriter(Writer):
         """
         contact = contact_key(account_id, contact_id)
         shards = await self._placement.shards_of([contact])
-        async with self._pool.lend(WRITE_WITHIN, account_id, [contact]) as connection:
+        async with self._pool.acquire(WRITE_WITHIN, account_id, [contact]) as connection:
             if await connection.fetchval(ERASE["contact"], contact) is None:
                 return False
             has_clicked = await connection.fetchval(SQL["has_clicked"], contact, ActivityType.EM_CLICKS)
@@ -135,13 +135,13 @@ class ClusterWriter(Writer):
             # Raised if it has clicked meanwhile.
             with suppress(OthersRecord):
                 return await self._erase(account_id, contact_id, now, known, layout=layout, contacts=[contact])
-        async with self._pool.lend(WRITE_WITHIN, account_id, Every.CONTACT) as connection:
+        async with self._pool.acquire(WRITE_WITHIN, account_id, Every.CONTACT) as connection:
             # To know that all nodes answer, before all who record have to wait for them.
             await connection.fetchval(SQL["ask_all"])
         whole = ClusterLayout(self._placement, shards, locks_shards=False)
         return await self._erase(account_id, contact_id, now, known, layout=whole, contacts=Every.CONTACT)
 
-    async def state_contacts(self, account_id: str, statements: Sequence[ContactStatement]) -> int:
+    async def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:
         """Take in what is stated of contacts, a transaction for each node. How many statements changed something."""
         keys = [contact_key(account_id, each.contact_id) for each in statements]
         shards = await self._placement.shards_of(keys)
@@ -166,16 +166,16 @@ def _part(batch: Batch, places: Sequence[int]) -> Batch:
     """What the batch has of the contacts at these places."""
     contacts = {place: number for number, place in enumerate(places)}
     said: dict[int | None, int | None] = {None: None}
-    said_rows: list[SaidRow] = []
+    said_rows: list[ProfileRow] = []
     for place, (contact, *words, said_time) in enumerate(batch.said):
         if contact in contacts:
             said[place] = len(said_rows)
             said_rows.append((contacts[contact], words[0], words[1], words[2], said_time))
     rows: dict[ActivityType, list[Row]] = {}
-    for kind, of_kind in batch.rows.items():
+    for activity_type, of_kind in batch.rows.items():
         of_part = [(contacts[row[0]], *row[1:4], said[row[4]], *row[5:]) for row in of_kind if row[0] in contacts]
         if of_part:
-            rows[kind] = of_part
+            rows[activity_type] = of_part
     return replace(
         batch,
         size=sum(map(len, rows.values())),

@@ -22,7 +22,7 @@ UPDATE campaign_activity SET facts = ? WHERE key = ?;
 
 -- stated_contacts: what is stated of contacts, by their ids. Served by unique (account, contact_id).
 SELECT contact_id, facts FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :behind
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
   AND facts IS NOT NULL
 ORDER BY contact_id LIMIT :limit;
 

@@ -19,7 +19,7 @@ UPDATE feed SET keys = ? WHERE number = ?;
 
 -- rows: what was recorded between two positions. Served by the primary key.
 SELECT number, account_id, left_out, keys FROM feed
-WHERE number > :behind AND number <= :until AND account_id IN carray(:account_ids)
+WHERE number > :after AND number <= :until AND account_id IN carray(:account_ids)
 ORDER BY number LIMIT :limit;
 
 -- activity: one of the feed, whole; of a contact what the activity says, and else what is known. By the primary keys.

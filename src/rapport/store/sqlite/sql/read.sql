@@ -7,7 +7,7 @@ WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
 SELECT created_time, identity, type, campaign_activity
 FROM tracking_activity
 WHERE contact = :contact AND type = :type AND created_time >= :not_before
-  AND (created_time, identity) < (:behind_time, :behind_identity)
+  AND (created_time, identity) < (:after_time, :after_identity)
 
 -- newest_first: the order of the merge.
 ORDER BY created_time DESC, identity DESC LIMIT :limit
@@ -27,7 +27,7 @@ LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
 LEFT JOIN link ON link.key = tracking_activity.link
 LEFT JOIN person ON person.contact = tracking_activity.contact AND person.number = tracking_activity.person
 WHERE tracking_activity.contact = :contact AND type = :type AND created_time >= :not_before
-  AND (created_time, identity) < (:behind_time, :behind_identity)
+  AND (created_time, identity) < (:after_time, :after_identity)
 
 -- campaign_activity: what a campaign activity is called now. Served by the primary key.
 SELECT campaign_activity_id, campaign_activity_name FROM campaign_activity WHERE key = :key;
@@ -47,7 +47,7 @@ SELECT account_id FROM account ORDER BY account_id;
 
 -- contact_ids: the ids of an account's contacts, in order, behind one. Served by unique (account, contact_id).
 SELECT contact_id FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :behind
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
 ORDER BY contact_id LIMIT :limit;
 
 -- stated_campaign_activities: what is stated of an account's campaign activities, and when. By the unique keys.

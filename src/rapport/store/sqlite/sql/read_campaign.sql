@@ -24,7 +24,7 @@ FROM (
     SELECT contact, type, created_time, identity FROM tracking_activity AS chosen
     WHERE campaign_activity = :campaign_activity AND type = :type AND created_time >= :not_before
       AND (created_time, contact_order, contact, identity)
-          < (:behind_time, :behind_order, :behind_contact, :behind_identity)
+          < (:after_time, :after_order, :after_contact, :after_identity)
       :selected
     ORDER BY created_time DESC, contact_order DESC, contact DESC, identity DESC LIMIT :limit
 ) AS found

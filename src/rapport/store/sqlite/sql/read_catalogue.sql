@@ -13,7 +13,7 @@ FROM (
     WHERE campaign.account = (SELECT key FROM account WHERE account_id = :account_id)
     GROUP BY campaign.key
 )
-WHERE updated BETWEEN :after AND :before AND (updated, campaign_id) < (:behind_time, :behind_id)
+WHERE updated BETWEEN :after AND :before AND (updated, campaign_id) < (:after_time, :after_id)
   AND coalesce(first_type, 0) < 6
 ORDER BY updated DESC, campaign_id DESC LIMIT :limit;
 

@@ -5,7 +5,7 @@ WITH sent AS MATERIALIZED (
     WHERE contact = :contact AND type = 0
     GROUP BY campaign_activity.key
     HAVING max(created_time) >= :not_before
-       AND (max(created_time), campaign_activity_id) < (:behind_time, :behind_id)
+       AND (max(created_time), campaign_activity_id) < (:after_time, :after_id)
     ORDER BY start_on DESC, campaign_activity_id DESC LIMIT :limit
 )
 SELECT sent.campaign_activity_id, sent.start_on,

@@ -13,7 +13,7 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND con
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :behind
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY contact_id LIMIT :limit;
 
@@ -22,7 +22,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND email_address = :email_address COLLATE NOCASE AND contact_id > :behind
+  AND email_address = :email_address COLLATE NOCASE AND contact_id > :after
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY contact_id LIMIT :limit;
 
@@ -31,7 +31,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND (updated_at, contact_id) > (:behind_time, :behind) AND updated_at <= :updated_before
+  AND (updated_at, contact_id) > (:after_time, :after) AND updated_at <= :updated_before
   AND (:created_after IS NULL OR created_at BETWEEN :created_after AND :created_before)
   AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
   AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
@@ -43,7 +43,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND (created_at, contact_id) > (:behind_time, :behind) AND created_at <= :created_before
+  AND (created_at, contact_id) > (:after_time, :after) AND created_at <= :created_before
   AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
   AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
@@ -54,7 +54,7 @@ SELECT contact_id, email_address, first_name, last_name, permission_to_send, cre
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND (opt_out_date, contact_id) > (:behind_time, :behind) AND opt_out_date <= :opted_out_before
+  AND (opt_out_date, contact_id) > (:after_time, :after) AND opt_out_date <= :opted_out_before
   AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY opt_out_date, contact_id LIMIT :limit;

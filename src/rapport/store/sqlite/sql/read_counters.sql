@@ -24,7 +24,7 @@ CROSS JOIN campaign_activity_stats ON campaign_activity_stats.campaign_activity 
        AND type = 0 AND detail = -1
 WHERE campaign.account = (SELECT key FROM account WHERE account_id = :account_id)
 GROUP BY campaign.key
-HAVING max(last_time) >= :not_before AND (max(last_time), campaign_id) < (:behind_time, :behind_id)
+HAVING max(last_time) >= :not_before AND (max(last_time), campaign_id) < (:after_time, :after_id)
 ORDER BY last_sent DESC, campaign_id DESC LIMIT :limit;
 
 -- newest_sent: the campaign activities of an account by their last send. Served by the unique keys and the primary key;

@@ -1,7 +1,7 @@
 -- next_campaign_activities: some of all accounts, in the order of their keys. Served by the primary keys.
 SELECT campaign_activity.key, account_id, campaign_activity_id
 FROM campaign_activity JOIN account ON account.key = campaign_activity.account
-WHERE campaign_activity.key > :behind ORDER BY campaign_activity.key LIMIT :limit;
+WHERE campaign_activity.key > :after ORDER BY campaign_activity.key LIMIT :limit;
 
 -- contact_id: how a contact is called. Served by the primary key.
 SELECT contact_id FROM contact WHERE key = :contact;

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rapport.activity import ActivityType
-from rapport.instant import DAY, HOUR, SECOND, Instant, instant_of
-from rapport.store.counters import HourCount
+from rapport.instant import DAY, HOUR, SECOND, Instant, from_datetime
+from rapport.store.counters import HourlyCount
 from rapport.store.protocol import Store
 
 LONGEST_BY_DAY: Final = 184
@@ -23,63 +23,65 @@ _A_DAY: Final = timedelta(days=1)
 _UTC: Final = ZoneInfo("UTC")
 
 
-class Slot(NamedTuple):
+class Bucket(NamedTuple):
     """An hour, a day or a week: when it begins, and how many activities of each type there are in it."""
 
     begin: Instant
     activities: Mapping[ActivityType, int]
 
 
-class Slots(NamedTuple):
+class TimeSeries(NamedTuple):
     """Slots one after the other, empty ones among them, how many days each is long (0 for an hour), and their zone."""
 
-    slots: list[Slot]
+    slots: list[Bucket]
     days: int
     zone: ZoneInfo
 
-    def total(self, kind: ActivityType) -> int:
+    def total(self, activity_type: ActivityType) -> int:
         """How many activities of a type there are in all of them."""
-        return sum(slot.activities.get(kind, 0) for slot in self.slots)
+        return sum(slot.activities.get(activity_type, 0) for slot in self.slots)
 
     @property
     def types(self) -> list[ActivityType]:
         """The types that there are any activities of."""
-        return sorted({kind for slot in self.slots for kind in slot.activities})
+        return sorted({activity_type for slot in self.slots for activity_type in slot.activities})
 
 
-class Course(NamedTuple):
+class CampaignTimeline(NamedTuple):
     """A campaign activity's first hours, from its first send on, and its whole life, by the day or by the week.
 
     Where it was never sent, as a landing page, its hours begin with its first activity.
     """
 
-    first_hours: Slots
-    life: Slots
+    first_hours: TimeSeries
+    life: TimeSeries
 
 
-async def course(store: Store, account_id: str, campaign_activity_id: str, hours: int, zone: ZoneInfo) -> Course:
+async def course(
+    store: Store, account_id: str, campaign_activity_id: str, hours: int, zone: ZoneInfo
+) -> CampaignTimeline:
     """The course of a campaign activity, with so many first hours; an empty one where nothing was done with it."""
-    counts = await store.hours_of_campaign_activity(account_id, campaign_activity_id)
+    counts = await store.campaign_activity_hourly_counts(account_id, campaign_activity_id)
     if not counts:
-        return Course(Slots([], 0, zone), Slots([], 1, zone))
+        return CampaignTimeline(TimeSeries([], 0, zone), TimeSeries([], 1, zone))
     sends = [each.hour for each in counts if each.type == ActivityType.EM_SENDS]
     begin = sends[0] if sends else counts[0].hour
     counted = _by(counts, lambda hour: hour)
     first, last = counts[0].hour, counts[-1].hour
     day_zone = zone_for_days(zone, _day(first, zone), _day(last, zone))
-    return Course(
-        Slots([Slot(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0, zone),
+    return CampaignTimeline(
+        TimeSeries([Bucket(hour, counted.get(hour, {})) for hour in _hours(begin, hours)], 0, zone),
         _by_days(counts, _day(first, day_zone), _day(last, day_zone), day_zone),
     )
 
 
-async def of_account(store: Store, account_id: str, first: date, last: date, zone: ZoneInfo) -> Slots:
+async def of_account(store: Store, account_id: str, first: date, last: date, zone: ZoneInfo) -> TimeSeries:
     """All that was done in an account from one day to another, both included, by the day or by the week.
 
     The days are those of UTC where `zone_for_days` says so.
     """
     zone = zone_for_days(zone, first, last)
-    counts = await store.hours_of_account(account_id, _begin(first, zone), _begin(last + _A_DAY, zone))
+    counts = await store.account_hourly_counts(account_id, _begin(first, zone), _begin(last + _A_DAY, zone))
     return _by_days(counts, first, last, zone)
 
 
@@ -105,16 +107,16 @@ def _has_whole_hours(day: date, zone: ZoneInfo) -> bool:
     return all(_day(Instant(hour), zone) == _day(Instant(hour + HOUR - 1), zone) == day for hour in hours)
 
 
-def _by_days(counts: Iterable[HourCount], first: date, last: date, zone: ZoneInfo) -> Slots:
+def _by_days(counts: Iterable[HourlyCount], first: date, last: date, zone: ZoneInfo) -> TimeSeries:
     days = (last - first).days + 1
     if days <= LONGEST_BY_DAY:
         step, begin = 1, first
     else:
         step, begin = 7, first - timedelta(days=first.weekday())
     counted = _by(counts, lambda hour: (_day(hour, zone) - begin).days // step)
-    return Slots(
+    return TimeSeries(
         [
-            Slot(_begin(max(first, begin + timedelta(days=step * place)), zone), counted.get(place, {}))
+            Bucket(_begin(max(first, begin + timedelta(days=step * place)), zone), counted.get(place, {}))
             for place in range((last - begin).days // step + 1)
         ],
         step,
@@ -122,11 +124,11 @@ def _by_days(counts: Iterable[HourCount], first: date, last: date, zone: ZoneInf
     )
 
 
-def _by(counts: Iterable[HourCount], place_of: Callable[[Instant], int]) -> dict[int, dict[ActivityType, int]]:
+def _by(counts: Iterable[HourlyCount], place_of: Callable[[Instant], int]) -> dict[int, dict[ActivityType, int]]:
     counted: defaultdict[int, dict[ActivityType, int]] = defaultdict(dict)
-    for hour, kind, activities in counts:
+    for hour, activity_type, activities in counts:
         of_place = counted[place_of(hour)]
-        of_place[ActivityType(kind)] = of_place.get(ActivityType(kind), 0) + activities
+        of_place[ActivityType(activity_type)] = of_place.get(ActivityType(activity_type), 0) + activities
     return counted
 
 
@@ -139,4 +141,4 @@ def _day(moment: Instant, zone: ZoneInfo) -> date:
 
 
 def _begin(day: date, zone: ZoneInfo) -> Instant:
-    return instant_of(datetime.combine(day, time(), zone))
+    return from_datetime(datetime.combine(day, time(), zone))

@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 from rapport.errors import InvalidField
 from rapport.instant import FIRST, LAST, Instant
 
-BEHIND: Final = "behind"
+CURSOR: Final = "cursor"
 
 
 def time_of(text: str) -> Instant:
@@ -26,4 +26,4 @@ def identity_of(text: str) -> int:
 
 def refuse(text: str) -> NoReturn:
     """Tell that no page gave such a place. Raises InvalidField."""
-    raise InvalidField(BEHIND, text, "must be a place that a page gave: begin with its first page")
+    raise InvalidField(CURSOR, text, "must be a place that a page gave: begin with its first page")

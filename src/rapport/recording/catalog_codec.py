@@ -11,27 +11,27 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from rapport.activity import EARLIEST, Link, Person
+from rapport.activity import EARLIEST, ContactProfile, Link
 from rapport.catalogue import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
+    MAX_LINKS,
     MOST_CAMPAIGN_ACTIVITIES,
-    MOST_LINKS,
     OPT_OUT_SOURCES,
     PERMISSIONS,
-    CampaignActivityStatement,
-    CampaignStatement,
-    ContactStatement,
+    CampaignActivityUpdate,
+    CampaignUpdate,
+    ContactUpdate,
 )
 from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
 from rapport.recording.lines import MAX_LINE_BYTES, WHOLE_LINE, Form, check_line_length
 
 T = TypeVar("T", bound=msgspec.Struct)
-S = TypeVar("S", ContactStatement, CampaignStatement)
+S = TypeVar("S", ContactUpdate, CampaignUpdate)
 E = TypeVar("E", bound=enum.Enum)
 
-_MAX_OBJECTS: Final = 1 + MOST_CAMPAIGN_ACTIVITIES * (1 + MOST_LINKS)
+_MAX_OBJECTS: Final = 1 + MOST_CAMPAIGN_ACTIVITIES * (1 + MAX_LINKS)
 """In a campaign's line: itself, its campaign activities and their links."""
 _MAX_EXCERPT: Final = 1_000
 
@@ -91,15 +91,15 @@ class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
     campaign_activities: list[CampaignActivityLine] = []
 
 
-def contact_of(line: ContactLine, now: Instant) -> ContactStatement:
+def contact_of(line: ContactLine, now: Instant) -> ContactUpdate:
     """What the line states. Raises InvalidField."""
     updated_at = _moment("updated_at", line.updated_at, now)
     permission = _one_of("permission_to_send", line.permission_to_send, PERMISSIONS, str.lower)
-    return ContactStatement(
+    return ContactUpdate(
         contact_id=_required("contact_id", line.contact_id),
         updated_at=now if updated_at is None else updated_at,
         is_dated=updated_at is not None,
-        person=Person(
+        person=ContactProfile(
             email_address=line.email_address or None,
             first_name=line.first_name or None,
             last_name=line.last_name or None,
@@ -113,7 +113,7 @@ def contact_of(line: ContactLine, now: Instant) -> ContactStatement:
     )
 
 
-def json_of_contact(statement: ContactStatement) -> bytes:
+def json_of_contact(statement: ContactUpdate) -> bytes:
     """The statement as a JSON object that is taken back unchanged; one without a date has no `updated_at`."""
     source = statement.opt_out_source
     person, permission = statement.person, statement.permission_to_send
@@ -133,9 +133,9 @@ def json_of_contact(statement: ContactStatement) -> bytes:
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
 
-def campaign_of(line: CampaignLine, now: Instant) -> CampaignStatement:
+def campaign_of(line: CampaignLine, now: Instant) -> CampaignUpdate:
     """What the line states. Raises InvalidField."""
-    return CampaignStatement(
+    return CampaignUpdate(
         campaign_id=_required("campaign_id", line.campaign_id),
         updated_at=_moment("updated_at", line.updated_at, now) or now,
         campaign_name=line.campaign_name or None,
@@ -147,8 +147,8 @@ def campaign_of(line: CampaignLine, now: Instant) -> CampaignStatement:
     )
 
 
-def _campaign_activity(line: CampaignActivityLine) -> CampaignActivityStatement:
-    return CampaignActivityStatement(
+def _campaign_activity(line: CampaignActivityLine) -> CampaignActivityUpdate:
+    return CampaignActivityUpdate(
         campaign_activity_id=_required("campaign_activity_id", line.campaign_activity_id),
         campaign_activity_name=line.campaign_activity_name or None,
         role=_one_of("role", line.role, CAMPAIGN_ROLES, str.lower),
@@ -213,11 +213,11 @@ _OF_CAMPAIGN_ACTIVITY: Final = tuple(field for field in CampaignActivityLine.__s
 _OF_LINK: Final = LinkLine.__struct_fields__
 
 
-def _contact_row(row: Mapping[str, str], now: Instant) -> ContactStatement:
+def _contact_row(row: Mapping[str, str], now: Instant) -> ContactUpdate:
     return contact_of(ContactLine(**row), now)
 
 
-def _campaign_row(row: Mapping[str, str], now: Instant) -> CampaignStatement:
+def _campaign_row(row: Mapping[str, str], now: Instant) -> CampaignUpdate:
     said = {field: value for field, value in row.items() if value}
     campaign = _filled(CampaignLine(), said)
     link, activity = _filled(LinkLine(), said), _filled(CampaignActivityLine(), said)
@@ -256,7 +256,7 @@ def _from_json(
 
 def _check_object_count(line: bytes | msgspec.Raw) -> None:
     if len(line) > MAX_LINE_BYTES and bytes(line).count(b"{") > _MAX_OBJECTS:
-        allowed = f"{MOST_CAMPAIGN_ACTIVITIES} campaign activities with {MOST_LINKS} links each at most"
+        allowed = f"{MOST_CAMPAIGN_ACTIVITIES} campaign activities with {MAX_LINKS} links each at most"
         raise InvalidField(WHOLE_LINE, None, f"must have {allowed}")
 
 
@@ -270,13 +270,13 @@ def _misfit(problem: str) -> InvalidField:
     return InvalidField(field, None, f"can't be taken: {reason[:1].lower()}{reason[1:]}")
 
 
-CONTACTS: Final[Form[ContactStatement]] = Form(
+CONTACTS: Final[Form[ContactUpdate]] = Form(
     "a contact",
     ContactLine.__struct_fields__,
     partial(_from_json, check_line_length, msgspec.json.Decoder(ContactLine), contact_of),
     _contact_row,
 )
-CAMPAIGNS: Final[Form[CampaignStatement]] = Form(
+CAMPAIGNS: Final[Form[CampaignUpdate]] = Form(
     "a campaign",
     (*_OF_CAMPAIGN, *_OF_CAMPAIGN_ACTIVITY, *_OF_LINK),
     partial(_from_json, _check_object_count, msgspec.json.Decoder(CampaignLine), campaign_of),

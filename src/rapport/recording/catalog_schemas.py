@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from rapport.activity import ID_PATTERN
 from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, OPT_OUT_SOURCES, PERMISSIONS
-from rapport.recording.catalogue_lines import CampaignActivityLine
+from rapport.recording.catalog_codec import CampaignActivityLine
 
 _ID: Final[dict[str, Any]] = {"type": "string", "pattern": ID_PATTERN}
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
