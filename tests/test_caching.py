@@ -12,7 +12,7 @@ from rapport.api.v3.email_reports import REPORTS, EmailReports
 from rapport.caching import WeighedDict
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.recording.lines import decode_activity
+from rapport.recording.activity_codec import decode_activity
 from rapport.store.digests import person_key
 from rapport.store.links import url_id_of
 from rapport.web.zone import _zone_named

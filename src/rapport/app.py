@@ -30,7 +30,7 @@ from rapport.auth.grant import TokenService
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyCache
 from rapport.logs import configure_logs
-from rapport.recording.record import GroupCommitter
+from rapport.recording.group_commit import GroupCommitter
 from rapport.reporting.live import Feed
 from rapport.settings import Settings, load_settings, main_process
 from rapport.store.engines import create_store

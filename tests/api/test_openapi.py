@@ -13,7 +13,7 @@ import pytest
 
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
-from rapport.recording.lines import decode_activity
+from rapport.recording.activity_codec import decode_activity
 from tests.openapi import description
 from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 

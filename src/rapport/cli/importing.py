@@ -1,4 +1,4 @@
-"""`rapport import`: files of activities, contacts and campaigns into the store."""
+"""`rapport import`: import files of activities, contacts and campaigns."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ from rapport.cli.command import account_option, create_option, data_option, now,
 from rapport.errors import UnreadableFile
 from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
 from rapport.recording.files import STANDARD_INPUT
-from rapport.recording.importing import Receipt, import_file, import_statements
-from rapport.recording.reader import OBJECTS, Rejected
+from rapport.recording.importing import ImportResult, import_file, import_updates
+from rapport.recording.reader_process import GC_THRESHOLD, RejectedLine
 from rapport.settings import Settings
 from rapport.store.protocol import Store
 from rapport.worker import tune_gc
 
 _SWITCH_INTERVAL: Final = 0.001
-"""Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
+"""Seconds that a thread may run while another one waits: a fifth of Python's default."""
 
 
 @click.command("import", short_help="Record the activities, contacts or campaigns in files of NDJSON or CSV.")
@@ -62,84 +62,80 @@ def import_files(files: tuple[str, ...], what: str, data: str | None, account: s
     reason; the exit code is then 1. The first import into an empty directory takes --create.
     """
     settings = settings_for(data=data)
-    tune_gc(OBJECTS)
-    # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
+    tune_gc(GC_THRESHOLD)
+    # A second thread prepares the next lines and must not delay the writing thread after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        whole = asyncio.run(_import_all(settings, account, files, what, create=create))
+        totals = asyncio.run(_import_all(settings, account, files, what, create=create))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
     if len(files) > 1:
-        click.echo(f"all: {_told(whole.receipt)}")
-    if whole.receipt.rejected or whole.unreadable:
+        click.echo(f"all: {_format_result(totals.result)}")
+    if totals.result.rejected or totals.unreadable:
         sys.exit(1)
 
 
-class _Whole:
-    """What became of all files together."""
+class _Totals:
+    """The counts of all files together."""
 
     def __init__(self) -> None:
-        self.receipt = Receipt()
+        self.result = ImportResult()
         self.unreadable = 0
 
-    def add(self, receipt: Receipt) -> None:
-        """One more file."""
-        self.receipt.accepted += receipt.accepted
-        self.receipt.duplicate += receipt.duplicate
-        self.receipt.rejected += receipt.rejected
+    def add(self, result: ImportResult) -> None:
+        """Add the counts of a file."""
+        self.result.accepted += result.accepted
+        self.result.duplicate += result.duplicate
+        self.result.rejected += result.rejected
 
 
-async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str, *, create: bool) -> _Whole:
-    whole = _Whole()
+async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str, *, create: bool) -> _Totals:
+    totals = _Totals()
     async with open_command_store(settings, create=create) as store:
         for name in files:
-            receipt = Receipt()
+            result = ImportResult()
             try:
-                await _import_one(store, account, name, what, receipt)
-            except UnreadableFile as problem:
-                whole.unreadable += 1
-                click.echo(f"Error: {problem if str(problem).startswith(name) else f'{name}: {problem}'}", err=True)
-                if receipt == Receipt():
-                    # Nothing came of it: a line of zeros would look like an answer.
+                await _import_one(store, account, name, what, result)
+            except UnreadableFile as exc:
+                totals.unreadable += 1
+                click.echo(f"Error: {exc if str(exc).startswith(name) else f'{name}: {exc}'}", err=True)
+                if result == ImportResult():
+                    # Nothing was read: a line of zeros would look like a result.
                     continue
-            where = f"; see {_rejected_file(name)}" if receipt.rejected else ""
-            click.echo(f"{name}: {_told(receipt)}{where}")
-            whole.add(receipt)
-    return whole
+            where = f"; see {_rejected_file(name)}" if result.rejected else ""
+            click.echo(f"{name}: {_format_result(result)}{where}")
+            totals.add(result)
+    return totals
 
 
-async def _import_one(store: Store, account: str, name: str, what: str, receipt: Receipt) -> None:
+async def _import_one(store: Store, account: str, name: str, what: str, result: ImportResult) -> None:
     with (
-        _opened_file(name) as file,
+        _open_file(name) as file,
         _write_rejected(_rejected_file(name)) as reject,
-        _bar(file, name, receipt) as progress,
+        _progress_bar(file, name, result) as progress,
     ):
         if what == "activities":
-            await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
+            await import_file(store, account, file, name, result, now=now(), reject=reject, progress=progress)
         elif what == "contacts":
             contacts = partial(store.upsert_contacts, account)
-            await import_statements(
-                contacts, file, name, CONTACTS, receipt, now=now(), reject=reject, progress=progress
-            )
+            await import_updates(contacts, file, name, CONTACTS, result, now=now(), reject=reject, progress=progress)
         else:
             campaigns = partial(store.upsert_campaigns, account)
-            await import_statements(
-                campaigns, file, name, CAMPAIGNS, receipt, now=now(), reject=reject, progress=progress
-            )
+            await import_updates(campaigns, file, name, CAMPAIGNS, result, now=now(), reject=reject, progress=progress)
 
 
-def _told(receipt: Receipt) -> str:
-    return f"{receipt.accepted} accepted, {receipt.duplicate} duplicate, {receipt.rejected} rejected"
+def _format_result(result: ImportResult) -> str:
+    return f"{result.accepted} accepted, {result.duplicate} duplicate, {result.rejected} rejected"
 
 
 def _rejected_file(name: str) -> Path:
-    # Of several imports from standard input in one folder, each has its own.
+    # Several imports from standard input can run in the same folder.
     return Path((f"stdin-{os.getpid()}" if name == STANDARD_INPUT else name) + ".rejected.ndjson")
 
 
 @contextlib.contextmanager
-def _opened_file(name: str) -> Iterator[BinaryIO]:
+def _open_file(name: str) -> Iterator[BinaryIO]:
     if name == STANDARD_INPUT:
         if sys.stdin is None:
             raise UnreadableFile(f"{name}: standard input is closed")
@@ -148,24 +144,24 @@ def _opened_file(name: str) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as files:
         try:
             file = files.enter_context(Path(name).open("rb"))
-        except OSError as problem:
-            raise UnreadableFile(f"{name}: {problem.strerror}") from None
+        except OSError as exc:
+            raise UnreadableFile(f"{name}: {exc.strerror}") from None
         yield file
 
 
 @contextlib.contextmanager
-def _write_rejected(path: Path) -> Iterator[Callable[[Rejected], None]]:
-    """Yield a function that writes rejected lines to a file, which is created with the first of them.
+def _write_rejected(path: Path) -> Iterator[Callable[[RejectedLine], None]]:
+    """Yield a function that writes rejected lines to a file, which is created when the first one is written.
 
-    The lines hold addresses, so the file is readable by its owner only.
+    The lines contain email addresses, so only the file's owner may read it.
     """
     file: BinaryIO | None = None
 
-    def reject(line: Rejected) -> None:
+    def reject(line: RejectedLine) -> None:
         nonlocal file
         with _translate_write_errors(path):
             if file is None:
-                # O_EXCL: in a folder that others can write to, they can't have it written to a file of theirs.
+                # O_EXCL: in a folder that others can write to, nobody can redirect the lines to a file of theirs.
                 file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             file.write(msgspec.json.encode(line) + b"\n")
 
@@ -185,29 +181,29 @@ def _translate_write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise UnreadableFile(
-            f"the rejected lines can't be written to {path}: {exc.strerror}. Make room for them, or give the file on "
-            "standard input in another folder"
+            f"can't write rejected lines to {path}: {exc.strerror}. Free some space, or run the import in another "
+            "folder with the file on standard input"
         ) from exc
 
 
 @contextlib.contextmanager
-def _bar(file: BinaryIO, name: str, receipt: Receipt) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal that follows the file, and the counts beside it."""
+def _progress_bar(file: BinaryIO, name: str, result: ImportResult) -> Iterator[Callable[[], None]]:
+    """Show a progress bar with the counts, if standard error is a terminal, and yield a function that updates it."""
     console = Console(stderr=True)
     size = os.fstat(file.fileno()).st_size if file.seekable() else None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[counts]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(name, total=size, told="")
+        task = progress.add_task(name, total=size, counts="")
 
         def show() -> None:
-            # The process that reads moves the same position.
+            # The subprocess that reads the file shares its position.
             done = os.lseek(file.fileno(), 0, os.SEEK_CUR) if size is not None else 0
-            progress.update(task, completed=done, told=_told(receipt))
+            progress.update(task, completed=done, counts=_format_result(result))
 
         yield show

@@ -35,9 +35,9 @@ from rapport.errors import (
 )
 from rapport.instant import Instant
 from rapport.recording import catalog_codec
+from rapport.recording.activity_codec import ACTIVITY_SCHEMA, LineFormat, Rejection, decode_activity, rejection_from
 from rapport.recording.catalog_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
-from rapport.recording.lines import LINE_SCHEMA, Form, Rejection, decode_activity, rejection_from
-from rapport.recording.record import GroupCommitter
+from rapport.recording.group_commit import GroupCommitter
 from rapport.store.batch import Batch, BatchBuilder
 from rapport.store.protocol import Store
 
@@ -170,7 +170,7 @@ class Ingest(Resource):
         "durable. An invalid activity is rejected by its index and doesn't affect the others. Sending the same "
         "activity again changes nothing.",
         access=Access(Scope.ACTIVITY_WRITE),
-        body=RequestBody(item=NamedSchema("Activity", LINE_SCHEMA), example=_EXAMPLE_ACTIVITY),
+        body=RequestBody(item=NamedSchema("Activity", ACTIVITY_SCHEMA), example=_EXAMPLE_ACTIVITY),
         returns=Returns(
             description="The result.",
             schema=ImportResult,
@@ -239,7 +239,7 @@ def _decode_activities(
             rejections.append(rejection_from(index, exc))
 
 
-async def _read_updates(lines: Lines, form: Form[T]) -> tuple[list[T], list[Rejection]]:
+async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], list[Rejection]]:
     now = Instant(time.time_ns() // 1_000_000)
     updates: list[T] = []
     rejections: list[Rejection] = []
@@ -248,7 +248,7 @@ async def _read_updates(lines: Lines, form: Form[T]) -> tuple[list[T], list[Reje
             await lines.let_others_run()
         for index, line in enumerate(lines_slice, start):
             try:
-                updates.append(form.of_json(line, now))
+                updates.append(form.decode_json(line, now))
             except InvalidField as exc:
                 rejections.append(rejection_from(index, exc))
     return updates, rejections

@@ -16,7 +16,7 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import RapportError, TooManyStreams
 from rapport.event_stream import HEADERS, MEDIA_TYPE, EventStream, said
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
 from rapport.reporting.live import ActivityEvent, Feed, GapEvent
 from rapport.store.feed import MAX_KEYS_PER_BATCH
 

@@ -21,7 +21,7 @@ from rapport.activity import (
 )
 from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
-from rapport.recording.lines import FIELDS, LINE_SCHEMA, decode_activity, encode_activity
+from rapport.recording.activity_codec import ACTIVITY_SCHEMA, FIELDS, decode_activity, encode_activity
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
 
@@ -157,7 +157,7 @@ def test_the_other_name_of_the_type_is_taken(listed: str | list[str], named: str
 
 
 def test_the_published_schema_has_the_fields_that_are_taken() -> None:
-    assert tuple(LINE_SCHEMA["properties"]) == tuple(FIELDS)
+    assert tuple(ACTIVITY_SCHEMA["properties"]) == tuple(FIELDS)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)

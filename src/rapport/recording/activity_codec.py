@@ -1,6 +1,6 @@
-"""From a line that came in, NDJSON or CSV, to an activity, or to the reason why it is none. Pure.
+"""Decode activities from lines of NDJSON and rows of CSV, and encode them again.
 
-The fields are those of the recording page of the docs; an item of an `activity_details` answer is a line as well.
+docs/recording.md lists the fields. An item of an `activity_details` response is a valid line too.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,30 +29,30 @@ from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
 
 WHOLE_LINE: Final = "line"
-"""The field of a rejection that concerns the line itself and none of its fields."""
+"""The field name that a rejection gives when it concerns the whole line."""
 
 MAX_LINE_BYTES: Final = 128 * 1024
-"""More than an activity can have, with its longest link in escapes. A longer line isn't made into objects."""
+"""Longer than any valid activity, even with every character of its link escaped. Longer lines aren't parsed."""
 
-_EXCERPT: Final = 200
+_MAX_EXCERPT: Final = 200
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Form(NamedTuple, Generic[T_co]):
-    """How what a line states is read: from a line of JSON, and from a row of CSV with these columns.
+class LineFormat(NamedTuple, Generic[T_co]):
+    """How to decode one kind of line: from JSON, and from a row of CSV that has these columns.
 
-    Both raise InvalidField; an instant is now.
+    Both decoders take the current time and raise InvalidField. `noun` names the kind in error messages.
     """
 
-    what: str
+    noun: str
     columns: tuple[str, ...]
-    of_json: Callable[[bytes | msgspec.Raw, Instant], T_co]
-    of_row: Callable[[Mapping[str, str], Instant], T_co]
+    decode_json: Callable[[bytes | msgspec.Raw, Instant], T_co]
+    decode_fields: Callable[[Mapping[str, str], Instant], T_co]
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """Why one line was not recorded: its place, the field, the field's value, and what is wrong with it."""
+    """Why a line was not recorded: its index in the request, the field, the field's value, and the reason."""
 
     index: int
     field: str
@@ -60,13 +60,13 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def rejection_from(index: int, problem: InvalidField) -> Rejection:
-    """The rejection of the line at `index` for what is wrong with one of its fields."""
-    return Rejection(index=index, field=problem.field, value=excerpt(problem.value), reason=problem.reason)
+def rejection_from(index: int, exc: InvalidField) -> Rejection:
+    """Return the rejection of the line at `index`."""
+    return Rejection(index=index, field=exc.field, value=excerpt(exc.value), reason=exc.reason)
 
 
-class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A line's fields as they arrive. An absent one, a null and an empty text are the same: not said."""
+class RawActivity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An activity as received, not yet validated. A missing field, a null and an empty string mean the same."""
 
     contact_id: str | None = None
     campaign_activity_id: str | None = None
@@ -86,11 +86,11 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     tracking_activities_list: str | list[str] | None = None
 
 
-FIELDS: Final = Line.__struct_fields__
+FIELDS: Final = RawActivity.__struct_fields__
 
-LINE_SCHEMA: Final[dict[str, Any]] = {
+ACTIVITY_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "What one contact did with one campaign activity. An item of an response is one as well.",
+    "description": "What one contact did with one campaign activity. An item of a report is one too.",
     "required": ["contact_id", "campaign_activity_id", "created_time"],
     "properties": {
         "contact_id": {"type": "string", "pattern": ID_PATTERN},
@@ -100,7 +100,7 @@ LINE_SCHEMA: Final[dict[str, Any]] = {
             "description": "ISO 8601 with any offset, or milliseconds since 1970.",
             "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
         },
-        "event_id": {"type": "string", "description": "What its source calls it; the same one is recorded once."},
+        "event_id": {"type": "string", "description": "The source's id of the event; the same id is recorded once."},
         "campaign_activity_name": {"type": "string"},
         "campaign_id": {"type": "string", "pattern": ID_PATTERN},
         "email_address": {"type": "string"},
@@ -115,19 +115,19 @@ LINE_SCHEMA: Final[dict[str, Any]] = {
     },
     "additionalProperties": False,
 }
-"""What a line may have, for the published description: JSON Schema."""
+"""JSON Schema of a line, for the OpenAPI document."""
 
-_DECODER: Final = msgspec.json.Decoder(Line)
+_DECODER: Final = msgspec.json.Decoder(RawActivity)
 
 
 def decode_activity(line: bytes | msgspec.Raw, now: Instant) -> Activity:
-    """The activity that a JSON object states. Raises InvalidField."""
+    """Decode an activity from a JSON object. Raises InvalidField."""
     check_line_length(line)
     try:
         decoded = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _explain(bytes(line))
-    return activity_of(decoded, now)
+    return build_activity(decoded, now)
 
 
 def check_line_length(line: bytes | msgspec.Raw) -> None:
@@ -137,13 +137,13 @@ def check_line_length(line: bytes | msgspec.Raw) -> None:
 
 
 def decode_row(row: Mapping[str, str], now: Instant) -> Activity:
-    """The activity that a row of CSV states, by the names of its columns. Raises InvalidField."""
-    return activity_of(Line(**row), now)
+    """Decode an activity from a row of CSV, keyed by column name. Raises InvalidField."""
+    return build_activity(RawActivity(**row), now)
 
 
 def encode_activity(activity: Activity) -> bytes:
-    """The activity as a JSON object that `decode_activity` takes back unchanged."""
-    person, link = activity.person or ContactProfile(), activity.link or Link()
+    """Encode an activity as a JSON object, from which `decode_activity` returns an equal one."""
+    profile, link = activity.person or ContactProfile(), activity.link or Link()
     fields = {
         "contact_id": activity.contact_id,
         "campaign_activity_id": activity.campaign_activity_id,
@@ -152,9 +152,9 @@ def encode_activity(activity: Activity) -> bytes:
         "event_id": activity.event_id,
         "campaign_activity_name": activity.campaign_activity_name,
         "campaign_id": activity.campaign_id,
-        "email_address": person.email_address,
-        "first_name": person.first_name,
-        "last_name": person.last_name,
+        "email_address": profile.email_address,
+        "first_name": profile.first_name,
+        "last_name": profile.last_name,
         "link_url": link.link_url,
         "url_id": link.url_id,
         "device_type": None if activity.device_type is None else activity.device_type.name.lower(),
@@ -164,9 +164,9 @@ def encode_activity(activity: Activity) -> bytes:
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
 
-def activity_of(line: Line, now: Instant) -> Activity:
-    """The activity that a line's fields state. Raises InvalidField."""
-    # Taken out all at once: this is where an import spends its time.
+def build_activity(line: RawActivity, now: Instant) -> Activity:
+    """Validate a received activity. Raises InvalidField."""
+    # Unpacking all fields at once is faster than reading them one by one, and imports spend their time here.
     (
         contact_id,
         campaign_activity_id,
@@ -186,21 +186,21 @@ def activity_of(line: Line, now: Instant) -> Activity:
         listed,
     ) = astuple(line)
     if not contact_id:
-        _missing("contact_id")
+        raise_missing("contact_id")
     if not campaign_activity_id:
-        _missing("campaign_activity_id")
-    person = link = None
+        raise_missing("campaign_activity_id")
+    profile = link = None
     if email_address or first_name or last_name:
-        person = _person(email_address or None, first_name or None, last_name or None)
+        profile = get_profile(email_address or None, first_name or None, last_name or None)
     if link_url or url_id:
-        link = _link(link_url or None, url_id or None)
+        link = get_link(link_url or None, url_id or None)
     return Activity(
         contact_id=contact_id,
         campaign_activity_id=campaign_activity_id,
-        type=_type(type_name, listed),
-        created_time=_created_time(time, now),
+        type=parse_type(type_name, listed),
+        created_time=parse_created_time(time, now),
         event_id=event_id or None,
-        person=person,
+        person=profile,
         campaign_activity_name=campaign_activity_name or None,
         campaign_id=campaign_id or None,
         link=link,
@@ -211,17 +211,17 @@ def activity_of(line: Line, now: Instant) -> Activity:
 
 
 def excerpt(value: object) -> str | int | float | bool | None:
-    """A value as a rejection shows it: itself, or its beginning."""
+    """Return the value as a rejection shows it, shortened if it is long."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
         return value if abs(value) < 2**63 else str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
+    return text if len(text) <= _MAX_EXCERPT else text[:_MAX_EXCERPT] + "…"
 
 
 @lru_cache(maxsize=50_000)
-def _cached_person(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+def _cached_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
     return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
@@ -230,27 +230,31 @@ def _cached_link(link_url: str | None, url_id: str | None) -> Link:
     return Link(link_url=link_url, url_id=url_id)
 
 
-def _person(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+def get_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+    """Return the profile, shared with other activities unless it is very long."""
     if len(email_address or "") + len(first_name or "") + len(last_name or "") <= MAX_CACHED_TEXT:
-        return _cached_person(email_address, first_name, last_name)
+        return _cached_profile(email_address, first_name, last_name)
     return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
-def _link(link_url: str | None, url_id: str | None) -> Link:
+def get_link(link_url: str | None, url_id: str | None) -> Link:
+    """Return the link, shared with other activities unless it is very long."""
     if len(link_url or "") + len(url_id or "") <= MAX_CACHED_TEXT:
         return _cached_link(link_url, url_id)
     return Link(link_url=link_url, url_id=url_id)
 
 
-def _missing(field: str) -> NoReturn:
+def raise_missing(field: str) -> NoReturn:
+    """Raise InvalidField for a required field that is missing."""
     raise InvalidField(field, None, "is required")
 
 
-def _type(name: str | None, listed: str | list[str] | None) -> ActivityType:
+def parse_type(name: str | None, listed: str | list[str] | None) -> ActivityType:
+    """Return the activity type that either of the two fields names. Raises InvalidField."""
     if listed:
         name = _listed_type(name, listed)
     if not name:
-        _missing("tracking_activity_type")
+        raise_missing("tracking_activity_type")
     activity_type = TYPES.get(name)
     if activity_type is None:
         raise InvalidField("tracking_activity_type", name, "must be one of " + ", ".join(TYPES))
@@ -260,16 +264,17 @@ def _type(name: str | None, listed: str | list[str] | None) -> ActivityType:
 def _listed_type(name: str | None, listed: str | list[str]) -> str:
     if isinstance(listed, list):
         if len(listed) != 1:
-            raise InvalidField("tracking_activities_list", listed, "must hold one type")
+            raise InvalidField("tracking_activities_list", listed, "must contain exactly one type")
         listed = listed[0]
     if name and name != listed:
         raise InvalidField("tracking_activities_list", listed, f"differs from tracking_activity_type, {name}")
     return listed
 
 
-def _created_time(value: str | int | None, now: Instant) -> Instant:
+def parse_created_time(value: str | int | None, now: Instant) -> Instant:
+    """Return the time of an activity. Raises InvalidField."""
     if value is None or value == "":
-        _missing("created_time")
+        raise_missing("created_time")
     try:
         if isinstance(value, int):
             created_time = Instant(value)
@@ -302,17 +307,17 @@ def _bounce_code(name: str) -> BounceCode:
 
 
 def _explain(line: bytes) -> NoReturn:
-    """Say which field of a line that didn't decode is to blame. Slow, and only for lines that are refused."""
+    """Raise InvalidField for the field that made decoding fail. Slow, so only called for invalid lines."""
     try:
         fields = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        reason = "is nested too deep" if isinstance(problem, RecursionError) else f"must be JSON in UTF-8: {problem}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        reason = "is nested too deeply" if isinstance(exc, RecursionError) else f"must be JSON in UTF-8: {exc}"
         raise InvalidField(WHOLE_LINE, line.decode(errors="replace").strip(), reason) from None
     if not isinstance(fields, dict):
         raise InvalidField(WHOLE_LINE, fields, "must be a JSON object")
     for field, value in fields.items():
         if field not in FIELDS:
-            raise InvalidField(field, value, "is no field of an activity; there are " + ", ".join(FIELDS))
+            raise InvalidField(field, value, "is not a field of an activity; expected one of " + ", ".join(FIELDS))
         _check_json_type(field, value)
     raise InvalidField(WHOLE_LINE, fields, "must be an activity")
 
@@ -323,12 +328,12 @@ def _check_json_type(field: str, value: object) -> None:
     if field == "created_time":
         if isinstance(value, int) and not isinstance(value, bool):
             return
-        raise InvalidField(field, value, "must be a text or a whole number")
+        raise InvalidField(field, value, "must be a string or an integer")
     if field == "tracking_activities_list" and isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return
-        raise InvalidField(field, value, "must be a text, or a list of one")
-    raise InvalidField(field, value, "must be a text")
+        raise InvalidField(field, value, "must be a string or a list of one string")
+    raise InvalidField(field, value, "must be a string")
 
 
-ACTIVITIES: Final[Form[Activity]] = Form("an activity", FIELDS, decode_activity, decode_row)
+ACTIVITIES: Final[LineFormat[Activity]] = LineFormat("an activity", FIELDS, decode_activity, decode_row)
