@@ -11,7 +11,7 @@ from rapport.reporting.live import ActivityEvent, Feed, Listener
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.protocol import Store
-from tests.postgres import postgres_server
+from tests.postgres import PostgresServer
 from tests.store.test_promises import did, on, record
 
 EVERY = tuple(ActivityType)
@@ -83,24 +83,20 @@ def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path)
     asyncio.run(work())
 
 
-def test_an_outage_passes_and_nothing_is_missed() -> None:
-    async def work(url: str) -> None:
-        async with open_store(Settings(data=url)) as store:
-            feed = Feed(store, 4)
-            listener = await feed.listen("a", EVERY)
-            await record(store, did())
-            database.stop("immediate")
-            await asyncio.sleep(0.6)
-            database.start()
-            async with asyncio.timeout(20):
-                while True:
-                    try:
-                        await record(store, did(after=1))
-                        break
-                    except StoreUnavailable:
-                        await asyncio.sleep(0.1)
-            assert [each.activity for each in await heard(listener, 2)] == [did(), did(after=1)]
-            await feed.stop()
-
-    with postgres_server() as database:
-        asyncio.run(work(database.url))
+async def test_feed_survives_database_restart_without_missing_activities(own_postgres: PostgresServer) -> None:
+    async with open_store(Settings(data=own_postgres.url)) as store:
+        feed = Feed(store, 4)
+        listener = await feed.listen("a", EVERY)
+        await record(store, did())
+        own_postgres.stop("immediate")
+        await asyncio.sleep(0.6)
+        own_postgres.start()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await record(store, did(after=1))
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)
+        assert [event.activity for event in await heard(listener, 2)] == [did(), did(after=1)]
+        await feed.stop()
