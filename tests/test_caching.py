@@ -49,7 +49,7 @@ CALLS: dict[str, Callable[[str], Any]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_long_texts_are_not_kept(name: str) -> None:
+def test_long_texts_are_not_cached(name: str) -> None:
     call = CALLS[name]
     call("x" * LONG)
     tracemalloc.start()
@@ -62,7 +62,7 @@ def test_long_texts_are_not_kept(name: str) -> None:
     assert kept < COUNT * LONG / 10
 
 
-def test_a_weighed_dictionary_is_full_by_its_bytes() -> None:
+def test_weighted_cache_is_limited_by_bytes() -> None:
     remembered = WeighedDict[int, str](1_000_000)
     for number in range(1_000_000):
         if remembered.weight.is_full:

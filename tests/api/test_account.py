@@ -11,7 +11,7 @@ from tests.world import Server
 READ = frozenset({Scope.ACCOUNT_READ})
 
 
-def test_the_account_of_a_token(server: Server, account: str) -> None:
+def test_account_summary_describes_tokens_account(server: Server, account: str) -> None:
     with server.caller(account, READ) as caller:
         summary = caller.get("/v3/account/summary?extra_fields=physical_address,company_logo").json()
         assert summary == {"encoded_account_id": account, "organization_name": account, "time_zone_id": "UTC"}
@@ -22,7 +22,7 @@ def test_the_account_of_a_token(server: Server, account: str) -> None:
 
 
 @pytest.mark.parametrize(("scopes", "role"), [(frozenset[Scope](), Role.OWNER), (READ, Role.CAMPAIGN_CREATOR)])
-def test_the_account_needs_scope_and_privilege(
+def test_account_summary_requires_scope_and_privilege(
     server: Server, account: str, scopes: frozenset[Scope], role: Role
 ) -> None:
     with server.caller(account, scopes, role) as caller:
@@ -30,7 +30,7 @@ def test_the_account_needs_scope_and_privilege(
 
 
 @pytest.mark.parametrize("role", Role)
-def test_every_token_may_ask_what_its_user_may(server: Server, account: str, role: Role) -> None:
+def test_privileges_are_listed_for_every_token(server: Server, account: str, role: Role) -> None:
     with server.caller(account, frozenset(), role) as caller:
         response = caller.get("/v3/account/user/privileges")
     assert response.status_code == 200
@@ -40,7 +40,7 @@ def test_every_token_may_ask_what_its_user_may(server: Server, account: str, rol
     assert privileges["campaign:list"] == 29
 
 
-def test_the_vendors_client_reads_both(server: Server, account: str) -> None:
+def test_sdk_parses_account_responses(server: Server, account: str) -> None:
     configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=server.token(account, READ))
     with sdk.ApiClient(configuration) as client:
         api = sdk.AccountServicesApi(client)

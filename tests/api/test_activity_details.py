@@ -26,7 +26,7 @@ def mixed(caller: Caller) -> Caller:
     return caller
 
 
-def test_an_item_has_exactly_the_fields_of_the_contract(mixed: Caller) -> None:
+def test_activity_details_item_has_documented_fields_only(mixed: Caller) -> None:
     response = mixed.page("c1", tracking_activities_list="em_clicks")
     assert response.json() == {
         "tracking_activities": [
@@ -59,11 +59,11 @@ def test_an_item_has_exactly_the_fields_of_the_contract(mixed: Caller) -> None:
         "{n}=&{n}=em_clicks,em_sends",
     ],
 )
-def test_both_parameters_take_every_encoding_that_clients_send(mixed: Caller, name: str, values: str) -> None:
+def test_activity_type_parameters_accept_all_client_encodings(mixed: Caller, name: str, values: str) -> None:
     assert types_of(mixed.get(f"{details('c1')}?{values.format(n=name)}")) == ["em_clicks", "em_sends"]
 
 
-def test_an_empty_parameter_beside_the_other_one_does_not_count(mixed: Caller) -> None:
+def test_empty_activity_type_parameter_is_ignored(mixed: Caller) -> None:
     response = mixed.get(f"{details('c1')}?tracking_activity_type=&tracking_activities_list=em_sends")
     assert types_of(response) == ["em_sends"]
 
@@ -97,7 +97,7 @@ def test_an_empty_parameter_beside_the_other_one_does_not_count(mixed: Caller) -
         ("cursor=abc", "next"),
     ],
 )
-def test_what_cannot_be_taken_is_a_400_that_names_it(mixed: Caller, query: str, named: str) -> None:
+def test_invalid_parameters_return_400(mixed: Caller, query: str, named: str) -> None:
     response = mixed.get(f"{details('c1')}?{query}")
     assert response.status_code == 400
     (problem,) = response.json()
@@ -110,27 +110,27 @@ def test_what_cannot_be_taken_is_a_400_that_names_it(mixed: Caller, query: str, 
     ("value", "with_names"),
     [("true", True), ("1", True), ("TRUE", True), ("false", False), ("0", False), ("False", False)],
 )
-def test_names_are_on_unless_they_are_switched_off(mixed: Caller, value: str, with_names: bool) -> None:
+def test_campaign_activity_names_are_included_by_default(mixed: Caller, value: str, with_names: bool) -> None:
     response = mixed.page("c1", tracking_activity_type="em_sends", include_campaign_activity_names=value)
     (item,) = response.json()["tracking_activities"]
     assert item.get("campaign_activity_name") == ("March" if with_names else None)
     assert ("campaign_activity_name" in item) is with_names
 
 
-def test_a_name_that_is_not_known_is_left_out(caller: Caller) -> None:
+def test_unknown_campaign_activity_name_is_omitted(caller: Caller) -> None:
     caller.record(line())
     (item,) = caller.page("c1", tracking_activity_type="em_opens").json()["tracking_activities"]
     assert "campaign_activity_name" not in item
 
 
-def test_a_rename_shows_on_the_next_page_asked_for(mixed: Caller) -> None:
+def test_renamed_campaign_activity_appears_on_next_request(mixed: Caller) -> None:
     mixed.page("c1", tracking_activity_type="em_sends")
     mixed.record(line(activity_type="em_opens", time="2026-03-02T10:00:00Z", campaign_activity_name="March, mended"))
     items = mixed.page("c1", tracking_activities_list=EVERY_TYPE).json()["tracking_activities"]
     assert {item["campaign_activity_name"] for item in items} == {"March, mended"}
 
 
-def test_names_with_every_kind_of_letter_come_back_unchanged(caller: Caller) -> None:
+def test_unicode_names_round_trip(caller: Caller) -> None:
     name = '„Ostern“ "2026" \\ <b>&amp; 🐣 \u200d e\u0301 日本'
     caller.record(line(campaign_activity_name=name))
     (item,) = caller.page("c1", tracking_activity_type="em_opens").json()["tracking_activities"]
@@ -138,7 +138,7 @@ def test_names_with_every_kind_of_letter_come_back_unchanged(caller: Caller) -> 
 
 
 @pytest.mark.parametrize("contact_id", [*VENDOR_IDS, "1", "x" * 64, "A_b-9"])
-def test_ids_that_are_no_uuids_round_trip_byte_for_byte(caller: Caller, contact_id: str) -> None:
+def test_opaque_ids_round_trip_byte_for_byte(caller: Caller, contact_id: str) -> None:
     caller.record(line(contact_id, campaign_activity_id=VENDOR_IDS[0] + "z"))
     (item,) = caller.page(contact_id, tracking_activity_type="em_opens").json()["tracking_activities"]
     assert item["contact_id"] == contact_id
@@ -146,7 +146,7 @@ def test_ids_that_are_no_uuids_round_trip_byte_for_byte(caller: Caller, contact_
 
 
 @pytest.mark.parametrize("contact_id", ["x" * 65, "a%20b", "a%2Fb", "a/b", "", "%00", "a.b", "%C3%A4"])
-def test_a_malformed_contact_id_is_a_404_that_says_so(caller: Caller, contact_id: str) -> None:
+def test_malformed_contact_id_returns_404(caller: Caller, contact_id: str) -> None:
     response = caller.get(f"{details(contact_id)}?tracking_activity_type=em_opens")
     assert response.status_code == 404
     (problem,) = response.json()
@@ -154,18 +154,18 @@ def test_a_malformed_contact_id_is_a_404_that_says_so(caller: Caller, contact_id
     assert "invalid format" in problem["error_message"]
 
 
-def test_an_unknown_contact_is_a_404(caller: Caller) -> None:
+def test_unknown_contact_returns_404(caller: Caller) -> None:
     response = caller.page("nobody", tracking_activity_type="em_opens")
     assert response.status_code == 404
     assert [problem["error_key"] for problem in response.json()] == ["contacts.api.not_found"]
 
 
-def test_a_known_contact_without_such_activities_has_an_empty_page(mixed: Caller) -> None:
+def test_known_contact_without_matching_activities_returns_empty_page(mixed: Caller) -> None:
     response = mixed.page("c1", tracking_activity_type="em_forwards")
     assert (response.status_code, response.text) == (200, '{"tracking_activities":[],"_links":{}}')
 
 
-def test_bad_parameters_are_told_before_the_unknown_contact(caller: Caller) -> None:
+def test_invalid_parameters_are_reported_before_unknown_contact(caller: Caller) -> None:
     assert caller.page("nobody", tracking_activity_type="x").status_code == 400
 
 
@@ -173,7 +173,7 @@ def test_unknown_parameters_are_ignored(mixed: Caller) -> None:
     assert types_of(mixed.page("c1", tracking_activity_type="em_sends", sort="up", offset=3)) == ["em_sends"]
 
 
-def test_the_limit_is_100_by_default_and_at_most(caller: Caller) -> None:
+def test_limit_defaults_to_100_which_is_maximum(caller: Caller) -> None:
     caller.record(*(line(time=1_767_225_600_000 + number) for number in range(101)))
     whole = caller.page("c1", tracking_activity_type="em_opens").json()
     assert len(whole["tracking_activities"]) == 100
@@ -181,13 +181,13 @@ def test_the_limit_is_100_by_default_and_at_most(caller: Caller) -> None:
     assert len(caller.page("c1", tracking_activity_type="em_opens", limit=1).json()["tracking_activities"]) == 1
 
 
-def test_the_last_page_has_empty_links_even_when_it_is_full(caller: Caller) -> None:
+def test_full_last_page_has_empty_links(caller: Caller) -> None:
     caller.record(*(line(time=1_767_225_600_000 + number) for number in range(4)))
     pages = list(caller.walk("c1", "tracking_activity_type=em_opens&limit=2"))
     assert [len(page) for page in pages] == [2, 2]
 
 
-def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Caller) -> None:
+def test_cursor_overrides_other_parameters(caller: Caller) -> None:
     caller.record(
         *(
             line(activity_type=activity_type, time=1_767_225_600_000 + number)
@@ -209,7 +209,7 @@ def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Call
     assert caller.get(href.replace("?next=", "?cursor=")).json() == second
 
 
-def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, caller: Caller, account: str) -> None:
+def test_cursor_of_other_account_or_path_is_rejected(server: Server, caller: Caller, account: str) -> None:
     lines = [line(contact, time=1_767_225_600_000 + number) for number in range(3) for contact in ("c1", "c2")]
     caller.record(*lines)
     href = caller.page("c1", tracking_activity_type="em_opens", limit=1).json()["_links"]["next"]["href"]
@@ -219,7 +219,7 @@ def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, call
         assert other.get(href).status_code == 400
 
 
-def test_no_single_changed_character_leaves_a_cursor_good(caller: Caller) -> None:
+def test_tampered_cursor_is_rejected(caller: Caller) -> None:
     caller.record(*(line(time=1_767_225_600_000 + number) for number in range(3)))
     href = caller.page("c1", tracking_activity_type="em_opens", limit=1).json()["_links"]["next"]["href"]
     path, cursor = href.split("?next=")
@@ -245,13 +245,13 @@ def test_no_single_changed_character_leaves_a_cursor_good(caller: Caller) -> Non
         ("created_after=2026-03-01T11:00:00.001Z", ["em_clicks"]),
     ],
 )
-def test_the_time_bounds_are_inclusive_and_take_the_clients_forms(
+def test_time_bounds_are_inclusive_and_accept_all_client_formats(
     mixed: Caller, bounds: str, expected: list[str]
 ) -> None:
     assert types_of(mixed.get(f"{details('c1')}?tracking_activities_list={EVERY_TYPE}&{bounds}")) == expected
 
 
-def test_times_always_have_three_decimals_and_z(caller: Caller) -> None:
+def test_times_have_three_decimals_and_z(caller: Caller) -> None:
     caller.record(
         line(time="2026-03-01T10:00:00+01:00"),
         line(time="2026-03-01T10:00:00.1Z"),
@@ -269,7 +269,7 @@ def test_times_always_have_three_decimals_and_z(caller: Caller) -> None:
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time) for time in times)
 
 
-def test_head_is_answered_as_get_without_the_body(mixed: Caller) -> None:
+def test_head_returns_headers_of_get(mixed: Caller) -> None:
     got = mixed.page("c1", tracking_activity_type="em_opens")
     headed = mixed.head(details("c1"), params={"tracking_activity_type": "em_opens"})
     assert headed.status_code == 200
@@ -278,7 +278,7 @@ def test_head_is_answered_as_get_without_the_body(mixed: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_other_methods_are_a_405_object(mixed: Caller, method: str) -> None:
+def test_unsupported_methods_return_405(mixed: Caller, method: str) -> None:
     response = mixed.request(method, details("c1"), params={"tracking_activity_type": "em_opens"})
     assert response.status_code == 405
     assert response.json()["error_key"] == "method_not_allowed"
@@ -286,7 +286,7 @@ def test_other_methods_are_a_405_object(mixed: Caller, method: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v3/reports", "/nothing", "/nothing/"])
-def test_an_unknown_route_is_a_404_object_and_no_redirect(mixed: Caller, path: str) -> None:
+def test_unknown_route_returns_404_without_redirect(mixed: Caller, path: str) -> None:
     response = mixed.get(path)
     assert response.status_code == 404
     assert response.json()["error_key"] == "not_found"
@@ -301,12 +301,12 @@ def test_an_unknown_route_is_a_404_object_and_no_redirect(mixed: Caller, path: s
         {"content-type": "text/plain"},
     ],
 )
-def test_the_headers_that_clients_send_with_a_get_do_not_matter(mixed: Caller, headers: dict[str, str]) -> None:
+def test_request_headers_of_clients_do_not_change_response(mixed: Caller, headers: dict[str, str]) -> None:
     response = mixed.get(details("c1"), params={"tracking_activity_type": "em_opens"}, headers=headers)
     assert response.status_code == 200
 
 
-def test_two_accounts_with_the_same_contact_ids_never_see_each_other(server: Server, account: str) -> None:
+def test_accounts_with_equal_contact_ids_are_isolated(server: Server, account: str) -> None:
     with server.caller(f"{account}-a") as alice, server.caller(f"{account}-b") as bob:
         alice.record(line(campaign_activity_name="Alice's", event_id="e1"), line("only-alice"))
         bob.record(line(time="2026-05-05T05:05:05Z", campaign_activity_name="Bob's", event_id="e1"))

@@ -113,7 +113,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
-def test_lists_in_brackets_are_repeated_parameters(reader: Caller, operation: Operation) -> None:
+def test_bracketed_lists_equal_repeated_parameters(reader: Caller, operation: Operation) -> None:
     for name, values in operation.parameters.items():
         first, second = quote(values[0]), quote(values[-1])
         once = ask(reader, operation, f"{name}={first}")
@@ -126,7 +126,7 @@ def test_lists_in_brackets_are_repeated_parameters(reader: Caller, operation: Op
             assert ask(reader, operation, spelt) == twice, spelt
 
 
-def test_a_list_in_brackets_filters(reader: Caller) -> None:
+def test_bracketed_list_filters(reader: Caller) -> None:
     bounces = f"/v3/reports/email_reports/{CAMPAIGN_ACTIVITY}/tracking/bounces"
     for query, count in (
         ("", 4),
@@ -141,7 +141,7 @@ def test_a_list_in_brackets_filters(reader: Caller) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
-def test_a_trailing_slash_makes_no_difference(reader: Caller, operation: Operation) -> None:
+def test_trailing_slash_of_api_path_is_ignored(reader: Caller, operation: Operation) -> None:
     query = "&".join(f"{name}={quote(value)}" for name, value in operation.required.items())
     if operation.method == "DELETE":
         # It can be done only once.
@@ -157,13 +157,13 @@ def test_a_trailing_slash_makes_no_difference(reader: Caller, operation: Operati
         assert ask(reader, operation, query, operation.path + slashes) == plain
 
 
-def test_a_trailing_slash_of_a_page_makes_no_difference(server: Server) -> None:
+def test_trailing_slash_of_page_path_is_ignored(server: Server) -> None:
     for path in ("/sign-in", "/", "/account", "/contacts/c1", "/static/style.css", "/connect"):
         plain, slashed = (httpx.get(f"{server.url}{each}") for each in (path, f"{path}/"))
         assert (slashed.status_code, slashed.text) == (plain.status_code, plain.text), path
 
 
-def test_an_encoded_slash_belongs_to_the_id(reader: Caller) -> None:
+def test_encoded_slash_is_part_of_id(reader: Caller) -> None:
     query = "tracking_activity_type=em_opens"
     for contact_id in ("c1%2F", "c1%2F%2f", "c1/x"):
         path = f"/v3/reports/contact_reports/{contact_id}/activity_details"
@@ -172,7 +172,7 @@ def test_an_encoded_slash_belongs_to_the_id(reader: Caller) -> None:
     assert reader.get("/v3/contacts/c1").status_code == 200
 
 
-def test_names_without_a_list_stay_as_they_are() -> None:
+def test_brackets_without_list_parameter_are_kept() -> None:
     for query in (b"", b"a=1", b"a=[1]", b"[]=1", b"[0=1", b"a]=1", b"%5B%5D=1", b"a=%5B%5D", b"a%5=1"):
         assert flatten_lists(query) == query
     assert flatten_lists(b"a[]=[]&b=2&c%5B1%5d=%5B&d[") == b"a=[]&b=2&c=%5B&d["
@@ -194,7 +194,7 @@ EXPECTED: dict[tuple[str, str, str], int] = {}
 
 
 @pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
-def test_nul_and_surrogates_are_answered_the_same_on_every_engine(reader: Caller, operation: Operation) -> None:
+def test_nul_and_surrogates_get_same_response_on_every_engine(reader: Caller, operation: Operation) -> None:
     for path, query in nul_and_surrogates(operation):
         status, text = ask(reader, operation, query, path)
         assert status < 500, (path, query, text)
@@ -215,7 +215,7 @@ EXTREMES = [
 
 
 @pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
-def test_extreme_times_are_answered_or_refused(reader: Caller, operation: Operation) -> None:
+def test_extreme_times_return_200_or_400(reader: Caller, operation: Operation) -> None:
     times = [name for name in operation.parameters if re.search("after|before|start|end", name)]
     for name in times:
         for other in times:
@@ -226,7 +226,7 @@ def test_extreme_times_are_answered_or_refused(reader: Caller, operation: Operat
                     assert status in {200, 400, 404}, (query, text)
 
 
-def test_a_time_that_its_offset_takes_out_of_the_calendar_is_refused(reader: Caller) -> None:
+def test_time_outside_calendar_after_offset_is_rejected(reader: Caller) -> None:
     refused = reader.get("/v3/contacts?created_before=0001-01-01T00:00:00%2B14:00")
     assert refused.status_code == 400
     assert refused.json()[0]["error_message"] == (
@@ -235,7 +235,7 @@ def test_a_time_that_its_offset_takes_out_of_the_calendar_is_refused(reader: Cal
     )
 
 
-def test_an_address_with_control_characters_is_refused(reader: Caller) -> None:
+def test_path_with_control_characters_is_rejected(reader: Caller) -> None:
     refused = reader.get("/v3/contacts?email=a%00b")
     assert refused.status_code == 400
     assert refused.json()[0]["error_message"] == "email: must be an email address without control characters"

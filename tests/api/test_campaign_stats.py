@@ -27,7 +27,7 @@ def reader(server: Server, account: str, caller: Caller) -> Iterator[Caller]:
         yield reading
 
 
-def test_ids_that_have_no_numbers_are_told_beside_those_that_have(reader: Caller) -> None:
+def test_unknown_ids_are_listed_beside_stats_of_known_ids(reader: Caller) -> None:
     response = reader.get(f"{STATS}/ca-1,nowhere,ca-1").json()
     assert [result["campaign_activity_id"] for result in response["results"]] == ["ca-1"]
     (error,) = response["errors"]
@@ -35,7 +35,7 @@ def test_ids_that_have_no_numbers_are_told_beside_those_that_have(reader: Caller
     assert error["error_message"].endswith(" nowhere")
 
 
-def test_one_unknown_campaign_fails_the_whole_request(reader: Caller) -> None:
+def test_unknown_campaign_id_fails_request(reader: Caller) -> None:
     assert len(reader.get(f"{CAMPAIGNS}/spring,summer").json()["results"]) == 2
     for ids in ("spring,winter", "no.id"):
         response = reader.get(f"{CAMPAIGNS}/{ids}")
@@ -43,12 +43,12 @@ def test_one_unknown_campaign_fails_the_whole_request(reader: Caller) -> None:
         assert response.json()[0]["error_key"] == "reportingsvc.not_found.invalid_path_param.campaign_ids."
 
 
-def test_a_malformed_campaign_activity_id_fails_the_whole_request(reader: Caller) -> None:
+def test_malformed_campaign_activity_id_fails_request(reader: Caller) -> None:
     assert reader.get(f"{STATS}/ca-1,no.id").status_code == 404
 
 
 @pytest.mark.parametrize(("path", "most"), [(STATS, 10), (CAMPAIGNS, 150)])
-def test_too_many_ids_and_none(reader: Caller, path: str, most: int) -> None:
+def test_too_many_ids_and_no_ids_are_rejected(reader: Caller, path: str, most: int) -> None:
     assert reader.get(f"{path}/{','.join(f'x{number}' for number in range(most))}").status_code in {200, 404}
     for ids in (",".join(f"x{number}" for number in range(most + 1)), ","):
         response = reader.get(f"{path}/{ids}")
@@ -56,7 +56,7 @@ def test_too_many_ids_and_none(reader: Caller, path: str, most: int) -> None:
         assert f"1 to {most} ids" in response.json()[0]["error_message"]
 
 
-def test_an_account_without_campaigns(server: Server) -> None:
+def test_account_without_campaigns_returns_empty_list(server: Server) -> None:
     with server.caller("no-campaigns-at-all", frozenset({Scope.CAMPAIGN_DATA})) as caller:
         assert caller.get(SUMMARIES).json() == {
             "bulk_email_campaign_summaries": [],
@@ -65,7 +65,7 @@ def test_an_account_without_campaigns(server: Server) -> None:
         }
 
 
-def test_campaigns_of_another_account_are_not_there(server: Server, reader: Caller) -> None:
+def test_campaigns_of_other_account_are_not_found(server: Server, reader: Caller) -> None:
     assert reader.get(f"{CAMPAIGNS}/spring").status_code == 200
     with server.caller("another-account", frozenset({Scope.CAMPAIGN_DATA})) as stranger:
         assert stranger.get(f"{CAMPAIGNS}/spring").status_code == 404
@@ -73,7 +73,7 @@ def test_campaigns_of_another_account_are_not_there(server: Server, reader: Call
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "x", ""])
-def test_a_bad_limit_is_named(reader: Caller, limit: str) -> None:
+def test_invalid_limit_is_reported(reader: Caller, limit: str) -> None:
     response = reader.get(SUMMARIES, params={"limit": limit})
     assert response.status_code == 400
     assert response.json()[0]["error_message"].startswith("limit: must be a whole number from 1 to 500")
@@ -83,12 +83,12 @@ def test_a_bad_limit_is_named(reader: Caller, limit: str) -> None:
 @pytest.mark.parametrize(
     ("scope", "role"), [(Scope.CONTACT_DATA, Role.OWNER), (Scope.CAMPAIGN_DATA, Role.CAMPAIGN_CREATOR)]
 )
-def test_scope_and_privilege_are_needed(server: Server, account: str, path: str, scope: Scope, role: Role) -> None:
+def test_scope_and_privilege_are_required(server: Server, account: str, path: str, scope: Scope, role: Role) -> None:
     with server.caller(account, frozenset({scope}), role) as caller:
         assert caller.get(path).status_code == 403
 
 
-def test_summaries_are_chosen_by_the_time_of_the_last_send(reader: Caller) -> None:
+def test_summaries_are_filtered_by_time_of_last_send(reader: Caller) -> None:
     every = reader.get(SUMMARIES).json()["bulk_email_campaign_summaries"]
     later, earlier = (each["last_sent_date"] for each in every)
 
@@ -105,11 +105,11 @@ def test_summaries_are_chosen_by_the_time_of_the_last_send(reader: Caller) -> No
 @pytest.mark.parametrize(
     ("some", "of_all", "told"), [(1, 3, 33.3), (2, 3, 66.7), (1, 2000, 0.1), (1, 2001, 0.0), (5, 0, 0), (3, 3, 100)]
 )
-def test_percents_have_one_decimal_and_a_half_is_rounded_up(some: int, of_all: int, told: float) -> None:
+def test_percentages_have_one_decimal_rounded_half_up(some: int, of_all: int, told: float) -> None:
     assert percent(some, of_all) == told
 
 
-def test_the_vendors_client_reads_all_three(server: Server, reader: Caller) -> None:
+def test_sdk_parses_campaign_stats_responses(server: Server, reader: Caller) -> None:
     configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=reader.bearer)
     with sdk.ApiClient(configuration) as client:
         api = sdk.EmailReportingApi(client)

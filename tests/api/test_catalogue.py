@@ -55,7 +55,7 @@ def contacts(caller: Caller, query: str = "") -> list[str]:
     return found
 
 
-def test_a_contact_is_shown_as_it_was_stated(caller: Caller) -> None:
+def test_contact_response_contains_recorded_attributes(caller: Caller) -> None:
     assert state(caller, "contacts", ADA) == {"accepted": 1, "duplicate": 0, "rejected": 0, "rejections": []}
     assert state(caller, "contacts", ADA)["duplicate"] == 1
     assert caller.get("/v3/contacts/c1").json() == {
@@ -67,7 +67,7 @@ def test_a_contact_is_shown_as_it_was_stated(caller: Caller) -> None:
     }
 
 
-def test_a_deleted_contact_keeps_its_history(caller: Caller) -> None:
+def test_deleted_contact_keeps_history(caller: Caller) -> None:
     caller.record(line("c1", "em_sends", email_address="old@example.com"))
     state(caller, "contacts", {**ADA, "deleted_at": "2026-03-09T23:00:00Z"})
     (row,) = caller.get("/v3/reports/email_reports/ca-1/tracking/sends").json()["tracking_activities"]
@@ -79,7 +79,7 @@ def test_a_deleted_contact_keeps_its_history(caller: Caller) -> None:
     assert "deleted_at" not in caller.get("/v3/contacts/c1").json()
 
 
-def test_contacts_are_chosen_by_status_and_time_through_all_pages(caller: Caller) -> None:
+def test_contact_filters_apply_to_every_page(caller: Caller) -> None:
     permissions = ["explicit", "implicit", "unsubscribed", "temp_hold", "pending_confirmation", "not_set", None]
     statements = [
         {
@@ -109,7 +109,7 @@ def test_contacts_are_chosen_by_status_and_time_through_all_pages(caller: Caller
     assert caller.get("/v3/contacts/counts?include=new_subscriber").json()["new_subscriber"] == 0
 
 
-def test_campaigns_are_shown_as_they_were_stated(caller: Caller) -> None:
+def test_campaign_response_contains_recorded_attributes(caller: Caller) -> None:
     assert state(caller, "campaigns", SPRING)["accepted"] == 1
     assert state(caller, "campaigns", SPRING)["duplicate"] == 1
     common = {
@@ -144,7 +144,7 @@ def test_campaigns_are_shown_as_they_were_stated(caller: Caller) -> None:
     assert unclicked == {"link_url": "https://example.com/", "url_id": "17", "unique_clicks": 0}
 
 
-def test_campaigns_come_newest_first_and_landing_pages_are_none(caller: Caller) -> None:
+def test_campaigns_are_listed_newest_first_without_landing_pages(caller: Caller) -> None:
     caller.record(
         line("c1", "em_sends", "2026-03-02T00:00:00Z", campaign_activity_id="a1", campaign_id="sent"),
         line("c1", "em_opens", "2026-03-02T01:00:00Z", campaign_activity_id="a2", campaign_id="opened"),
@@ -192,7 +192,9 @@ def test_campaigns_come_newest_first_and_landing_pages_are_none(caller: Caller) 
         ),
     ],
 )
-def test_a_bad_statement_is_named_and_spoils_no_other(caller: Caller, what: str, statement: object, field: str) -> None:
+def test_invalid_line_is_rejected_without_affecting_others(
+    caller: Caller, what: str, statement: object, field: str
+) -> None:
     good = ADA if what == "contacts" else SPRING
     receipt = state(caller, what, statement, good)
     assert (receipt["accepted"], receipt["rejected"]) == (1, 1)
@@ -200,7 +202,7 @@ def test_a_bad_statement_is_named_and_spoils_no_other(caller: Caller, what: str,
     assert (rejection["index"], rejection["field"]) == (0, field)
 
 
-def test_one_account_never_sees_the_campaigns_of_another(caller: Caller, server: Server) -> None:
+def test_campaigns_of_other_account_are_not_listed(caller: Caller, server: Server) -> None:
     state(caller, "campaigns", SPRING)
     with server.caller("another") as stranger:
         assert stranger.get("/v3/emails").json()["campaigns"] == []
@@ -208,7 +210,7 @@ def test_one_account_never_sees_the_campaigns_of_another(caller: Caller, server:
         assert stranger.get("/v3/emails/activities/ca-1").status_code == 404
 
 
-def test_the_vendors_client_reads_all_of_it(caller: Caller, server: Server) -> None:
+def test_sdk_parses_catalog_responses(caller: Caller, server: Server) -> None:
     state(caller, "contacts", ADA)
     state(caller, "campaigns", SPRING, {"campaign_id": "k2"})
     configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)

@@ -15,7 +15,7 @@ def ask(caller: Caller, report: str, contact_id: str = "c1", **parameters: str) 
     return caller.get(f"/v3/reports/contact_reports/{contact_id}/{report}", params=parameters)
 
 
-def test_what_was_sent_more_than_200_times_comes_in_pages(caller: Caller) -> None:
+def test_activity_summary_of_over_200_sends_is_paginated(caller: Caller) -> None:
     caller.record(*(line(activity_type="em_sends", campaign_activity_id=f"m{number:03}") for number in range(450)))
     seen, href = [], ""
     response = ask(caller, "activity_summary", **YEAR).json()
@@ -33,7 +33,7 @@ def test_what_was_sent_more_than_200_times_comes_in_pages(caller: Caller) -> Non
     assert ask(caller, "activity_summary", next="forged").json()[0]["error_message"].startswith("next: must be")
 
 
-def test_a_campaign_activity_that_was_never_sent_to_the_contact_is_not_counted(caller: Caller) -> None:
+def test_unsent_campaign_activity_is_not_counted(caller: Caller) -> None:
     caller.record(line(activity_type="em_opens"), line(activity_type="em_sends", campaign_activity_id="other"))
     (row,) = ask(caller, "activity_summary", **YEAR).json()["campaign_activities"]
     assert row == {
@@ -48,7 +48,7 @@ def test_a_campaign_activity_that_was_never_sent_to_the_contact_is_not_counted(c
     }
 
 
-def test_nothing_in_the_time_is_zero(caller: Caller) -> None:
+def test_period_without_activities_counts_zero(caller: Caller) -> None:
     caller.record(line(activity_type="em_sends"))
     nothing = {"start": "2020-01-01T00:00:00-0500", "end": "2021-01-01T00:00:00-05:00"}
     assert ask(caller, "activity_summary", **nothing).json()["campaign_activities"] == []
@@ -70,7 +70,7 @@ def test_nothing_in_the_time_is_zero(caller: Caller) -> None:
         ({"start": "2026-02-01", "end": "2026-01-01"}, "start: must not be later than end"),
     ],
 )
-def test_what_can_not_be_taken_is_named(caller: Caller, report: str, parameters: dict[str, str], told: str) -> None:
+def test_invalid_parameters_are_reported(caller: Caller, report: str, parameters: dict[str, str], told: str) -> None:
     response = ask(caller, report, **parameters)
     assert response.status_code == 400
     (problem,) = response.json()
@@ -78,7 +78,7 @@ def test_what_can_not_be_taken_is_named(caller: Caller, report: str, parameters:
     assert problem["error_message"].startswith(told)
 
 
-def test_rates_are_of_five_years_at_most_and_summaries_of_any_time(caller: Caller) -> None:
+def test_rates_are_limited_to_five_years_and_summaries_unlimited(caller: Caller) -> None:
     caller.record(line(activity_type="em_sends"))
     assert ask(caller, "open_and_click_rates", start="2021-11-24", end="2026-11-24").status_code == 200
     assert ask(caller, "open_and_click_rates", start="2024-02-29", end="2029-03-01").status_code == 200
@@ -89,7 +89,7 @@ def test_rates_are_of_five_years_at_most_and_summaries_of_any_time(caller: Calle
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_a_contact_that_is_not_there_or_can_not_be(server: Server, caller: Caller, report: str) -> None:
+def test_unknown_and_malformed_contact_ids_return_404(server: Server, caller: Caller, report: str) -> None:
     caller.record(line())
     for contact_id in ("nobody", "no.id", "a/b"):
         response = ask(caller, report, contact_id, **YEAR)

@@ -24,7 +24,7 @@ def walk(caller: Caller, query: str) -> Iterator[list[str]]:
         href = page["_links"]["next"]["href"] if page["_links"] else ""
 
 
-def test_a_walk_sees_every_contact_once(caller: Caller) -> None:
+def test_pagination_returns_every_contact_once(caller: Caller) -> None:
     rng = random.Random(1)
     ids = [f"{rng.choice('aZ_-9')}{number}" for number in range(120)]
     caller.record(*(line(contact_id) for contact_id in ids))
@@ -35,7 +35,7 @@ def test_a_walk_sees_every_contact_once(caller: Caller) -> None:
     assert list(walk(caller, "limit=500")) == [sorted(ids)]
 
 
-def test_a_contact_is_found_by_its_address_whatever_its_case(caller: Caller) -> None:
+def test_contact_is_found_by_email_in_any_case(caller: Caller) -> None:
     caller.record(
         line("c1", email_address="Ada@Example.com", first_name="Ada", last_name="L"),
         line("c2", email_address="bob@example.com"),
@@ -65,14 +65,14 @@ def test_a_contact_is_found_by_its_address_whatever_its_case(caller: Caller) -> 
     assert caller.get("/v3/contacts?include_count=TRUE").json()["contacts_count"] == 4
 
 
-def test_a_contact_has_the_address_that_it_has_now(caller: Caller) -> None:
+def test_contact_is_found_by_current_address_only(caller: Caller) -> None:
     caller.record(line(email_address="old@example.com"))
     caller.record(line(time="2026-04-01T00:00:00Z", email_address="new@example.com"))
     assert caller.get("/v3/contacts/c1").json()["email_address"] == {"address": "new@example.com"}
     assert list(walk(caller, "email=old@example.com")) == [[]]
 
 
-def test_what_is_included_is_empty_and_travels_in_the_cursor(caller: Caller) -> None:
+def test_include_adds_empty_lists_and_is_kept_in_cursor(caller: Caller) -> None:
     caller.record(line("c1"), line("c2"))
     assert caller.get("/v3/contacts/c1?include=taggings,notes").json() == {
         "contact_id": "c1",
@@ -103,13 +103,13 @@ def test_what_is_included_is_empty_and_travels_in_the_cursor(caller: Caller) -> 
         ("cursor=forged", "next: must be"),
     ],
 )
-def test_what_can_not_be_taken_is_named(caller: Caller, query: str, told: str) -> None:
+def test_invalid_parameters_are_reported(caller: Caller, query: str, told: str) -> None:
     response = caller.get(f"/v3/contacts?{query}")
     assert response.status_code == 400
     assert response.json()[0]["error_message"].startswith(told)
 
 
-def test_a_contact_of_another_account_is_not_there(server: Server, caller: Caller) -> None:
+def test_contact_of_other_account_is_not_found(server: Server, caller: Caller) -> None:
     caller.record(line(email_address="ada@example.com"))
     with server.caller("a-stranger") as stranger:
         assert stranger.get("/v3/contacts/c1").status_code == 404
@@ -122,12 +122,12 @@ def test_a_contact_of_another_account_is_not_there(server: Server, caller: Calle
 @pytest.mark.parametrize(
     ("scope", "role"), [(Scope.CAMPAIGN_DATA, Role.OWNER), (Scope.CONTACT_DATA, Role.CAMPAIGN_CREATOR)]
 )
-def test_scope_and_privilege_are_needed(server: Server, account: str, path: str, scope: Scope, role: Role) -> None:
+def test_scope_and_privilege_are_required(server: Server, account: str, path: str, scope: Scope, role: Role) -> None:
     with server.caller(account, frozenset({scope}), role) as caller:
         assert caller.get(path).status_code == 403
 
 
-def test_the_vendors_client_reads_contacts(server: Server, caller: Caller) -> None:
+def test_sdk_parses_contacts(server: Server, caller: Caller) -> None:
     caller.record(line("c1", email_address="ada@example.com", first_name="Ada"), line("c2"))
     configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
     with sdk.ApiClient(configuration) as client:
@@ -141,7 +141,7 @@ def test_the_vendors_client_reads_contacts(server: Server, caller: Caller) -> No
         assert api.get_contact_by_id("c1").first_name == "Ada"
 
 
-def test_an_opt_out_unsubscribes_its_contact(server: Server, caller: Caller) -> None:
+def test_opt_out_unsubscribes_contact(server: Server, caller: Caller) -> None:
     caller.record(
         *(line(f"c{number}", email_address=f"c{number}@example.com") for number in range(7)),
         *(
@@ -187,7 +187,7 @@ def test_an_opt_out_unsubscribes_its_contact(server: Server, caller: Caller) -> 
         ]
 
 
-def test_a_statement_names_when_and_why_a_contact_opted_out(caller: Caller) -> None:
+def test_contact_line_sets_opt_out_date_and_reason(caller: Caller) -> None:
     stated = {
         "contact_id": "c1",
         "updated_at": "2026-04-01T10:00:00Z",
@@ -213,7 +213,7 @@ def test_a_statement_names_when_and_why_a_contact_opted_out(caller: Caller) -> N
     }
 
 
-def test_the_contacts_of_the_sample_who_opted_out_are_unsubscribed(caller: Caller) -> None:
+def test_opted_out_contacts_of_sample_are_unsubscribed(caller: Caller) -> None:
     activities = list(sample(1_500, seed=1))
     left = {activity.contact_id for activity in activities if activity.type is ActivityType.EM_OPTOUTS}
     for first in range(0, len(activities), 10_000):

@@ -52,7 +52,7 @@ def common(activity_type: str) -> dict[str, str]:
         ("bounces", {}, {"bounce_code": "X", "current_email_address": "ada@example.com"}),
     ],
 )
-def test_a_row_has_exactly_the_fields_of_the_contract(
+def test_report_row_has_documented_fields_only(
     caller: Caller, report: str, recorded: dict[str, str], more: dict[str, str]
 ) -> None:
     activity_type = f"em_{report}"
@@ -68,7 +68,7 @@ def test_a_row_has_exactly_the_fields_of_the_contract(
     assert caller.get(tracking("ca-2", report)).text == '{"tracking_activities":[],"_links":{}}'
 
 
-def test_address_and_names_are_those_of_the_time(caller: Caller) -> None:
+def test_row_shows_profile_at_time_of_activity(caller: Caller) -> None:
     """Of the row itself, else of the latest before it, else of now: each field by itself."""
     caller.record(
         line(activity_type="em_sends", time=NOON),
@@ -87,14 +87,14 @@ def test_address_and_names_are_those_of_the_time(caller: Caller) -> None:
     ]
 
 
-def test_a_contact_of_whom_nothing_was_ever_said_has_an_empty_address(caller: Caller) -> None:
+def test_contact_without_profile_has_empty_address(caller: Caller) -> None:
     caller.record(line(activity_type="em_bounces"))
     (row,) = rows(caller.get(tracking("ca-1", "bounces")))
     assert row["email_address"] == ""
     assert not {"first_name", "last_name", "current_email_address", "deleted_at"} & row.keys()
 
 
-def test_a_bounce_tells_the_address_of_today_beside_that_of_the_time(caller: Caller) -> None:
+def test_bounce_row_contains_past_and_current_address(caller: Caller) -> None:
     caller.record(
         line(activity_type="em_bounces", time=NOON, email_address="old@example.com"),
         line(activity_type="em_opens", time=NOON + 1, email_address="new@example.com"),
@@ -113,7 +113,7 @@ def test_a_bounce_tells_the_address_of_today_beside_that_of_the_time(caller: Cal
         ("url_id=18", set()),
     ],
 )
-def test_clicks_of_one_link(caller: Caller, query: str, expected: set[str]) -> None:
+def test_clicks_are_filtered_by_link(caller: Caller, query: str, expected: set[str]) -> None:
     caller.record(
         line("own", "em_clicks", url_id="17"),
         line("both", "em_clicks", url_id="17", link_url="https://example.com/"),
@@ -136,7 +136,7 @@ def test_clicks_of_one_link(caller: Caller, query: str, expected: set[str]) -> N
         ("bounce_code=", {"B", "V", "X", "Z", "unknown"}),
     ],
 )
-def test_bounces_of_some_codes(caller: Caller, query: str, expected: set[str]) -> None:
+def test_bounces_are_filtered_by_code(caller: Caller, query: str, expected: set[str]) -> None:
     caller.record(line("unknown", "em_bounces"), *(line(code, "em_bounces", bounce_code=code) for code in "BVXZ"))
     assert {row["contact_id"] for row in rows(caller.get(f"{tracking('ca-1', 'bounces')}?{query}"))} == expected
 
@@ -157,7 +157,7 @@ def test_bounces_of_some_codes(caller: Caller, query: str, expected: set[str]) -
         ("cursor=abc", "next"),
     ],
 )
-def test_what_cannot_be_taken_is_a_400_that_names_it(caller: Caller, report: str, query: str, named: str) -> None:
+def test_invalid_parameters_return_400(caller: Caller, report: str, query: str, named: str) -> None:
     # Before the 404 of a campaign activity that nobody knows.
     response = caller.get(f"{tracking('unknown', report)}?{query}")
     assert response.status_code == 400
@@ -178,9 +178,7 @@ def test_what_cannot_be_taken_is_a_400_that_names_it(caller: Caller, report: str
         ("bounces", "bounce_code=B,A", "'A'"),
     ],
 )
-def test_a_filter_that_cannot_be_taken_is_a_400_where_it_is_one(
-    caller: Caller, report: str, query: str, named: str
-) -> None:
+def test_invalid_filter_returns_400_only_where_it_applies(caller: Caller, report: str, query: str, named: str) -> None:
     caller.record(line(activity_type="em_sends"))
     response = caller.get(f"{tracking('ca-1', report)}?{query}")
     assert response.status_code == 400
@@ -194,7 +192,7 @@ def test_a_filter_that_cannot_be_taken_is_a_400_where_it_is_one(
     ("campaign_activity_id", "message"),
     [("unknown", "not found"), *((bad, "invalid format") for bad in ("x" * 65, "a%20b", "a/b", "", "%00", "a.b"))],
 )
-def test_what_is_no_campaign_activity_is_a_404(
+def test_unknown_campaign_activity_returns_404(
     caller: Caller, report: str, campaign_activity_id: str, message: str
 ) -> None:
     response = caller.get(tracking(campaign_activity_id, report))
@@ -204,7 +202,7 @@ def test_what_is_no_campaign_activity_is_a_404(
     assert message in problem["error_message"]
 
 
-def test_another_accounts_campaign_activity_is_unknown(server: Server, account: str) -> None:
+def test_campaign_activity_of_other_account_returns_404(server: Server, account: str) -> None:
     with server.caller(f"{account}-a") as alice, server.caller(f"{account}-b") as bob:
         alice.record(line("hers", "em_sends"), line("hers", "em_sends", campaign_activity_id="only-alice"))
         bob.record(line("his", "em_sends"))
@@ -214,7 +212,7 @@ def test_another_accounts_campaign_activity_is_unknown(server: Server, account: 
         assert (hidden.status_code, hidden.content) == (unknown.status_code, unknown.content) == (404, hidden.content)
 
 
-def test_the_limit_is_500_by_default_and_at_most(caller: Caller) -> None:
+def test_limit_defaults_to_500_which_is_maximum(caller: Caller) -> None:
     caller.record(*(line(f"c{number}", "em_sends") for number in range(501)))
     whole = caller.get(tracking("ca-1")).json()
     assert len(whole["tracking_activities"]) == 500
@@ -229,7 +227,7 @@ def test_the_limit_is_500_by_default_and_at_most(caller: Caller) -> None:
         ("bounces", "bounce_code=B&bounce_code=Z&limit=2&created_before=2026-01-01T12:00:00.009Z"),
     ],
 )
-def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Caller, report: str, query: str) -> None:
+def test_cursor_overrides_other_parameters(caller: Caller, report: str, query: str) -> None:
     more = [{"url_id": "17"}, {"url_id": "18"}] if report == "clicks" else [{"bounce_code": each} for each in "BDZ"]
     caller.record(
         *(line(activity_type=f"em_{report}", time=NOON + number, **more[number % len(more)]) for number in range(16))
@@ -245,7 +243,7 @@ def test_a_cursor_keeps_what_was_asked_for_and_wins_over_parameters(caller: Call
     assert len(walked) == (6 if report == "clicks" else 7)
 
 
-def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, caller: Caller, account: str) -> None:
+def test_cursor_of_other_account_or_path_is_rejected(server: Server, caller: Caller, account: str) -> None:
     lines = [
         line(activity_type=activity_type, time=NOON + number)
         for number in range(3)
@@ -275,14 +273,14 @@ def test_a_cursor_is_good_for_its_account_and_its_path_only(server: Server, call
         ("created_before=9999-12-31T23:59:59Z", [12, 11, 10]),
     ],
 )
-def test_the_time_bounds_are_inclusive(caller: Caller, bounds: str, expected: list[int]) -> None:
+def test_time_bounds_are_inclusive(caller: Caller, bounds: str, expected: list[int]) -> None:
     caller.record(*(line(activity_type="em_sends", time=f"2026-03-01T{hour}:00:00Z") for hour in (10, 11, 12)))
     found = rows(caller.get(f"{tracking('ca-1')}?{bounds}"))
     assert [int(row["created_time"][11:13]) for row in found] == expected
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_head_is_answered_as_get_and_other_methods_are_a_405(caller: Caller, report: str) -> None:
+def test_head_is_supported_and_other_methods_return_405(caller: Caller, report: str) -> None:
     caller.record(line(activity_type=f"em_{report}"))
     got, headed = caller.get(tracking("ca-1", report)), caller.head(tracking("ca-1", report))
     assert (headed.status_code, headed.content) == (200, b"")
@@ -290,9 +288,7 @@ def test_head_is_answered_as_get_and_other_methods_are_a_405(caller: Caller, rep
     assert caller.post(tracking("ca-1", report)).status_code == 405
 
 
-def test_a_page_after_an_erased_contact_neither_repeats_nor_skips_rows_of_the_same_time(
-    server: Server, account: str
-) -> None:
+def test_page_after_erased_contact_has_each_row_once(server: Server, account: str) -> None:
     with server.caller(account) as caller:
         caller.record(*(line(f"c{number}", "em_sends", NOON) for number in range(20)))
         (everybody,) = caller.walk_tracking("ca-1", "sends", "limit=100")
@@ -303,7 +299,7 @@ def test_a_page_after_an_erased_contact_neither_repeats_nor_skips_rows_of_the_sa
         assert pages == [row["contact_id"] for row in everybody]
 
 
-def test_the_first_link_with_an_address_names_it_also_within_one_batch(caller: Caller) -> None:
+def test_first_link_with_url_names_url_id_within_batch(caller: Caller) -> None:
     clicks = [("1", "18"), ("0", "17"), ("0", None), ("1", None), ("2", None), ("2", "19"), ("3", None)]
     caller.record(
         *(
@@ -323,7 +319,7 @@ def test_the_first_link_with_an_address_names_it_also_within_one_batch(caller: C
     assert "19" not in {link["url_id"] for link in links}
 
 
-def test_campaign_activities_of_a_campaign_come_in_the_order_of_their_arrival(caller: Caller) -> None:
+def test_campaign_activities_are_listed_in_order_of_arrival(caller: Caller) -> None:
     arrived = ("m-1", "m-0", "z", "M", "a")
     caller.record(*(line("c1", "em_sends", campaign_activity_id=each, campaign_id="k") for each in arrived))
     activities = caller.get("/v3/emails/k").json()["campaign_activities"]

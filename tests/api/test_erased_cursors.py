@@ -44,7 +44,9 @@ def read(caller: Caller, path: str, rows: str, *, erase: int, limit: int = 10, c
 @pytest.mark.parametrize("comes_back", [False, True])
 @pytest.mark.parametrize("contacts_at_once", [1, 7, 60])
 @pytest.mark.parametrize("report", REPORTS)
-def test_report_repeats_and_skips_nothing(caller: Caller, report: str, contacts_at_once: int, comes_back: bool) -> None:
+def test_report_pages_after_erasure_have_each_row_once(
+    caller: Caller, report: str, contacts_at_once: int, comes_back: bool
+) -> None:
     activity_type = TYPES.get(report, f"em_{report}")
     ids = [f"c{number:02}" for number in range(60)]
     caller.record(
@@ -58,7 +60,7 @@ def test_report_repeats_and_skips_nothing(caller: Caller, report: str, contacts_
 
 
 @pytest.mark.parametrize("query", ["", "email=Info@example.com&", "updated_after=2026-01-01T00:00:00Z&", "status=all&"])
-def test_contacts_repeat_and_skip_nothing(caller: Caller, query: str) -> None:
+def test_contact_pages_after_erasure_have_each_contact_once(caller: Caller, query: str) -> None:
     ids = [f"c{number:02}" for number in range(60)]
     # Not in the order of their ids, so that keys that are given one after the other have another order.
     stated = [
@@ -70,7 +72,7 @@ def test_contacts_repeat_and_skip_nothing(caller: Caller, query: str) -> None:
     assert found == ids
 
 
-def test_page_of_a_campaign_repeats_and_skips_nothing(caller: Caller) -> None:
+def test_campaign_web_pages_after_erasure_have_each_row_once(caller: Caller) -> None:
     ids = [f"c{number:03}" for number in range(130)]
     caller.record(*(line(contact_id, "em_sends", NOON, campaign_activity_id="m1") for contact_id in ids))
     href, found = "/activities/m1/sends", list[str]()

@@ -37,7 +37,7 @@ def is_more_than(body: bytes, count: int, monkeypatch: pytest.MonkeyPatch) -> bo
     return False
 
 
-def test_the_count_is_that_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_item_count_equals_json_array_length(monkeypatch: pytest.MonkeyPatch) -> None:
     # A slice has to hold the longest text.
     monkeypatch.setattr(item_counter, "_SCAN_BYTES", 60)
     monkeypatch.setattr(item_counter, "_SCAN_TOKENS", 5)
@@ -49,7 +49,7 @@ def test_the_count_is_that_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
         assert is_more_than(body, len(items) - 1, monkeypatch) == (len(items) > 1), body
 
 
-def test_what_is_not_json_ends_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_json_is_counted_without_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_counter, "_SCAN_BYTES", 60)
     monkeypatch.setattr(item_counter, "_SCAN_TOKENS", 5)
     rng = random.Random(16)

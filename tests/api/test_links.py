@@ -27,7 +27,7 @@ def walk(caller: Caller, query: str, campaign_activity_id: str = "ca-1") -> list
     return pages
 
 
-def test_pages_are_together_the_list_of_all_links(caller: Caller) -> None:
+def test_pages_of_links_together_equal_all_links(caller: Caller) -> None:
     rng = random.Random(7)
     clickers: dict[str, set[str]] = {}
     lines = []
@@ -69,12 +69,12 @@ def test_pages_are_together_the_list_of_all_links(caller: Caller) -> None:
     ]
 
 
-def test_a_campaign_activity_without_links_has_an_empty_page(caller: Caller) -> None:
+def test_campaign_activity_without_links_returns_empty_page(caller: Caller) -> None:
     caller.record(line(activity_type="em_opens"))
     assert walk(caller, "") == walk(caller, "no_clicks=true") == [[]]
 
 
-def test_without_a_limit_a_page_has_all_links_that_an_email_may_have(caller: Caller) -> None:
+def test_default_limit_covers_all_links_of_an_email(caller: Caller) -> None:
     links = [{"link_url": f"https://example.com/{number}"} for number in range(1_000)]
     activity = {"campaign_activity_id": "ca-1", "links": links}
     caller.post("/track/v1/campaigns", json=[{"campaign_id": "k1", "campaign_activities": [activity]}])
@@ -84,7 +84,7 @@ def test_without_a_limit_a_page_has_all_links_that_an_email_may_have(caller: Cal
     assert [len(page) for page in walk(caller, "no_clicks=true")] == [1_000, 1]
 
 
-def test_a_page_of_long_links_ends_before_its_limit(caller: Caller) -> None:
+def test_page_of_long_links_ends_before_limit(caller: Caller) -> None:
     text = "\U0001f600" * 8_000
     for first in range(0, 200, 50):
         numbers = range(first, first + 50)
@@ -99,15 +99,13 @@ def test_a_page_of_long_links_ends_before_its_limit(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "x", "01", ""])
-def test_a_limit_out_of_bounds_is_refused(caller: Caller, limit: str) -> None:
+def test_limit_out_of_range_is_rejected(caller: Caller, limit: str) -> None:
     caller.record(line(activity_type="em_clicks"))
     response = caller.get(LINKS.format("ca-1"), params={"limit": limit})
     assert (response.status_code, response.json()[0]["error_key"]) == (400, "reportingsvc.validation.error")
 
 
-def test_a_cursor_is_good_for_its_account_and_campaign_activity_only(
-    server: Server, account: str, caller: Caller
-) -> None:
+def test_cursor_of_other_account_or_campaign_activity_is_rejected(server: Server, account: str, caller: Caller) -> None:
     with server.caller(f"{account}-other") as other:
         for each in (caller, other):
             for number in range(3):

@@ -13,7 +13,7 @@ from tests.world import Server, line
 SECRETIVE = "d41d8cd9-contact-nobody-may-log"
 
 
-def test_health_needs_no_token(server: Server) -> None:
+def test_health_check_needs_no_token(server: Server) -> None:
     assert httpx.get(f"{server.url}/healthz").json() == {"status": "alive"}
     assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
 
@@ -25,7 +25,7 @@ def figures(server: Server) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-def test_the_metrics_count_over_all_workers(data: str) -> None:
+def test_metrics_are_summed_over_workers(data: str) -> None:
     with Server(data, workers=2) as server, server.caller("default") as caller:
         for number in range(20):
             # A connection each, so that both workers have their share.
@@ -48,7 +48,7 @@ def test_the_metrics_count_over_all_workers(data: str) -> None:
         assert counted['rapport_request_seconds_count{route="/track/v1/activities",status="200"}'] == 21
 
 
-def test_each_request_has_one_line_with_the_id_that_its_answer_has(data: str) -> None:
+def test_access_log_has_one_line_per_request_with_its_id(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         responses = [
             caller.post("/track/v1/activities", json=[line(SECRETIVE, email_address="ada@example.com")]),
@@ -71,7 +71,7 @@ def test_each_request_has_one_line_with_the_id_that_its_answer_has(data: str) ->
             assert secret not in text
 
 
-def test_ctrl_c_stops_the_server_cleanly_and_what_was_accepted_is_there(data: str) -> None:
+def test_ctrl_c_stops_server_without_losing_accepted_activities(data: str) -> None:
     with Server(data) as server:
         with server.caller("default") as caller:
             caller.record(*(line(time=1_767_225_600_000 + number) for number in range(1_000)))
@@ -83,7 +83,7 @@ def test_ctrl_c_stops_the_server_cleanly_and_what_was_accepted_is_there(data: st
             assert len(caller.page("c1", tracking_activity_type="em_opens").json()["tracking_activities"]) == 100
 
 
-def test_no_worker_outlives_its_server(data: str) -> None:
+def test_workers_end_with_server(data: str) -> None:
     with Server(data) as server:
         workers = server.worker_pids()
         assert workers
@@ -95,7 +95,7 @@ def test_no_worker_outlives_its_server(data: str) -> None:
         server.start()
 
 
-def test_a_worker_that_dies_is_replaced(data: str) -> None:
+def test_killed_worker_is_replaced(data: str) -> None:
     with Server(data) as server:
         (worker,) = server.worker_pids()
         os.kill(worker, signal.SIGKILL)

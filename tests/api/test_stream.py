@@ -32,7 +32,7 @@ def told(events: list[Event]) -> list[dict[str, object]]:
     return [json.loads(event.data) for event in events]
 
 
-def test_what_is_recorded_is_heard_within_a_second_in_the_words_of_a_line(caller: Caller) -> None:
+def test_recorded_activity_is_streamed_in_import_format(caller: Caller) -> None:
     who = {"email_address": "ada@example.com", "first_name": "Ada"}
     click = line(
         "ada", "em_clicks", **who, link_url="https://example.com/", device_type="mobile", campaign_activity_name="March"
@@ -52,7 +52,7 @@ def test_what_is_recorded_is_heard_within_a_second_in_the_words_of_a_line(caller
         assert told(stream.next()) == [line("ada", "em_opens", campaign_activity_name="March", **who)]
 
 
-def test_what_another_process_records_is_heard_as_soon(server: Server, account: str, caller: Caller) -> None:
+def test_activity_recorded_by_other_process_is_streamed(server: Server, account: str, caller: Caller) -> None:
     lines = [line(f"c{number}", time=at(number)) for number in range(3)]
     given = "\n".join(map(json.dumps, lines)).encode()
     with listening(caller) as stream:
@@ -62,7 +62,7 @@ def test_what_another_process_records_is_heard_as_soon(server: Server, account: 
         assert time.monotonic() - recorded < 1
 
 
-def test_who_comes_back_goes_on_where_it_was(caller: Caller) -> None:
+def test_reconnecting_client_resumes_after_last_event_id(caller: Caller) -> None:
     with listening(caller) as stream:
         begun = stream.id
         caller.record(*(line(f"c{number}", time=at(number)) for number in range(5)))
@@ -76,7 +76,7 @@ def test_who_comes_back_goes_on_where_it_was(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("position", ["x", "99999999999999", "1:1:@999999999", "é"])
-def test_who_comes_back_from_nowhere_is_told_and_goes_on(caller: Caller, position: str) -> None:
+def test_unknown_last_event_id_gives_gap_event(caller: Caller, position: str) -> None:
     with caller.stream("GET", STREAM, headers=[(b"last-event-id", position.encode())]) as response:
         stream = Listening(response)
         (gap,) = stream.next()
@@ -85,7 +85,7 @@ def test_who_comes_back_from_nowhere_is_told_and_goes_on(caller: Caller, positio
         assert len(told(stream.next())) == 1
 
 
-def test_only_the_asked_for_types_are_heard(caller: Caller) -> None:
+def test_stream_is_filtered_by_activity_type(caller: Caller) -> None:
     activity_types = ("em_sends", "em_opens", "em_clicks", "em_optouts", "em_bounces")
     for query in (
         "tracking_activity_type=em_opens&tracking_activity_type=em_optouts",
@@ -104,7 +104,7 @@ def test_only_the_asked_for_types_are_heard(caller: Caller) -> None:
     assert caller.head(STREAM).headers["content-type"] == "text/event-stream"
 
 
-def test_nobody_hears_of_another_account_nor_of_the_erased(server: Server, account: str, caller: Caller) -> None:
+def test_stream_excludes_other_accounts_and_erased_contacts(server: Server, account: str, caller: Caller) -> None:
     with server.caller(f"{account}-other") as other, listening(other) as stream:
         begun = stream.id
         caller.record(line("mine"))
@@ -115,7 +115,7 @@ def test_nobody_hears_of_another_account_nor_of_the_erased(server: Server, accou
             assert [each["contact_id"] for each in told(again.next())] == ["bob"]
 
 
-def test_of_a_large_request_the_rest_is_counted(caller: Caller) -> None:
+def test_gap_event_counts_omitted_activities_of_large_request(caller: Caller) -> None:
     activity_types = ("em_sends", "em_opens")
     lines = [
         line(f"c{number % 50}", activity_types[number % 2], time=at(number))
@@ -142,7 +142,7 @@ def test_of_a_large_request_the_rest_is_counted(caller: Caller) -> None:
         assert [each[:2] for each in (again, first)] == [each[:2] for each in (gap, events[0])]
 
 
-def test_a_stream_ends_with_its_token(server: Server, account: str) -> None:
+def test_stream_ends_when_token_expires(server: Server, account: str) -> None:
     async def made() -> str:
         principal = Principal(account, account, "tests", Role.OWNER, frozenset(Scope))
         async with open_store(Settings(data=server.data)) as store:
@@ -159,13 +159,13 @@ def test_a_stream_ends_with_its_token(server: Server, account: str) -> None:
         assert caller.get(STREAM).status_code == 401
 
 
-def test_no_connection_carries_others_that_a_stream_could_take_along(server: Server) -> None:
+def test_http_connection_carries_one_stream_only(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
         assert connection.recv(100)[:10] in {b"", b"HTTP/1.1 4"}
 
 
-def test_a_server_takes_so_many_and_stops_though_they_listen(data: str) -> None:
+def test_streams_are_limited_and_do_not_delay_shutdown(data: str) -> None:
     with Server(data, environment={"RAPPORT_STREAMS": "4"}) as server, server.caller("default") as caller:
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(listening(caller)) for _ in range(2)]
@@ -181,7 +181,7 @@ def test_a_server_takes_so_many_and_stops_though_they_listen(data: str) -> None:
         assert '"event":"stopped"' in server.log.read_text()
 
 
-def test_who_does_not_read_is_cut_off_and_keeps_no_server_from_stopping(tmp_path: Path) -> None:
+def test_slow_stream_client_is_disconnected(tmp_path: Path) -> None:
     with Server(str(tmp_path / "data")) as server, server.caller("default") as caller:
         with socket.socket() as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -195,7 +195,7 @@ def test_who_does_not_read_is_cut_off_and_keeps_no_server_from_stopping(tmp_path
         assert '"event":"stopped"' in server.log.read_text()
 
 
-def test_what_is_heard_can_be_imported_as_it_is(caller: Caller, tmp_path: Path) -> None:
+def test_streamed_activities_can_be_imported(caller: Caller, tmp_path: Path) -> None:
     caller.record(line("c1", "em_clicks", url_id="7", email_address="c1@example.com"))
     with listening(caller) as stream:
         caller.record(line("c1", "em_clicks", time=at(9), url_id="8"))

@@ -23,7 +23,7 @@ def body(*lines: object) -> bytes:
     return b"\n".join(json.dumps(each).encode() for each in lines)
 
 
-def test_ndjson_and_a_json_array_are_the_same(caller: Caller) -> None:
+def test_ndjson_and_json_array_are_equivalent(caller: Caller) -> None:
     lines = [line(), line(time="2026-03-01T10:00:01Z")]
     assert caller.post(TRACK, content=body(*lines), headers=NDJSON).json()["accepted"] == 2
     receipt = caller.post(TRACK, json=lines).json()
@@ -38,11 +38,11 @@ def test_ndjson_and_a_json_array_are_the_same(caller: Caller) -> None:
         gzip.compress(body(line())[:20]) + gzip.compress(body(line())[20:]),
     ],
 )
-def test_gzip_is_unpacked_also_when_it_has_several_members(caller: Caller, content: bytes) -> None:
+def test_multi_member_gzip_is_decompressed(caller: Caller, content: bytes) -> None:
     assert caller.post(TRACK, content=content, headers=GZIPPED).json()["accepted"] == 1
 
 
-def test_a_bad_line_is_named_and_spoils_no_other(caller: Caller) -> None:
+def test_invalid_line_is_rejected_without_affecting_others(caller: Caller) -> None:
     content = b"\n".join(
         [body(line()), b"{broken", body(line(bounce_code="B")), body(line(time=1_700_000_000)), body(line(zip="1"))]
     )
@@ -58,17 +58,17 @@ def test_a_bad_line_is_named_and_spoils_no_other(caller: Caller) -> None:
     assert count(caller) == 1
 
 
-def test_a_request_of_rejected_lines_alone_still_has_a_receipt(caller: Caller) -> None:
+def test_request_with_rejected_lines_only_returns_receipt(caller: Caller) -> None:
     receipt = caller.post(TRACK, json=[{}, 1, "x", None]).json()
     assert (receipt["accepted"], receipt["rejected"]) == (0, 4)
 
 
-def test_no_lines_at_all_are_an_empty_receipt(caller: Caller) -> None:
+def test_empty_request_returns_empty_receipt(caller: Caller) -> None:
     assert caller.post(TRACK, content=b"", headers=NDJSON).json()["accepted"] == 0
     assert caller.post(TRACK, json=[]).json()["accepted"] == 0
 
 
-def test_items_of_an_answer_are_lines(caller: Caller, server: Server, account: str) -> None:
+def test_response_items_are_accepted_as_lines(caller: Caller, server: Server, account: str) -> None:
     caller.record(
         line(campaign_activity_name="March"), line(activity_type="p_contact_add", time="2026-03-02T10:00:00Z")
     )
@@ -79,7 +79,7 @@ def test_items_of_an_answer_are_lines(caller: Caller, server: Server, account: s
         assert elsewhere.page("c1", tracking_activities_list=EVERY_TYPE).json()["tracking_activities"] == items
 
 
-def test_an_event_id_is_recorded_once_whatever_else_differs(caller: Caller) -> None:
+def test_repeated_event_id_is_recorded_once(caller: Caller) -> None:
     caller.record(line(event_id="e-1"))
     again = caller.record(
         line(event_id="e-1", time="2026-03-01T10:00:00.500Z"), line(event_id="e-2"), line("c2", event_id="e-1")
@@ -88,12 +88,12 @@ def test_an_event_id_is_recorded_once_whatever_else_differs(caller: Caller) -> N
     assert count(caller) == 2
 
 
-def test_the_same_activity_twice_in_one_request_is_recorded_once(caller: Caller) -> None:
+def test_repeated_activity_in_request_is_recorded_once(caller: Caller) -> None:
     receipt = caller.record(line(), line(), line(event_id="e"), line(event_id="e"))
     assert (receipt["accepted"], receipt["duplicate"]) == (2, 2)
 
 
-def test_clicks_on_two_links_at_once_are_two_activities(caller: Caller) -> None:
+def test_simultaneous_clicks_on_two_links_are_two_activities(caller: Caller) -> None:
     receipt = caller.record(
         line(activity_type="em_clicks", link_url="https://example.com/a"),
         line(activity_type="em_clicks", link_url="https://example.com/b"),
@@ -119,7 +119,7 @@ def test_clicks_on_two_links_at_once_are_two_activities(caller: Caller) -> None:
         (b"[" + b"{}," * 10_000 + b"{}]", {"content-type": "application/json"}, 413),
     ],
 )
-def test_a_body_that_cannot_be_taken_is_refused_whole(
+def test_invalid_body_is_rejected_as_a_whole(
     caller: Caller, content: bytes, headers: dict[str, str], status: int
 ) -> None:
     response = caller.post(TRACK, content=content, headers=headers)
@@ -128,25 +128,25 @@ def test_a_body_that_cannot_be_taken_is_refused_whole(
     assert (problem[0] if status == 400 else problem)["error_message"]
 
 
-def test_a_body_without_a_length_is_cut_off_when_it_is_too_large(caller: Caller) -> None:
+def test_oversized_chunked_body_is_rejected(caller: Caller) -> None:
     response = caller.post(TRACK, content=(b"x" * 1_000_000 for _ in range(20)), headers=NDJSON)
     assert response.status_code == 413
 
 
-def test_ten_thousand_lines_are_taken(caller: Caller) -> None:
+def test_request_of_10_000_lines_is_accepted(caller: Caller) -> None:
     lines = [line(f"c{number % 50}", time=1_767_225_600_000 + number) for number in range(10_000)]
     assert caller.record(*lines)["accepted"] == 10_000
     assert count(caller, "c7") == 200
 
 
-def test_recording_needs_its_own_scope(server: Server, account: str) -> None:
+def test_recording_requires_activity_write_scope(server: Server, account: str) -> None:
     with server.caller(account, frozenset({Scope.CONTACT_DATA})) as reader:
         response = reader.post(TRACK, json=[line()])
     assert response.status_code == 403
     assert response.json()["error_key"] == "access_denied"
 
 
-def test_what_many_send_at_once_is_all_there(server: Server, account: str) -> None:
+def test_concurrent_requests_are_all_recorded(server: Server, account: str) -> None:
     headers = {"authorization": f"Bearer {server.token(account)}"}
 
     async def send() -> list[int]:

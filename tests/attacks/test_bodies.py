@@ -79,7 +79,7 @@ BODIES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["activities", "contacts", "campaigns"])
 @pytest.mark.parametrize("body", BODIES)
-def test_sixteen_expensive_bodies_at_once_cost_others_little(tmp_path: Path, body: str, path: str) -> None:
+def test_sixteen_expensive_bodies_barely_delay_other_clients(tmp_path: Path, body: str, path: str) -> None:
     content, headers = BODIES[body]
     with served(tmp_path) as server:
         began = time.monotonic()
@@ -90,7 +90,7 @@ def test_sixteen_expensive_bodies_at_once_cost_others_little(tmp_path: Path, bod
         check_cost(cost)
 
 
-def test_nothing_is_done_for_clients_that_hung_up(tmp_path: Path) -> None:
+def test_requests_of_disconnected_clients_are_dropped(tmp_path: Path) -> None:
     content = gzip.compress(STRINGS)
     request = half_sent("/track/v1/activities", "{}", len(content)).removesuffix(b"t")
     request = request.replace(b"x-ndjson", b"json\r\nContent-Encoding: gzip")
@@ -126,14 +126,14 @@ def test_nothing_is_done_for_clients_that_hung_up(tmp_path: Path) -> None:
     ],
     ids=lambda each: str(each)[:12],
 )
-def test_bodies_of_too_many_parts_are_refused(
+def test_bodies_with_too_many_parts_are_rejected(
     server: Server, content: bytes, headers: dict[str, str], status: int
 ) -> None:
     for path in ("activities", "contacts", "campaigns"):
         assert send_at_once(server, 1, f"/track/v1/{path}", content, headers) == [status]
 
 
-def test_large_bodies_of_valid_lines_are_recorded_as_small_ones_are(server: Server, account: str) -> None:
+def test_large_valid_bodies_are_recorded(server: Server, account: str) -> None:
     # Commas, brackets and quotation marks inside of texts, and more commas than items may have.
     name = 'a, "b" [c] {d} \\ ' * 10
     lines = [line(f"c{number}", campaign_activity_name=name) for number in range(9_999)]
@@ -148,7 +148,7 @@ def test_large_bodies_of_valid_lines_are_recorded_as_small_ones_are(server: Serv
         assert caller.page("c9998", tracking_activity_type="em_opens").json()["tracking_activities"]
 
 
-def test_a_line_too_long_for_an_activity_is_rejected_and_spoils_no_other(server: Server, account: str) -> None:
+def test_overlong_line_is_rejected_without_affecting_others(server: Server, account: str) -> None:
     long = b'{"contact_id":"c1","x":[' + b"{}," * 60_000 + b"{}]}"
     with server.caller(account) as caller:
         content = json.dumps(line()).encode() + b"\n" + long + b"\n"
@@ -192,7 +192,7 @@ def answer_until_closed(connection: socket.socket) -> bytes:
     return received
 
 
-def test_half_sent_forms_are_given_up_and_stop_nobody(tmp_path: Path) -> None:
+def test_incomplete_forms_time_out_without_blocking_others(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         with connections(server, 1_000, half_sent("/sign-in")) as opened:
             with measure_cost(server) as cost:
@@ -207,7 +207,7 @@ def test_half_sent_forms_are_given_up_and_stop_nobody(tmp_path: Path) -> None:
         assert form.status_code == 401
 
 
-def test_clients_that_hang_up_are_logged_in_a_line_each(tmp_path: Path) -> None:
+def test_disconnected_clients_are_logged_in_one_line_each(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         token = server.token("default")
         for request in (half_sent("/sign-in"), half_sent("/track/v1/activities", token)):
@@ -227,7 +227,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/track/v1/activities", "/track/v1/contacts", "/track/v1/campaigns"])
-def test_half_sent_bodies_do_not_delay_a_stop(tmp_path: Path, path: str) -> None:
+def test_incomplete_bodies_do_not_delay_shutdown(tmp_path: Path, path: str) -> None:
     with served(tmp_path) as server:
         token = "" if path == "/sign-in" else server.token("default")
         with connections(server, 50, half_sent(path, token)) as opened:
@@ -261,7 +261,7 @@ def drip(connection: socket.socket, seconds: float) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("send", [drip, lambda connection, _: answer_until_closed(connection)], ids=["drip", "silence"])
-def test_a_recorded_body_that_comes_too_slowly_is_given_up(tmp_path: Path, send: Callable[..., bytes]) -> None:
+def test_slow_activities_body_times_out(tmp_path: Path, send: Callable[..., bytes]) -> None:
     with served(tmp_path) as server:
         request = half_sent("/track/v1/activities", server.token("default"))
         with connections(server, 1, request) as (connection,):
@@ -270,7 +270,7 @@ def test_a_recorded_body_that_comes_too_slowly_is_given_up(tmp_path: Path, send:
             assert 25 < time.monotonic() - began < 55
 
 
-def test_a_body_in_pieces_is_read_as_long_as_it_comes(server: Server, account: str) -> None:
+def test_body_in_pieces_is_read_while_it_arrives(server: Server, account: str) -> None:
     content = json.dumps(line()).encode()
     with server.caller(account) as caller:
 
@@ -283,7 +283,7 @@ def test_a_body_in_pieces_is_read_as_long_as_it_comes(server: Server, account: s
         assert response.json()["accepted"] == 1
 
 
-def test_requests_that_read_no_body_do_not_wait_for_one(server: Server) -> None:
+def test_requests_without_body_do_not_wait_for_one(server: Server) -> None:
     for method, path, status in (
         ("POST", "/nowhere", 404),
         ("POST", "/track/v1/activities", 401),

@@ -82,7 +82,7 @@ def check(cost: Cost) -> None:
 
 
 @pytest.mark.slow
-def test_reports_that_nobody_waits_for_delay_nobody(crowded: Server) -> None:
+def test_abandoned_reports_do_not_delay_others(crowded: Server) -> None:
     with crowded.caller("large") as large, crowded.caller("small") as small:
         small.record(line())
         with measure_cost(crowded, "/v3/contacts?limit=1", small.bearer) as cost:
@@ -102,7 +102,7 @@ def test_reports_that_nobody_waits_for_delay_nobody(crowded: Server) -> None:
 
 
 @pytest.mark.slow
-def test_reports_that_somebody_waits_for_leave_room_for_others_and_are_bounded(crowded: Server) -> None:
+def test_concurrent_reports_of_account_are_limited(crowded: Server) -> None:
     with crowded.caller("large") as large, crowded.caller("small") as small:
         small.record(line())
         with measure_cost(crowded, "/v3/contacts?limit=1", small.bearer) as cost:
@@ -142,7 +142,7 @@ def large_campaigns(first: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_a_large_write_lets_the_writes_of_others_in_between(server: Server, account: str) -> None:
+def test_large_write_does_not_block_other_accounts(server: Server, account: str) -> None:
     headers = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
     contacts = gzip.compress(b"\n".join(json.dumps({"contact_id": f"c{n}"}).encode() for n in range(10_000)))
     with server.caller(account) as large, server.caller(f"{account}-small") as small:
@@ -179,7 +179,7 @@ async def _write_beside(
         return [(await attack).status_code for attack in attacks]
 
 
-def test_one_account_takes_half_of_the_streams_at_most(data: str) -> None:
+def test_account_uses_at_most_half_of_streams(data: str) -> None:
     with Server(data, environment={"RAPPORT_STREAMS": "8"}) as server, contextlib.ExitStack() as stack:
         large, small = (stack.enter_context(server.caller(account)) for account in ("large", "small"))
 
@@ -191,7 +191,7 @@ def test_one_account_takes_half_of_the_streams_at_most(data: str) -> None:
 
 
 @pytest.mark.slow
-def test_clients_that_do_not_read_hold_little_memory_and_are_cut_off(server: Server, account: str) -> None:
+def test_clients_that_do_not_read_are_disconnected(server: Server, account: str) -> None:
     with server.caller(account) as caller, server.caller(f"{account}-small") as small:
         small.record(line())
         url = "https://example.com/" + "\U0001f600" * 8_100
@@ -222,7 +222,7 @@ def test_clients_that_do_not_read_hold_little_memory_and_are_cut_off(server: Ser
 
 
 @pytest.mark.slow
-def test_long_links_are_not_kept(server: Server, account: str) -> None:
+def test_long_links_do_not_grow_memory(server: Server, account: str) -> None:
     with server.caller(account) as caller, server.caller(f"{account}-small") as small:
         small.record(line())
         text = "\U0001f600" * 8_000
@@ -238,7 +238,7 @@ def test_long_links_are_not_kept(server: Server, account: str) -> None:
 
 
 @pytest.mark.slow
-def test_refused_tokens_delay_nobody(server: Server, account: str) -> None:
+def test_invalid_tokens_do_not_delay_others(server: Server, account: str) -> None:
     with server.caller(account) as caller, server.caller(f"{account}-small") as small:
         small.record(line())
         head, claims, signature = caller.bearer.split(".")

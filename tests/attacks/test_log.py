@@ -118,7 +118,7 @@ def files_hold(data: str, text: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("requests", [6_000, pytest.param(40_000, marks=pytest.mark.slow)])
-def test_throttled_client_cannot_fill_the_disk(data: str, requests: int) -> None:
+def test_throttled_client_does_not_fill_disk(data: str, requests: int) -> None:
     with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         token = server.token("default", client="attacker")
 
@@ -134,7 +134,7 @@ def test_throttled_client_cannot_fill_the_disk(data: str, requests: int) -> None
 
 
 @pytest.mark.parametrize("activity_type", ["contacts", "campaigns"])
-def test_statements_cannot_fill_the_disk(data: str, activity_type: str) -> None:
+def test_contact_updates_do_not_fill_disk(data: str, activity_type: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         with measure_cost(server), watch_log(data) as sizes:
             for batch in range(16):
@@ -148,7 +148,7 @@ def test_statements_cannot_fill_the_disk(data: str, activity_type: str) -> None:
         wait_until_empty(data)
 
 
-def test_erasures_cannot_fill_the_disk(data: str) -> None:
+def test_erasures_do_not_fill_disk(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         for first in range(0, 20_000, 5_000):
             caller.record(
@@ -161,7 +161,7 @@ def test_erasures_cannot_fill_the_disk(data: str) -> None:
         wait_until_empty(data)
 
 
-def test_erasures_during_a_long_read_keep_no_writer_waiting(data: str) -> None:
+def test_erasures_during_long_read_do_not_block_writers(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         caller.record(*(personal(f"p{number}") for number in range(6)))
         with open_reader(data):
@@ -179,7 +179,7 @@ def test_erasures_during_a_long_read_keep_no_writer_waiting(data: str) -> None:
         assert files_hold(data, b"zzp") == []
 
 
-def test_erasure_by_a_command_is_finished_by_the_server(data: str) -> None:
+def test_erasure_by_command_is_finished_by_server(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         caller.record(personal("p1"), personal("p2"))
         with open_reader(data):
@@ -190,7 +190,7 @@ def test_erasure_by_a_command_is_finished_by_the_server(data: str) -> None:
         assert files_hold(data, b"zzp2@") != []
 
 
-def test_erasures_on_a_full_disk_are_answered_by_what_became_of_them(data: str) -> None:
+def test_erasures_on_full_disk_report_their_outcome(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         caller.record(*(personal(f"p{number}") for number in range(40)))
         (worker,) = server.worker_pids()
@@ -216,7 +216,7 @@ def test_erasures_on_a_full_disk_are_answered_by_what_became_of_them(data: str) 
         assert "Traceback" not in server.log.read_text()
 
 
-def test_erase_command_on_a_full_disk_says_so_in_a_sentence(data: str) -> None:
+def test_erase_command_reports_full_disk(data: str) -> None:
     with Server(data) as server, server.caller("default") as caller:
         caller.record(*(personal(f"p{number}") for number in range(3)))
         limit = log_size(data) + 1_000

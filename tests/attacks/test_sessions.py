@@ -30,7 +30,7 @@ def make_link(server: Server, account: str) -> str:
     return f"/sign-in/{asyncio.run(make())}"
 
 
-def test_one_link_signs_in_one_browser_however_many_try_at_once(server: Server, account: str) -> None:
+def test_concurrent_uses_of_sign_in_link_sign_in_once(server: Server, account: str) -> None:
     link = make_link(server, account)
 
     async def race() -> list[int]:
@@ -42,7 +42,7 @@ def test_one_link_signs_in_one_browser_however_many_try_at_once(server: Server, 
     assert asyncio.run(race()) == [303] + [401] * 19
 
 
-def test_guessed_links_and_tampered_cookies_sign_nobody_in(server: Server, account: str) -> None:
+def test_guessed_links_and_tampered_cookies_are_rejected(server: Server, account: str) -> None:
     with httpx.Client(base_url=server.url, timeout=60) as client, measure_cost(server):
         assert client.post(make_link(server, account)).status_code == 303
         cookie = client.cookies[COOKIE]
@@ -58,7 +58,7 @@ def test_guessed_links_and_tampered_cookies_sign_nobody_in(server: Server, accou
 
 
 @pytest.mark.slow
-def test_flood_of_sign_outs_stays_small_and_ends_what_it_should(tmp_path: Path) -> None:
+def test_flood_of_sign_outs_stays_small_and_ends_sessions(tmp_path: Path) -> None:
     """Somebody who has a token signs in and out: the list of ended sessions has a bound, and none comes back."""
     with Server(str(tmp_path / "data")) as server:
         token = server.token("default", frozenset(Scope))

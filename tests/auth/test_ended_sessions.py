@@ -25,7 +25,7 @@ def is_ended(sessions: EndedSessions, session: Session) -> bool:
     return sessions.include(session.principal.account_id, session.session_id)
 
 
-def test_ended_session_is_ended_for_every_reader_of_the_store(data: str) -> None:
+def test_ended_session_is_ended_for_all_readers(data: str) -> None:
     async def run() -> None:
         async with open_store(Settings(data=data)) as store, open_store(Settings(data=data)) as other_store:
             here, elsewhere = EndedSessions(store), EndedSessions(other_store)
@@ -41,7 +41,7 @@ def test_ended_session_is_ended_for_every_reader_of_the_store(data: str) -> None
     asyncio.run(run())
 
 
-def test_expired_sessions_leave_the_list(data: str) -> None:
+def test_expired_sessions_are_removed_from_list(data: str) -> None:
     async def run() -> None:
         async with open_store(Settings(data=data)) as store:
             sessions = EndedSessions(store)
@@ -55,7 +55,7 @@ def test_expired_sessions_leave_the_list(data: str) -> None:
     asyncio.run(run())
 
 
-def test_too_many_entries_of_an_account_end_all_its_sessions_so_far(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_ended_sessions_end_all_sessions_of_account(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ended_sessions, "MAX_LISTED", 5)
 
     async def run() -> None:

@@ -30,7 +30,7 @@ def statuses(server: Server, token: str, requests: int) -> list[int]:
         return sorted(threads.map(ask, range(requests)))
 
 
-def test_the_vendors_limits_hold_exactly_over_all_workers_and_by_client(data: str) -> None:
+def test_constant_contact_limits_apply_per_client_over_all_workers(data: str) -> None:
     with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}, workers=2) as server:
         tokens = {client: server.token("default", client=client) for client in ("one", "two")}
         again = server.token("another", client="one")
@@ -42,7 +42,7 @@ def test_the_vendors_limits_hold_exactly_over_all_workers_and_by_client(data: st
         assert statuses(server, tokens["one"], 1) == [404]
 
 
-def test_the_two_429_differ_in_their_key_and_say_when_to_try_again(data: str) -> None:
+def test_rate_limit_and_quota_errors_differ_and_have_retry_after(data: str) -> None:
     async def use_up_the_day() -> None:
         store = create_store(Settings(data=data))
         await store.open()
@@ -66,7 +66,7 @@ def test_the_two_429_differ_in_their_key_and_say_when_to_try_again(data: str) ->
         assert responses[-1].headers["retry-after"] == "1"
 
 
-def test_too_many_requests_are_told_before_bad_parameters_and_after_a_missing_scope(data: str) -> None:
+def test_rate_limit_is_checked_after_scope_and_before_parameters(data: str) -> None:
     with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         reader = {"authorization": f"Bearer {server.token('default', client='c')}"}
         scopeless = {"authorization": f"Bearer {server.token('default', frozenset(), client='c')}"}
@@ -76,7 +76,7 @@ def test_too_many_requests_are_told_before_bad_parameters_and_after_a_missing_sc
         assert httpx.get(server.url + details("x"), headers=scopeless).status_code == 403
 
 
-def test_the_generous_limiter_stops_a_runaway_and_nobody_else() -> None:
+def test_default_limiter_stops_runaway_client_only() -> None:
     async def hammer() -> int:
         limiter = GenerousLimiter(a_second=50)
         admitted = 0

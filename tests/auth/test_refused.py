@@ -48,7 +48,7 @@ class CountingStore:
 
 
 @pytest.mark.parametrize("activity_type", ["no token", "another audience", "another key"])
-def test_refused_tokens_cost_no_read_each(tmp_path: Path, activity_type: str) -> None:
+def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activity_type: str) -> None:
     settings = Settings(data=str(tmp_path / "data"))
 
     async def work() -> None:
@@ -77,7 +77,7 @@ def test_refused_tokens_cost_no_read_each(tmp_path: Path, activity_type: str) ->
     asyncio.run(work())
 
 
-def test_a_new_key_is_found_while_refused_tokens_keep_coming(data: str) -> None:
+def test_new_key_is_found_during_flood_of_invalid_tokens(data: str) -> None:
     settings = Settings(data=data)
 
     async def work() -> None:

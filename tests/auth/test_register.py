@@ -70,7 +70,7 @@ def rows(data: str, account: str) -> list[list[str]]:
     return [row.split("\t") for row in told.splitlines()[1:]]
 
 
-def test_a_revoked_token_is_void_on_every_worker_of_every_server_within_seconds(server: Server, account: str) -> None:
+def test_revoked_token_is_rejected_by_every_worker(server: Server, account: str) -> None:
     async def made(store: Store) -> list[str]:
         return [await named(store, account, name, Instant(now() + HOUR)) for name in "ab"]
 
@@ -99,7 +99,7 @@ def test_a_revoked_token_is_void_on_every_worker_of_every_server_within_seconds(
     assert rows(server.data, f"{account}-other") == []
 
 
-def test_the_register_holds_what_a_token_may_and_never_the_token(data: str) -> None:
+def test_register_stores_permissions_and_never_the_token(data: str) -> None:
     async def do(store: Store) -> None:
         token = await named(store, "acme", " the shop's ", Instant(now() + DAY))
         ((found, revocation),) = await listed(store, "acme")
@@ -114,7 +114,7 @@ def test_the_register_holds_what_a_token_may_and_never_the_token(data: str) -> N
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 65, "a\nb", "a\tb", "\u202e", "a\udc80"])
-def test_a_name_has_some_characters_that_can_be_printed(tmp_path: Path, name: str) -> None:
+def test_token_name_must_be_printable(tmp_path: Path, name: str) -> None:
     async def do(store: Store) -> None:
         with pytest.raises(InvalidField, match="1 to 64 characters"):
             await named(store, "acme", name, Instant(now() + DAY))
@@ -123,7 +123,7 @@ def test_a_name_has_some_characters_that_can_be_printed(tmp_path: Path, name: st
     with_store(str(tmp_path), do)
 
 
-def test_accounts_have_their_own_lists_also_where_only_the_case_differs(data: str) -> None:
+def test_token_lists_of_accounts_are_case_sensitive(data: str) -> None:
     async def do(store: Store) -> None:
         for account_id in ("acme", "Acme"):
             await named(store, account_id, account_id, Instant(now() + DAY))
@@ -138,7 +138,7 @@ def test_accounts_have_their_own_lists_also_where_only_the_case_differs(data: st
     with_store(data, do)
 
 
-def test_what_has_expired_or_lost_its_key_is_dropped_and_an_account_has_so_many_at_most(data: str) -> None:
+def test_expired_tokens_are_dropped_and_count_is_limited(data: str) -> None:
     async def do(store: Store) -> None:
         keys = await load_keys(store)
         await named(store, "acme", "short", Instant(now() + HOUR), keys)
@@ -173,7 +173,7 @@ def test_what_has_expired_or_lost_its_key_is_dropped_and_an_account_has_so_many_
     with_store(data, do)
 
 
-def test_no_token_is_lost_when_many_are_made_at_once(data: str) -> None:
+def test_concurrently_created_tokens_are_all_kept(data: str) -> None:
     async def do(store: Store) -> None:
         keys = await load_keys(store)
         await asyncio.gather(*(named(store, "acme", str(each), Instant(now() + DAY), keys) for each in range(8)))
@@ -184,7 +184,7 @@ def test_no_token_is_lost_when_many_are_made_at_once(data: str) -> None:
     with_store(data, do)
 
 
-def test_a_damaged_register_is_told_and_not_passed_over(tmp_path: Path) -> None:
+def test_damaged_register_is_reported(tmp_path: Path) -> None:
     data = str(tmp_path)
     rapport("token", "--create", "--name", "a", "--data", data)
     (register,) = tmp_path.glob("tokens-*")
@@ -201,7 +201,7 @@ def test_a_damaged_register_is_told_and_not_passed_over(tmp_path: Path) -> None:
     with_store(data, do)
 
 
-def test_a_disk_that_fills_up_leaves_the_secret_that_was_there(tmp_path: Path) -> None:
+def test_replace_secret_is_atomic_on_enospc(tmp_path: Path) -> None:
     assert replace_secret(tmp_path, "tokens", None, b"old")
     earlier, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, most))
@@ -213,7 +213,7 @@ def test_a_disk_that_fills_up_leaves_the_secret_that_was_there(tmp_path: Path) -
     assert read_secret(tmp_path, "tokens") == b"old"
 
 
-def test_who_revokes_what_there_is_not_is_told(tmp_path: Path) -> None:
+def test_revoking_unknown_token_fails(tmp_path: Path) -> None:
     rapport("token", "--create", "--name", "a", "--data", str(tmp_path))
     told = rapport("tokens", "revoke", "nothing", "--data", str(tmp_path), code=1).stderr
     assert "there is no token nothing in the list" in told

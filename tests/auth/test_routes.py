@@ -72,7 +72,7 @@ OF_EVERY_TOKEN = {"/v3/account/user/privileges"}
 OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/openapi.json"}
 
 
-def test_no_route_is_left_out() -> None:
+def test_every_route_is_in_table() -> None:
     described = {path: next(iter(operations.values())) for path, operations in description()["paths"].items()}
     assert set(described) == GUARDED.keys() | OF_EVERY_TOKEN | OPEN
     for path, operation in described.items():
@@ -108,7 +108,7 @@ def refused(response: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("path", GUARDED)
-def test_every_scope_opens_its_own_routes_only(server: Server, account: str, path: str) -> None:
+def test_scope_grants_its_own_routes_only(server: Server, account: str, path: str) -> None:
     wanted, _, request = GUARDED[path]
     with server.caller(account) as caller:
         caller.record(line(ID, campaign_activity_id=ID, campaign_id=ID))
@@ -121,7 +121,7 @@ def test_every_scope_opens_its_own_routes_only(server: Server, account: str, pat
 
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize("role", Role)
-def test_a_campaign_creator_sees_no_reports(server: Server, account: str, path: str, role: Role) -> None:
+def test_campaign_creator_cannot_read_reports(server: Server, account: str, path: str, role: Role) -> None:
     _, by_role, request = GUARDED[path]
     with server.caller(account, frozenset(Scope), role) as caller:
         with server.caller(account) as recording:
@@ -131,7 +131,7 @@ def test_a_campaign_creator_sees_no_reports(server: Server, account: str, path: 
 
 
 @pytest.mark.parametrize("path", GUARDED)
-def test_without_a_token_nothing_else_is_told(server: Server, path: str) -> None:
+def test_request_without_token_reveals_nothing_else(server: Server, path: str) -> None:
     """Neither that a parameter is bad nor that nobody is known: 401 comes first, then 403, then 400, then 404."""
     *_, request = GUARDED[path]
     spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x&no_clicks=x"

@@ -79,11 +79,11 @@ def signed_with_a_secret(secret: bytes, kid: str) -> str:
     return (head + b"." + part(hmac.digest(secret, head, "sha256"))).decode()
 
 
-def test_a_token_signed_with_the_servers_key_is_good(guarded: Server) -> None:
+def test_token_signed_with_server_key_is_valid(guarded: Server) -> None:
     assert ask(guarded, signed(signing_key(guarded))).status_code == 200
 
 
-def test_every_bad_token_gets_the_same_401(guarded: Server) -> None:
+def test_invalid_tokens_get_same_401(guarded: Server) -> None:
     key = signing_key(guarded)
     stranger = RSAKey.generate_key(2048, {"alg": "RS256", "kid": key.kid})
     good = signed(key)
@@ -123,30 +123,30 @@ def test_every_bad_token_gets_the_same_401(guarded: Server) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic {}", "{}", "Bearer {} {}"])
-def test_other_authorization_headers_are_a_401(guarded: Server, authorization: str) -> None:
+def test_other_authorization_schemes_return_401(guarded: Server, authorization: str) -> None:
     token = signed(signing_key(guarded))
     response = httpx.get(guarded.url + ASKED, headers={"authorization": authorization.replace("{}", token)})
     assert response.status_code == 401
 
 
-def test_the_scheme_is_written_in_any_case(guarded: Server) -> None:
+def test_bearer_scheme_is_case_insensitive(guarded: Server) -> None:
     token = signed(signing_key(guarded))
     assert httpx.get(guarded.url + ASKED, headers={"authorization": f"bearer {token}"}).status_code == 200
 
 
-def test_a_token_in_the_query_is_no_token(guarded: Server) -> None:
+def test_token_in_query_is_ignored(guarded: Server) -> None:
     token = signed(signing_key(guarded))
     assert httpx.get(f"{guarded.url}{ASKED}&access_token={token}").status_code == 401
 
 
-def test_a_token_that_was_good_is_void_once_it_has_expired(guarded: Server) -> None:
+def test_cached_token_is_rejected_after_expiry(guarded: Server) -> None:
     token = signed(signing_key(guarded), exp=int(time.time()) + 2)
     assert ask(guarded, token).status_code == 200
     time.sleep(2.1)
     assert ask(guarded, token).status_code == 401
 
 
-def test_an_issuer_that_the_operator_names_is_trusted(guarded: Server, elsewhere: RSAKey) -> None:
+def test_configured_issuer_is_trusted(guarded: Server, elsewhere: RSAKey) -> None:
     named = signed(elsewhere, iss="https://login.example.com", scp=None, scope="openid contact_data")
     assert ask(guarded, named).status_code == 200
     assert ask(guarded, signed(elsewhere)).status_code == 401
@@ -165,22 +165,20 @@ def test_an_issuer_that_the_operator_names_is_trusted(guarded: Server, elsewhere
         (set(), Role.OWNER, 403),
     ],
 )
-def test_the_scope_and_the_privilege_are_both_needed(
-    guarded: Server, scopes: set[Scope], role: Role, status: int
-) -> None:
+def test_scope_and_privilege_are_both_required(guarded: Server, scopes: set[Scope], role: Role, status: int) -> None:
     response = ask(guarded, guarded.token("default", frozenset(scopes), role))
     assert response.status_code == status
     if status == 403:
         assert response.json()["error_key"] == "access_denied"
 
 
-def test_a_missing_scope_is_told_before_bad_parameters(guarded: Server) -> None:
+def test_missing_scope_is_reported_before_invalid_parameters(guarded: Server) -> None:
     token = guarded.token("default", frozenset({Scope.ACTIVITY_WRITE}))
     response = httpx.get(guarded.url + details("c1"), headers={"authorization": f"Bearer {token}"})
     assert response.status_code == 403
 
 
-def test_the_published_keys_verify_our_tokens_and_hold_no_private_part(guarded: Server) -> None:
+def test_jwks_verifies_tokens_and_has_no_private_part(guarded: Server) -> None:
     response = httpx.get(f"{guarded.url}/.well-known/jwks.json")
     assert response.headers["content-type"] == "application/jwk-set+json"
     assert all(key.keys() <= {"kty", "n", "e", "use", "alg", "kid"} for key in response.json()["keys"])
@@ -188,7 +186,7 @@ def test_the_published_keys_verify_our_tokens_and_hold_no_private_part(guarded: 
     assert jwt.decode(guarded.token("default"), published, algorithms=["RS256"]).claims["account"] == "default"
 
 
-def test_the_keys_are_for_their_owner_only(guarded: Server) -> None:
+def test_key_files_are_readable_by_owner_only(guarded: Server) -> None:
     folder = Path(guarded.data)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {file.name: oct(file.stat().st_mode & 0o777) for file in folder.iterdir()} == {
@@ -196,7 +194,7 @@ def test_the_keys_are_for_their_owner_only(guarded: Server) -> None:
     }
 
 
-def test_a_rotation_reaches_running_servers_and_keeps_old_tokens_good(engine: str, data: str) -> None:
+def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(engine: str, data: str) -> None:
     with Server(data, workers=2) as server:
         with server.caller("default") as caller:
             caller.record(line())
@@ -215,7 +213,7 @@ def test_a_rotation_reaches_running_servers_and_keeps_old_tokens_good(engine: st
         assert [ask(server, token).status_code for token in (old, new) * 8] == [401] * 16
 
 
-def test_a_cursor_outlives_a_rotation_and_a_restart(engine: str, data: str) -> None:
+def test_cursor_survives_key_rotation_and_restart(engine: str, data: str) -> None:
     with Server(data) as server:
         with server.caller("default") as caller:
             caller.record(*(line(time=1_767_225_600_000 + number) for number in range(3)))
@@ -228,9 +226,7 @@ def test_a_cursor_outlives_a_rotation_and_a_restart(engine: str, data: str) -> N
 
 
 @pytest.mark.parametrize("damage", ["gone", "damaged"])
-def test_trusted_keys_that_cannot_be_read_any_more_stay_valid(
-    data: str, elsewhere: RSAKey, tmp_path: Path, damage: str
-) -> None:
+def test_unreadable_trusted_keys_stay_valid(data: str, elsewhere: RSAKey, tmp_path: Path, damage: str) -> None:
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(KeySet([elsewhere]).as_dict(private=False)))
     trusted = {
@@ -270,9 +266,7 @@ def test_trusted_keys_that_cannot_be_read_any_more_stay_valid(
 
 @pytest.mark.parametrize("claim", ["cid", "sub"])
 @pytest.mark.parametrize("odd", ["a\x00b", "a\ud800b"])
-def test_a_token_with_text_that_no_store_takes_is_refused(
-    guarded: Server, elsewhere: RSAKey, claim: str, odd: str
-) -> None:
+def test_token_with_unstorable_text_is_rejected(guarded: Server, elsewhere: RSAKey, claim: str, odd: str) -> None:
     content = json.dumps(claims(iss="https://login.example.com", **{claim: odd})).encode()
     token = jws.serialize_compact({"alg": "RS256", "kid": elsewhere.kid}, content, elsewhere)
     assert ask(guarded, token).status_code == 401

@@ -17,7 +17,7 @@ def make(page: Page, name: str) -> str:
     return page.get_by_label("The token", exact=True).inner_text().replace("\n", "")
 
 
-def test_a_token_is_copied_and_revoked(page: Page) -> None:
+def test_token_can_be_copied_and_revoked(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     token = make(page, NAME + "w" * 30)
     page.get_by_role("button", name="Copy").first.click()
@@ -34,7 +34,7 @@ def test_a_token_is_copied_and_revoked(page: Page) -> None:
     assert findings(page) == []
 
 
-def test_no_script_is_needed_for_it(browser: Browser, served: Server, caller: Caller) -> None:
+def test_token_can_be_created_without_scripts(browser: Browser, served: Server, caller: Caller) -> None:
     with signed_in(browser, served, caller, java_script_enabled=False) as context:
         page = context.new_page()
         assert make(page, NAME).count(".") == 2

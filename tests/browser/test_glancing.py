@@ -8,7 +8,7 @@ from tests.browser.conftest import signed_in
 from tests.world import Caller, Server, line
 
 
-def test_what_is_recorded_is_on_the_page_within_a_second(page: Page, caller: Caller) -> None:
+def test_recorded_activity_appears_on_live_page(page: Page, caller: Caller) -> None:
     ada = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "<b>Lovelace</b>"}
     caller.record(line("c1", "em_sends", campaign_activity_name="Spring sale", **ada))
     with page.expect_response("**/live"):
@@ -27,7 +27,7 @@ def test_what_is_recorded_is_on_the_page_within_a_second(page: Page, caller: Cal
     expect(page.get_by_role("heading", level=1)).to_have_text("Ada <b>Lovelace</b>")
 
 
-def test_a_stream_is_tried_on_the_page_of_the_api(page: Page, caller: Caller) -> None:
+def test_stream_can_be_tried_on_api_page(page: Page, caller: Caller) -> None:
     page.goto("/schema#streamActivities")
     page.locator("#token").fill(caller.bearer)
     page.get_by_label("Last-Event-ID").fill("nowhere")
@@ -37,7 +37,7 @@ def test_a_stream_is_tried_on_the_page_of_the_api(page: Page, caller: Caller) ->
     expect(page.locator("#body")).to_contain_text('"contact_id":"c1"')
 
 
-def test_charts_are_drawn_from_their_tables(page: Page, caller: Caller) -> None:
+def test_charts_show_values_of_tables(page: Page, caller: Caller) -> None:
     caller.record(
         line("c1", "em_sends", "2026-03-01T10:00:00Z"),
         *(line(f"c{number}", "em_opens", "2026-03-02T10:00:00Z") for number in range(1_234)),
@@ -55,7 +55,7 @@ def test_charts_are_drawn_from_their_tables(page: Page, caller: Caller) -> None:
     expect(page.locator(".chart canvas")).to_have_count(2)
 
 
-def test_without_any_script_a_chart_is_its_table(browser: Browser, served: Server, caller: Caller) -> None:
+def test_chart_is_table_without_scripts(browser: Browser, served: Server, caller: Caller) -> None:
     caller.record(line("c1", "em_opens", "2026-03-02T10:00:00Z"))
     with signed_in(browser, served, caller, java_script_enabled=False) as context:
         page = context.new_page()

@@ -74,7 +74,7 @@ def keep_picture(page: Page, path: str, how: str) -> None:
         page.screenshot(path=f"{PICTURES}/{re.sub(r'[^a-z0-9]+', '-', path.lower()).strip('-') or 'find'}-{how}.png")
 
 
-def test_there_is_no_page_that_is_not_read() -> None:
+def test_every_page_is_checked_for_accessibility() -> None:
     read = [path.partition("?")[0] for path in (*PAGES, "/sign-in")]
     pages = {path for path in build(Settings(data="/nowhere")).paths if not path.startswith(NO_PAGES)} | {"/schema"}
     for page in pages - CHANGES:
@@ -82,7 +82,7 @@ def test_there_is_no_page_that_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_everybody_can_read_a_page(page: Page, told: None, path: str) -> None:
+def test_page_is_accessible(page: Page, told: None, path: str) -> None:
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="light")
     page.goto(path)
@@ -97,7 +97,7 @@ def test_everybody_can_read_a_page(page: Page, told: None, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_everybody_can_read_the_page_to_sign_in_on(page: Page) -> None:
+def test_sign_in_page_is_accessible(page: Page) -> None:
     page.context.clear_cookies()
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
@@ -105,7 +105,7 @@ def test_everybody_can_read_the_page_to_sign_in_on(page: Page) -> None:
         assert findings(page) == []
 
 
-def test_everybody_can_read_what_is_told_of_errors(browser: Browser, served: Server, caller: Caller) -> None:
+def test_error_pages_are_accessible(browser: Browser, served: Server, caller: Caller) -> None:
     # The browser tells the console of every such answer.
     with signed_in(browser, served, caller) as context:
         page = context.new_page()

@@ -24,7 +24,7 @@ def make_link(served: Server, account: str) -> str:
     return result.stdout.strip()
 
 
-def test_shared_link_survives_signing_in(stranger: BrowserContext, caller: Caller) -> None:
+def test_shared_link_survives_sign_in(stranger: BrowserContext, caller: Caller) -> None:
     caller.record(line("c-1", "em_opens", first_name="Ada"), line("c-1", "em_clicks", first_name="Ada"))
     page = stranger.new_page()
     page.goto("/contacts/c-1?type=em_opens")
@@ -38,7 +38,9 @@ def test_shared_link_survives_signing_in(stranger: BrowserContext, caller: Calle
     expect(page.get_by_role("heading", level=1)).to_have_text("Ada")
 
 
-def test_link_signs_in_by_its_button(stranger: BrowserContext, served: Server, account: str, caller: Caller) -> None:
+def test_sign_in_link_needs_button_press(
+    stranger: BrowserContext, served: Server, account: str, caller: Caller
+) -> None:
     caller.record(line("c-1"))
     link = make_link(served, account)
     preview = stranger.new_page()
@@ -54,7 +56,7 @@ def test_link_signs_in_by_its_button(stranger: BrowserContext, served: Server, a
     expect(preview.get_by_role("alert")).to_contain_text("already used or has expired")
 
 
-def test_everybody_can_read_the_page_of_a_link(browser: Browser, served: Server, account: str, caller: Caller) -> None:
+def test_link_page_is_accessible(browser: Browser, served: Server, account: str, caller: Caller) -> None:
     caller.record(line("c-1"))
     link = make_link(served, account)
     for scheme in SCHEMES:
@@ -65,7 +67,7 @@ def test_everybody_can_read_the_page_of_a_link(browser: Browser, served: Server,
         context.close()
 
 
-def test_reloading_after_a_token_was_created_creates_no_second_one(page: Page) -> None:
+def test_reload_after_token_creation_creates_no_second_token(page: Page) -> None:
     page.goto("/connect")
     page.get_by_label("Name").fill("shop")
     page.get_by_role("button", name="Make the token").click()
@@ -78,7 +80,7 @@ def test_reloading_after_a_token_was_created_creates_no_second_one(page: Page) -
     assert findings(page) == []
 
 
-def test_a_double_click_creates_one_token_and_shows_it(page: Page) -> None:
+def test_double_click_creates_one_token(page: Page) -> None:
     page.goto("/connect")
     page.get_by_label("Name").fill("shop")
     page.get_by_role("button", name="Make the token").dblclick()
@@ -86,7 +88,7 @@ def test_a_double_click_creates_one_token_and_shows_it(page: Page) -> None:
     expect(page.locator("#tokens tbody tr")).to_have_count(1)
 
 
-def test_requests_on_the_api_page_work_without_a_token(page: Page, caller: Caller) -> None:
+def test_api_page_requests_work_without_token(page: Page, caller: Caller) -> None:
     caller.record(*(line("c-1", "em_opens", f"2026-03-01T10:00:0{number}Z") for number in range(3)))
     page.goto("/schema?contact_id=c-1")
     expect(page.get_by_role("link", name="API", exact=True)).to_have_attribute("aria-current", "page")
@@ -103,9 +105,7 @@ def test_requests_on_the_api_page_work_without_a_token(page: Page, caller: Calle
     assert "eyJ" not in page.content()
 
 
-def test_api_page_leads_to_signing_in_once_the_session_is_over(
-    browser: Browser, served: Server, caller: Caller
-) -> None:
+def test_api_page_redirects_to_sign_in_after_session_ends(browser: Browser, served: Server, caller: Caller) -> None:
     caller.record(line("c-1"))
     # The browser writes the refused request to the console.
     with signed_in(browser, served, caller) as context:
@@ -121,7 +121,7 @@ def test_api_page_leads_to_signing_in_once_the_session_is_over(
         expect(page).to_have_url(re.compile(r"/schema\?contact_id=c-1$"))
 
 
-def test_wrong_address_keeps_the_navigation(browser: Browser, served: Server, caller: Caller) -> None:
+def test_unknown_page_keeps_navigation(browser: Browser, served: Server, caller: Caller) -> None:
     # The browser writes the 404 to the console.
     with signed_in(browser, served, caller) as context:
         page = context.new_page()

@@ -32,7 +32,7 @@ def two_contacts(caller: Caller) -> None:
     )
 
 
-def test_signing_in_with_a_token_and_out_again(browser: Browser, served: Server, caller: Caller) -> None:
+def test_user_signs_in_with_token_and_out(browser: Browser, served: Server, caller: Caller) -> None:
     two_contacts(caller)
     context = browser.new_context(base_url=served.url)
     page = context.new_page()
@@ -47,7 +47,7 @@ def test_signing_in_with_a_token_and_out_again(browser: Browser, served: Server,
     context.close()
 
 
-def test_a_contact_is_found_by_the_keyboard_alone(page: Page, caller: Caller) -> None:
+def test_contact_is_found_with_keyboard(page: Page, caller: Caller) -> None:
     two_contacts(caller)
     page.goto("/activities/ca-1")
     page.keyboard.press("/")
@@ -72,7 +72,7 @@ def test_a_contact_is_found_by_the_keyboard_alone(page: Page, caller: Caller) ->
     expect(page.get_by_role("searchbox")).to_have_value("alan tu")
 
 
-def test_a_view_is_chosen_by_chips_and_dates_and_is_in_the_address(page: Page, caller: Caller) -> None:
+def test_timeline_filters_are_kept_in_url(page: Page, caller: Caller) -> None:
     caller.record(
         *(line("c1", "em_opens", NEW_YEAR + number * DAY) for number in range(40)),
         *(line("c1", "em_clicks", NEW_YEAR + number * DAY) for number in range(10)),
@@ -100,7 +100,7 @@ def test_a_view_is_chosen_by_chips_and_dates_and_is_in_the_address(page: Page, c
     assert "<" not in kept
 
 
-def test_a_timeline_of_5000_is_scrolled_to_its_end(page: Page, caller: Caller) -> None:
+def test_timeline_of_5000_scrolls_to_end(page: Page, caller: Caller) -> None:
     hour = DAY // 24
     for part in range(5):
         numbers = range(part * 1_000, part * 1_000 + 1_000)
@@ -116,7 +116,7 @@ def test_a_timeline_of_5000_is_scrolled_to_its_end(page: Page, caller: Caller) -
     assert headings == list(dict.fromkeys(f"{time:%A}, {time.day} {time:%B %Y}" for time in berlin))
 
 
-def test_a_page_with_10_000_activities_behind_it_is_soon_of_use(page: Page, caller: Caller) -> None:
+def test_contact_page_with_10_000_activities_is_soon_usable(page: Page, caller: Caller) -> None:
     for part in range(2):
         caller.record(*(line("c1", "em_opens", now() - number * 3_600_000 - part) for number in range(5_000)))
     page.goto("/")
@@ -125,7 +125,7 @@ def test_a_page_with_10_000_activities_behind_it_is_soon_of_use(page: Page, call
     assert page.get_by_role("status").text_content() == "10,000 activities"
 
 
-def test_the_numbers_of_a_campaign_are_the_apis(page: Page, caller: Caller) -> None:
+def test_campaign_page_shows_numbers_of_api(page: Page, caller: Caller) -> None:
     caller.record(
         *(line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(200)),
         *(line(f"c{number}", "em_opens", device_type="mobile") for number in range(90)),
@@ -149,7 +149,7 @@ def test_the_numbers_of_a_campaign_are_the_apis(page: Page, caller: Caller) -> N
     expect(page.locator(".rows tbody tr")).to_have_count(told["em_clicks"])
 
 
-def test_times_are_those_of_the_viewer_from_the_first_page_on(page: Page, caller: Caller) -> None:
+def test_times_are_shown_in_viewers_zone(page: Page, caller: Caller) -> None:
     caller.record(line("c1", "em_opens", "2026-07-01T22:30:00.000Z"))
     page.goto("/contacts/c1")
     expect(page.locator(".day")).to_have_text("Thursday, 2 July 2026")
@@ -158,7 +158,7 @@ def test_times_are_those_of_the_viewer_from_the_first_page_on(page: Page, caller
     assert time.get_attribute("title") == "2026-07-01 22:30:00.000 UTC"
 
 
-def test_script_and_html_from_outside_do_nothing(page: Page, caller: Caller) -> None:
+def test_recorded_html_and_scripts_are_inert(page: Page, caller: Caller) -> None:
     nasty = "<script>harmed=1</script><img src=x onerror=harmed=1>'\"{{7*7}}"
     who = {"first_name": nasty, "last_name": nasty}
     caller.record(
@@ -182,7 +182,7 @@ def test_script_and_html_from_outside_do_nothing(page: Page, caller: Caller) -> 
     assert page.evaluate("typeof harmed") == "undefined"
 
 
-def test_without_any_script_pages_do_the_same(browser: Browser, served: Server, caller: Caller) -> None:
+def test_pages_work_without_scripts(browser: Browser, served: Server, caller: Caller) -> None:
     two_contacts(caller)
     caller.record(*(line("c-1", "em_opens", NEW_YEAR + number * DAY) for number in range(130)))
     with signed_in(browser, served, caller, java_script_enabled=False) as context:
@@ -199,7 +199,7 @@ def test_without_any_script_pages_do_the_same(browser: Browser, served: Server, 
         expect(page.locator(".day").first).to_be_visible()
 
 
-def test_a_server_that_is_gone_is_told_of(browser: Browser, served: Server, caller: Caller) -> None:
+def test_unreachable_server_is_reported(browser: Browser, served: Server, caller: Caller) -> None:
     # The browser tells the console of it.
     with signed_in(browser, served, caller) as context:
         page = context.new_page()

@@ -10,7 +10,7 @@ from tests.store.earlier import execute
 from tests.world import line
 
 
-def test_counts_that_are_wrong_are_told_and_put_right(data: str) -> None:
+def test_wrong_counters_are_listed_and_repaired(data: str) -> None:
     lines = [
         line(),
         line(contact_id="c2", device_type="mobile"),
@@ -59,6 +59,6 @@ def test_permissions_that_are_wrong_are_listed_and_repaired(data: str) -> None:
     assert rapport("check", "--data", data).stdout == "All counts are right.\n"
 
 
-def test_where_there_is_no_data_nothing_is_checked(databases: Databases | None, tmp_path: Path) -> None:
+def test_check_without_data_fails(databases: Databases | None, tmp_path: Path) -> None:
     with nullcontext(str(tmp_path)) if databases is None else databases.bare() as nothing:
         assert "there is no data" in rapport("check", "--data", nothing, code=1).stderr

@@ -28,7 +28,7 @@ def every_command() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("command", every_command(), ids=" ".join)
-def test_help_teaches(command: list[str]) -> None:
+def test_help_contains_examples(command: list[str]) -> None:
     told = rapport(*command, "--help").stdout
     assert told.startswith("Usage: rapport")
     assert len(told.splitlines()) > 6
@@ -37,11 +37,11 @@ def test_help_teaches(command: list[str]) -> None:
 @pytest.mark.parametrize(
     "command", [each for each in every_command() if each and each not in (["keys"], ["tokens"], ["copy"])], ids=" ".join
 )
-def test_every_command_takes_the_data_directory(command: list[str]) -> None:
+def test_every_command_accepts_data_option(command: list[str]) -> None:
     assert "--data" in rapport(*command, "--help").stdout
 
 
-def test_the_data_directory_comes_from_the_option_then_the_variable_then_the_default(tmp_path: Path) -> None:
+def test_data_option_overrides_variable_and_default(tmp_path: Path) -> None:
     rapport("token", "--create", folder=tmp_path)
     assert (tmp_path / "data" / "rapport.db").exists()
     rapport("token", "--create", folder=tmp_path, environment={"RAPPORT_DATA": "from-variable"})
@@ -51,7 +51,7 @@ def test_the_data_directory_comes_from_the_option_then_the_variable_then_the_def
     assert not (tmp_path / "never").exists()
 
 
-def test_a_token_stands_alone_on_standard_output(data: str) -> None:
+def test_token_command_prints_only_token_to_stdout(data: str) -> None:
     told = rapport("token", "--data", data)
     claims = jwt_claims(told.stdout.strip())
     assert told.stdout.count("\n") == 1
@@ -61,7 +61,7 @@ def test_a_token_stands_alone_on_standard_output(data: str) -> None:
     assert claims["exp"] - claims["iat"] == 86_400
 
 
-def test_a_token_is_for_what_was_asked(data: str) -> None:
+def test_token_has_requested_permissions(data: str) -> None:
     told = rapport(
         *("token", "--data", data, "--account", "acme", "--scope", "campaign_data contact_data"),
         *("--role", "campaign_creator", "--expires", "90s", "--client", "crm"),
@@ -96,19 +96,19 @@ def jwt_claims(token: str) -> dict[str, object]:
         (("demo", "--contacts", "0"), "--contacts"),
     ],
 )
-def test_a_wrong_argument_is_told_with_what_is_allowed(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
+def test_invalid_argument_error_lists_allowed_values(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
     code = 1 if arguments[0] == "serve" else 2
     assert named in rapport(*arguments, "--data", str(tmp_path / "data"), code=code).stderr
 
 
-def test_a_wrong_setting_and_a_misspelt_one_are_told(data: str) -> None:
+def test_invalid_and_misspelled_settings_are_reported(data: str) -> None:
     told = rapport("token", "--data", data, environment={"RAPPORT_LIMITS": "some"}, code=1).stderr
     assert "RAPPORT_LIMITS='some': must be one of generous, constant-contact, off" in told
     told = rapport("token", "--data", data, environment={"RAPPORT_LIMTIS": "off"}).stderr
     assert "RAPPORT_LIMTIS is set, but is no setting" in told
 
 
-def test_a_port_that_is_taken_is_told(data: str) -> None:
+def test_port_in_use_is_reported(data: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -118,14 +118,14 @@ def test_a_port_that_is_taken_is_told(data: str) -> None:
     assert "--port" in told
 
 
-def test_a_data_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_unusable_data_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     told = rapport("token", "--data", str(tmp_path / "file" / "data"), "--create", code=1).stderr
     assert "\nError: the data directory" in told
     assert "Traceback" not in told
 
 
-def test_a_backup_of_a_running_server_serves_the_same(engine: str, data: str, tmp_path: Path) -> None:
+def test_backup_of_running_server_serves_same_data(engine: str, data: str, tmp_path: Path) -> None:
     with Server(data) as server, server.caller("default") as caller:
         caller.record(line())
         copy = tmp_path / "backups" / "monday"
@@ -140,7 +140,7 @@ def test_a_backup_of_a_running_server_serves_the_same(engine: str, data: str, tm
             assert len(response.json()["tracking_activities"]) == 1
 
 
-def test_the_demo_shows_what_it_is_for(data: str) -> None:
+def test_demo_prints_link_and_working_request(data: str) -> None:
     port = free_port()
     command = [RAPPORT, "demo", "--data", data, "--contacts", "60", "--port", str(port)]
     began = time.monotonic()
@@ -170,7 +170,7 @@ def _pasted(command: list[str]) -> dict[str, list[dict[str, str]]]:
     return page
 
 
-def test_the_demo_keeps_away_from_other_data(data: str) -> None:
+def test_demo_refuses_other_data(data: str) -> None:
     rapport("import", "-", "--data", data, given=json.dumps(line()).encode())
     told = rapport("demo", "--data", data, "--contacts", "5", "--port", str(free_port()), code=1).stderr
     assert "empty directory" in told

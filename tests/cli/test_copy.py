@@ -41,7 +41,7 @@ def exported(data: str, contact_id: str, account: str = "default") -> str:
     return rapport("export", contact_id, "--data", data, "--account", account).stdout
 
 
-def test_everything_arrives_and_comes_back(filled: str, data: str, tmp_path: Path) -> None:
+def test_copy_to_other_engine_and_back_keeps_everything(filled: str, data: str, tmp_path: Path) -> None:
     token = rapport("token", "--data", filled).stdout.strip()
     revoked = rapport("token", "--data", filled, "--name", "lost").stdout.strip()
     (token_id,) = re.findall(r"^(\w+)\tlost\t", rapport("tokens", "list", "--data", filled).stdout, re.MULTILINE)
@@ -71,7 +71,7 @@ def test_everything_arrives_and_comes_back(filled: str, data: str, tmp_path: Pat
             assert response.status_code == status
 
 
-def test_a_copy_is_brought_up_to_date(filled: str, data: str) -> None:
+def test_repeated_copy_adds_new_activities(filled: str, data: str) -> None:
     rapport("copy", "--from", filled, "--to", data)
     rapport("import", "-", "--data", filled, given=json.dumps(line("c7", time="2026-04-01T10:00:00Z")).encode())
     told = rapport("copy", "--from", filled, "--to", data).stdout
@@ -80,14 +80,14 @@ def test_a_copy_is_brought_up_to_date(filled: str, data: str) -> None:
     assert f"({contacts - 1} contacts were there already)" in told
 
 
-def test_a_target_that_holds_something_else_is_told(filled: str, data: str) -> None:
+def test_copy_refuses_target_with_other_data(filled: str, data: str) -> None:
     rapport("import", "-", "--data", data, given=json.dumps(line("c3", time="2026-04-01T10:00:00Z")).encode())
     told = rapport("copy", "--from", filled, "--to", data, code=1).stderr
     assert "contact c3 of account default differs" in told
     assert "empty target" in told
 
 
-def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_copy_does_not_create_missing_source(tmp_path: Path) -> None:
     told = rapport("copy", "--from", str(tmp_path / "none"), "--to", str(tmp_path / "target"), code=1).stderr
     assert "there is no data in" in told
     assert not (tmp_path / "none").exists()

@@ -28,14 +28,14 @@ def sampled() -> bytes:
     return b"".join(encode_activity(activity) + b"\n" for activity in sample(2_000, seed=3))
 
 
-def test_a_file_is_recorded_once_however_often_it_is_imported(data: str, tmp_path: Path) -> None:
+def test_repeated_import_records_nothing_new(data: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(lines(line(), line(activity_type="em_sends")))
     assert rapport("import", str(file), "--data", data).stdout == f"{file}: 2 accepted, 0 duplicate, 0 rejected\n"
     assert rapport("import", str(file), "--data", data).stdout == f"{file}: 0 accepted, 2 duplicate, 0 rejected\n"
 
 
-def test_rejected_lines_go_to_a_file_beside_it_and_the_exit_code_is_1(data: str, tmp_path: Path) -> None:
+def test_rejected_lines_are_written_beside_file_and_exit_code_is_1(data: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(
         lines(line()) + b"{oops\n" + lines(line(activity_type="em_reads"), line(time="2026-03-01T11:00:00Z"))
@@ -54,7 +54,7 @@ def test_rejected_lines_go_to_a_file_beside_it_and_the_exit_code_is_1(data: str,
     assert not Path(f"{file}.rejected.ndjson").exists()
 
 
-def test_every_form_and_standard_input_are_taken(data: str, tmp_path: Path) -> None:
+def test_import_accepts_every_format_and_stdin(data: str, tmp_path: Path) -> None:
     one, two = lines(line(time=1_767_225_600_000)), lines(line(time=1_767_225_600_001))
     table = b"contact_id,campaign_activity_id,tracking_activity_type,created_time\nc1,ca-1,em_opens,1767225600002\n"
     (tmp_path / "a.ndjson.gz").write_bytes(gzip.compress(one))
@@ -65,12 +65,12 @@ def test_every_form_and_standard_input_are_taken(data: str, tmp_path: Path) -> N
     assert [json.loads(each)["created_time"][-4:] for each in exported] == ["002Z", "001Z", "000Z"]
 
 
-def test_rejected_lines_of_standard_input_go_to_the_folder_one_is_in(data: str, tmp_path: Path) -> None:
+def test_rejected_lines_of_stdin_are_written_to_current_folder(data: str, tmp_path: Path) -> None:
     rapport("import", "-", "--data", data, given=b"{}\n", folder=tmp_path, code=1)
     assert (next(tmp_path.glob("stdin-*.rejected.ndjson"))).read_text().count("\n") == 1
 
 
-def test_a_file_that_cannot_be_read_stops_no_other(data: str, tmp_path: Path) -> None:
+def test_unreadable_file_does_not_stop_others(data: str, tmp_path: Path) -> None:
     (tmp_path / "good.ndjson").write_bytes(lines(line()))
     (tmp_path / "torn.ndjson.gz").write_bytes(gzip.compress(lines(line(activity_type="em_sends")) * 500)[:-9])
     told = rapport("import", "none.ndjson", "torn.ndjson.gz", "good.ndjson", "--data", data, folder=tmp_path, code=1)
@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_read_stops_no_other(data: str, tmp_path: Path) ->
     assert told.stdout.splitlines()[-1].startswith("all: 2 accepted")
 
 
-def test_accounts_are_kept_apart(data: str, tmp_path: Path) -> None:
+def test_imports_of_accounts_are_isolated(data: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(lines(line()))
     rapport("import", str(file), "--data", data, "--account", "one")
@@ -88,7 +88,7 @@ def test_accounts_are_kept_apart(data: str, tmp_path: Path) -> None:
     assert rapport("export", "c1", "--data", data, "--account", "two").stdout.count("\n") == 1
 
 
-def test_an_export_is_imported_again_unchanged(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_export_round_trips_through_import(data: str, tmp_path: Path, sampled: bytes) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(sampled[: sampled.index(b"\n", 200_000) + 1])
     rapport("import", str(file), "--data", data)
@@ -103,7 +103,7 @@ def test_an_export_is_imported_again_unchanged(data: str, tmp_path: Path, sample
     assert rapport("export", contact, "--data", elsewhere).stdout == exported
 
 
-def test_an_import_that_was_killed_is_simply_begun_again(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_killed_import_can_be_repeated(data: str, tmp_path: Path, sampled: bytes) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(sampled)
     whole = sampled.count(b"\n")
@@ -119,7 +119,7 @@ def test_an_import_that_was_killed_is_simply_begun_again(data: str, tmp_path: Pa
     assert rapport("import", str(file), "--data", data).stdout.startswith(f"{file}: 0 accepted, {whole} duplicate")
 
 
-def test_ctrl_c_says_how_to_go_on(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_interrupted_import_says_how_to_resume(data: str, tmp_path: Path, sampled: bytes) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(sampled * 3)
     with subprocess.Popen([RAPPORT, "import", str(file), "--data", data], stderr=subprocess.PIPE) as running:
@@ -131,7 +131,7 @@ def test_ctrl_c_says_how_to_go_on(data: str, tmp_path: Path, sampled: bytes) -> 
     assert b"start the same import again" in told
 
 
-def test_a_terminal_sees_progress(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_progress_is_shown_on_terminal(data: str, tmp_path: Path, sampled: bytes) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(sampled)
     terminal, end = pty.openpty()
@@ -155,7 +155,7 @@ def test_a_terminal_sees_progress(data: str, tmp_path: Path, sampled: bytes) -> 
     assert b"accepted" in shown
 
 
-def test_contacts_and_campaigns_are_imported_in_both_forms(data: str, tmp_path: Path) -> None:
+def test_contacts_and_campaigns_are_imported_from_csv_and_ndjson(data: str, tmp_path: Path) -> None:
     (tmp_path / "contacts.ndjson").write_bytes(
         lines({"contact_id": "c1", "first_name": "Ada"}, {"first_name": "Nobody"})
     )
@@ -179,7 +179,7 @@ def test_contacts_and_campaigns_are_imported_in_both_forms(data: str, tmp_path: 
     assert rapport("export", "c2", "--what", "contact", "--data", data).stdout.startswith('{"contact_id":"c2",')
 
 
-def test_what_is_stated_of_a_contact_is_exported_and_imported_again(data: str, tmp_path: Path) -> None:
+def test_contact_export_round_trips_through_import(data: str, tmp_path: Path) -> None:
     stated = [
         {
             "contact_id": "c1",

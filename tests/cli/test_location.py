@@ -53,7 +53,7 @@ def test_command_in_wrong_folder_creates_nothing(tmp_path: Path, command: list[s
 
 
 @pytest.mark.parametrize("command", CREATING, ids=" ".join)
-def test_store_is_created_with_create_only(missing_data: str, command: list[str]) -> None:
+def test_store_is_created_only_with_create(missing_data: str, command: list[str]) -> None:
     rapport(*command, "--data", missing_data, given=b"", code=1)
     assert not is_there(missing_data)
     assert NEW in rapport(*command, "--data", missing_data, "--create", given=b"").stderr
@@ -62,7 +62,7 @@ def test_store_is_created_with_create_only(missing_data: str, command: list[str]
         assert NEW not in rapport(*command, "--data", missing_data, *create, given=b"").stderr
 
 
-def test_copy_creates_its_target_with_create_only(data: str, tmp_path: Path) -> None:
+def test_copy_target_is_created_only_with_create(data: str, tmp_path: Path) -> None:
     rapport("import", "-", "--data", data, given=json.dumps(line()).encode())
     target = tmp_path / "target"
     refused = rapport("copy", "--from", data, "--to", str(target), code=1).stderr
@@ -74,7 +74,7 @@ def test_copy_creates_its_target_with_create_only(data: str, tmp_path: Path) -> 
     assert "1 activities are the same in both" in copied.stdout
 
 
-def test_serve_creates_the_store_and_says_so(missing_data: str) -> None:
+def test_serve_creates_store_and_prints_path(missing_data: str) -> None:
     with Server(missing_data) as server:
         log = server.log.read_text()
     assert f"using the data in {format_location(missing_data)}\n" in log
@@ -82,7 +82,7 @@ def test_serve_creates_the_store_and_says_so(missing_data: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command_prints_the_absolute_path_to_standard_error(tmp_path: Path, name: str) -> None:
+def test_command_prints_absolute_path_to_stderr(tmp_path: Path, name: str) -> None:
     rapport("import", "-", "--create", folder=tmp_path, given=json.dumps(line()).encode())
     (tmp_path / "elsewhere").mkdir()
     result = rapport(
@@ -110,17 +110,17 @@ def test_command_prints_the_absolute_path_to_standard_error(tmp_path: Path, name
         ("postgresql:///rapport", "postgresql:///rapport"),
     ],
 )
-def test_location_of_a_database_has_no_password(url: str, shown: str) -> None:
+def test_database_location_omits_password(url: str, shown: str) -> None:
     assert format_location(url) == shown
 
 
-def test_password_of_a_database_is_not_printed() -> None:
+def test_database_password_is_not_printed() -> None:
     refused = rapport("check", "--data", "postgresql://ada:secret@127.0.0.1:1/none", code=1)
     assert "using the data in postgresql://ada@127.0.0.1:1/none" in refused.stderr
     assert "secret" not in refused.stdout + refused.stderr
 
 
-def test_directory_that_others_can_list_is_pointed_out_and_left_alone(tmp_path: Path) -> None:
+def test_directory_readable_by_others_is_reported_and_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
@@ -132,7 +132,7 @@ def test_directory_that_others_can_list_is_pointed_out_and_left_alone(tmp_path: 
     assert "others can list" not in rapport("token", "--data", str(folder)).stderr
 
 
-def test_new_directory_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_new_directory_is_private_to_owner(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         created = rapport("token", "--create", "--data", str(tmp_path / "data"))

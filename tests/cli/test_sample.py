@@ -71,14 +71,14 @@ def run_demo(data: str, *arguments: str) -> str:
     return printed
 
 
-def test_sample_is_the_same_for_the_same_day_and_seed() -> None:
+def test_sample_is_deterministic_for_day_and_seed() -> None:
     assert list(sample(20, 5, EXAMPLE_DAY)) == list(sample(20, 5, EXAMPLE_DAY))
     other_day, other_seed = sample(20, 5, EXAMPLE_DAY - timedelta(days=1)), sample(20, 6, EXAMPLE_DAY)
     assert list(sample(20, 5, EXAMPLE_DAY)) != list(other_day)
     assert list(sample(20, 5, EXAMPLE_DAY)) != list(other_seed)
 
 
-def test_sample_of_any_day_fills_the_recent_days_and_ends_with_it() -> None:
+def test_sample_ends_with_given_day() -> None:
     for day in EVERY_DAY_OF_A_LEAP_YEAR:
         end = begin(day) + DAY
         activities = list(sample(15, 1, day))
@@ -92,7 +92,7 @@ def test_sample_of_any_day_fills_the_recent_days_and_ends_with_it() -> None:
         assert f"{(day - timedelta(days=4)):%B %Y} Newsletter" in names.values(), day
 
 
-def test_every_campaign_of_the_demo_is_active_in_its_first_three_days() -> None:
+def test_demo_campaigns_are_active_in_first_three_days() -> None:
     activities = list(sample(3_000, 1, EXAMPLE_DAY))
     assert {activity.type for activity in activities} == set(ActivityType)
     assert max(activity.created_time for activity in activities) > begin(EXAMPLE_DAY)
@@ -109,7 +109,7 @@ def test_every_campaign_of_the_demo_is_active_in_its_first_three_days() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_day_of_a_sample_is_found_in_what_was_recorded_of_it(seed: int) -> None:
+def test_day_of_sample_is_read_from_recorded_activities(seed: int) -> None:
     for day in EVERY_DAY_OF_A_LEAP_YEAR[::7]:
         history = [activity for activity in sample(3, seed, day) if activity.contact_id == star(seed)]
         assert find_day(history, 3, seed) == day
@@ -120,7 +120,7 @@ def test_day_of_a_sample_is_found_in_what_was_recorded_of_it(seed: int) -> None:
     assert find_day([], 3, seed) is None
 
 
-def test_demo_is_made_for_today_without_a_future_and_only_once(data: str) -> None:
+def test_demo_sample_ends_today_and_is_created_once(data: str) -> None:
     run_demo(data)
     first = count_contacts(data)
     assert len(first) > CONTACTS // 2
@@ -142,7 +142,7 @@ def test_demo_is_made_for_today_without_a_future_and_only_once(data: str) -> Non
     assert count_contacts(data) == first
 
 
-def test_demo_that_was_interrupted_continues_with_its_own_day(data: str) -> None:
+def test_interrupted_demo_resumes_with_its_day(data: str) -> None:
     activities = list(sample(CONTACTS, 1, EXAMPLE_DAY))
     record(data, islice(activities, len(activities) // 2))
     assert "left as it is" not in run_demo(data)
@@ -150,7 +150,7 @@ def test_demo_that_was_interrupted_continues_with_its_own_day(data: str) -> None
 
 
 @pytest.mark.parametrize("part", [1, 2])
-def test_demo_of_an_earlier_version_stays_as_it_is(data: str, part: int) -> None:
+def test_demo_of_earlier_version_is_unchanged(data: str, part: int) -> None:
     # It had the same customers, at other times.
     activities = [
         replace(activity, created_time=Instant(activity.created_time - 3 * DAY - HOUR))
@@ -165,7 +165,7 @@ def test_demo_of_an_earlier_version_stays_as_it_is(data: str, part: int) -> None
 
 
 @pytest.mark.parametrize("day", ["1999-12-31", "9999-01-01", "2026-02-30", "today"])
-def test_day_that_no_sample_can_end_with(tmp_path: Path, day: str) -> None:
+def test_impossible_sample_day_is_rejected(tmp_path: Path, day: str) -> None:
     refused = rapport("demo", "--day", day, folder=tmp_path, code=2)
     assert "--day" in refused.stderr
     assert list(tmp_path.iterdir()) == []

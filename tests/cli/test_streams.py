@@ -59,44 +59,44 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_import_from_closed_standard_input(folder: Path) -> None:
+def test_import_reports_closed_stdin(folder: Path) -> None:
     assert_sentence(run(folder, "import", "-", redirection="<&-"), "Error: -: standard input is closed")
 
 
-def test_import_from_standard_input_that_is_open_for_writing_only(folder: Path) -> None:
+def test_import_reports_write_only_stdin(folder: Path) -> None:
     assert_sentence(run(folder, "import", "-", redirection="0>unreadable"), "Error: -: can't be read to the end")
 
 
-def test_erasure_that_nobody_can_confirm(folder: Path) -> None:
+def test_erase_without_terminal_requires_yes(folder: Path) -> None:
     assert_sentence(run(folder, "erase", "c1", redirection="<&-"), "add --yes", code=2)
     assert_sentence(run(folder, "erase", "c1", redirection="</dev/null"), "Aborted")
     assert "em_opens" in rapport("export", "c1", folder=folder).stdout
 
 
 @pytest.mark.parametrize("name", PRINTING)
-def test_closed_standard_output(folder: Path, name: str) -> None:
+def test_closed_stdout_is_reported(folder: Path, name: str) -> None:
     assert_sentence(run(folder, *PRINTING[name], redirection=">&-"), "Error: standard output is closed")
     # What could not be reported was not done either.
     assert "em_opens" in rapport("export", "c1", folder=folder).stdout
 
 
 @pytest.mark.parametrize("name", [name for name in PRINTING if name != "demo"])
-def test_full_disk_under_standard_output(folder: Path, name: str) -> None:
+def test_full_disk_on_stdout_is_reported(folder: Path, name: str) -> None:
     result = run(folder, *PRINTING[name], redirection=">/dev/full")
     assert_sentence(result, "Error: the output can't be written: No space left on device")
 
 
-def test_full_disk_under_standard_output_without_a_buffer(folder: Path) -> None:
+def test_full_disk_on_unbuffered_stdout_is_reported(folder: Path) -> None:
     result = run(folder, "token", redirection=">/dev/full", unbuffered="1")
     assert_sentence(result, "Error: the output can't be written: No space left on device")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["import", "--help"]], ids=" ".join)
-def test_full_disk_under_the_help(tmp_path: Path, arguments: list[str]) -> None:
+def test_full_disk_on_help_is_reported(tmp_path: Path, arguments: list[str]) -> None:
     assert_sentence(run(tmp_path, *arguments, redirection=">/dev/full"), "No space left on device")
 
 
-def test_reader_that_has_seen_enough(folder: Path) -> None:
+def test_closed_pipe_ends_export_quietly(folder: Path) -> None:
     lines = "\n".join(json.dumps(line(time=1_767_225_600_000 + number)) for number in range(20_000))
     rapport("import", "-", folder=folder, given=lines.encode())
     result = run(folder, "export", "c1", redirection="| head -n 1")
@@ -105,7 +105,7 @@ def test_reader_that_has_seen_enough(folder: Path) -> None:
     assert result.stderr == f"rapport: using the data in {folder}/data\n"
 
 
-def test_command_with_all_streams_closed_keeps_the_database_whole(folder: Path) -> None:
+def test_closed_streams_do_not_damage_database(folder: Path) -> None:
     port = free_port()
     command = [RAPPORT, "serve", "--port", str(port)]
     with subprocess.Popen(["bash", "-c", f"exec {shlex.join(command)} <&- >&- 2>&-"], cwd=folder) as server:
@@ -123,7 +123,7 @@ def test_command_with_all_streams_closed_keeps_the_database_whole(folder: Path) 
     assert rapport("check", folder=folder).stdout == "All counts are right.\n"
 
 
-def test_full_disk_under_the_rejected_lines(folder: Path) -> None:
+def test_full_disk_on_rejected_lines_is_reported(folder: Path) -> None:
     (folder / "b.ndjson").write_text("{oops}\n" * 60_000)
     result = subprocess.run(
         ["bash", "-c", f"ulimit -f 2048; exec {RAPPORT} import b.ndjson"],
@@ -135,7 +135,7 @@ def test_full_disk_under_the_rejected_lines(folder: Path) -> None:
     assert_sentence(result, "Error: b.ndjson: can't write rejected lines to b.ndjson.rejected.ndjson: File too")
 
 
-def test_full_disk_under_the_database(folder: Path) -> None:
+def test_full_disk_on_database_is_reported(folder: Path) -> None:
     lines = "\n".join(json.dumps(line(f"c{number}")) for number in range(30_000))
     result = subprocess.run(
         ["bash", "-c", f"ulimit -f 1024; exec {RAPPORT} import -"],
@@ -149,7 +149,7 @@ def test_full_disk_under_the_database(folder: Path) -> None:
     assert rapport("check", folder=folder).stdout == "All counts are right.\n"
 
 
-def test_rejected_lines_are_for_their_owner_only(folder: Path) -> None:
+def test_rejected_lines_are_readable_by_owner_only(folder: Path) -> None:
     (folder / "b.ndjson").write_text("{oops}\n")
     before = os.umask(0)
     try:
@@ -160,7 +160,7 @@ def test_rejected_lines_are_for_their_owner_only(folder: Path) -> None:
     assert rejected.stat().st_mode & 0o777 == 0o600
 
 
-def test_rejected_lines_replace_a_link_and_not_its_target(folder: Path) -> None:
+def test_rejected_lines_replace_symlink_and_keep_its_target(folder: Path) -> None:
     (folder / "b.ndjson").write_text("{oops}\n")
     (folder / "target").write_text("precious")
     (folder / "b.ndjson.rejected.ndjson").symlink_to("target")
@@ -170,7 +170,7 @@ def test_rejected_lines_replace_a_link_and_not_its_target(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["activities", "contacts", "campaigns"])
-def test_files_that_cannot_be_read(folder: Path, what: str) -> None:
+def test_unreadable_files_are_reported(folder: Path, what: str) -> None:
     (folder / "folder.ndjson").mkdir()
     (folder / "loop.ndjson").symlink_to("loop.ndjson")
     for name, reason in (
@@ -184,13 +184,13 @@ def test_files_that_cannot_be_read(folder: Path, what: str) -> None:
         assert_sentence(run(folder, "import", name, "--what", what, redirection=""), f"Error: {name}: {reason}")
 
 
-def test_directory_in_place_of_the_rejected_lines(folder: Path) -> None:
+def test_directory_in_place_of_rejected_lines_is_reported(folder: Path) -> None:
     (folder / "a.ndjson.rejected.ndjson").mkdir()
     assert_sentence(run(folder, "import", "a.ndjson", redirection=""), "can't write rejected lines")
 
 
 @pytest.mark.parametrize("command", ["token", "check", "serve", "import"])
-def test_data_that_is_no_directory(folder: Path, command: str) -> None:
+def test_data_that_is_not_a_directory_is_reported(folder: Path, command: str) -> None:
     (folder / "other" / "rapport.db").mkdir(parents=True)
     arguments = {"import": ["import", "a.ndjson"], "serve": ["serve", "--port", str(free_port())]}
     for data, reason in (
@@ -201,7 +201,7 @@ def test_data_that_is_no_directory(folder: Path, command: str) -> None:
         assert_sentence(run(folder, *arguments.get(command, [command]), "--data", data, redirection=""), reason)
 
 
-def test_names_that_the_terminal_cannot_show(folder: Path) -> None:
+def test_unprintable_names_are_escaped(folder: Path) -> None:
     name = os.fsencode("x").replace(b"x", b"caf\xe9.ndjson")
     (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_text("{oops}\n")
     result = subprocess.run([RAPPORT, "import", name], cwd=folder, capture_output=True, check=False)

@@ -41,7 +41,7 @@ from tests.world import Server, details, line
 
 
 @pytest.mark.parametrize("types", [1, 3, 10])
-def test_a_page_touches_one_shard(place: str, types: int) -> None:
+def test_activity_page_reads_one_shard(place: str, types: int) -> None:
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
     sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merged("page", types))
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
@@ -60,7 +60,7 @@ def test_a_page_touches_one_shard(place: str, types: int) -> None:
         (("last_of_contact_and_link",), ""),
     ],
 )
-def test_a_page_of_a_campaign_activity_takes_no_more_than_itself_from_each_shard(
+def test_tracking_page_reads_at_most_its_limit_from_each_shard(
     place: str, selections: tuple[str, ...], value: str
 ) -> None:
     values = ["1", "0::smallint", "'2020-01-01'", "'2030-01-01'", "'x'", "0", "501", value]
@@ -70,7 +70,7 @@ def test_a_page_of_a_campaign_activity_takes_no_more_than_itself_from_each_shard
 
 
 @pytest.mark.parametrize("name", ["of_campaign_activities", "of_campaigns"])
-def test_counts_are_chosen_and_summed_on_their_shards(place: str, name: str) -> None:
+def test_counters_are_filtered_and_summed_on_shards(place: str, name: str) -> None:
     """And not fetched whole, those of all accounts."""
     sql = counter_reader.SQL[name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
@@ -100,7 +100,7 @@ class Listening(Pool):
 
 
 @pytest.mark.parametrize("count", [1, 40, 1_200])
-def test_recording_one_contact_touches_one_shard_of_each_table(place: str, count: int) -> None:
+def test_recording_one_contact_writes_one_shard_per_table(place: str, count: int) -> None:
     """By the commands that the coordinator really sends."""
     activity_types = list(ActivityType)
 
@@ -131,7 +131,7 @@ def test_recording_one_contact_touches_one_shard_of_each_table(place: str, count
 
 @pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
 @pytest.mark.parametrize("step", [900, 6_000])
-def test_batches_of_all_nodes_are_counted_right_new_known_and_mixed(place: str, step: int, *, ahead: bool) -> None:
+def test_batches_across_nodes_are_counted_correctly(place: str, step: int, *, ahead: bool) -> None:
     history = list(sample(1_500, seed=2))[: 2 * step]
     half = step // 2
 
@@ -152,7 +152,7 @@ def test_batches_of_all_nodes_are_counted_right_new_known_and_mixed(place: str, 
     assert asyncio.run(find_differences(place)) == []
 
 
-def test_a_contact_that_clicked_is_erased_with_its_links(place: str) -> None:
+def test_erased_contact_is_removed_with_its_links(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
             await store.record(
@@ -168,7 +168,7 @@ def test_a_contact_that_clicked_is_erased_with_its_links(place: str) -> None:
     assert asyncio.run(find_differences(place)) == []
 
 
-def test_the_counts_of_a_contact_lie_beside_it(place: str) -> None:
+def test_contact_counters_are_colocated_with_contact(place: str) -> None:
     beside = """
         SELECT DISTINCT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)
         WHERE shardid IN (get_shard_id_for_distribution_column('engagement', $1::bytea),
@@ -324,7 +324,7 @@ def loads(place: str) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])
-def test_a_lost_worker_is_only_its_own_contacts_loss(loads: Running, place: str, how: str) -> None:
+def test_lost_worker_affects_only_its_contacts(loads: Running, place: str, how: str) -> None:
     lost, other = loads.loads
     port = next(iter(loads.by_port))
     node = str(port - min(loads.by_port) + 1)
@@ -354,7 +354,7 @@ def test_a_lost_worker_is_only_its_own_contacts_loss(loads: Running, place: str,
     assert asyncio.run(find_differences(place)) == []
 
 
-def test_shards_are_moved_to_a_new_worker_without_an_error_that_a_client_sees(loads: Running, place: str) -> None:
+def test_moving_shards_causes_no_client_errors(loads: Running, place: str) -> None:
     began = time.monotonic()
     asyncio.run(ask(URL, "SELECT citus_add_node('127.0.0.1', $1)", SPARE))
     try:

@@ -164,7 +164,7 @@ def sum_counts(clients: Sequence[Client], since: float, until: float) -> Counter
 
 
 @pytest.mark.parametrize("worker", [0, 1])
-def test_contacts_on_other_workers_are_served_while_one_hangs(place: str, worker: int) -> None:
+def test_hung_worker_does_not_affect_contacts_on_others(place: str, worker: int) -> None:
     by_port = contacts_by_port(place)
     ports = sorted(by_port)
     hung, healthy = by_port[ports[worker]], by_port[ports[1 - worker]]

@@ -37,12 +37,12 @@ def run(name: str, server: Server, token: str, contact_id: str) -> subprocess.Co
     )
 
 
-def test_every_example_is_tried() -> None:
+def test_every_example_is_tested() -> None:
     assert {file.name for file in EXAMPLES.iterdir()} == set(PROGRAMS)
 
 
 @every_example
-def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Caller) -> None:
+def test_example_reads_all_pages(name: str, server: Server, caller: Caller) -> None:
     activity_types = ["em_sends", "em_opens", "p_contact_update"]
     times = [f"2026-03-{1 + number // 24:02}T{number % 24:02}:00:00.000Z" for number in range(250)]
     lines = [line(activity_type=activity_types[number % 3], time=time) for number, time in enumerate(times)]
@@ -54,7 +54,7 @@ def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Ca
 
 
 @every_example
-def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
+def test_example_without_arguments_prints_usage(name: str) -> None:
     ran = subprocess.run(
         [*PROGRAMS[name], str(EXAMPLES / name)], capture_output=True, text=True, check=False, timeout=60
     )
@@ -64,7 +64,7 @@ def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
 
 
 @every_example
-def test_an_example_says_what_went_wrong(name: str, server: Server, caller: Caller) -> None:
+def test_example_prints_error_key(name: str, server: Server, caller: Caller) -> None:
     ran = run(name, server, caller.bearer, "nobody/knows me")
     assert ran.returncode == 1
     assert "contacts.api.not_found" in ran.stderr

@@ -17,7 +17,7 @@ def api(server: Server, caller: Caller) -> Iterator[sdk.ContactsReportingApi]:
         yield sdk.ContactsReportingApi(client)
 
 
-def test_the_first_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+def test_sdk_parses_first_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
     caller.record(*(line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(5)))
     page = api.get_contact_tracking_report("c1", tracking_activity_type=["em_opens", "em_clicks"], limit="2")
     assert [item.tracking_activity_type for item in page.tracking_activities] == ["em_opens", "em_opens"]
@@ -26,7 +26,7 @@ def test_the_first_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
     assert page.links.next.href.startswith("/v3/reports/contact_reports/c1/activity_details?next=")
 
 
-def test_the_middle_and_the_last_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+def test_sdk_parses_middle_and_last_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
     """The SDK has no cursor argument: its users follow the link with a GET, and have it parsed."""
     caller.record(*(line(time=1_767_225_600_000 + number) for number in range(5)))
     page = api.get_contact_tracking_report("c1", tracking_activities_list=["em_opens"], limit="2")
@@ -39,7 +39,7 @@ def test_the_middle_and_the_last_page(api: sdk.ContactsReportingApi, caller: Cal
     assert len({item.created_time for item in seen}) == 5
 
 
-def test_a_single_and_an_empty_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+def test_sdk_parses_single_and_empty_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
     caller.record(line())
     whole = api.get_contact_tracking_report("c1", tracking_activities_list=EVERY)
     assert len(whole.tracking_activities) == 1
@@ -49,7 +49,9 @@ def test_a_single_and_an_empty_page(api: sdk.ContactsReportingApi, caller: Calle
 
 
 @pytest.mark.parametrize("with_names", [True, False])
-def test_names_on_and_off(api: sdk.ContactsReportingApi, caller: Caller, with_names: bool) -> None:
+def test_sdk_parses_pages_with_and_without_names(
+    api: sdk.ContactsReportingApi, caller: Caller, with_names: bool
+) -> None:
     caller.record(line(campaign_activity_name="A"))
     page = api.get_contact_tracking_report(
         "c1", tracking_activity_type=["em_opens"], include_campaign_activity_names=with_names
@@ -57,7 +59,7 @@ def test_names_on_and_off(api: sdk.ContactsReportingApi, caller: Caller, with_na
     assert page.tracking_activities[0].campaign_activity_name == ("A" if with_names else None)
 
 
-def test_failures_raise_what_the_sdk_has_for_them(api: sdk.ContactsReportingApi, server: Server) -> None:
+def test_errors_raise_sdk_exceptions(api: sdk.ContactsReportingApi, server: Server) -> None:
     with pytest.raises(sdk.exceptions.NotFoundException) as unknown:
         api.get_contact_tracking_report("nobody", tracking_activity_type=["em_opens"])
     assert "contacts.api.not_found" in unknown.value.body
@@ -68,7 +70,7 @@ def test_failures_raise_what_the_sdk_has_for_them(api: sdk.ContactsReportingApi,
         sdk.ContactsReportingApi(stranger).get_contact_tracking_report("c1", tracking_activity_type=["em_opens"])
 
 
-def test_the_loop_of_a_client_that_follows_links_ends(caller: Caller) -> None:
+def test_client_loop_over_next_links_ends(caller: Caller) -> None:
     """`while links: get(links["next"]["href"])`, as django-ctct has it."""
     caller.record(*(line(time=1_767_225_600_000 + number) for number in range(10)))
     seen = 0
@@ -81,7 +83,7 @@ def test_the_loop_of_a_client_that_follows_links_ends(caller: Caller) -> None:
     assert seen == 10
 
 
-def test_summaries_and_rates(api: sdk.ContactsReportingApi, caller: Caller) -> None:
+def test_sdk_parses_summaries_and_rates(api: sdk.ContactsReportingApi, caller: Caller) -> None:
     """First, middle, last and empty page: the SDK has no cursor argument here either."""
     caller.record(*(line(activity_type="em_sends", campaign_activity_id=f"m{number}") for number in range(401)))
     caller.record(line(campaign_activity_id="m7"), line(activity_type="em_optouts", campaign_activity_id="m7"))

@@ -45,7 +45,7 @@ def ask(api: sdk.EmailReportingApi, report: str, **parameters: Any) -> Any:  # n
 
 
 @pytest.mark.parametrize("report", METHODS)
-def test_every_page_is_parsed(api: sdk.EmailReportingApi, caller: Caller, report: str) -> None:
+def test_sdk_parses_every_page(api: sdk.EmailReportingApi, caller: Caller, report: str) -> None:
     details = DETAILS.get(report, {})
     caller.record(
         *(line(f"c{number}", kind_of(report), 1_767_225_600_000 + number, **WHO, **details) for number in range(5))
@@ -67,7 +67,7 @@ def test_every_page_is_parsed(api: sdk.EmailReportingApi, caller: Caller, report
 
 
 @pytest.mark.parametrize("report", METHODS)
-def test_an_empty_page_and_one_of_bare_rows(api: sdk.EmailReportingApi, caller: Caller, report: str) -> None:
+def test_sdk_parses_empty_page_and_minimal_rows(api: sdk.EmailReportingApi, caller: Caller, report: str) -> None:
     caller.record(line(activity_type="p_contact_open"))
     empty = ask(api, report)
     assert (empty.tracking_activities, empty.links.next) == ([], None)
@@ -76,7 +76,7 @@ def test_an_empty_page_and_one_of_bare_rows(api: sdk.EmailReportingApi, caller: 
     assert (item.email_address, item.first_name, item.deleted_at) == ("", None, None)
 
 
-def test_the_filters_as_the_sdk_sends_them(api: sdk.EmailReportingApi, caller: Caller) -> None:
+def test_filters_sent_by_sdk_are_applied(api: sdk.EmailReportingApi, caller: Caller) -> None:
     caller.record(*(line(f"c{code}", "em_bounces", bounce_code=code) for code in "BDFSVXZ"))
     caller.record(*(line(f"c{number}", "em_clicks", url_id=str(number)) for number in range(3)))
     caller.record(line("derived", "em_clicks", link_url="https://example.com/"))
@@ -88,7 +88,7 @@ def test_the_filters_as_the_sdk_sends_them(api: sdk.EmailReportingApi, caller: C
         assert item.contact_id == contact_id
 
 
-def test_the_links(api: sdk.EmailReportingApi, caller: Caller) -> None:
+def test_sdk_parses_links(api: sdk.EmailReportingApi, caller: Caller) -> None:
     caller.record(line(activity_type="em_sends"))
     assert api.get_campaign_activity_link_report("ca-1").link_click_counts == []
     caller.record(
@@ -103,7 +103,7 @@ def test_the_links(api: sdk.EmailReportingApi, caller: Caller) -> None:
     assert (second.link_url, second.unique_clicks) == ("https://example.com/b", 1)
 
 
-def test_failures_raise_what_the_sdk_has_for_them(api: sdk.EmailReportingApi, server: Server) -> None:
+def test_errors_raise_sdk_exceptions(api: sdk.EmailReportingApi, server: Server) -> None:
     with pytest.raises(sdk.exceptions.NotFoundException) as unknown:
         ask(api, "sends")
     assert "reportingsvc.not_found" in unknown.value.body

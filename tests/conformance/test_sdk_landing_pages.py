@@ -26,7 +26,7 @@ def api(server: Server, caller: Caller) -> Iterator[sdk.LandingPagesReportingApi
 
 
 @pytest.mark.parametrize("report", METHODS)
-def test_every_page_is_parsed(api: sdk.LandingPagesReportingApi, caller: Caller, report: str) -> None:
+def test_sdk_parses_every_page(api: sdk.LandingPagesReportingApi, caller: Caller, report: str) -> None:
     method, activity_type, called = METHODS[report]
     details = {"url_id": "17", "link_url": "https://example.com/"} if activity_type == "p_contact_click" else {}
     caller.record(
@@ -52,7 +52,7 @@ def test_every_page_is_parsed(api: sdk.LandingPagesReportingApi, caller: Caller,
     assert (nobody.tracking_activities, nobody.links.next.href) == ([], "")
 
 
-def test_text_messages_are_none(api: sdk.LandingPagesReportingApi, caller: Caller) -> None:
+def test_landing_page_rows_have_no_sms_fields(api: sdk.LandingPagesReportingApi, caller: Caller) -> None:
     with pytest.raises(sdk.exceptions.NotFoundException):
         api.get_unique_contact_sms_opt_ins("ca-1")
     caller.record(line(activity_type="p_contact_open"))
@@ -60,7 +60,7 @@ def test_text_messages_are_none(api: sdk.LandingPagesReportingApi, caller: Calle
     assert (page.tracking_activities, page.links.next.href) == ([], "")
 
 
-def test_a_filter_that_cannot_be_is_told(caller: Caller) -> None:
+def test_invalid_filter_raises_sdk_exception(caller: Caller) -> None:
     path = "/v3/reports/landing_pages/campaign_details/ca-1/p_contact_opens"
     caller.record(line(activity_type="p_contact_open"))
     for value in ("a" * 256, "%00", "%0A"):

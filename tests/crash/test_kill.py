@@ -77,7 +77,7 @@ def wait_for_the_first(senders: list[Sender]) -> None:
         time.sleep(0.01)
 
 
-def test_every_acknowledged_activity_is_there_once(data: str) -> None:
+def test_acknowledged_activities_survive_sigkill_once(data: str) -> None:
     rng = random.Random(7)
     sent: dict[str, dict[str, Any]] = {}
     acknowledged: set[str] = set()
@@ -105,7 +105,7 @@ def test_every_acknowledged_activity_is_there_once(data: str) -> None:
     assert len(acknowledged) > LIVES
 
 
-def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(tmp_path: Path) -> None:
+def test_full_disk_acknowledges_nothing_and_recovers(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     with Server(data) as server, server.caller("default") as caller:
         caller.record(line())
@@ -144,7 +144,7 @@ def test_a_full_disk_acknowledges_nothing_and_needs_no_hand_afterwards(tmp_path:
         assert walked == acknowledged + 200
 
 
-def test_a_log_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
+def test_wal_left_by_crash_is_recovered(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     with Server(data) as server:
         with server.caller("default") as caller:

@@ -56,7 +56,7 @@ def wait_until_gone(pids: list[int]) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killing_the_main_process_while_its_workers_start_leaves_no_orphan(tmp_path: Path, workers: int) -> None:
+def test_killed_main_process_leaves_no_starting_worker(tmp_path: Path, workers: int) -> None:
     data, port = str(tmp_path / "data"), free_port()
     for delay in DELAYS:
         started = kill_main_process(data, port, workers, delay)
@@ -69,7 +69,7 @@ def test_killing_the_main_process_while_its_workers_start_leaves_no_orphan(tmp_p
 
 
 @pytest.mark.slow
-def test_killing_the_main_process_while_it_replaces_a_killed_worker_leaves_no_orphan(tmp_path: Path) -> None:
+def test_killed_main_process_leaves_no_replacement_worker(tmp_path: Path) -> None:
     for delay in DELAYS:
         with Server(str(tmp_path / "data")) as server:
             main = server.pid

@@ -59,7 +59,7 @@ def answer_of(told: str) -> dict[str, object]:
     return page
 
 
-def test_make_demo_on_a_clean_clone(clone: Path) -> None:
+def test_make_demo_works_on_clean_clone(clone: Path) -> None:
     port = free_port()
     with make_demo(clone, port, f"DAY={EXAMPLE_DAY}") as told:
         assert f"http://127.0.0.1:{port}" in told
@@ -79,7 +79,7 @@ def test_make_demo_on_a_clean_clone(clone: Path) -> None:
         assert answer_of(told)["tracking_activities"] == first["tracking_activities"]
 
 
-def test_make_alone_lists_the_targets(clone: Path) -> None:
+def test_make_lists_targets(clone: Path) -> None:
     told = subprocess.run(["make"], cwd=clone, capture_output=True, text=True, check=True).stdout
     for target in ("demo", "test", "lint", "types", "bench"):
         assert f"make {target} " in told

@@ -82,7 +82,7 @@ def replay_copy(arguments: str, context: Path, workdir: Path) -> None:
             shutil.copy2(context / source, destination)
 
 
-def test_build_stage_installs_a_server_that_passes_the_health_check(tmp_path: Path) -> None:
+def test_docker_build_stage_installs_healthy_server(tmp_path: Path) -> None:
     context, workdir, installed = create_build_context(tmp_path), tmp_path / "build", tmp_path / "opt"
     workdir.mkdir()
     for instruction in read_instructions():
@@ -110,7 +110,7 @@ def test_build_stage_installs_a_server_that_passes_the_health_check(tmp_path: Pa
     assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 1
 
 
-def test_image_runs_as_another_user_than_root() -> None:
+def test_image_does_not_run_as_root() -> None:
     (user,) = find_arguments("USER", 2)
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
     data = read_environment()["RAPPORT_DATA"]
@@ -121,7 +121,7 @@ def test_image_runs_as_another_user_than_root() -> None:
         assert expected in setup
 
 
-def test_every_dependency_has_a_wheel_for_both_architectures(tmp_path: Path) -> None:
+def test_every_dependency_has_wheels_for_both_architectures(tmp_path: Path) -> None:
     (image, *_) = find_arguments("FROM", 1)
     version = re.match(r"python:(\d+\.\d+)-slim ", image)
     assert version is not None
@@ -146,12 +146,12 @@ def test_every_dependency_has_a_wheel_for_both_architectures(tmp_path: Path) -> 
         assert downloaded.returncode == 0, downloaded.stderr
 
 
-def test_dockerfile_is_free_of_lint() -> None:
+def test_dockerfile_passes_hadolint() -> None:
     linted = subprocess.run([BINARIES / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (linted.returncode, linted.stdout) == (0, "")
 
 
-def test_compose_file_matches_the_published_schema() -> None:
+def test_compose_file_matches_schema() -> None:
     checked = subprocess.run(
         [BINARIES / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"],
         capture_output=True,
@@ -166,7 +166,7 @@ def read_services() -> dict[str, dict[str, Any]]:
     return services
 
 
-def test_compose_profiles_are_complete_and_published_locally() -> None:
+def test_compose_profiles_publish_on_loopback_only() -> None:
     services = read_services()
     profiles = {name: service["profiles"] for name, service in services.items()}
     assert profiles == {
@@ -188,7 +188,7 @@ def test_compose_profiles_are_complete_and_published_locally() -> None:
 
 
 @pytest.mark.parametrize("page", ["docker", "upgrade"])
-def test_docker_commands_of_the_docs_name_what_there_is(page: str) -> None:
+def test_docker_commands_in_docs_use_existing_names(page: str) -> None:
     services = read_services()
     profiles = {profile for service in services.values() for profile in service["profiles"]}
     text = (ROOT / "docs" / f"{page}.md").read_text()

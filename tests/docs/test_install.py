@@ -12,7 +12,7 @@ CALENDAR_DATA = {"tzdata"}
 """Its major version is the year of the data, so it has no upper bound."""
 
 
-def test_dependencies_are_bound_by_the_locked_and_the_next_major_version() -> None:
+def test_dependencies_have_lower_bound_and_next_major_as_upper_bound() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "requirements.lock").read_text().partition("# What tests")[0]
     locked = {name: Version(version) for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)}
@@ -24,11 +24,11 @@ def test_dependencies_are_bound_by_the_locked_and_the_next_major_version() -> No
         assert {str(specifier) for specifier in dependency.specifier} == expected, dependency.name
 
 
-def test_no_page_installs_into_the_python_of_the_system() -> None:
+def test_docs_do_not_install_into_system_python() -> None:
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         for command in re.findall(r"^pip3? install .*|`pip3? install [^`]*`", page.read_text(), re.MULTILINE):
             raise AssertionError(f"{page.name}: {command}")
 
 
-def test_lock_names_no_registry() -> None:
+def test_lock_file_names_no_registry() -> None:
     assert "://" not in (ROOT / "requirements.lock").read_text()

@@ -142,7 +142,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
+def test_shell_blocks_of_page_print_documented_output(page: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     reader = Reader(page, home)
@@ -160,7 +160,7 @@ def test_what_a_page_says_happens(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_block_is_run_or_an_answer(page: Path) -> None:
+def test_every_block_is_run_or_compared(page: Path) -> None:
     for block in blocks(page):
         assert block.language in {"sh", "json", "text", *RUN_ELSEWHERE}
         if not block.language:
@@ -168,6 +168,6 @@ def test_every_block_is_run_or_an_answer(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, DOCS.parent / "README.md"], ids=lambda page: page.stem)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)|src=\"([^\":]+)\"", page.read_text()):
         assert (page.parent / "".join(target)).exists(), target

@@ -63,7 +63,7 @@ def test_numbered_references_to_other_documents_are_recognized(document: str, nu
     assert OUTSIDE.search(f"Return the page ({document} {number}).".replace("# ", "#"))
 
 
-def test_no_file_refers_to_a_document_outside_the_repository() -> None:
+def test_no_file_references_document_outside_repository() -> None:
     references = [
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
         for path in text_files()

@@ -9,7 +9,7 @@ from tests.store.by_hand import params
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
 
 
-def test_every_question_has_the_answer_that_the_page_shows(data: str) -> None:
+def test_queries_return_documented_rows(data: str) -> None:
     text = PAGE.read_text()
     (given,) = re.findall(r"^```ndjson\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     rapport("import", "-", "--data", data, given=given.encode())
@@ -24,7 +24,7 @@ SQLITES_TABLES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
 POSTGRESQLS_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema"
 
 
-def test_every_table_has_its_row(data: str) -> None:
+def test_every_table_is_documented(data: str) -> None:
     rapport("import", "-", "--data", data, given=b"")
     told = {
         name for row in re.findall(r"^\| (`.*?) \| ", PAGE.read_text(), re.MULTILINE) for name in row.split("`")[1::2]

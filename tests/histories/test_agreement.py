@@ -40,7 +40,7 @@ def stats(caller: Caller) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_reports_say_of_the_same_thing_agrees(server: Server, seed: int) -> None:
+def test_reports_of_same_activities_agree(server: Server, seed: int) -> None:
     rng = random.Random(seed)
     with server.caller(f"agree-{uuid4().hex}", frozenset(Scope)) as caller:
         caller.record(*history(rng))
@@ -102,7 +102,7 @@ def recording(server: Server, account: str) -> Iterator[None]:
             thread.join()
 
 
-def test_a_report_is_never_torn_by_what_is_being_recorded(server: Server, engine: str) -> None:
+def test_report_is_consistent_during_recording(server: Server, engine: str) -> None:
     """A cluster has no one moment over its nodes, and may show a part of a batch, of each contact all or nothing."""
     at_once = 1 if engine == "citus" else 5
     account = f"torn-{uuid4().hex}"

@@ -108,7 +108,7 @@ def check_page(browser: httpx.Client, path: str) -> None:
 
 @REAL_SERVER
 @given(history=st.lists(activities(), min_size=1, max_size=25))
-def test_no_number_is_negative_and_no_percentage_exceeds_100(server: Server, history: list[dict[str, object]]) -> None:
+def test_stats_are_never_negative_or_above_100_percent(server: Server, history: list[dict[str, object]]) -> None:
     with (
         server.caller(f"missing-{uuid4().hex}", frozenset(Scope)) as caller,
         httpx.Client(base_url=server.url, timeout=60) as browser,
@@ -126,7 +126,7 @@ def show(browser: httpx.Client, path: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", browser.get(path).text)))
 
 
-def test_rates_without_sends_are_left_out_of_pages(server: Server, account: str, caller: Caller) -> None:
+def test_pages_omit_rates_without_sends(server: Server, account: str, caller: Caller) -> None:
     everything = {"campaign_activity_id": "p", "campaign_id": "cp"}
     caller.record(
         line("x1", "em_sends", **everything),

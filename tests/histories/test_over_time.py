@@ -75,7 +75,7 @@ async def filled(store: Store, lines: list[Line]) -> str:
 
 
 @pytest.mark.parametrize("zone", [BERLIN, HONOLULU], ids=str)
-def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, zone: ZoneInfo) -> None:
+def test_daily_counts_equal_recount_across_clock_changes(data: str, zone: ZoneInfo) -> None:
     lines = history(1, 5)
 
     async def work() -> None:
@@ -98,7 +98,7 @@ def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, 
     asyncio.run(work())
 
 
-def test_many_days_are_told_by_the_week(data: str) -> None:
+def test_long_period_is_counted_by_week(data: str) -> None:
     lines = history(2, MAX_DAILY_BUCKETS + 40)
 
     async def work() -> None:
@@ -121,7 +121,7 @@ def test_many_days_are_told_by_the_week(data: str) -> None:
     asyncio.run(work())
 
 
-def test_the_first_hours_begin_with_the_first_send(data: str) -> None:
+def test_campaign_timeline_starts_with_first_send(data: str) -> None:
     lines = [
         {
             **line,
@@ -150,7 +150,7 @@ def test_the_first_hours_begin_with_the_first_send(data: str) -> None:
     asyncio.run(work())
 
 
-def test_what_was_sent_last_comes_first(data: str) -> None:
+def test_recent_sends_are_newest_first(data: str) -> None:
     lines = history(4, 5)
 
     async def work() -> None:
@@ -190,7 +190,7 @@ UTC_ZONE = ZoneInfo("UTC")
         (BERLIN, date(2025, 3, 29), BERLIN),
     ],
 )
-def test_days_of_half_hours_are_shown_in_utc(data: str, zone: ZoneInfo, first: date, shown: ZoneInfo) -> None:
+def test_half_hour_zone_falls_back_to_utc(data: str, zone: ZoneInfo, first: date, shown: ZoneInfo) -> None:
     last = first + timedelta(days=3)
     begin = midnight(first, UTC_ZONE)
     lines = [{**each, "created_time": begin + each["created_time"] % (4 * 24 * HOUR)} for each in history(5, 5)]
@@ -225,7 +225,7 @@ def days_of_change(zone: ZoneInfo) -> set[date]:
     return change
 
 
-def test_in_every_zone_each_quarter_of_an_hour_is_in_the_day_that_is_shown() -> None:
+def test_every_quarter_hour_is_counted_in_displayed_day() -> None:
     kept = 0
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
@@ -249,6 +249,6 @@ def test_in_every_zone_each_quarter_of_an_hour_is_in_the_day_that_is_shown() -> 
 @pytest.mark.parametrize(
     "name", ["Europe/Berlin", "America/New_York", "America/Santiago", "Africa/Cairo", "Asia/Tokyo"]
 )
-def test_a_zone_of_whole_hours_is_kept_the_whole_year(name: str) -> None:
+def test_whole_hour_zone_is_kept_all_year(name: str) -> None:
     zone = ZoneInfo(name)
     assert choose_day_zone(zone, date(2024, 1, 1), date(2026, 12, 31)) is zone

@@ -65,7 +65,7 @@ REAL_SERVER = settings(max_examples=60, deadline=None, suppress_health_check=[He
 @given(
     history=A_HISTORY, encoding=an_encoding(), limit=st.integers(1, 7), cuts=st.lists(st.integers(0, 60), max_size=4)
 )
-def test_every_walk_equals_a_recount(
+def test_pages_equal_recount(
     server: Server, history: list[dict[str, Any]], encoding: str, limit: int, cuts: list[int]
 ) -> None:
     with server.caller(f"walk-{uuid4().hex}") as caller:
@@ -95,7 +95,7 @@ def _record_in_pieces(caller: Caller, history: list[dict[str, Any]], cuts: list[
     late=st.lists(a_line(), min_size=1, max_size=40),
     limit=st.integers(1, 5),
 )
-def test_what_arrives_between_two_pages_neither_repeats_nor_hides_anything(
+def test_insert_between_pages_neither_repeats_nor_hides_rows(
     server: Server, history: list[dict[str, Any]], late: list[dict[str, Any]], limit: int
 ) -> None:
     with server.caller(f"late-{uuid4().hex}") as caller:
@@ -123,7 +123,7 @@ def test_what_arrives_between_two_pages_neither_repeats_nor_hides_anything(
     bounds=st.tuples(st.integers(1_767_225_599_999, 1_767_225_602_001), st.integers(0, 2_500)),
     limit=st.integers(1, 9),
 )
-def test_the_time_bounds_equal_a_recount(
+def test_time_bounds_equal_recount(
     server: Server, history: list[dict[str, Any]], bounds: tuple[int, int], limit: int
 ) -> None:
     after, before = bounds[0], bounds[0] + bounds[1]

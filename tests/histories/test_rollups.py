@@ -65,7 +65,7 @@ A_GROUP = st.lists(st.tuples(st.sampled_from([0, 1]), st.lists(a_line(), max_siz
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(A_GROUP, min_size=1, max_size=5))
-def test_roll_ups_equal_a_recount(data: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
+def test_rollups_equal_recount(data: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
     accounts = [f"first-{uuid4().hex}", f"second-{uuid4().hex}"]
 
     async def work() -> None:
@@ -79,7 +79,7 @@ def test_roll_ups_equal_a_recount(data: str, groups: list[list[tuple[int, list[L
         assert standing(data, account) == tallied(recorded(lines))
 
 
-def test_large_batches_new_known_and_mixed_are_rolled_up(data: str) -> None:
+def test_rollups_of_large_batches_equal_recount(data: str) -> None:
     """On PostgreSQL: copied right into the table, staged after a duplicate was met, and few as arrays."""
     history = list(sample(1_500, seed=2))[:12_000]
     edges = ((0, 6_000), (3_000, 9_000), (8_900, 9_100), (0, 12_000), (0, 12_000))
@@ -105,7 +105,7 @@ async def sent_until_recorded(store: Store, batches: list[Batch]) -> None:
 
 
 @pytest.mark.parametrize("size", [40, 700])
-def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
+def test_rollups_of_concurrent_writers_equal_recount(data: str, size: int) -> None:
     """Each of them brings the same in an order of its own, and of the same contacts and campaign activities."""
     rng = random.Random(7)
     history = [activity(random_activity(rng, number)) for number in range(2_000)]
@@ -127,7 +127,7 @@ def test_writers_at_the_same_time_are_rolled_up(data: str, size: int) -> None:
         assert standing(data, account) == tallied(in_store(data, account))
 
 
-def test_a_store_that_was_filled_before_there_were_roll_ups_gets_them(data: str) -> None:
+def test_migration_adds_rollups_to_existing_store(data: str) -> None:
     rng = random.Random(3)
     history = [activity(random_activity(rng, number)) for number in range(1_500)]
 

@@ -302,7 +302,7 @@ def check_same(told: list[Any], what: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_every_answer_is_the_same_on_every_engine(servers: list[Server], seed: int) -> None:
+def test_responses_are_identical_on_every_engine(servers: list[Server], seed: int) -> None:
     account = f"same-{seed}"
     history = History(seed)
     with ExitStack() as stack:
@@ -328,7 +328,7 @@ def exported(server: Server, account: str, contact_id: str, what: str) -> str:
     return rapport("export", contact_id, "--what", what, "--account", account, "--data", server.data).stdout
 
 
-def test_large_imports_and_their_exports_are_the_same(servers: list[Server], tmp_path: Path) -> None:
+def test_large_imports_and_exports_are_identical_on_every_engine(servers: list[Server], tmp_path: Path) -> None:
     history = History(100)
     for number, size in enumerate((7_000, 6_000, 600)):
         lines = [history.activity() for _ in range(size)]

@@ -54,7 +54,7 @@ REAL_SERVER = settings(max_examples=50, deadline=None, suppress_health_check=[He
 
 @REAL_SERVER
 @given(history=st.lists(a_line(), min_size=1, max_size=70), pieces=st.integers(1, 4), limit=st.integers(1, 2))
-def test_every_number_equals_a_recount(server: Server, history: list[Line], pieces: int, limit: int) -> None:
+def test_stats_equal_recount(server: Server, history: list[Line], pieces: int, limit: int) -> None:
     with server.caller(f"stats-{uuid4().hex}", frozenset(Scope)) as caller:
         for first in range(pieces):
             caller.record(*history[first::pieces])
@@ -167,7 +167,7 @@ def told(instant: int) -> str:
     return datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def test_the_recount_itself() -> None:
+def test_recount_matches_hand_written_example() -> None:
     """By hand, once: two got it, one opened it twice, one came back."""
     lines: list[dict[str, Any]] = [
         {"campaign_activity_id": "m1", "contact_id": contact, "tracking_activity_type": activity_type, **more}

@@ -37,7 +37,7 @@ REAL_SERVER = settings(max_examples=60, deadline=None, suppress_health_check=[He
 
 @REAL_SERVER
 @given(history=st.lists(a_line(), min_size=1, max_size=60), bounds=st.tuples(st.integers(-1, 13), st.integers(0, 14)))
-def test_summary_and_rates_equal_a_recount(server: Server, history: list[Line], bounds: tuple[int, int]) -> None:
+def test_summaries_and_rates_equal_recount(server: Server, history: list[Line], bounds: tuple[int, int]) -> None:
     start, end = BEGIN + bounds[0], BEGIN + bounds[0] + bounds[1]
     with server.caller(f"summary-{uuid4().hex}") as caller:
         caller.record(*history)

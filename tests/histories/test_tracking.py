@@ -157,7 +157,7 @@ REAL_SERVER = settings(max_examples=50, deadline=None, suppress_health_check=[He
 
 @REAL_SERVER
 @given(history=A_HISTORY, limit=st.integers(1, 9), cuts=st.lists(st.integers(0, 60), max_size=3))
-def test_every_walk_equals_a_recount_of_every_field(
+def test_tracking_rows_equal_recount_in_every_field(
     server: Server, history: list[Line], limit: int, cuts: list[int]
 ) -> None:
     with server.caller(f"tracking-{uuid4().hex}") as caller:
@@ -187,7 +187,7 @@ def test_every_walk_equals_a_recount_of_every_field(
 
 @REAL_SERVER
 @given(history=A_HISTORY, limit=st.integers(1, 5), text=st.sampled_from(["1@EXAMPLE", "f0 l2", "zzz"]))
-def test_lists_of_contacts_equal_a_recount(server: Server, history: list[Line], limit: int, text: str) -> None:
+def test_contact_lists_equal_recount(server: Server, history: list[Line], limit: int, text: str) -> None:
     """Of opens, clicks and what happens on landing pages only each contact's last; and who has not opened."""
     known: Line = {"contact_id": "eve", "campaign_activity_id": "m1", "tracking_activity_type": "em_forwards"}
     history = recorded([*history, {**known, "created_time": FIRST}])
@@ -266,7 +266,7 @@ def assert_links(caller: Caller, history: list[Line]) -> None:
     ),
     bounds=st.tuples(st.integers(FIRST - 1, LAST), st.integers(0, 7)),
 )
-def test_what_is_selected_equals_a_recount(
+def test_filtered_rows_equal_recount(
     server: Server, history: list[Line], limit: int, wanted: tuple[str, list[str]], bounds: tuple[int, int]
 ) -> None:
     url_id, codes = wanted
@@ -293,7 +293,7 @@ def test_what_is_selected_equals_a_recount(
 @given(
     history=st.lists(a_line(), min_size=8, max_size=40), late=st.lists(a_line(), max_size=40), limit=st.integers(1, 5)
 )
-def test_what_arrives_between_two_pages_neither_repeats_nor_hides_anything(
+def test_insert_between_pages_neither_repeats_nor_hides_rows(
     server: Server, history: list[Line], late: list[Line], limit: int
 ) -> None:
     one_report = {"campaign_activity_id": "m1", "tracking_activity_type": "em_opens"}

@@ -102,7 +102,7 @@ def line(**changes: object) -> bytes:
         ({"Contact_id": "c"}, "Contact_id"),
     ],
 )
-def test_what_cannot_be_taken_is_refused_with_field_value_and_reason(changes: dict[str, Any], field: str) -> None:
+def test_invalid_line_is_rejected_with_field_value_and_reason(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidField) as refused:
         decode_activity(line(**changes), NOW)
     assert refused.value.field == field
@@ -114,7 +114,7 @@ def test_what_cannot_be_taken_is_refused_with_field_value_and_reason(changes: di
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"[]", b"1", b"null", b'"x"', b"\xff\xfe", b'{"a":}', b'{"contact_id":"\\ud800"}']
 )
-def test_what_is_no_object_is_refused_as_a_line(raw: bytes) -> None:
+def test_line_that_is_not_an_object_is_rejected(raw: bytes) -> None:
     with pytest.raises(InvalidField) as refused:
         decode_activity(raw, NOW)
     assert refused.value.field == "line"
@@ -139,11 +139,11 @@ def test_what_is_no_object_is_refused_as_a_line(raw: bytes) -> None:
         (NOW + DAY, "2026-06-02T00:00:00.000Z"),
     ],
 )
-def test_times_are_taken_with_any_offset_or_as_milliseconds(time: str | int, meant: str) -> None:
+def test_times_accept_any_offset_and_milliseconds(time: str | int, meant: str) -> None:
     assert iso(decode_activity(line(created_time=time), NOW).created_time) == meant
 
 
-def test_nulls_and_empty_texts_are_not_said() -> None:
+def test_nulls_and_empty_strings_are_treated_as_missing() -> None:
     optional = dict.fromkeys([name for name in FIELDS if name not in json.loads(line())], None)
     assert decode_activity(line(**optional), NOW) == decode_activity(line(), NOW)
     assert decode_activity(line(**dict.fromkeys(optional, "")), NOW) == decode_activity(line(), NOW)
@@ -151,12 +151,12 @@ def test_nulls_and_empty_texts_are_not_said() -> None:
 
 @pytest.mark.parametrize("listed", ["em_opens", ["em_opens"]])
 @pytest.mark.parametrize("named", ["em_opens", "absent"])
-def test_the_other_name_of_the_type_is_taken(listed: str | list[str], named: str) -> None:
+def test_alternative_name_of_activity_type_field_is_accepted(listed: str | list[str], named: str) -> None:
     taken = decode_activity(line(tracking_activity_type=named, tracking_activities_list=listed), NOW)
     assert taken.type is ActivityType.EM_OPENS
 
 
-def test_the_published_schema_has_the_fields_that_are_taken() -> None:
+def test_published_schema_lists_accepted_fields() -> None:
     assert tuple(ACTIVITY_SCHEMA["properties"]) == tuple(FIELDS)
 
 
@@ -197,7 +197,7 @@ def an_activity(draw: st.DrawFn) -> Activity:
 
 
 @given(an_activity())
-def test_what_is_exported_is_taken_back_unchanged(activity: Activity) -> None:
+def test_exported_line_round_trips(activity: Activity) -> None:
     back = decode_activity(encode_activity(activity), NOW)
     assert back == activity
     assert back.identity == activity.identity
@@ -209,18 +209,18 @@ def test_what_is_exported_is_taken_back_unchanged(activity: Activity) -> None:
         lambda value: json.dumps(value).encode()
     )
 )
-def test_no_line_whatever_raises_anything_but_a_reason(raw: bytes) -> None:
+def test_arbitrary_line_is_decoded_or_rejected(raw: bytes) -> None:
     with pytest.raises(InvalidField):
         decode_activity(raw, NOW)
 
 
-def test_identities_are_those_of_every_store_that_there_is() -> None:
+def test_identities_equal_those_in_existing_stores() -> None:
     """They are stored: another value here would make duplicates of all that is recorded."""
     assert identity_of_event("e-1") == 2815958563748944611
     assert content_identity("em_clicks", "m1", "https://example.com") == 138727959694046
     assert len({content_identity(name, "m1") for name in TYPES}) == 10
 
 
-def test_links_are_told_apart_by_address_and_id() -> None:
+def test_links_differ_by_url_and_id() -> None:
     clicked = [("https://a", None), ("https://a", "1"), ("https://a", "2"), (None, "https://a"), (None, "1")]
     assert len({content_identity("em_clicks", "m", *link) for link in clicked}) == len(clicked)

@@ -49,7 +49,7 @@ def refused(lines: list[Activity | InvalidLine]) -> list[tuple[int, str]]:
         ((HEADER + ROW * 3).replace(b"\r\n", b"\n"), "a.csv"),
     ],
 )
-def test_every_form_holds_the_same(content: bytes, name: str) -> None:
+def test_every_format_yields_same_lines(content: bytes, name: str) -> None:
     lines = read(content, name)
     assert len(lines) == 3
     assert all(line == lines[0] for line in lines)
@@ -57,31 +57,31 @@ def test_every_form_holds_the_same(content: bytes, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.csv", "-"])
-def test_an_empty_file_holds_nothing(name: str) -> None:
+def test_empty_file_yields_nothing(name: str) -> None:
     assert read(b"", name) == []
 
 
-def test_refused_lines_have_the_numbers_that_an_editor_shows() -> None:
+def test_rejected_lines_have_editor_line_numbers() -> None:
     lines = read(GOOD + b"\n{\n" + GOOD + b"[]\n" + GOOD.replace(b"em_opens", b"opens"))
     assert refused(lines) == [(3, "line"), (5, "line"), (6, "tracking_activity_type")]
     assert len(lines) == 5
 
 
-def test_a_line_without_end_is_refused_and_not_kept_in_memory() -> None:
+def test_endless_line_is_rejected_without_buffering() -> None:
     lines = read(GOOD + b"x" * (MAX_FILE_LINE_BYTES * 40) + b"\n" + GOOD + b"y" * (MAX_FILE_LINE_BYTES + 1))
     assert refused(lines) == [(2, "line"), (4, "line")]
     assert all(len(line.text) < 300 for line in lines if isinstance(line, InvalidLine))
     assert len(lines) == 4
 
 
-def test_a_cell_of_csv_may_have_several_lines() -> None:
+def test_csv_cell_may_span_lines() -> None:
     lines = read(HEADER + b'c,m,em_optouts,2026-03-01T10:00:00Z,"one\ntwo, ""three"""\r\n' + ROW + b"bad\r\n", "a.csv")
     assert isinstance(lines[0], Activity)
     assert lines[0].opt_out_reason == 'one\ntwo, "three"'
     assert refused(lines) == [(5, "line")]
 
 
-def test_a_quote_that_nobody_closes_does_not_swallow_the_file() -> None:
+def test_unclosed_csv_quote_does_not_swallow_file() -> None:
     lines = read(HEADER + b'"c,m\r\n' + ROW * 10_000, "a.csv")
     rejected = [line for line in lines if isinstance(line, InvalidLine)]
     assert [line.number for line in rejected] == [2]
@@ -90,7 +90,7 @@ def test_a_quote_that_nobody_closes_does_not_swallow_the_file() -> None:
     assert len(lines) > 8_000
 
 
-def test_rows_of_csv_are_refused_one_by_one() -> None:
+def test_csv_rows_are_rejected_individually() -> None:
     lines = read(HEADER + ROW + b"c,m\r\n" + b"\xff" + ROW + ROW + ROW.replace(b",\r", b",spam\r"), "a.csv")
     assert refused(lines) == [(3, "line"), (4, "line"), (6, "opt_out_reason")]
 
@@ -105,12 +105,12 @@ def test_rows_of_csv_are_refused_one_by_one() -> None:
         (b"contact_id,contact_id\r\n", "a.csv", "twice"),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_told(content: bytes, name: str, why: str) -> None:
+def test_file_with_wrong_extension_is_rejected(content: bytes, name: str, why: str) -> None:
     with pytest.raises(UnreadableFile, match=why):
         read(content, name)
 
 
-def test_a_file_that_breaks_off_gives_what_it_has() -> None:
+def test_truncated_gzip_yields_complete_lines() -> None:
     torn = gzip.compress(GOOD * 1_000, mtime=0)[:-12]
     lines: list[Activity | InvalidLine] = []
     with pytest.raises(UnreadableFile):
@@ -118,14 +118,14 @@ def test_a_file_that_breaks_off_gives_what_it_has() -> None:
     assert len(lines) > 900
 
 
-def test_a_stray_quote_takes_no_other_row_along() -> None:
+def test_stray_csv_quote_rejects_its_row_only() -> None:
     stray = b'c,m,em_opens,2026-03-01T10:00:01Z,"Al\r\n'
     assert refused(read(HEADER + ROW * 3 + stray + ROW * 2_000, "a.csv")) == [(5, "line")]
     closed_by_another = HEADER + ROW + stray + ROW * 5 + stray + ROW
     assert refused(read(closed_by_another, "a.csv")) == [(3, "line"), (9, "line")]
 
 
-def test_a_row_that_is_too_long_takes_no_other_row_along() -> None:
+def test_overlong_csv_row_rejects_its_row_only() -> None:
     long = b'c,m,em_opens,2026-03-01T10:00:01Z,"' + b"x" * (MAX_FILE_LINE_BYTES + 5_000) + b'"\r\n'
     lines = read(HEADER + ROW * 9 + long + ROW * 400, "a.csv")
     assert refused(lines) == [(11, "line")]
@@ -133,12 +133,12 @@ def test_a_row_that_is_too_long_takes_no_other_row_along() -> None:
 
 
 @pytest.mark.parametrize("header", [b'contact_id,"camp\rx', b"42,m,em_opens,2026-03-01T10:00:00Z\n", b"a;b;c\n"])
-def test_a_header_that_is_none_is_told_so(header: bytes) -> None:
+def test_invalid_csv_header_is_reported(header: bytes) -> None:
     with pytest.raises(UnreadableFile, match=r"header|first line"):
         read(header, "a.csv")
 
 
-def test_blank_lines_before_a_header_are_passed_over() -> None:
+def test_blank_lines_before_csv_header_are_skipped() -> None:
     assert len(read(b"\r\n\r\n" + HEADER + ROW, "a.csv")) == 1
 
 
@@ -158,11 +158,11 @@ class Trickle(io.RawIOBase):
 
 
 @pytest.mark.parametrize("content", [gzip.compress(GOOD), b"\xef\xbb\xbf" + GOOD, HEADER + ROW])
-def test_the_form_of_a_slow_pipe_is_found_out(content: bytes) -> None:
+def test_format_of_slow_pipe_is_detected(content: bytes) -> None:
     (line,) = read_file(io.BufferedReader(Trickle(content)), "-", NOW, ACTIVITIES)
     assert isinstance(line, Activity)
 
 
-def test_a_line_that_is_nested_too_deep_is_refused_alone() -> None:
+def test_deeply_nested_line_is_rejected_alone() -> None:
     deep = b'{"contact_id":' + b"[" * 5_000 + b"]" * 5_000 + b"}\n"
     assert refused(read(GOOD + deep + GOOD)) == [(2, "line")]

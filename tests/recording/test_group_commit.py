@@ -82,7 +82,7 @@ async def send(recorder: GroupCommitter, *numbers: int, account: str = "a") -> "
     return task
 
 
-def test_what_arrives_during_a_commit_makes_up_the_next_one(data: str) -> None:
+def test_batches_arriving_during_commit_form_next_group(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
         tasks = [await send(recorder, number) for number in range(20)]
@@ -97,7 +97,7 @@ def test_what_arrives_during_a_commit_makes_up_the_next_one(data: str) -> None:
     asyncio.run(run())
 
 
-def test_a_group_has_its_bound(data: str) -> None:
+def test_group_size_is_bounded(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
         half = MAX_GROUP_SIZE // 2 + 1
@@ -111,7 +111,7 @@ def test_a_group_has_its_bound(data: str) -> None:
     asyncio.run(run())
 
 
-def test_too_many_waiting_are_turned_away_with_a_time_to_come_back(data: str) -> None:
+def test_full_queue_rejects_batches_with_retry_after(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data, most_waiting=5)
         first = await send(recorder, 0)
@@ -128,7 +128,7 @@ def test_too_many_waiting_are_turned_away_with_a_time_to_come_back(data: str) ->
     asyncio.run(run())
 
 
-def test_a_batch_larger_than_the_bound_is_taken_when_nobody_waits(data: str) -> None:
+def test_oversized_batch_is_accepted_when_queue_is_empty(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data, most_waiting=5)
         disk.go.set()
@@ -139,7 +139,7 @@ def test_a_batch_larger_than_the_bound_is_taken_when_nobody_waits(data: str) -> 
     asyncio.run(run())
 
 
-def test_a_store_that_cannot_commit_tells_all_who_wait_and_goes_on(data: str) -> None:
+def test_failed_commit_is_reported_to_all_waiters_and_committer_continues(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
         disk.failure = StoreUnavailable("disk full")
@@ -156,7 +156,7 @@ def test_a_store_that_cannot_commit_tells_all_who_wait_and_goes_on(data: str) ->
     asyncio.run(run())
 
 
-def test_a_batch_that_breaks_a_commit_does_not_take_its_neighbours_down(data: str) -> None:
+def test_failing_batch_does_not_fail_others_in_group(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
         first = await send(recorder, 0)
@@ -172,7 +172,7 @@ def test_a_batch_that_breaks_a_commit_does_not_take_its_neighbours_down(data: st
     asyncio.run(run())
 
 
-def test_stopping_commits_what_waits(data: str) -> None:
+def test_shutdown_commits_queued_batches(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
         tasks = [await send(recorder, number) for number in range(5)]
@@ -190,7 +190,7 @@ def test_stopping_commits_what_waits(data: str) -> None:
     asyncio.run(run())
 
 
-def test_a_sender_who_hangs_up_spoils_nothing(data: str) -> None:
+def test_cancelled_sender_does_not_affect_group(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
         gone, stays = await send(recorder, 0), await send(recorder, 1)
@@ -205,7 +205,7 @@ def test_a_sender_who_hangs_up_spoils_nothing(data: str) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_part_of_a_divided_store_waits_for_another(data: str, *, fails: bool) -> None:
+def test_shards_are_committed_independently(data: str, *, fails: bool) -> None:
     async def run() -> None:
         store, recorder = await start(DividedStore(data), 10)
         odd = [await send(recorder, number, account="bad") for number in (1, 3, 5)]
@@ -230,7 +230,7 @@ def test_no_part_of_a_divided_store_waits_for_another(data: str, *, fails: bool)
     asyncio.run(run())
 
 
-def test_commits_do_not_run_in_the_context_of_a_request(data: str) -> None:
+def test_commits_run_outside_request_context(data: str) -> None:
     """Or the sender that was first, when it hangs up, would cancel the commits of all that come after it."""
     request = ContextVar("request", default="none")
     seen: list[str] = []

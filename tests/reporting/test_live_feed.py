@@ -25,7 +25,7 @@ async def heard(subscription: Subscription, count: int) -> list[ActivityEvent]:
     return found
 
 
-def test_who_is_too_slow_is_let_go_of_and_can_go_on(data: str) -> None:
+def test_slow_subscriber_is_dropped_and_can_resume(data: str) -> None:
     async def work(store: Store) -> None:
         feed = LiveFeed(store, 4)
         slow = await feed.subscribe("a", EVERY)
@@ -48,7 +48,7 @@ def test_who_is_too_slow_is_let_go_of_and_can_go_on(data: str) -> None:
     on(data, work)
 
 
-def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path) -> None:
+def test_store_is_polled_only_with_subscribers(tmp_path: Path) -> None:
     def is_looking() -> bool:
         return "feed" in {task.get_name() for task in asyncio.all_tasks()}
 

@@ -93,7 +93,7 @@ def held(statements: Iterable[ContactUpdate | Activity]) -> dict[str, ContactRec
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_in_whatever_order_the_later_statement_holds(data: str, seed: int) -> None:
+def test_latest_update_wins_in_any_order(data: str, seed: int) -> None:
     rng = random.Random(seed)
     # Two hours apart: what is said again within one changes nothing.
     history = [random_activity(rng, 2 * hours) for hours in range(40)]
@@ -113,7 +113,7 @@ def test_in_whatever_order_the_later_statement_holds(data: str, seed: int) -> No
     on(data, work)
 
 
-def test_a_statement_that_says_nothing_new_is_told_apart(data: str) -> None:
+def test_update_without_changes_counts_as_unchanged(data: str) -> None:
     async def work(store: Store) -> None:
         first = [contact(first_name="Ada"), contact("c2", first_name="Bob")]
         assert await store.upsert_contacts("a", first) == 2
@@ -128,7 +128,7 @@ def test_a_statement_that_says_nothing_new_is_told_apart(data: str) -> None:
     on(data, work)
 
 
-def test_who_was_erased_comes_back_by_a_dated_later_statement_only(data: str) -> None:
+def test_only_later_dated_update_recreates_erased_contact(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0, first_name="Ada"))
         await store.upsert_contacts("a", [contact(first_name="Ada")])
@@ -143,7 +143,7 @@ def test_who_was_erased_comes_back_by_a_dated_later_statement_only(data: str) ->
     on(data, work)
 
 
-def test_what_is_stated_of_a_contact_later_leaves_what_it_was_called_at_the_time(data: str) -> None:
+def test_contact_update_keeps_profile_of_past_activities(data: str) -> None:
     old, new = "old@example.com", "new@example.com"
     newest_first = TrackingQuery(type=ActivityType.EM_OPENS, after=START_OF_REPORT, not_before=EARLIEST, limit=9)
 
@@ -171,7 +171,7 @@ def found(known: Sequence[ContactRecord]) -> list[str]:
     return [each.contact_id for each in known]
 
 
-def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: str) -> None:
+def test_contacts_are_filtered_by_status_and_update_time(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c0", 0))
         await store.upsert_contacts(
@@ -216,7 +216,7 @@ def test_contacts_are_found_by_how_they_stand_and_when_they_were_stated(data: st
     on(data, work)
 
 
-def test_contacts_that_share_an_address_come_page_by_page_also_behind_one_that_was_erased(data: str) -> None:
+def test_contacts_sharing_address_are_paginated_after_erasure(data: str) -> None:
     async def work(store: Store) -> None:
         ids = [f"c{number}" for number in range(5)]
         await store.upsert_contacts("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
@@ -248,7 +248,7 @@ def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignUpd
     )
 
 
-def test_a_campaign_is_known_by_its_latest_statement(data: str) -> None:
+def test_campaign_has_attributes_of_latest_update(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0))
         assert await store.campaign("a", "k1") is None
@@ -272,7 +272,7 @@ def test_a_campaign_is_known_by_its_latest_statement(data: str) -> None:
     on(data, work)
 
 
-def test_a_copy_has_all_that_was_stated(data: str, tmp_path: Path) -> None:
+def test_copy_keeps_all_attributes(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0))
         await store.upsert_contacts(

@@ -89,7 +89,7 @@ async def links_of(store: Store, campaign_activity_id: str) -> list[tuple[str | 
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_links_that_only_erased_contacts_clicked_keep_their_count_alone(data: str, seed: int) -> None:
+def test_links_clicked_only_by_erased_contacts_keep_counts(data: str, seed: int) -> None:
     rng = random.Random(seed)
     expected = Expected()
 
@@ -125,7 +125,7 @@ def test_links_that_only_erased_contacts_clicked_keep_their_count_alone(data: st
     assert params(data, lost) == [(0,)]
 
 
-def test_copies_of_forgotten_links_have_their_counts(data: str, tmp_path: Path) -> None:
+def test_copy_keeps_counts_of_erased_links(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, *random_clicks(random.Random(3), 300))
@@ -146,7 +146,7 @@ def test_copies_of_forgotten_links_have_their_counts(data: str, tmp_path: Path) 
         assert not [contact_id for contact_id in CONTACTS[:5] if contact_id in rows], table
 
 
-def test_copy_erases_who_was_erased_in_the_source_since(data: str, tmp_path: Path) -> None:
+def test_copy_erases_contacts_erased_in_source(data: str, tmp_path: Path) -> None:
     later = [replace(each, created_time=Instant(each.created_time + 1_000 * DAY)) for each in of_ada(3)]
 
     async def work(store: Store) -> None:
@@ -176,7 +176,7 @@ def test_copy_erases_who_was_erased_in_the_source_since(data: str, tmp_path: Pat
     on(data, work)
 
 
-def test_copy_between_stores_that_have_both_erased_somebody(data: str, tmp_path: Path) -> None:
+def test_copy_merges_erasures_of_both_stores(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         await record(store, did("own"))
         assert await store.erase("a", "own")
@@ -215,7 +215,7 @@ def test_interrupted_copy_of_erasures_is_completed(data: str, tmp_path: Path) ->
     on(data, work)
 
 
-def test_guessed_id_of_an_erased_contact_cannot_be_confirmed_without_the_key(data: str) -> None:
+def test_erased_contact_id_cannot_be_guessed_without_key(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did("ada"))
         assert await store.erase("a", "ada")
@@ -229,7 +229,7 @@ def test_guessed_id_of_an_erased_contact_cannot_be_confirmed_without_the_key(dat
         assert not guesses & values, table
 
 
-def test_store_without_its_erasure_keys_is_refused(data: str) -> None:
+def test_store_without_erasure_keys_is_refused(data: str) -> None:
     async def fill(store: Store) -> None:
         await record(store, did("ada"))
         assert await store.erase("a", "ada")
@@ -269,9 +269,7 @@ def test_damaged_erasure_keys_are_refused(damaged: bytes) -> None:
         read_keys(damaged)
 
 
-def test_erasure_while_the_clock_is_ahead_refuses_nothing_that_comes_later(
-    data: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_erasure_with_fast_clock_does_not_reject_later_activities(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = time.time_ns
     ahead = 0
 
@@ -297,7 +295,7 @@ def test_erasure_while_the_clock_is_ahead_refuses_nothing_that_comes_later(
     on(data, work)
 
 
-def test_personal_data_of_an_erased_contact_is_in_no_file(tmp_path: Path) -> None:
+def test_erased_personal_data_is_in_no_file(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
     async def work(store: Store) -> None:

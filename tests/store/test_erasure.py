@@ -67,7 +67,7 @@ def tables(data: str) -> list[str]:
     return [name for (name,) in params(data, "SELECT name FROM sqlite_schema WHERE type = 'table'")]
 
 
-def test_no_table_holds_anything_of_the_person(data: str) -> None:
+def test_erasure_removes_contact_from_every_table(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, *of_ada(), *of_ada(1), *of_many())
         await record(store, *of_ada(), account="b")
@@ -84,7 +84,7 @@ def test_no_table_holds_anything_of_the_person(data: str) -> None:
     assert params(data, "SELECT count(*) FROM contact") == [(40,)]
 
 
-def test_what_it_was_counted_in_keeps_its_numbers(data: str) -> None:
+def test_erasure_keeps_campaign_counters(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, *of_many(), *(each for number in range(3) for each in of_ada(number)))
         before = await numbers(store)
@@ -100,7 +100,7 @@ def test_what_it_was_counted_in_keeps_its_numbers(data: str) -> None:
     assert engaged == {f"c{number}" for number in range(20, 40)}
 
 
-def test_the_feed_forgets_who_was_erased_and_nobody_else(data: str) -> None:
+def test_erasure_removes_only_its_contact_from_feed(data: str) -> None:
     async def work(store: Store) -> None:
         start = await store.feed_head()
         await record(store, *of_ada(), did("bob"))
@@ -116,7 +116,7 @@ def test_the_feed_forgets_who_was_erased_and_nobody_else(data: str) -> None:
     on(data, work)
 
 
-def test_a_repair_counts_the_erased_again(data: str) -> None:
+def test_repair_includes_counts_of_erased_contacts(data: str) -> None:
     async def fill(store: Store) -> None:
         await record(store, *of_many(), *of_ada())
         for contact_id in ("c1", "c2", "c-augusta-king"):
@@ -137,7 +137,7 @@ def test_a_repair_counts_the_erased_again(data: str) -> None:
     assert before[0] == before[1]
 
 
-def test_a_replay_counts_as_duplicates_and_brings_nobody_back(data: str) -> None:
+def test_replay_after_erasure_counts_as_duplicate(data: str) -> None:
     history = [*of_many(), *of_ada()]
 
     async def first(store: Store) -> None:
@@ -158,7 +158,7 @@ def test_a_replay_counts_as_duplicates_and_brings_nobody_back(data: str) -> None
     on(data, again)
 
 
-def test_what_it_does_later_begins_a_new_history(data: str) -> None:
+def test_later_activity_of_erased_contact_starts_new_history(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did(), did(activity_type=ActivityType.EM_SENDS))
         assert await store.erase("a", "ada")
@@ -176,7 +176,7 @@ def test_what_it_does_later_begins_a_new_history(data: str) -> None:
     on(data, work)
 
 
-def test_another_process_that_knew_the_contact_does_not_bring_it_back_either(data: str) -> None:
+def test_erased_contact_is_not_recreated_by_other_process(data: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             for store in (one, other):
@@ -192,7 +192,7 @@ def test_another_process_that_knew_the_contact_does_not_bring_it_back_either(dat
     asyncio.run(work())
 
 
-def test_who_is_erased_after_a_batch_was_made_ready_is_left_out_of_it(data: str) -> None:
+def test_prepared_batch_omits_contact_erased_since(data: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             await record(one, *of_ada())
@@ -207,7 +207,7 @@ def test_who_is_erased_after_a_batch_was_made_ready_is_left_out_of_it(data: str)
 
 
 @pytest.mark.parametrize("size", [20, 700])
-def test_who_is_erased_while_others_record_is_gone_and_every_count_is_right(data: str, size: int) -> None:
+def test_erasure_during_recording_keeps_counters_correct(data: str, size: int) -> None:
     history = of_many(9, 2_800)
     erased = [f"c{number}" for number in range(12)]
 
@@ -233,7 +233,7 @@ def test_who_is_erased_while_others_record_is_gone_and_every_count_is_right(data
     asyncio.run(work())
 
 
-def test_a_copy_forgets_whom_its_source_forgot_and_keeps_the_numbers(data: str, tmp_path: Path) -> None:
+def test_copy_applies_erasures_and_keeps_counters(data: str, tmp_path: Path) -> None:
     """From one engine to the other, and from there to this one again: what is there stays as it is."""
     every = of_many()
 

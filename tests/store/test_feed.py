@@ -36,7 +36,7 @@ async def told(store: Store, found: Sequence[FeedRow]) -> list[Activity]:
     return [each for each in activities if each is not None]
 
 
-def test_what_is_recorded_is_told_by_time_and_whole(data: str) -> None:
+def test_feed_returns_complete_activities_in_time_order(data: str) -> None:
     ada = ContactProfile(email_address="ada@example.com", first_name="Ada")
     click = Activity(
         contact_id="ada",
@@ -67,7 +67,7 @@ def test_what_is_recorded_is_told_by_time_and_whole(data: str) -> None:
     on(data, work)
 
 
-def test_what_was_there_already_is_not_told_again(data: str) -> None:
+def test_duplicates_are_not_in_feed(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did())
         start = await store.feed_head()
@@ -79,7 +79,7 @@ def test_what_was_there_already_is_not_told_again(data: str) -> None:
     on(data, work)
 
 
-def test_every_account_hears_its_own(data: str) -> None:
+def test_feed_is_separate_for_each_account(data: str) -> None:
     async def work(store: Store) -> None:
         start = await store.feed_head()
         await store.record(
@@ -97,7 +97,7 @@ def test_every_account_hears_its_own(data: str) -> None:
     on(data, work)
 
 
-def test_a_large_batch_is_told_in_part_and_the_rest_counted(data: str) -> None:
+def test_large_batch_is_partly_in_feed_and_rest_counted(data: str) -> None:
     async def work(store: Store) -> None:
         start = await store.feed_head()
         activity_types = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
@@ -118,7 +118,7 @@ def test_a_large_batch_is_told_in_part_and_the_rest_counted(data: str) -> None:
     on(data, work)
 
 
-def test_it_can_be_read_on_from_every_position(data: str) -> None:
+def test_feed_resumes_after_every_position(data: str) -> None:
     async def work(store: Store) -> None:
         start = await store.feed_head()
         for size in (1, 3, 2, 1, 5):
@@ -137,7 +137,7 @@ def test_it_can_be_read_on_from_every_position(data: str) -> None:
     on(data, work)
 
 
-def test_who_was_erased_is_not_there(data: str) -> None:
+def test_feed_omits_erased_contacts(data: str) -> None:
     async def work(store: Store) -> None:
         start = await store.feed_head()
         await record(store, did("ada"), did("bob", after=1))
@@ -149,7 +149,7 @@ def test_who_was_erased_is_not_there(data: str) -> None:
     on(data, work)
 
 
-def test_what_is_no_position_or_not_held_any_more_is_told(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_and_expired_feed_positions_return_none(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sqlite", "postgres"):
         monkeypatch.setattr(f"rapport.store.{module}.feed.MOST_HELD", 50)
     monkeypatch.setattr("rapport.store.postgres.feed._PRUNE_AFTER", 1)
@@ -186,7 +186,7 @@ def test_what_is_no_position_or_not_held_any_more_is_told(data: str, monkeypatch
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_many_who_record_at_once_lose_nothing_for_those_who_listen(data: str, seed: int) -> None:
+def test_feed_misses_nothing_of_concurrent_writers(data: str, seed: int) -> None:
     """Every activity is heard exactly once by each, in whatever order transactions commit."""
     rng = random.Random(seed)
     writers, activities = 6, 120
@@ -231,5 +231,5 @@ def test_many_who_record_at_once_lose_nothing_for_those_who_listen(data: str, se
     asyncio.run(work())
 
 
-def test_the_newest_are_kept_for_long_enough() -> None:
+def test_feed_retention_covers_50_batches() -> None:
     assert feed.MOST_HELD >= 50 * MAX_KEYS_PER_BATCH

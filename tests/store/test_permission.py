@@ -203,7 +203,7 @@ def resolve_ties(history: list[Activity | ContactUpdate]) -> list[Activity | Con
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_permissions_equal_a_recount_in_whatever_order_they_arrive(data: str, tmp_path: Path, seed: int) -> None:
+def test_permissions_equal_recount_in_any_order_of_arrival(data: str, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     history = resolve_ties([make_up(rng) for _ in range(150)])
 
@@ -242,7 +242,7 @@ def test_permissions_equal_a_recount_in_whatever_order_they_arrive(data: str, tm
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_export_brings_the_permission_with_and_without_the_activities(data: str, tmp_path: Path, seed: int) -> None:
+def test_export_restores_permission_with_and_without_activities(data: str, tmp_path: Path, seed: int) -> None:
     rng = random.Random(100 + seed)
     history = resolve_ties([make_up(rng) for _ in range(100)])
 
@@ -263,7 +263,7 @@ def test_an_export_brings_the_permission_with_and_without_the_activities(data: s
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_opt_outs_of_an_earlier_version_set_the_permission(data: str, seed: int) -> None:
+def test_migration_sets_permission_from_existing_opt_outs(data: str, seed: int) -> None:
     rng = random.Random(200 + seed)
     history = resolve_ties([make_up(rng) for _ in range(150)])
     # An earlier version knew neither the details of statements nor which of them had a date, and kept one permission.
@@ -293,7 +293,7 @@ def test_opt_outs_of_an_earlier_version_set_the_permission(data: str, seed: int)
     on(data, work)
 
 
-def test_an_opt_out_unsubscribes_and_a_later_sign_up_or_statement_subscribes(data: str) -> None:
+def test_opt_out_unsubscribes_until_later_sign_up_or_update(data: str) -> None:
     async def work(store: Store) -> None:
         await take(store, [stated(0, PermissionToSend.IMPLICIT), opt_out(5, reason="Boring")])
         left = PermissionColumns(UNSUBSCRIBED, at(5), OptOutSource.CONTACT, "Boring")
@@ -317,7 +317,7 @@ def test_an_opt_out_unsubscribes_and_a_later_sign_up_or_statement_subscribes(dat
     on(data, work)
 
 
-def test_repeating_a_statement_within_an_hour_subscribes_again_after_an_opt_out(data: str) -> None:
+def test_repeated_update_within_hour_resubscribes_after_opt_out(data: str) -> None:
     async def work(store: Store) -> None:
         await take(store, [stated(0, PermissionToSend.EXPLICIT), opt_out(0.25)])
         await take(store, [stated(0.5, PermissionToSend.EXPLICIT)])
@@ -326,7 +326,7 @@ def test_repeating_a_statement_within_an_hour_subscribes_again_after_an_opt_out(
     on(data, work)
 
 
-def test_an_undated_statement_unsubscribes_but_does_not_subscribe(data: str) -> None:
+def test_undated_update_unsubscribes_but_does_not_subscribe(data: str) -> None:
     async def work(store: Store) -> None:
         await take(store, [stated(3, PermissionToSend.EXPLICIT, is_dated=False)])
         assert (await read(store)).permission_to_send == PermissionToSend.EXPLICIT
@@ -339,7 +339,7 @@ def test_an_undated_statement_unsubscribes_but_does_not_subscribe(data: str) -> 
     on(data, work)
 
 
-def test_contacts_are_found_by_when_they_opted_out(data: str) -> None:
+def test_contacts_are_filtered_by_opt_out_date(data: str) -> None:
     async def work(store: Store) -> None:
         await take(store, [opt_out(10 - number, f"c{number}") for number in range(6)])
         await take(store, [sign_up(20, "c2"), stated(1, PermissionToSend.EXPLICIT, "c9")])
@@ -359,7 +359,7 @@ def test_contacts_are_found_by_when_they_opted_out(data: str) -> None:
     on(data, work)
 
 
-def test_opt_outs_and_sign_ups_at_the_same_moment_lose_nothing(data: str) -> None:
+def test_concurrent_opt_outs_and_sign_ups_are_all_counted(data: str) -> None:
     rng = random.Random(7)
     history = resolve_ties([make_up(rng) for _ in range(240)])
 
@@ -382,7 +382,7 @@ def test_opt_outs_and_sign_ups_at_the_same_moment_lose_nothing(data: str) -> Non
         "UPDATE contact SET permission_to_send = NULL",
     ],
 )
-def test_a_check_finds_and_repairs_permissions(data: str, tampering: str) -> None:
+def test_check_finds_and_repairs_permissions(data: str, tampering: str) -> None:
     history = [opt_out(number % 3, f"c{number}", "Boring") for number in range(1200)]
     history += [sign_up(1, f"c{number}") for number in range(0, 1200, 2)]
     on(data, lambda store: take(store, history))

@@ -39,7 +39,7 @@ def bouncer(own_postgres: PostgresServer) -> Iterator[str]:
             process.terminate()
 
 
-def test_everything_works_through_pgbouncer(bouncer: str) -> None:
+def test_server_works_through_pgbouncer(bouncer: str) -> None:
     with Server(bouncer, environment={"RAPPORT_PGBOUNCER": "on"}) as server, server.caller("default") as caller:
         lines = [line(f"c{number % 5}", time=1_767_225_600_000 + number) for number in range(3_000)]
 

@@ -113,7 +113,7 @@ async def planned(place: str, statement: str, types: str, values: str) -> list[d
 
 
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
-def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(sampled: str, types: int) -> None:
+def test_activity_page_plan_uses_primary_key_without_sort(sampled: str, types: int) -> None:
     parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
     plan = asyncio.run(planned(sampled, merged("page", types), ", ".join(parameters), ", ".join(values)))
@@ -163,7 +163,7 @@ def test_a_page_merges_ranges_of_the_primary_key_without_a_sort(sampled: str, ty
         ),
     ],
 )
-def test_contacts_are_read_by_an_index(sampled: str, name: str, types: str, values: str, index: str) -> None:
+def test_contact_list_plan_uses_index(sampled: str, name: str, types: str, values: str, index: str) -> None:
     plan = asyncio.run(planned(sampled, contact_reader.SQL[name], types, values))
     assert index in {node.get("Index Name") for node in plan}
 
@@ -176,9 +176,7 @@ def test_contacts_are_read_by_an_index(sampled: str, name: str, types: str, valu
         ("lock_contacts", "bytea", "'x'"),
     ],
 )
-def test_a_cluster_reads_and_writes_permissions_by_the_primary_keys(
-    sampled: str, name: str, types: str, values: str
-) -> None:
+def test_cluster_permission_plans_use_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
     plan = asyncio.run(planned(sampled, CLUSTER[name], types, values))
     assert {str(node["Index Name"]) for node in plan if "Index Name" in node} - {"account_pkey"} == (
         {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
@@ -193,7 +191,7 @@ def test_a_cluster_reads_and_writes_permissions_by_the_primary_keys(
         ("next_contacts", "bytea, int", "'x', 500"),
     ],
 )
-def test_permissions_are_read_and_written_by_the_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
+def test_permission_plans_use_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
     plan = asyncio.run(planned(sampled, permission.SQL[name], types, values))
     indexes = {str(node["Index Name"]) for node in plan if "Index Name" in node}
     assert indexes - {"account_pkey"} == (
@@ -215,7 +213,7 @@ def test_permissions_are_read_and_written_by_the_primary_keys(sampled: str, name
         ("contacts_by_contact_id", "contact_by_account"),
     ],
 )
-def test_contacts_are_found_by_an_index_in_its_order(sampled: str, name: str, index: str) -> None:
+def test_contact_search_plan_uses_index_order(sampled: str, name: str, index: str) -> None:
     types, values = ["text", "text", "text", "int"], ["'default'", "'a'", "'b'", "8"]
     if name == "contacts_by_both_names":
         types.append("text")
@@ -237,7 +235,7 @@ def test_contacts_are_found_by_an_index_in_its_order(sampled: str, name: str, in
         ),
     ],
 )
-def test_the_feed_is_read_by_its_keys(sampled: str, name: str, types: str, values: str, indexes: set[str]) -> None:
+def test_feed_plan_uses_its_index(sampled: str, name: str, types: str, values: str, indexes: set[str]) -> None:
     plan = asyncio.run(planned(sampled, feed.SQL[name], types, values))
     assert indexes <= {str(node.get("Index Name")) for node in plan}
     if name == "activities":
@@ -259,9 +257,7 @@ def test_the_feed_is_read_by_its_keys(sampled: str, name: str, types: str, value
         ),
     ],
 )
-def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
-    sampled: str, name: str, types: str, values: str
-) -> None:
+def test_contact_report_plan_reads_primary_key_ranges(sampled: str, name: str, types: str, values: str) -> None:
     plan = asyncio.run(planned(sampled, contact_reports.SQL[name], types, values))
     scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert scans
@@ -275,7 +271,7 @@ def test_a_report_on_a_contact_reads_its_ranges_of_the_primary_key_only(
         ("hours_of_account", "text, timestamptz, timestamptz", "'a7', '2026-01-02', '2026-01-03'"),
     ],
 )
-def test_what_happened_when_is_read_by_ranges_of_the_counts(large: str, name: str, types: str, values: str) -> None:
+def test_hourly_count_plan_reads_counter_ranges(large: str, name: str, types: str, values: str) -> None:
     plan = asyncio.run(planned(large, counter_reader.SQL[name], types, values))
     (read,) = [node for node in plan if node.get("Index Name") == "campaign_activity_hour_pkey"]
     assert "campaign_activity = campaign_activity.key" in str(read["Index Cond"])
@@ -292,7 +288,7 @@ def test_what_happened_when_is_read_by_ranges_of_the_counts(large: str, name: st
         *(((each.value,), "", "") for each in RowSelection if each is not RowSelection.EVERY),
     ],
 )
-def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
+def test_tracking_page_plan_uses_index_without_sort(
     large: str, selections: tuple[str, ...], more: str, value: str
 ) -> None:
     types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
@@ -311,7 +307,7 @@ def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
             assert re.search(r"(contact|key) = chosen\.contact", str(node["Index Cond"]))
 
 
-def test_erasure_looks_for_other_clickers_by_the_primary_key(sampled: str) -> None:
+def test_erasure_plan_uses_primary_key_of_clicked_links(sampled: str) -> None:
     sql = erasing.SQL["clicked_by_another"]
     plan = asyncio.run(planned(sampled, sql, "bigint, bigint, bytea", "1, 2, 'x'"))
     (scan,) = [node for node in plan if node.get("Relation Name") == "clicked_link"]
@@ -319,7 +315,7 @@ def test_erasure_looks_for_other_clickers_by_the_primary_key(sampled: str) -> No
     assert all(column in str(scan["Index Cond"]) for column in ("campaign_activity", "link"))
 
 
-def test_servers_that_start_together_migrate_once(place: str) -> None:
+def test_concurrently_started_servers_migrate_once(place: str) -> None:
     async def work() -> None:
         stores = [create_store(Settings(data=place)) for _ in range(6)]
         await asyncio.gather(*(store.open() for store in stores))
@@ -340,7 +336,7 @@ AS_VERSION_11_LEFT_IT = (
 )
 
 
-def test_what_an_earlier_server_records_while_the_next_migrates_is_counted(place: str) -> None:
+def test_activities_recorded_during_migration_are_counted(place: str) -> None:
     history = list(sample(20, seed=1))
     asyncio.run(record(place, history))
     execute(place, *AS_VERSION_11_LEFT_IT)
@@ -365,7 +361,7 @@ def test_what_an_earlier_server_records_while_the_next_migrates_is_counted(place
     asyncio.run(work())
 
 
-def test_a_newer_schema_is_not_touched(place: str) -> None:
+def test_newer_schema_is_refused_unchanged(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)):
             pass
@@ -378,12 +374,12 @@ def test_a_newer_schema_is_not_touched(place: str) -> None:
     asyncio.run(work())
 
 
-def test_a_database_that_is_not_there_is_told_in_a_sentence() -> None:
+def test_unreachable_database_is_reported() -> None:
     with pytest.raises(StoreUnavailable, match="can't be reached"):
         asyncio.run(create_store(Settings(data=f"postgresql://nobody@127.0.0.1:{free_port()}/none")).open())
 
 
-def test_what_a_cluster_is_asked_for_the_feed_gives_the_same(place: str) -> None:
+def test_cluster_feed_query_returns_same_rows(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
             start = await store.feed_head()
@@ -401,7 +397,7 @@ def test_what_a_cluster_is_asked_for_the_feed_gives_the_same(place: str) -> None
     asyncio.run(work())
 
 
-def test_many_writers_of_the_same_leave_it_once(place: str) -> None:
+def test_concurrent_writers_record_each_activity_once(place: str) -> None:
     """Also those that bring it in another order, which the database may end by a deadlock."""
     history = list(sample(60, seed=3))
 
@@ -420,7 +416,7 @@ def test_many_writers_of_the_same_leave_it_once(place: str) -> None:
     asyncio.run(work())
 
 
-def test_what_somebody_else_has_locked_is_told_as_passing(place: str) -> None:
+def test_lock_timeout_is_reported_as_temporary(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
             history = list(sample(1, seed=2))
@@ -441,7 +437,7 @@ def test_what_somebody_else_has_locked_is_told_as_passing(place: str) -> None:
 
 
 @pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
-def test_a_large_batch_is_counted_right_new_known_and_mixed(place: str, *, ahead: bool) -> None:
+def test_large_batch_is_counted_correctly(place: str, *, ahead: bool) -> None:
     """The three ways in: copied right into the table, staged after a duplicate was met, few as arrays."""
     history = list(sample(1_500, seed=2))[:12_000]
 
@@ -502,7 +498,7 @@ def latest_said(history: Iterable[Activity]) -> dict[str, tuple[str | None, ...]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_chunks_that_are_prepared_while_others_are_recorded_are_counted_right(place: str, seed: int) -> None:
+def test_concurrently_prepared_chunks_are_counted_correctly(place: str, seed: int) -> None:
     history = busy_history(seed, 32_000)
     # Each event and each other activity once, as what a later delivery says doesn't count.
     history = list(
@@ -532,7 +528,7 @@ def test_chunks_that_are_prepared_while_others_are_recorded_are_counted_right(pl
     asyncio.run(work())
 
 
-def test_engagement_that_is_added_after_it_was_looked_up_is_counted_once(place: str) -> None:
+def test_engagement_added_after_lookup_is_counted_once(place: str) -> None:
     first, then = busy_history(8, 6_000), busy_history(9, 6_000)
 
     async def work() -> None:
@@ -557,15 +553,13 @@ def test_engagement_that_is_added_after_it_was_looked_up_is_counted_once(place: 
         ("differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
     ],
 )
-def test_what_a_large_batch_asks_for_is_looked_up_by_the_primary_key(
-    large: str, name: str, types: str, values: str, index: str
-) -> None:
+def test_large_batch_lookup_plan_uses_primary_key(large: str, name: str, types: str, values: str, index: str) -> None:
     plan = asyncio.run(planned(large, write.SQL[name], types, values))
     assert index in {node.get("Index Name") for node in plan}
     assert "Seq Scan" not in {node["Node Type"] for node in plan}
 
 
-def test_a_rotation_reaches_all_servers(place: str) -> None:
+def test_key_rotation_reaches_all_servers(place: str) -> None:
     with Server(place) as one, Server(place) as other, other.caller("default") as caller:
         caller.record(line())
         told = httpx.get(f"{one.url}/.well-known/jwks.json").json()
@@ -662,9 +656,7 @@ def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int =
     )
 
 
-def test_a_page_from_which_somebody_is_erased_meanwhile_is_as_long_as_another(
-    place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_erasure_during_read_does_not_shorten_page(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read = campaign_reader._page  # noqa: SLF001 - between it and what follows there is no other way in
 
     async def work() -> None:

@@ -67,9 +67,7 @@ def create(url: str) -> None:
     asyncio.run(run())
 
 
-def test_all_missing_privileges_are_named_at_once_and_the_named_commands_suffice(
-    place: str, role: str, tmp_path: Path
-) -> None:
+def test_missing_privileges_error_lists_sufficient_grants(place: str, role: str, tmp_path: Path) -> None:
     create(place)
     (tmp_path / "a.ndjson").write_text(json.dumps(line()))
     importing = ("import", str(tmp_path / "a.ndjson"), "--data", as_user(place, role))
@@ -83,13 +81,13 @@ def test_all_missing_privileges_are_named_at_once_and_the_named_commands_suffice
 @pytest.mark.parametrize(
     "arguments", [["token"], ["serve"], ["export", "c1"], ["check"], ["keys", "rotate"], ["erase", "c1", "--yes"]]
 )
-def test_no_command_shows_a_traceback_for_a_missing_privilege(place: str, role: str, arguments: list[str]) -> None:
+def test_missing_privilege_gives_no_traceback(place: str, role: str, arguments: list[str]) -> None:
     create(place)
     execute(place, f"GRANT USAGE ON SCHEMA {schema_of(place)} TO {role}")
     assert "SELECT, INSERT, UPDATE, DELETE on" in refused(*arguments, "--data", as_user(place, role))
 
 
-def test_a_privilege_that_is_revoked_while_the_server_runs_makes_it_unavailable(place: str, role: str) -> None:
+def test_privilege_revoked_at_run_time_makes_server_unavailable(place: str, role: str) -> None:
     execute(place, f"ALTER SCHEMA {schema_of(place)} OWNER TO {role}")
     create(as_user(place, role))
     schema = schema_of(place)
@@ -113,9 +111,7 @@ def test_a_privilege_that_is_revoked_while_the_server_runs_makes_it_unavailable(
         assert caller.record(line(time=1_767_225_600_000))["accepted"] == 1
 
 
-def test_an_import_that_may_not_create_temporary_tables_names_that_privilege(
-    postgresql: str, role: str, tmp_path: Path
-) -> None:
+def test_import_names_missing_temporary_table_privilege(postgresql: str, role: str, tmp_path: Path) -> None:
     database = f"database_{uuid.uuid4().hex[:12]}"
     execute(postgresql, f"CREATE DATABASE {database} OWNER {role}")
     url = as_user(postgresql.removesuffix("postgres") + database, role)
@@ -133,7 +129,7 @@ def test_an_import_that_may_not_create_temporary_tables_names_that_privilege(
         execute(postgresql, f"DROP DATABASE {database}")
 
 
-def test_a_missing_schema_is_named(postgresql: str) -> None:
+def test_missing_schema_is_reported(postgresql: str) -> None:
     name = f"schema_{uuid.uuid4().hex[:12]}"
     url = f"{postgresql}?search_path={name}"
     sentence = refused("token", "--data", url)
@@ -143,7 +139,7 @@ def test_a_missing_schema_is_named(postgresql: str) -> None:
     execute(postgresql, f"DROP SCHEMA {name} CASCADE")
 
 
-def test_tables_that_may_not_be_created_are_told_by_the_missing_privilege(place: str, role: str) -> None:
+def test_missing_create_privilege_is_reported(place: str, role: str) -> None:
     execute(place, f"GRANT USAGE ON SCHEMA {schema_of(place)} TO {role}")
     sentence = refused("token", "--create", "--data", as_user(place, role))
     assert f"the database user {role} lacks CREATE on the schema {schema_of(place)}" in sentence
@@ -151,7 +147,7 @@ def test_tables_that_may_not_be_created_are_told_by_the_missing_privilege(place:
     rapport("token", "--create", "--data", as_user(place, role))
 
 
-def test_tables_of_another_owner_are_upgraded_by_that_owner_only(place: str, role: str) -> None:
+def test_migration_requires_owner_of_tables(place: str, role: str) -> None:
     create(place)
     # A step that changes a table, which only its owner may.
     execute(place, "DELETE FROM schema_migration WHERE number = 18")
@@ -162,12 +158,12 @@ def test_tables_of_another_owner_are_upgraded_by_that_owner_only(place: str, rol
     assert "run `rapport migrate` once as the user that owns the tables" in sentence
 
 
-def test_a_missing_database_is_named(postgresql: str) -> None:
+def test_missing_database_is_reported(postgresql: str) -> None:
     sentence = refused("token", "--data", postgresql.removesuffix("postgres") + "nowhere")
     assert 'database "nowhere" does not exist; create it with CREATE DATABASE' in sentence
 
 
-def test_a_database_that_is_read_only_by_default_is_told_as_such(place: str, role: str) -> None:
+def test_read_only_database_is_reported(place: str, role: str) -> None:
     execute(place, f"ALTER SCHEMA {schema_of(place)} OWNER TO {role}")
     create(as_user(place, role))
     with Server(as_user(place, role)) as server:
@@ -187,7 +183,7 @@ def guarded(own_postgres: PostgresServer, role: str) -> PostgresServer:
     return own_postgres
 
 
-def test_a_wrong_password_is_told_with_where_it_is_read_from(guarded: PostgresServer, role: str) -> None:
+def test_wrong_password_error_says_where_it_is_read_from(guarded: PostgresServer, role: str) -> None:
     url = as_user(guarded.url, f"{role}:wrong")
     sentence = refused("token", "--data", url)
     assert "password authentication failed" in sentence
@@ -195,7 +191,7 @@ def test_a_wrong_password_is_told_with_where_it_is_read_from(guarded: PostgresSe
     assert "wrong" not in sentence.replace("wrong password", "")
 
 
-def test_a_server_that_is_too_old_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_postgresql_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "MIN_VERSION", 99)
     with pytest.raises(StoreUnavailable, match=r"PostgreSQL \d+\.\d+, and Rapport needs 99 or newer: upgrade it"):
         create(place)

@@ -73,7 +73,7 @@ async def whole(store: Store, contact_id: str = "ada", account: str = "a") -> li
     return [activity async for activity in store.history(account, contact_id)]
 
 
-def test_every_field_is_kept_through_a_restart(data: str) -> None:
+def test_all_fields_survive_reopen(data: str) -> None:
     person = ContactProfile(email_address="ada@example.com", first_name="Ada", last_name="Lovelace")
     kept = [
         Activity(
@@ -120,7 +120,7 @@ def test_every_field_is_kept_through_a_restart(data: str) -> None:
     on(data, then)
 
 
-def test_an_outcome_tells_the_new_by_type_and_counts_the_rest(data: str) -> None:
+def test_record_counts_new_by_type_and_duplicates(data: str) -> None:
     async def work(store: Store) -> None:
         opened, sent = did(), did(activity_type=ActivityType.EM_SENDS)
         first = await record(store, opened, sent, opened)
@@ -131,7 +131,7 @@ def test_an_outcome_tells_the_new_by_type_and_counts_the_rest(data: str) -> None
     on(data, work)
 
 
-def test_batches_of_one_group_are_counted_each_on_its_own(data: str) -> None:
+def test_batches_of_group_are_counted_separately(data: str) -> None:
     async def work(store: Store) -> None:
         outcomes = await store.record(
             [
@@ -146,7 +146,7 @@ def test_batches_of_one_group_are_counted_each_on_its_own(data: str) -> None:
     on(data, work)
 
 
-def test_of_an_event_the_first_delivery_counts(data: str) -> None:
+def test_repeated_event_id_keeps_first_delivery(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did(event_id="e", after=5), did(event_id="e", after=1), did(event_id="e", after=9))
         await record(store, did(event_id="e", after=0))
@@ -155,7 +155,7 @@ def test_of_an_event_the_first_delivery_counts(data: str) -> None:
     on(data, work)
 
 
-def test_an_unknown_contact_is_told_from_one_without_such_activities(data: str) -> None:
+def test_unknown_contact_differs_from_contact_without_activities(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did())
         assert await store.activities("a", "bob", query()) is None
@@ -167,7 +167,7 @@ def test_an_unknown_contact_is_told_from_one_without_such_activities(data: str) 
     on(data, work)
 
 
-def test_rows_come_newest_first_behind_a_position(data: str) -> None:
+def test_activities_are_returned_newest_first_after_cursor(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, *(did(after=number // 3, event_id=str(number)) for number in range(30)))
         found = await store.activities("a", "ada", query(limit=1_000))
@@ -184,7 +184,7 @@ def test_rows_come_newest_first_behind_a_position(data: str) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_the_name_of_the_latest_activity_holds_in_whatever_order_they_come(data: str, order: tuple[int, ...]) -> None:
+def test_name_of_latest_activity_wins_in_any_order(data: str, order: tuple[int, ...]) -> None:
     hour = 3_600_000
     stated = [did(after=0, name="first"), did(after=2 * hour, name="second"), did(after=4 * hour, name="third")]
 
@@ -197,7 +197,7 @@ def test_the_name_of_the_latest_activity_holds_in_whatever_order_they_come(data:
     on(data, work)
 
 
-def test_a_name_is_filled_in_by_a_duplicate_and_mended_by_the_same_activity(data: str) -> None:
+def test_duplicate_activity_updates_name(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did())
         assert (await record(store, did(name="at last", campaign_id="c1"))).duplicate == 1
@@ -209,7 +209,7 @@ def test_a_name_is_filled_in_by_a_duplicate_and_mended_by_the_same_activity(data
     on(data, work)
 
 
-def test_what_was_said_of_a_contact_stays_with_each_activity(data: str) -> None:
+def test_activity_keeps_profile_of_its_time(data: str) -> None:
     async def work(store: Store) -> None:
         before, after = ContactProfile(email_address="old@example.com"), ContactProfile(email_address="new@example.com")
         await record(store, did(after=0, person=before), did(after=1, person=after), did(after=2))
@@ -218,7 +218,7 @@ def test_what_was_said_of_a_contact_stays_with_each_activity(data: str) -> None:
     on(data, work)
 
 
-def test_a_failed_commit_leaves_nothing_and_the_store_goes_on(data: str) -> None:
+def test_failed_commit_leaves_nothing_and_store_continues(data: str) -> None:
     async def work(store: Store) -> None:
         unstorable = did(after=1, event_id="x")
         # A type that the engine refuses, past the checks of the domain: what a defect of ours would look like.
@@ -233,7 +233,7 @@ def test_a_failed_commit_leaves_nothing_and_the_store_goes_on(data: str) -> None
     on(data, work)
 
 
-def test_a_secret_is_replaced_only_by_who_knows_the_old_one(data: str) -> None:
+def test_replace_secret_requires_current_value(data: str) -> None:
     async def work(store: Store) -> None:
         assert await store.read_secret("s") is None
         assert await store.replace_secret("s", None, b"1")
@@ -245,7 +245,7 @@ def test_a_secret_is_replaced_only_by_who_knows_the_old_one(data: str) -> None:
     on(data, work)
 
 
-def test_requests_are_counted_by_second_and_day_without_what_was_too_much(data: str) -> None:
+def test_requests_are_counted_by_second_and_day_up_to_limit(data: str) -> None:
     async def work(store: Store) -> None:
         counts = [await store.count_request("c", Instant(NOON + at), 2) for at in (0, 1, 2, 3, 1_000, 86_400_000)]
         assert [tuple(count) for count in counts] == [(1, 1), (2, 2), (3, 2), (4, 2), (1, 3), (1, 1)]
@@ -254,7 +254,7 @@ def test_requests_are_counted_by_second_and_day_without_what_was_too_much(data: 
     on(data, work)
 
 
-def test_an_account_is_new_once(data: str) -> None:
+def test_ensure_account_creates_account_once(data: str) -> None:
     async def work(store: Store) -> None:
         assert await store.ensure_account("a")
         assert not await store.ensure_account("a")
@@ -265,7 +265,7 @@ def test_an_account_is_new_once(data: str) -> None:
     on(data, work)
 
 
-def test_several_stores_at_the_same_data_write_at_once(data: str) -> None:
+def test_two_stores_write_concurrently(data: str) -> None:
     async def work(store: Store) -> None:
         async with open_store(Settings(data=data)) as other:
 
@@ -283,7 +283,7 @@ def test_several_stores_at_the_same_data_write_at_once(data: str) -> None:
     on(data, work)
 
 
-def test_a_backup_is_whole_and_can_be_gone_on_from(data: str, tmp_path: Path) -> None:
+def test_backup_is_complete_and_writable(data: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
 
     async def back_up(store: Store) -> None:
@@ -304,7 +304,7 @@ def test_a_backup_is_whole_and_can_be_gone_on_from(data: str, tmp_path: Path) ->
     on(str(copy), look)
 
 
-def test_a_known_event_states_nothing_within_a_batch(data: str) -> None:
+def test_repeated_event_id_in_batch_updates_nothing(data: str) -> None:
     async def work(store: Store) -> None:
         ghost = Activity(
             contact_id="ada",
@@ -321,7 +321,7 @@ def test_a_known_event_states_nothing_within_a_batch(data: str) -> None:
     on(data, work)
 
 
-def test_everything_can_be_listed_in_order(data: str) -> None:
+def test_accounts_and_contacts_are_listed_in_order(data: str) -> None:
     async def work(store: Store) -> None:
         for contact_id in ("b", "B", "a", "-", "_", "9"):
             await store.record(
@@ -348,7 +348,7 @@ def test_everything_can_be_listed_in_order(data: str) -> None:
     on(data, work)
 
 
-def test_a_store_that_is_not_there_is_not_made_by_who_only_looks(missing_data: str) -> None:
+def test_missing_store_is_not_created_by_open(missing_data: str) -> None:
     async def look() -> None:
         with pytest.raises(DataNotFound, match="--data"):
             async with open_store(Settings(data=missing_data), create=False):
@@ -358,7 +358,7 @@ def test_a_store_that_is_not_there_is_not_made_by_who_only_looks(missing_data: s
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_what_is_known_of_a_contact_is_what_was_said_last_in_whatever_batches_it_came(data: str, seed: int) -> None:
+def test_latest_profile_wins_in_any_batching(data: str, seed: int) -> None:
     rng = random.Random(seed)
     said = [
         did(

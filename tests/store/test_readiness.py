@@ -37,7 +37,7 @@ async def check(store: Store) -> None:
     await store.check()
 
 
-def test_ready_store_was_written_to(data: str) -> None:
+def test_check_writes_to_store(data: str) -> None:
     on(data, check)
     ((before,),) = params(data, "SELECT checked_time FROM readiness")
     on(data, check)
@@ -47,7 +47,7 @@ def test_ready_store_was_written_to(data: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
-def test_server_whose_file_is_gone_acknowledges_nothing(folder: Path, how: str, suffix: str) -> None:
+def test_server_with_missing_file_acknowledges_nothing(folder: Path, how: str, suffix: str) -> None:
     file = folder / (DATABASE + suffix)
     with Server(str(folder)) as server, server.caller("default") as caller:
         caller.record(line())
@@ -71,7 +71,7 @@ def test_server_whose_file_is_gone_acknowledges_nothing(folder: Path, how: str, 
             assert caller.record(line(time="2026-03-01T11:00:00Z"))["accepted"] == 1
 
 
-def test_folder_that_was_moved_is_noticed(folder: Path) -> None:
+def test_moved_folder_makes_server_not_ready(folder: Path) -> None:
     with Server(str(folder)) as server, server.caller("default") as caller:
         caller.record(line())
         folder.rename(folder.with_name("elsewhere"))
@@ -87,7 +87,7 @@ def test_read_only_database_is_not_ready(postgresql_data: str) -> None:
         on(f"{postgresql_data}&default_transaction_read_only=on", check)
 
 
-def test_user_who_may_not_write_to_a_table_is_not_ready(postgresql_data: str) -> None:
+def test_missing_write_privilege_makes_store_not_ready(postgresql_data: str) -> None:
     role = f"rapport_{uuid.uuid4().hex}"
     ((schema,),) = params(postgresql_data, "SELECT current_schema")
     on(postgresql_data, check)
@@ -113,7 +113,7 @@ def test_user_who_may_not_write_to_a_table_is_not_ready(postgresql_data: str) ->
 
 
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
-def test_secrets_without_their_database_are_refused(folder: Path, how: str) -> None:
+def test_secrets_without_database_are_refused(folder: Path, how: str) -> None:
     async def fill(store: Store) -> None:
         await record(store, did())
 
@@ -134,13 +134,13 @@ def test_secrets_without_their_database_are_refused(folder: Path, how: str) -> N
     on(str(folder), check)
 
 
-def test_empty_database_without_secrets_is_a_new_store(folder: Path) -> None:
+def test_empty_database_without_secrets_is_new_store(folder: Path) -> None:
     folder.mkdir()
     (folder / DATABASE).touch()
     on(str(folder), check)
 
 
-def test_backup_leaves_the_folders_of_others_alone(folder: Path) -> None:
+def test_backup_keeps_unrelated_folders(folder: Path) -> None:
     on(str(folder), check)
     target = folder.with_name("backup")
     mine = target.with_name("backup.unfinished")
@@ -152,7 +152,7 @@ def test_backup_leaves_the_folders_of_others_alone(folder: Path) -> None:
     assert target.stat().st_mode & 0o777 == 0o700
 
 
-def test_backup_that_fails_leaves_nothing(folder: Path) -> None:
+def test_failed_backup_leaves_nothing(folder: Path) -> None:
     on(str(folder), check)
 
     async def back_up() -> None:

@@ -60,12 +60,12 @@ def assert_right(data: str) -> None:
         assert standing(data, account) == tallied(in_store(data, account))
 
 
-def test_what_nobody_touched_is_right(filled: str) -> None:
+def test_recount_of_untouched_store_finds_nothing(filled: str) -> None:
     assert asyncio.run(recounted(filled, repair=False)) == []
 
 
 @pytest.mark.parametrize("tampering", TAMPERING)
-def test_what_was_tampered_with_is_found_and_put_right(filled: str, tampering: str) -> None:
+def test_recount_finds_and_repairs_tampered_counters(filled: str, tampering: str) -> None:
     execute(filled, tampering)
     found = asyncio.run(recounted(filled, repair=False))
     assert found
@@ -75,7 +75,7 @@ def test_what_was_tampered_with_is_found_and_put_right(filled: str, tampering: s
     assert_right(filled)
 
 
-def test_a_repair_loses_nothing_that_comes_in_meanwhile(filled: str) -> None:
+def test_repair_keeps_concurrently_recorded_activities(filled: str) -> None:
     rng = random.Random(12)
 
     async def work() -> list[CounterMismatch]:
@@ -99,7 +99,7 @@ def test_a_repair_loses_nothing_that_comes_in_meanwhile(filled: str) -> None:
     assert_right(filled)
 
 
-def test_a_recount_finds_nothing_wrong_with_what_is_being_written(filled: str) -> None:
+def test_recount_during_recording_finds_nothing(filled: str) -> None:
     rng = random.Random(13)
 
     async def work() -> list[CounterMismatch]:

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_cancelled_report_gives_its_thread_back(folder: Path) -> None:
+def test_cancelled_report_releases_its_thread(folder: Path) -> None:
     async def work() -> None:
         made = Reports()
         made.open(folder)
@@ -48,7 +48,7 @@ def test_a_cancelled_report_gives_its_thread_back(folder: Path) -> None:
     asyncio.run(work())
 
 
-def test_a_stop_refuses_reports_that_wait_and_ends_those_that_run(folder: Path) -> None:
+def test_shutdown_rejects_queued_and_ends_running_reports(folder: Path) -> None:
     async def work() -> None:
         made = Reports()
         made.open(folder)
@@ -63,7 +63,7 @@ def test_a_stop_refuses_reports_that_wait_and_ends_those_that_run(folder: Path) 
     asyncio.run(work())
 
 
-def test_a_report_that_takes_too_long_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_is_ended_after_timeout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "_REPORT_TIMEOUT", 0.1)
 
     async def work() -> None:
@@ -77,7 +77,7 @@ def test_a_report_that_takes_too_long_is_ended(folder: Path, monkeypatch: pytest
     asyncio.run(work())
 
 
-def test_a_report_ends_when_its_client_hangs_up(folder: Path) -> None:
+def test_report_ends_when_client_disconnects(folder: Path) -> None:
     async def work() -> None:
         made = Reports()
         made.open(folder)
@@ -105,7 +105,7 @@ def test_a_report_ends_when_its_client_hangs_up(folder: Path) -> None:
     asyncio.run(work())
 
 
-def test_a_query_that_nobody_waits_for_ends_in_the_database(postgresql: str) -> None:
+def test_abandoned_query_is_cancelled_in_database(postgresql: str) -> None:
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1234)%' AND state = 'active'"
 
     async def work() -> None:
@@ -133,7 +133,7 @@ def test_a_query_that_nobody_waits_for_ends_in_the_database(postgresql: str) -> 
     asyncio.run(work())
 
 
-def test_one_account_leaves_connections_to_others(postgresql: str) -> None:
+def test_account_leaves_connections_to_others(postgresql: str) -> None:
     async def work() -> None:
         pool = Pool(postgresql, 4, by_pgbouncer=False)
         await pool.open()

@@ -26,7 +26,7 @@ def place(postgresql: str) -> Iterator[str]:
         yield url
 
 
-def test_contacts_are_spread_evenly_over_the_buckets() -> None:
+def test_contacts_are_spread_evenly_over_buckets() -> None:
     filled = Counter(ONE_DATABASE.bucket_of(os.urandom(16)) for _ in range(6_400))
     assert len(filled) == 32
     assert max(filled.values()) < 400
@@ -43,14 +43,12 @@ def test_contacts_are_spread_evenly_over_the_buckets() -> None:
     ],
 )
 @pytest.mark.parametrize("of_a_cluster", [False, True])
-def test_postgresql_finds_what_it_adds_to_by_the_primary_key(
-    place: str, name: str, key: str, *, of_a_cluster: bool
-) -> None:
+def test_rollup_update_plan_uses_primary_key(place: str, name: str, key: str, *, of_a_cluster: bool) -> None:
     sql = statement_with_rows(name, WIDTHS[name], 2) if of_a_cluster else SQL[name]
     assert arbiters(place, sql) == [key]
 
 
-def test_postgresql_finds_what_much_engagement_is_added_to_by_the_primary_key(place: str) -> None:
+def test_bulk_engagement_update_plan_uses_primary_key(place: str) -> None:
     assert arbiters(place, SQL["grow_staged_engagement"]) == ["engagement_pkey"]
 
 

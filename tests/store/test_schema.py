@@ -76,7 +76,7 @@ def open_and_close(data: str) -> None:
 
 
 @pytest.mark.parametrize("missing", [{13, 16}, {12, 13, 15, 16}, {13}, {16, 19}, {15, 20}])
-def test_store_with_gaps_is_completed(missing_data: str, missing: set[int]) -> None:
+def test_missing_migrations_are_applied(missing_data: str, missing: set[int]) -> None:
     build(missing_data, {number for number, *_ in SQLITE if number < 21} - missing)
 
     async def work(store: Store) -> None:
@@ -93,7 +93,7 @@ def test_store_with_gaps_is_completed(missing_data: str, missing: set[int]) -> N
     assert applied == {step[:2] for step in steps}
 
 
-def test_store_of_an_earlier_commit_keeps_what_it_holds(missing_data: str) -> None:
+def test_store_of_earlier_commit_keeps_its_data(missing_data: str) -> None:
     build(missing_data, EARLIER)
     contact, time = ("'\\x01'", "to_timestamp(1767268800)") if is_postgresql(missing_data) else ("1", "1767268800000")
     execute(
@@ -111,14 +111,14 @@ def test_store_of_an_earlier_commit_keeps_what_it_holds(missing_data: str) -> No
     assert params(missing_data, "SELECT count(*) FROM feed") == [(0,)]
 
 
-def test_store_with_a_step_that_relies_on_a_missing_one_is_refused(missing_data: str) -> None:
+def test_migration_without_its_dependency_is_refused(missing_data: str) -> None:
     build(missing_data, {number for number, *_ in SQLITE} - {16})
     with pytest.raises(SchemaIncomplete, match="lacks the schema steps 0016_"):
         open_and_close(missing_data)
 
 
 @pytest.mark.parametrize("missing", [{3}, {4, 8}, {10}, {11}])
-def test_store_that_cannot_be_completed_is_refused_and_left_alone(missing_data: str, missing: set[int]) -> None:
+def test_store_that_cannot_be_migrated_is_refused_unchanged(missing_data: str, missing: set[int]) -> None:
     build(missing_data, EARLIER)
     execute(missing_data, *(f"DELETE FROM schema_migration WHERE number = {number}" for number in missing))  # noqa: S608
     before = params(missing_data, "SELECT number, name FROM schema_migration")
@@ -127,7 +127,7 @@ def test_store_that_cannot_be_completed_is_refused_and_left_alone(missing_data: 
     assert params(missing_data, "SELECT number, name FROM schema_migration") == before
 
 
-def test_step_that_fails_is_refused_and_leaves_the_store_alone(missing_data: str) -> None:
+def test_failed_migration_leaves_store_unchanged(missing_data: str) -> None:
     build(missing_data, EARLIER)
     execute(missing_data, "CREATE TABLE feed (number integer)")
     before = params(missing_data, "SELECT number, name FROM schema_migration")
@@ -137,7 +137,7 @@ def test_step_that_fails_is_refused_and_leaves_the_store_alone(missing_data: str
 
 
 @pytest.mark.parametrize("step", [(9_999, "the_future"), (13, "another_thirteenth"), (18, "of_a_branch")])
-def test_store_with_an_unknown_step_is_refused(data: str, step: tuple[int, str]) -> None:
+def test_store_with_unknown_migration_is_refused(data: str, step: tuple[int, str]) -> None:
     open_and_close(data)
     execute(
         data,
@@ -149,7 +149,7 @@ def test_store_with_an_unknown_step_is_refused(data: str, step: tuple[int, str])
 
 
 @pytest.mark.parametrize("steps", [SQLITE, POSTGRESQL])
-def test_every_order_of_later_steps_is_accepted(steps: list[tuple[int, str, str]]) -> None:
+def test_later_migrations_apply_in_any_order(steps: list[tuple[int, str, str]]) -> None:
     later = [step for step in steps if step[0] > 17]
     for step in later:
         others = [other[:2] for other in steps if other != step]
@@ -187,7 +187,7 @@ def erase_as_before(data: str) -> None:
     execute(data, *statements)
 
 
-def test_earlier_erasures_keep_refusing_and_lose_their_links(missing_data: str) -> None:
+def test_erasures_of_earlier_version_stay_effective_without_links(missing_data: str) -> None:
     build(missing_data, {number for number, *_ in SQLITE if number < 18})
     erase_as_before(missing_data)
 

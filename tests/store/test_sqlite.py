@@ -67,9 +67,7 @@ def plan(connection: apsw.Connection, sql: str) -> list[str]:
 
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
 @pytest.mark.parametrize("statement", ["activities_of_type", "whole_activities_of_type"])
-def test_a_page_is_a_merge_of_ranges_of_the_clustered_key_without_a_sort(
-    folder: Path, statement: str, types: int
-) -> None:
+def test_activity_page_plan_uses_primary_key_without_sort(folder: Path, statement: str, types: int) -> None:
     steps = plan(connect(folder, patience=1), reader.merged(statement, types))
     ranges = [step for step in steps if "tracking_activity USING" in step]
     key = "PRIMARY KEY (contact=? AND type=? AND created_time>? AND (created_time,identity)<(?,?))"
@@ -78,7 +76,7 @@ def test_a_page_is_a_merge_of_ranges_of_the_clustered_key_without_a_sort(
 
 
 @pytest.mark.parametrize("name", [*write.SQL, *(name for name in reader.SQL if not name.endswith("_of_type"))])
-def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
+def test_no_plan_scans_table_or_sorts(folder: Path, name: str) -> None:
     sql = {**reader.SQL, **write.SQL}[name]
     if name in {"newest_first", "readable"}:
         return
@@ -87,7 +85,7 @@ def test_no_statement_scans_a_table_or_sorts(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", permission.SQL)
-def test_permissions_are_read_and_written_by_the_primary_keys(folder: Path, name: str) -> None:
+def test_permission_plans_use_primary_keys(folder: Path, name: str) -> None:
     connection = connect(folder, patience=1)
     steps = plan(connection, permission.SQL[name])
     assert [step for step in steps if step.startswith("SEARCH contact USING INTEGER PRIMARY KEY")]
@@ -97,7 +95,7 @@ def test_permissions_are_read_and_written_by_the_primary_keys(folder: Path, name
             assert "PRIMARY KEY (contact=? AND type=?)" in step
 
 
-def test_links_are_grouped_in_the_order_of_their_index_and_named_by_their_key(folder: Path) -> None:
+def test_link_count_plan_groups_in_index_order(folder: Path) -> None:
     connection = connect(folder, patience=1)
     steps = plan(connection, campaign_reader.SQL["link_groups"])
     searches = [step for step in steps if step.startswith("SEARCH")]
@@ -119,7 +117,7 @@ CONTACT_INDEXES = {
 
 
 @pytest.mark.parametrize("name", contact_reader.SQL)
-def test_contacts_are_read_by_an_index(folder: Path, name: str) -> None:
+def test_contact_list_plan_uses_index(folder: Path, name: str) -> None:
     steps = plan(connect(folder, patience=1), contact_reader.SQL[name])
     index = CONTACT_INDEXES.get(name, "sqlite_autoindex_contact_1 ")
     if name == "count_by_status":
@@ -135,7 +133,7 @@ WALKED_WHEN_ERASING = {"erased_contacts", "every_erased", "counted_links"}
 
 
 @pytest.mark.parametrize("name", sorted(erasing.SQL.keys() - WALKED_WHEN_ERASING))
-def test_erasure_finds_what_it_changes_by_an_index(folder: Path, name: str) -> None:
+def test_erasure_plans_use_indexes(folder: Path, name: str) -> None:
     steps = plan(connect(folder, patience=1), erasing.SQL[name])
     walked = [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT)", step)]
     assert not walked or name == "are_any", steps
@@ -151,14 +149,14 @@ FOUND_BY = {
 
 
 @pytest.mark.parametrize("name", FOUND_BY)
-def test_contacts_are_found_by_an_index_in_its_order(folder: Path, name: str) -> None:
+def test_contact_search_plan_uses_index_order(folder: Path, name: str) -> None:
     steps = plan(connect(folder, patience=1), finder.SQL[name])
     assert [step for step in steps if f"SEARCH contact USING INDEX {FOUND_BY[name]} " in step], steps
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
 
 
 @pytest.mark.parametrize("name", feed.SQL)
-def test_the_feed_is_written_and_read_by_its_keys(folder: Path, name: str) -> None:
+def test_feed_plans_use_primary_key(folder: Path, name: str) -> None:
     sql = feed.SQL[name].replace("carray(:account_ids)", "(:account_ids)")
     steps = plan(connect(folder, patience=1), sql)
     # The oldest is the first of a walk by the key, and whoever is erased is looked for in all that are held.
@@ -170,7 +168,7 @@ def test_the_feed_is_written_and_read_by_its_keys(folder: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", contact_reports.SQL)
-def test_a_report_on_a_contact_reads_its_ranges_of_the_clustered_key_only(folder: Path, name: str) -> None:
+def test_contact_report_plan_reads_primary_key_ranges(folder: Path, name: str) -> None:
     steps = plan(connect(folder, patience=1), contact_reports.SQL[name])
     read = [step for step in steps if "tracking_activity" in step]
     assert read
@@ -178,7 +176,7 @@ def test_a_report_on_a_contact_reads_its_ranges_of_the_clustered_key_only(folder
 
 
 @pytest.mark.parametrize("name", ["next_campaign_activities", "contact_id", "standing_stats", "clear_engagement"])
-def test_a_recount_walks_by_the_keys(folder: Path, name: str) -> None:
+def test_recount_plan_walks_primary_keys(folder: Path, name: str) -> None:
     steps = plan(connect(folder, patience=1), recount.SQL[name])
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
@@ -191,7 +189,7 @@ def test_a_recount_walks_by_the_keys(folder: Path, name: str) -> None:
         ("differing_clicked_link", "link"),
     ],
 )
-def test_a_recount_compares_row_by_row_by_the_keys(folder: Path, name: str, key: str) -> None:
+def test_recount_plan_compares_rows_by_primary_key(folder: Path, name: str, key: str) -> None:
     steps = plan(connect(folder, patience=1), recount.SQL[name])
     assert f"SEARCH stands USING PRIMARY KEY (campaign_activity=? AND {key}=? AND contact=?) LEFT-JOIN" in steps, steps
     assert "SEARCH stands USING PRIMARY KEY (campaign_activity=?)" in steps
@@ -208,9 +206,7 @@ SELECTIONS = [
 
 
 @pytest.mark.parametrize("selections", SELECTIONS)
-def test_a_page_of_a_campaign_activity_is_one_range_of_its_index_without_a_sort(
-    folder: Path, selections: tuple[str, ...]
-) -> None:
+def test_tracking_page_plan_uses_index_without_sort(folder: Path, selections: tuple[str, ...]) -> None:
     steps = plan(connect(folder, patience=1), campaign_reader.page_of(selections))
     place = "(created_time,contact_order,contact,identity)<(?,?,?,?)"
     key = f"(campaign_activity=? AND type=? AND created_time>? AND {place})"
@@ -228,7 +224,7 @@ PARTS = {"tracking_page", *(part for selections in SELECTIONS for part in select
 
 
 @pytest.mark.parametrize("name", sorted(campaign_reader.SQL.keys() - PARTS))
-def test_what_a_page_of_a_campaign_activity_needs_besides_is_looked_up(folder: Path, name: str) -> None:
+def test_tracking_page_plan_looks_up_details_by_primary_key(folder: Path, name: str) -> None:
     connection = connect(folder, patience=1)
     sql = re.sub(r"carray\(:\w+\)", "carray(x'')", campaign_reader.SQL[name])
     steps = plan(connection, sql.replace("carray(x'')", "(SELECT 1 AS value)"))
@@ -237,7 +233,7 @@ def test_what_a_page_of_a_campaign_activity_needs_besides_is_looked_up(folder: P
 
 
 @pytest.mark.parametrize("name", ["hours_of_campaign_activity", "hours_of_account", "newest_sent"])
-def test_what_happened_when_is_read_by_ranges_of_the_counts(folder: Path, name: str) -> None:
+def test_hourly_count_plan_reads_counter_ranges(folder: Path, name: str) -> None:
     steps = plan(connect(folder, patience=1), counter_reader.SQL[name])
     key = {
         "hours_of_campaign_activity": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=?)",
@@ -248,7 +244,7 @@ def test_what_happened_when_is_read_by_ranges_of_the_counts(folder: Path, name: 
     assert not [step for step in steps if step.startswith("SCAN")], steps
 
 
-def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
+def test_statement_is_prepared_once_for_all_values(folder: Path) -> None:
     connection = connect(folder, patience=1)
     params: list[int] = []
 
@@ -268,7 +264,7 @@ def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
     assert not params
 
 
-def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
+def test_views_name_all_stored_enum_values(folder: Path) -> None:
     connection = connect(folder, patience=1)
     views = {
         "activity_type": list(enumerate(TYPE_NAMES)),
@@ -281,7 +277,7 @@ def test_the_views_name_the_numbers_that_are_stored(folder: Path) -> None:
     assert codes == [(int(code), name) for name, code in BOUNCE_CODES.items()]
 
 
-def test_what_is_said_first_of_a_contact_has_no_row_of_its_own_nor_has_it_in_an_earlier_store(folder: Path) -> None:
+def test_first_profile_of_contact_has_no_profile_row(folder: Path) -> None:
     activities = list(sample(50, seed=1))
     moved = replace(activities[0], event_id="moved", person=ContactProfile(email_address="moved@example.com"))
     activities.append(moved)
@@ -301,7 +297,7 @@ def test_what_is_said_first_of_a_contact_has_no_row_of_its_own_nor_has_it_in_an_
     assert set(with_rows) == {(moved.contact_id,)}
 
 
-def test_nobody_can_record_between_two_steps_to_the_next_schema(folder: Path, tmp_path: Path) -> None:
+def test_recording_is_blocked_during_migration(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     without_roll_ups(str(tmp_path))
     seen: set[object] = set()
@@ -317,13 +313,13 @@ def test_nobody_can_record_between_two_steps_to_the_next_schema(folder: Path, tm
     assert seen <= {(3,), (STEPS[-1][0],)}
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(folder: Path) -> None:
+def test_newer_schema_is_refused_with_instructions(folder: Path) -> None:
     connect(folder, patience=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
     with pytest.raises(SchemaTooNew, match=r"9999.*install"):
         asyncio.run(create_store(Settings(data=str(folder))).open())
 
 
-def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path) -> None:
+def test_concurrent_opens_of_empty_directory_create_one_schema(tmp_path: Path) -> None:
     async def open_all() -> None:
         stores = [create_store(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
         await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
@@ -337,19 +333,19 @@ def test_many_who_open_an_empty_directory_at_once_make_one_schema(tmp_path: Path
     assert steps == [(number,) for number, _, _ in STEPS]
 
 
-def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_unusable_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(StoreUnavailable, match="data directory"):
         asyncio.run(create_store(Settings(data=str(tmp_path / "file" / "data"))).open())
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database at all" * 1_000)
     with pytest.raises(StoreUnavailable, match="database"):
         asyncio.run(create_store(Settings(data=str(tmp_path))).open())
 
 
-def test_a_reader_does_not_wait_for_a_writer(folder: Path) -> None:
+def test_reader_does_not_wait_for_writer(folder: Path) -> None:
     async def look() -> bool:
         async with open_store(Settings(data=str(folder))) as store:
             with contextlib.closing(connect(folder, patience=1)) as writing:
@@ -360,7 +356,7 @@ def test_a_reader_does_not_wait_for_a_writer(folder: Path) -> None:
     assert asyncio.run(look())
 
 
-def test_activities_with_equal_times_have_one_order_in_an_older_store(tmp_path: Path) -> None:
+def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> None:
     new, old = str(tmp_path / "new"), str(tmp_path / "old")
     together = [
         Activity(

@@ -44,7 +44,7 @@ def test_accounts_take_turns() -> None:
     run(work)
 
 
-def test_one_account_never_holds_the_last_slot() -> None:
+def test_account_never_holds_last_slot() -> None:
     async def work() -> None:
         turns = Turns(3, 100, for_one=2)
         await turns.take("a")
@@ -60,7 +60,7 @@ def test_one_account_never_holds_the_last_slot() -> None:
     run(work)
 
 
-def test_one_account_fills_half_of_the_queue_and_another_still_finds_room() -> None:
+def test_account_fills_at_most_half_of_queue() -> None:
     async def work() -> None:
         turns = Turns(1, 10)
         await turns.take("a")
@@ -82,7 +82,7 @@ def test_one_account_fills_half_of_the_queue_and_another_still_finds_room() -> N
     run(work)
 
 
-def test_a_cancelled_wait_leaves_the_queue_and_loses_no_slot() -> None:
+def test_cancelled_wait_leaves_queue_without_losing_slot() -> None:
     async def work() -> None:
         turns = Turns(1, 4)
         for moment in range(50):
@@ -108,7 +108,7 @@ def test_a_cancelled_wait_leaves_the_queue_and_loses_no_slot() -> None:
     run(work)
 
 
-def test_closing_refuses_all_that_wait_and_whatever_comes() -> None:
+def test_close_rejects_waiting_and_later_requests() -> None:
     async def work() -> None:
         turns = Turns(1, 10)
         await turns.take("a")

@@ -28,7 +28,7 @@ def tiles(page: httpx.Response) -> dict[str, int]:
     return {word: int(number.replace(",", "")) for word, number in found}
 
 
-def test_each_day_has_its_numbers_in_the_zone_of_who_looks(server: Server, account: str, caller: Caller) -> None:
+def test_daily_numbers_are_in_viewers_zone(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         line("c1", "em_sends", "2026-03-01T10:00:00Z"),
         line("c1", "em_opens", "2026-03-01T22:59:59.999Z"),
@@ -51,7 +51,7 @@ def test_each_day_has_its_numbers_in_the_zone_of_who_looks(server: Server, accou
         assert "by the day, in UTC" in kolkata.text
 
 
-def test_who_asks_for_no_time_sees_one_with_something_in_it(server: Server, account: str, caller: Caller) -> None:
+def test_default_period_contains_activities(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends", "2025-01-15T10:00:00Z"))
     with browser(server, account) as client:
         page = client.get("/account")
@@ -67,9 +67,7 @@ def test_who_asks_for_no_time_sees_one_with_something_in_it(server: Server, acco
         assert "Nothing happened in this time" in client.get("/account?after=2020-01-01&before=2020-01-05").text
 
 
-def test_the_newest_campaigns_stand_side_by_side_with_the_numbers_of_the_api(
-    server: Server, account: str, caller: Caller
-) -> None:
+def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, caller: Caller) -> None:
     first = date(2026, 3, 1)
     for number in range(10):
         time = f"{first + timedelta(days=number)}T10:00:00Z"
@@ -98,14 +96,14 @@ def test_the_newest_campaigns_stand_side_by_side_with_the_numbers_of_the_api(
         ("after=2001-01-01&before=2026-03-01", "five years"),
     ],
 )
-def test_what_cannot_be_asked_is_told(server: Server, account: str, query: str, told: str) -> None:
+def test_invalid_period_is_reported(server: Server, account: str, query: str, told: str) -> None:
     with browser(server, account) as client:
         page = client.get(f"/account?{query}")
         assert page.status_code == 400
         assert told in page.text
 
 
-def test_a_campaign_shows_its_first_72_hours_and_its_life(server: Server, account: str, caller: Caller) -> None:
+def test_campaign_page_shows_first_72_hours_and_lifetime(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         line("c1", "em_sends", "2026-03-01T10:20:00Z"),
         *(line(f"c{number}", "em_opens", "2026-03-01T11:00:00Z") for number in range(4)),

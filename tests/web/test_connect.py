@@ -92,7 +92,7 @@ def ask(server: Server, token: str) -> int:
     return httpx.get(server.url + ASKED, headers={"authorization": f"Bearer {token}"}).status_code
 
 
-def test_a_token_is_shown_once_and_may_what_was_ticked(server: Server, account: str, caller: Caller) -> None:
+def test_created_token_is_shown_once_with_selected_permissions(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with signed_in_by_link(server, account, Role.MANAGER) as client:
         assert "None yet" in client.get("/connect").text
@@ -128,7 +128,7 @@ def test_a_token_is_shown_once_and_may_what_was_ticked(server: Server, account: 
     ],
     ids=str,
 )
-def test_a_form_that_asks_for_more_than_its_maker_has_is_refused(
+def test_token_with_more_permissions_than_creator_is_rejected(
     server: Server, account: str, wrong: dict[str, object], status: int
 ) -> None:
     maker = server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)
@@ -143,7 +143,7 @@ def test_a_form_that_asks_for_more_than_its_maker_has_is_refused(
         assert listed(client) == {}
 
 
-def test_what_began_with_a_revoked_token_ends_with_it(server: Server, account: str, caller: Caller) -> None:
+def test_revoked_token_ends_its_sessions_and_tokens(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with browser(server, account) as owner:
         lost, kept = made(owner, "lost"), made(owner, "kept")
@@ -169,7 +169,7 @@ def test_what_began_with_a_revoked_token_ends_with_it(server: Server, account: s
         assert ask(server, kept) == 401
 
 
-def test_nobody_revokes_what_is_not_theirs_or_may_more(server: Server, account: str, caller: Caller) -> None:
+def test_user_cannot_revoke_others_or_more_powerful_tokens(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with browser(server, account) as owner, browser(server, f"{account}-other") as other:
         token = made(owner, "the owner's")
@@ -187,7 +187,7 @@ def test_nobody_revokes_what_is_not_theirs_or_may_more(server: Server, account: 
         assert ask(server, token) == 200
 
 
-def test_only_a_form_of_the_session_makes_or_revokes(server: Server, account: str, caller: Caller) -> None:
+def test_token_forms_require_form_token_of_session(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with browser(server, account) as client, browser(server, account) as other:
         token = made(client, "a")
@@ -204,7 +204,7 @@ def test_only_a_form_of_the_session_makes_or_revokes(server: Server, account: st
         assert ask(server, token) == 200
 
 
-def test_a_campaign_creator_sees_only_how_to_connect(server: Server, account: str, caller: Caller) -> None:
+def test_campaign_creator_sees_only_connect_page(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with browser(server, account) as owner, browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
         made(owner, "the owner's", role="campaign_creator")
@@ -219,7 +219,7 @@ def test_a_campaign_creator_sees_only_how_to_connect(server: Server, account: st
         assert revoked(creator, token_id) == 403
 
 
-def test_submitting_the_form_again_creates_no_second_token(server: Server, account: str, caller: Caller) -> None:
+def test_resubmitted_form_creates_no_second_token(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with signed_in_by_link(server, account) as client:
         form = {"name": "shop", "scope": ["contact_data"], "role": "owner", "life": "30"}
@@ -243,9 +243,7 @@ def test_submitting_the_form_again_creates_no_second_token(server: Server, accou
         assert client.post(MAKE, data={**form, "name": "till"}).status_code == 303
 
 
-def test_the_api_page_gets_a_token_of_its_session_that_ends_with_it(
-    server: Server, account: str, caller: Caller
-) -> None:
+def test_api_page_token_ends_with_its_session(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     with signed_in(server, server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)) as client:
         page = client.get("/schema")
@@ -272,7 +270,7 @@ def test_the_api_page_gets_a_token_of_its_session_that_ends_with_it(
     assert 'href="/sign-in?next=/schema"' in page.text
 
 
-def test_what_others_named_is_text(server: Server, account: str) -> None:
+def test_token_names_are_escaped(server: Server, account: str) -> None:
     with browser(server, account) as client:
         response = asked_for(client, NASTY)
         for text in (response.text, client.get("/connect").text):
@@ -282,7 +280,7 @@ def test_what_others_named_is_text(server: Server, account: str) -> None:
         assert "unsafe" not in response.headers["content-security-policy"]
 
 
-def test_no_line_of_tokens_is_endless(server: Server, account: str) -> None:
+def test_tokens_created_from_tokens_are_limited(server: Server, account: str) -> None:
     with browser(server, account) as client:
         token = made(client, "first")
     for generation in range(2, 10):
@@ -317,7 +315,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_snippet_as_pasted_tells_what_a_contact_did(shop: Server, tmp_path: Path, name: str) -> None:
+def test_code_example_prints_activities(shop: Server, tmp_path: Path, name: str) -> None:
     with browser(shop, "shop") as client:
         page = client.get("/connect").text
     code = {
@@ -347,12 +345,12 @@ def test_a_snippet_as_pasted_tells_what_a_contact_did(shop: Server, tmp_path: Pa
         assert said in ran.stdout
 
 
-def test_no_address_ends_the_text_that_it_stands_in() -> None:
+def test_code_examples_escape_server_url() -> None:
     for snippet in snippets("http://a'b\"c$(id)\\`\n"):
         assert "http://a%27b%22c%24%28id%29%5C%60%0A" in snippet.code
 
 
-def test_the_public_address_is_the_one_to_paste_and_keeps_the_cookie_to_tls(tmp_path: Path) -> None:
+def test_public_url_is_used_in_examples_and_secures_cookie(tmp_path: Path) -> None:
     public = "https://rapport.example.com"
     with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
         with httpx.Client(base_url=server.url) as client:

@@ -25,7 +25,7 @@ def is_page(response: httpx.Response) -> bool:
     return response.headers["content-type"].startswith("text/html")
 
 
-def test_wrong_address_in_a_browser_is_a_page_with_the_navigation(server: Server, account: str) -> None:
+def test_unknown_page_shows_navigation(server: Server, account: str) -> None:
     with browser(server, account) as client:
         for accept in BROWSERS:
             page = client.get("/no/such/page", headers={"accept": accept})
@@ -41,7 +41,7 @@ def test_wrong_address_in_a_browser_is_a_page_with_the_navigation(server: Server
 
 
 @pytest.mark.parametrize("accept", PROGRAMS)
-def test_clients_that_do_not_prefer_html_get_json(server: Server, account: str, accept: str) -> None:
+def test_client_without_html_preference_gets_json(server: Server, account: str, accept: str) -> None:
     with browser(server, account) as client:
         client.headers["accept"] = accept
         for method, path, status in (("GET", "/no/such/page", 404), ("DELETE", "/account", 405)):
@@ -63,13 +63,13 @@ def test_clients_that_do_not_prefer_html_get_json(server: Server, account: str, 
         ("POST", "/track/v1/activities", 401),
     ],
 )
-def test_api_routes_answer_in_json_whatever_is_accepted(server: Server, method: str, path: str, status: int) -> None:
+def test_api_routes_return_json_for_any_accept_header(server: Server, method: str, path: str, status: int) -> None:
     response = httpx.request(method, server.url + path, headers=HTML)
     assert response.status_code == status
     assert "error_key" in response.json()
 
 
-def test_every_status_is_a_page_with_the_navigation(server: Server, account: str, caller: Caller) -> None:
+def test_every_error_status_has_page_with_navigation(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1"))
     with browser(server, account) as client:
         requests = [
@@ -90,7 +90,7 @@ def test_every_status_is_a_page_with_the_navigation(server: Server, account: str
                 assert page.headers["allow"]
 
 
-def test_failing_store_is_a_page_with_the_navigation(tmp_path: Path) -> None:
+def test_unavailable_store_has_page_with_navigation(tmp_path: Path) -> None:
     with Server(str(tmp_path / "data")) as server, browser(server, "default") as client:
         execute(server.data, "DROP TABLE campaign_activity_hour")
         page = client.get("/account", headers=HTML)
@@ -99,7 +99,7 @@ def test_failing_store_is_a_page_with_the_navigation(tmp_path: Path) -> None:
         assert page.headers["x-request-id"] in page.text
 
 
-def test_too_many_live_connections_are_a_page(tmp_path: Path) -> None:
+def test_too_many_live_connections_show_error_page(tmp_path: Path) -> None:
     with (
         Server(str(tmp_path / "data"), environment={"RAPPORT_STREAMS": "1"}) as server,
         browser(server, "default") as client,
@@ -113,10 +113,10 @@ def test_too_many_live_connections_are_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("accept", BROWSERS)
-def test_browsers_prefer_html(accept: str) -> None:
+def test_browser_accept_headers_prefer_html(accept: str) -> None:
     assert prefers_html(accept)
 
 
 @pytest.mark.parametrize("accept", [*PROGRAMS, "text/html;q=0", "text/html;q=x", "text/html;q=0.9,application/json"])
-def test_programs_do_not_prefer_html(accept: str) -> None:
+def test_program_accept_headers_do_not_prefer_html(accept: str) -> None:
     assert not prefers_html(accept)

@@ -11,7 +11,7 @@ from tests.web.test_pages import NASTY, browser
 from tests.world import Caller, Server, line
 
 
-def test_a_page_hears_of_its_account_in_escaped_html(server: Server, account: str, caller: Caller) -> None:
+def test_live_page_receives_escaped_html_of_its_account(server: Server, account: str, caller: Caller) -> None:
     nasty = {"first_name": NASTY, "campaign_activity_name": NASTY, "email_address": f'"{NASTY}"@example.com'}
     with (
         browser(server, account) as page,
@@ -40,14 +40,14 @@ def test_a_page_hears_of_its_account_in_escaped_html(server: Server, account: st
         assert re.search(r"1 Mar 2026, 10:00</time>", theirs.data)
 
 
-def test_what_is_not_shown_one_by_one_is_counted(server: Server, account: str, caller: Caller) -> None:
+def test_omitted_live_activities_are_counted(server: Server, account: str, caller: Caller) -> None:
     with browser(server, account) as page, listening(page, "/live") as live:
         caller.record(*(line(time=1_767_225_600_000 + number) for number in range(MAX_KEYS_PER_BATCH + 7)))
         (event,) = live.next()
         assert '<li class="missed">7 more activities, not shown one by one</li>' in event.data
 
 
-def test_only_who_may_see_contacts_listens(server: Server, account: str) -> None:
+def test_live_page_requires_contact_permission(server: Server, account: str) -> None:
     with httpx.Client(base_url=server.url) as nobody:
         response = nobody.get("/live")
         assert (response.status_code, response.headers["location"]) == (303, "/sign-in?next=%2Flive")

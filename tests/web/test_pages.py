@@ -66,13 +66,13 @@ def form_token(page: httpx.Response) -> str:
     return str(token)
 
 
-def test_every_page_is_either_open_or_demands_a_session() -> None:
+def test_every_page_is_public_or_requires_session() -> None:
     paths = {path for path in build(Settings(data="/nowhere")).paths if not path.startswith(OF_TOKENS)}
     assert paths == OPEN | OF_SESSIONS
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_without_a_session_there_is_only_the_page_to_sign_in_on(server: Server, caller: Caller, path: str) -> None:
+def test_page_without_session_redirects_to_sign_in(server: Server, caller: Caller, path: str) -> None:
     caller.record(line("c1", "em_sends"))
     with httpx.Client(base_url=server.url) as stranger:
         for cookie in ("", "x", "é".encode().decode("latin-1"), "A" * 5_000):
@@ -83,7 +83,7 @@ def test_without_a_session_there_is_only_the_page_to_sign_in_on(server: Server, 
             assert dict(parse_qsl(query)).get("next", "/") == path
 
 
-def test_a_link_signs_in_once(server: Server, account: str, caller: Caller) -> None:
+def test_sign_in_link_works_once(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     principal = Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope))
 
@@ -103,7 +103,7 @@ def test_a_link_signs_in_once(server: Server, account: str, caller: Caller) -> N
         assert second.get("/").status_code == 303
 
 
-def test_a_bad_token_signs_nobody_in(server: Server) -> None:
+def test_invalid_token_does_not_sign_in(server: Server) -> None:
     with httpx.Client(base_url=server.url) as stranger:
         for token in ("", "x.y.z", "A" * 9_000):
             response = stranger.post("/sign-in", data={"token": token})
@@ -112,7 +112,7 @@ def test_a_bad_token_signs_nobody_in(server: Server) -> None:
         assert not stranger.cookies
 
 
-def test_a_session_is_no_token_and_sees_its_account_only(server: Server, account: str, caller: Caller) -> None:
+def test_session_is_not_a_token_and_is_bound_to_account(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     with browser(server, account) as mine, browser(server, f"{account}-other") as other:
         assert mine.get("/contacts/c1").status_code == 200
@@ -122,7 +122,7 @@ def test_a_session_is_no_token_and_sees_its_account_only(server: Server, account
         assert mine.get("/v3/contacts", headers={"authorization": f"Bearer {mine.cookies[COOKIE]}"}).status_code == 401
 
 
-def test_a_campaign_creator_sees_no_reports(server: Server, account: str, caller: Caller) -> None:
+def test_campaign_creator_cannot_read_reports(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     with browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
         for path in PAGES:
@@ -134,14 +134,14 @@ def test_a_campaign_creator_sees_no_reports(server: Server, account: str, caller
         ]
 
 
-def test_the_head_of_a_page_leads_where_one_may_go(server: Server, account: str) -> None:
+def test_navigation_lists_permitted_pages_only(server: Server, account: str) -> None:
     with browser(server, account) as owner:
         links = re.findall('<a href="([^"]+)"', header_of(owner.get("/connect")))
         assert links == ["/", "/", "/account", "/connect", "/schema"]
         assert all(owner.get(link).status_code == 200 for link in links)
 
 
-def test_every_page_is_under_a_strict_policy_and_kept_by_nobody(server: Server, account: str, caller: Caller) -> None:
+def test_pages_have_strict_csp_and_are_not_cached(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     with browser(server, account) as client:
         for path in (*SHOWN, "/sign-in", "/contacts/nobody"):
@@ -152,7 +152,7 @@ def test_every_page_is_under_a_strict_policy_and_kept_by_nobody(server: Server, 
             assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_files_are_kept_by_browsers_as_long_as_their_content_is_the_same(server: Server) -> None:
+def test_static_files_are_cached_until_content_changes(server: Server) -> None:
     with httpx.Client(base_url=server.url) as stranger:
         named = re.findall(r'"(/static/[^"]+)"', stranger.get("/sign-in").text)
         assert len(named) >= 3
@@ -166,7 +166,7 @@ def test_files_are_kept_by_browsers_as_long_as_their_content_is_the_same(server:
             assert stranger.get(f"/static/{path}").status_code == 404
 
 
-def test_a_part_of_a_page_leads_to_signing_in_once_the_session_is_over(server: Server) -> None:
+def test_page_fragment_redirects_to_sign_in_after_session_ends(server: Server) -> None:
     with httpx.Client(base_url=server.url) as stranger:
         response = stranger.get("/?q=a&part=1", headers={"hx-request": "true"})
         assert (response.status_code, response.headers["hx-redirect"], response.text) == (200, "/sign-in", "")
@@ -175,7 +175,7 @@ def test_a_part_of_a_page_leads_to_signing_in_once_the_session_is_over(server: S
         assert response.headers["hx-redirect"] == "/sign-in?next=%2Fcontacts%2Fc1%3Ftype%3Dem_opens"
 
 
-def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account: str, caller: Caller) -> None:
+def test_recorded_html_is_escaped_everywhere(server: Server, account: str, caller: Caller) -> None:
     who = {"email_address": f"{NASTY}@example.com".replace(" ", ""), "first_name": NASTY, "last_name": NASTY}
     caller.record(
         line("c1", "em_sends", campaign_activity_name=NASTY, **who),
@@ -189,7 +189,7 @@ def test_html_from_outside_is_text_wherever_it_is_shown(server: Server, account:
             assert NASTY in unescape(text)
 
 
-def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: str, caller: Caller) -> None:
+def test_timeline_pages_equal_api_pages(server: Server, account: str, caller: Caller) -> None:
     times = [1_767_225_600_000 + 7_200_000 * number for number in range(130)]
     caller.record(*(line("c1", activity_type, time) for time in times for activity_type in ("em_opens", "em_clicks")))
     wanted = [item["created_time"] for page in caller.walk("c1", "tracking_activity_type=em_clicks") for item in page]
@@ -218,7 +218,7 @@ def test_a_timeline_has_what_the_api_has_page_by_page(server: Server, account: s
             assert client.get(f"/activities/ca-1/sends?cursor={bad}").status_code == 400
 
 
-def test_days_are_those_of_the_zone_that_the_browser_tells(server: Server, account: str, caller: Caller) -> None:
+def test_days_are_in_browsers_zone(server: Server, account: str, caller: Caller) -> None:
     times = ["2026-03-28T22:30:00.000Z", "2026-03-28T23:30:00.000Z", "2026-03-29T21:59:00.000Z", "2026-03-29T22:00:00Z"]
     caller.record(*(line("c1", "em_opens", time) for time in times))
 
@@ -248,7 +248,7 @@ def test_days_are_those_of_the_zone_that_the_browser_tells(server: Server, accou
         assert "2 activities" in text
 
 
-def test_the_year_of_a_contact_counts_each_day_once(server: Server, account: str, caller: Caller) -> None:
+def test_contact_calendar_counts_each_day_once(server: Server, account: str, caller: Caller) -> None:
     recent = [now() - day * 86_400_000 for day in (0, 0, 1, 30, 30, 30, 200, 500)]
     caller.record(*(line("c1", "em_opens", time, event_id=str(number)) for number, time in enumerate(recent)))
     with browser(server, account) as client:
@@ -259,7 +259,7 @@ def test_the_year_of_a_contact_counts_each_day_once(server: Server, account: str
         assert sorted(int(count) for _, count in squares if count != "0") == [1, 1, 2, 3]
 
 
-def test_what_is_exported_can_be_recorded_again(server: Server, account: str, caller: Caller) -> None:
+def test_web_export_can_be_recorded_again(server: Server, account: str, caller: Caller) -> None:
     who = {"email_address": "ada@example.com", "first_name": "Ada"}
     caller.record(
         *(line("c1", "em_opens", 1_767_225_600_000 + number, **who) for number in range(250)),
@@ -280,7 +280,7 @@ def test_what_is_exported_can_be_recorded_again(server: Server, account: str, ca
         assert other.get("/contacts/c1/export").status_code == 404
 
 
-def test_the_head_of_a_contact_shows_its_permission(server: Server, account: str, caller: Caller) -> None:
+def test_contact_page_shows_permission(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         line("c1"),
         line("c2", "em_optouts", "2026-04-02T10:00:00Z", opt_out_reason="Too <many>"),
@@ -296,7 +296,7 @@ def test_the_head_of_a_contact_shows_its_permission(server: Server, account: str
         assert "Unsubscribed Friday, 3 April 2026 by the account</p>" in client.get("/contacts/c4").text
 
 
-def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, caller: Caller) -> None:
+def test_campaign_page_shows_numbers_of_api(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         *(line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(1_100)),
         *(line(f"c{number}", "em_opens", device_type="mobile") for number in range(300)),
@@ -323,7 +323,7 @@ def test_the_numbers_of_a_campaign_are_the_apis(server: Server, account: str, ca
         assert len(seen) == len(set(seen)) == 790
 
 
-def test_links_of_a_campaign_are_shown_page_by_page(server: Server, account: str, caller: Caller) -> None:
+def test_campaign_links_are_paginated(server: Server, account: str, caller: Caller) -> None:
     lines = [line("c1", "em_clicks", 1_767_225_600_000 + n, link_url=f"https://example.com/{n}/") for n in range(250)]
     caller.record(*lines, line("c2", "em_clicks", link_url="https://example.com/249/"))
     with browser(server, account) as person:
@@ -341,7 +341,7 @@ def test_links_of_a_campaign_are_shown_page_by_page(server: Server, account: str
         assert person.get("/activities/ca-1?links_after=x").status_code == 400
 
 
-def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: str, caller: Caller) -> None:
+def test_search_finds_contacts_and_campaigns_by_prefix(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         line(
             "c-1", "em_sends", email_address="Ada@Example.com", first_name="Ada", campaign_activity_name="Spring sale"
@@ -363,7 +363,7 @@ def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: 
         assert found("") == ["ca-1"]
 
 
-def test_contacts_are_found_by_either_name_or_both(server: Server, account: str, caller: Caller) -> None:
+def test_search_finds_contacts_by_first_last_and_full_name(server: Server, account: str, caller: Caller) -> None:
     caller.record(
         line("c-1", first_name="Ada", last_name="Lovelace"),
         line("c-2", first_name="Émile", last_name="Zola"),
@@ -388,7 +388,7 @@ def test_contacts_are_found_by_either_name_or_both(server: Server, account: str,
         assert found("%") == found("_da") == []
 
 
-def test_only_a_form_of_the_session_changes_anything(server: Server, account: str, caller: Caller) -> None:
+def test_forms_require_form_token_of_session(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     with browser(server, account) as client:
         token = form_token(client.get("/contacts/c1"))
@@ -411,7 +411,7 @@ def test_only_a_form_of_the_session_changes_anything(server: Server, account: st
         assert client.get("/").status_code == 303
 
 
-def test_only_owners_erase(server: Server, account: str, caller: Caller) -> None:
+def test_erasure_requires_owner_role(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_sends"))
     with browser(server, account, Role.MANAGER) as manager:
         page = manager.get("/contacts/c1")
@@ -421,7 +421,7 @@ def test_only_owners_erase(server: Server, account: str, caller: Caller) -> None
         assert caller.get("/v3/contacts/c1").status_code == 200
 
 
-def test_a_page_that_fails_says_where_the_reason_is(tmp_path: Path) -> None:
+def test_failed_page_shows_request_id(tmp_path: Path) -> None:
     with Server(str(tmp_path / "data")) as server, browser(server, "default") as client:
         assert client.get("/account").status_code == 200
         execute(server.data, "DROP TABLE campaign_activity_hour")

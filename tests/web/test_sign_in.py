@@ -75,7 +75,7 @@ def destination(base: str, location: str) -> httpx.URL:
 
 
 @pytest.mark.parametrize("path", FOREIGN_PATHS)
-def test_signing_in_never_leads_to_another_site(server: Server, account: str, path: str) -> None:
+def test_sign_in_never_redirects_to_other_site(server: Server, account: str, path: str) -> None:
     assert not is_own_path(path)
     token = server.token(account, frozenset(Scope))
     with httpx.Client(base_url=server.url) as client:
@@ -89,7 +89,7 @@ def test_signing_in_never_leads_to_another_site(server: Server, account: str, pa
 
 
 @pytest.mark.parametrize("path", OWN_PATHS)
-def test_signing_in_leads_to_the_page_that_was_requested(server: Server, account: str, path: str) -> None:
+def test_sign_in_redirects_to_requested_page(server: Server, account: str, path: str) -> None:
     assert is_own_path(path)
     token = server.token(account, frozenset(Scope))
     with httpx.Client(base_url=server.url) as client:
@@ -100,9 +100,7 @@ def test_signing_in_leads_to_the_page_that_was_requested(server: Server, account
         assert response.headers["location"] == path
 
 
-def test_shared_link_survives_signing_in_with_a_token_and_a_mistake(
-    server: Server, account: str, caller: Caller
-) -> None:
+def test_shared_link_survives_sign_in_and_failed_attempt(server: Server, account: str, caller: Caller) -> None:
     caller.record(line("c1", "em_opens"))
     shared = "/contacts/c1?type=em_opens&after=2026-03-01"
     with httpx.Client(base_url=server.url) as client:
@@ -118,7 +116,7 @@ def test_shared_link_survives_signing_in_with_a_token_and_a_mistake(
         assert client.get(response.headers["location"]).status_code == 200
 
 
-def test_opening_a_link_does_not_use_it_up(server: Server, account: str) -> None:
+def test_opening_sign_in_link_does_not_use_it(server: Server, account: str) -> None:
     link = make_link(server, account)
     with httpx.Client(base_url=server.url) as preview, httpx.Client(base_url=server.url) as person:
         for _ in range(2):
@@ -138,7 +136,7 @@ def test_opening_a_link_does_not_use_it_up(server: Server, account: str) -> None
         assert "rapport sign-in" in used.text
 
 
-def test_command_prints_a_link_for_a_running_server(server: Server, account: str, caller: Caller) -> None:
+def test_sign_in_command_prints_link_for_running_server(server: Server, account: str, caller: Caller) -> None:
     caller.record(line())
     result = rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
     assert result.stdout.count("\n") == 1
@@ -153,12 +151,12 @@ def test_command_prints_a_link_for_a_running_server(server: Server, account: str
     assert "there is no account 'nobody'" in refused.stderr
 
 
-def test_command_creates_no_store(tmp_path: Path) -> None:
+def test_sign_in_command_creates_no_store(tmp_path: Path) -> None:
     rapport("sign-in", "--data", str(tmp_path / "nothing"), code=1)
     assert not (tmp_path / "nothing").exists()
 
 
-def test_signing_out_ends_the_session_on_every_worker_of_every_server(server: Server, account: str) -> None:
+def test_sign_out_ends_session_on_every_worker(server: Server, account: str) -> None:
     link = make_link(server, account)
     with Server(server.data, workers=2) as other, httpx.Client(base_url=server.url) as client:
         everywhere = [server, *[other] * 8]
@@ -181,7 +179,7 @@ def test_signing_out_ends_the_session_on_every_worker_of_every_server(server: Se
         assert httpx.get(f"{other.url}/connect", headers=cookie).status_code == 303
 
 
-def test_dropping_the_keys_ends_sessions_that_began_with_a_link(data: str) -> None:
+def test_dropped_keys_end_sessions_started_by_link(data: str) -> None:
     with Server(data) as server, httpx.Client(base_url=server.url) as client:
         assert client.post(make_link(server, "default")).status_code == 303
         assert client.get("/connect").status_code == 200
@@ -211,7 +209,7 @@ OTHER_SITES: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("path", list(state_changing_paths()))
-def test_no_form_of_another_site_is_accepted(server: Server, account: str, path: str) -> None:
+def test_forms_of_other_sites_are_rejected(server: Server, account: str, path: str) -> None:
     token = server.token(account, frozenset(Scope))
     with browser(server, account) as client:
         form = {"form_token": form_token(client.get("/connect")), "token": token, "typed": "x"}
@@ -250,7 +248,7 @@ def test_origin_is_compared_with_host_and_public_url(origin: str, public_url: st
     assert is_same_origin(origin, public_url, host) is is_own
 
 
-def test_forms_work_behind_a_proxy_that_changes_the_host(tmp_path: Path) -> None:
+def test_forms_work_behind_host_changing_proxy(tmp_path: Path) -> None:
     public = "https://rapport.example.com"
     with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
         token = server.token("default", frozenset(Scope))
@@ -263,7 +261,7 @@ def test_forms_work_behind_a_proxy_that_changes_the_host(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("host", ["x';id;'", 'x"$(id)`id`', "x\\';id;#", "<script>"])
-def test_curl_line_of_a_contact_quotes_the_host(server: Server, account: str, caller: Caller, host: str) -> None:
+def test_curl_example_quotes_host(server: Server, account: str, caller: Caller, host: str) -> None:
     caller.record(line("c1"))
     with browser(server, account) as client:
         cookie = f"{COOKIE}={client.cookies[COOKIE]}"

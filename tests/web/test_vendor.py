@@ -9,7 +9,7 @@ VENDOR = ROOT / "vendor"
 SHIPPED = ROOT / "src" / "rapport" / "web" / "static" / "vendor"
 
 
-def test_what_is_shipped_is_what_was_built_from_the_pinned_packages() -> None:
+def test_vendored_files_match_pinned_packages() -> None:
     recorded = json.loads((VENDOR / "shipped.json").read_text())
     locked = json.loads((VENDOR / "package-lock.json").read_text())["packages"]
     wanted = json.loads((VENDOR / "package.json").read_text())["dependencies"]
