@@ -14,7 +14,14 @@ PERMISSION = (
 )
 """What version 18 of the schema added."""
 
+APPLICATIONS = tuple(
+    f"DROP TABLE {table}"
+    for table in ("application", "application_grant", "authorization_code", "device_authorization")
+)
+"""What version 40 of the schema added."""
+
 _BROUGHT = (
+    *APPLICATIONS,
     *PERMISSION,
     "UPDATE tracking_activity SET identity = identity * 65536 + 7 WHERE event_id IS NULL",
     "DROP TABLE readiness",

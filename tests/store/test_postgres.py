@@ -41,7 +41,7 @@ from rapport.store.postgres.reader import merged
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer
-from tests.store.earlier import PERMISSION, execute
+from tests.store.earlier import APPLICATIONS, PERMISSION, execute
 from tests.world import Server, line
 
 # So large that to sort it would cost.
@@ -326,6 +326,7 @@ def test_concurrently_started_servers_migrate_once(place: str) -> None:
 
 
 AS_VERSION_11_LEFT_IT = (
+    *APPLICATIONS,
     *PERMISSION,
     "DROP TABLE campaign_activity_hour, erased_hour, feed, feed_pruned",
     "DROP TABLE readiness, erased_contact",

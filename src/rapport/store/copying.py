@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
+from rapport.instant import FIRST
 from rapport.store.batch import BatchBuilder, build_batch
 from rapport.store.catalogue import campaign_updates, contact_updates
 from rapport.store.digests import contact_key
@@ -45,6 +46,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
     for account_id in await source.accounts():
         await target.ensure_account(account_id)
         erased = await _copy_erased(source, target, account_id)
+        await _copy_applications(source, target, account_id)
         await _copy_facts(source, target, account_id)
         await _copy_catalogue(source, target, account_id)
         after = ""
@@ -103,6 +105,14 @@ async def _copy_secret(source: Store, target: Store, name: str) -> None:
         return
     if not await target.replace_secret(name, there, wanted):
         raise StoreUnavailable(f"{name} of the target was changed meanwhile: start the copy again")
+
+
+async def _copy_applications(source: Store, target: Store, account_id: str) -> None:
+    """Copy applications and grants. Codes are left out: they live for minutes."""
+    for application in await source.applications.list_applications(account_id):
+        await target.applications.add_application(application)
+    for grant in await source.applications.list_grants(account_id):
+        await target.applications.add_grant(grant, FIRST)
 
 
 async def _copy_facts(source: Store, target: Store, account_id: str) -> None:

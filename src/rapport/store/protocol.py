@@ -13,6 +13,7 @@ import msgspec
 from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.instant import Instant
+from rapport.store.applications import ApplicationRepository
 from rapport.store.batch import Batch, CampaignActivityRef, Part
 from rapport.store.catalogue import CampaignAttributes, ContactAttributes
 from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
@@ -153,6 +154,8 @@ class PermissionDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 class Store(Protocol):
     """Where activities rest."""
+
+    applications: ApplicationRepository
 
     async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the schema up to date. Raises SchemaTooNew, and NoData if it isn't there to be created."""

@@ -11,6 +11,7 @@ from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
+from rapport.store.applications import ApplicationRepository
 from rapport.store.batch import Batch, CampaignActivityRef, Part
 from rapport.store.catalogue import CampaignAttributes, ContactAttributes
 from rapport.store.copying import copy
@@ -28,6 +29,7 @@ from rapport.store.known import (
 )
 from rapport.store.links import LinkClicks, LinksQuery
 from rapport.store.pieces import contact_pieces, state_in_pieces
+from rapport.store.postgres.applications import PostgresApplications
 from rapport.store.postgres.campaign_reader import CampaignReader
 from rapport.store.postgres.catalogue_reader import CatalogueReader
 from rapport.store.postgres.citus.cluster import Cluster
@@ -76,6 +78,7 @@ class PostgresStore:
         self._reader = Reader(self._pool)
         self._campaign_reader = CampaignReader(self._pool)
         self._reports = ContactReports(self._pool)
+        self.applications: ApplicationRepository = PostgresApplications(self._pool, self._writing_pool)
         self._contacts = ContactReader(self._pool)
         self._counters = CounterReader(self._pool)
         self._catalogue = CatalogueReader(self._pool)

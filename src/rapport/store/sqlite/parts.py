@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import apsw
+
 from rapport.store.sqlite.checkpoint import Checkpointer
 from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.counter_reader import CounterReader
@@ -19,3 +21,4 @@ class Parts(NamedTuple):
     contacts: ContactReader
     stats: CounterReader
     feed: FeedReader
+    reading: apsw.Connection

@@ -14,6 +14,7 @@ from rapport.activity import Activity, ActivityType, CampaignActivity
 from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
+from rapport.store.applications import ApplicationRepository
 from rapport.store.batch import Batch, CampaignActivityRef, Part
 from rapport.store.catalogue import CampaignAttributes, ContactAttributes
 from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
@@ -44,6 +45,7 @@ from rapport.store.protocol import (
 )
 from rapport.store.request_count import RequestCount
 from rapport.store.sqlite import secrets
+from rapport.store.sqlite.applications import SQLiteApplications
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.checkpoint import Checkpointer
 from rapport.store.sqlite.connection import DATABASE, OpenFiles, connect, make_folder
@@ -61,7 +63,6 @@ from rapport.store.tracking import TrackingQuery, TrackingRow
 from rapport.store.turns import Turns
 
 T = TypeVar("T")
-
 _WRITER_PATIENCE: Final = 20.0
 """Seconds that a write waits for the writes of other processes; an import holds the file for less than one."""
 _READER_PATIENCE: Final = 1.0
@@ -69,8 +70,6 @@ _READER_PATIENCE: Final = 1.0
 
 _EMPTY_LOG_TIMEOUT: Final = 0.5
 """Seconds that the response to an erasure waits for the log to be emptied."""
-
-
 _MAX_WRITES_WAITING: Final = 1_000
 _SHARED: Final = ""
 """The turn of what accounts do together: no account has this id."""
@@ -87,6 +86,7 @@ class SQLiteStore:
         self._reports = Reports()
         self._turns = Turns(1, _MAX_WRITES_WAITING)
         self._parts: Parts | None = None
+        self.applications: ApplicationRepository = SQLiteApplications(lambda: self._open, self._in_thread)
 
     async def open(self, *, create: bool = True) -> None:
         """Open the file, making it if there is none, and bring its schema up to date."""
@@ -109,6 +109,7 @@ class SQLiteStore:
             ContactReader(reading),
             CounterReader(reading),
             FeedReader(reading),
+            reading,
         )
 
     async def migrate(self) -> list[str]:

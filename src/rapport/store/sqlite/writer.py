@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
+from typing import TypeVar
 
 import apsw
 
@@ -28,6 +29,8 @@ from rapport.store.sqlite.keys import Named, account_key, campaign_activity_keys
 from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.rollups import COUNTED, ActivityValues, apply, watched
 from rapport.store.sqlite.write import SQL
+
+T = TypeVar("T")
 
 
 class Writer:
@@ -55,6 +58,11 @@ class Writer:
         with transaction(self._connection):
             yield
             self._files.check()
+
+    def run(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Run work in one transaction, and return what it returns."""
+        with self._transaction():
+            return work(self._connection)
 
     def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches in one transaction. Raises StoreUnavailable: then nothing of them is there."""

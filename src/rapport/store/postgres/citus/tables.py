@@ -20,7 +20,10 @@ LARGE: Final = (
 What is in `LOCAL` stays where it is: only the servers ask for it.
 """
 
-LOCAL: Final = ("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness")
+LOCAL: Final = (
+    *("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness"),
+    *("application", "application_grant", "authorization_code", "device_authorization"),
+)
 
 _SHARDS: Final = 32
 
