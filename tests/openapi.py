@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.api.openapi import describe
 from rapport.api.resources import RESOURCES
 
@@ -10,4 +11,4 @@ from rapport.api.resources import RESOURCES
 @functools.cache
 def description() -> dict[str, Any]:
     """Return the document."""
-    return describe(RESOURCES)
+    return describe(RESOURCES, OAUTH_PATHS)

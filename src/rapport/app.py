@@ -7,11 +7,14 @@ from functools import partial
 from typing import Final
 
 import structlog
+from starlette.routing import Route
 
 from rapport import metrics
 from rapport.activity import ActivityType
 from rapport.api.app import Application
 from rapport.api.endpoint import Resource
+from rapport.api.oauth.description import OAUTH_PATHS
+from rapport.api.oauth.endpoints import OAuthEndpoints
 from rapport.api.openapi import describe
 from rapport.api.ops import Operations
 from rapport.api.pagination import Cursors
@@ -27,14 +30,20 @@ from rapport.api.v3.email_reports import EmailReports
 from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.auth.gate import Authorizer
 from rapport.auth.grant import TokenService
-from rapport.auth.limits import limiter_for
+from rapport.auth.limits import GenerousLimiter, Limiter, NoLimiter, limiter_for
 from rapport.auth.watch import KeyCache
 from rapport.logs import configure_logs
+from rapport.oauth.applications import ApplicationService
+from rapport.oauth.consent import ConsentService
+from rapport.oauth.server import AuthorizationServer
 from rapport.recording.group_commit import GroupCommitter
 from rapport.reporting.live_feed import LiveFeed
-from rapport.settings import Settings, load_settings, main_process
+from rapport.settings import Limits, Settings, load_settings, main_process
 from rapport.store.engines import create_store
+from rapport.store.protocol import Store
 from rapport.web.account import AccountPage
+from rapport.web.applications import ApplicationsPage
+from rapport.web.authorize import ConsentPages
 from rapport.web.campaign import CampaignPage
 from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
@@ -50,6 +59,9 @@ from rapport.worker import exit_with_parent, ignore_repeated_signals, on_shutdow
 
 _REPORTS_STOP_AFTER: Final = 2.0
 """Seconds from the signal to stop in which reports may be finished."""
+
+_USER_CODES_A_SECOND: Final = 5
+"""Codes of devices that people of one account may try, for each worker."""
 
 _log = structlog.get_logger("rapport")
 
@@ -76,10 +88,9 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     gate = Authorizer(keys, limiter_for(settings.limits, store))
     door = SessionManager(keys, settings.public_url)
     grants = TokenService(store, keys, settings)
-    default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     cursors = Cursors(keys)
     resources: list[Resource] = [
-        ContactReports(store, cursors, default_types),
+        ContactReports(store, cursors, (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()),
         EmailReports(store, cursors),
         LandingPageReports(store, cursors),
         CampaignStats(store, cursors),
@@ -88,7 +99,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         Account(),
         Ingest(store, recorder),
         Stream(feed, gate),
-        Operations(store, keys, describe(RESOURCES)),
+        Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
     ]
     routes = [
         *(route for resource in resources for route in resource.routes(gate)),
@@ -102,6 +113,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         *CampaignPage(store, door).routes(),
         *AccountPage(store, door).routes(),
         *LiveFeedPage(feed, door).routes(),
+        *_oauth_routes(store, keys, door, settings),
     ]
 
     @contextlib.asynccontextmanager
@@ -124,3 +136,16 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         _log.info("stopped")
 
     return Application(routes, ErrorPages(door), lifespan)
+
+
+def _oauth_routes(store: Store, keys: KeyCache, door: SessionManager, settings: Settings) -> list[Route]:
+    """Return the routes of the authorization server. Its requests don't count towards an application's quota."""
+    is_off = settings.limits is Limits.OFF
+    limiter: Limiter = NoLimiter() if is_off else GenerousLimiter()
+    guesses: Limiter = NoLimiter() if is_off else GenerousLimiter(_USER_CODES_A_SECOND)
+    server = AuthorizationServer(store, keys, settings, limiter)
+    return [
+        *ApplicationsPage(ApplicationService(store, keys), door).routes(),
+        *ConsentPages(ConsentService(store, keys, guesses), door).routes(),
+        *OAuthEndpoints(server, keys, door).routes(),
+    ]

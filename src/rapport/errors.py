@@ -88,6 +88,10 @@ class TooManyTokens(RapportError):
     """The account, or the token that this one would be made with, has as many as it may."""
 
 
+class TooManyApplications(RapportError):
+    """The account has the maximum number of OAuth applications."""
+
+
 class InvalidCursor(RapportError):
     """A `next` that this server didn't make for this account and path."""
 
@@ -150,6 +154,20 @@ class MalformedContactId(NotFound):
 
     def __init__(self, value: str) -> None:
         super().__init__(f"contact_id {_INVALID_ID.format(value)}")
+
+
+class UnknownApplication(NotFound):
+    """The account has no application with this id; whether another account has it makes no difference."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"there is no application {client_id}")
+
+
+class UnknownUserCode(NotFound):
+    """No device of the account waits with this code."""
+
+    def __init__(self, user_code: str) -> None:
+        super().__init__(f"no device waits with the code {user_code[:20]!r}")
 
 
 class UnknownCampaign(NotFound):

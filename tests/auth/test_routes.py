@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.auth.scope import Role, Scope
 from rapport.reporting.tracking_reports import EMAIL_REPORTS, LANDING_PAGE_REPORTS
 from tests.openapi import description
@@ -69,7 +70,7 @@ GUARDED = {
 OF_CREATORS = {*(path for path in GUARDED if path.startswith("/v3/emails")), "/track/v1/campaigns"}
 """Campaigns themselves are theirs; contacts and reports aren't."""
 OF_EVERY_TOKEN = {"/v3/account/user/privileges"}
-OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/openapi.json", *OAUTH_PATHS}
 
 
 def test_every_route_is_in_table() -> None:

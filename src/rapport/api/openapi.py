@@ -1,6 +1,6 @@
 """The OpenAPI document, derived from the endpoints' declarations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,8 +14,8 @@ from rapport.auth.scope import Scope
 _REFERENCE: Final = "#/components/schemas/{name}"
 
 
-def describe(resources: Iterable[type[Resource]]) -> Json:
-    """Return the OpenAPI 3.1 document of all endpoints of the resources."""
+def describe(resources: Iterable[type[Resource]], other_paths: Mapping[str, Json]) -> Json:
+    """Return the OpenAPI 3.1 document of all endpoints of the resources, and of other paths, described by hand."""
     endpoints = [endpoint for resource in resources for endpoint in resource.endpoints()]
     types = {_key(endpoint.returns): endpoint.returns.schema for endpoint in endpoints if _is_type(endpoint.returns)}
     roots, components = msgspec.json.schema_components((*types.values(), ErrorBody), ref_template=_REFERENCE)
@@ -34,7 +34,7 @@ def describe(resources: Iterable[type[Resource]]) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": paths,
+        "paths": {**paths, **other_paths},
         "components": {
             "schemas": {**components, "Id": msgspec.json.schema(Id), **items},
             "securitySchemes": {"token": _security_scheme()},

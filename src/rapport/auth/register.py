@@ -113,11 +113,16 @@ async def listed_token(store: Store, keys: Keys, account_id: str, token_id: str,
 
 async def revoke(store: Store, token: NamedToken, *, by: str, now: Instant) -> None:
     """Void the token, and all that were made with it, on every server within the time in which they look."""
-    made = Revocation(token_id=token.token_id, expires=token.expires, revoked_time=now, revoked_by=by)
+    await revoke_id(store, token.token_id, token.expires, by=by, now=now)
+
+
+async def revoke_id(store: Store, token_id: str, expires: Instant, *, by: str, now: Instant) -> None:
+    """Void the token with this id, and all that were made with it; the last of them expires at `expires`."""
+    made = Revocation(token_id=token_id, expires=expires, revoked_time=now, revoked_by=by)
     while True:
         stored = await store.read_secret(_REVOKED)
         kept = [each for each in _decode_revoked(stored) if each.expires > now - _CLOCKS_DIFFER]
-        if any(each.token_id == token.token_id for each in kept):
+        if any(each.token_id == token_id for each in kept):
             return
         if await store.replace_secret(_REVOKED, stored, msgspec.json.encode([*kept, made])):
             return

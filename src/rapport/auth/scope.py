@@ -9,12 +9,17 @@ from typing import Final, Self
 
 
 class Scope(enum.Enum):
-    """What a token is for. All but `activity_write` are the vendor's."""
+    """What a token is for. All but `activity_write` are the vendor's.
+
+    `offline_access` is a request for a refresh token. `account_update` opens nothing yet: clients ask for it.
+    """
 
     CONTACT_DATA = "contact_data"
     CAMPAIGN_DATA = "campaign_data"
     ACCOUNT_READ = "account_read"
     ACTIVITY_WRITE = "activity_write"
+    ACCOUNT_UPDATE = "account_update"
+    OFFLINE_ACCESS = "offline_access"
 
 
 class Privilege(enum.Enum):

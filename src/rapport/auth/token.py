@@ -92,7 +92,7 @@ def make_token(
     principal: Principal,
     *,
     issuer: str,
-    audience: str,
+    audience: str | list[str],
     now: Instant,
     expires: Instant,
     token_id: str,

@@ -103,6 +103,10 @@ class KeyCache:
         """Return if the session was not ended, and none of its tokens is revoked. Raises RevokedToken."""
         self._check_revoked(session.principal.account_id, session.ids)
 
+    def check_not_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
+        """Return if none of these tokens, or sessions, is revoked. Raises RevokedToken."""
+        self._check_revoked(account_id, ids)
+
     async def end_session(self, session: Session, now: Instant) -> None:
         """End the session and the tokens that depend on it, here at once."""
         await self._ended_sessions.end(session, now)

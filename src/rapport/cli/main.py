@@ -11,6 +11,7 @@ _MODULES = {
     "sign-in": "rapport.cli.sign_in:sign_in",
     "token": "rapport.cli.token:token",
     "tokens": "rapport.cli.tokens:tokens",
+    "app": "rapport.cli.app:app",
     "import": "rapport.cli.importing:import_files",
     "export": "rapport.cli.export:export",
     "erase": "rapport.cli.erase:erase",

@@ -21,17 +21,21 @@ from rapport.errors import (
     StoreBusy,
     StoreUnavailable,
     Throttled,
+    TooManyApplications,
     TooManyStreams,
     TooManyTokens,
     TooMuchUnread,
+    UnknownApplication,
     UnknownCampaignActivity,
     UnknownContact,
     UnknownToken,
+    UnknownUserCode,
 )
+from rapport.oauth.consent import InvalidAuthorizationRequest
 from rapport.web.door import SessionManager
 from rapport.web.rendering import page
 
-_ALWAYS_JSON: Final = ("/v3/", "/track/")
+_ALWAYS_JSON: Final = ("/v3/", "/track/", "/oauth2/")
 """Paths whose clients are programs, whatever they accept."""
 
 _IS_PAGE: Final = "is_page"
@@ -56,6 +60,12 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     InvalidField: _ErrorText(400, "Invalid request", "{}."),
     BodyTimeout: _ErrorText(408, "Request timed out", "{}."),
     PayloadTooLarge: _ErrorText(413, "Form too large", "Shorten what you entered and try again: {}."),
+    InvalidAuthorizationRequest: _ErrorText(
+        400, "Authorization failed", "The application's request is not valid, so you were not sent back to it: {}."
+    ),
+    UnknownApplication: _ErrorText(404, "Application not found", "It may have been deleted."),
+    UnknownUserCode: _ErrorText(404, "Device not found", "No device is waiting with this code any more."),
+    TooManyApplications: _ErrorText(409, "Application limit reached", "{}."),
     TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
     UnknownContact: _ErrorText(
         404, "Contact not found", "This account has no contact with this ID. Search by email or name instead."

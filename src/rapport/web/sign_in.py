@@ -11,6 +11,7 @@ from rapport.auth.session import begin_session, begin_session_with
 from rapport.auth.token import Principal
 from rapport.auth.watch import KeyCache
 from rapport.errors import InvalidToken
+from rapport.oauth.applications import is_application_token
 from rapport.store.protocol import Store
 from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
 from rapport.web.door import SessionManager, now, read_form
@@ -77,6 +78,8 @@ class SignInPage:
             if not 0 < len(token) <= _LONGEST_TOKEN:
                 raise InvalidToken("there is none")
             verified = await self._keys.verified(token)
+            if is_application_token(verified):
+                raise InvalidToken("it was issued to an application")
         except InvalidToken:
             problem = "This token is invalid or has expired. Create one with `rapport token`."
             return page("sign_in.html", status=401, problem=problem, next_path=next_path)

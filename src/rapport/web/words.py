@@ -24,6 +24,8 @@ SCOPE_LABELS: Final = {
     "campaign_data": "read campaigns, and how they did",
     "account_read": "read the account",
     "activity_write": "record, state and erase",
+    "account_update": "update account details",
+    "offline_access": "keep access while you are away",
 }
 """By the name of the scope: what a token may."""
 

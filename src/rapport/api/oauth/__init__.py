@@ -1,0 +1,1 @@
+"""The endpoints of the authorization server, at the paths that clients of Constant Contact use."""

@@ -1,0 +1,134 @@
+"""The endpoints for applications: tokens, devices, revocation, keys and metadata.
+
+They take parameters from the query and the body, so that the declarations of `rapport.api.endpoint` don't fit; their
+part of the OpenAPI document is in `rapport.api.oauth.description`.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rapport.api.responses import json_response
+from rapport.auth.scope import Scope
+from rapport.auth.watch import KeyCache
+from rapport.errors import StoreBusy, StoreUnavailable, Throttled
+from rapport.instant import Instant
+from rapport.oauth.requests import MAX_BODY, ClientRequest, MalformedRequest, read_client_request
+from rapport.oauth.responses import OAuthResponse
+from rapport.oauth.server import AuthorizationServer
+from rapport.oauth.validator import CHALLENGE_METHOD, DEVICE_CODE
+from rapport.web.authorize import AUTHORIZE, BASE
+from rapport.web.door import SessionManager
+
+TOKEN: Final = f"{BASE}/token"
+DEVICE: Final = f"{BASE}/device/authorize"
+REVOKE: Final = f"{BASE}/revoke"
+KEYS: Final = f"{BASE}/keys"
+METADATA: Final = "/.well-known/oauth-authorization-server"
+
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+_CLIENT_AUTHENTICATION: Final = ("client_secret_basic", "client_secret_post", "none")
+
+Answer = Callable[[ClientRequest, str, Instant], Awaitable[OAuthResponse]]
+
+_log = structlog.get_logger("rapport.api")
+
+
+class OAuthEndpoints:
+    """The routes that applications call."""
+
+    def __init__(self, server: AuthorizationServer, keys: KeyCache, door: SessionManager) -> None:
+        self._server = server
+        self._keys = keys
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route(TOKEN, self.token, methods=["POST"]),
+            Route(DEVICE, self.authorize_device, methods=["POST"]),
+            Route(REVOKE, self.revoke, methods=["POST"]),
+            Route(KEYS, self.published_keys, methods=["GET"]),
+            Route(METADATA, self.metadata, methods=["GET"]),
+        ]
+
+    async def token(self, request: Request) -> Response:
+        """Issue tokens for a code, a refresh token, a device code, or the application itself."""
+        return await self._answer(request, self._server.issue_token)
+
+    async def authorize_device(self, request: Request) -> Response:
+        """Issue a device code, and the code that its user types in."""
+        return await self._answer(request, self._server.authorize_device)
+
+    async def revoke(self, request: Request) -> Response:
+        """Revoke a refresh token with its grant, or an access token."""
+
+        async def revoke(asked: ClientRequest, _address: str, now: Instant) -> OAuthResponse:
+            return await self._server.revoke(asked, now)
+
+        return await self._answer(request, revoke)
+
+    async def published_keys(self, _request: Request) -> Response:
+        """Return the keys that verify access tokens."""
+        headers = {"cache-control": "public, max-age=300"}
+        return Response(self._keys.keys.published, headers=headers, media_type="application/json")
+
+    async def metadata(self, request: Request) -> Response:
+        """Return the metadata of the authorization server (RFC 8414)."""
+        address = self._door.address(request)
+        content = {
+            "issuer": address,
+            "authorization_endpoint": address + AUTHORIZE,
+            "token_endpoint": address + TOKEN,
+            "device_authorization_endpoint": address + DEVICE,
+            "revocation_endpoint": address + REVOKE,
+            "jwks_uri": address + KEYS,
+            "scopes_supported": [scope.value for scope in Scope],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": GRANT_TYPES,
+            "token_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+            "revocation_endpoint_auth_methods_supported": _CLIENT_AUTHENTICATION,
+            "code_challenge_methods_supported": [CHALLENGE_METHOD],
+            "authorization_response_iss_parameter_supported": True,
+        }
+        return json_response(msgspec.json.encode(content))
+
+    async def _answer(self, request: Request, answer: Answer) -> Response:
+        try:
+            asked = read_client_request(
+                request.scope["query_string"].decode("latin-1"),
+                await _read_body(request),
+                request.headers.get("authorization"),
+            )
+            response = await answer(asked, self._door.address(request), Instant(time.time_ns() // 1_000_000))
+        except MalformedRequest as exc:
+            response = _error(401 if exc.error == "invalid_client" else 400, exc.error, exc.description)
+        except Throttled as exc:
+            response = _error(429, "temporarily_unavailable", f"{exc}.", exc.retry_after)
+        except StoreUnavailable as exc:
+            _log.warning("store unavailable", request_id=request.scope["request_id"], reason=str(exc))
+            retry_after = exc.retry_after if isinstance(exc, StoreBusy) else 1
+            response = _error(503, "temporarily_unavailable", "The store is unavailable; retry later.", retry_after)
+        body = b"" if response.body is None else msgspec.json.encode(response.body)
+        return json_response(body, response.status, {"pragma": "no-cache", **response.headers})
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise MalformedRequest("invalid_request", f"The body has more than {MAX_BODY:,} bytes.")
+    return bytes(body)
+
+
+def _error(status: int, error: str, description: str, retry_after: int | None = None) -> OAuthResponse:
+    headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+    return OAuthResponse(status, {"error": error, "error_description": description}, headers)

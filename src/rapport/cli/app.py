@@ -1,0 +1,178 @@
+"""`rapport app`: OAuth applications."""
+
+import asyncio
+
+import click
+
+from rapport.auth.scope import Role, Scope
+from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
+from rapport.instant import iso
+from rapport.oauth.applications import (
+    ApplicationRequest,
+    RefreshPolicy,
+    create_application,
+    delete_application,
+    rotate_secret,
+)
+from rapport.settings import Settings
+from rapport.store.applications import Application
+
+DEFAULT_SCOPE = "contact_data campaign_data account_read offline_access"
+
+_HEAD = (
+    "client_id",
+    "name",
+    "type",
+    "refresh",
+    "client_credentials",
+    "scopes",
+    "redirect_uris",
+    "created",
+    "created by",
+)
+
+
+@click.group()
+def app() -> None:
+    """Manage OAuth applications.
+
+    \b
+      rapport app create shop --redirect-uri https://shop.example.com/callback
+      rapport app list
+      rapport app rotate-secret CLIENT_ID
+      rapport app delete CLIENT_ID
+    """
+
+
+@app.command()
+@click.argument("name")
+@data_option
+@account_option
+@click.option(
+    "--redirect-uri", "redirect_uris", multiple=True, metavar="URI", help="Where people return to; repeat it."
+)
+@click.option(
+    "--scope",
+    default=DEFAULT_SCOPE,
+    show_default=True,
+    metavar="SCOPES",
+    help="What it may ask for, separated by blanks: " + ", ".join(scope.value for scope in Scope) + ".",
+)
+@click.option("--public", is_flag=True, help="It can't keep a secret (an app, a browser, a command): it gets none.")
+@click.option(
+    "--refresh",
+    type=click.Choice([policy.value for policy in RefreshPolicy]),
+    default=RefreshPolicy.ROTATING.value,
+    show_default=True,
+    help="A new refresh token with each refresh, or always the same.",
+)
+@click.option(
+    "--client-credentials",
+    type=click.Choice([role.value for role in Role]),
+    help="Let it have tokens for itself, without a user, in this role. [default: off]",
+)
+@create_option
+def create(
+    *,
+    name: str,
+    data: str | None,
+    account: str,
+    redirect_uris: tuple[str, ...],
+    scope: str,
+    public: bool,
+    refresh: str,
+    client_credentials: str | None,
+    create: bool,
+) -> None:
+    """Create an application, and print its client id and secret. The secret is shown this once."""
+    request = ApplicationRequest(
+        name=name,
+        redirect_uris=redirect_uris,
+        scopes=_read_scopes(scope),
+        is_public=public,
+        refresh_policy=RefreshPolicy(refresh),
+        credentials_role=None if client_credentials is None else Role(client_credentials),
+    )
+    application, secret = asyncio.run(_create(settings_for(data=data), account, request, create=create))
+    click.echo(f"client_id\t{application.client_id}")
+    if secret is not None:
+        click.echo(f"client_secret\t{secret}")
+
+
+@app.command("list")
+@data_option
+@account_option
+def list_applications(data: str | None, account: str) -> None:
+    """Print the account's applications, oldest first, with tabs between the columns."""
+    rows = asyncio.run(_list(settings_for(data=data), account))
+    click.echo("\t".join(_HEAD))
+    for application in rows:
+        click.echo("\t".join(_columns(application)))
+
+
+@app.command("rotate-secret")
+@click.argument("client_id")
+@data_option
+@account_option
+def rotate(client_id: str, data: str | None, account: str) -> None:
+    """Replace an application's secret, and print the new one. The old one stops working at once."""
+    click.echo(asyncio.run(_rotate(settings_for(data=data), account, client_id)))
+
+
+@app.command()
+@click.argument("client_id")
+@data_option
+@account_option
+def delete(client_id: str, data: str | None, account: str) -> None:
+    """Delete an application with all that people granted to it.
+
+    Running servers refuse its access tokens within three seconds.
+    """
+    name = asyncio.run(_delete(settings_for(data=data), account, client_id))
+    click.echo(f"Deleted the application {client_id}, {name}.")
+
+
+def _read_scopes(text: str) -> frozenset[Scope]:
+    known = {scope.value: scope for scope in Scope}
+    for name in text.split():
+        if name not in known:
+            raise click.BadParameter(f"unknown scope {name!r}; expected {', '.join(known)}", param_hint="--scope")
+    return frozenset(known[name] for name in text.split())
+
+
+def _columns(application: Application) -> tuple[str, ...]:
+    return (
+        application.client_id,
+        application.name,
+        "public" if application.secret_digest is None else "confidential",
+        application.refresh_policy,
+        application.credentials_role or "off",
+        " ".join(application.scopes),
+        " ".join(application.redirect_uris),
+        iso(application.created_time),
+        "".join(each if each.isprintable() else "?" for each in application.created_by),
+    )
+
+
+async def _create(
+    settings: Settings, account_id: str, request: ApplicationRequest, *, create: bool
+) -> tuple[Application, str | None]:
+    async with open_command_store(settings, create=create) as store:
+        created = await create_application(store, account_id, request, by="rapport app", now=now())
+        await store.ensure_account(account_id)
+        return created
+
+
+async def _list(settings: Settings, account_id: str) -> list[Application]:
+    async with open_command_store(settings) as store:
+        return await store.applications.list_applications(account_id)
+
+
+async def _rotate(settings: Settings, account_id: str, client_id: str) -> str:
+    async with open_command_store(settings) as store:
+        return await rotate_secret(store, account_id, client_id)
+
+
+async def _delete(settings: Settings, account_id: str, client_id: str) -> str:
+    async with open_command_store(settings) as store:
+        return await delete_application(store, account_id, client_id, by="rapport app", now=now())

@@ -1,0 +1,180 @@
+"""What people decide: whether an application, or a device, may act on their behalf."""
+
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+import structlog
+from oauthlib.common import add_params_to_uri
+from oauthlib.oauth2.rfc6749.endpoints import AuthorizationEndpoint
+from oauthlib.oauth2.rfc6749.errors import AccessDeniedError, FatalClientError, OAuth2Error
+from oauthlib.oauth2.rfc6749.tokens import BearerToken
+
+from rapport.auth.limits import Limiter
+from rapport.auth.scope import Scope
+from rapport.auth.session import Session
+from rapport.auth.watch import KeyCache
+from rapport.errors import Forbidden, InvalidField, RapportError, UnknownUserCode
+from rapport.instant import Instant
+from rapport.oauth.credentials import digest_token, normalize_user_code
+from rapport.oauth.lifetimes import CODE_LIFETIME, KEPT
+from rapport.oauth.requests import MalformedRequest, Pairs, merge, read_pairs
+from rapport.oauth.validator import Loaded, PkceCodeGrant, Validator
+from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization
+from rapport.store.protocol import Store
+
+_URI: Final = "https://rapport.invalid/"
+
+_log = structlog.get_logger("rapport.oauth")
+
+
+class InvalidAuthorizationRequest(RapportError):
+    """An authorization request whose client or redirect URI is wrong: the browser isn't sent back to it."""
+
+
+class Redirect(Exception):
+    """The browser goes back to the application, with an error."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
+class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid request for an authorization code."""
+
+    application: Application
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    code_challenge: str | None
+    params: Pairs
+
+
+class DeviceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that waits for its user."""
+
+    application: Application
+    device: DeviceAuthorization
+    user_code: str
+
+
+class ConsentService:
+    """Takes in what people who are signed in decide. Every call may raise Forbidden and StoreUnavailable."""
+
+    def __init__(self, store: Store, keys: KeyCache, limiter: Limiter) -> None:
+        self._store = store
+        self._keys = keys
+        self._limiter = limiter
+
+    async def read_request(self, query: str, issuer: str, now: Instant) -> AuthorizationRequest:
+        """Return the authorization request of a query string.
+
+        Raises InvalidAuthorizationRequest, and Redirect for what the application itself can be told.
+        """
+        try:
+            pairs = read_pairs(query)
+            params = merge(pairs)
+        except MalformedRequest as exc:
+            raise InvalidAuthorizationRequest(exc.description) from None
+        application = await self._store.applications.find_application(dict(params).get("client_id", ""))
+        validator = Validator(Loaded(now=now, application=application))
+        endpoint = _endpoint(validator)
+        try:
+            scopes, info = endpoint.validate_authorization_request(f"{_URI}?{urlencode(params)}")
+        except FatalClientError as exc:
+            raise InvalidAuthorizationRequest(exc.description or exc.error) from None
+        except OAuth2Error as exc:
+            raise Redirect(_back(exc, exc.redirect_uri, issuer)) from None
+        if application is None:
+            raise LookupError("oauthlib accepted a client that does not exist")
+        return AuthorizationRequest(
+            application=application,
+            redirect_uri=info["redirect_uri"],
+            scopes=tuple(dict.fromkeys(scopes)),
+            code_challenge=info.get("code_challenge"),
+            params=params,
+        )
+
+    async def approve(self, session: Session, request: AuthorizationRequest, issuer: str, now: Instant) -> str:
+        """Return where the browser goes with the code that the application redeems."""
+        consent = _consent(session, request.application, request.scopes)
+        validator = Validator(Loaded(now=now, application=request.application))
+        headers, _, _ = _endpoint(validator).create_authorization_response(
+            f"{_URI}?{urlencode(request.params)}", scopes=list(consent.scopes), credentials={"user": consent.user}
+        )
+        if not validator.code:
+            raise InvalidAuthorizationRequest("the request is no longer valid; start again from the application")
+        code = AuthorizationCode(
+            digest=digest_token(self._keys.keys.sealing, validator.code),
+            client_id=request.application.client_id,
+            account_id=request.application.account_id,
+            consent=consent,
+            redirect_uri=request.redirect_uri,
+            code_challenge=request.code_challenge,
+            expires=Instant(now + CODE_LIFETIME),
+        )
+        await self._store.applications.add_code(code, Instant(now - KEPT))
+        _log.info("authorization granted", account=code.account_id, client_id=code.client_id, user=consent.user)
+        return str(add_params_to_uri(headers["Location"], [("iss", issuer)]))
+
+    def deny(self, request: AuthorizationRequest, issuer: str) -> str:
+        """Return where the browser goes when the user denied access."""
+        exc = AccessDeniedError(description="The user denied access.", state=dict(request.params).get("state"))
+        return _back(exc, request.redirect_uri, issuer)
+
+    async def find_device(self, session: Session, text: str, now: Instant) -> DeviceRequest:
+        """Return the device with the code that somebody typed in. Raises UnknownUserCode, Throttled for guessing."""
+        await self._limiter.admit(session.principal.account_id)
+        user_code = normalize_user_code(text)
+        device = await self._store.applications.find_device_by_user_code(
+            session.principal.account_id, digest_token(self._keys.keys.sealing, user_code)
+        )
+        if device is None or device.expires <= now or device.decision != "pending":
+            raise UnknownUserCode(text)
+        application = await self._store.applications.find_application(device.client_id)
+        if application is None:
+            raise UnknownUserCode(text)
+        return DeviceRequest(application=application, device=device, user_code=user_code)
+
+    async def decide_device(self, session: Session, request: DeviceRequest, *, approved: bool, now: Instant) -> None:
+        """Approve or deny a device. Raises UnknownUserCode if somebody else was faster, or it has expired."""
+        consent = _consent(session, request.application, request.device.scopes) if approved else None
+        if not await self._store.applications.decide_device(
+            session.principal.account_id,
+            request.device.user_code_digest,
+            "approved" if approved else "denied",
+            consent,
+            now,
+        ):
+            raise UnknownUserCode(request.user_code)
+        _log.info("device decided", account=request.application.account_id, approved=approved)
+
+
+def scopes_to_grant(session: Session, application: Application, scopes: Iterable[str]) -> list[Scope]:
+    """Return which of the scopes the user can grant to the application. Raises Forbidden for one of another account."""
+    if application.account_id != session.principal.account_id:
+        raise Forbidden(f"sign-in to the account {application.account_id}, to which {application.name} belongs,")
+    wanted = set(scopes)
+    return [scope for scope in Scope if scope.value in wanted and scope in session.principal.scopes]
+
+
+def _consent(session: Session, application: Application, scopes: Iterable[str]) -> Consent:
+    granted = scopes_to_grant(session, application, scopes)
+    if not granted:
+        raise InvalidField("scope", " ".join(scopes), "none of the permissions asked for is yours to give")
+    return Consent(
+        user=session.principal.user,
+        role=session.principal.role.value,
+        scopes=tuple(scope.value for scope in granted),
+        ends=session.tokens_until,
+        made_with=session.token_ids,
+    )
+
+
+def _endpoint(validator: Validator) -> AuthorizationEndpoint:
+    return AuthorizationEndpoint("code", BearerToken(validator), {"code": PkceCodeGrant(validator)})
+
+
+def _back(exc: OAuth2Error, redirect_uri: str, issuer: str) -> str:
+    return str(add_params_to_uri(redirect_uri, [*exc.twotuples, ("iss", issuer)]))

@@ -1,0 +1,138 @@
+"""One request to the token endpoint: what oauthlib makes of it, and the grant that comes of it."""
+
+from typing import Any
+
+from oauthlib.oauth2.rfc6749.endpoints import TokenEndpoint
+from oauthlib.oauth2.rfc6749.errors import InvalidGrantError, OAuth2Error
+from oauthlib.oauth2.rfc6749.grant_types import ClientCredentialsGrant, RefreshTokenGrant
+from oauthlib.oauth2.rfc6749.tokens import BearerToken
+from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
+
+from rapport.auth.scope import Scope
+from rapport.instant import SECOND, Instant
+from rapport.oauth.applications import RefreshPolicy, application_mark
+from rapport.oauth.credentials import new_refresh_token, read_grant_id
+from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, GRANT_LIFETIME
+from rapport.oauth.requests import ClientRequest
+from rapport.oauth.responses import FORM, URI, OAuthResponse, error_response, read_response
+from rapport.oauth.tokens import TokenIssuer
+from rapport.oauth.validator import DEVICE_CODE, PkceCodeGrant, Validator
+from rapport.store.applications import Consent, Grant
+
+
+class Exchange:
+    """One request to the token endpoint: what oauthlib makes of it, and the grant that comes of it."""
+
+    def __init__(self, issuer: TokenIssuer, validator: Validator, request: ClientRequest, address: str) -> None:
+        self.validator = validator
+        self._issuer = issuer
+        self._request = request
+        self._address = address
+        self._refresh_token: str | None = None
+        self._grant_id = ""
+        self._expires_in = 0
+
+    @property
+    def is_rotating(self) -> bool:
+        """Whether the application's refresh tokens rotate."""
+        application = self.validator.loaded.application
+        return application is not None and application.refresh_policy == RefreshPolicy.ROTATING.value
+
+    def validate(self) -> OAuthResponse:
+        """Have oauthlib validate the request and create the tokens. Nothing is stored yet."""
+        consent = self._find_consent()
+        has_refresh_token = consent is not None and Scope.OFFLINE_ACCESS.value in consent.scopes
+        token_type = BearerToken(
+            self.validator,
+            token_generator=self._make_access_token,
+            refresh_token_generator=self._make_refresh_token,
+            expires_in=self._find_lifetime,
+        )
+        endpoint = TokenEndpoint(
+            "authorization_code",
+            token_type,
+            {
+                "authorization_code": PkceCodeGrant(self.validator, refresh_token=has_refresh_token),
+                "refresh_token": RefreshTokenGrant(self.validator),
+                "client_credentials": ClientCredentialsGrant(self.validator),
+                DEVICE_CODE: DeviceCodeGrant(self.validator, refresh_token=has_refresh_token),
+            },
+        )
+        try:
+            _, body, status = endpoint.create_token_response(URI, "POST", self._request.body, FORM)
+        except OAuth2Error as exc:
+            return error_response(exc, self._request)
+        return read_response(body, status, self._request)
+
+    def new_grant(self) -> Grant:
+        """Return the grant of a code or device that was redeemed."""
+        loaded, consent = self.validator.loaded, self._find_consent()
+        if loaded.application is None or consent is None:
+            raise LookupError("a token was issued without an application or a consent")
+        has_refresh_token = self._refresh_token is not None
+        return Grant(
+            grant_id=self._grant_id,
+            client_id=loaded.application.client_id,
+            account_id=loaded.application.account_id,
+            consent=consent,
+            digest=None if self._refresh_token is None else self._issuer.digest(self._refresh_token),
+            created_time=loaded.now,
+            expires=grant_end(consent, loaded.now)
+            if has_refresh_token
+            else Instant(loaded.now + self._expires_in * SECOND),
+        )
+
+    def refuse(self, description: str) -> OAuthResponse:
+        """Return the error for a code or token that was used before."""
+        return error_response(InvalidGrantError(description=description), self._request)
+
+    def _find_consent(self) -> Consent | None:
+        loaded = self.validator.loaded
+        for found in (loaded.code, loaded.device, loaded.grant):
+            if found is not None:
+                return found.consent
+        if loaded.application is None or loaded.application.credentials_role is None:
+            return None
+        return Consent(
+            user=application_mark(loaded.application.client_id),
+            role=loaded.application.credentials_role,
+            scopes=loaded.application.scopes,
+            ends=Instant(loaded.now + ACCESS_TOKEN_LIFETIME),
+        )
+
+    def _find_lifetime(self, _request: Any) -> int:  # noqa: ANN401 - oauthlib's
+        consent = self._find_consent()
+        ends = self.validator.loaded.now if consent is None else consent.ends
+        self._expires_in = min(ACCESS_TOKEN_LIFETIME, ends - self.validator.loaded.now) // SECOND
+        return self._expires_in
+
+    def _make_access_token(self, request: Any) -> str:  # noqa: ANN401 - oauthlib's
+        loaded, consent = self.validator.loaded, self._find_consent()
+        if loaded.application is None or consent is None:
+            raise LookupError("oauthlib accepted a request without an application or a consent")
+        grant_id: str | None = None
+        if loaded.grant is not None:
+            grant_id = loaded.grant.grant_id
+        elif loaded.code is not None or loaded.device is not None:
+            self._refresh_token = new_refresh_token() if Scope.OFFLINE_ACCESS.value in consent.scopes else None
+            grant_id = self._grant_id = read_grant_id(self._refresh_token or new_refresh_token())
+        return self._issuer.make_access_token(
+            loaded.application,
+            consent,
+            scopes=request.scopes,
+            grant_id=grant_id,
+            address=self._address,
+            now=loaded.now,
+        )
+
+    def _make_refresh_token(self, request: Any) -> str:  # noqa: ANN401 - oauthlib's
+        if self.validator.loaded.grant is not None:
+            return self._issuer.successor_of(request.refresh_token)
+        if self._refresh_token is None:
+            raise LookupError("oauthlib asked for a refresh token that was not consented to")
+        return self._refresh_token
+
+
+def grant_end(consent: Consent, now: Instant) -> Instant:
+    """Return when a grant that is used now ends, unless it is used again."""
+    return Instant(min(now + GRANT_LIFETIME, consent.ends))

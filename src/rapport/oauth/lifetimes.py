@@ -1,0 +1,20 @@
+"""How long what the authorization server hands out lives. See docs/oauth.md#lifetimes."""
+
+from typing import Final
+
+from rapport.instant import DAY, HOUR, MINUTE, SECOND
+
+ACCESS_TOKEN_LIFETIME: Final = 24 * HOUR
+CODE_LIFETIME: Final = 5 * MINUTE
+DEVICE_LIFETIME: Final = 15 * MINUTE
+GRANT_LIFETIME: Final = 180 * DAY
+"""How long a refresh token is valid without being used."""
+ROTATION_GRACE: Final = 60 * SECOND
+"""How long the refresh token before the current one still returns the current one."""
+
+POLL_INTERVAL: Final = 5 * SECOND
+SLOW_DOWN: Final = 5 * SECOND
+"""What is added to the interval of a device that polls too fast (RFC 8628, section 3.5)."""
+
+KEPT: Final = DAY
+"""How long used and expired codes and grants are kept, so that their reuse is noticed."""

@@ -1,0 +1,199 @@
+"""The authorization server: oauthlib validates each request, and the store changes once, however many race.
+
+A code and a device code are redeemed by one conditional write, a refresh token is rotated by one; whoever loses gets
+what the protocol says. A refresh token that was replaced before revokes its grant, with all its tokens.
+"""
+
+from typing import Final
+
+import structlog
+from oauthlib.oauth2.rfc6749.endpoints import RevocationEndpoint
+from oauthlib.oauth2.rfc6749.errors import OAuth2Error
+from oauthlib.oauth2.rfc8628.endpoints import DeviceAuthorizationEndpoint
+
+from rapport.auth.limits import Limiter
+from rapport.auth.register import revoke_id
+from rapport.auth.watch import KeyCache
+from rapport.errors import InvalidToken
+from rapport.instant import DAY, HOUR, SECOND, Instant
+from rapport.oauth.applications import application_mark
+from rapport.oauth.credentials import new_user_code, read_grant_id
+from rapport.oauth.exchange import Exchange, grant_end
+from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, DEVICE_LIFETIME, KEPT, POLL_INTERVAL, SLOW_DOWN
+from rapport.oauth.requests import ClientRequest
+from rapport.oauth.responses import FORM, URI, OAuthResponse, error_response, read_response
+from rapport.oauth.tokens import TokenIssuer
+from rapport.oauth.validator import DEVICE_CODE, Loaded, Validator
+from rapport.settings import Settings
+from rapport.store.applications import Application, Consent, DeviceAuthorization, Grant
+from rapport.store.protocol import Store
+
+ACTIVATE: Final = "/activate"
+"""The page on which people type in the code of a device."""
+
+_MAX_WAITING_DEVICES: Final = 1_000
+"""Devices of one application that may wait for their users at once."""
+_POLLED: Final = frozenset({"authorization_pending", "slow_down"})
+_BY: Final = "the authorization server"
+
+_log = structlog.get_logger("rapport.oauth")
+
+
+class AuthorizationServer:
+    """Answers the requests of applications. Raises StoreUnavailable, and Throttled for an application in a hurry."""
+
+    def __init__(self, store: Store, keys: KeyCache, settings: Settings, limiter: Limiter) -> None:
+        self._store = store
+        self._keys = keys
+        self._issuer = TokenIssuer(keys, settings)
+        self._limiter = limiter
+
+    async def issue_token(self, request: ClientRequest, address: str, now: Instant) -> OAuthResponse:
+        """Answer a request to the token endpoint. `address` is this server's, as the client knows it."""
+        loaded = await self._load(request, now)
+        validator = Validator(loaded)
+        exchange = Exchange(self._issuer, validator, request, address)
+        response = exchange.validate()
+        if validator.reused is not None:
+            await self._revoke_grant(validator.reused, now, "its code or an old refresh token was used again")
+        if response.status == 200:
+            return await self._complete(exchange, response)
+        if response.body is not None and loaded.device is not None and response.body["error"] in _POLLED:
+            too_fast = response.body["error"] == "slow_down"
+            interval = loaded.device.interval + (SLOW_DOWN if too_fast else 0)
+            await self._store.applications.poll_device(loaded.device.digest, now, interval)
+        return response
+
+    async def authorize_device(self, request: ClientRequest, address: str, now: Instant) -> OAuthResponse:
+        """Answer a request for a device code. `address` is this server's, as people know it."""
+        application = await self._find_application(request)
+        validator = Validator(Loaded(now=now, application=application, client_secret=request.client_secret))
+        endpoint = DeviceAuthorizationEndpoint(
+            validator,
+            f"{address}{ACTIVATE}",
+            expires_in=DEVICE_LIFETIME // SECOND,
+            interval=POLL_INTERVAL // SECOND,
+            verification_uri_complete=f"{address}{ACTIVATE}?user_code={{user_code}}",
+            user_code_generator=new_user_code,  # type: ignore[arg-type]  # oauthlib calls it without an argument
+        )
+        try:
+            _, data, _ = endpoint.create_device_authorization_response(URI, "POST", request.body, FORM)
+        except OAuth2Error as exc:
+            return error_response(exc, request)
+        if application is None:
+            raise LookupError("oauthlib accepted a client that does not exist")
+        device = DeviceAuthorization(
+            digest=self._issuer.digest(data["device_code"]),
+            user_code_digest=self._issuer.digest(data["user_code"]),
+            client_id=application.client_id,
+            account_id=application.account_id,
+            scopes=tuple(data.pop("scope").split()),
+            expires=Instant(now + DEVICE_LIFETIME),
+            interval=POLL_INTERVAL,
+        )
+        if not await self._store.applications.add_device(device, Instant(now - KEPT), _MAX_WAITING_DEVICES):
+            body = {
+                "error": "temporarily_unavailable",
+                "error_description": "Too many devices are waiting; retry later.",
+            }
+            return OAuthResponse(503, body, {"retry-after": "60"})
+        return OAuthResponse(200, data)
+
+    async def revoke(self, request: ClientRequest, now: Instant) -> OAuthResponse:
+        """Answer a request to the revocation endpoint (RFC 7009)."""
+        application = await self._find_application(request)
+        validator = Validator(Loaded(now=now, application=application, client_secret=request.client_secret))
+        _, body, status = RevocationEndpoint(validator).create_revocation_response(URI, "POST", request.body, FORM)
+        if not validator.revoked:
+            return read_response(body, status, request)
+        token = request.get("token") or ""
+        grant = await self._store.applications.find_grant(read_grant_id(token))
+        if grant is not None and grant.client_id == request.client_id:
+            await self._revoke_grant(grant.grant_id, now, "the application revoked it")
+        else:
+            await self._revoke_access_token(token, request.client_id, now)
+        return OAuthResponse(200, None)
+
+    async def _find_application(self, request: ClientRequest) -> Application | None:
+        application = await self._store.applications.find_application(request.client_id)
+        await self._limiter.admit("" if application is None else application.client_id)
+        return application
+
+    async def _load(self, request: ClientRequest, now: Instant) -> Loaded:
+        loaded = Loaded(now=now, application=await self._find_application(request), client_secret=request.client_secret)
+        repository = self._store.applications
+        grant_type, code = request.get("grant_type"), request.get("code")
+        if grant_type == "authorization_code" and code is not None:
+            loaded.code = await repository.find_code(self._issuer.digest(code))
+            if loaded.code is not None and self._is_revoked(loaded.code.account_id, loaded.code.consent):
+                loaded.code = None
+        device_code, refresh_token = request.get("device_code"), request.get("refresh_token")
+        if grant_type == DEVICE_CODE and device_code is not None:
+            loaded.device = await repository.find_device(self._issuer.digest(device_code))
+        if grant_type == "refresh_token" and refresh_token is not None:
+            loaded.refresh_digest = self._issuer.digest(refresh_token)
+            loaded.next_digest = self._issuer.digest(self._issuer.successor_of(refresh_token))
+            loaded.grant = await repository.find_grant(read_grant_id(refresh_token))
+            if loaded.grant is not None and self._is_revoked(loaded.grant.account_id, loaded.grant.consent):
+                loaded.grant = None
+        return loaded
+
+    def _is_revoked(self, account_id: str, consent: Consent) -> bool:
+        """Return True if a token was revoked with which the user had signed in to consent."""
+        try:
+            self._keys.check_not_revoked(account_id, consent.made_with)
+        except InvalidToken:
+            return True
+        return False
+
+    async def _complete(self, exchange: "Exchange", response: OAuthResponse) -> OAuthResponse:
+        """Write what a valid request changes, unless another request was faster."""
+        repository, loaded = self._store.applications, exchange.validator.loaded
+        if loaded.code is not None:
+            if not await repository.redeem_code(loaded.code.digest, exchange.new_grant()):
+                redeemed = await repository.find_code(loaded.code.digest)
+                if redeemed is not None and redeemed.grant_id is not None:
+                    await self._revoke_grant(redeemed.grant_id, loaded.now, "its code was used twice at once")
+                return exchange.refuse("The code was used before.")
+        elif loaded.device is not None:
+            if not await repository.redeem_device(loaded.device.digest, exchange.new_grant()):
+                return exchange.refuse("The device code was used before.")
+        elif loaded.grant is not None:
+            return await self._refresh(exchange, loaded.grant, response)
+        return response
+
+    async def _refresh(self, exchange: "Exchange", grant: Grant, response: OAuthResponse) -> OAuthResponse:
+        repository, loaded = self._store.applications, exchange.validator.loaded
+        expires = grant_end(grant.consent, loaded.now)
+        old, new = loaded.refresh_digest, loaded.next_digest
+        if old is None or new is None:
+            raise LookupError("a refresh token was accepted that was not sent")
+        if not exchange.is_rotating:
+            if expires > grant.expires + DAY:
+                await repository.extend_grant(grant.grant_id, expires)
+            return response
+        if not exchange.validator.is_current:
+            return response
+        if await repository.rotate_refresh_token(grant.grant_id, old, new, loaded.now, expires):
+            return response
+        # Somebody was faster: with the same token, which is answered alike.
+        loaded.grant = await repository.find_grant(grant.grant_id)
+        if loaded.grant is not None and loaded.grant.revoked_time is None and exchange.validator.is_in_grace:
+            return response
+        return exchange.refuse("The refresh token was used before.")
+
+    async def _revoke_grant(self, grant_id: str, now: Instant, reason: str) -> None:
+        """Revoke a grant, its refresh token at once and its access tokens as soon as servers look."""
+        if await self._store.applications.revoke_grant(grant_id, now):
+            await revoke_id(self._store, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_BY, now=now)
+            await self._keys.look_up_revoked()
+            _log.warning("grant revoked", grant_id=grant_id, reason=reason)
+
+    async def _revoke_access_token(self, token: str, client_id: str, now: Instant) -> None:
+        try:
+            verified = await self._keys.verified(token)
+        except InvalidToken:
+            return
+        if verified.principal.client_id == client_id and application_mark(client_id) in verified.token_ids:
+            await revoke_id(self._store, verified.token_ids[0], verified.expires, by=_BY, now=now)
+            await self._keys.look_up_revoked()

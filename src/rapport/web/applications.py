@@ -1,0 +1,125 @@
+"""Applications: the account's OAuth clients, and the forms that create, change and delete them."""
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from rapport.auth.grant import roles_of
+from rapport.auth.register import MAX_NAME_LENGTH
+from rapport.auth.scope import Role, Scope
+from rapport.auth.session import Session
+from rapport.errors import InvalidField
+from rapport.oauth.applications import MANAGE_APPLICATIONS, ApplicationRequest, ApplicationService, RefreshPolicy
+from rapport.store.applications import Application
+from rapport.web.door import SessionManager, now, read_fields, read_form
+from rapport.web.rendering import page
+from rapport.web.routing import shown
+from rapport.web.words import ROLE_LABELS, SCOPE_LABELS
+from rapport.web.zone import zone_of
+
+APPLICATIONS: Final = "/applications"
+ROTATE: Final = "/applications/{client_id}/secret"
+DELETE: Final = "/applications/{client_id}/delete"
+
+_KINDS: Final = {"confidential": False, "public": True}
+_CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCOUNT_READ, Scope.OFFLINE_ACCESS})
+"""What most clients ask for."""
+
+
+class ApplicationsPage:
+    """The page, and its forms."""
+
+    def __init__(self, applications: ApplicationService, door: SessionManager) -> None:
+        self._applications = applications
+        self._door = door
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            shown(APPLICATIONS, self.show),
+            shown(APPLICATIONS, self.create, method="POST"),
+            shown(ROTATE, self.rotate_secret, method="POST"),
+            shown(DELETE, self.delete, method="POST"),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """Show the account's applications."""
+        return await self._page(request, self._door.session(request, privilege=MANAGE_APPLICATIONS))
+
+    async def create(self, request: Request) -> Response:
+        """Create an application, and show its secret this once."""
+        session = self._door.session(request, privilege=MANAGE_APPLICATIONS)
+        fields = await read_fields(request)
+        self._door.check_form(request, session, dict(fields).get("form_token", ""))
+        application, secret = await self._applications.create(session, _read_request(fields), now())
+        return await self._page(request, session, application, secret)
+
+    async def rotate_secret(self, request: Request) -> Response:
+        """Replace an application's secret, and show the new one this once."""
+        session = await self._checked(request)
+        application, secret = await self._applications.rotate_secret(session, request.path_params["client_id"])
+        return await self._page(request, session, application, secret)
+
+    async def delete(self, request: Request) -> Response:
+        """Delete an application."""
+        session = await self._checked(request)
+        await self._applications.delete(session, request.path_params["client_id"], now())
+        return RedirectResponse(APPLICATIONS, status_code=303)
+
+    async def _checked(self, request: Request) -> Session:
+        session = self._door.session(request, privilege=MANAGE_APPLICATIONS)
+        self._door.check_form(request, session, (await read_form(request)).get("form_token", ""))
+        return session
+
+    async def _page(
+        self,
+        request: Request,
+        session: Session,
+        changed: Application | None = None,
+        secret: str | None = None,
+    ) -> Response:
+        values: dict[str, Any] = {
+            "applications": await self._applications.list_applications(session),
+            "shown": changed,
+            "secret": secret,
+            "may_change": not session.token_ids,
+            "scopes": [(scope.value, scope in _CHECKED) for scope in Scope if scope in session.principal.scopes],
+            "roles": [role.value for role in roles_of(session)],
+            "policies": [policy.value for policy in RefreshPolicy],
+            "kinds": list(_KINDS),
+            "longest_name": MAX_NAME_LENGTH,
+            "scope_words": SCOPE_LABELS,
+            "role_words": ROLE_LABELS,
+        }
+        return page(
+            "applications.html",
+            session=session,
+            form_token=self._door.form_token(session),
+            here="connect",
+            zone=zone_of(request),
+            **values,
+        )
+
+
+def _read_request(fields: list[tuple[str, str]]) -> ApplicationRequest:
+    form = dict(fields)
+    scopes, roles = {scope.value: scope for scope in Scope}, {role.value: role for role in Role}
+    policies = {policy.value: policy for policy in RefreshPolicy}
+    chosen = [value for name, value in fields if name == "scope"]
+    for scope in chosen:
+        if scope not in scopes:
+            raise InvalidField("scope", scope, "must be one of " + ", ".join(scopes))
+    credentials = form.get("credentials", "")
+    for name, allowed in (("kind", _KINDS), ("refresh", policies), ("credentials", {"", *roles})):
+        if form.get(name, "") not in allowed:
+            raise InvalidField(name, form.get(name, ""), "must be one of " + ", ".join(filter(None, allowed)))
+    return ApplicationRequest(
+        name=form.get("name", ""),
+        redirect_uris=tuple(line for line in form.get("redirect_uris", "").split() if line),
+        scopes=frozenset(scopes[each] for each in chosen),
+        is_public=_KINDS[form["kind"]],
+        refresh_policy=policies[form["refresh"]],
+        credentials_role=roles[credentials] if credentials else None,
+    )

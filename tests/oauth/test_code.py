@@ -1,0 +1,407 @@
+"""The authorization code grant: consent, codes, PKCE, redirect URIs and what clients send to the token endpoint."""
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from rapport.auth.scope import Role, Scope
+from tests.oauth.flows import (
+    AUTHORIZE,
+    BASE,
+    CALLBACK,
+    REVOKE,
+    TOKEN,
+    ask,
+    browser_of,
+    code_of,
+    create_app,
+    decide,
+    error_of,
+    hidden_fields,
+    post,
+    redeem,
+    refresh,
+    status_with,
+    tokens_of,
+    without_secret,
+)
+from tests.world import Server
+
+SUMMARIES = "/v3/reports/summary_reports/email_campaign_summaries"
+VERIFIER = "v" * 43
+CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+
+
+def test_a_user_allows_an_application_access(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with httpx.Client(base_url=server.url) as stranger:
+        to_sign_in = stranger.get(ask(app))
+    assert (to_sign_in.status_code, to_sign_in.headers["location"].partition("?")[0]) == (303, "/sign-in")
+    with browser_of(server, account) as browser:
+        page = browser.get(ask(app))
+        assert "Test client" in page.text
+        assert account in page.text
+        assert CALLBACK in page.text
+        assert "form-action 'self' https://client.example.com" in page.headers["content-security-policy"]
+        returned = decide(browser, ask(app))
+    assert returned["state"] == "s/1?"
+    assert returned["iss"] == server.url
+    response = redeem(server, app, returned["code"])
+    assert response.headers["cache-control"] == "no-store"
+    tokens = tokens_of(response)
+    assert tokens.keys() == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
+    assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 86_400)
+    assert set(tokens["scope"].split()) == {"contact_data", "offline_access"}
+    assert len(tokens["refresh_token"]) <= 50
+    assert status_with(server, tokens["access_token"]) == 200
+    assert status_with(server, tokens["access_token"], "/v3/emails") == 403
+
+
+def test_access_tokens_have_the_claims_that_clients_verify(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        tokens = tokens_of(redeem(server, app, code_of(browser, app)))
+    keys = KeySet.import_key_set(httpx.get(f"{server.url}{BASE}/keys").json())
+    claims = jwt.decode(tokens["access_token"], keys, algorithms=["RS256"]).claims
+    assert claims["aud"] == [f"{server.url}/v3", "rapport"]
+    assert claims["cid"] == app.client_id
+    assert claims["sub"] == "ada@example.com"
+    assert claims["scp"] == ["contact_data", "offline_access"]
+    assert claims["exp"] - claims["iat"] == 86_400
+
+
+def test_access_can_be_denied(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        returned = decide(browser, ask(app), "deny")
+    assert (returned["error"], returned["state"]) == ("access_denied", "s/1?")
+    assert "code" not in returned
+
+
+def test_a_forged_decision_is_refused(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser, browser_of(server, account) as other:
+        fields = {**hidden_fields(browser.get(ask(app))), "decision": "allow"}
+        assert other.post(AUTHORIZE, data=fields).status_code == 403
+        elsewhere = {"sec-fetch-site": "cross-site"}
+        assert browser.post(AUTHORIZE, data=fields, headers=elsewhere).status_code == 403
+        assert browser.post(AUTHORIZE, data={**fields, "decision": "perhaps"}).status_code == 400
+
+
+def test_the_role_and_scopes_of_the_session_bound_what_it_grants(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account, Role.CAMPAIGN_CREATOR, frozenset({Scope.CAMPAIGN_DATA})) as browser:
+        asked = ask(app, scope="contact_data campaign_data")
+        assert "<code>contact_data</code>, which you don" in browser.get(asked).text
+        tokens = tokens_of(redeem(server, app, decide(browser, asked)["code"]))
+        assert tokens["scope"] == "campaign_data"
+        assert "refresh_token" not in tokens
+        assert status_with(server, tokens["access_token"], SUMMARIES) == 403
+        nothing = browser.get(ask(app, scope="contact_data"))
+        assert 'value="allow"' not in nothing.text
+        fields = {**hidden_fields(nothing), "decision": "allow"}
+        assert browser.post(AUTHORIZE, data=fields).status_code == 400
+
+
+def test_an_application_of_another_account_gets_nothing(server: Server, account: str) -> None:
+    app = create_app(server, f"other-{account}")
+    with browser_of(server, account) as browser:
+        page = browser.get(ask(app))
+        assert page.status_code == 403
+        assert "code" not in httpx.URL(str(page.url)).params
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://client.example.com/callback/",
+        "https://client.example.com/callback?x=1",
+        "https://client.example.com/",
+        "http://client.example.com/callback",
+        "https://client.example.com:444/callback",
+        "https://client.example.com.evil.example/callback",
+        "https://evil.example/callback",
+        "//client.example.com/callback",
+        "javascript:alert(1)",
+    ],
+)
+def test_another_redirect_uri_is_not_redirected_to(server: Server, account: str, uri: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        page = browser.get(ask(app, redirect_uri=uri))
+        assert page.status_code == 400
+        assert "Authorization failed" in page.text
+        fields = {**hidden_fields(browser.get(ask(app))), "decision": "allow"}
+        forged = {**fields, "request": fields["request"].replace("client.example.com", "evil.example")}
+        assert browser.post(AUTHORIZE, data=forged).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_good"),
+    [
+        ("http://127.0.0.1:49152/cb", True),
+        ("http://127.0.0.1/cb", True),
+        ("http://127.0.0.1:49152/other", False),
+        ("http://localhost:49152/cb", False),
+        ("http://127.0.0.1.evil.example:49152/cb", False),
+        ("http://127.0.0.1:49152@evil.example/cb", False),
+    ],
+)
+def test_the_port_of_a_loopback_address_is_free(server: Server, account: str, asked: str, *, is_good: bool) -> None:
+    app = create_app(server, account, redirect_uris=("http://127.0.0.1/cb",))
+    with browser_of(server, account) as browser:
+        assert browser.get(ask(app, redirect_uri=asked)).status_code == (200 if is_good else 400)
+        if is_good:
+            code = code_of(browser, app, redirect_uri=asked)
+            assert redeem(server, app, code, redirect_uri=asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unauthorized_client"),
+        ({"response_type": "none"}, "unauthorized_client"),
+        ({"response_type": None}, "invalid_request"),
+        ({"scope": "contact_data openid"}, "invalid_scope"),
+        ({"scope": "activity_write"}, "invalid_scope"),
+        ({"code_challenge": CHALLENGE, "code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge": CHALLENGE}, "invalid_request"),
+    ],
+)
+def test_other_errors_go_back_to_the_application(
+    server: Server, account: str, params: dict[str, str | None], error: str
+) -> None:
+    app = create_app(server, account)
+    with httpx.Client(base_url=server.url) as stranger:
+        # Nobody is redirected elsewhere before they have signed in.
+        assert stranger.get(ask(app, **params)).headers["location"].startswith("/sign-in")
+    with browser_of(server, account) as browser:
+        answer = browser.get(ask(app, **params))
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(CALLBACK)
+    returned = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert (returned["error"], returned.get("state"), returned["iss"]) == (error, "s/1?", server.url)
+
+
+def test_a_duplicate_parameter_is_refused(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        page = browser.get(ask(app) + "&redirect_uri=https%3A%2F%2Fevil.example")
+        assert page.status_code == 400
+        assert "Duplicate redirect_uri" in page.text
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "contact_data%20offline_access",
+        "contact_data+offline_access",
+        "contact_data%2Boffline_access",
+        "contact_data,offline_access",
+    ],
+)
+def test_scopes_are_read_however_they_are_separated(server: Server, account: str, scope: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        path = ask(app, scope=None) + f"&scope={scope}"
+        tokens = tokens_of(redeem(server, app, decide(browser, path)["code"]))
+    assert set(tokens["scope"].split()) == {"contact_data", "offline_access"}
+
+
+def test_without_a_scope_all_of_the_application_are_asked_for(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        tokens = tokens_of(redeem(server, app, code_of(browser, app, scope=None)))
+    assert set(tokens["scope"].split()) == {"account_read", "campaign_data", "contact_data", "offline_access"}
+
+
+def test_a_code_is_redeemed_once_and_its_reuse_revokes_its_tokens(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        code = code_of(browser, app)
+    tokens = tokens_of(redeem(server, app, code))
+    assert status_with(server, tokens["access_token"]) == 200
+    assert error_of(redeem(server, app, code)) == (400, "invalid_grant")
+    assert status_with(server, tokens["access_token"]) == 401
+    assert error_of(refresh(server, app, tokens["refresh_token"])) == (400, "invalid_grant")
+
+
+def test_a_code_belongs_to_its_application_and_redirect_uri(server: Server, account: str) -> None:
+    app, other = create_app(server, account), create_app(server, account)
+    with browser_of(server, account) as browser:
+        code = code_of(browser, app)
+    assert error_of(redeem(server, other, code)) == (400, "invalid_grant")
+    assert error_of(redeem(server, app, code, redirect_uri="https://evil.example")) == (400, "invalid_grant")
+    assert error_of(redeem(server, without_secret(app), code)) == (401, "invalid_client")
+    assert redeem(server, app, code).status_code == 200
+
+
+def test_a_public_application_needs_a_challenge_and_its_verifier(server: Server, account: str) -> None:
+    app = create_app(server, account, is_public=True)
+    with browser_of(server, account) as browser:
+        answer = browser.get(ask(app))
+        assert "error=invalid_request" in answer.headers["location"]
+        code = code_of(browser, app, **PKCE)
+        assert error_of(redeem(server, app, code)) == (400, "invalid_request")
+        assert error_of(redeem(server, app, code, code_verifier="w" * 43)) == (400, "invalid_grant")
+        tokens = tokens_of(redeem(server, app, code, code_verifier=VERIFIER))
+    assert refresh(server, app, tokens["refresh_token"]).status_code == 200
+
+
+def test_a_verifier_without_a_challenge_is_refused(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        code = code_of(browser, app)
+    assert error_of(redeem(server, app, code, code_verifier=VERIFIER)) == (400, "invalid_grant")
+
+
+def test_the_token_endpoint_takes_what_clients_send(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    url = server.url + TOKEN
+    with browser_of(server, account) as browser:
+        codes = [code_of(browser, app) for _ in range(5)]
+    form = "application/x-www-form-urlencoded"
+    basic = {"authorization": "Basic " + b64encode(":".join(app.basic).encode()).decode()}
+    query = f"grant_type=authorization_code&redirect_uri={CALLBACK}&code="
+    answers = [
+        # Everything in the query and an empty body.
+        httpx.post(f"{url}?{query}{codes[0]}", headers=basic),
+        # JSON that is labelled as a form, beside the query.
+        httpx.post(
+            f"{url}?{query}{codes[1]}",
+            headers={**basic, "content-type": form},
+            content=json.dumps({"client_id": app.client_id, "client_secret": app.secret, "code": codes[1]}),
+        ),
+        # Credentials in the body.
+        httpx.post(
+            url,
+            data={
+                "grant_type": "authorization_code",
+                "redirect_uri": CALLBACK,
+                "code": codes[2],
+                "client_id": app.client_id,
+                "client_secret": app.secret,
+            },
+        ),
+        # Both, and empty parameters, which are as if they were missing.
+        httpx.post(
+            url,
+            headers=basic,
+            data={
+                "grant_type": "authorization_code",
+                "redirect_uri": CALLBACK,
+                "code": codes[3],
+                "scope": "",
+                "client_id": app.client_id,
+                "client_secret": app.secret,
+                "code_verifier": "",
+            },
+        ),
+        # A slash at the end.
+        httpx.post(f"{url}/", headers=basic, data=dict(parse_qsl(query + codes[4]))),
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 5, [answer.text for answer in answers]
+    refresh_token = answers[0].json()["refresh_token"]
+    refreshed = httpx.post(f"{url}?grant_type=refresh_token&refresh_token={refresh_token}", headers=basic)
+    assert refreshed.json().keys() == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "authorization", "expected"),
+    [
+        ("", "", None, (401, "invalid_client")),
+        ("", "grant_type=authorization_code&client_id=nobody&code=x", None, (401, "invalid_client")),
+        ("", "grant_type=password&client_id=nobody", None, (400, "unsupported_grant_type")),
+        ("", "{not json", None, (400, "invalid_request")),
+        ("", '{"code": [1]}', None, (400, "invalid_request")),
+        ("client_secret=x", "grant_type=authorization_code", None, (400, "invalid_request")),
+        ("code=1", "code=2", None, (400, "invalid_request")),
+        ("", "grant_type=refresh_token", "Basic %%%", (401, "invalid_client")),
+        ("", "client_id=a", "Basic Yjpj", (401, "invalid_client")),
+        ("", "&".join(f"p{n}=1" for n in range(60)), None, (400, "invalid_request")),
+        ("", "x=" + "y" * 70_000, None, (400, "invalid_request")),
+        ("", "code=%00&grant_type=authorization_code", None, (400, "invalid_request")),
+    ],
+)
+def test_what_is_wrong_is_told_as_oauth_has_it(
+    server: Server, query: str, content: str, authorization: str | None, expected: tuple[int, str]
+) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    if authorization is not None:
+        headers["authorization"] = authorization
+    answer = httpx.post(f"{server.url}{TOKEN}?{query}", content=content, headers=headers)
+    if content == "":
+        assert answer.status_code in {400, 401}
+        return
+    assert error_of(answer) == expected
+
+
+def test_client_credentials_are_off_unless_switched_on(server: Server, account: str) -> None:
+    usual = create_app(server, account)
+    assert error_of(post(server, TOKEN, {"grant_type": "client_credentials"}, usual)) == (400, "unauthorized_client")
+    app = create_app(server, account, credentials_role=Role.MANAGER)
+    tokens = tokens_of(post(server, TOKEN, {"grant_type": "client_credentials", "scope": "contact_data"}, app))
+    assert tokens.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert status_with(server, tokens["access_token"]) == 200
+    assert status_with(server, tokens["access_token"], "/v3/emails") == 403
+    wrong = without_secret(app)
+    assert error_of(post(server, TOKEN, {"grant_type": "client_credentials"}, wrong)) == (401, "invalid_client")
+    too_much = {"grant_type": "client_credentials", "scope": "activity_write"}
+    assert error_of(post(server, TOKEN, too_much, app)) == (400, "invalid_scope")
+
+
+def test_revocation_ends_a_grant_or_a_single_access_token(server: Server, account: str) -> None:
+    app, other = create_app(server, account), create_app(server, account)
+    with browser_of(server, account) as browser:
+        first = tokens_of(redeem(server, app, code_of(browser, app)))
+        second = tokens_of(refresh(server, app, first["refresh_token"]))
+    assert error_of(post(server, REVOKE, {"token": second["refresh_token"]}, without_secret(app)))[0] == 401
+    for token in (second["refresh_token"], second["access_token"]):
+        # Another application's tokens are left alone, and nobody learns that they exist.
+        assert post(server, REVOKE, {"token": token}, other).status_code == 200
+    assert status_with(server, second["access_token"]) == 200
+    assert post(server, REVOKE, {"token": second["access_token"]}, app).status_code == 200
+    assert status_with(server, second["access_token"]) == 401
+    assert status_with(server, first["access_token"]) == 200
+    revoked = post(server, REVOKE, {"token": second["refresh_token"], "token_type_hint": "refresh_token"}, app)
+    assert (revoked.status_code, revoked.content) == (200, b"")
+    assert status_with(server, first["access_token"]) == 401
+    assert error_of(refresh(server, app, second["refresh_token"])) == (400, "invalid_grant")
+    assert post(server, REVOKE, {"token": "unknown"}, app).status_code == 200
+
+
+def test_an_access_token_signs_nobody_in(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        tokens = tokens_of(redeem(server, app, code_of(browser, app)))
+    with httpx.Client(base_url=server.url) as client:
+        assert client.post("/sign-in", data={"token": tokens["access_token"]}).status_code == 401
+
+
+def test_what_was_granted_in_a_session_ends_with_the_token_that_it_began_with(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    token = server.token(account, frozenset(Scope))
+    with httpx.Client(base_url=server.url) as browser:
+        assert browser.post("/sign-in", data={"token": token}).status_code == 303
+        tokens = tokens_of(redeem(server, app, code_of(browser, app)))
+    assert 3_500 < tokens["expires_in"] <= 3_600
+
+
+def test_the_metadata_names_the_endpoints(server: Server) -> None:
+    metadata = httpx.get(f"{server.url}/.well-known/oauth-authorization-server").json()
+    assert metadata["issuer"] == server.url
+    assert metadata["token_endpoint"] == server.url + TOKEN
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+    assert metadata["response_types_supported"] == ["code"]
+    assert "password" not in metadata["grant_types_supported"]
+    for name, address in metadata.items():
+        if name.endswith("_endpoint") or name == "jwks_uri":
+            assert httpx.post(address).status_code != 404
