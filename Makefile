@@ -1,4 +1,4 @@
-# `make` lists the targets. `make demo` and `make test` install all that they need, from one lock file.
+# `make` lists the targets. `make demo` and `make test` install everything they need from one lock file.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,50 +11,50 @@ PORT ?= $(or $(RAPPORT_PORT),8080)
 
 .PHONY: help install demo test test-fast coverage attacks lint types bench screenshots lock vendor clean
 
-help:  ## this list
+help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/run  ## the command, as .venv/bin/rapport
+install: $(VENV)/run  ## install the command as .venv/bin/rapport
 
-demo: $(VENV)/run  ## sample data, a server on port 8080 (or PORT=…), and a request to paste; it ends today (or DAY=…)
+demo: $(VENV)/run  ## serve sample data that ends today (or on DAY=…) on port 8080 (or PORT=…)
 	@$(BIN)/rapport demo --data $(DATA) --port $(PORT) $(if $(DAY),--day $(DAY))
 
-test: $(VENV)/all  ## all tests
+test: $(VENV)/all  ## run all tests
 	@$(BIN)/pytest -n 2 --dist worksteal
 
-test-fast: $(VENV)/all  ## a first answer within a minute: what needs no PostgreSQL, browser, JDK or PHP, and isn't slow
+test-fast: $(VENV)/all  ## run the tests that need no PostgreSQL, browser, JDK or PHP, in under a minute
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not postgres and not browser and not slow"
 
-coverage: $(VENV)/all  ## all tests, with line and branch coverage of src
+coverage: $(VENV)/all  ## run all tests, and print line and branch coverage of src
 	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered
 
-attacks: $(VENV)/all  ## every attack on a server, the long ones too, with what it costs other clients
+attacks: $(VENV)/all  ## run all attacks on a server, and print what they cost other clients
 	@$(BIN)/pytest tests/attacks --capture=no
 
-lint: $(VENV)/all  ## style, format, and which package imports which
+lint: $(VENV)/all  ## check style, format and import rules
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
 
-types: $(VENV)/all  ## types, strictly
+types: $(VENV)/all  ## check types
 	@$(BIN)/mypy
 
-bench: $(VENV)/all  ## every measurement, each against a yardstick: a table, then JSON lines
+bench: $(VENV)/all  ## run all benchmarks, each against a baseline; print a table and JSON lines
 	@$(BIN)/python -m bench
 
-screenshots: $(VENV)/all  ## docs/screenshots anew, from the pages with sample data
+screenshots: $(VENV)/all  ## update docs/screenshots from the pages with sample data
 	@PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
-lock:  ## renew requirements.lock from pyproject.toml
+lock:  ## update requirements.lock from pyproject.toml
 	@scripts/lock $(PYTHON)
 
-vendor:  ## build anew, from npm, what the pages have from others
+vendor:  ## rebuild the third-party files of the pages from npm
 	@scripts/vendor $(PYTHON)
 
-clean:  ## take away what the targets made, but not ./data
+clean:  ## remove everything the targets created, except ./data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Two steps off the one lock file: what runs, and all that tests, checks and measures besides.
+# One lock file, two environments: the runtime, and everything for tests, checks and benchmarks too.
 $(VENV)/run: requirements.lock pyproject.toml
 	@scripts/install $(PYTHON) $(VENV) run
 	@touch $@

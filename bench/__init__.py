@@ -1,1 +1,1 @@
-"""Measurements, each against a yardstick in the same run: `make bench`."""
+"""Benchmarks, each against a baseline measured in the same run: `make bench`."""

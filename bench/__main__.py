@@ -1,6 +1,6 @@
-"""`python -m bench [NAME…]`: every measurement, or those named, as a table and as JSON lines.
+"""`python -m bench [NAME…]`: run all benchmarks, or the named ones, and print a table and JSON lines.
 
-With `--check` they are only run small, to see that they work; a ratio of such a run says nothing.
+With `--check`, run them with little data to see that they work. The ratios of such a run mean nothing.
 """
 
 import sys
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from bench import browsing, cluster, growth, ingest, pages, postgresql, reports
-from bench.measure import Measure, json_lines, table
+from bench.measure import Measurement, json_lines, table
 
-MEASUREMENTS: Final[dict[str, Callable[..., list[Measure]]]] = {
+MEASUREMENTS: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "pages": pages.measure,
     "growth": growth.measure,
     "ingest": ingest.measure,
@@ -22,14 +22,17 @@ MEASUREMENTS: Final[dict[str, Callable[..., list[Measure]]]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run, print, and return the exit code: 1 if a promise is broken."""
+    """Run the benchmarks and print the results. Return 1 if a target was missed, otherwise 0."""
     small = "--check" in arguments
     names = [name for name in arguments if name != "--check"] or list(MEASUREMENTS)
     unknown = set(names) - MEASUREMENTS.keys()
     if unknown:
-        print(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}", file=sys.stderr)
+        print(
+            f"unknown benchmark {', '.join(sorted(unknown))}; expected one of {', '.join(MEASUREMENTS)}",
+            file=sys.stderr,
+        )
         return 2
-    measures: list[Measure] = []
+    measures: list[Measurement] = []
     for name in names:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         measures += MEASUREMENTS[name](small=small)
@@ -38,7 +41,7 @@ def main(arguments: list[str]) -> int:
         return 0
     print(table(measures), end="\n\n")
     print(json_lines(measures))
-    return 1 if any(measure.kept is False for measure in measures) else 0
+    return 1 if any(measure.passed is False for measure in measures) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
--- Posts one activity a request, each another one; all senders together, as many as there are connections.
+-- Post one activity per request, each a different one. wrk runs one sender per connection.
 function init(args)
   number = 0
   wrk.headers["Content-Type"] = "application/x-ndjson"

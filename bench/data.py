@@ -1,4 +1,4 @@
-"""What is measured on: made-up activities of a given number of contacts, the same in every run."""
+"""Generate activities of a given number of contacts, the same in every run."""
 
 import random
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _RARE: Final = [ActivityType.EM_BOUNCES, ActivityType.EM_OPTOUTS]
 
 
 def contact_id(number: int) -> str:
-    """The id of a contact of the made-up world."""
+    """Return the id of a generated contact."""
     return f"{number:08x}-8b52-4b4a-97b7-50923ceb3ffd"
 
 
 def activities(count: int, contacts: int, seed: int = 5) -> Iterator[Activity]:
-    """So many activities, in the order of their time, of contacts in no order at all."""
+    """Generate activities in the order of their times, of contacts in random order."""
     rng = random.Random(seed)
     types = _TYPES + _RARE
     links = [Link(link_url=f"https://shop.example.com/{page}") for page in range(10)]
@@ -44,17 +44,17 @@ def activities(count: int, contacts: int, seed: int = 5) -> Iterator[Activity]:
 
 
 def write_file(file: Path, count: int, contacts: int) -> None:
-    """The activities as NDJSON, each with the name that its campaign activity has."""
+    """Write generated activities to a file of NDJSON."""
     with file.open("wb") as lines:
         for activity in activities(count, contacts):
             lines.write(encode_activity(activity) + b"\n")
 
 
-async def fill(data: str, made: Iterator[Activity]) -> int:
-    """Record the activities in the store at `data`, and say how many there were."""
+async def fill_store(data: str, generated: Iterator[Activity]) -> int:
+    """Record the activities in the store at `data`, and return their number."""
     filled = 0
     async with open_store(Settings(data=data)) as store:
-        while batch := [activity for _, activity in zip(range(20_000), made, strict=False)]:
+        while batch := [activity for _, activity in zip(range(20_000), generated, strict=False)]:
             await store.record([build_batch("default", batch)])
             filled += len(batch)
     return filled

@@ -1,4 +1,4 @@
-"""Servers on one core and the load on the other, so that the load doesn't take from what it measures."""
+"""Run servers on one core and the load on another, so that the load doesn't slow down what it measures."""
 
 import contextlib
 import os
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Final
 
 BIN: Final = Path(sys.executable).parent
-HERE: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parent
 
 _CORES: Final = sorted(os.sched_getaffinity(0))
 _SERVER, _LOAD = _CORES[0], _CORES[-1]
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
+def find_free_port() -> int:
+    """Return a port that nobody listens on."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def server(command: list[str], port: int, environment: Mapping[str, str] | None = None) -> Iterator[int]:
-    """A server that listens on the port, on a core of its own; its process id."""
+    """Run a server on a core of its own, and yield its process id once it listens on the port."""
     pinned = ["taskset", "--cpu-list", str(_SERVER), *command]
     with subprocess.Popen(
         pinned,
@@ -39,14 +39,14 @@ def server(command: list[str], port: int, environment: Mapping[str, str] | None 
         start_new_session=True,
     ) as process:
         try:
-            _wait_for(port, process)
+            _wait_for_port(port, process)
             yield process.pid
         finally:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(30)
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 30
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -57,38 +57,41 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def rapport(data: str, port: int) -> list[str]:
-    """The command of our own server."""
+    """Return the command that starts Rapport."""
     return [str(BIN / "rapport"), "serve", "--data", data, "--port", str(port), "--workers", "1"]
 
 
 def granian(target: str, port: int, *more: str) -> list[str]:
-    """The command of another application on the same server as ours."""
+    """Return the command that starts another application on the same HTTP server as Rapport."""
     return [
         *(str(BIN / "granian"), target, "--interface", "asgi", "--loop", "uvloop", "--no-ws"),
         *("--port", str(port), "--workers", "1", "--log-level", "error", *more),
     ]
 
 
-def requests_a_second(
+def measure_rate(
     port: int, script: str, *, token: str = "", seconds: float, connections: int = 16, files: tuple[Path, ...] = ()
 ) -> float:
-    """What wrk reports for a script of this folder. Raises RuntimeError when any answer is no success."""
+    """Return the requests per second that wrk reports for a script of this folder.
+
+    Raises RuntimeError if any response is an error.
+    """
     wrk = shutil.which("wrk")
     if wrk is None:
-        raise RuntimeError("these measurements need wrk: on Debian, apt-get install wrk")
-    told = subprocess.run(
+        raise RuntimeError("the benchmarks need wrk; on Debian: apt-get install wrk")
+    output = subprocess.run(
         [
             *("taskset", "--cpu-list", str(_LOAD), wrk, "--threads", "1", "--connections", str(connections)),
-            *("--duration", f"{max(1, round(seconds))}s", "--script", str(HERE / script)),
+            *("--duration", f"{max(1, round(seconds))}s", "--script", str(FOLDER / script)),
             *("--header", f"Authorization: Bearer {token}", f"http://127.0.0.1:{port}/", "--", *map(str, files)),
         ],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise RuntimeError(told)
-    found = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    if found is None:
-        raise RuntimeError(told)
-    return float(found[1])
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(output)
+    match = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    if match is None:
+        raise RuntimeError(output)
+    return float(match[1])

@@ -1,4 +1,4 @@
-"""What a measurement says, and how it is shown."""
+"""Measurements and how they are printed."""
 
 import json
 import statistics
@@ -8,61 +8,63 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A figure, what it was held against, and the promise that it keeps or doesn't."""
+class Measurement:
+    """A measured value, its baseline, and the target that it meets or misses."""
 
-    question: str
+    name: str
     value: float
     unit: str
-    yardstick: str
+    baseline: str
     ratio: float | None = None
-    promise: str = ""
-    kept: bool | None = None
+    target: str = ""
+    passed: bool | None = None
 
 
-def at_least(bound: float, **said: object) -> Measure:
-    """A measure whose ratio to its yardstick must be `bound` or more."""
-    ratio = float(str(said["ratio"]))
-    return Measure(**said, promise=f"≥ {bound:g} ×", kept=ratio >= bound)  # type: ignore[arg-type]
+def expect_min(bound: float, **fields: object) -> Measurement:
+    """Return a measurement whose ratio to its baseline must be at least `bound`."""
+    ratio = float(str(fields["ratio"]))
+    return Measurement(**fields, target=f"≥ {bound:g} ×", passed=ratio >= bound)  # type: ignore[arg-type]
 
 
-def at_most(bound: float, **said: object) -> Measure:
-    """A measure whose ratio to its yardstick, or whose value if there is none, must be `bound` or less."""
-    ratio = said.get("ratio")
-    figure = float(str(said["value"] if ratio is None else ratio))
+def expect_max(bound: float, **fields: object) -> Measurement:
+    """Return a measurement whose ratio to its baseline, or whose value if it has no ratio, must be at most `bound`."""
+    ratio = fields.get("ratio")
+    figure = float(str(fields["value"] if ratio is None else ratio))
     times = "" if ratio is None else " ×"
-    return Measure(**said, promise=f"≤ {bound:g}{times}", kept=figure <= bound)  # type: ignore[arg-type]
+    return Measurement(**fields, target=f"≤ {bound:g}{times}", passed=figure <= bound)  # type: ignore[arg-type]
 
 
-def microseconds(work: Callable[[], object], *, rounds: int = 7, calls: int = 200) -> float:
-    """The median over the rounds of how long a call takes."""
-    taken = []
+def median_microseconds(work: Callable[[], object], *, rounds: int = 7, calls: int = 200) -> float:
+    """Return the median over the rounds of the time of a call."""
+    elapsed = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        started = time.perf_counter()
         for _ in range(calls):
             work()
-        taken.append((time.perf_counter() - began) / calls * 1e6)
-    return statistics.median(taken)
+        elapsed.append((time.perf_counter() - started) / calls * 1e6)
+    return statistics.median(elapsed)
 
 
-def table(measures: list[Measure]) -> str:
-    """The measures for people."""
-    rows = [("question", "figure", "against", "ratio", "promise", "")]
-    for measure in measures:
-        ratio = "" if measure.ratio is None else f"{measure.ratio:.2f} ×"
-        kept = {True: "kept", False: "BROKEN", None: ""}[measure.kept]
-        # A bound of zero promises nothing: the row is a mere comparison.
-        promise, kept = ("", "") if measure.promise == "≥ 0 ×" else (measure.promise, kept)
+def table(measurements: list[Measurement]) -> str:
+    """Format the measurements as a table."""
+    rows = [("benchmark", "value", "baseline", "ratio", "target", "")]
+    for measurement in measurements:
+        ratio = "" if measurement.ratio is None else f"{measurement.ratio:.2f} ×"
+        passed = {True: "met", False: "MISSED", None: ""}[measurement.passed]
+        # A bound of zero is no target: the row is only a comparison.
+        target, passed = ("", "") if measurement.target == "≥ 0 ×" else (measurement.target, passed)
         figure = (
-            f"{measure.value:,.0f} {measure.unit}" if measure.value >= 100 else f"{measure.value:.1f} {measure.unit}"
+            f"{measurement.value:,.0f} {measurement.unit}"
+            if measurement.value >= 100
+            else f"{measurement.value:.1f} {measurement.unit}"
         )
-        rows.append((measure.question, figure, measure.yardstick, ratio, promise, kept))
+        rows.append((measurement.name, figure, measurement.baseline, ratio, target, passed))
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def json_lines(measures: list[Measure]) -> str:
-    """The measures for machines."""
-    return "\n".join(json.dumps(asdict(measure), ensure_ascii=False) for measure in measures)
+def json_lines(measurements: list[Measurement]) -> str:
+    """Format the measurements as JSON lines."""
+    return "\n".join(json.dumps(asdict(measurement), ensure_ascii=False) for measurement in measurements)

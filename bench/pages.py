@@ -1,4 +1,4 @@
-"""How fast is a page? Against a ready body of the same size, and against the same endpoint written the usual way."""
+"""Compare pages with a static body of the same size, and with the same endpoint in FastAPI and SQLAlchemy."""
 
 import asyncio
 import json
@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 from click.testing import CliRunner
 
-from bench.data import activities, contact_id, fill
-from bench.load import BIN, free_port, granian, rapport, requests_a_second, server
-from bench.measure import Measure, at_least
+from bench.data import activities, contact_id, fill_store
+from bench.load import BIN, find_free_port, granian, measure_rate, rapport, server
+from bench.measure import Measurement, expect_min
 from rapport.auth.keys import load_keys
 from rapport.cli.token import token as token_command
 from rapport.settings import Settings
@@ -20,56 +20,56 @@ from rapport.store.engines import open_store
 TYPES = ("em_sends", "em_opens", "em_clicks")
 
 
-def measure(*, small: bool) -> list[Measure]:
-    """Pages of 100 and of 10, requests a second."""
+def measure(*, small: bool) -> list[Measurement]:
+    """Measure requests per second for pages of 100 and of 10."""
     count, seconds = (20_000, 1) if small else (1_000_000, 6)
     contacts = count // 250
     measures = []
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/data"
-        asyncio.run(fill(data, activities(count, contacts)))
+        asyncio.run(fill_store(data, activities(count, contacts)))
         token = make_token(data)
         for limit in (100, 10):
-            paths = paths_of(Path(folder), contacts, limit)
-            size = _size_of_one(data, token, paths)
-            ours, static, usual = [], [], []
-            # In turns, so that a slow minute of the machine is everybody's.
+            paths = write_paths(Path(folder), contacts, limit)
+            size = _get_page_size(data, token, paths)
+            ours, static, fastapi = [], [], []
+            # In turns, so that a slow minute of the machine affects all of them.
             for _ in range(1 if small else 3):
-                ours.append(rapport_rate(data, token, paths, seconds))
-                static.append(_static(size, paths, seconds))
-                usual.append(_usual(data, token, paths, seconds))
+                ours.append(measure_rapport(data, token, paths, seconds))
+                static.append(_measure_static(size, paths, seconds))
+                fastapi.append(_measure_fastapi(data, token, paths, seconds))
             rate = max(ours)
             page = f"page of {limit}, {len(TYPES)} types, {count:,} activities"
             measures += [
-                at_least(
+                expect_min(
                     0.12 if limit == 100 else 0,
-                    question=page,
+                    name=page,
                     value=rate,
                     unit="requests/s",
-                    yardstick=f"a ready body of {size:,} bytes, {max(static):,.0f}/s",
+                    baseline=f"a static body of {size:,} bytes, {max(static):,.0f}/s",
                     ratio=rate / max(static),
                 ),
-                at_least(
+                expect_min(
                     5,
-                    question=page,
+                    name=page,
                     value=rate,
                     unit="requests/s",
-                    yardstick=f"FastAPI, SQLAlchemy, aiosqlite, {max(usual):,.0f}/s",
-                    ratio=rate / max(usual),
+                    baseline=f"FastAPI, SQLAlchemy, aiosqlite, {max(fastapi):,.0f}/s",
+                    ratio=rate / max(fastapi),
                 ),
             ]
     return measures
 
 
 def make_token(data: str) -> str:
-    """A token for the default account."""
+    """Return a token for the default account."""
     result = CliRunner().invoke(token_command, ["--create", "--data", data], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout.strip()
 
 
-def key_of(data: str) -> str:
-    """The key that signs tokens, as a JWK."""
+def read_key(data: str) -> str:
+    """Return the key that signs tokens, as a JWK."""
 
     async def read() -> str:
         async with open_store(Settings(data=data)) as store:
@@ -78,8 +78,8 @@ def key_of(data: str) -> str:
     return asyncio.run(read())
 
 
-def paths_of(folder: Path, contacts: int, limit: int) -> Path:
-    """A file of requests for pages of contacts taken at random."""
+def write_paths(folder: Path, contacts: int, limit: int) -> Path:
+    """Write a file of paths of pages of random contacts, and return it."""
     rng = random.Random(1)
     params = "&".join(f"tracking_activity_type={name}" for name in TYPES)
     lines = [
@@ -91,15 +91,15 @@ def paths_of(folder: Path, contacts: int, limit: int) -> Path:
     return file
 
 
-def rapport_rate(data: str, token: str, paths: Path, seconds: float) -> float:
-    """What our own server answers, requests a second."""
-    port = free_port()
+def measure_rapport(data: str, token: str, paths: Path, seconds: float) -> float:
+    """Return the requests per second of Rapport."""
+    port = find_free_port()
     with server(rapport(data, port), port, {"RAPPORT_LIMITS": "off"}):
-        return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
+        return measure_rate(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
 
 
-def _size_of_one(data: str, token: str, paths: Path) -> int:
-    port = free_port()
+def _get_page_size(data: str, token: str, paths: Path) -> int:
+    port = find_free_port()
     path = paths.read_text().splitlines()[0]
     with server(rapport(data, port), port):
         response = httpx.get(f"http://127.0.0.1:{port}{path}", headers={"authorization": f"Bearer {token}"})
@@ -107,15 +107,22 @@ def _size_of_one(data: str, token: str, paths: Path) -> int:
     return len(response.content)
 
 
-def _static(size: int, paths: Path, seconds: float) -> float:
-    port = free_port()
-    with server(granian("bench.peers.static:application", port), port, {"BENCH_BODY": str(size)}):
-        return requests_a_second(port, "paths.lua", seconds=seconds, files=(paths,))
+def _measure_static(size: int, paths: Path, seconds: float) -> float:
+    port = find_free_port()
+    with server(granian("bench.baselines.static:application", port), port, {"BENCH_BODY": str(size)}):
+        return measure_rate(port, "paths.lua", seconds=seconds, files=(paths,))
 
 
-def _usual(data: str, token: str, paths: Path, seconds: float) -> float:
-    port = free_port()
-    command = [str(BIN / "uvicorn"), "bench.peers.usual:application", "--port", str(port), "--log-level", "warning"]
-    environment = {"BENCH_DATABASE": f"sqlite+aiosqlite:///{data}/rapport.db", "BENCH_KEY": key_of(data)}
+def _measure_fastapi(data: str, token: str, paths: Path, seconds: float) -> float:
+    port = find_free_port()
+    command = [
+        str(BIN / "uvicorn"),
+        "bench.baselines.fastapi_sqlalchemy:application",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
+    environment = {"BENCH_DATABASE": f"sqlite+aiosqlite:///{data}/rapport.db", "BENCH_KEY": read_key(data)}
     with server(command, port, environment):
-        return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
+        return measure_rate(port, "paths.lua", token=token, seconds=seconds, files=(paths,))

@@ -1,4 +1,4 @@
--- Asks for the paths in the file given as the first argument, in an order of its own.
+-- Request the paths listed in the file given as the first argument, in random order.
 function init(args)
   paths = {}
   for line in io.lines(args[1]) do

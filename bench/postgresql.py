@@ -1,4 +1,4 @@
-"""The same questions of PostgreSQL: a page against the bare query and the usual way, an import against bare COPY."""
+"""Benchmarks of PostgreSQL: pages against bare queries and FastAPI with SQLAlchemy, imports against bare COPY."""
 
 import asyncio
 import random
@@ -12,11 +12,11 @@ from statistics import median
 import asyncpg
 
 from bench import sizes
-from bench.data import activities, contact_id, fill, write_file
-from bench.growth import best_in_turns, page_alone, request_for
-from bench.load import BIN, free_port, requests_a_second, server
-from bench.measure import Measure, at_least, at_most
-from bench.pages import TYPES, key_of, make_token, paths_of, rapport_rate
+from bench.data import activities, contact_id, fill_store, write_file
+from bench.growth import best_times, make_page, request_for
+from bench.load import BIN, find_free_port, measure_rate, server
+from bench.measure import Measurement, expect_max, expect_min
+from bench.pages import TYPES, make_token, measure_rapport, read_key, write_paths
 from rapport.activity import EARLIEST, ActivityType
 from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.settings import Settings
@@ -28,72 +28,72 @@ from tests.postgres import Databases, postgres_server
 
 _CLIENTS = 16
 
-_FILLED = (
+_IMPORTED_TABLES = (
     *("contact", "person", "tracking_activity"),
     *("engagement", "clicked_link", "bounced_contact", "campaign_activity_stats", "campaign_activity_hour"),
 )
-"""The tables that an import has a row in for each activity, contact, or contact of a campaign activity."""
+"""The tables that an import fills with a row per activity, contact, or contact of a campaign activity."""
 
 
-def measure(*, small: bool) -> list[Measure]:
-    """All of it, on a server of our own that syncs its disk."""
+def measure(*, small: bool) -> list[Measurement]:
+    """Measure pages, imports and growth on a private server with fsync on."""
     with postgres_server(fsync="on", shared_buffers="1GB", max_wal_size="4GB") as running:
         databases = Databases(running.url)
         return [
-            *_pages(databases, small=small),
-            _import(databases, small=small),
-            _growth(databases, small=small),
-            sizes.of_postgresql(databases, 2_000 if small else 400_000),
+            *_measure_pages(databases, small=small),
+            _measure_import(databases, small=small),
+            _measure_growth(databases, small=small),
+            sizes.measure_postgresql(databases, 2_000 if small else 400_000),
         ]
 
 
-def _pages(databases: Databases, *, small: bool) -> list[Measure]:
+def _measure_pages(databases: Databases, *, small: bool) -> list[Measurement]:
     count, seconds = (20_000, 1) if small else (1_000_000, 6)
     contacts = count // 250
     measures = []
     with databases.fresh() as data, tempfile.TemporaryDirectory() as folder:
-        asyncio.run(fill(data, activities(count, contacts)))
+        asyncio.run(fill_store(data, activities(count, contacts)))
         asyncio.run(_vacuum(data))
         token = make_token(data)
         for limit in (100, 10):
-            paths = paths_of(Path(folder), contacts, limit)
-            ours, bare, usual = [], [], []
+            paths = write_paths(Path(folder), contacts, limit)
+            ours, bare, fastapi = [], [], []
             for _ in range(1 if small else 3):
-                ours.append(rapport_rate(data, token, paths, seconds))
-                bare.append(asyncio.run(_bare_queries(data, contacts, limit, seconds)))
-                usual.append(_usual(data, token, paths, seconds))
-            question = f"PostgreSQL: page of {limit}, {len(TYPES)} types, {count:,} activities"
+                ours.append(measure_rapport(data, token, paths, seconds))
+                bare.append(asyncio.run(_measure_bare_queries(data, contacts, limit, seconds)))
+                fastapi.append(_measure_fastapi(data, token, paths, seconds))
+            name = f"PostgreSQL: page of {limit}, {len(TYPES)} types, {count:,} activities"
             measures += [
-                at_least(
+                expect_min(
                     0.0,
-                    question=question,
+                    name=name,
                     value=max(ours),
                     unit="requests/s",
-                    yardstick=f"the same SQL by bare asyncpg, no HTTP, {max(bare):,.0f}/s",
+                    baseline=f"the same SQL by bare asyncpg, no HTTP, {max(bare):,.0f}/s",
                     ratio=max(ours) / max(bare),
                 ),
-                at_least(
+                expect_min(
                     3,
-                    question=question,
+                    name=name,
                     value=max(ours),
                     unit="requests/s",
-                    yardstick=f"FastAPI, SQLAlchemy, asyncpg, {max(usual):,.0f}/s",
-                    ratio=max(ours) / max(usual),
+                    baseline=f"FastAPI, SQLAlchemy, asyncpg, {max(fastapi):,.0f}/s",
+                    ratio=max(ours) / max(fastapi),
                 ),
             ]
     return measures
 
 
 async def _vacuum(data: str) -> None:
-    """As autovacuum leaves it in time."""
+    """Do what autovacuum does in time."""
     connection = await asyncpg.connect(data)
     for table in ("tracking_activity", "contact", "person"):
         await connection.execute(f"VACUUM ANALYZE {table}")
     await connection.close()
 
 
-async def _bare_queries(data: str, contacts: int, limit: int, seconds: float) -> float:
-    """The page's statement over and over, by as many clients, from one process."""
+async def _measure_bare_queries(data: str, contacts: int, limit: int, seconds: float) -> float:
+    """Run the page's statement from as many clients in one process, and return the queries per second."""
     pool = Pool(data, 10, by_pgbouncer=False)
     await pool.open()
     rng = random.Random(1)
@@ -101,42 +101,49 @@ async def _bare_queries(data: str, contacts: int, limit: int, seconds: float) ->
     statement, after = merged("page", len(TYPES)), (LATEST_TIME, 2**63 - 1)
     ends = time.perf_counter() + seconds
 
-    async def ask() -> int:
-        params = 0
+    async def run_queries() -> int:
+        queries = 0
         while time.perf_counter() < ends:
             async with pool.acquire(5) as connection:
                 await connection.fetch(statement, rng.choice(keys), EARLIEST, *after, limit + 1, 0, 1, 2)
-            params += 1
-        return params
+            queries += 1
+        return queries
 
-    began = time.perf_counter()
-    params = sum(await asyncio.gather(*(ask() for _ in range(_CLIENTS))))
-    rate = params / (time.perf_counter() - began)
+    started = time.perf_counter()
+    queries = sum(await asyncio.gather(*(run_queries() for _ in range(_CLIENTS))))
+    rate = queries / (time.perf_counter() - started)
     await pool.close()
     return rate
 
 
-def _usual(data: str, token: str, paths: Path, seconds: float) -> float:
-    port = free_port()
+def _measure_fastapi(data: str, token: str, paths: Path, seconds: float) -> float:
+    port = find_free_port()
     url, _, schema = data.partition("?search_path=")
-    asyncio.run(_look_into(url, schema))
+    asyncio.run(_set_search_path(url, schema))
     environment = {
         "BENCH_DATABASE": url.replace("postgresql:", "postgresql+asyncpg:"),
-        "BENCH_KEY": key_of(data),
+        "BENCH_KEY": read_key(data),
     }
-    command = [str(BIN / "uvicorn"), "bench.peers.usual:application", "--port", str(port), "--log-level", "warning"]
+    command = [
+        str(BIN / "uvicorn"),
+        "bench.baselines.fastapi_sqlalchemy:application",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
     with server(command, port, environment):
-        return requests_a_second(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
+        return measure_rate(port, "paths.lua", token=token, seconds=seconds, files=(paths,))
 
 
-async def _look_into(url: str, schema: str) -> None:
-    """Have connections without a search path of their own find the tables."""
+async def _set_search_path(url: str, schema: str) -> None:
+    """Make the tables visible to connections that don't set a search path."""
     connection = await asyncpg.connect(url)
     await connection.execute(f"ALTER ROLE CURRENT_USER SET search_path = {schema}")
     await connection.close()
 
 
-def _import(databases: Databases, *, small: bool) -> Measure:
+def _measure_import(databases: Databases, *, small: bool) -> Measurement:
     count = 20_000 if small else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "activities.ndjson"
@@ -144,65 +151,68 @@ def _import(databases: Databases, *, small: bool) -> Measure:
         ours, bare = [], []
         for _ in range(1 if small else 5):
             with databases.fresh() as data:
-                began = time.perf_counter()
+                started = time.perf_counter()
                 command = [str(BIN / "rapport"), "import", str(file), "--data", data, "--create"]
                 subprocess.run(command, check=True, capture_output=True)
-                ours.append(count / (time.perf_counter() - began))
-                bare.append(asyncio.run(_bare_copy(data, count)))
-    # Each import is compared with the COPY that follows it, as the machine may be faster a minute later.
+                ours.append(count / (time.perf_counter() - started))
+                bare.append(asyncio.run(_measure_bare_copy(data, count)))
+    # Compare each import with the COPY right after it, because the machine's speed changes from minute to minute.
     ratios = [imported / copied for imported, copied in zip(ours, bare, strict=True)]
     rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    return at_least(
+    return expect_min(
         0.45,
-        question=f"PostgreSQL: import of {count:,} lines, medians",
+        name=f"PostgreSQL: import of {count:,} lines, medians",
         value=median(ours),
         unit="activities/s",
-        yardstick=f"bare COPY of the same rows into the same tables, {median(bare):,.0f}/s; each round: {rounds}",
+        baseline=f"bare COPY of the same rows into the same tables, {median(bare):,.0f}/s; each round: {rounds}",
         ratio=median(ratios),
     )
 
 
-async def _bare_copy(data: str, count: int) -> float:
-    """The rows that the import has left in its tables, copied into them once they are empty again."""
+async def _measure_bare_copy(data: str, count: int) -> float:
+    """Empty the tables that the import filled, and copy their rows back in. Return the activities per second."""
     pool = Pool(data, 2, by_pgbouncer=False)
     await pool.open()
     async with pool.acquire(3_600) as connection:
-        rows = {table: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")] for table in _FILLED}  # noqa: S608 - ours
-        await connection.execute(f"TRUNCATE {', '.join(_FILLED)}")
-        began = time.perf_counter()
-        for table in _FILLED:
+        rows = {
+            table: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")]  # noqa: S608 - constants
+            for table in _IMPORTED_TABLES
+        }
+        await connection.execute(f"TRUNCATE {', '.join(_IMPORTED_TABLES)}")
+        started = time.perf_counter()
+        for table in _IMPORTED_TABLES:
             for first in range(0, len(rows[table]), CHUNK_SIZE):
                 await connection.copy_records_to_table(table, records=rows[table][first : first + CHUNK_SIZE])
-        rate = count / (time.perf_counter() - began)
+        rate = count / (time.perf_counter() - started)
     await pool.close()
     return rate
 
 
-def _growth(databases: Databases, *, small: bool) -> Measure:
+def _measure_growth(databases: Databases, *, small: bool) -> Measurement:
     few, many = (5_000, 20_000) if small else (100_000, 10_000_000)
     with databases.fresh() as small_data, databases.fresh() as large_data:
         for data, count in ((small_data, few), (large_data, many)):
-            asyncio.run(fill(data, activities(count, count // 250)))
+            asyncio.run(fill_store(data, activities(count, count // 250)))
             asyncio.run(_vacuum(data))
-        at_few, at_many = asyncio.run(_page_times(small_data, large_data, few, many))
-    return at_most(
+        at_few, at_many = asyncio.run(_time_pages(small_data, large_data, few, many))
+    return expect_max(
         1.5,
-        question=f"PostgreSQL: page of 100 out of {many:,} activities",
+        name=f"PostgreSQL: page of 100 out of {many:,} activities",
         value=at_many,
         unit="µs",
-        yardstick=f"out of {few:,}, {at_few:,.0f} µs",
+        baseline=f"out of {few:,}, {at_few:,.0f} µs",
         ratio=at_many / at_few,
     )
 
 
-async def _page_times(small_data: str, large_data: str, few: int, many: int) -> list[float]:
+async def _time_pages(small_data: str, large_data: str, few: int, many: int) -> list[float]:
     request = request_for((ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS))
     rng = random.Random(3)
     async with open_store(Settings(data=small_data)) as small, open_store(Settings(data=large_data)) as large:
-        # As many contacts of each, so that what is cached is the same.
-        of_many = [contact_id(rng.randrange(many // 250)) for _ in range(few // 250)]
+        # The same number of contacts in both, so that they profit equally from caches.
+        many_ids = [contact_id(rng.randrange(many // 250)) for _ in range(few // 250)]
         works: list[Callable[[], Awaitable[None]]] = [
-            lambda: page_alone(small, contact_id(rng.randrange(few // 250)), request),
-            lambda: page_alone(large, rng.choice(of_many), request),
+            lambda: make_page(small, contact_id(rng.randrange(few // 250)), request),
+            lambda: make_page(large, rng.choice(many_ids), request),
         ]
-        return await best_in_turns(works)
+        return await best_times(works)

@@ -1,6 +1,6 @@
-"""What does a report on a campaign cost? Of a million recipients against a thousand, first pages against last ones.
+"""Measure reports on campaigns: a million recipients against a thousand, and first pages against last ones.
 
-And what keeping the counts costs those who record, against a store that keeps none.
+Also measure what maintaining roll-ups costs during recording.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ import msgspec
 
 from bench import sizes
 from bench.data import BEGIN, activities, contact_id
-from bench.growth import page_alone, request_for
-from bench.measure import Measure, at_least, at_most
+from bench.growth import make_page, request_for
+from bench.measure import Measurement, expect_max, expect_min
 from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, DeviceType, Link
 from rapport.api.responses import page_links
 from rapport.api.v3.email_reports import REPORTS
@@ -38,19 +38,19 @@ from rapport.store.tracking import START_OF_REPORT
 _REPORTS: Final = {report.name: report for report in REPORTS}
 _BIG: Final = "big"
 _SMALL: Final = "small"
-_RECIPIENTS_OF_SMALL: Final = 1_000
-_FURTHER: Final = tuple(f"further-{number}" for number in range(8))
-_RECIPIENTS_OF_FURTHER: Final = 100
+_SMALL_RECIPIENTS: Final = 1_000
+_OTHERS: Final = tuple(f"further-{number}" for number in range(8))
+_OTHER_RECIPIENTS: Final = 100
 _LIMITS: Final = {"forwards": 10, "optouts": 10, "bounces": 10}
 _LIMIT: Final = 100
 _CHUNK: Final = 20_000
 _LINKS: Final = [Link(link_url=f"https://shop.example.com/{page}") for page in range(10)]
 
-_OPENERS: Final = """
+_OPENERS_SQL: Final = """
 SELECT contact, max(created_time) AS last FROM tracking_activity
 WHERE campaign_activity = :key AND type = 1 GROUP BY contact ORDER BY last DESC, contact DESC LIMIT 101
 """
-_SILENT: Final = """
+_NOT_OPENED_SQL: Final = """
 SELECT contact, max(created_time) AS last FROM tracking_activity AS sent
 WHERE campaign_activity = :key AND type = 0 AND NOT EXISTS (
     SELECT 1 FROM tracking_activity AS did
@@ -59,33 +59,33 @@ WHERE campaign_activity = :key AND type = 0 AND NOT EXISTS (
 GROUP BY contact ORDER BY last DESC, contact DESC LIMIT 101
 """
 
-_BY_THE_HOUR: Final = """
+_HOURLY_SQL: Final = """
 SELECT created_time / 3600000 AS hour, type, count(*) FROM tracking_activity
 WHERE campaign_activity = :key GROUP BY hour, type
 """
 
 
-def measure(*, small: bool) -> list[Measure]:
-    """Pages of each report, near and far; stats; the same answers without roll-ups; and recording with and without."""
+def measure(*, small: bool) -> list[Measurement]:
+    """Measure pages of each report, stats, the same reports without roll-ups, and recording with and without them."""
     recipients, recorded = (2_000, 2_000) if small else (1_000_000, 400_000)
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/campaigns"
         count = asyncio.run(_fill(data, recipients))
         return [
-            *asyncio.run(_reports(data, recipients)),
-            sizes.of_one_campaign(data, count),
-            *_recording(folder, recorded),
+            *asyncio.run(_measure_reports(data, recipients)),
+            sizes.measure_one_campaign(data, count),
+            *_measure_recording(folder, recorded),
         ]
 
 
-def _campaign(name: str, contacts: list[int], seed: int) -> list[Activity]:
-    """Two and a half activities for each recipient, over a month: sends, opens, clicks, and the rare ones."""
+def _generate_campaign(name: str, contacts: list[int], seed: int) -> list[Activity]:
+    """Generate about 2.5 activities per recipient over a month: sends, opens, clicks and rarer ones."""
     rng = random.Random(seed)
-    made: list[Activity] = []
+    generated: list[Activity] = []
 
     def did(contact: int, activity_type: ActivityType, time: int) -> None:
         is_click = activity_type is ActivityType.EM_CLICKS
-        made.append(
+        generated.append(
             Activity(
                 contact_id=contact_id(contact),
                 campaign_activity_id=name,
@@ -110,49 +110,49 @@ def _campaign(name: str, contacts: list[int], seed: int) -> list[Activity]:
         for activity_type in (ActivityType.EM_FORWARDS, ActivityType.EM_OPTOUTS):
             if rng.random() < 0.02:
                 did(contact, activity_type, sent + rng.randrange(2_592_000_000))
-    return made
+    return generated
 
 
-def _recipients(count: int) -> list[int]:
-    """The contacts in no order; the first of them are sent everything."""
+def _shuffled_contacts(count: int) -> list[int]:
+    """Return the contacts in random order; the first of them receive all campaigns."""
     every = list(range(count))
     random.Random(1).shuffle(every)
     return every
 
 
 async def _fill(data: str, recipients: int) -> int:
-    """The big campaign, and the small one to some of the same contacts. How many activities there are."""
-    every = _recipients(recipients)
-    made = _campaign(_BIG, every, 2) + _campaign(_SMALL, every[:_RECIPIENTS_OF_SMALL], 3)
-    for place, name in enumerate(_FURTHER):
-        made += _campaign(name, every[:_RECIPIENTS_OF_FURTHER], place)
-    made.sort(key=lambda activity: activity.created_time)
+    """Record the big campaign and smaller ones to some of its contacts. Return the number of activities."""
+    every = _shuffled_contacts(recipients)
+    generated = _generate_campaign(_BIG, every, 2) + _generate_campaign(_SMALL, every[:_SMALL_RECIPIENTS], 3)
+    for index, name in enumerate(_OTHERS):
+        generated += _generate_campaign(name, every[:_OTHER_RECIPIENTS], index)
+    generated.sort(key=lambda activity: activity.created_time)
     async with open_store(Settings(data=data)) as store:
-        for first in range(0, len(made), _CHUNK):
-            await store.record([build_batch("default", made[first : first + _CHUNK])])
-    return len(made)
+        for first in range(0, len(generated), _CHUNK):
+            await store.record([build_batch("default", generated[first : first + _CHUNK])])
+    return len(generated)
 
 
-async def _reports(data: str, recipients: int) -> list[Measure]:
-    measures: list[Measure] = []
+async def _measure_reports(data: str, recipients: int) -> list[Measurement]:
+    measures: list[Measurement] = []
     async with open_store(Settings(data=data)) as store:
         for report in EMAIL_REPORTS:
             limit = _LIMITS.get(report, _LIMIT)
             first = _request(limit)
-            last = await _last_page(store, report, limit)
-            of_small, near, far = await _medians(
+            last = await _find_last_page(store, report, limit)
+            small_page, near, far = await _medians(
                 [
-                    lambda report=report, first=first: _page(store, _SMALL, report, first),
-                    lambda report=report, first=first: _page(store, _BIG, report, first),
-                    lambda report=report, last=last: _page(store, _BIG, report, last),
+                    lambda report=report, first=first: _make_page(store, _SMALL, report, first),
+                    lambda report=report, first=first: _make_page(store, _BIG, report, first),
+                    lambda report=report, last=last: _make_page(store, _BIG, report, last),
                 ]
             )
             measures += [
-                _against(f"{report}: first page, {recipients:,} recipients", near, "1,000 recipients", of_small),
-                _against(f"{report}: last page, {recipients:,} recipients", far, "its first page", near),
+                _compare(f"{report}: first page, {recipients:,} recipients", near, "1,000 recipients", small_page),
+                _compare(f"{report}: last page, {recipients:,} recipients", far, "its first page", near),
             ]
-        measures.append(await _stats(store, contact_id(_recipients(recipients)[0])))
-        measures += await _without_rollups(store, Path(data))
+        measures.append(await _measure_stats(store, contact_id(_shuffled_contacts(recipients)[0])))
+        measures += await _measure_without_rollups(store, Path(data))
     return measures
 
 
@@ -160,8 +160,8 @@ def _request(limit: int) -> TrackingRequest:
     return TrackingRequest(limit=limit, not_before=EARLIEST, after=START_OF_REPORT)
 
 
-async def _last_page(store: Store, report: str, limit: int) -> TrackingRequest:
-    """The page that ends the list: found by halving the time."""
+async def _find_last_page(store: Store, report: str, limit: int) -> TrackingRequest:
+    """Find the last page of a report by bisecting the time."""
     earlier, later = BEGIN, Instant(BEGIN + 3_000_000_000)
     while later - earlier > 1:
         middle = Instant((earlier + later) // 2)
@@ -171,42 +171,42 @@ async def _last_page(store: Store, report: str, limit: int) -> TrackingRequest:
     return TrackingRequest(limit=limit, not_before=EARLIEST, after=tracking_cursor_before(earlier))
 
 
-async def _page(store: Store, campaign_activity_id: str, report: str, request: TrackingRequest) -> None:
-    """A page as the server makes it, without HTTP."""
+async def _make_page(store: Store, campaign_activity_id: str, report: str, request: TrackingRequest) -> None:
+    """Make a page as the server does, without HTTP."""
     page = await get_tracking_page(store, "default", campaign_activity_id, EMAIL_REPORTS[report], request)
     msgspec.json.encode(_REPORTS[report].serialize(campaign_activity_id, page, page_links("…")))
 
 
 async def _medians(works: list[Callable[[], Awaitable[object]]], rounds: int = 25) -> list[float]:
-    """The median of each, in turns, in microseconds."""
-    taken: list[list[float]] = [[] for _ in works]
+    """Return the median of each function, run in turns, in microseconds."""
+    elapsed: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
-        for place, work in enumerate(works):
-            began = time.perf_counter()
+        for index, work in enumerate(works):
+            started = time.perf_counter()
             await work()
-            taken[place].append((time.perf_counter() - began) * 1e6)
-    return [statistics.median(each) for each in taken]
+            elapsed[index].append((time.perf_counter() - started) * 1e6)
+    return [statistics.median(times) for times in elapsed]
 
 
-async def _stats(store: Store, contact: str) -> Measure:
-    ids = [_BIG, _SMALL, *_FURTHER]
+async def _measure_stats(store: Store, contact: str) -> Measurement:
+    ids = [_BIG, _SMALL, *_OTHERS]
     ten = request_for((ActivityType.EM_SENDS,), limit=10)
     stats, page = await _medians(
-        [lambda: get_campaign_activity_stats(store, "default", ids), lambda: page_alone(store, contact, ten)],
+        [lambda: get_campaign_activity_stats(store, "default", ids), lambda: make_page(store, contact, ten)],
         rounds=200,
     )
-    return at_most(
+    return expect_max(
         5,
-        question="stats of ten campaign activities",
+        name="stats of ten campaign activities",
         value=stats,
         unit="µs",
-        yardstick=f"a contact's page of ten, {page:,.0f} µs",
+        baseline=f"a contact's page of ten, {page:,.0f} µs",
         ratio=stats / page,
     )
 
 
-async def _without_rollups(store: Store, folder: Path) -> list[Measure]:
-    """The same contacts by the plain SQL that needs no roll-ups, over the same index."""
+async def _measure_without_rollups(store: Store, folder: Path) -> list[Measurement]:
+    """Compare with plain SQL that uses the same index but no roll-ups."""
     connection = apsw.Connection(str(folder / "rapport.db"), flags=apsw.SQLITE_OPEN_READONLY)
     (key,) = next(iter(connection.execute("SELECT key FROM campaign_activity WHERE campaign_activity_id = ?", (_BIG,))))
 
@@ -215,19 +215,24 @@ async def _without_rollups(store: Store, folder: Path) -> list[Measure]:
 
     measures = []
     responses: list[tuple[str, Callable[[], Awaitable[object]], str, str]] = [
-        ("unique_opens", lambda: _page(store, _BIG, "unique_opens", _request(_LIMIT)), "GROUP BY", _OPENERS),
-        ("didnotopens", lambda: _page(store, _BIG, "didnotopens", _request(_LIMIT)), "an anti-join", _SILENT),
-        ("by the hour", lambda: get_campaign_timeline(store, "default", _BIG, 72, UTC), "GROUP BY", _BY_THE_HOUR),
+        ("unique_opens", lambda: _make_page(store, _BIG, "unique_opens", _request(_LIMIT)), "GROUP BY", _OPENERS_SQL),
+        (
+            "didnotopens",
+            lambda: _make_page(store, _BIG, "didnotopens", _request(_LIMIT)),
+            "an anti-join",
+            _NOT_OPENED_SQL,
+        ),
+        ("by the hour", lambda: get_campaign_timeline(store, "default", _BIG, 72, UTC), "GROUP BY", _HOURLY_SQL),
     ]
     for report, ask, how, sql in responses:
         ours, theirs = await _medians([ask, lambda sql=sql: plain(sql)], rounds=3)
         measures.append(
-            at_least(
+            expect_min(
                 10,
-                question=f"{report}: how much faster than {how}",
+                name=f"{report}: speedup over {how}",
                 value=ours,
                 unit="µs",
-                yardstick=f"{how}, {theirs:,.0f} µs",
+                baseline=f"{how}, {theirs:,.0f} µs",
                 ratio=theirs / ours,
             )
         )
@@ -235,43 +240,43 @@ async def _without_rollups(store: Store, folder: Path) -> list[Measure]:
     return measures
 
 
-def _recording(folder: str, count: int) -> list[Measure]:
-    """Recording with roll-ups against recording without, chunk by chunk in turns; and what it takes on disk."""
+def _measure_recording(folder: str, count: int) -> list[Measurement]:
+    """Compare recording with and without roll-ups, chunk by chunk in turns, and measure the size on disk."""
     chunks = list(_chunks(activities(count, max(1, count // 25))))
-    kept, bare = asyncio.run(_record(chunks, f"{folder}/with", f"{folder}/without"))
-    rate = at_least(
+    with_rollups, bare = asyncio.run(_record(chunks, f"{folder}/with", f"{folder}/without"))
+    rate = expect_min(
         0.35,
-        question="activities recorded a second, with roll-ups",
-        value=count / kept,
-        unit="/s",
-        yardstick=f"without, {count / bare:,.0f} /s",
-        ratio=bare / kept,
+        name="recording with roll-ups",
+        value=count / with_rollups,
+        unit="activities/s",
+        baseline=f"without roll-ups, {count / bare:,.0f}/s",
+        ratio=bare / with_rollups,
     )
-    return [rate, sizes.of_contacts_with_a_history(f"{folder}/with", count)]
+    return [rate, sizes.measure_contacts_with_history(f"{folder}/with", count)]
 
 
-def _chunks(made: Iterator[Activity]) -> Iterator[list[Activity]]:
-    while chunk := [activity for _, activity in zip(range(_CHUNK), made, strict=False)]:
+def _chunks(generated: Iterator[Activity]) -> Iterator[list[Activity]]:
+    while chunk := [activity for _, activity in zip(range(_CHUNK), generated, strict=False)]:
         yield chunk
 
 
 async def _record(chunks: list[list[Activity]], with_rollups: str, without: str) -> tuple[float, float]:
-    """Seconds for all chunks, with and without."""
-    kept = bare = 0.0
+    """Return the seconds for all chunks, with and without roll-ups."""
+    full = bare = 0.0
     async with open_store(Settings(data=with_rollups)) as store, open_store(Settings(data=without)) as other:
         for chunk in chunks:
             batch = build_batch("default", chunk)
-            began = time.perf_counter()
+            started = time.perf_counter()
             await store.record([batch])
             between = time.perf_counter()
             with patch.object(RollUps, "count", lambda *_: None), patch("rapport.store.sqlite.writer.apply"):
                 await other.record([batch])
-            kept += between - began
+            full += between - started
             bare += time.perf_counter() - between
-    return kept, bare
+    return full, bare
 
 
-def _against(question: str, value: float, base_name: str, base: float) -> Measure:
-    return at_most(
-        1.5, question=question, value=value, unit="µs", yardstick=f"{base_name}, {base:,.0f} µs", ratio=value / base
+def _compare(name: str, value: float, base_name: str, base: float) -> Measurement:
+    return expect_max(
+        1.5, name=name, value=value, unit="µs", baseline=f"{base_name}, {base:,.0f} µs", ratio=value / base
     )

@@ -1,8 +1,8 @@
-// What did this contact do? Every page of it, newest first, with OkHttp and Gson.
+// Print all activities of a contact, newest first, with OkHttp and Gson.
 //
 //   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) java -cp okhttp.jar:okio.jar:gson.jar ActivityDetails.java CONTACT_ID
 //
-// On Debian the jars come with libokhttp-java and libgoogle-gson-java, and lie in /usr/share/java.
+// On Debian, libokhttp-java and libgoogle-gson-java install the jars in /usr/share/java.
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -54,11 +54,11 @@ public class ActivityDetails {
                         activity.get("tracking_activity_type").getAsString(),
                         name == null ? "" : name.getAsString()));
             }
-            // The link of the next page holds all that was asked; the last page has none.
+            // The link to the next page includes all parameters; the last page has no such link.
             JsonObject next = page.getAsJsonObject("_links").getAsJsonObject("next");
             url = next == null ? null : url.resolve(next.get("href").getAsString());
         }
-        // Without this the idle connection keeps the program for a while.
+        // Without this, the idle connection keeps the program running for a while.
         client.connectionPool().evictAll();
         client.dispatcher().executorService().shutdown();
     }

@@ -1,5 +1,5 @@
 <?php
-// What did this contact do? Every page of it, newest first, with PHP and its cURL extension.
+// Print all activities of a contact, newest first, with PHP and its cURL extension.
 //
 //   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) php activity_details.php CONTACT_ID
 
@@ -33,6 +33,6 @@ while ($href !== null) {
         $name = $activity->campaign_activity_name ?? '';
         echo "$activity->created_time\t$activity->tracking_activity_type\t$name\n";
     }
-    // The link of the next page holds all that was asked; the last page has none.
+    // The link to the next page includes all parameters; the last page has no such link.
     $href = $page->_links->next->href ?? null;
 }

@@ -1,4 +1,4 @@
-"""What did this contact do? Every page of it, newest first, with nothing but Python.
+"""Print all activities of a contact, newest first, with only the standard library.
 
 usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) python activity_details.py CONTACT_ID
 """
@@ -18,7 +18,7 @@ TYPES = (
 
 
 def main(contact_id: str) -> None:
-    """Print the contact's activities, a line each."""
+    """Print the contact's activities, one per line."""
     contact = urllib.parse.quote(contact_id, safe="")
     href = f"/v3/reports/contact_reports/{contact}/activity_details?tracking_activities_list={TYPES}"
     while href:
@@ -26,12 +26,12 @@ def main(contact_id: str) -> None:
         try:
             with urllib.request.urlopen(request) as response:
                 page = json.load(response)
-        except urllib.error.HTTPError as problem:
-            sys.exit(problem.read().decode())
+        except urllib.error.HTTPError as error:
+            sys.exit(error.read().decode())
         for activity in page["tracking_activities"]:
             name = activity.get("campaign_activity_name", "")
             print(activity["created_time"], activity["tracking_activity_type"], name, sep="\t")
-        # The link of the next page holds all that was asked; the last page has none.
+        # The link to the next page includes all parameters; the last page has no such link.
         href = page["_links"].get("next", {}).get("href")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What did this contact do? Every page of it, newest first, with curl and jq.
+# Print all activities of a contact, newest first, with curl and jq.
 #
 #   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) bash activity_details.sh CONTACT_ID
 set -euo pipefail
@@ -16,13 +16,13 @@ contact=$(jq --null-input --raw-output --arg id "$1" '$id | @uri')
 
 href="/v3/reports/contact_reports/$contact/activity_details?tracking_activities_list=$types"
 while [ -n "$href" ]; do
-    # The token goes in by standard input: what stands on a command line, other users of the machine can read.
+    # Pass the token on standard input: other users of the machine can read command lines.
     page=$(curl --silent --show-error --fail-with-body --header @- "$url$href" <<<"Authorization: Bearer $TOKEN") || {
         echo "$page" >&2
         exit 1
     }
     jq --raw-output '.tracking_activities[]
         | [.created_time, .tracking_activity_type, .campaign_activity_name // ""] | @tsv' <<<"$page"
-    # The link of the next page holds all that was asked; the last page has none.
+    # The link to the next page includes all parameters; the last page has no such link.
     href=$(jq --raw-output '._links.next.href // ""' <<<"$page")
 done

@@ -1,4 +1,4 @@
-"""`make screenshots`: pictures of the pages with sample data, as the README and docs/pages.md show them."""
+"""`make screenshots`: take the pictures of the pages in the README and docs/pages.md, with sample data."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ NAME: Final = "Ada "
 
 
 class Picture(NamedTuple):
-    """What is shown on it, and how: by `path`, or by what is typed into the field of the page to find on."""
+    """A screenshot of the page at `path`, after typing `typed` into its search field, if any."""
 
     name: str
     path: str
@@ -35,23 +35,23 @@ class Picture(NamedTuple):
 
 @contextmanager
 def demo(data: str) -> Iterator[str]:
-    """`rapport demo` with its sample, and the link that signs in."""
+    """Run `rapport demo` with the sample data, and yield the sign-in link."""
     command = [str(RAPPORT), "demo", "--data", data, "--port", str(free_port())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            told = ""
+            output = ""
             for line in process.stdout:
-                told += line
+                output += line
                 if line.startswith("Ctrl-C"):
                     break
-            yield re.findall(r"http://\S+/sign-in/\S+", told)[0]
+            yield re.findall(r"http://\S+/sign-in/\S+", output)[0]
         finally:
             process.terminate()
 
 
 def pictures(page: Page) -> list[Picture]:
-    """All of them; the campaign is the latest mailing."""
+    """Return all pictures; the campaign is the latest one."""
     contact = f"/contacts/{star(1)}"
     page.goto("/?q=newsletter")
     campaign = page.locator("#found a").first.get_attribute("href") or ""
@@ -67,7 +67,7 @@ def pictures(page: Page) -> list[Picture]:
 
 
 def take(browser: Browser, page: Page, picture: Picture) -> None:
-    """Take a picture in a window of its own, signed in as the page is."""
+    """Take a picture in a new browser context that shares the page's session."""
     context = browser.new_context(
         base_url=page.url,
         viewport=picture.size,
@@ -88,7 +88,7 @@ def take(browser: Browser, page: Page, picture: Picture) -> None:
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all pictures."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as data, demo(f"{data}/data") as link, chromium() as browser:
         page = browser.new_page(base_url=link, timezone_id="Europe/Berlin")

@@ -1,3 +1,3 @@
 """Rapport: what did this contact do, when?"""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

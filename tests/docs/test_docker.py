@@ -126,7 +126,7 @@ def test_every_dependency_has_wheels_for_both_architectures(tmp_path: Path) -> N
     version = re.match(r"python:(\d+\.\d+)-slim ", image)
     assert version is not None
     run = tmp_path / "run.lock"
-    run.write_text((ROOT / "requirements.lock").read_text().partition("# What tests")[0])
+    run.write_text((ROOT / "requirements.lock").read_text().partition("# For tests")[0])
     for architecture in ARCHITECTURES:
         platforms = [
             argument

@@ -14,7 +14,7 @@ CALENDAR_DATA = {"tzdata"}
 
 def test_dependencies_have_lower_bound_and_next_major_as_upper_bound() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lock = (ROOT / "requirements.lock").read_text().partition("# What tests")[0]
+    lock = (ROOT / "requirements.lock").read_text().partition("# For tests")[0]
     locked = {name: Version(version) for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)}
     for dependency in map(Requirement, project["dependencies"]):
         version = locked[dependency.name]

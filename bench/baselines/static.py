@@ -1,4 +1,4 @@
-"""A body that is ready, from the same server: all that a page could gain. BENCH_BODY says how many bytes."""
+"""A static body of BENCH_BODY bytes from the same HTTP server: the upper limit for a page."""
 
 import os
 from typing import Final
@@ -10,7 +10,7 @@ _HEADERS: Final = [(b"content-type", b"application/json"), (b"content-length", s
 
 
 async def application(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer whatever is asked."""
+    """Return the body for every request."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await send({"type": "http.response.body", "body": _BODY})

@@ -1,6 +1,6 @@
-"""The same endpoint, over the same database, written the usual way: FastAPI, pydantic, SQLAlchemy, an async driver.
+"""The same endpoint on the same database, written in FastAPI, pydantic, SQLAlchemy and an async driver.
 
-BENCH_DATABASE is its URL for SQLAlchemy, BENCH_KEY the key that signs tokens, as a JWK. As usual, the token is
+BENCH_DATABASE is the database's URL for SQLAlchemy, BENCH_KEY the key that signs tokens, as a JWK. The token is
 verified on every request, rows become objects, objects become models, and models become JSON.
 """
 
@@ -25,7 +25,7 @@ _KEY: Final = RSAKey.import_key(json.loads(os.environ["BENCH_KEY"]))
 _URL: Final = os.environ["BENCH_DATABASE"]
 _ON_POSTGRESQL: Final = _URL.startswith("postgresql")
 
-# The two engines' schemas differ in what a contact's key is, and in how they keep time.
+# The schemas of the two engines differ in the types of contact keys and times.
 _ContactKey: Final = LargeBinary if _ON_POSTGRESQL else Integer
 _Time: Final = DateTime(timezone=True) if _ON_POSTGRESQL else Integer
 
@@ -35,11 +35,11 @@ application = FastAPI()
 
 
 class Table(DeclarativeBase):
-    """The tables."""
+    """Base class of the tables."""
 
 
 class Contact(Table):
-    """Who."""
+    """A contact."""
 
     __tablename__ = "contact"
     key: Mapped[Any] = mapped_column(_ContactKey, primary_key=True)
@@ -48,7 +48,7 @@ class Contact(Table):
 
 
 class CampaignActivity(Table):
-    """With what."""
+    """A campaign activity."""
 
     __tablename__ = "campaign_activity"
     key: Mapped[int] = mapped_column(primary_key=True)
@@ -57,7 +57,7 @@ class CampaignActivity(Table):
 
 
 class TrackingActivity(Table):
-    """What and when."""
+    """An activity of a contact with a campaign activity."""
 
     __tablename__ = "tracking_activity"
     contact: Mapped[Any] = mapped_column(_ContactKey, primary_key=True)
@@ -65,7 +65,7 @@ class TrackingActivity(Table):
     created_time: Mapped[Any] = mapped_column(_Time, primary_key=True)
     identity: Mapped[int] = mapped_column(primary_key=True)
     campaign_activity: Mapped[int] = mapped_column(ForeignKey("campaign_activity.key"))
-    named: Mapped[CampaignActivity] = relationship()
+    campaign: Mapped[CampaignActivity] = relationship()
 
 
 class Item(BaseModel):
@@ -80,14 +80,14 @@ class Item(BaseModel):
 
 
 class Page(BaseModel):
-    """A page."""
+    """A page of activities."""
 
     tracking_activities: list[Item]
     links: dict[str, Any] = Field(serialization_alias="_links")
 
 
 def account(authorization: Annotated[str, Header()]) -> str:
-    """The account of the token."""
+    """Return the account of the token."""
     try:
         claims = jwt.decode(authorization.removeprefix("Bearer "), _KEY, algorithms=["RS256"]).claims
     except JoseError:
@@ -103,33 +103,33 @@ async def activity_details(
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
     offset: int = 0,
 ) -> Page:
-    """A page."""
+    """Return a page of the contact's activities."""
     async with sessions() as session:
         contact = await session.scalar(select(Contact).where(Contact.account == 1, Contact.contact_id == contact_id))
         if contact is None:
             raise HTTPException(404)
-        found = await session.scalars(
+        result = await session.scalars(
             select(TrackingActivity)
             .where(
                 TrackingActivity.contact == contact.key,
                 TrackingActivity.type.in_([int(TYPES[name]) for name in tracking_activity_type]),
             )
-            .options(joinedload(TrackingActivity.named))
+            .options(joinedload(TrackingActivity.campaign))
             .order_by(TrackingActivity.created_time.desc(), TrackingActivity.identity.desc())
             .offset(offset)
             .limit(limit + 1)
         )
-        rows = found.all()
+        rows = result.all()
     items = [
         Item(
             contact_id=contact_id,
-            campaign_activity_id=row.named.campaign_activity_id,
-            campaign_activity_name=row.named.campaign_activity_name,
+            campaign_activity_id=row.campaign.campaign_activity_id,
+            campaign_activity_name=row.campaign.campaign_activity_name,
             created_time=row.created_time if _ON_POSTGRESQL else datetime.fromtimestamp(row.created_time / 1000, UTC),
             tracking_activity_type=TYPE_NAMES[row.type],
             tracking_activities_list=TYPE_NAMES[row.type],
         )
         for row in rows[:limit]
     ]
-    following = urlsafe_b64encode(f"offset={offset + limit}".encode()).decode()
-    return Page(tracking_activities=items, links={"next": {"href": f"?next={following}"}} if len(rows) > limit else {})
+    cursor = urlsafe_b64encode(f"offset={offset + limit}".encode()).decode()
+    return Page(tracking_activities=items, links={"next": {"href": f"?next={cursor}"}} if len(rows) > limit else {})

@@ -1,4 +1,4 @@
-"""Our own ingest, up to the store: it validates every line, waits for a commit that does nothing, and answers."""
+"""Rapport with a store that keeps nothing: validates every line, waits for an empty commit, and responds."""
 
 from collections.abc import Sequence
 
@@ -17,6 +17,6 @@ async def _record_nothing(_store: SQLiteStore, batches: Sequence[Batch]) -> list
 
 
 def application() -> Application:
-    """The application whose store keeps nothing."""
+    """Return the application with a store that keeps nothing."""
     SQLiteStore.record = _record_nothing  # type: ignore[method-assign]
     return rapport()

@@ -1,4 +1,4 @@
-"""`python -m bench.lines COUNT CONTACTS`: made-up activities as NDJSON on standard output, for a pipe."""
+"""`python -m bench.generate COUNT CONTACTS`: write generated activities as NDJSON to standard output."""
 
 import sys
 

@@ -1,1 +1,0 @@
-"""The same things as others do them."""
