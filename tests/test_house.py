@@ -13,7 +13,18 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "rapport"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-WORDS = {"", "activity", "caching", "catalogue", "disconnects", "errors", "instant", "settings"}
+WORDS = {
+    "",
+    "activity",
+    "caching",
+    "catalogue",
+    "disconnects",
+    "email_address",
+    "errors",
+    "instant",
+    "settings",
+    "url_paths",
+}
 INSTRUMENTS = {"logs", "metrics"}
 
 # Which room may import which, besides itself and the words; data flows one way.

@@ -13,7 +13,8 @@ import pytest
 
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
-from rapport.recording.lines import decode_activity
+from rapport.recording.decoding import decode_activity
+from rapport.recording.lines import Context
 from tests.openapi import description
 from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 
@@ -63,7 +64,7 @@ def test_every_example_is_an_example_of_its_schema(path: str) -> None:
 def test_the_example_of_a_line_is_taken() -> None:
     content = description()["paths"]["/track/v1/activities"]["post"]["requestBody"]["content"]
     (example,) = content["application/json"]["example"]
-    decode_activity(msgspec.json.encode(example), parse_instant("2026-01-01T00:00:00Z"))
+    decode_activity(msgspec.json.encode(example), Context(parse_instant("2026-01-01T00:00:00Z")))
 
 
 def test_a_real_page_is_as_described(caller: Caller) -> None:

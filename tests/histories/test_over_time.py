@@ -9,10 +9,10 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from rapport.reporting.time_series import LONGEST_BY_DAY, TimeSeries, course, of_account, zone_for_days
 
 from rapport.activity import TYPE_NAMES, ActivityType
 from rapport.instant import HOUR, from_datetime
+from rapport.reporting.time_series import LONGEST_BY_DAY, TimeSeries, course, of_account, zone_for_days
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store

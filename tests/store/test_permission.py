@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
 
 from rapport.activity import Activity, ActivityType
 from rapport.catalogue import ContactUpdate, OptOutSource, PermissionToSend
 from rapport.instant import HOUR, Instant, parse_instant
+from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
 from rapport.recording.exporting import activity_lines, statement_lines
 from rapport.recording.lines import ACTIVITIES as ACTIVITY_FORM
 from rapport.settings import Settings

@@ -4,21 +4,24 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
+from rapport.cli.import_options import reading_options
+from rapport.cli.import_output import Mistakes, format_counts, format_remarks, show_progress, write_rejected
+from rapport.cli.previewing import preview
 from rapport.errors import UnreadableFile
 from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
+from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import Receipt, import_file, import_statements
+from rapport.recording.lines import Form
+from rapport.recording.options import ImportOptions
 from rapport.recording.reader import OBJECTS, Rejected
 from rapport.settings import Settings
 from rapport.store.protocol import Store
@@ -27,8 +30,10 @@ from rapport.worker import tune_gc
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
 
+_FORMS: Final[dict[str, Form[Any]]] = {"activities": ACTIVITIES, "contacts": CONTACTS, "campaigns": CAMPAIGNS}
 
-@click.command("import", short_help="Record the activities, contacts or campaigns in files of NDJSON or CSV.")
+
+@click.command("import", short_help="Record the activities, contacts or campaigns in files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--what",
@@ -37,15 +42,27 @@ _SWITCH_INTERVAL: Final = 0.001
     show_default=True,
     help="What the lines of the files state.",
 )
+@reading_options
+@click.option("--preview", "is_preview", is_flag=True, help="Show the first rows as they would be recorded, and stop.")
 @data_option
 @account_option
 @create_option
-def import_files(files: tuple[str, ...], what: str, data: str | None, account: str, *, create: bool) -> None:
-    """Record the activities in files: .ndjson or .csv, either with .gz, or - for standard input.
+def import_files(
+    files: tuple[str, ...],
+    *,
+    what: str,
+    options: ImportOptions,
+    data: str | None,
+    account: str,
+    is_preview: bool,
+    create: bool,
+) -> None:
+    """Record the activities in files, or - for standard input: CSV, JSON, NDJSON and Excel, as they are or packed.
 
-    A line of NDJSON is an object, a CSV has the same names as columns. Required are contact_id,
-    campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or milliseconds
-    since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,
+    A line of NDJSON is an object, a CSV has the same names as columns. Exports of other systems are recognised:
+    see docs/import.md. Required are contact_id,
+    campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or seconds or
+    milliseconds since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,
     last_name, link_url, url_id, device_type, bounce_code and opt_out_reason.
 
     \b
@@ -61,17 +78,20 @@ def import_files(files: tuple[str, ...], what: str, data: str | None, account: s
     simply started again. Lines that can't be taken go to FILE.rejected.ndjson, each with its number and the
     reason; the exit code is then 1. The first import into an empty directory takes --create.
     """
+    if is_preview:
+        _preview_all(files, _FORMS[what], options)
+        return
     settings = settings_for(data=data)
     tune_gc(OBJECTS)
     # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        whole = asyncio.run(_import_all(settings, account, files, what, create=create))
+        whole = asyncio.run(_import_all(settings, account, files, what, options, create=create))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
     if len(files) > 1:
-        click.echo(f"all: {_told(whole.receipt)}")
+        click.echo(f"all: {format_counts(whole.receipt)}")
     if whole.receipt.rejected or whole.unreadable:
         sys.exit(1)
 
@@ -88,49 +108,80 @@ class _Whole:
         self.receipt.accepted += receipt.accepted
         self.receipt.duplicate += receipt.duplicate
         self.receipt.rejected += receipt.rejected
+        self.receipt.add([], receipt.skipped, receipt.notices)
 
 
-async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str, *, create: bool) -> _Whole:
+def _preview_all(files: tuple[str, ...], form: Form[Any], options: ImportOptions) -> None:
+    mistakes = 0
+    for name in files:
+        try:
+            with _opened_file(name) as file:
+                mistakes += preview(file, name, form, options)
+        except UnreadableFile as exc:
+            mistakes += 1
+            click.echo(f"Error: {_with_name(exc, name)}", err=True)
+    if mistakes:
+        sys.exit(1)
+
+
+def _with_name(exc: UnreadableFile, name: str) -> str:
+    return str(exc) if str(exc).startswith(name) else f"{name}: {exc}"
+
+
+async def _import_all(
+    settings: Settings, account: str, files: tuple[str, ...], what: str, options: ImportOptions, *, create: bool
+) -> _Whole:
     whole = _Whole()
     async with open_command_store(settings, create=create) as store:
         for name in files:
             receipt = Receipt()
+            mistakes = Mistakes(name)
             try:
-                await _import_one(store, account, name, what, receipt)
-            except UnreadableFile as problem:
+                await _import_one(store, account, name, what, options=options, receipt=receipt, mistakes=mistakes)
+            except UnreadableFile as exc:
                 whole.unreadable += 1
-                click.echo(f"Error: {problem if str(problem).startswith(name) else f'{name}: {problem}'}", err=True)
-                if receipt == Receipt():
+                click.echo(f"Error: {_with_name(exc, name)}", err=True)
+                if not (receipt.accepted or receipt.duplicate or receipt.rejected):
                     # Nothing came of it: a line of zeros would look like an answer.
                     continue
             where = f"; see {_rejected_file(name)}" if receipt.rejected else ""
-            click.echo(f"{name}: {_told(receipt)}{where}")
+            click.echo(f"{name}: {format_counts(receipt)}{where}")
+            for remark in format_remarks(receipt):
+                click.echo(f"  {remark}")
+            for advice in mistakes.advise(_rejected_file(name)):
+                click.echo(f"rapport: {advice}", err=True)
             whole.add(receipt)
     return whole
 
 
-async def _import_one(store: Store, account: str, name: str, what: str, receipt: Receipt) -> None:
+async def _import_one(
+    store: Store,
+    account: str,
+    name: str,
+    what: str,
+    *,
+    options: ImportOptions,
+    receipt: Receipt,
+    mistakes: Mistakes,
+) -> None:
     with (
         _opened_file(name) as file,
-        _write_rejected(_rejected_file(name)) as reject,
-        _bar(file, name, receipt) as progress,
+        write_rejected(_rejected_file(name)) as write,
+        show_progress(file, name, receipt) as (progress, echo),
     ):
+        mistakes.echo = echo
+
+        def reject(line: Rejected) -> None:
+            write(line)
+            mistakes.add(line)
+
+        rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
         if what == "activities":
-            await import_file(store, account, file, name, receipt, now=now(), reject=reject, progress=progress)
+            await import_file(store, account, file, name, receipt, **rest)
         elif what == "contacts":
-            contacts = partial(store.upsert_contacts, account)
-            await import_statements(
-                contacts, file, name, CONTACTS, receipt, now=now(), reject=reject, progress=progress
-            )
+            await import_statements(partial(store.upsert_contacts, account), file, name, CONTACTS, receipt, **rest)
         else:
-            campaigns = partial(store.upsert_campaigns, account)
-            await import_statements(
-                campaigns, file, name, CAMPAIGNS, receipt, now=now(), reject=reject, progress=progress
-            )
-
-
-def _told(receipt: Receipt) -> str:
-    return f"{receipt.accepted} accepted, {receipt.duplicate} duplicate, {receipt.rejected} rejected"
+            await import_statements(partial(store.upsert_campaigns, account), file, name, CAMPAIGNS, receipt, **rest)
 
 
 def _rejected_file(name: str) -> Path:
@@ -151,63 +202,3 @@ def _opened_file(name: str) -> Iterator[BinaryIO]:
         except OSError as problem:
             raise UnreadableFile(f"{name}: {problem.strerror}") from None
         yield file
-
-
-@contextlib.contextmanager
-def _write_rejected(path: Path) -> Iterator[Callable[[Rejected], None]]:
-    """Yield a function that writes rejected lines to a file, which is created with the first of them.
-
-    The lines hold addresses, so the file is readable by its owner only.
-    """
-    file: BinaryIO | None = None
-
-    def reject(line: Rejected) -> None:
-        nonlocal file
-        with _translate_write_errors(path):
-            if file is None:
-                # O_EXCL: in a folder that others can write to, they can't have it written to a file of theirs.
-                file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-            file.write(msgspec.json.encode(line) + b"\n")
-
-    with _translate_write_errors(path):
-        path.unlink(missing_ok=True)
-    try:
-        yield reject
-    finally:
-        if file is not None:
-            with _translate_write_errors(path):
-                file.close()
-
-
-@contextlib.contextmanager
-def _translate_write_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise UnreadableFile(
-            f"the rejected lines can't be written to {path}: {exc.strerror}. Make room for them, or give the file on "
-            "standard input in another folder"
-        ) from exc
-
-
-@contextlib.contextmanager
-def _bar(file: BinaryIO, name: str, receipt: Receipt) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal that follows the file, and the counts beside it."""
-    console = Console(stderr=True)
-    size = os.fstat(file.fileno()).st_size if file.seekable() else None
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[told]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(name, total=size, told="")
-
-        def show() -> None:
-            # The process that reads moves the same position.
-            done = os.lseek(file.fileno(), 0, os.SEEK_CUR) if size is not None else 0
-            progress.update(task, completed=done, told=_told(receipt))
-
-        yield show

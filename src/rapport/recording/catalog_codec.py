@@ -7,11 +7,11 @@ import enum
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from rapport.activity import EARLIEST, ContactProfile, Link
+from rapport.activity import ContactProfile, Link
 from rapport.catalogue import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
@@ -23,9 +23,10 @@ from rapport.catalogue import (
     CampaignUpdate,
     ContactUpdate,
 )
+from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
-from rapport.instant import DAY, Instant, iso, parse_instant
-from rapport.recording.lines import MAX_LINE_BYTES, WHOLE_LINE, Form, check_line_length
+from rapport.instant import Instant, iso
+from rapport.recording.lines import MAX_LINE_BYTES, WHOLE_LINE, Context, Form, check_line_length, check_time
 
 T = TypeVar("T", bound=msgspec.Struct)
 S = TypeVar("S", ContactUpdate, CampaignUpdate)
@@ -38,13 +39,14 @@ _MAX_EXCERPT: Final = 1_000
 _PLACE: Final = re.compile(r" - at `\$\.?([^`]*)`")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 
-Moment = str | int | None
+Moment = str | int | float | None
+RawId = str | int | None
 
 
 class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
     """A contact's fields as they arrive. An absent one, a null and an empty text are the same: not said."""
 
-    contact_id: str | None = None
+    contact_id: RawId = None
     updated_at: Moment = None
     email_address: str | None = None
     first_name: str | None = None
@@ -61,13 +63,13 @@ class LinkLine(msgspec.Struct, forbid_unknown_fields=True):
     """A link of a campaign activity."""
 
     link_url: str | None = None
-    url_id: str | None = None
+    url_id: RawId = None
 
 
 class CampaignActivityLine(msgspec.Struct, forbid_unknown_fields=True):
     """A campaign activity of a campaign."""
 
-    campaign_activity_id: str | None = None
+    campaign_activity_id: RawId = None
     campaign_activity_name: str | None = None
     role: str | None = None
     subject: str | None = None
@@ -81,7 +83,7 @@ class CampaignActivityLine(msgspec.Struct, forbid_unknown_fields=True):
 class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
     """A campaign's fields as they arrive."""
 
-    campaign_id: str | None = None
+    campaign_id: RawId = None
     updated_at: Moment = None
     campaign_name: str | None = None
     type: str | None = None
@@ -91,23 +93,23 @@ class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
     campaign_activities: list[CampaignActivityLine] = []
 
 
-def contact_of(line: ContactLine, now: Instant) -> ContactUpdate:
+def contact_of(line: ContactLine, context: Context) -> ContactUpdate:
     """What the line states. Raises InvalidField."""
-    updated_at = _moment("updated_at", line.updated_at, now)
+    updated_at = _moment("updated_at", line.updated_at, context)
     permission = _one_of("permission_to_send", line.permission_to_send, PERMISSIONS, str.lower)
     return ContactUpdate(
         contact_id=_required("contact_id", line.contact_id),
-        updated_at=now if updated_at is None else updated_at,
+        updated_at=context.now if updated_at is None else updated_at,
         is_dated=updated_at is not None,
         person=ContactProfile(
-            email_address=line.email_address or None,
+            email_address=_address("email_address", line.email_address),
             first_name=line.first_name or None,
             last_name=line.last_name or None,
         ),
         permission_to_send=permission,
-        created_at=_moment("created_at", line.created_at, now),
-        deleted_at=_moment("deleted_at", line.deleted_at, now),
-        opt_out_date=_moment("opt_out_date", line.opt_out_date, now),
+        created_at=_moment("created_at", line.created_at, context),
+        deleted_at=_moment("deleted_at", line.deleted_at, context),
+        opt_out_date=_moment("opt_out_date", line.opt_out_date, context),
         opt_out_source=_one_of("opt_out_source", line.opt_out_source, OPT_OUT_SOURCES, str.capitalize),
         opt_out_reason=line.opt_out_reason or None,
     )
@@ -133,16 +135,16 @@ def json_of_contact(statement: ContactUpdate) -> bytes:
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
 
-def campaign_of(line: CampaignLine, now: Instant) -> CampaignUpdate:
+def campaign_of(line: CampaignLine, context: Context) -> CampaignUpdate:
     """What the line states. Raises InvalidField."""
     return CampaignUpdate(
         campaign_id=_required("campaign_id", line.campaign_id),
-        updated_at=_moment("updated_at", line.updated_at, now) or now,
+        updated_at=_moment("updated_at", line.updated_at, context) or context.now,
         campaign_name=line.campaign_name or None,
         type=line.type or None,
         type_code=_type_code(line.type_code),
         current_status=_one_of("current_status", line.current_status, CAMPAIGN_STATUSES, str.upper),
-        created_at=_moment("created_at", line.created_at, now),
+        created_at=_moment("created_at", line.created_at, context),
         campaign_activities=tuple(map(_campaign_activity, line.campaign_activities)),
     )
 
@@ -162,15 +164,30 @@ def _campaign_activity(line: CampaignActivityLine) -> CampaignActivityUpdate:
 
 
 def _link(line: LinkLine) -> Link:
-    if not line.link_url and not line.url_id:
+    url_id = _optional_id(line.url_id)
+    if not line.link_url and url_id is None:
         raise InvalidField("links", None, "must each have a link_url, a url_id, or both")
-    return Link(link_url=line.link_url or None, url_id=line.url_id or None)
+    return Link(link_url=line.link_url or None, url_id=url_id)
 
 
-def _required(field: str, value: str | None) -> str:
-    if not value:
+def _required(field: str, value: RawId) -> str:
+    text = _optional_id(value)
+    if text is None:
         raise InvalidField(field, None, "is required")
-    return value
+    return text
+
+
+def _optional_id(value: RawId) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def _address(field: str, value: str | None) -> str | None:
+    if not value or not value.strip():
+        return None
+    try:
+        return normalize_address(value)
+    except ValueError as exc:
+        raise InvalidField(field, value, str(exc)) from None
 
 
 def _one_of(field: str, value: str | None, allowed: Mapping[str, E], normal: Callable[[str], str]) -> E | None:
@@ -190,22 +207,10 @@ def _type_code(value: int | str | None) -> int | None:
     return int(value)
 
 
-def _moment(field: str, value: Moment, now: Instant) -> Instant | None:
+def _moment(field: str, value: Moment, context: Context) -> Instant | None:
     if value is None or value == "":
         return None
-    try:
-        if isinstance(value, int) or (value.isascii() and value.isdecimal()):
-            moment = Instant(int(value))
-        else:
-            moment = parse_instant(value)
-    except ValueError:
-        allowed = "must be ISO 8601 with an offset or Z, or milliseconds since 1970"
-        raise InvalidField(field, value, allowed) from None
-    if moment < EARLIEST:
-        raise InvalidField(field, value, "must not be before 1990 (a number counts milliseconds)")
-    if moment > now + DAY:
-        raise InvalidField(field, value, f"must not be more than a day ahead of {iso(now)}")
-    return moment
+    return check_time(field, value, context.now, context.times)
 
 
 _OF_CAMPAIGN: Final = tuple(field for field in CampaignLine.__struct_fields__ if field != "campaign_activities")
@@ -213,11 +218,11 @@ _OF_CAMPAIGN_ACTIVITY: Final = tuple(field for field in CampaignActivityLine.__s
 _OF_LINK: Final = LinkLine.__struct_fields__
 
 
-def _contact_row(row: Mapping[str, str], now: Instant) -> ContactUpdate:
-    return contact_of(ContactLine(**row), now)
+def _contact_row(row: Mapping[str, Any], context: Context) -> ContactUpdate:
+    return contact_of(ContactLine(**row), context)
 
 
-def _campaign_row(row: Mapping[str, str], now: Instant) -> CampaignUpdate:
+def _campaign_row(row: Mapping[str, Any], context: Context) -> CampaignUpdate:
     said = {field: value for field, value in row.items() if value}
     campaign = _filled(CampaignLine(), said)
     link, activity = _filled(LinkLine(), said), _filled(CampaignActivityLine(), said)
@@ -225,10 +230,10 @@ def _campaign_row(row: Mapping[str, str], now: Instant) -> CampaignUpdate:
         activity.links = [link]
     if activity != CampaignActivityLine():
         campaign.campaign_activities = [activity]
-    return campaign_of(campaign, now)
+    return campaign_of(campaign, context)
 
 
-def _filled(line: T, said: Mapping[str, str]) -> T:
+def _filled(line: T, said: Mapping[str, Any]) -> T:
     """The line with those of the row's cells that are its own."""
     for field in said.keys() & set(type(line).__struct_fields__):
         setattr(line, field, said[field])
@@ -238,9 +243,9 @@ def _filled(line: T, said: Mapping[str, str]) -> T:
 def _from_json(
     check: Callable[[bytes | msgspec.Raw], None],
     decoder: msgspec.json.Decoder[T],
-    state: Callable[[T, Instant], S],
+    state: Callable[[T, Context], S],
     line: bytes | msgspec.Raw,
-    now: Instant,
+    context: Context,
 ) -> S:
     check(line)
     try:
@@ -251,7 +256,7 @@ def _from_json(
         reason = "is nested too deep" if isinstance(problem, RecursionError) else f"must be JSON in UTF-8: {problem}"
         excerpt = bytes(line)[:_MAX_EXCERPT].decode(errors="replace").strip()
         raise InvalidField(WHOLE_LINE, excerpt, reason) from None
-    return state(decoded, now)
+    return state(decoded, context)
 
 
 def _check_object_count(line: bytes | msgspec.Raw) -> None:

@@ -5,7 +5,7 @@ and counted as a duplicate.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import BinaryIO, Final, TypeVar
 
@@ -15,18 +15,42 @@ from msgspec.structs import replace
 from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.files import InvalidLine, read_file
+from rapport.recording.files import read_file
 from rapport.recording.lines import Form
+from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.reader import Chunk, Rejected, read_beside, rejected
+from rapport.recording.reading_log import MAX_NOTICES, Notice, ReadingLog
+from rapport.recording.tables import InvalidLine
 from rapport.store.protocol import Store
 
 
 class Receipt(msgspec.Struct, kw_only=True):
-    """What became of the lines that came in."""
+    """What became of the lines that came in, and what there is to say about the file."""
 
     accepted: int = 0
     duplicate: int = 0
     rejected: int = 0
+    notes: list[str] = []
+    skipped: dict[str, int] = {}
+    notices: list[Notice] = []
+
+    @property
+    def warnings(self) -> int:
+        """How many fields were changed or left out."""
+        return sum(notice.count for notice in self.notices)
+
+    def add(self, notes: Sequence[str], skipped: Mapping[str, int], notices: Sequence[Notice]) -> None:
+        """Add what was noted while a part of the file was read."""
+        self.notes += (note for note in notes if note not in self.notes)
+        for label, count in skipped.items():
+            self.skipped[label] = self.skipped.get(label, 0) + count
+        known = {(notice.field, notice.action): notice for notice in self.notices}
+        for notice in notices:
+            same = known.get((notice.field, notice.action))
+            if same is not None:
+                same.count += notice.count
+            elif len(self.notices) < MAX_NOTICES:
+                self.notices.append(notice)
 
 
 async def import_file(
@@ -39,19 +63,21 @@ async def import_file(
     now: Instant,
     reject: Callable[[Rejected], None],
     progress: Callable[[], None],
+    options: ImportOptions = NO_OPTIONS,
 ) -> None:
-    """Record every activity of an open file; hand each line that is none to `reject`.
+    """Record every activity of an open file; hand each line that can't be recorded to `reject`.
 
-    `name` tells the file's form, see `rapport.recording.files`. After each chunk, which is durable then, the receipt
-    is brought up to date and `progress` called. Raises UnreadableFile and StoreUnavailable.
+    `name` is for messages, see `rapport.recording.files`. After each chunk, which is durable then, the receipt is
+    brought up to date and `progress` called. Raises UnreadableFile and StoreUnavailable.
     """
-    with read_beside(file, name, account_id, now) as chunks:
+    with read_beside(file, name, account_id, now, options) as chunks:
         finished: list[Chunk] = []
         async with aclosing(_one_ahead(store, chunks, finished)) as ready:
             async for chunk in ready:
                 for line in chunk.rejected:
                     reject(line)
                 receipt.rejected += len(chunk.rejected)
+                receipt.add(chunk.notes, chunk.skipped, chunk.notices)
                 if chunk.batch.size:
                     (recorded,) = await store.record([chunk.batch])
                     receipt.accepted += sum(recorded.accepted.values())
@@ -109,13 +135,16 @@ async def import_statements(
     now: Instant,
     reject: Callable[[Rejected], None],
     progress: Callable[[], None],
+    options: ImportOptions = NO_OPTIONS,
 ) -> None:
-    """The same for a file that states contacts or campaigns: `state` takes them in."""
-    lines = read_file(file, name, now, form)
+    """Do the same with a file of contacts or campaigns: `state` updates them."""
+    log = ReadingLog()
+    lines = read_file(file, name, now, form, options=options, log=log)
     while True:
         statements, others = await asyncio.to_thread(_some, lines)
+        receipt.add(*log.drain())
         for line in others:
-            reject(rejected(line))
+            reject(rejected(line, log.member))
         receipt.rejected += len(others)
         if statements:
             changes = await state(statements)

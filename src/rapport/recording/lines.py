@@ -1,11 +1,11 @@
-"""From a line that came in, NDJSON or CSV, to an activity, or to the reason why it is none. Pure.
+"""Lines of activities: their fields, and the activity of a line that needs no repair (`decoding.py` repairs). Pure.
 
 The fields are those of the recording page of the docs; an item of an `activity_details` answer is a line as well.
 """
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Final, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -15,6 +15,7 @@ from rapport.activity import (
     DEVICE_TYPES,
     EARLIEST,
     ID_PATTERN,
+    MAX_ID_LENGTH,
     TYPE_NAMES,
     TYPES,
     Activity,
@@ -25,8 +26,10 @@ from rapport.activity import (
     Link,
 )
 from rapport.caching import MAX_CACHED_TEXT
+from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
-from rapport.instant import DAY, Instant, iso, parse_instant
+from rapport.instant import DAY, Instant, iso
+from rapport.recording.times import UNKNOWN_FORMAT, TimeFormat, parse_time
 
 WHOLE_LINE: Final = "line"
 """The field of a rejection that concerns the line itself and none of its fields."""
@@ -39,16 +42,33 @@ _EXCERPT: Final = 200
 T_co = TypeVar("T_co", covariant=True)
 
 
+class Warn(Protocol):
+    """What is called for a field that was not recorded as it came in."""
+
+    def __call__(self, field: str, value: object, action: str, /) -> None:
+        """Take note of the field, its value, and what was done."""
+        ...
+
+
+def ignore_warning(_field: str, _value: object, _action: str) -> None:
+    """Take no note."""
+
+
+class Context(NamedTuple):
+    """What decoding needs to know besides the line: the time, how times are written, and whom to warn."""
+
+    now: Instant
+    warn: Warn = ignore_warning
+    times: TimeFormat = UNKNOWN_FORMAT
+
+
 class Form(NamedTuple, Generic[T_co]):
-    """How what a line states is read: from a line of JSON, and from a row of CSV with these columns.
+    """How a line is decoded: from JSON, and from its fields, whose names are `fields`. Both raise InvalidField."""
 
-    Both raise InvalidField; an instant is now.
-    """
-
-    what: str
-    columns: tuple[str, ...]
-    of_json: Callable[[bytes | msgspec.Raw, Instant], T_co]
-    of_row: Callable[[Mapping[str, str], Instant], T_co]
+    noun: str
+    fields: tuple[str, ...]
+    decode_json: Callable[[bytes | msgspec.Raw, Context], T_co]
+    decode_fields: Callable[[Mapping[str, Any], Context], T_co]
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,85 +80,96 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class FieldWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a recorded line was changed or left out: its index, the field, the field's value, and what was done."""
+
+    index: int
+    field: str
+    value: str | int | float | bool | None
+    action: str
+
+
 def rejection_from(index: int, problem: InvalidField) -> Rejection:
     """The rejection of the line at `index` for what is wrong with one of its fields."""
     return Rejection(index=index, field=problem.field, value=excerpt(problem.value), reason=problem.reason)
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A line's fields as they arrive. An absent one, a null and an empty text are the same: not said."""
+    """A line's fields as they arrive. An absent one, a null and an empty text are the same: not given.
 
-    contact_id: str | None = None
-    campaign_activity_id: str | None = None
+    The rows of Constant Contact's reports have the last two as well, which say nothing about the activity.
+    """
+
+    contact_id: str | int | None = None
+    campaign_activity_id: str | int | None = None
     tracking_activity_type: str | None = None
-    created_time: str | int | None = None
-    event_id: str | None = None
+    created_time: str | int | float | None = None
+    event_id: str | int | None = None
     campaign_activity_name: str | None = None
-    campaign_id: str | None = None
+    campaign_id: str | int | None = None
     email_address: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     link_url: str | None = None
-    url_id: str | None = None
+    url_id: str | int | None = None
     device_type: str | None = None
     bounce_code: str | None = None
     opt_out_reason: str | None = None
     tracking_activities_list: str | list[str] | None = None
+    deleted_at: msgspec.Raw | None = None
+    current_email_address: msgspec.Raw | None = None
 
 
-FIELDS: Final = Line.__struct_fields__
+IGNORED_FIELDS: Final = ("deleted_at", "current_email_address")
+FIELDS: Final = Line.__struct_fields__[: -len(IGNORED_FIELDS)]
+
+_ID: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "pattern": ID_PATTERN, "minLength": 1, "maxLength": MAX_ID_LENGTH},
+        {"type": "integer"},
+    ]
+}
 
 LINE_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "What one contact did with one campaign activity. An item of an response is one as well.",
+    "description": "What one contact did with one campaign activity. An item of a report is one as well.",
     "required": ["contact_id", "campaign_activity_id", "created_time"],
     "properties": {
-        "contact_id": {"type": "string", "pattern": ID_PATTERN},
-        "campaign_activity_id": {"type": "string", "pattern": ID_PATTERN},
+        "contact_id": _ID,
+        "campaign_activity_id": _ID,
         "tracking_activity_type": {"type": "string", "enum": list(TYPES)},
         "created_time": {
-            "description": "ISO 8601 with any offset, or milliseconds since 1970.",
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
+            "description": "ISO 8601 with any offset, RFC 2822, or seconds, milliseconds or microseconds since 1970.",
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
         },
-        "event_id": {"type": "string", "description": "What its source calls it; the same one is recorded once."},
+        "event_id": {
+            "description": "The source's id of the event: with the same contact, type and campaign activity it is "
+            "recorded once.",
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "integer"}],
+        },
         "campaign_activity_name": {"type": "string"},
-        "campaign_id": {"type": "string", "pattern": ID_PATTERN},
+        "campaign_id": _ID,
         "email_address": {"type": "string"},
         "first_name": {"type": "string"},
         "last_name": {"type": "string"},
         "link_url": {"type": "string", "description": "With clicks only."},
-        "url_id": {"type": "string", "description": "With clicks only."},
+        "url_id": {**_ID, "description": "With clicks only."},
         "device_type": {"type": "string", "enum": list(DEVICE_TYPES)},
         "bounce_code": {"type": "string", "enum": list(BOUNCE_CODES), "description": "With bounces only."},
         "opt_out_reason": {"type": "string", "description": "With opt-outs only."},
         "tracking_activities_list": {"type": "string", "description": "One type, for tracking_activity_type."},
+        "deleted_at": {"description": "Ignored: rows of reports have it."},
+        "current_email_address": {"description": "Ignored: rows of reports have it."},
     },
     "additionalProperties": False,
 }
-"""What a line may have, for the published description: JSON Schema."""
-
-_DECODER: Final = msgspec.json.Decoder(Line)
-
-
-def decode_activity(line: bytes | msgspec.Raw, now: Instant) -> Activity:
-    """The activity that a JSON object states. Raises InvalidField."""
-    check_line_length(line)
-    try:
-        decoded = _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _explain(bytes(line))
-    return activity_of(decoded, now)
+"""What a line may have, for the published description: JSON Schema. More is taken with a warning."""
 
 
 def check_line_length(line: bytes | msgspec.Raw) -> None:
     """Raise InvalidField if the line is longer than `MAX_LINE_BYTES`."""
     if len(line) > MAX_LINE_BYTES:
         raise InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_LINE_BYTES} bytes")
-
-
-def decode_row(row: Mapping[str, str], now: Instant) -> Activity:
-    """The activity that a row of CSV states, by the names of its columns. Raises InvalidField."""
-    return activity_of(Line(**row), now)
 
 
 def encode_activity(activity: Activity) -> bytes:
@@ -164,8 +195,8 @@ def encode_activity(activity: Activity) -> bytes:
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
 
-def activity_of(line: Line, now: Instant) -> Activity:
-    """The activity that a line's fields state. Raises InvalidField."""
+def build_activity(line: Line, now: Instant) -> Activity:
+    """Return the activity of a line that needs no repair. Raises InvalidField."""
     # Taken out all at once: this is where an import spends its time.
     (
         contact_id,
@@ -184,30 +215,40 @@ def activity_of(line: Line, now: Instant) -> Activity:
         bounce_code,
         opt_out_reason,
         listed,
+        _,
+        _,
     ) = astuple(line)
     if not contact_id:
-        _missing("contact_id")
+        raise_missing("contact_id")
     if not campaign_activity_id:
-        _missing("campaign_activity_id")
-    person = link = None
+        raise_missing("campaign_activity_id")
+    profile = link = None
     if email_address or first_name or last_name:
-        person = _person(email_address or None, first_name or None, last_name or None)
+        profile = get_profile(email_address or None, first_name or None, last_name or None)
     if link_url or url_id:
-        link = _link(link_url or None, url_id or None)
+        link = get_link(link_url or None, _to_text(url_id))
     return Activity(
-        contact_id=contact_id,
-        campaign_activity_id=campaign_activity_id,
-        type=_type(type_name, listed),
-        created_time=_created_time(time, now),
-        event_id=event_id or None,
-        person=person,
+        contact_id=contact_id if contact_id.__class__ is str else str(contact_id),
+        campaign_activity_id=campaign_activity_id
+        if campaign_activity_id.__class__ is str
+        else str(campaign_activity_id),
+        type=parse_type(type_name, listed),
+        created_time=parse_created_time(time, now),
+        event_id=_to_text(event_id),
+        person=profile,
         campaign_activity_name=campaign_activity_name or None,
-        campaign_id=campaign_id or None,
+        campaign_id=_to_text(campaign_id),
         link=link,
         device_type=_device_type(device_type) if device_type else None,
         bounce_code=_bounce_code(bounce_code) if bounce_code else None,
         opt_out_reason=opt_out_reason or None,
     )
+
+
+def _to_text(value: str | int | None) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else str(value)
 
 
 def excerpt(value: object) -> str | int | float | bool | None:
@@ -221,7 +262,12 @@ def excerpt(value: object) -> str | int | float | bool | None:
 
 
 @lru_cache(maxsize=50_000)
-def _cached_person(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+def _cached_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+    if email_address is not None:
+        try:
+            email_address = normalize_address(email_address)
+        except ValueError as exc:
+            raise InvalidField("email_address", email_address, str(exc)) from None
     return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
@@ -230,27 +276,31 @@ def _cached_link(link_url: str | None, url_id: str | None) -> Link:
     return Link(link_url=link_url, url_id=url_id)
 
 
-def _person(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+def get_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+    """Return the profile, with the address in its normal form. Raises InvalidField."""
     if len(email_address or "") + len(first_name or "") + len(last_name or "") <= MAX_CACHED_TEXT:
-        return _cached_person(email_address, first_name, last_name)
-    return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
+        return _cached_profile(email_address, first_name, last_name)
+    return _cached_profile.__wrapped__(email_address, first_name, last_name)
 
 
-def _link(link_url: str | None, url_id: str | None) -> Link:
+def get_link(link_url: str | None, url_id: str | None) -> Link:
+    """Return the link. Raises InvalidField."""
     if len(link_url or "") + len(url_id or "") <= MAX_CACHED_TEXT:
         return _cached_link(link_url, url_id)
     return Link(link_url=link_url, url_id=url_id)
 
 
-def _missing(field: str) -> NoReturn:
+def raise_missing(field: str) -> NoReturn:
+    """Raise the error of a required field that is missing."""
     raise InvalidField(field, None, "is required")
 
 
-def _type(name: str | None, listed: str | list[str] | None) -> ActivityType:
+def parse_type(name: str | None, listed: str | list[str] | None) -> ActivityType:
+    """Return the activity type that a line gives by either of the two fields. Raises InvalidField."""
     if listed:
         name = _listed_type(name, listed)
     if not name:
-        _missing("tracking_activity_type")
+        raise_missing("tracking_activity_type")
     activity_type = TYPES.get(name)
     if activity_type is None:
         raise InvalidField("tracking_activity_type", name, "must be one of " + ", ".join(TYPES))
@@ -267,24 +317,24 @@ def _listed_type(name: str | None, listed: str | list[str]) -> str:
     return listed
 
 
-def _created_time(value: str | int | None, now: Instant) -> Instant:
+def parse_created_time(value: str | float | None, now: Instant, times: TimeFormat = UNKNOWN_FORMAT) -> Instant:
+    """Return the time of an activity. Raises InvalidField."""
     if value is None or value == "":
-        _missing("created_time")
+        raise_missing("created_time")
+    return check_time("created_time", value, now, times)
+
+
+def check_time(field: str, value: str | float, now: Instant, times: TimeFormat) -> Instant:
+    """Return the time that a value names, from 1990 to a day ahead. Raises InvalidField."""
     try:
-        if isinstance(value, int):
-            created_time = Instant(value)
-        elif value.isascii() and value.isdecimal():
-            created_time = Instant(int(value))
-        else:
-            created_time = parse_instant(value)
-    except ValueError:
-        allowed = "must be ISO 8601 with an offset or Z, or milliseconds since 1970"
-        raise InvalidField("created_time", value, allowed) from None
-    if created_time < EARLIEST:
-        raise InvalidField("created_time", value, "must not be before 1990 (a number counts milliseconds)")
-    if created_time > now + DAY:
-        raise InvalidField("created_time", value, f"must not be more than a day ahead of {iso(now)}")
-    return created_time
+        time = parse_time(value, times)
+    except ValueError as exc:
+        raise InvalidField(field, value, str(exc)) from None
+    if time < EARLIEST:
+        raise InvalidField(field, value, "must not be before 1990")
+    if time > now + DAY:
+        raise InvalidField(field, value, f"must not be more than a day ahead of {iso(now)}")
+    return time
 
 
 def _device_type(name: str) -> DeviceType:
@@ -299,36 +349,3 @@ def _bounce_code(name: str) -> BounceCode:
     if code is None:
         raise InvalidField("bounce_code", name, "must be one of " + ", ".join(BOUNCE_CODES))
     return code
-
-
-def _explain(line: bytes) -> NoReturn:
-    """Say which field of a line that didn't decode is to blame. Slow, and only for lines that are refused."""
-    try:
-        fields = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        reason = "is nested too deep" if isinstance(problem, RecursionError) else f"must be JSON in UTF-8: {problem}"
-        raise InvalidField(WHOLE_LINE, line.decode(errors="replace").strip(), reason) from None
-    if not isinstance(fields, dict):
-        raise InvalidField(WHOLE_LINE, fields, "must be a JSON object")
-    for field, value in fields.items():
-        if field not in FIELDS:
-            raise InvalidField(field, value, "is no field of an activity; there are " + ", ".join(FIELDS))
-        _check_json_type(field, value)
-    raise InvalidField(WHOLE_LINE, fields, "must be an activity")
-
-
-def _check_json_type(field: str, value: object) -> None:
-    if value is None or isinstance(value, str):
-        return
-    if field == "created_time":
-        if isinstance(value, int) and not isinstance(value, bool):
-            return
-        raise InvalidField(field, value, "must be a text or a whole number")
-    if field == "tracking_activities_list" and isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            return
-        raise InvalidField(field, value, "must be a text, or a list of one")
-    raise InvalidField(field, value, "must be a text")
-
-
-ACTIVITIES: Final[Form[Activity]] = Form("an activity", FIELDS, decode_activity, decode_row)

@@ -19,8 +19,12 @@ import msgspec
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.files import ByteFile, InvalidLine, read_file
-from rapport.recording.lines import ACTIVITIES, excerpt
+from rapport.recording.decoding import ACTIVITIES
+from rapport.recording.files import ByteFile, read_file
+from rapport.recording.lines import excerpt
+from rapport.recording.options import NO_OPTIONS, ImportOptions
+from rapport.recording.reading_log import Notice, ReadingLog
+from rapport.recording.tables import InvalidLine
 from rapport.store.batch import Batch, build_batch
 from rapport.worker import tune_gc
 
@@ -38,14 +42,15 @@ T = TypeVar("T")
 _LENGTH: Final = struct.Struct(">I")
 
 
-class Rejected(msgspec.Struct, frozen=True):
-    """A line that states no activity: its number, counted from 1, what is wrong, and its text."""
+class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line that can't be recorded: its number, counted from 1, what is wrong, its text, and its file of several."""
 
     line: int
     field: str
     value: str | int | float | bool | None
     reason: str
     text: str
+    file: str | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +60,21 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     rejected: list[Rejected]
     is_last: bool
     unreadable: str | None = None
+    notes: list[str] = []
+    skipped: dict[str, int] = {}
+    notices: list[Notice] = []
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Chunk)
 
 
-def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Iterator[Chunk]:
-    """The file's lines, chunk by chunk; see `read_file` for `name`. The last one may be empty."""
-    lines = read_file(file, name, now, ACTIVITIES)
+def read_chunks(
+    file: ByteFile, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
+) -> Iterator[Chunk]:
+    """Yield the file's lines, chunk by chunk; see `read_file` for `name`. The last one may be empty."""
+    log = ReadingLog()
+    lines = read_file(file, name, now, ACTIVITIES, options=options, log=log)
     is_last = False
     unreadable: str | None = None
     while not is_last:
@@ -73,11 +84,15 @@ def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Ite
             is_last = _read_some(lines, read)
         except UnreadableFile as problem:
             is_last, unreadable = True, str(problem)
+        notes, skipped, notices = log.drain()
         yield Chunk(
             batch=build_batch(account_id, (line for line in read if isinstance(line, Activity))),
-            rejected=[rejected(line) for line in read if isinstance(line, InvalidLine)],
+            rejected=[rejected(line, log.member) for line in read if isinstance(line, InvalidLine)],
             is_last=is_last,
             unreadable=unreadable,
+            notes=notes,
+            skipped=skipped,
+            notices=notices,
         )
 
 
@@ -93,17 +108,20 @@ def _read_some(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) ->
     return True
 
 
-def rejected(line: InvalidLine) -> Rejected:
-    """The line as its file of rejected ones has it."""
+def rejected(line: InvalidLine, member: str = "") -> Rejected:
+    """Return the line as its file of rejected ones has it; `member` names the file in an archive of several."""
     problem = line.problem
-    return Rejected(line.number, problem.field, excerpt(problem.value), problem.reason, line.text)
+    return Rejected(line.number, problem.field, excerpt(problem.value), problem.reason, line.text, member or None)
 
 
 @contextlib.contextmanager
-def read_beside(file: BinaryIO, name: str, account_id: str, now: Instant) -> Iterator[Iterator[Chunk]]:
+def read_beside(
+    file: BinaryIO, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
+) -> Iterator[Iterator[Chunk]]:
     """`read_chunks` in another process. Ends it when this ends."""
     # -P: what lies in the folder that somebody imports from is no part of the program.
-    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now)]
+    encoded = msgspec.json.encode(options).decode()
+    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now), encoded]
     with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
         try:
             yield _frames(process, name)
@@ -123,18 +141,18 @@ def _frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chunk]:
         yield chunk
 
 
-def _main(name: str, account_id: str, now: Instant) -> None:
+def _main(name: str, account_id: str, now: Instant, options: ImportOptions) -> None:
     # Ctrl-C is the other process's to answer; when that is gone, writing to it ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     tune_gc(OBJECTS)
     file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
     with os.fdopen(1, "wb") as pipe:
-        for chunk in read_chunks(file, name, account_id, now):
+        for chunk in read_chunks(file, name, account_id, now, options):
             frame = _ENCODER.encode(chunk)
             pipe.write(_LENGTH.pack(len(frame)) + frame)
             pipe.flush()
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], Instant(int(sys.argv[3])))
+    _main(sys.argv[1], sys.argv[2], Instant(int(sys.argv[3])), msgspec.json.decode(sys.argv[4], type=ImportOptions))
