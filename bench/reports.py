@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 import apsw
 import msgspec
-from rapport.reporting.time_series import course
 
 from bench import sizes
 from bench.data import BEGIN, activities, contact_id
@@ -28,6 +27,7 @@ from rapport.api.v3.email_reports import REPORTS
 from rapport.instant import Instant
 from rapport.reporting.email import EMAIL_REPORTS, TrackingRequest, before_all_of, tracking
 from rapport.reporting.stats import campaign_activity_stats
+from rapport.reporting.time_series import course
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store

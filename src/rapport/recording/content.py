@@ -185,8 +185,8 @@ def _is_value(line: bytes) -> bool:
 
 
 def _has_objects(rest: bytes) -> bool:
-    """Return True if other lines look like objects of their own, so that the first one is only broken."""
-    return any(line.startswith(b"{") for line in rest.splitlines()[:100])
+    """Return True if other lines are objects of their own, so that the first one is only broken."""
+    return any(line.startswith(b"{") and _is_value(line) for line in rest.splitlines()[:100])
 
 
 def peek(file: _Reader) -> tuple[bytes, Content]:

@@ -19,8 +19,9 @@ from rapport.recording.decoding import (
 )
 from rapport.recording.lines import FIELDS, IGNORED_FIELDS, Context, Form, Line
 from rapport.recording.options import ImportOptions
-from rapport.recording.presets import PRESETS, find_by_header, find_by_object
+from rapport.recording.presets import PRESETS, find_by_header, find_by_object, find_contacts
 from rapport.recording.presets.base import Preset
+from rapport.recording.presets.contacts import ContactPreset
 from rapport.recording.reading_log import ReadingLog
 from rapport.recording.tables import InvalidLine
 from rapport.recording.times import TimeFormat, guess_order, is_ambiguous
@@ -65,7 +66,10 @@ class Planner(Generic[T]):
             return RowPlan(lambda _row, _context: (), self._options.times)
         preset = self._find_preset(header)
         if preset is None:
-            return self._plan_own_rows(header, sample)
+            contacts = None if self._is_own(header) else find_contacts([normalize_name(name) for name in header])
+            if contacts is None:
+                return self._plan_own_rows(header, sample)
+            return self._plan_contacts(contacts, header, sample)
         names = [self._columns.get(name, name) for name in map(normalize_name, header)]
         times = self._times(preset)
         _check_dates(sample, range(len(header)), times)
@@ -91,6 +95,21 @@ class Planner(Generic[T]):
             return lambda line, context: (decode_json(line, context),)
         return lambda line, context: (self._form.decode_fields(self._map_object(decode_object(line)), context),)
 
+    def _plan_contacts(self, preset: ContactPreset, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
+        if "updated_at" not in self._form.fields or "contact_id" not in self._form.fields:
+            raise UnreadableFile(f"this looks like a list of contacts ({preset.title}): add --what contacts")
+        self._log.note(f"read as {preset.title}")
+        own = self._options.times
+        times = TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)
+        _check_dates(sample, range(len(header)), times)
+        names = [self._columns.get(name, name) for name in map(normalize_name, header)]
+
+        def decode(row: list[str], context: Context) -> Iterable[T]:
+            fields = preset.convert_row(dict(zip(names, row, strict=False)))
+            return (self._form.decode_fields({**fields, **self._options.constants}, context),)
+
+        return RowPlan(decode, times)
+
     @property
     def _is_activities(self) -> bool:
         return self._form.fields == ACTIVITIES.fields
@@ -109,6 +128,8 @@ class Planner(Generic[T]):
     def _is_own(self, header: list[str]) -> bool:
         """Return True if the table has what an activity needs, by names that are known."""
         known = {self._columns.get(name, name) for name in map(normalize_name, header)} | self._options.constants.keys()
+        if not self._is_activities:
+            return bool(self._options.columns) or "contact_id" in known or "campaign_id" in known
         return {"contact_id", "campaign_activity_id", "created_time"} <= known
 
     def _announce(self, preset: Preset) -> None:
@@ -170,14 +191,29 @@ class Planner(Generic[T]):
         times = self._options.times
         _check_dates(sample, [positions[field] for field in _TIME_FIELDS if field in positions], times)
         constants = {field: value for field, value in self._options.constants.items() if field not in positions}
-        if self._is_activities:
-            return RowPlan(_activity_rows(positions, constants), times)
+        decode = _activity_rows(positions, constants) if self._is_activities else self._field_rows(positions, constants)
+        fallbacks = [
+            (positions[field], value) for field, value in self._options.constants.items() if field in positions
+        ]
+        if not fallbacks:
+            return RowPlan(decode, times)
+
+        def fill_and_decode(row: list[str], context: Context) -> Iterable[T | InvalidLine]:
+            for position, value in fallbacks:
+                row[position] = row[position] or value
+            return decode(row, context)
+
+        return RowPlan(fill_and_decode, times)
+
+    def _field_rows(
+        self, positions: Mapping[str, int], constants: Mapping[str, str]
+    ) -> Callable[[list[str], Context], Iterable[T | InvalidLine]]:
         decode_fields = self._form.decode_fields
 
         def decode(row: list[str], context: Context) -> Iterable[T]:
             return (decode_fields({**constants, **{field: row[at] for field, at in positions.items()}}, context),)
 
-        return RowPlan(decode, times)
+        return decode
 
     def _positions(self, header: list[str]) -> dict[str, int]:
         """Return the position of each field in the rows. Raises UnreadableFile."""

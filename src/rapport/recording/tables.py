@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import python_calamine
 
 from rapport.errors import InvalidField, UnreadableFile
-from rapport.recording.content import Content
+from rapport.recording.content import SAMPLE_BYTES, Content
 from rapport.recording.lines import WHOLE_LINE
 
 LONGEST_LINE: Final = 64 * 1024
@@ -282,7 +282,8 @@ def _sample_lines(head: bytes) -> list[str]:
         is_cut = exc.end >= len(head) - 3 and exc.start >= len(head) - 3
         text = head.decode("utf-8" if is_cut else "cp1252", errors="replace")
     lines = text.splitlines(keepends=True)
-    return lines if len(lines) < 2 else lines[:-1]
+    is_cut = len(head) >= SAMPLE_BYTES and len(lines) > 1
+    return lines[:-1] if is_cut else lines
 
 
 def _declared_delimiter(lines: list[str]) -> str | None:

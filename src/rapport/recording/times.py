@@ -37,6 +37,7 @@ _WITHOUT_ZONE: Final = "has no offset: add one, or import the file with --timezo
 _AMBIGUOUS: Final = "can be read as month/day or day/month: import the file with --dates mdy or --dates dmy"
 
 _NUMBER: Final = re.compile(r"-?\d{1,20}(?:\.\d+)?", re.ASCII)
+_MIN_SECONDS: Final = 10**8
 _MAX_SECONDS: Final = 10**11
 _MAX_MILLISECONDS: Final = 10**14
 _MAX_MICROSECONDS: Final = 10**17
@@ -83,10 +84,8 @@ def parse_time(value: str | float, time_format: TimeFormat = UNKNOWN_FORMAT) -> 
 
     Raises ValueError, whose text says what is wrong; AmbiguousDate if the order of its date isn't known.
     """
-    if isinstance(value, int):
-        return _from_number(value)
-    if isinstance(value, float):
-        return _from_number(Decimal(repr(value)))
+    if not isinstance(value, str):
+        return _from_int_or_float(value)
     if value[4:5] == "-":
         # As the wire has it, and most files.
         try:
@@ -122,6 +121,13 @@ def is_ambiguous(value: str) -> bool:
         return False
     first, second = int(match["first"]), int(match["second_part"])
     return first != second and first <= 12 and second <= 12
+
+
+def _from_int_or_float(value: float) -> Instant:
+    if isinstance(value, float) and _MIN_SECONDS < value < _MAX_SECONDS:
+        # Half of what a float of this size can't tell apart, so that .414 isn't .413.
+        return Instant(int(value * 1_000 + 0.0005))
+    return _from_number(Decimal(repr(value)) if isinstance(value, float) else value)
 
 
 def _from_number(number: Decimal | int) -> Instant:

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Final
 
 from rapport.activity import CampaignActivity
+from rapport.email_address import normalize_query_address
 from rapport.store.known import ContactPrefix, ContactRecord, SearchField
 from rapport.store.protocol import Store
 
@@ -20,6 +21,8 @@ async def find_contacts(store: Store, account_id: str, text: str) -> list[Contac
     text = " ".join(text.split())
     if not text or not text.isprintable():
         return []
+    if "@" in text:
+        text = normalize_query_address(text)
     found: dict[str, ContactRecord] = {}
     for prefix in _prefixes(text):
         for contact in await store.contacts_by_prefix(account_id, prefix):

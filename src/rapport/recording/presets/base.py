@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 from rapport.email_address import normalize_address
 from rapport.recording.lines import Line
 from rapport.recording.times import UNKNOWN_FORMAT, TimeFormat
+
+_MAX_REMEMBERED: Final = 20_000
 
 Row: TypeAlias = Mapping[str, str]
 """A row of a table, by its columns' normal names: `Email Address` is `email_address`."""
@@ -47,8 +50,11 @@ class Preset:
 
 def contact_from(address: object) -> str | None:
     """Return the contact id of a person of whom only the address is known: the address in lower case."""
-    if not isinstance(address, str) or not address:
-        return None
+    return _contact_from(address) if isinstance(address, str) and address else None
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def _contact_from(address: str) -> str | None:
     try:
         return normalize_address(address).lower()
     except ValueError:
@@ -59,7 +65,7 @@ def first(record: Mapping[str, Any], *names: str) -> Any:  # noqa: ANN401 - JSON
     """Return the first of these values that is there and not empty, or None."""
     for name in names:
         value = record.get(name)
-        if value is not None and value not in ("", [], {}):
+        if value or value == 0:
             return value
     return None
 
@@ -81,8 +87,11 @@ def nested(record: Mapping[str, Any], name: str) -> Record:
 
 def device_from_user_agent(user_agent: object) -> str | None:
     """Return the device type of a user agent, as far as it tells; None if there is none."""
-    if not isinstance(user_agent, str) or not user_agent:
-        return None
+    return _device_from(user_agent) if isinstance(user_agent, str) and user_agent else None
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def _device_from(user_agent: str) -> str | None:
     text = user_agent.lower()
     if "ipad" in text or "tablet" in text or ("android" in text and "mobile" not in text):
         return "tablet"

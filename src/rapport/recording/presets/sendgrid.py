@@ -62,10 +62,10 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
 
 
 def _convert(record: Record, time: Any, skip: Skip) -> Sequence[Line]:  # noqa: ANN401 - JSON
-    event = str(record.get("event") or "").lower()
+    event = str(record.get("event") or "without an event").lower()
     type_name = _EVENTS.get(event)
     if type_name is None:
-        skip(event or "without an event")
+        skip(event)
         return ()
     campaign = first_text(
         first(record, "singlesend_id", "marketing_campaign_id", "mc_auto_id", "category", "template_id")

@@ -6,6 +6,7 @@ from typing import Final
 
 import asyncpg
 
+from rapport.store.postgres.addresses import normalize_addresses
 from rapport.store.postgres.citus.tables import distribute, distributed, in_sequence, is_cluster
 from rapport.store.postgres.erasing import forget_links_of_erased, key_digests
 from rapport.store.postgres.event_identities import update_feed_identities
@@ -36,6 +37,7 @@ _AFTER: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
     "keyed_digests": key_digests,
     "forgotten_links": forget_links_of_erased,
     "event_identities": update_feed_identities,
+    "normal_addresses": normalize_addresses,
 }
 """What a step does beyond its SQL, by its name."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import apsw
 
 from rapport.activity import TYPE_NAMES, event_identity
+from rapport.email_address import normalize_query_address
 from rapport.instant import Instant
 from rapport.store.digests import contact_order
 from rapport.store.schema import find_missing_steps, incomplete_schema
@@ -58,6 +59,9 @@ def add_functions(connection: apsw.Connection) -> None:
     """Have the connection know the functions that steps call."""
     connection.create_scalar_function(
         "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
+    )
+    connection.create_scalar_function(
+        "normal_address", lambda *address: normalize_query_address(*map(str, address)), 1, deterministic=True
     )
     connection.create_scalar_function("event_identity", _event_identity, 3, deterministic=True)
 
