@@ -250,3 +250,22 @@ def test_events_of_earlier_stores_stay_duplicates_and_gain_their_type(missing_da
     )
     assert migrated == event_identity("em_opens", "m1", "1")
     assert unpack(">q", bytes(stored)[-8:]) == (migrated,)
+
+
+def test_addresses_of_earlier_stores_get_their_normal_form(missing_data: str) -> None:
+    build(missing_data, {number for number, *_ in SQLITE if number < 23})
+    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_data) else str(NOON)
+    addresses = ["sud@xn--bcher-kva.example", "süd@BÜCHER.example", "Ada@Example.com"]
+    keys = [f"'\\x0{number}'" if is_postgresql(missing_data) else str(number) for number in (1, 2, 3)]
+    execute(
+        missing_data,
+        f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
+        *(
+            "INSERT INTO contact (account, contact_id, key, email_address)"  # noqa: S608
+            f" VALUES (1, 'c{number}', {key}, '{address}')"
+            for number, (key, address) in enumerate(zip(keys, addresses, strict=True))
+        ),
+    )
+    open_and_close(missing_data)
+    found = {address for (address,) in params(missing_data, "SELECT email_address FROM contact")}
+    assert found == {"sud@bücher.example", "süd@bücher.example", "Ada@Example.com"}
