@@ -9,7 +9,7 @@ PYTHON ?= python3
 DATA ?= $(or $(RAPPORT_DATA),./data)
 PORT ?= $(or $(RAPPORT_PORT),8080)
 
-.PHONY: help install demo test attacks lint types bench screenshots lock vendor clean
+.PHONY: help install demo test test-fast coverage attacks lint types bench screenshots lock vendor clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,14 +20,21 @@ demo: $(VENV)/run  ## sample data, a server on port 8080 (or PORT=…), and a re
 	@$(BIN)/rapport demo --data $(DATA) --port $(PORT) $(if $(DAY),--day $(DAY))
 
 test: $(VENV)/all  ## all tests
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+test-fast: $(VENV)/all  ## a first answer within a minute: what needs no PostgreSQL, browser, JDK or PHP, and isn't slow
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not postgres and not browser and not slow"
+
+coverage: $(VENV)/all  ## all tests, with line and branch coverage of src
+	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 attacks: $(VENV)/all  ## every attack on a server, the long ones too, with what it costs other clients
 	@$(BIN)/pytest tests/attacks --capture=no
 
-lint: $(VENV)/all  ## style and format
+lint: $(VENV)/all  ## style, format, and which package imports which
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
 
 types: $(VENV)/all  ## types, strictly
 	@$(BIN)/mypy

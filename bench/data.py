@@ -7,7 +7,7 @@ from typing import Final
 
 from rapport.activity import Activity, ActivityType, ContactProfile, DeviceType, Link
 from rapport.instant import Instant
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store

@@ -15,7 +15,7 @@ from bench.load import BIN
 from bench.measure import Measure, at_least
 from rapport.activity import TYPE_NAMES, Activity, ActivityType
 from rapport.instant import iso
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
 
 _EVENTS: Final = {
     ActivityType.EM_SENDS: "processed",

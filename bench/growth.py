@@ -16,7 +16,7 @@ from bench.measure import Measure, at_most
 from rapport.activity import EARLIEST, Activity, ActivityType
 from rapport.api.v3.activity_page import encode_activity_page
 from rapport.instant import Instant
-from rapport.reporting.contact import activity_details
+from rapport.reporting.contact_activities import get_activity_page
 from rapport.reporting.page import PageRequest
 from rapport.settings import Settings
 from rapport.store.engines import open_store
@@ -104,7 +104,7 @@ def request_for(types: tuple[ActivityType, ...], limit: int = 100) -> PageReques
 async def _far_page(store: Store, number: int) -> PageRequest:
     request = request_for(_COMMON)
     for _ in range(number - 1):
-        page = await activity_details(store, "default", _BUSY, request)
+        page = await get_activity_page(store, "default", _BUSY, request)
         assert page.next is not None
         request = page.next
     return request
@@ -112,7 +112,7 @@ async def _far_page(store: Store, number: int) -> PageRequest:
 
 async def page_alone(store: Store, contact: str, request: PageRequest) -> None:
     """A page as the server makes it, without HTTP."""
-    page = await activity_details(store, "default", contact, request)
+    page = await get_activity_page(store, "default", contact, request)
     encode_activity_page(contact, page, with_names=True, next_href="…")
 
 

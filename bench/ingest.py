@@ -14,7 +14,7 @@ from bench.data import activities, write_file
 from bench.load import BIN, free_port, granian, rapport, requests_a_second, server
 from bench.measure import Measure, at_least
 from bench.pages import make_token
-from rapport.recording.reader import CHUNK
+from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.store.sqlite.migrations import STEPS
 from rapport.store.sqlite.write import SQL
 
@@ -89,9 +89,9 @@ def _seconds_of_bare_inserts(rows: list[tuple[int | str | None, ...]], folder: s
     for _, _, sql in STEPS:
         connection.execute(sql)
     began = time.perf_counter()
-    for first in range(0, len(rows), CHUNK):
+    for first in range(0, len(rows), CHUNK_SIZE):
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(SQL["add_activity"], rows[first : first + CHUNK])
+        connection.executemany(SQL["add_activity"], rows[first : first + CHUNK_SIZE])
         connection.execute("COMMIT")
     taken = time.perf_counter() - began
     connection.close()

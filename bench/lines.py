@@ -3,7 +3,7 @@
 import sys
 
 from bench.data import activities
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
 
 if __name__ == "__main__":
     for activity in activities(int(sys.argv[1]), int(sys.argv[2])):

@@ -18,7 +18,7 @@ from bench.load import BIN, free_port, requests_a_second, server
 from bench.measure import Measure, at_least, at_most
 from bench.pages import TYPES, key_of, make_token, paths_of, rapport_rate
 from rapport.activity import EARLIEST, ActivityType
-from rapport.recording.reader import CHUNK
+from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.settings import Settings
 from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
@@ -171,8 +171,8 @@ async def _bare_copy(data: str, count: int) -> float:
         await connection.execute(f"TRUNCATE {', '.join(_FILLED)}")
         began = time.perf_counter()
         for table in _FILLED:
-            for first in range(0, len(rows[table]), CHUNK):
-                await connection.copy_records_to_table(table, records=rows[table][first : first + CHUNK])
+            for first in range(0, len(rows[table]), CHUNK_SIZE):
+                await connection.copy_records_to_table(table, records=rows[table][first : first + CHUNK_SIZE])
         rate = count / (time.perf_counter() - began)
     await pool.close()
     return rate

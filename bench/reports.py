@@ -25,9 +25,9 @@ from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, D
 from rapport.api.responses import page_links
 from rapport.api.v3.email_reports import REPORTS
 from rapport.instant import Instant
-from rapport.reporting.email import EMAIL_REPORTS, TrackingRequest, before_all_of, tracking
-from rapport.reporting.stats import campaign_activity_stats
-from rapport.reporting.time_series import course
+from rapport.reporting.stats import get_campaign_activity_stats
+from rapport.reporting.time_series import get_campaign_timeline
+from rapport.reporting.tracking_reports import EMAIL_REPORTS, TrackingRequest, get_tracking_page, tracking_cursor_before
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
@@ -165,15 +165,15 @@ async def _last_page(store: Store, report: str, limit: int) -> TrackingRequest:
     earlier, later = BEGIN, Instant(BEGIN + 3_000_000_000)
     while later - earlier > 1:
         middle = Instant((earlier + later) // 2)
-        request = TrackingRequest(limit=limit, not_before=EARLIEST, after=before_all_of(middle))
-        page = await tracking(store, "default", _BIG, EMAIL_REPORTS[report], request)
+        request = TrackingRequest(limit=limit, not_before=EARLIEST, after=tracking_cursor_before(middle))
+        page = await get_tracking_page(store, "default", _BIG, EMAIL_REPORTS[report], request)
         earlier, later = (middle, later) if page.next is None else (earlier, middle)
-    return TrackingRequest(limit=limit, not_before=EARLIEST, after=before_all_of(earlier))
+    return TrackingRequest(limit=limit, not_before=EARLIEST, after=tracking_cursor_before(earlier))
 
 
 async def _page(store: Store, campaign_activity_id: str, report: str, request: TrackingRequest) -> None:
     """A page as the server makes it, without HTTP."""
-    page = await tracking(store, "default", campaign_activity_id, EMAIL_REPORTS[report], request)
+    page = await get_tracking_page(store, "default", campaign_activity_id, EMAIL_REPORTS[report], request)
     msgspec.json.encode(_REPORTS[report].serialize(campaign_activity_id, page, page_links("…")))
 
 
@@ -192,7 +192,8 @@ async def _stats(store: Store, contact: str) -> Measure:
     ids = [_BIG, _SMALL, *_FURTHER]
     ten = request_for((ActivityType.EM_SENDS,), limit=10)
     stats, page = await _medians(
-        [lambda: campaign_activity_stats(store, "default", ids), lambda: page_alone(store, contact, ten)], rounds=200
+        [lambda: get_campaign_activity_stats(store, "default", ids), lambda: page_alone(store, contact, ten)],
+        rounds=200,
     )
     return at_most(
         5,
@@ -216,7 +217,7 @@ async def _without_rollups(store: Store, folder: Path) -> list[Measure]:
     responses: list[tuple[str, Callable[[], Awaitable[object]], str, str]] = [
         ("unique_opens", lambda: _page(store, _BIG, "unique_opens", _request(_LIMIT)), "GROUP BY", _OPENERS),
         ("didnotopens", lambda: _page(store, _BIG, "didnotopens", _request(_LIMIT)), "an anti-join", _SILENT),
-        ("by the hour", lambda: course(store, "default", _BIG, 72, UTC), "GROUP BY", _BY_THE_HOUR),
+        ("by the hour", lambda: get_campaign_timeline(store, "default", _BIG, 72, UTC), "GROUP BY", _BY_THE_HOUR),
     ]
     for report, ask, how, sql in responses:
         ours, theirs = await _medians([ask, lambda sql=sql: plain(sql)], rounds=3)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import Databases, postgres_server
+from tests.postgres import Databases, PostgresServer, postgres_server
 from tests.world import Caller, Server, create_store
 
 CITUS_URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
@@ -18,11 +18,29 @@ CITUS_URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
 
 ENGINES = ["sqlite", "postgresql", *(["citus"] if CITUS_URL else [])]
 
+BROWSER_TESTS = Path(__file__).parent / "browser"
+POSTGRES_FIXTURES = {"postgresql", "own_postgres"}
+
 _numbers = itertools.count()
 
 
 def pytest_report_header() -> str:
     return "engines: " + ", ".join(ENGINES) + ("" if CITUS_URL else " (Citus if RAPPORT_TEST_CITUS_URL names one)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a PostgreSQL server."""
+    for item in items:
+        if item.path.is_relative_to(BROWSER_TESTS):
+            item.add_marker(pytest.mark.browser)
+        if isinstance(item, pytest.Function) and needs_postgres(item):
+            item.add_marker(pytest.mark.postgres)
+
+
+def needs_postgres(item: pytest.Function) -> bool:
+    """Return True if the test is given a PostgreSQL server, by a fixture or as its engine."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return not POSTGRES_FIXTURES.isdisjoint(item.fixturenames) or params.get("engine", "sqlite") != "sqlite"
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -39,6 +57,13 @@ def postgresql() -> Iterator[str]:
         return
     with postgres_server() as running:
         yield running.url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for one test, which may stop it or change its settings."""
+    with postgres_server() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

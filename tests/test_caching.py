@@ -12,8 +12,8 @@ from rapport.api.v3.email_reports import REPORTS, EmailReports
 from rapport.caching import WeighedDict
 from rapport.errors import InvalidField
 from rapport.instant import Instant
+from rapport.recording.activity_codec import Context
 from rapport.recording.decoding import decode_activity
-from rapport.recording.lines import Context
 from rapport.store.digests import person_key
 from rapport.store.links import url_id_of
 from rapport.web.zone import _zone_named

@@ -30,8 +30,8 @@ from rapport.auth.grant import TokenService
 from rapport.auth.limits import limiter_for
 from rapport.auth.watch import KeyCache
 from rapport.logs import configure_logs
-from rapport.recording.record import GroupCommitter
-from rapport.reporting.live import Feed
+from rapport.recording.group_commit import GroupCommitter
+from rapport.reporting.live_feed import LiveFeed
 from rapport.settings import Settings, load_settings, main_process
 from rapport.store.engines import create_store
 from rapport.web.account import AccountPage
@@ -71,7 +71,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     """
     store = create_store(settings)
     recorder = GroupCommitter(store, settings.waiting)
-    feed = Feed(store, settings.streams)
+    feed = LiveFeed(store, settings.streams)
     keys = KeyCache(store, settings)
     gate = Authorizer(keys, limiter_for(settings.limits, store))
     door = SessionManager(keys, settings.public_url)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from rapport.disconnects import watch_client
 from rapport.errors import StoreUnavailable
-from rapport.reporting.live import ActivityEvent, Feed, GapEvent, Listener
+from rapport.reporting.live_feed import ActivityEvent, GapEvent, LiveFeed, Subscription
 from rapport.worker import abort_connection
 
 MEDIA_TYPE: Final = "text/event-stream"
@@ -58,13 +58,15 @@ def said(event: str, data: str, position: str | None = None) -> bytes:
 
 
 class EventStream(Response):
-    """What a listener hears, as server-sent events. It lets go of the listener in the end, however that comes."""
+    """The events of a subscription, as server-sent events. Unsubscribes when the stream ends, for whatever reason."""
 
-    def __init__(self, feed: Feed, listener: Listener, shape: Shape, holds: Holds, *, with_positions: bool) -> None:
+    def __init__(
+        self, feed: LiveFeed, subscription: Subscription, shape: Shape, holds: Holds, *, with_positions: bool
+    ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._feed = feed
-        self._listener = listener
+        self._subscription = subscription
         self._shape = shape
         self._holds = holds
         self._with_positions = with_positions
@@ -73,7 +75,7 @@ class EventStream(Response):
         """Speak until there is nobody to hear it, or nothing more to say."""
         watch_client(None)
         gone = asyncio.create_task(_gone(receive))
-        gone.add_done_callback(lambda _: self._listener.end())
+        gone.add_done_callback(lambda _: self._subscription.close())
         try:
             # Who doesn't read is cut off, and can begin again where it was; a store that can't be read ends it as well.
             with suppress(TimeoutError, StoreUnavailable):
@@ -86,15 +88,15 @@ class EventStream(Response):
                 host, port = scope["client"]
                 asyncio.get_running_loop().call_later(_HANG_UP_AFTER, abort_connection, host, int(port))
             gone.cancel()
-            self._feed.leave(self._listener)
+            self._feed.unsubscribe(self._subscription)
 
     async def _speak(self, send: Send) -> None:
         async with asyncio.timeout(_STALLED_AFTER):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await _send(send, f"retry: {_RETRY}\n{self._position()}\n".encode())
         spoke = time.monotonic()
-        while not self._listener.is_over and await self._holds():
-            heard = await self._listener.hear(_ASK_EVERY)
+        while not self._subscription.is_closed and await self._holds():
+            heard = await self._subscription.get(_ASK_EVERY)
             if not heard:
                 if time.monotonic() - spoke < _AWAKE_EVERY:
                     continue
@@ -111,7 +113,7 @@ class EventStream(Response):
 
     def _position(self) -> str:
         """Where the reader is, as it has heard everything: what wasn't for it needs not be looked through again."""
-        position = self._listener.position if self._with_positions else None
+        position = self._subscription.position if self._with_positions else None
         return "" if position is None else f"id: {position}\n"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rapport.activity import ActivityType
 from rapport.auth.scope import Role, Scope
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
 from rapport.sample import sample
 from tests.world import Caller, Server, line
 

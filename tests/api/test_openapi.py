@@ -13,8 +13,8 @@ import pytest
 
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
+from rapport.recording.activity_codec import Context
 from rapport.recording.decoding import decode_activity
-from rapport.recording.lines import Context
 from tests.openapi import description
 from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 

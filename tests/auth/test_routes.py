@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from rapport.auth.scope import Role, Scope
-from rapport.reporting.email import EMAIL_REPORTS, LANDING_PAGE_REPORTS
+from rapport.reporting.tracking_reports import EMAIL_REPORTS, LANDING_PAGE_REPORTS
 from tests.openapi import description
 from tests.world import Server, details, landing_page, line, tracking
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
 from rapport.sample import sample
 from tests.cli.command import rapport
 from tests.world import ENVIRONMENT, RAPPORT, line
@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_read_stops_no_other(data: str, tmp_path: Path) ->
     (tmp_path / "torn.ndjson.gz").write_bytes(gzip.compress(lines(line(activity_type="em_sends")) * 500)[:-9])
     told = rapport("import", "none.ndjson", "torn.ndjson.gz", "good.ndjson", "--data", data, folder=tmp_path, code=1)
     assert "none.ndjson: No such file" in told.stderr
-    assert "torn.ndjson.gz: can't be read to its end" in told.stderr
+    assert "torn.ndjson.gz: can't be read to the end" in told.stderr
     assert told.stdout.splitlines()[-1].startswith("all: 2 accepted")
 
 

@@ -17,6 +17,13 @@ PROGRAMS = {
     "activity_details.php": ["php"],
     "ActivityDetails.java": ["java", "-cp", JARS],
 }
+OPTIONAL_LANGUAGES = {".java", ".php"}
+"""What only a full run needs to have installed."""
+
+every_example = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (Path(name).suffix in OPTIONAL_LANGUAGES)) for name in PROGRAMS],
+)
 
 
 def run(name: str, server: Server, token: str, contact_id: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +41,7 @@ def test_every_example_is_tried() -> None:
     assert {file.name for file in EXAMPLES.iterdir()} == set(PROGRAMS)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@every_example
 def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Caller) -> None:
     activity_types = ["em_sends", "em_opens", "p_contact_update"]
     times = [f"2026-03-{1 + number // 24:02}T{number % 24:02}:00:00.000Z" for number in range(250)]
@@ -46,7 +53,7 @@ def test_an_example_walks_to_the_last_page(name: str, server: Server, caller: Ca
     assert ran.stdout.splitlines() == told
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@every_example
 def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
     ran = subprocess.run(
         [*PROGRAMS[name], str(EXAMPLES / name)], capture_output=True, text=True, check=False, timeout=60
@@ -56,7 +63,7 @@ def test_an_example_without_arguments_says_what_it_wants(name: str) -> None:
     assert "CONTACT_ID" in ran.stderr
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@every_example
 def test_an_example_says_what_went_wrong(name: str, server: Server, caller: Caller) -> None:
     ran = run(name, server, caller.bearer, "nobody/knows me")
     assert ran.returncode == 1

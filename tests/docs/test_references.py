@@ -57,7 +57,7 @@ def links(path: Path) -> Iterator[tuple[Path, str]]:
 
 @pytest.mark.parametrize("number", ["3.2", "32"])
 @pytest.mark.parametrize(
-    "document", ["contract", "choice", "choices", "design", "contract, choice", "issue #", "SearchPage"]
+    "document", ["contract", "choice", "choices", "design", "contract, choice", "issue #", "Finding"]
 )
 def test_numbered_references_to_other_documents_are_recognized(document: str, number: str) -> None:
     assert OUTSIDE.search(f"Return the page ({document} {number}).".replace("# ", "#"))

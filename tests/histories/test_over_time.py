@@ -12,7 +12,13 @@ import pytest
 
 from rapport.activity import TYPE_NAMES, ActivityType
 from rapport.instant import HOUR, from_datetime
-from rapport.reporting.time_series import LONGEST_BY_DAY, TimeSeries, course, of_account, zone_for_days
+from rapport.reporting.time_series import (
+    MAX_DAILY_BUCKETS,
+    TimeSeries,
+    choose_day_zone,
+    get_account_time_series,
+    get_campaign_timeline,
+)
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
@@ -42,8 +48,8 @@ def history(seed: int, days: int) -> list[Line]:
 def told(slots: TimeSeries) -> Counter[tuple[int, str]]:
     return Counter(
         {
-            (slot.begin, TYPE_NAMES[activity_type]): count
-            for slot in slots.slots
+            (slot.start, TYPE_NAMES[activity_type]): count
+            for slot in slots.buckets
             for activity_type, count in slot.activities.items()
         }
     )
@@ -77,12 +83,14 @@ def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, 
             account = await filled(store, lines)
             for name in ("m0", "m1", "m2"):
                 of_it = [line for line in lines if line["campaign_activity_id"] == name]
-                assert told((await course(store, account, name, 72, zone)).life) == recounted(of_it, zone)
+                assert told((await get_campaign_timeline(store, account, name, 72, zone)).lifetime) == recounted(
+                    of_it, zone
+                )
             first, last = date(2025, 10, 26), date(2025, 10, 28)
             within = [line for line in lines if first <= day_of(line, zone) <= last]
-            shown = await of_account(store, account, first, last, zone)
+            shown = await get_account_time_series(store, account, first, last, zone)
             assert told(shown) == recounted(within, zone)
-            assert [slot.begin for slot in shown.slots] == [midnight(first + timedelta(n), zone) for n in range(3)]
+            assert [slot.start for slot in shown.buckets] == [midnight(first + timedelta(n), zone) for n in range(3)]
             assert shown.total(ActivityType.EM_OPENS) == sum(
                 line["tracking_activity_type"] == "em_opens" for line in within
             )
@@ -91,16 +99,16 @@ def test_days_of_a_zone_equal_a_recount_also_where_the_clocks_change(data: str, 
 
 
 def test_many_days_are_told_by_the_week(data: str) -> None:
-    lines = history(2, LONGEST_BY_DAY + 40)
+    lines = history(2, MAX_DAILY_BUCKETS + 40)
 
     async def work() -> None:
         async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
             first = date(2025, 10, 29)
-            last = first + timedelta(days=LONGEST_BY_DAY)
-            shown = await of_account(store, account, first, last, BERLIN)
-            assert shown.days == 7
-            begins = [datetime.fromtimestamp(slot.begin / 1000, BERLIN) for slot in shown.slots]
+            last = first + timedelta(days=MAX_DAILY_BUCKETS)
+            shown = await get_account_time_series(store, account, first, last, BERLIN)
+            assert shown.bucket_days == 7
+            begins = [datetime.fromtimestamp(slot.start / 1000, BERLIN) for slot in shown.buckets]
             assert begins[0].date() == first
             assert {begin.weekday() for begin in begins[1:]} == {0}
             weeks = Counter(
@@ -128,16 +136,16 @@ def test_the_first_hours_begin_with_the_first_send(data: str) -> None:
             of_it = [line for line in lines if line["campaign_activity_id"] == "m1"]
             begin = min(line["created_time"] for line in of_it if line["tracking_activity_type"] == "em_sends")
             begin -= begin % HOUR
-            shown = (await course(store, account, "m1", 72, BERLIN)).first_hours
-            assert [slot.begin for slot in shown.slots] == [begin + hour * HOUR for hour in range(72)]
+            shown = (await get_campaign_timeline(store, account, "m1", 72, BERLIN)).first_hours
+            assert [slot.start for slot in shown.buckets] == [begin + hour * HOUR for hour in range(72)]
             assert told(shown) == Counter(
                 (line["created_time"] // HOUR * HOUR, line["tracking_activity_type"])
                 for line in of_it
                 if begin <= line["created_time"] < begin + 72 * HOUR
             )
             for of, name in ((account, "m9"), ("nobody", "m1")):
-                strange = await course(store, of, name, 72, BERLIN)
-                assert (strange.first_hours.slots, strange.life.slots) == ([], [])
+                strange = await get_campaign_timeline(store, of, name, 72, BERLIN)
+                assert (strange.first_hours.buckets, strange.lifetime.buckets) == ([], [])
 
     asyncio.run(work())
 
@@ -190,12 +198,12 @@ def test_days_of_half_hours_are_shown_in_utc(data: str, zone: ZoneInfo, first: d
     async def work() -> None:
         async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
-            slots = await of_account(store, account, first, last, zone)
+            slots = await get_account_time_series(store, account, first, last, zone)
             assert slots.zone is shown
             assert told(slots) == recounted([each for each in lines if first <= day_of(each, shown) <= last], shown)
             for name in ("m0", "m1", "m2"):
                 of_it = [each for each in lines if each["campaign_activity_id"] == name]
-                life = (await course(store, account, name, 72, zone)).life
+                life = (await get_campaign_timeline(store, account, name, 72, zone)).lifetime
                 assert told(life) == recounted(of_it, life.zone)
                 assert life.zone is shown
 
@@ -223,7 +231,7 @@ def test_in_every_zone_each_quarter_of_an_hour_is_in_the_day_that_is_shown() -> 
         zone = ZoneInfo(name)
         for day in days_of_change(zone):
             first, last = day - timedelta(days=1), day + timedelta(days=1)
-            shown = zone_for_days(zone, first, last)
+            shown = choose_day_zone(zone, first, last)
             if shown is not zone:
                 assert shown.key == "UTC"
                 continue
@@ -243,4 +251,4 @@ def test_in_every_zone_each_quarter_of_an_hour_is_in_the_day_that_is_shown() -> 
 )
 def test_a_zone_of_whole_hours_is_kept_the_whole_year(name: str) -> None:
     zone = ZoneInfo(name)
-    assert zone_for_days(zone, date(2024, 1, 1), date(2026, 12, 31)) is zone
+    assert choose_day_zone(zone, date(2024, 1, 1), date(2026, 12, 31)) is zone

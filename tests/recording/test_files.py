@@ -10,7 +10,7 @@ from rapport.errors import UnreadableFile
 from rapport.instant import parse_instant
 from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import read_file
-from rapport.recording.tables import LONGEST_LINE, InvalidLine
+from rapport.recording.tables import MAX_FILE_LINE_BYTES, InvalidLine
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
 GOOD = (
@@ -26,7 +26,7 @@ def read(content: bytes, name: str = "a.ndjson") -> list[Activity | InvalidLine]
 
 
 def refused(lines: list[Activity | InvalidLine]) -> list[tuple[int, str]]:
-    return [(line.number, line.problem.field) for line in lines if isinstance(line, InvalidLine)]
+    return [(line.number, line.error.field) for line in lines if isinstance(line, InvalidLine)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_refused_lines_have_the_numbers_that_an_editor_shows() -> None:
 
 
 def test_a_line_without_end_is_refused_and_not_kept_in_memory() -> None:
-    lines = read(GOOD + b"x" * (LONGEST_LINE * 40) + b"\n" + GOOD + b"y" * (LONGEST_LINE + 1))
+    lines = read(GOOD + b"x" * (MAX_FILE_LINE_BYTES * 40) + b"\n" + GOOD + b"y" * (MAX_FILE_LINE_BYTES + 1))
     assert refused(lines) == [(2, "line"), (4, "line")]
     assert all(len(line.text) < 300 for line in lines if isinstance(line, InvalidLine))
     assert len(lines) == 4
@@ -127,7 +127,7 @@ def test_a_stray_quote_takes_no_other_row_along() -> None:
 
 
 def test_a_row_that_is_too_long_takes_no_other_row_along() -> None:
-    long = b'c,m,em_opens,2026-03-01T10:00:01Z,"' + b"x" * (LONGEST_LINE + 5_000) + b'"\r\n'
+    long = b'c,m,em_opens,2026-03-01T10:00:01Z,"' + b"x" * (MAX_FILE_LINE_BYTES + 5_000) + b'"\r\n'
     lines = read(HEADER + ROW * 9 + long + ROW * 400, "a.csv")
     assert refused(lines) == [(11, "line")]
     assert len(lines) == 410

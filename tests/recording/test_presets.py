@@ -10,9 +10,9 @@ import pytest
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import parse_instant
+from rapport.recording.activity_codec import encode_activity
 from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import read_file
-from rapport.recording.lines import encode_activity
 from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.presets import PRESETS
 from rapport.recording.reading_log import ReadingLog

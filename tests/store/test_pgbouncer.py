@@ -14,20 +14,20 @@ import httpx
 import pytest
 
 from tests.network import free_port
-from tests.postgres import postgres_server
+from tests.postgres import PostgresServer
 from tests.world import EVERY_TYPE, Server, line
 
 
 @pytest.fixture
-def bouncer() -> Iterator[str]:
+def bouncer(own_postgres: PostgresServer) -> Iterator[str]:
     """The URL of a PgBouncer with three connections to an empty database."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None, "pgbouncer is missing: make test installs it"
-    with postgres_server() as running, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         file = Path(folder) / "pgbouncer.ini"
         file.write_text(
-            f"[databases]\npostgres = host=127.0.0.1 port={urlsplit(running.url).port} user=postgres\n"
+            f"[databases]\npostgres = host=127.0.0.1 port={urlsplit(own_postgres.url).port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
             "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100\n"
         )

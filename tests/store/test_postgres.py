@@ -1,4 +1,4 @@
-"""What only PostgreSQL has: plans, outages, several servers at one database."""
+"""What only PostgreSQL has: plans, own_postgress, several servers at one database."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.network import free_port
-from tests.postgres import Databases, PostgresServer, postgres_server
+from tests.postgres import Databases, PostgresServer
 from tests.store.earlier import PERMISSION, execute
 from tests.world import Server, line
 
@@ -89,13 +89,6 @@ def large(postgresql: str) -> Iterator[str]:
         asyncio.run(record(url, []))
         execute(url, A_LARGE_CAMPAIGN_ACTIVITY, HOURS_OF_MANY, "ANALYZE")
         yield url
-
-
-@pytest.fixture
-def outage() -> Iterator[PostgresServer]:
-    """A database server for this test alone, that it may treat badly."""
-    with postgres_server() as running:
-        yield running
 
 
 def nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -622,26 +615,26 @@ class Load(threading.Thread):
 
 
 @pytest.mark.parametrize("way", ["restarted", "crashed", "hung"])
-def test_an_outage_loses_and_doubles_nothing_and_passes_by_itself(outage: PostgresServer, way: str) -> None:
-    with Server(outage.url) as server:
+def test_outage_loses_and_duplicates_nothing(own_postgres: PostgresServer, way: str) -> None:
+    with Server(own_postgres.url) as server:
         load = Load(server)
         load.start()
         time.sleep(1)
         if way == "hung":
             with httpx.Client(base_url=server.url, timeout=20) as person:
                 person.post("/sign-in", data={"token": server.token("default")})
-                outage.signal_all(signal.SIGSTOP)
+                own_postgres.signal_all(signal.SIGSTOP)
                 stopped = time.monotonic()
                 page = person.get("/")
                 assert (page.status_code, "Temporarily unavailable" in page.text) == (503, True)
             time.sleep(max(0, stopped + 7 - time.monotonic()))
-            outage.signal_all(signal.SIGCONT)
+            own_postgres.signal_all(signal.SIGCONT)
         else:
-            outage.stop("fast" if way == "restarted" else "immediate")
+            own_postgres.stop("fast" if way == "restarted" else "immediate")
             time.sleep(2)
             assert httpx.get(f"{server.url}/readyz").status_code == 503
             assert httpx.get(f"{server.url}/healthz").status_code == 200
-            outage.start()
+            own_postgres.start()
         back = time.monotonic()
         time.sleep(4)
         load.over.set()

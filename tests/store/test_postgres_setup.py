@@ -14,7 +14,7 @@ from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.postgres import setup
 from tests.cli.command import rapport
-from tests.postgres import Databases, PostgresServer, postgres_server
+from tests.postgres import Databases, PostgresServer
 from tests.store.earlier import execute
 from tests.world import Server, line
 
@@ -179,13 +179,12 @@ def test_a_database_that_is_read_only_by_default_is_told_as_such(place: str, rol
 
 
 @pytest.fixture
-def guarded(role: str) -> Iterator[PostgresServer]:
+def guarded(own_postgres: PostgresServer, role: str) -> PostgresServer:
     """A server that asks one of its users, named like the role, for a password."""
-    with postgres_server() as running:
-        hba = running._data / "pg_hba.conf"  # noqa: SLF001 - ours
-        hba.write_text(f"host all {role} 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
-        execute(running.url, f"CREATE ROLE {role} LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
-        yield running
+    hba = own_postgres._data / "pg_hba.conf"  # noqa: SLF001 - ours
+    hba.write_text(f"host all {role} 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
+    execute(own_postgres.url, f"CREATE ROLE {role} LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
+    return own_postgres
 
 
 def test_a_wrong_password_is_told_with_where_it_is_read_from(guarded: PostgresServer, role: str) -> None:

@@ -261,7 +261,7 @@ def test_changed_values_do_not_prepare_a_statement_anew(folder: Path) -> None:
     sql = reader.merged("activities_of_type", 3)
     for contact in range(1, 20):
         values = {"type_0": 0, "type_1": 1, "type_2": 2, "contact": contact, "not_before": 0, "limit": 10}
-        connection.execute(sql, {**values, "behind_time": 2**62 + contact, "behind_identity": contact}).fetchall()
+        connection.execute(sql, {**values, "after_time": 2**62 + contact, "after_identity": contact}).fetchall()
         if contact == 1:
             assert params
             params.clear()

@@ -338,7 +338,7 @@ def test_links_of_a_campaign_are_shown_page_by_page(server: Server, account: str
             href = "" if older is None else "/activities/ca-1" + unescape(older[1])
         assert shown[0] == "249"
         assert sorted(shown, key=int) == [str(number) for number in range(250)]
-        assert person.get("/activities/ca-1?links_cursor=x").status_code == 400
+        assert person.get("/activities/ca-1?links_after=x").status_code == 400
 
 
 def test_contacts_and_campaigns_are_found_as_one_types(server: Server, account: str, caller: Caller) -> None:

@@ -17,7 +17,7 @@ from rapport.cli.serve import address, owner_of, run_server, sign_in_link
 from rapport.cli.token import make
 from rapport.errors import InvalidSetting
 from rapport.instant import DAY
-from rapport.recording.reader import CHUNK
+from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.sample import find_day, last, sample, star
 from rapport.settings import LogFormat, Settings
 from rapport.store.batch import build_batch
@@ -109,7 +109,7 @@ async def _load(settings: Settings, contacts: int, seed: int, day: date) -> None
         console = Console(stderr=True)
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task(f"Sample data for {contacts} contacts", total=None)
-            while batch := list(islice(activities, CHUNK)):
+            while batch := list(islice(activities, CHUNK_SIZE)):
                 await store.record([build_batch(ACCOUNT, batch)])
                 progress.update(task, advance=len(batch))
 

@@ -6,7 +6,7 @@ import sys
 import click
 
 from rapport.cli.command import TAKES_ID, Id, account_option, data_option, open_command_store, settings_for
-from rapport.recording.exporting import activity_lines, statement_lines
+from rapport.recording.exporting import export_activities, export_contact
 from rapport.settings import Settings
 
 
@@ -42,7 +42,7 @@ def export(contact_id: str, what: str, data: str | None, account: str) -> None:
 async def _export(settings: Settings, account: str, contact_id: str, what: str) -> int:
     exported = 0
     async with open_command_store(settings) as store:
-        lines = activity_lines if what == "activities" else statement_lines
+        lines = export_activities if what == "activities" else export_contact
         async for line in lines(store, account, contact_id):
             sys.stdout.buffer.write(line)
             exported += 1

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rapport.errors import UnreadableFile
+from rapport.recording.activity_codec import FIELDS
 from rapport.recording.decoding import find_nearest
-from rapport.recording.importing import Receipt
-from rapport.recording.lines import FIELDS
-from rapport.recording.reader import Rejected
+from rapport.recording.importing import ImportResult
+from rapport.recording.reader_process import RejectedLine
 
 _FIRST_MISTAKES: Final = 3
-"""Rejected lines that are shown while an import runs."""
+"""RejectedLine lines that are shown while an import runs."""
 _MAX_KINDS: Final = 10
 _MAX_SHOWN: Final = 200
 
@@ -35,7 +35,7 @@ class Mistakes:
         self._first: dict[tuple[str, str], int] = {}
         self._shown = 0
 
-    def add(self, line: Rejected) -> None:
+    def add(self, line: RejectedLine) -> None:
         """Count a rejected line."""
         kind = line.field, line.reason
         if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
@@ -76,17 +76,17 @@ def shorten(text: str) -> str:
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
-def format_rejected(line: Rejected) -> str:
+def format_rejected(line: RejectedLine) -> str:
     """Return a rejected line in one sentence."""
     where = f"{line.file}, line {line.line}" if line.file else f"line {line.line}"
     value = "" if line.value is None else f" {line.value!r}"
     return shorten(f"{where}: {line.field}{value} {line.reason}")
 
 
-def format_counts(receipt: Receipt) -> str:
+def format_counts(result: ImportResult) -> str:
     """Return the counts in one line."""
-    counts = f"{receipt.accepted} accepted, {receipt.duplicate} duplicate, {receipt.rejected} rejected"
-    skipped, warnings = sum(receipt.skipped.values()), receipt.warnings
+    counts = f"{result.accepted} accepted, {result.duplicate} duplicate, {result.rejected} rejected"
+    skipped, warnings = sum(result.skipped.values()), result.warnings
     if skipped:
         counts += f", {skipped} skipped"
     if warnings:
@@ -94,27 +94,27 @@ def format_counts(receipt: Receipt) -> str:
     return counts
 
 
-def format_remarks(receipt: Receipt) -> Iterator[str]:
+def format_remarks(result: ImportResult) -> Iterator[str]:
     """Yield what there is to say about a file besides the counts."""
-    yield from receipt.notes
-    if receipt.skipped:
-        kinds = ", ".join(f"{count:,} {label}" for label, count in sorted(receipt.skipped.items()))
+    yield from result.notes
+    if result.skipped:
+        kinds = ", ".join(f"{count:,} {label}" for label, count in sorted(result.skipped.items()))
         yield f"skipped, as they are no activities: {kinds}"
-    for notice in receipt.notices:
+    for notice in result.notices:
         value = "" if notice.value is None else f" {shorten(str(notice.value))!r}"
         times = f" ({notice.count:,} lines, the first {notice.line})" if notice.count > 1 else f" (line {notice.line})"
         yield f"{notice.field}{value}: {notice.action}{times}"
 
 
 @contextlib.contextmanager
-def write_rejected(path: Path) -> Iterator[Callable[[Rejected], None]]:
+def write_rejected(path: Path) -> Iterator[Callable[[RejectedLine], None]]:
     """Yield a function that writes rejected lines to a file, which is created with the first of them.
 
     The lines hold addresses, so the file is readable by its owner only.
     """
     file: BinaryIO | None = None
 
-    def reject(line: Rejected) -> None:
+    def reject(line: RejectedLine) -> None:
         nonlocal file
         with _translate_write_errors(path):
             if file is None:
@@ -145,7 +145,7 @@ def _translate_write_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def show_progress(
-    file: BinaryIO, name: str, receipt: Receipt
+    file: BinaryIO, name: str, result: ImportResult
 ) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """Yield two functions: one updates a bar that follows the file, the other prints a line above it."""
     console = Console(stderr=True)
@@ -163,7 +163,7 @@ def show_progress(
         def update() -> None:
             # The process that reads moves the same position.
             done = os.lseek(file.fileno(), 0, os.SEEK_CUR) if size is not None else 0
-            progress.update(task, completed=done, told=format_counts(receipt))
+            progress.update(task, completed=done, told=format_counts(result))
 
         def echo(text: str) -> None:
             if console.is_terminal:

@@ -16,13 +16,13 @@ from rapport.cli.import_options import reading_options
 from rapport.cli.import_output import Mistakes, format_counts, format_remarks, show_progress, write_rejected
 from rapport.cli.previewing import preview
 from rapport.errors import UnreadableFile
+from rapport.recording.activity_codec import LineFormat
 from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
 from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import STANDARD_INPUT
-from rapport.recording.importing import Receipt, import_file, import_statements
-from rapport.recording.lines import Form
+from rapport.recording.importing import ImportResult, import_file, import_updates
 from rapport.recording.options import ImportOptions
-from rapport.recording.reader import OBJECTS, Rejected
+from rapport.recording.reader_process import GC_THRESHOLD, RejectedLine
 from rapport.settings import Settings
 from rapport.store.protocol import Store
 from rapport.worker import tune_gc
@@ -30,7 +30,7 @@ from rapport.worker import tune_gc
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
 
-_FORMS: Final[dict[str, Form[Any]]] = {"activities": ACTIVITIES, "contacts": CONTACTS, "campaigns": CAMPAIGNS}
+_FORMS: Final[dict[str, LineFormat[Any]]] = {"activities": ACTIVITIES, "contacts": CONTACTS, "campaigns": CAMPAIGNS}
 
 
 @click.command("import", short_help="Record the activities, contacts or campaigns in files.")
@@ -82,40 +82,40 @@ def import_files(
         _preview_all(files, _FORMS[what], options)
         return
     settings = settings_for(data=data)
-    tune_gc(OBJECTS)
+    tune_gc(GC_THRESHOLD)
     # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        whole = asyncio.run(_import_all(settings, account, files, what, options, create=create))
+        totals = asyncio.run(_import_all(settings, account, files, what, options, create=create))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
     if len(files) > 1:
-        click.echo(f"all: {format_counts(whole.receipt)}")
-    if whole.receipt.rejected or whole.unreadable:
+        click.echo(f"all: {format_counts(totals.result)}")
+    if totals.result.rejected or totals.unreadable:
         sys.exit(1)
 
 
-class _Whole:
+class _Totals:
     """What became of all files together."""
 
     def __init__(self) -> None:
-        self.receipt = Receipt()
+        self.result = ImportResult()
         self.unreadable = 0
 
-    def add(self, receipt: Receipt) -> None:
+    def add(self, result: ImportResult) -> None:
         """One more file."""
-        self.receipt.accepted += receipt.accepted
-        self.receipt.duplicate += receipt.duplicate
-        self.receipt.rejected += receipt.rejected
-        self.receipt.add([], receipt.skipped, receipt.notices)
+        self.result.accepted += result.accepted
+        self.result.duplicate += result.duplicate
+        self.result.rejected += result.rejected
+        self.result.add([], result.skipped, result.notices)
 
 
-def _preview_all(files: tuple[str, ...], form: Form[Any], options: ImportOptions) -> None:
+def _preview_all(files: tuple[str, ...], form: LineFormat[Any], options: ImportOptions) -> None:
     mistakes = 0
     for name in files:
         try:
-            with _opened_file(name) as file:
+            with _open_file(name) as file:
                 mistakes += preview(file, name, form, options)
         except UnreadableFile as exc:
             mistakes += 1
@@ -130,28 +130,28 @@ def _with_name(exc: UnreadableFile, name: str) -> str:
 
 async def _import_all(
     settings: Settings, account: str, files: tuple[str, ...], what: str, options: ImportOptions, *, create: bool
-) -> _Whole:
-    whole = _Whole()
+) -> _Totals:
+    totals = _Totals()
     async with open_command_store(settings, create=create) as store:
         for name in files:
-            receipt = Receipt()
+            result = ImportResult()
             mistakes = Mistakes(name)
             try:
-                await _import_one(store, account, name, what, options=options, receipt=receipt, mistakes=mistakes)
+                await _import_one(store, account, name, what, options=options, result=result, mistakes=mistakes)
             except UnreadableFile as exc:
-                whole.unreadable += 1
+                totals.unreadable += 1
                 click.echo(f"Error: {_with_name(exc, name)}", err=True)
-                if not (receipt.accepted or receipt.duplicate or receipt.rejected):
+                if not (result.accepted or result.duplicate or result.rejected):
                     # Nothing came of it: a line of zeros would look like an answer.
                     continue
-            where = f"; see {_rejected_file(name)}" if receipt.rejected else ""
-            click.echo(f"{name}: {format_counts(receipt)}{where}")
-            for remark in format_remarks(receipt):
+            where = f"; see {_rejected_file(name)}" if result.rejected else ""
+            click.echo(f"{name}: {format_counts(result)}{where}")
+            for remark in format_remarks(result):
                 click.echo(f"  {remark}")
             for advice in mistakes.advise(_rejected_file(name)):
                 click.echo(f"rapport: {advice}", err=True)
-            whole.add(receipt)
-    return whole
+            totals.add(result)
+    return totals
 
 
 async def _import_one(
@@ -161,27 +161,27 @@ async def _import_one(
     what: str,
     *,
     options: ImportOptions,
-    receipt: Receipt,
+    result: ImportResult,
     mistakes: Mistakes,
 ) -> None:
     with (
-        _opened_file(name) as file,
+        _open_file(name) as file,
         write_rejected(_rejected_file(name)) as write,
-        show_progress(file, name, receipt) as (progress, echo),
+        show_progress(file, name, result) as (progress, echo),
     ):
         mistakes.echo = echo
 
-        def reject(line: Rejected) -> None:
+        def reject(line: RejectedLine) -> None:
             write(line)
             mistakes.add(line)
 
         rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
         if what == "activities":
-            await import_file(store, account, file, name, receipt, **rest)
+            await import_file(store, account, file, name, result, **rest)
         elif what == "contacts":
-            await import_statements(partial(store.upsert_contacts, account), file, name, CONTACTS, receipt, **rest)
+            await import_updates(partial(store.upsert_contacts, account), file, name, CONTACTS, result, **rest)
         else:
-            await import_statements(partial(store.upsert_campaigns, account), file, name, CAMPAIGNS, receipt, **rest)
+            await import_updates(partial(store.upsert_campaigns, account), file, name, CAMPAIGNS, result, **rest)
 
 
 def _rejected_file(name: str) -> Path:
@@ -190,7 +190,7 @@ def _rejected_file(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _opened_file(name: str) -> Iterator[BinaryIO]:
+def _open_file(name: str) -> Iterator[BinaryIO]:
     if name == STANDARD_INPUT:
         if sys.stdin is None:
             raise UnreadableFile(f"{name}: standard input is closed")

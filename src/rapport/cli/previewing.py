@@ -9,18 +9,18 @@ from rapport.activity import Activity
 from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.cli.command import now
 from rapport.cli.import_output import format_rejected, shorten
-from rapport.recording.catalog_codec import json_of_contact
+from rapport.recording.activity_codec import LineFormat, encode_activity
+from rapport.recording.catalog_codec import encode_contact
 from rapport.recording.files import read_file
-from rapport.recording.lines import Form, encode_activity
 from rapport.recording.options import ImportOptions
-from rapport.recording.reader import rejected
+from rapport.recording.reader_process import describe_rejected
 from rapport.recording.reading_log import ReadingLog
 from rapport.recording.tables import InvalidLine
 
 ROWS: Final = 10
 
 
-def preview(file: BinaryIO, name: str, form: Form[Any], options: ImportOptions) -> int:
+def preview(file: BinaryIO, name: str, form: LineFormat[Any], options: ImportOptions) -> int:
     """Print the first rows, with warnings and mistakes. Return how many can't be recorded. Raises UnreadableFile."""
     log = ReadingLog()
     mistakes = 0
@@ -30,7 +30,7 @@ def preview(file: BinaryIO, name: str, form: Form[Any], options: ImportOptions) 
         log.notes.clear()
         if isinstance(line, InvalidLine):
             mistakes += 1
-            click.echo(f"rejected, {format_rejected(rejected(line, log.member))}")
+            click.echo(f"rejected, {format_rejected(describe_rejected(line, log.member))}")
             continue
         click.echo(f"line {log.line}: {_encode(line)}")
         for notice in log.notices.values():
@@ -47,6 +47,6 @@ def _encode(line: Activity | ContactUpdate | CampaignUpdate) -> str:
     if isinstance(line, Activity):
         return encode_activity(line).decode()
     if isinstance(line, ContactUpdate):
-        return json_of_contact(line).decode()
+        return encode_contact(line).decode()
     names = ", ".join(each.campaign_activity_id for each in line.campaign_activities)
     return f"campaign {line.campaign_id}" + (f" with {names}" if names else "")

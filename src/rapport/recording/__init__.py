@@ -1,1 +1,1 @@
-"""The only way in: from lines to durable activities."""
+"""Record activities, contacts and campaigns: decode, group, commit, import and export."""

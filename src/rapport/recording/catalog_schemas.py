@@ -1,4 +1,4 @@
-"""What lines that state contacts and campaigns may have, for the published description: JSON Schema."""
+"""JSON Schemas of contact and campaign updates, for the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _ID: Final[dict[str, Any]] = {
     ]
 }
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
-_MOMENT: Final[dict[str, Any]] = {
+_TIME: Final[dict[str, Any]] = {
     "description": "ISO 8601 with any offset, RFC 2822, or seconds, milliseconds or microseconds since 1970.",
     "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
 }
@@ -33,29 +33,32 @@ _TEXTS: Final = tuple(field for field in CampaignActivityLine.__struct_fields__[
 _STATUSES: Final = [*(status.value for status in CAMPAIGN_STATUSES.values()), *CAMPAIGN_STATUSES]
 
 CONTACT_SCHEMA: Final = _object(
-    "What a source says of a contact. Of two statements the later by updated_at holds.",
+    "A contact's attributes. Of two updates, the one with the later updated_at wins.",
     ["contact_id"],
     {
         "contact_id": _ID,
-        "updated_at": _MOMENT,
+        "updated_at": _TIME,
         "email_address": _TEXT,
         "first_name": _TEXT,
         "last_name": _TEXT,
         "permission_to_send": {"type": "string", "enum": list(PERMISSIONS)},
-        "created_at": _MOMENT,
-        "deleted_at": _MOMENT,
-        "opt_out_date": _MOMENT,
+        "created_at": _TIME,
+        "deleted_at": _TIME,
+        "opt_out_date": _TIME,
         "opt_out_source": {"type": "string", "enum": list(OPT_OUT_SOURCES)},
-        "opt_out_reason": {"type": "string", "description": "These three with `unsubscribed` only."},
+        "opt_out_reason": {
+            "type": "string",
+            "description": "This and the other opt_out fields only with `unsubscribed`.",
+        },
     },
 )
 
 CAMPAIGN_SCHEMA: Final = _object(
-    "What a source says of a campaign. Of two statements the later by updated_at holds.",
+    "A campaign's attributes. Of two updates, the one with the later updated_at wins.",
     ["campaign_id"],
     {
         "campaign_id": _ID,
-        "updated_at": _MOMENT,
+        "updated_at": _TIME,
         "campaign_name": _TEXT,
         "type": _TEXT,
         "type_code": {"type": "integer", "minimum": 0, "maximum": 99},
@@ -63,11 +66,11 @@ CAMPAIGN_SCHEMA: Final = _object(
             "type": "string",
             "enum": _STATUSES,
         },
-        "created_at": _MOMENT,
+        "created_at": _TIME,
         "campaign_activities": {
             "type": "array",
             "items": _object(
-                "A part of it that is sent, or a landing page.",
+                "An email of the campaign, or a landing page.",
                 ["campaign_activity_id"],
                 {
                     "campaign_activity_id": _ID,
@@ -79,7 +82,7 @@ CAMPAIGN_SCHEMA: Final = _object(
                     "role": {"type": "string", "enum": list(CAMPAIGN_ROLES)},
                     "links": {
                         "type": "array",
-                        "items": _object("What can be clicked in it.", [], {"link_url": _TEXT, "url_id": _ID}),
+                        "items": _object("A link that contacts can click.", [], {"link_url": _TEXT, "url_id": _ID}),
                     },
                 },
             ),

@@ -26,14 +26,13 @@ from rapport.activity import (
 )
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
-from rapport.recording.bounces import bounce_code_from, device_type_from
-from rapport.recording.lines import (
+from rapport.recording.activity_codec import (
     FIELDS,
     IGNORED_FIELDS,
     WHOLE_LINE,
     Context,
-    Form,
-    Line,
+    LineFormat,
+    RawActivity,
     build_activity,
     check_line_length,
     get_profile,
@@ -41,10 +40,11 @@ from rapport.recording.lines import (
     parse_type,
     raise_missing,
 )
+from rapport.recording.bounces import bounce_code_from, device_type_from
 
 E = TypeVar("E", DeviceType, BounceCode)
 
-_DECODER: Final = msgspec.json.Decoder(Line)
+_DECODER: Final = msgspec.json.Decoder(RawActivity)
 _ANY: Final = msgspec.json.Decoder()
 _KNOWN: Final = frozenset((*FIELDS, *IGNORED_FIELDS))
 
@@ -70,12 +70,12 @@ def decode_activity(line: bytes | msgspec.Raw, context: Context) -> Activity:
 def decode_fields(fields: Mapping[str, Any], context: Context) -> Activity:
     """Return the activity of a row, by the names of its columns. Raises InvalidField."""
     try:
-        return build_activity(Line(**fields), context.now)
+        return build_activity(RawActivity(**fields), context.now)
     except (InvalidField, TypeError, AttributeError):
         return repair_activity(fields, context)
 
 
-def build_or_repair(line: Line, context: Context) -> Activity:
+def build_or_repair(line: RawActivity, context: Context) -> Activity:
     """Return the activity of a line. Raises InvalidField."""
     try:
         return build_activity(line, context.now)
@@ -313,4 +313,4 @@ def _is_kept(character: str, *, keep_lines: bool) -> bool:
     return not (code < 0x20 or code == 0x7F or 0xD800 <= code < 0xE000)
 
 
-ACTIVITIES: Final[Form[Activity]] = Form("an activity", FIELDS, decode_activity, decode_fields)
+ACTIVITIES: Final[LineFormat[Activity]] = LineFormat("an activity", FIELDS, decode_activity, decode_fields)

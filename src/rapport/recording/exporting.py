@@ -1,29 +1,29 @@
-"""What is held of a contact, as lines that can be recorded again."""
+"""Export the data of a contact as lines that can be imported again."""
 
 from collections.abc import AsyncIterator
 
 from rapport.activity import EARLIEST
-from rapport.recording.catalog_codec import json_of_contact
-from rapport.recording.lines import encode_activity
+from rapport.recording.activity_codec import encode_activity
+from rapport.recording.catalog_codec import encode_contact
 from rapport.store.catalogue import ContactAttributes, contact_updates
 from rapport.store.permission import PERMISSION_TYPES, NewestActivities, derive_permission, include_permission
 from rapport.store.protocol import START_OF_HISTORY, ActivityQuery, Store
 
 
-async def activity_lines(store: Store, account_id: str, contact_id: str) -> AsyncIterator[bytes]:
-    """All that the contact did, newest first, a line each."""
+async def export_activities(store: Store, account_id: str, contact_id: str) -> AsyncIterator[bytes]:
+    """Yield the contact's activities as lines, newest first."""
     async for activity in store.history(account_id, contact_id):
         yield encode_activity(activity) + b"\n"
 
 
-async def statement_lines(store: Store, account_id: str, contact_id: str) -> AsyncIterator[bytes]:
-    """Yield what was stated of the contact, a line for each time, and the permission that it has now."""
+async def export_contact(store: Store, account_id: str, contact_id: str) -> AsyncIterator[bytes]:
+    """Yield the contact's attributes as updates, one line per `updated_at`, with the current permission."""
     stored = await store.get_contact_attributes(account_id, contact_id)
-    facts = {} if stored is None else stored.facts
+    attributes = {} if stored is None else stored.facts
     newest = await _read_newest(store, account_id, contact_id)
-    included = include_permission(facts, contact_id, derive_permission(facts, newest))
-    for statement in contact_updates(ContactAttributes(contact_id, included)):
-        yield json_of_contact(statement) + b"\n"
+    included = include_permission(attributes, contact_id, derive_permission(attributes, newest))
+    for update in contact_updates(ContactAttributes(contact_id, included)):
+        yield encode_contact(update) + b"\n"
 
 
 async def _read_newest(store: Store, account_id: str, contact_id: str) -> NewestActivities:

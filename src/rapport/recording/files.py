@@ -6,9 +6,9 @@ from typing import BinaryIO, Final, TypeAlias, TypeVar
 
 from rapport.errors import InvalidField, UnreadableFile
 from rapport.instant import Instant
+from rapport.recording.activity_codec import WHOLE_LINE, Context, LineFormat
 from rapport.recording.content import READ_ERRORS, SAMPLE_BYTES, Content, Kind, Source, open_sources
 from rapport.recording.json_values import split_values
-from rapport.recording.lines import WHOLE_LINE, Context, Form
 from rapport.recording.mapping import Planner, decode_first, infer_dates
 from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.reading_log import ReadingLog
@@ -29,7 +29,7 @@ def read_file(
     raw: "ByteFile | BinaryIO",
     name: str,
     now: Instant,
-    form: Form[T],
+    form: LineFormat[T],
     *,
     options: ImportOptions = NO_OPTIONS,
     log: ReadingLog | None = None,

@@ -1,7 +1,7 @@
-"""A whole file into the store, chunk by chunk.
+"""Import a file into the store, chunk by chunk.
 
-Stopped halfway and begun again, it loses and doubles nothing: what is recorded already is told by its identity,
-and counted as a duplicate.
+An interrupted import can be run again without losing or doubling anything: activities that are already recorded are
+recognized by their identity and counted as duplicates.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from msgspec.structs import replace
 from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
+from rapport.recording.activity_codec import LineFormat
 from rapport.recording.files import read_file
-from rapport.recording.lines import Form
 from rapport.recording.options import NO_OPTIONS, ImportOptions
-from rapport.recording.reader import Chunk, Rejected, read_beside, rejected
+from rapport.recording.reader_process import Chunk, RejectedLine, describe_rejected, read_in_subprocess
 from rapport.recording.reading_log import MAX_NOTICES, Notice, ReadingLog
 from rapport.recording.tables import InvalidLine
 from rapport.store.protocol import Store
 
 
-class Receipt(msgspec.Struct, kw_only=True):
-    """What became of the lines that came in, and what there is to say about the file."""
+class ImportResult(msgspec.Struct, kw_only=True):
+    """How many lines were accepted, duplicates, and rejected, and what was noted about the file."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -36,7 +36,7 @@ class Receipt(msgspec.Struct, kw_only=True):
 
     @property
     def warnings(self) -> int:
-        """How many fields were changed or left out."""
+        """The number of fields that were changed or left out."""
         return sum(notice.count for notice in self.notices)
 
     def add(self, notes: Sequence[str], skipped: Mapping[str, int], notices: Sequence[Notice]) -> None:
@@ -58,30 +58,30 @@ async def import_file(
     account_id: str,
     file: BinaryIO,
     name: str,
-    receipt: Receipt,
+    result: ImportResult,
     *,
     now: Instant,
-    reject: Callable[[Rejected], None],
+    reject: Callable[[RejectedLine], None],
     progress: Callable[[], None],
     options: ImportOptions = NO_OPTIONS,
 ) -> None:
-    """Record every activity of an open file; hand each line that can't be recorded to `reject`.
+    """Record every activity of an open file, and call `reject` with each invalid line.
 
-    `name` is for messages, see `rapport.recording.files`. After each chunk, which is durable then, the receipt is
-    brought up to date and `progress` called. Raises UnreadableFile and StoreUnavailable.
+    `rapport.recording.files.read_file` documents `name`. Each chunk is durable once it is recorded; then `result` is
+    updated and `progress` called. Raises UnreadableFile and StoreUnavailable.
     """
-    with read_beside(file, name, account_id, now, options) as chunks:
+    with read_in_subprocess(file, name, account_id, now, options) as chunks:
         finished: list[Chunk] = []
-        async with aclosing(_one_ahead(store, chunks, finished)) as ready:
+        async with aclosing(_prefetch(store, chunks, finished)) as ready:
             async for chunk in ready:
                 for line in chunk.rejected:
                     reject(line)
-                receipt.rejected += len(chunk.rejected)
-                receipt.add(chunk.notes, chunk.skipped, chunk.notices)
+                result.rejected += len(chunk.rejected)
+                result.add(chunk.notes, chunk.skipped, chunk.notices)
                 if chunk.batch.size:
                     (recorded,) = await store.record([chunk.batch])
-                    receipt.accepted += sum(recorded.accepted.values())
-                    receipt.duplicate += recorded.duplicate
+                    result.accepted += sum(recorded.accepted.values())
+                    result.duplicate += recorded.duplicate
                 progress()
                 if chunk.unreadable is not None:
                     raise UnreadableFile(chunk.unreadable)
@@ -89,15 +89,15 @@ async def import_file(
                 del chunk
 
 
-async def _one_ahead(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> AsyncGenerator[Chunk, None]:
-    """The chunks, each read and made ready while the one before is recorded: that waits for the disk, this works.
+async def _prefetch(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> AsyncGenerator[Chunk, None]:
+    """Yield the chunks, reading and preparing each one while the previous one is recorded and waits for the disk.
 
-    Chunks that are finished are given up then as well: to free all that is in one takes as long as a round trip.
+    The memory of finished chunks is freed at the same time, because freeing one takes as long as a round trip.
     """
-    upcoming = asyncio.create_task(_next(store, chunks, finished))
+    upcoming = asyncio.create_task(_read_next(store, chunks, finished))
     try:
         while (chunk := await upcoming) is not None:
-            upcoming = asyncio.create_task(_next(store, chunks, finished))
+            upcoming = asyncio.create_task(_read_next(store, chunks, finished))
             yield chunk
             del chunk
     finally:
@@ -105,64 +105,64 @@ async def _one_ahead(store: Store, chunks: Iterator[Chunk], finished: list[Chunk
         await asyncio.gather(upcoming, return_exceptions=True)
 
 
-async def _next(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
-    chunk = await asyncio.to_thread(_read, chunks, finished)
+async def _read_next(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
+    chunk = await asyncio.to_thread(_read_chunk, chunks, finished)
     if chunk is None or not chunk.batch.size:
         return chunk
     return replace(chunk, batch=await store.prepare(chunk.batch))
 
 
-def _read(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
+def _read_chunk(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
     chunk = next(chunks, None)
-    # Only now, as the store answers one short question after the other when it begins to record.
+    # Not earlier: when recording begins, the store runs many short queries, which freeing memory would delay.
     finished.clear()
     return chunk
 
 
-STATEMENTS: Final = 2_000
-"""Statements that are read, and then made durable, together."""
+UPDATES_PER_BATCH: Final = 2_000
+"""Updates that are read, and then committed, together."""
 
 T = TypeVar("T", ContactUpdate, CampaignUpdate)
 
 
-async def import_statements(
-    state: Callable[[Sequence[T]], Awaitable[int]],
+async def import_updates(
+    upsert: Callable[[Sequence[T]], Awaitable[int]],
     file: BinaryIO,
     name: str,
-    form: Form[T],
-    receipt: Receipt,
+    line_format: LineFormat[T],
+    result: ImportResult,
     *,
     now: Instant,
-    reject: Callable[[Rejected], None],
+    reject: Callable[[RejectedLine], None],
     progress: Callable[[], None],
     options: ImportOptions = NO_OPTIONS,
 ) -> None:
-    """Do the same with a file of contacts or campaigns: `state` updates them."""
+    """Import a file of contacts or campaigns as `import_file` does one of activities; `upsert` stores each batch."""
     log = ReadingLog()
-    lines = read_file(file, name, now, form, options=options, log=log)
+    lines = read_file(file, name, now, line_format, options=options, log=log)
     while True:
-        statements, others = await asyncio.to_thread(_some, lines)
-        receipt.add(*log.drain())
-        for line in others:
-            reject(rejected(line, log.member))
-        receipt.rejected += len(others)
-        if statements:
-            changes = await state(statements)
-            receipt.accepted += changes
-            receipt.duplicate += len(statements) - changes
+        updates, invalid_lines = await asyncio.to_thread(_take_batch, lines)
+        result.add(*log.drain())
+        for line in invalid_lines:
+            reject(describe_rejected(line, log.member))
+        result.rejected += len(invalid_lines)
+        if updates:
+            changes = await upsert(updates)
+            result.accepted += changes
+            result.duplicate += len(updates) - changes
         progress()
-        if not statements and not others:
+        if not updates and not invalid_lines:
             return
 
 
-def _some(lines: Iterator[T | InvalidLine]) -> tuple[list[T], list[InvalidLine]]:
-    statements: list[T] = []
-    others: list[InvalidLine] = []
+def _take_batch(lines: Iterator[T | InvalidLine]) -> tuple[list[T], list[InvalidLine]]:
+    updates: list[T] = []
+    invalid_lines: list[InvalidLine] = []
     for line in lines:
         if isinstance(line, InvalidLine):
-            others.append(line)
+            invalid_lines.append(line)
         else:
-            statements.append(line)
-        if len(statements) + len(others) == STATEMENTS:
+            updates.append(line)
+        if len(updates) + len(invalid_lines) == UPDATES_PER_BATCH:
             break
-    return statements, others
+    return updates, invalid_lines

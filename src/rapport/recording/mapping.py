@@ -9,6 +9,7 @@ import msgspec
 
 from rapport.activity import Activity
 from rapport.errors import InvalidField, UnreadableFile
+from rapport.recording.activity_codec import FIELDS, IGNORED_FIELDS, Context, LineFormat, RawActivity
 from rapport.recording.decoding import (
     ACTIVITIES,
     build_or_repair,
@@ -17,7 +18,6 @@ from rapport.recording.decoding import (
     normalize_name,
     raise_unknown_field,
 )
-from rapport.recording.lines import FIELDS, IGNORED_FIELDS, Context, Form, Line
 from rapport.recording.options import ImportOptions
 from rapport.recording.presets import PRESETS, find_by_header, find_by_object, find_contacts
 from rapport.recording.presets.base import Preset
@@ -28,7 +28,7 @@ from rapport.recording.times import TimeFormat, guess_order, is_ambiguous
 
 T = TypeVar("T")
 
-_LINE_FIELDS: Final = Line.__struct_fields__
+_LINE_FIELDS: Final = RawActivity.__struct_fields__
 _TIME_FIELDS: Final = frozenset({"created_time", "updated_at", "created_at", "deleted_at", "opt_out_date"})
 
 
@@ -42,7 +42,7 @@ class RowPlan(NamedTuple, Generic[T]):
 class Planner(Generic[T]):
     """Plans how a file of one form is read."""
 
-    def __init__(self, form: Form[T], options: ImportOptions, log: ReadingLog) -> None:
+    def __init__(self, form: LineFormat[T], options: ImportOptions, log: ReadingLog) -> None:
         self._form = form
         self._options = options
         self._log = log
@@ -139,13 +139,13 @@ class Planner(Generic[T]):
         own = self._options.times
         return TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)
 
-    def _build(self, line: Line, context: Context) -> Any:  # noqa: ANN401 - presets are of activities alone
+    def _build(self, line: RawActivity, context: Context) -> Any:  # noqa: ANN401 - presets are of activities alone
         for field, value in self._options.constants.items():
             if not getattr(line, field):
                 setattr(line, field, value)
         return build_or_repair(line, context)
 
-    def _build_each(self, lines: Iterable[Line], context: Context) -> Iterator[T | InvalidLine]:
+    def _build_each(self, lines: Iterable[RawActivity], context: Context) -> Iterator[T | InvalidLine]:
         """Build several activities of one row or object: one that can't be recorded costs only itself."""
         for line in lines:
             try:
@@ -259,7 +259,7 @@ def _activity_rows(
     take = itemgetter(*(positions.get(field, behind.get(field, width)) for field in _LINE_FIELDS))
 
     def decode(row: list[str], context: Context) -> tuple[Activity]:
-        return (build_or_repair(Line(*take([*row[:width], *extra])), context),)
+        return (build_or_repair(RawActivity(*take([*row[:width], *extra])), context),)
 
     return decode
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from rapport.recording.lines import excerpt
+from rapport.recording.activity_codec import excerpt
 
 MAX_NOTICES: Final = 50
 """Kinds of warnings that are told apart at once."""

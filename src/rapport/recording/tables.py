@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 import python_calamine
 
 from rapport.errors import InvalidField, UnreadableFile
+from rapport.recording.activity_codec import WHOLE_LINE
 from rapport.recording.content import SAMPLE_BYTES, Content
-from rapport.recording.lines import WHOLE_LINE
 
-LONGEST_LINE: Final = 64 * 1024
+MAX_FILE_LINE_BYTES: Final = 64 * 1024
 """Bytes of one line. What is longer is not kept in memory."""
 
 _BUFFER: Final = 1 << 20
@@ -21,14 +21,14 @@ _SAMPLE_ROWS: Final = 200
 _NULLS: Final = frozenset({"NULL", "\\N"})
 
 # A cell that doesn't end is a quote that nobody closed: its line is given up, and the others are read again.
-csv.field_size_limit(LONGEST_LINE)
+csv.field_size_limit(MAX_FILE_LINE_BYTES)
 
 
 class InvalidLine(NamedTuple):
     """A line that can't be recorded: its number, counted from 1, what is wrong, and its text."""
 
     number: int
-    problem: InvalidField
+    error: InvalidField
     text: str
 
 
@@ -66,9 +66,9 @@ class Line(NamedTuple):
 def split_lines(content: Content) -> Iterator[Line]:
     """Yield the lines of a file, without keeping what is too long."""
     number = 0
-    while content_line := content.readline(LONGEST_LINE + 1):
+    while content_line := content.readline(MAX_FILE_LINE_BYTES + 1):
         number += 1
-        if len(content_line) <= LONGEST_LINE:
+        if len(content_line) <= MAX_FILE_LINE_BYTES:
             yield Line(number, content_line, None)
             continue
         quotes, part = content_line.count(b'"'), content_line
@@ -80,7 +80,7 @@ def split_lines(content: Content) -> Iterator[Line]:
 
 def too_long(number: int, line: bytes) -> InvalidLine:
     """Return a line that is too long as one that can't be recorded."""
-    problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {LONGEST_LINE} bytes")
+    problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
     return InvalidLine(number, problem, line[:200].decode(errors="replace") + "…")
 
 
@@ -118,7 +118,7 @@ class _TextLines:
         number, line, quotes = next(self._lines)
         if quotes is not None:
             # The reader needs only to know whether a cell ends in it.
-            problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {LONGEST_LINE} bytes")
+            problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
             return _TextLine(number, '"' * (quotes % 2) + "\n", problem)
         try:
             return _TextLine(number, line.decode(), None)
@@ -242,7 +242,7 @@ class WorkbookTable(Table):
     def reject(self, problem: InvalidField) -> InvalidLine:
         """Return the row as one that can't be recorded."""
         cells = ",".join(map(_cell_text, self._rows[self._next - 1]))
-        return InvalidLine(self._next, problem, cells[:LONGEST_LINE])
+        return InvalidLine(self._next, problem, cells[:MAX_FILE_LINE_BYTES])
 
     def _fit(self, row: Sequence[Any]) -> list[str]:
         cells = _clean(list(map(_cell_text, row[: len(self.header)])))

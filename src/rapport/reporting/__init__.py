@@ -1,1 +1,1 @@
-"""The only way out: the reports, as types."""
+"""Reports on contacts, campaigns and campaign activities, as typed values."""

@@ -1,4 +1,4 @@
-"""Who is there? The contacts themselves."""
+"""List, count and look up contacts."""
 
 from typing import Final
 
@@ -10,12 +10,12 @@ from rapport.instant import LAST, Instant
 from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
 from rapport.store.protocol import Store
 
-HERE: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
-"""Who is shown unless the request says otherwise."""
+NOT_DELETED: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
+"""The statuses that are listed by default."""
 
 
 class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page of the contacts: all that the cursor of the next one carries."""
+    """The parameters of a page of contacts. The cursor of the next page contains them."""
 
     email_address: str | None
     statuses: frozenset[ContactStatus]
@@ -27,8 +27,8 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     after: ContactCursor
     opted_out: Within | None = None
 
-    def query(self) -> ContactQuery:
-        """What is asked of the store: one more than the page has, to know whether there is another."""
+    def to_query(self) -> ContactQuery:
+        """Return the store query for one contact more than the page has, which tells whether there is a next page."""
         return ContactQuery(
             email_address=self.email_address,
             statuses=self.statuses,
@@ -40,27 +40,27 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
         )
 
 
-class Contacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of contacts by their ids, how many there are if that was asked, and the next page if there is one."""
+class ContactsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of contacts, the total if it was requested, and the request for the next page, if any."""
 
     contacts: list[ContactRecord]
     count: int | None
     next: ContactsRequest | None
 
 
-async def contacts(store: Store, account_id: str, request: ContactsRequest) -> Contacts:
-    """A page of the account's contacts, all or those that have an email address."""
-    query = request.query()
-    found = await store.contacts(account_id, query)
-    page = found[: request.limit]
-    return Contacts(
+async def list_contacts(store: Store, account_id: str, request: ContactsRequest) -> ContactsPage:
+    """Return a page of the account's contacts that match the request."""
+    query = request.to_query()
+    records = await store.contacts(account_id, query)
+    page = records[: request.limit]
+    return ContactsPage(
         contacts=page,
         count=await store.contact_count(account_id, query) if request.with_count else None,
-        next=replace(request, after=_place(request, page[-1])) if len(found) > request.limit else None,
+        next=replace(request, after=_cursor_after(request, page[-1])) if len(records) > request.limit else None,
     )
 
 
-def _place(request: ContactsRequest, contact: ContactRecord) -> ContactCursor:
+def _cursor_after(request: ContactsRequest, contact: ContactRecord) -> ContactCursor:
     time: int | None = None
     if request.updated is not None:
         time = contact.updated_at
@@ -72,7 +72,7 @@ def _place(request: ContactsRequest, contact: ContactRecord) -> ContactCursor:
 
 
 class ContactCounts(msgspec.Struct, frozen=True):
-    """How many contacts there are, and how many of them agreed how to get email."""
+    """The number of contacts, in all and by their permission to send."""
 
     total: int
     explicit: int
@@ -82,16 +82,16 @@ class ContactCounts(msgspec.Struct, frozen=True):
     new_subscriber: int | None
 
 
-async def contact_counts(store: Store, account_id: str, new_since: Instant | None) -> ContactCounts:
-    """The counts; with an instant, also how many of those that agreed came to be since then."""
+async def count_contacts(store: Store, account_id: str, new_since: Instant | None) -> ContactCounts:
+    """Count the contacts by status. With `new_since`, also count those with permission that were created since then."""
     by_status = await store.contacts_by_status(account_id)
-    agreed = frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT})
+    with_permission = frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT})
     new = None
     if new_since is not None:
         created = Within(new_since, LAST)
-        new = await store.contact_count(account_id, ContactQuery(statuses=agreed, created=created, limit=1))
+        new = await store.contact_count(account_id, ContactQuery(statuses=with_permission, created=created, limit=1))
     return ContactCounts(
-        total=sum(count for status, count in by_status.items() if status in HERE),
+        total=sum(count for status, count in by_status.items() if status in NOT_DELETED),
         explicit=by_status.get(ContactStatus.EXPLICIT, 0),
         implicit=by_status.get(ContactStatus.IMPLICIT, 0),
         pending=by_status.get(ContactStatus.PENDING_CONFIRMATION, 0),
@@ -100,9 +100,9 @@ async def contact_counts(store: Store, account_id: str, new_since: Instant | Non
     )
 
 
-async def contact(store: Store, account_id: str, contact_id: str) -> ContactRecord:
-    """What is known of a contact now. Raises UnknownContact."""
-    found = await store.contact(account_id, contact_id)
-    if found is None:
+async def get_contact(store: Store, account_id: str, contact_id: str) -> ContactRecord:
+    """Return a contact's current attributes. Raises UnknownContact."""
+    record = await store.contact(account_id, contact_id)
+    if record is None:
         raise UnknownContact(contact_id)
-    return found
+    return record

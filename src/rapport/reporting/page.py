@@ -1,4 +1,4 @@
-"""A page of a contact's activities, and where the next one begins, as values. The API has them signed."""
+"""A page of a contact's activities, and the request for the next page, which the API signs into a cursor."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -10,11 +10,12 @@ from rapport.instant import Instant
 from rapport.store.protocol import ActivityCursor, ActivityRow
 
 MAX_TEXT: Final = 500_000
-"""Characters of links and reasons on a page. Beyond that it has fewer rows than its limit; a usual one has a tenth."""
+"""The most characters of links and reasons on a page; a typical one has a tenth. A page with longer texts has fewer
+rows than its limit."""
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page: all that the cursor of the next one carries."""
+    """The parameters of a page. The cursor of the next page contains them."""
 
     types: tuple[ActivityType, ...]
     limit: int
@@ -24,7 +25,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows newest first, what their campaign activities are called, and the next page if there is one."""
+    """Rows, newest first, the campaign activities that they refer to, and the request for the next page, if any."""
 
     rows: Sequence[ActivityRow]
     campaign_activities: Mapping[int, CampaignActivity]
@@ -32,12 +33,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cursor_at(created_before: Instant) -> ActivityCursor:
-    """The position behind which everything lies that happened at `created_before` or earlier."""
+    """Return the cursor after which everything at `created_before` or earlier comes."""
     return ActivityCursor(created_before + 1, -(2**63))
 
 
-def fitting(limit: int, lengths: Iterable[int]) -> int:
-    """Return how many rows, given the lengths of their long texts, fit on a page: one at least."""
+def count_fitting_rows(limit: int, lengths: Iterable[int]) -> int:
+    """Return how many rows with texts of these lengths fit on a page: at least one."""
     text = rows = 0
     for length in lengths:
         text += length

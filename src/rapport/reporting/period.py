@@ -1,4 +1,4 @@
-"""The time that a report is asked for, both ends included (docs/compatibility.md#time-ranges)."""
+"""The period that a report covers, both ends included (docs/compatibility.md#time-ranges)."""
 
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
@@ -11,13 +11,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Period(msgspec.Struct, frozen=True, array_like=True):
-    """From `start` to `end`, which is not before it."""
+    """The period from `start` to `end`, where `end` is not before `start`."""
 
     start: Instant
     end: Instant
 
     def is_longer_than(self, years: int) -> bool:
-        """Whether it ends after the same day and time so many years later; February 29th is then March 1st."""
+        """Return True if it ends after the same day and time `years` later. February 29 counts as March 1 then."""
         start = _EPOCH + timedelta(milliseconds=self.start)
         end = _EPOCH + timedelta(milliseconds=self.end)
         year = start.year + years

@@ -1,4 +1,4 @@
-"""How did this campaign do? Its numbers, from what has been counted."""
+"""Statistics of campaigns and campaign activities, from the stored counters."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from rapport.instant import Instant
 from rapport.store.counters import ALL, Counter, SentCampaign, SentCampaignQuery
 from rapport.store.protocol import Store
 
-_AFTER_A_SEND: Final = (
+_ENGAGEMENT_TYPES: Final = (
     ActivityType.EM_OPENS,
     ActivityType.EM_CLICKS,
     ActivityType.EM_BOUNCES,
@@ -23,43 +23,46 @@ _AFTER_A_SEND: Final = (
 
 
 class Counts:
-    """What has been counted of one or several campaign activities, by type and detail; contacts for each of them."""
+    """The counts of one or more campaign activities, by activity type and detail.
+
+    A contact counts once for each campaign activity.
+    """
 
     def __init__(self, counters: Iterable[Counter]) -> None:
         self._totals: dict[tuple[int, int], int] = defaultdict(int)
         self._contacts: dict[tuple[int, int], int] = defaultdict(int)
-        totals, of_contacts = self._totals, self._contacts
+        totals, contacts_by_key = self._totals, self._contacts
         for _, _, activity_type, detail, total, contacts, _ in counters:
             if activity_type is not None:
                 key = activity_type, detail
                 totals[key] += total
                 if contacts is not None:
-                    of_contacts[key] += contacts
+                    contacts_by_key[key] += contacts
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing at all."""
+        """True if nothing was counted."""
         return not self._totals
 
     def contacts(self, activity_type: ActivityType) -> int:
-        """How many contacts did it, each counted once for each campaign activity."""
+        """Return the number of contacts with activities of a type, each counted once per campaign activity."""
         return self._contacts[activity_type, ALL]
 
     def total(self, activity_type: ActivityType, device_type: DeviceType | None = None) -> int:
-        """How often it was done, at all or with devices of a type."""
+        """Return the number of activities of a type, optionally only those with a type of device."""
         return self._totals[activity_type, ALL if device_type is None else device_type]
 
     def total_without_device(self, activity_type: ActivityType) -> int:
-        """How often it was done with a device that nobody knows."""
+        """Return the number of activities of a type whose device is unknown."""
         return self.total(activity_type) - sum(self.total(activity_type, device_type) for device_type in DeviceType)
 
     def bounced(self, bounce_code: BounceCode) -> int:
-        """How many contacts the mail came back from with this code."""
+        """Return the number of contacts whose email bounced with this code."""
         return self._contacts[ActivityType.EM_BOUNCES, bounce_code]
 
     @property
     def not_opened(self) -> int:
-        """Sends without opens and bounces, not below 0."""
+        """The number of sends less opens and bounces, at least 0."""
         sends, opens, bounces = map(
             self.contacts, (ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_BOUNCES)
         )
@@ -69,11 +72,11 @@ class Counts:
     def lacks_sends(self) -> bool:
         """True if more contacts did something with an email than it was sent to, so that sends must be missing."""
         sends = self.contacts(ActivityType.EM_SENDS)
-        return any(self.contacts(activity_type) > sends for activity_type in _AFTER_A_SEND)
+        return any(self.contacts(activity_type) > sends for activity_type in _ENGAGEMENT_TYPES)
 
 
 class StatsEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a campaign activity, or of a campaign as a whole."""
+    """The statistics of a campaign activity or of a whole campaign."""
 
     campaign_id: str | None
     campaign_activity_id: str | None
@@ -81,19 +84,19 @@ class StatsEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SummariesRequest(msgspec.Struct, frozen=True, array_like=True):
-    """Which page of the summaries: all that the cursor of the next one carries."""
+    """The parameters of a page of summaries. The cursor of the next page contains them."""
 
     limit: int
     not_before: Instant
     after: tuple[Instant, str]
 
 
-class Summaries(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of campaigns, that which was sent last first, with their numbers; and the next page if there is one."""
+class SummariesPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of campaigns, most recently sent first, with their counts and the total of the page."""
 
     campaigns: list[SentCampaign]
     counts: list[Counts]
-    together: Counts
+    total: Counts
     next: SummariesRequest | None
 
 
@@ -108,8 +111,8 @@ def percent(part: int, whole: int) -> float:
     return min((part * 2_000 + whole) // (2 * whole) / 10, 100.0)
 
 
-def percents_of(counts: Counts) -> dict[str, float]:
-    """The percents by their names, 0 to 100."""
+def calculate_percents(counts: Counts) -> dict[str, float]:
+    """Return the percentages by name, from 0 to 100."""
     opens, clicks = ActivityType.EM_OPENS, ActivityType.EM_CLICKS
     sends, bounces = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
     delivered = sends - bounces
@@ -129,9 +132,9 @@ def percents_of(counts: Counts) -> dict[str, float]:
     return percents
 
 
-def computable_percents(counts: Counts) -> dict[str, float | None]:
-    """Return the percents by name, with None for those that missing sends or opens make meaningless."""
-    percents: dict[str, float | None] = dict(percents_of(counts))
+def calculate_meaningful_percents(counts: Counts) -> dict[str, float | None]:
+    """Return the percentages by name, with None for those that are meaningless because sends or opens are missing."""
+    percents: dict[str, float | None] = dict(calculate_percents(counts))
     if counts.lacks_sends:
         percents |= dict.fromkeys(("bounce", "open", "did_not_open", "unsubscribe"))
     if counts.contacts(ActivityType.EM_CLICKS) > counts.contacts(ActivityType.EM_OPENS):
@@ -139,55 +142,57 @@ def computable_percents(counts: Counts) -> dict[str, float | None]:
     return percents
 
 
-async def campaign_activity_stats(
+async def get_campaign_activity_stats(
     store: Store, account_id: str, campaign_activity_ids: Sequence[str]
 ) -> tuple[list[StatsEntry], list[str]]:
-    """The numbers of the campaign activities that have any, and the ids of those that have none or aren't there."""
-    counted: dict[str, list[Counter]] = defaultdict(list)
+    """Return the statistics of the campaign activities, and the ids of those that have none or don't exist."""
+    counters: dict[str, list[Counter]] = defaultdict(list)
     for counter in await store.campaign_activity_counters(account_id, campaign_activity_ids):
         if counter.type is not None:
-            counted[counter.campaign_activity_id].append(counter)
-    found = [
-        StatsEntry(campaign_id=counted[each][0].campaign_id, campaign_activity_id=each, counts=Counts(counted[each]))
-        for each in campaign_activity_ids
-        if each in counted
+            counters[counter.campaign_activity_id].append(counter)
+    entries = [
+        StatsEntry(campaign_id=counters[key][0].campaign_id, campaign_activity_id=key, counts=Counts(counters[key]))
+        for key in campaign_activity_ids
+        if key in counters
     ]
-    return found, [each for each in campaign_activity_ids if each not in counted]
+    return entries, [key for key in campaign_activity_ids if key not in counters]
 
 
-async def campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[str]) -> list[StatsEntry]:
-    """The numbers of campaigns, all campaign activities of each together. Raises UnknownCampaign for the first."""
-    counted = await _by_campaign(store, account_id, campaign_ids)
+async def get_campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[str]) -> list[StatsEntry]:
+    """Return the statistics of campaigns. Raises UnknownCampaign for the first one that has none."""
+    counters = await _get_counters_by_campaign(store, account_id, campaign_ids)
     for campaign_id in campaign_ids:
-        if campaign_id not in counted:
+        if campaign_id not in counters:
             raise UnknownCampaign(campaign_id)
     return [
-        StatsEntry(campaign_id=campaign_id, campaign_activity_id=None, counts=Counts(counted[campaign_id]))
+        StatsEntry(campaign_id=campaign_id, campaign_activity_id=None, counts=Counts(counters[campaign_id]))
         for campaign_id in campaign_ids
     ]
 
 
-async def campaign_summaries(store: Store, account_id: str, request: SummariesRequest) -> Summaries:
-    """A page of the campaigns that were sent, with their numbers, and those of the page together."""
-    found = await store.sent_campaigns(
+async def get_campaign_summaries(store: Store, account_id: str, request: SummariesRequest) -> SummariesPage:
+    """Return a page of the campaigns that were sent, with their statistics."""
+    sent_campaigns = await store.sent_campaigns(
         account_id, SentCampaignQuery(request.not_before, request.after, request.limit + 1)
     )
-    page = found[: request.limit]
-    counted = await _by_campaign(store, account_id, [sent.campaign_id for sent in page]) if page else {}
-    following = None
-    if len(found) > request.limit:
-        following = replace(request, after=(page[-1].last_sent, page[-1].campaign_id))
-    return Summaries(
+    page = sent_campaigns[: request.limit]
+    counters = await _get_counters_by_campaign(store, account_id, [sent.campaign_id for sent in page]) if page else {}
+    next_request = None
+    if len(sent_campaigns) > request.limit:
+        next_request = replace(request, after=(page[-1].last_sent, page[-1].campaign_id))
+    return SummariesPage(
         campaigns=page,
-        counts=[Counts(counted.get(sent.campaign_id, ())) for sent in page],
-        together=Counts(counter for sent in page for counter in counted.get(sent.campaign_id, ())),
-        next=following,
+        counts=[Counts(counters.get(sent.campaign_id, ())) for sent in page],
+        total=Counts(counter for sent in page for counter in counters.get(sent.campaign_id, ())),
+        next=next_request,
     )
 
 
-async def _by_campaign(store: Store, account_id: str, campaign_ids: Sequence[str]) -> dict[str, list[Counter]]:
-    counted: dict[str, list[Counter]] = defaultdict(list)
+async def _get_counters_by_campaign(
+    store: Store, account_id: str, campaign_ids: Sequence[str]
+) -> dict[str, list[Counter]]:
+    counters: dict[str, list[Counter]] = defaultdict(list)
     for counter in await store.campaign_counters(account_id, campaign_ids):
         if counter.campaign_id is not None:
-            counted[counter.campaign_id].append(counter)
-    return counted
+            counters[counter.campaign_id].append(counter)
+    return counters

@@ -13,8 +13,8 @@ from rapport.auth.gate import may
 from rapport.auth.scope import Privilege, Scope
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
-from rapport.reporting.time_series import of_account, zone_for_days
+from rapport.reporting.stats import Counts, calculate_meaningful_percents, get_campaign_activity_stats
+from rapport.reporting.time_series import choose_day_zone, get_account_time_series
 from rapport.store.protocol import Store
 from rapport.web.charts import chart
 from rapport.web.door import SessionManager, now
@@ -72,12 +72,12 @@ class AccountPage:
         zone = zone_of(request)
         newest = await self._side_by_side(account_id)
         span = _span(request, local(now(), zone).date())
-        slots = await of_account(self._store, account_id, span.first, span.last, zone)
-        is_earlier = not (slots.total(ActivityType.EM_SENDS) or request.query_params) and bool(newest)
+        series = await get_account_time_series(self._store, account_id, span.first, span.last, zone)
+        is_earlier = not (series.total(ActivityType.EM_SENDS) or request.query_params) and bool(newest)
         if is_earlier:
             # Who asks for no time in particular is shown one in which something was sent.
             span = _span_from(newest[0].last_sent, zone)
-            slots = await of_account(self._store, account_id, span.first, span.last, zone)
+            series = await get_account_time_series(self._store, account_id, span.first, span.last, zone)
         return page(
             "account.html",
             here="account",
@@ -88,10 +88,10 @@ class AccountPage:
             is_earlier=is_earlier,
             spans=_SPANS,
             totals=[
-                (TYPE_NAMES[activity_type], ACTIVITY_LABELS[activity_type], slots.total(activity_type))
-                for activity_type in slots.types
+                (TYPE_NAMES[activity_type], ACTIVITY_LABELS[activity_type], series.total(activity_type))
+                for activity_type in series.types
             ],
-            chart=chart(f"Activities {_per(slots.days)}{_in(slots.zone, zone)}", slots, slots.types),
+            chart=chart(f"Activities {_per(series.bucket_days)}{_in(series.zone, zone)}", series, series.types),
             newest=newest,
             lacks_sends=any(None in each.percents.values() for each in newest),
             may_listen=may(session.principal, Scope.CONTACT_DATA, Privilege.CONTACT_REPORTS),
@@ -102,14 +102,14 @@ class AccountPage:
         if not newest:
             return []
         ids = [each.campaign_activity.campaign_activity_id for each in newest]
-        found, _ = await campaign_activity_stats(self._store, account_id, ids)
+        found, _ = await get_campaign_activity_stats(self._store, account_id, ids)
         counts_of = {each.campaign_activity_id: each.counts for each in found}
         return [
             Beside(
                 each.campaign_activity,
                 each.last_sent,
                 counts.contacts(ActivityType.EM_SENDS),
-                computable_percents(counts),
+                calculate_meaningful_percents(counts),
             )
             for each, counts in (
                 (each, counts_of.get(id_of, Counts(()))) for id_of, each in zip(ids, newest, strict=True)
@@ -137,7 +137,7 @@ def _span_from(moment: Instant, zone: ZoneInfo) -> Span:
     """The usual span from the day of a moment on: its day in the zone that the days are those of."""
     first = local(moment, zone).date()
     length = timedelta(days=_USUAL_SPAN - 1)
-    first = local(moment, zone_for_days(zone, first, first + length)).date()
+    first = local(moment, choose_day_zone(zone, first, first + length)).date()
     return Span(first, first + length)
 
 

@@ -11,18 +11,18 @@ from rapport.activity import EARLIEST, ActivityType, BounceCode, DeviceType, is_
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session
 from rapport.errors import UnknownCampaignActivity
-from rapport.reporting.email import (
+from rapport.reporting.campaigns import get_campaign_activity
+from rapport.reporting.stats import Counts, calculate_meaningful_percents, get_campaign_activity_stats
+from rapport.reporting.time_series import get_campaign_timeline
+from rapport.reporting.tracking_reports import (
     EMAIL_REPORTS,
     LANDING_PAGE_REPORTS,
     LinksPage,
     LinksRequest,
     TrackingRequest,
-    links,
-    tracking,
+    get_links_page,
+    get_tracking_page,
 )
-from rapport.reporting.emails import email_activity
-from rapport.reporting.stats import Counts, campaign_activity_stats, computable_percents
-from rapport.reporting.time_series import course
 from rapport.store.catalogue import get_text
 from rapport.store.links import LinkPlace
 from rapport.store.protocol import Store
@@ -77,13 +77,15 @@ class CampaignPage:
         """The page."""
         session, known = await self._asked(request)
         account_id = session.principal.account_id
-        found, _ = await campaign_activity_stats(self._store, account_id, [known["campaign_activity_id"]])
+        found, _ = await get_campaign_activity_stats(self._store, account_id, [known["campaign_activity_id"]])
         counts = found[0].counts if found else Counts(())
         stages = _funnel(counts)
         pages = _landing_page(counts)
         asked_links = LinksRequest(limit=_ROWS, no_clicks=True, after=_link_place(request))
-        found_links = await links(self._store, account_id, known["campaign_activity_id"], asked_links)
-        time_series = await course(self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request))
+        found_links = await get_links_page(self._store, account_id, known["campaign_activity_id"], asked_links)
+        time_series = await get_campaign_timeline(
+            self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request)
+        )
         return page(
             "campaign.html",
             session=session,
@@ -103,7 +105,7 @@ class CampaignPage:
             devices=_devices(counts),
             charts=[
                 chart(f"The first {_HOURS} hours", time_series.first_hours, _DRAWN),
-                chart("From the first day to the last", time_series.life, _DRAWN),
+                chart("From the first day to the last", time_series.lifetime, _DRAWN),
             ],
             **known,
         )
@@ -114,7 +116,7 @@ class CampaignPage:
         name: str = request.path_params["report"]
         if name not in _REPORTS:
             raise UnknownCampaignActivity(name[:64])
-        found = await tracking(
+        found = await get_tracking_page(
             self._store,
             session.principal.account_id,
             known["campaign_activity_id"],
@@ -145,7 +147,7 @@ class CampaignPage:
         campaign_activity_id = restore_marks(request.path_params["campaign_activity_id"])
         if not is_id(campaign_activity_id):
             raise UnknownCampaignActivity(campaign_activity_id[:64])
-        known = await email_activity(self._store, session.principal.account_id, campaign_activity_id)
+        known = await get_campaign_activity(self._store, session.principal.account_id, campaign_activity_id)
         return session, {
             "campaign_activity_id": campaign_activity_id,
             "name": known.campaign_activity_name or campaign_activity_id,
@@ -156,7 +158,7 @@ class CampaignPage:
 
 def _funnel(counts: Counts) -> list[Stage]:
     """Return the stages of an email, without those that can't be computed because sends were not recorded."""
-    percents = computable_percents(counts)
+    percents = calculate_meaningful_percents(counts)
     sent, bounced = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
     after_delivery = [
         Stage("Opened", counts.contacts(ActivityType.EM_OPENS), percents["open"], "of delivered", "unique_opens"),

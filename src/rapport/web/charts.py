@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A column for each type of activities that is shown, a row for each slot, and the zone of the slots."""
+    """A column for each type of activities that is shown, a row for each slot, and the zone of the series."""
 
     caption: str
     columns: list[tuple[int, str]]
@@ -30,22 +30,22 @@ class Chart(NamedTuple):
     zone: str
 
 
-def chart(caption: str, slots: TimeSeries, activity_types: Sequence[ActivityType]) -> Chart | None:
+def chart(caption: str, series: TimeSeries, activity_types: Sequence[ActivityType]) -> Chart | None:
     """The chart of those of the types that there are any activities of; None where there are none."""
-    shown = [activity_type for activity_type in activity_types if slots.total(activity_type)]
+    shown = [activity_type for activity_type in activity_types if series.total(activity_type)]
     if not shown:
         return None
-    label = _LABELS[slots.days]
+    label = _LABELS[series.bucket_days]
     return Chart(
         caption=caption,
         columns=[(int(activity_type), ACTIVITY_LABELS[activity_type]) for activity_type in shown],
         rows=[
             Row(
-                slot.begin // SECOND,
-                label.format(local(slot.begin, slots.zone)),
-                [slot.activities.get(activity_type, 0) for activity_type in shown],
+                bucket.start // SECOND,
+                label.format(local(bucket.start, series.zone)),
+                [bucket.activities.get(activity_type, 0) for activity_type in shown],
             )
-            for slot in slots.slots
+            for bucket in series.buckets
         ],
-        zone=slots.zone.key,
+        zone=series.zone.key,
     )

@@ -17,9 +17,9 @@ from rapport.auth.scope import PRIVILEGES, Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.errors import InvalidField, UnknownContact
 from rapport.instant import DAY, LAST, Instant, from_datetime, iso
-from rapport.reporting.contact import activity_counts, activity_days, timeline
-from rapport.reporting.contact_summary import open_and_click_rates
-from rapport.reporting.contacts import contact
+from rapport.reporting.contact_activities import count_activities, count_activities_by_day, get_timeline
+from rapport.reporting.contact_summary import get_open_and_click_rates
+from rapport.reporting.contacts import get_contact
 from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
 from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, Store
@@ -72,7 +72,7 @@ class ContactPage:
         view = _view(request)
         after = _behind(request)
         is_part = "part" in request.query_params
-        found = await timeline(self._store, account_id, contact_id, _page_request(view, after))
+        found = await get_timeline(self._store, account_id, contact_id, _page_request(view, after))
         values: dict[str, Any] = {
             "contact_id": contact_id,
             "zone": view.zone,
@@ -90,8 +90,8 @@ class ContactPage:
             "contact.html",
             session=session,
             form_token=self._door.form_token(session),
-            contact=await contact(self._store, account_id, contact_id),
-            rates=await open_and_click_rates(
+            contact=await get_contact(self._store, account_id, contact_id),
+            rates=await get_open_and_click_rates(
                 self._store, account_id, contact_id, Period(Instant(until - _YEARS_OF_RATES), until)
             ),
             curl=_curl(self._door.address(request), contact_id, view),
@@ -107,8 +107,8 @@ class ContactPage:
         today = local(until, view.zone).date()
         monday = first_day(today)
         since = from_datetime(datetime(monday.year, monday.month, monday.day, tzinfo=view.zone))
-        days = await activity_days(self._store, account_id, contact_id, Period(since, until), view.zone)
-        counts = await activity_counts(self._store, account_id, contact_id, view.period)
+        days = await count_activities_by_day(self._store, account_id, contact_id, Period(since, until), view.zone)
+        counts = await count_activities(self._store, account_id, contact_id, view.period)
         is_chosen = "type" in request.query_params
         return {
             "year": year(days, today),

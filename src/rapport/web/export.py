@@ -10,7 +10,7 @@ from starlette.routing import Route
 from rapport.auth.scope import Privilege
 from rapport.errors import UnknownContact
 from rapport.pacing import PacedStream
-from rapport.recording.exporting import activity_lines
+from rapport.recording.exporting import export_activities
 from rapport.store.protocol import Store
 from rapport.url_paths import quote_id
 from rapport.web.door import SessionManager, contact_asked
@@ -33,7 +33,7 @@ class ExportPage:
     async def export(self, request: Request) -> Response:
         """The file, as it is read."""
         session, contact_id = contact_asked(self._door, request, Privilege.CONTACT_REPORTS)
-        lines = activity_lines(self._store, session.principal.account_id, contact_id)
+        lines = export_activities(self._store, session.principal.account_id, contact_id)
         # What is told on a page, that there is no such contact or no store, is known by the first line.
         first = await anext(lines, None)
         if first is None and await self._store.contact(session.principal.account_id, contact_id) is None:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from rapport.activity import is_id
 from rapport.auth.scope import Privilege, Scope
-from rapport.reporting.find import find_campaign_activities, find_contacts
+from rapport.reporting.search import find_campaign_activities, find_contacts
 from rapport.store.protocol import Store
 from rapport.web.door import SessionManager
 from rapport.web.rendering import page

@@ -12,7 +12,7 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.errors import RapportError
 from rapport.event_stream import EventStream, said
 from rapport.instant import DAY
-from rapport.reporting.live import ActivityEvent, Feed, GapEvent
+from rapport.reporting.live_feed import ActivityEvent, GapEvent, LiveFeed
 from rapport.web.door import NotSignedIn, SessionManager, now
 from rapport.web.rendering import rendered
 from rapport.web.routing import shown
@@ -25,7 +25,7 @@ LIVE: Final = "/live"
 class LiveFeedPage:
     """The part of a page that moves; static/live.js puts it there."""
 
-    def __init__(self, feed: Feed, door: SessionManager) -> None:
+    def __init__(self, feed: LiveFeed, door: SessionManager) -> None:
         self._feed = feed
         self._door = door
 
@@ -44,8 +44,8 @@ class LiveFeedPage:
             except (NotSignedIn, RapportError):
                 return False
 
-        listener = await self._feed.listen(session.principal.account_id, tuple(ActivityType))
-        return EventStream(self._feed, listener, lambda heard: _event(heard, zone), holds, with_positions=False)
+        subscription = await self._feed.subscribe(session.principal.account_id, tuple(ActivityType))
+        return EventStream(self._feed, subscription, lambda heard: _event(heard, zone), holds, with_positions=False)
 
 
 def _event(heard: ActivityEvent | GapEvent, zone: ZoneInfo) -> bytes:

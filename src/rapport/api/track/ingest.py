@@ -34,10 +34,18 @@ from rapport.errors import (
 )
 from rapport.instant import Instant
 from rapport.recording import catalog_codec
+from rapport.recording.activity_codec import (
+    ACTIVITY_SCHEMA,
+    Context,
+    FieldWarning,
+    LineFormat,
+    Rejection,
+    excerpt,
+    rejection_from,
+)
 from rapport.recording.catalog_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
 from rapport.recording.decoding import decode_activity
-from rapport.recording.lines import LINE_SCHEMA, Context, FieldWarning, Form, Rejection, excerpt, rejection_from
-from rapport.recording.record import GroupCommitter
+from rapport.recording.group_commit import GroupCommitter
 from rapport.store.batch import Batch, BatchBuilder
 from rapport.store.protocol import Store
 
@@ -174,7 +182,7 @@ class Ingest(Resource):
         "durable. An invalid activity is rejected by its index and doesn't affect the others. Sending the same "
         "activity again changes nothing.",
         access=Access(Scope.ACTIVITY_WRITE),
-        body=RequestBody(item=NamedSchema("Activity", LINE_SCHEMA), example=_EXAMPLE_ACTIVITY),
+        body=RequestBody(item=NamedSchema("Activity", ACTIVITY_SCHEMA), example=_EXAMPLE_ACTIVITY),
         returns=Returns(
             description="The result.",
             schema=ImportResult,
@@ -259,7 +267,7 @@ async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, _Recei
     return builder.batch(account_id), receipt
 
 
-async def _read_updates(lines: Lines, form: Form[T]) -> tuple[list[T], _Receipt]:
+async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], _Receipt]:
     receipt = _Receipt()
     updates: list[T] = []
     for start, lines_slice in lines.slices():

@@ -16,8 +16,8 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import RapportError, TooManyStreams
 from rapport.event_stream import HEADERS, MEDIA_TYPE, EventStream, said
-from rapport.recording.lines import encode_activity
-from rapport.reporting.live import ActivityEvent, Feed, GapEvent
+from rapport.recording.activity_codec import encode_activity
+from rapport.reporting.live_feed import ActivityEvent, GapEvent, LiveFeed
 from rapport.store.feed import MAX_KEYS_PER_BATCH
 
 ACTIVITY_TYPES: Final = ActivityTypes("Only activities of these types; all by default.", required=False)
@@ -34,7 +34,7 @@ _EXAMPLE: Final = (
 class Stream(Resource):
     """The event stream."""
 
-    def __init__(self, feed: Feed, gate: Authorizer) -> None:
+    def __init__(self, feed: LiveFeed, gate: Authorizer) -> None:
         self._feed = feed
         self._gate = gate
 
@@ -67,8 +67,8 @@ class Stream(Resource):
             except RapportError:
                 return False
 
-        listener = await self._feed.listen(principal.account_id, types, LAST_EVENT_ID.get(request))
-        return EventStream(self._feed, listener, format_event, is_authorized, with_positions=True)
+        subscription = await self._feed.subscribe(principal.account_id, types, LAST_EVENT_ID.get(request))
+        return EventStream(self._feed, subscription, format_event, is_authorized, with_positions=True)
 
 
 def format_event(event: ActivityEvent | GapEvent) -> bytes:

@@ -23,10 +23,10 @@ from rapport.reporting.stats import (
     Counts,
     StatsEntry,
     SummariesRequest,
-    campaign_activity_stats,
-    campaign_stats,
-    campaign_summaries,
-    percents_of,
+    calculate_percents,
+    get_campaign_activity_stats,
+    get_campaign_stats,
+    get_campaign_summaries,
 )
 from rapport.store.known import Within
 from rapport.store.protocol import Store
@@ -158,7 +158,7 @@ def _result(stats: StatsEntry, now: Instant) -> StatsResult:
         campaign_id=stats.campaign_id or UNSET,
         campaign_activity_id=stats.campaign_activity_id or UNSET,
         stats=_stats(stats.counts, with_bounce_codes=not is_campaign),
-        percents=percents_of(stats.counts) if is_campaign else UNSET,
+        percents=calculate_percents(stats.counts) if is_campaign else UNSET,
         last_refresh_time=iso(now),
     )
 
@@ -204,7 +204,7 @@ class CampaignStats(Resource):
         for campaign_id in campaign_ids:
             if not is_id(campaign_id):
                 raise UnknownCampaign(campaign_id[:SHOWN_LENGTH])
-        return await campaign_stats(self._store, principal.account_id, campaign_ids)
+        return await get_campaign_stats(self._store, principal.account_id, campaign_ids)
 
     @endpoint(
         "GET",
@@ -233,7 +233,7 @@ class CampaignStats(Resource):
         for campaign_activity_id in campaign_activity_ids:
             if not is_id(campaign_activity_id):
                 raise MalformedCampaignActivityId(campaign_activity_id[:SHOWN_LENGTH])
-        return await campaign_activity_stats(self._store, principal.account_id, campaign_activity_ids)
+        return await get_campaign_activity_stats(self._store, principal.account_id, campaign_activity_ids)
 
     @endpoint(
         "GET",
@@ -281,8 +281,8 @@ class CampaignStats(Resource):
         if page_request is None:
             sent = SENT.get(query) or Within(FIRST, LAST)
             page_request = SummariesRequest(LIMIT.get(query), sent.after, (Instant(sent.before + 1), ""))
-        page = await campaign_summaries(self._store, principal.account_id, page_request)
-        percents = percents_of(page.together)
+        page = await get_campaign_summaries(self._store, principal.account_id, page_request)
+        percents = calculate_percents(page.total)
         return encode_response(
             BulkEmailCampaignSummariesPage(
                 bulk_email_campaign_summaries=[

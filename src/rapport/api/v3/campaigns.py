@@ -18,7 +18,15 @@ from rapport.auth.token import Principal
 from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, CampaignStatus
 from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, UnknownCampaignActivity
 from rapport.instant import FIRST, LAST, iso
-from rapport.reporting.emails import EmailsRequest, email, email_activity, emails, name_of, role_of, status_of
+from rapport.reporting.campaigns import (
+    CampaignsRequest,
+    derive_status,
+    get_campaign,
+    get_campaign_activity,
+    get_name,
+    get_role,
+    list_campaigns,
+)
 from rapport.store.catalogue import get_number, get_text
 from rapport.store.known import CampaignCursor, CampaignRecord, Within
 from rapport.store.protocol import Store
@@ -139,11 +147,11 @@ class Campaigns(Resource):
     )
     async def list_campaigns(self, request: Request, principal: Principal) -> Response:
         query = query_of(request)
-        page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CAMPAIGNS, EmailsRequest)
+        page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CAMPAIGNS, CampaignsRequest)
         if page_request is None:
             within = UPDATED.get(query) or Within(FIRST, LAST)
-            page_request = EmailsRequest(within, LIMIT.get(query), CampaignCursor(LAST + 1, ""))
-        page = await emails(self._store, principal.account_id, page_request)
+            page_request = CampaignsRequest(within, LIMIT.get(query), CampaignCursor(LAST + 1, ""))
+        page = await list_campaigns(self._store, principal.account_id, page_request)
         return encode_response(
             EmailCampaignsPage(
                 campaigns=[
@@ -177,9 +185,9 @@ class Campaigns(Resource):
         errors=(UnknownCampaign,),
     )
     async def get_campaign(self, request: Request, principal: Principal) -> Response:
-        campaign = await email(self._store, principal.account_id, CAMPAIGN_ID.get(request))
+        campaign = await get_campaign(self._store, principal.account_id, CAMPAIGN_ID.get(request))
         references = [
-            ActivityReference(activity.campaign_activity_id, role_of(activity).value)
+            ActivityReference(activity.campaign_activity_id, get_role(activity).value)
             for activity in campaign.campaign_activities
         ]
         return encode_response(
@@ -217,14 +225,14 @@ class Campaigns(Resource):
         errors=(UnknownCampaignActivity,),
     )
     async def get_campaign_activity(self, request: Request, principal: Principal) -> Response:
-        activity = await email_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
+        activity = await get_campaign_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
         preheader = get_text(activity.facts, "preheader")
         return encode_response(
             EmailCampaignActivity(
                 campaign_activity_id=activity.campaign_activity_id,
                 campaign_id=UNSET if activity.campaign_id is None else activity.campaign_id,
-                role=role_of(activity).value,
-                current_status=status_of(activity.campaign_status, is_sent=activity.is_sent).name,
+                role=get_role(activity).value,
+                current_status=derive_status(activity.campaign_status, is_sent=activity.is_sent).name,
                 format_type=_FORMAT_TYPE,
                 subject=get_text(activity.facts, "subject") or "",
                 preheader=UNSET if preheader is None else preheader,
@@ -238,12 +246,12 @@ class Campaigns(Resource):
 
 
 def _status(campaign: CampaignRecord) -> CampaignStatus:
-    return status_of(get_text(campaign.facts, "current_status"), is_sent=campaign.is_sent)
+    return derive_status(get_text(campaign.facts, "current_status"), is_sent=campaign.is_sent)
 
 
 def _common_columns(campaign: CampaignRecord) -> dict[str, Any]:
     """Return the columns of a campaign in a list and alone."""
-    name, created_at = name_of(campaign), get_number(campaign.facts, "created_at")
+    name, created_at = get_name(campaign), get_number(campaign.facts, "created_at")
     type_code = get_number(campaign.facts, "type_code")
     return {
         "campaign_id": campaign.campaign_id,

@@ -20,13 +20,13 @@ from rapport.auth.token import Principal
 from rapport.caching import cache_short
 from rapport.errors import InvalidField, MalformedContactId, UnknownContact
 from rapport.instant import iso
-from rapport.reporting.contact import activity_details
+from rapport.reporting.contact_activities import get_activity_page
 from rapport.reporting.contact_summary import (
-    SUMMARIES,
+    PAGE_SIZE,
     SummaryRequest,
-    activity_summary,
-    first_summary,
-    open_and_click_rates,
+    first_summary_request,
+    get_activity_summary,
+    get_open_and_click_rates,
 )
 from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
@@ -161,7 +161,7 @@ class ContactReports(Resource):
         if isinstance(page_request, str):
             page_request = self._cursors.decode(page_request, principal, path, PageRequest)
         contact_id = CONTACT_ID.get(request)
-        page = await activity_details(self._store, principal.account_id, contact_id, page_request)
+        page = await get_activity_page(self._store, principal.account_id, contact_id, page_request)
         next_href = self._cursors.next_href(principal, path, page.next)
         return json_response(
             encode_activity_page(contact_id, page, with_names=page_request.with_names, next_href=next_href)
@@ -174,7 +174,7 @@ class ContactReports(Resource):
         tag=_TAG,
         summary="Count a contact's activities per email",
         description="The emails whose last send to the contact lies between `start` and `end`, most recently sent "
-        f"first, {SUMMARIES} a page. Each has the number of all of the contact's activities with it, whenever they "
+        f"first, {PAGE_SIZE} a page. Each has the number of all of the contact's activities with it, whenever they "
         "happened.",
         access=_READ,
         params=(CONTACT_ID, START_OR_NEXT, END_OR_NEXT, CURSOR),
@@ -205,9 +205,9 @@ class ContactReports(Resource):
         query = query_of(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, path, SummaryRequest)
         if page_request is None:
-            page_request = first_summary(_period(query))
+            page_request = first_summary_request(_period(query))
         contact_id = CONTACT_ID.get(request)
-        summary = await activity_summary(self._store, principal.account_id, contact_id, page_request)
+        summary = await get_activity_summary(self._store, principal.account_id, contact_id, page_request)
         return encode_response(
             ContactCampaignActivitiesSummary(
                 contact_id=contact_id,
@@ -244,7 +244,7 @@ class ContactReports(Resource):
         if period.is_longer_than(_MAX_YEARS):
             raise InvalidField("end", query["end"][0], f"must not be more than {_MAX_YEARS} years after start")
         contact_id = CONTACT_ID.get(request)
-        rates = await open_and_click_rates(self._store, principal.account_id, contact_id, period)
+        rates = await get_open_and_click_rates(self._store, principal.account_id, contact_id, period)
         return encode_response(
             ContactOpenAndClickRates(
                 contact_id=contact_id,

@@ -22,7 +22,7 @@ from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, Permis
 from rapport.email_address import normalize_query_address
 from rapport.errors import InvalidField, MalformedContactId, UnknownContact
 from rapport.instant import DAY, Instant, iso
-from rapport.reporting.contacts import HERE, ContactsRequest, contact, contact_counts, contacts
+from rapport.reporting.contacts import NOT_DELETED, ContactsRequest, count_contacts, get_contact, list_contacts
 from rapport.store.known import FIRST_CONTACT, ContactRecord, ContactStatus
 from rapport.store.protocol import Store
 
@@ -186,7 +186,7 @@ class Contacts(Resource):
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CONTACTS, ContactsRequest)
         if page_request is None:
             page_request = _first_page(query)
-        page = await contacts(self._store, principal.account_id, page_request)
+        page = await list_contacts(self._store, principal.account_id, page_request)
         return encode_response(
             ContactsPage(
                 contacts=[_contact(known, page_request.included) for known in page.contacts],
@@ -216,7 +216,7 @@ class Contacts(Resource):
         new_since = None
         if INCLUDE_NEW.get(query_of(request)):
             new_since = Instant(time.time_ns() // 1_000_000 - _NEW_SUBSCRIBER_PERIOD)
-        counts = await contact_counts(self._store, principal.account_id, new_since)
+        counts = await count_contacts(self._store, principal.account_id, new_since)
         return encode_response(
             ContactsCounts(
                 total=counts.total,
@@ -242,7 +242,7 @@ class Contacts(Resource):
     )
     async def get_contact(self, request: Request, principal: Principal) -> Response:
         included = INCLUDE.get(query_of(request))
-        known = await contact(self._store, principal.account_id, CONTACT_ID.get(request))
+        known = await get_contact(self._store, principal.account_id, CONTACT_ID.get(request))
         return encode_response(_contact(known, included))
 
 
@@ -254,7 +254,7 @@ def _first_page(query: Query) -> ContactsRequest:
     statuses = STATUS.get(query)
     return ContactsRequest(
         email_address=email_address,
-        statuses=frozenset[ContactStatus]().union(*statuses) if statuses else HERE,
+        statuses=frozenset[ContactStatus]().union(*statuses) if statuses else NOT_DELETED,
         updated=UPDATED.get(query),
         created=CREATED.get(query),
         opted_out=OPTED_OUT.get(query),

@@ -1,6 +1,6 @@
 """Reports on one email: a list of activities for each type, and its links.
 
-A new list is a new `Report`; what it selects is defined in `rapport.reporting.email`.
+A new list is a new `Report`; what it selects is defined in `rapport.reporting.tracking_reports`.
 """
 
 from typing import Annotated, Any, Final
@@ -35,7 +35,7 @@ from rapport.api.v3.tracking_report import (
 )
 from rapport.auth.token import Principal
 from rapport.errors import UnknownCampaignActivity
-from rapport.reporting.email import EMAIL_REPORTS, LinksRequest, links
+from rapport.reporting.tracking_reports import EMAIL_REPORTS, LinksRequest, get_links_page
 from rapport.store.tracking import TrackingRow
 
 _EMAIL: Final = "/v3/reports/email_reports/{campaign_activity_id:any}"
@@ -309,7 +309,7 @@ class EmailReports(TrackingReports):
         if page_request is None:
             page_request = LinksRequest(limit=LINK_LIMIT.get(query), no_clicks=NO_CLICKS.get(query))
         campaign_activity_id = CAMPAIGN_ACTIVITY_ID.get(request)
-        page = await links(self.store, principal.account_id, campaign_activity_id, page_request)
+        page = await get_links_page(self.store, principal.account_id, campaign_activity_id, page_request)
         counts = [LinkClickCount(link.link_url or "", link.url_id, link.unique_clicks) for link in page.links]
         next_href = self.cursors.next_href(principal, path, page.next)
         next_page = UNSET if next_href is None else page_links(next_href)

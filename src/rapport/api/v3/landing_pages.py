@@ -1,6 +1,6 @@
 """Reports on one landing page: a list of activities for each type.
 
-A new list is a new `Report`; what it selects is defined in `rapport.reporting.email`.
+A new list is a new `Report`; what it selects is defined in `rapport.reporting.tracking_reports`.
 """
 
 from typing import Annotated, Final
@@ -20,7 +20,7 @@ from rapport.api.v3.tracking_report import (
     device_column,
     link_columns,
 )
-from rapport.reporting.email import LANDING_PAGE_REPORTS
+from rapport.reporting.tracking_reports import LANDING_PAGE_REPORTS
 
 # Response types
 

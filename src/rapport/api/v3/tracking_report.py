@@ -24,7 +24,13 @@ from rapport.auth.token import Principal
 from rapport.caching import cache_short
 from rapport.errors import MalformedCampaignActivityId, UnknownCampaignActivity
 from rapport.instant import Instant, iso
-from rapport.reporting.email import TrackingPage, TrackingReport, TrackingRequest, before_all_of, tracking
+from rapport.reporting.tracking_reports import (
+    TrackingPage,
+    TrackingReport,
+    TrackingRequest,
+    get_tracking_page,
+    tracking_cursor_before,
+)
 from rapport.store.links import url_id_of
 from rapport.store.protocol import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingRow
@@ -240,7 +246,7 @@ class TrackingReports(Resource):
             page_request = self.cursors.decode(page_request, principal, path, TrackingRequest)
         campaign_activity_id = CAMPAIGN_ACTIVITY_ID.get(request)
         selection = self.selections[report.name]
-        page = await tracking(self.store, principal.account_id, campaign_activity_id, selection, page_request)
+        page = await get_tracking_page(self.store, principal.account_id, campaign_activity_id, selection, page_request)
         links = self.links(self.cursors.next_href(principal, path, page.next))
         return encode_response(report.serialize(campaign_activity_id, page, links))
 
@@ -256,7 +262,7 @@ def parse_page(query_string: bytes, report: Report, limit: Limit) -> TrackingReq
     return TrackingRequest(
         limit=limit.get(query),
         not_before=EARLIEST if created.after is None else created.after,
-        after=START_OF_REPORT if created.before is None else before_all_of(Instant(created.before + 1)),
+        after=START_OF_REPORT if created.before is None else tracking_cursor_before(Instant(created.before + 1)),
         url_id=URL_ID.get(query) if URL_ID in report.params else None,
         bounce_codes=tuple(sorted(BOUNCE_CODE.get(query))) if BOUNCE_CODE in report.params else (),
         contacts_filter=CONTACTS_FILTER.get(query) if CONTACTS_FILTER in report.params else None,

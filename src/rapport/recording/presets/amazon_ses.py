@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import (
     Preset,
     Record,
@@ -58,7 +58,7 @@ def _is_object(record: Record) -> bool:
     return "mail" in inner and not inner.keys().isdisjoint({"eventType", "notificationType"})
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     record = _unwrap(record)
     event = str(first(record, "eventType", "notificationType") or "")
     type_name = _EVENTS.get(event)
@@ -67,7 +67,7 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
         return ()
     mail, detail = nested(record, "mail"), nested(record, event.lower())
     tags = nested(mail, "tags")
-    line = Line(
+    line = RawActivity(
         campaign_activity_id=first_text(first(tags, *_CAMPAIGN_TAGS, "ses:configuration-set")),
         tracking_activity_type=type_name,
         created_time=first(detail, "timestamp") or first(mail, "timestamp"),
@@ -91,7 +91,7 @@ def _recipients(mail: Record, detail: Record, type_name: str) -> list[Any]:
     return [None] if is_open_question or not recipients else recipients
 
 
-def _for_recipient(line: Line, recipient: Any, detail: Record, type_name: str) -> Line:  # noqa: ANN401 - JSON
+def _for_recipient(line: RawActivity, recipient: Any, detail: Record, type_name: str) -> RawActivity:  # noqa: ANN401 - JSON
     described = recipient if isinstance(recipient, Mapping) else {"emailAddress": recipient}
     address = first(described, "emailAddress")
     code = None

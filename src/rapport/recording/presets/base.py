@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from rapport.email_address import normalize_address
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.times import UNKNOWN_FORMAT, TimeFormat
 
 _MAX_REMEMBERED: Final = 20_000
@@ -18,15 +18,15 @@ Record: TypeAlias = Mapping[str, Any]
 Skip: TypeAlias = Callable[[str], None]
 """What is called for a record that is no activity, with its kind."""
 
-ConvertRow: TypeAlias = Callable[[Row, Skip], Sequence[Line]]
-ConvertObject: TypeAlias = Callable[[Record, Skip], Sequence[Line]]
+ConvertRow: TypeAlias = Callable[[Row, Skip], Sequence[RawActivity]]
+ConvertObject: TypeAlias = Callable[[Record, Skip], Sequence[RawActivity]]
 
 
 def _never(_names: frozenset[str]) -> bool:
     return False
 
 
-def _convert_nothing(_record: Mapping[str, Any], _skip: Skip) -> Sequence[Line]:
+def _convert_nothing(_record: Mapping[str, Any], _skip: Skip) -> Sequence[RawActivity]:
     return ()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first, first_text
 from rapport.recording.times import DateOrder, TimeFormat
 
@@ -43,7 +43,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     return {"st_text", "ts", "email"} <= columns
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     return _convert(
         {
             "event": row.get("st_text"),
@@ -64,7 +64,7 @@ def _is_object(record: Record) -> bool:
     )
 
 
-def _convert(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert(record: Record, skip: Skip) -> Sequence[RawActivity]:
     event = str(record.get("event") or "").strip().lower().replace(" ", "_")
     type_name = _EVENTS.get(event)
     if type_name is None:
@@ -73,7 +73,7 @@ def _convert(record: Record, skip: Skip) -> Sequence[Line]:
     campaign = first_text(first(record, "camp_id", "campaignId", "tag", "tags", "template_id", "templateId"))
     address = first(record, "email")
     return (
-        Line(
+        RawActivity(
             contact_id=contact_from(address),
             campaign_activity_id=campaign,
             campaign_activity_name=first_text(first(record, "campaign name", "campaign_name", "subject")),

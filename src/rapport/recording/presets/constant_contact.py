@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rapport.activity import TYPES
-from rapport.recording.lines import FIELDS, Line
+from rapport.recording.activity_codec import FIELDS, RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first
 
 _TIMES: Final = {
@@ -43,15 +43,15 @@ def _is_header(columns: frozenset[str]) -> bool:
     return not columns.isdisjoint(_ADDRESSES) and not columns.isdisjoint(_TYPE_BY_COLUMN)
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
-    lines: list[Line] = []
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
+    lines: list[RawActivity] = []
     address, campaign = first(row, *_ADDRESSES), first(row, *_CAMPAIGNS)
     contact_id = first(row, "contact_id") or contact_from(address)
     for column, value in row.items():
         type_name = _TYPE_BY_COLUMN.get(column)
         if type_name is None or not value:
             continue
-        line = Line(
+        line = RawActivity(
             contact_id=contact_id,
             campaign_activity_id=first(row, "campaign_activity_id") or campaign,
             campaign_activity_name=campaign,
@@ -82,14 +82,14 @@ def _is_object(record: Record) -> bool:
     )
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     type_name = record.get("tracking_activity_type")
     name = _TYPES.get(type_name, type_name) if isinstance(type_name, str) else type_name
     if isinstance(name, str) and name not in TYPES:
         skip(name)
         return ()
     fields = {field: record[field] for field in FIELDS if field in record}
-    return (Line(**{**fields, "tracking_activity_type": name}),)
+    return (RawActivity(**{**fields, "tracking_activity_type": name}),)
 
 
 CONSTANT_CONTACT: Final = Preset(

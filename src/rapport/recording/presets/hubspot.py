@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first, first_text, nested
 from rapport.recording.times import TimeFormat
 
@@ -44,7 +44,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     return {"recipient", "type", "created"} <= columns
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     return _convert({_COLUMNS.get(name, name): value for name, value in row.items()}, skip)
 
 
@@ -54,7 +54,7 @@ def _is_object(record: Record) -> bool:
     return {"recipient", "type", "created"} <= record.keys()
 
 
-def _convert(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert(record: Record, skip: Skip) -> Sequence[RawActivity]:
     event = str(record.get("type") or "").upper()
     type_name = _TYPES.get(event)
     label = _skipped(record, event) if type_name is not None else event or "without a type"
@@ -62,7 +62,7 @@ def _convert(record: Record, skip: Skip) -> Sequence[Line]:
         skip(label or event)
         return ()
     address = first(record, "recipient")
-    line = Line(
+    line = RawActivity(
         contact_id=contact_from(address),
         campaign_activity_id=first_text(first(record, "emailCampaignId")),
         campaign_activity_name=first_text(first(record, "emailCampaignName", "subject")),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any, Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first, first_text, nested
 from rapport.recording.times import TimeFormat
 
@@ -13,7 +13,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     return {"campaign_id", "subscriber_id", "created_at"} <= columns
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     if "link_id" in row:
         return _convert(row, "em_clicks", skip)
     return _convert(row, "em_bounces" if "source" in row or "type" in row else "em_opens", skip)
@@ -23,7 +23,7 @@ def _is_object(record: Record) -> bool:
     return {"subscriber_id", "created_at"} <= record.keys() or "results" in nested(record, "data")
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     if "results" in nested(record, "data"):
         return [line for each in record["data"]["results"] for line in _convert_object(each, skip)]
     campaign = nested(record, "campaign")
@@ -35,7 +35,7 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
     return _convert_row(flat, skip)
 
 
-def _convert(row: Record, type_name: str, skip: Skip) -> Sequence[Line]:
+def _convert(row: Record, type_name: str, skip: Skip) -> Sequence[RawActivity]:
     subscriber = first_text(first(row, "subscriber_id", "subscriber_uuid"))
     address = first(row, "email", "subscriber_email")
     if subscriber is None and address is None:
@@ -45,7 +45,7 @@ def _convert(row: Record, type_name: str, skip: Skip) -> Sequence[Line]:
     number = first_text(first(row, "id"))
     is_complaint = type_name == "em_bounces" and row.get("type") == "complaint"
     return (
-        Line(
+        RawActivity(
             contact_id=subscriber or contact_from(address),
             campaign_activity_id=first_text(first(row, "campaign_id")),
             campaign_activity_name=first_text(first(row, "campaign_name")),

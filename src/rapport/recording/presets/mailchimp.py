@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first, nested
 from rapport.recording.times import TimeFormat
 
@@ -30,7 +30,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     )
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     address = first(row, *_ADDRESSES)
     action = first(row, "action")
     type_name = "em_clicks" if "url" in row else "em_opens"
@@ -41,7 +41,7 @@ def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
         type_name = _ACTIONS[action.lower()]
     is_click = type_name == "em_clicks"
     return (
-        Line(
+        RawActivity(
             contact_id=first(row, "email_id") or contact_from(address),
             campaign_activity_id=first(row, "campaign_id"),
             campaign_activity_name=first(row, "campaign_title", "title"),
@@ -63,7 +63,7 @@ def _is_object(record: Record) -> bool:
     return bool(record) and all("@" in key and isinstance(value, list) for key, value in record.items())
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     if all("@" in key for key in record):
         return [
             line
@@ -81,7 +81,7 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
     return ()
 
 
-def _convert_activities(member: Record, activities: Any, skip: Skip) -> Iterator[Line]:  # noqa: ANN401 - JSON
+def _convert_activities(member: Record, activities: Any, skip: Skip) -> Iterator[RawActivity]:  # noqa: ANN401 - JSON
     address, names = first(member, "email_address"), nested(member, "merge_fields")
     for activity in activities if isinstance(activities, list) else ():
         if not isinstance(activity, Mapping):
@@ -91,7 +91,7 @@ def _convert_activities(member: Record, activities: Any, skip: Skip) -> Iterator
         if type_name is None:
             skip(action or "without an action")
             continue
-        yield Line(
+        yield RawActivity(
             contact_id=contact_from(address) or first(member, "email_id"),
             campaign_activity_id=first(activity, "campaign_id", "parent_campaign") or first(member, "campaign_id"),
             campaign_activity_name=first(activity, "campaign_title", "title"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first, first_text, nested
 from rapport.recording.times import TimeFormat
 
@@ -23,7 +23,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     return {"event", "recipient", "timestamp"} <= columns
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     message_id = first(row, "message_id", "message_headers_message_id")
     return _convert(
         {
@@ -41,11 +41,11 @@ def _is_object(record: Record) -> bool:
     return "event-data" in record or ({"event", "recipient", "timestamp"} <= record.keys()) or "items" in record
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     return _convert(nested(record, "event-data") or record, skip)
 
 
-def _convert(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert(record: Record, skip: Skip) -> Sequence[RawActivity]:
     event = str(record.get("event") or "").lower()
     type_name = _EVENTS.get(event)
     if type_name is None or (event == "failed" and record.get("severity") == "temporary"):
@@ -55,7 +55,7 @@ def _convert(record: Record, skip: Skip) -> Sequence[Line]:
     campaign = campaigns[0] if isinstance(campaigns, list) and campaigns and isinstance(campaigns[0], dict) else {}
     message_id = first_text(nested(nested(record, "message"), "headers").get("message-id"))
     address = first(record, "recipient")
-    line = Line(
+    line = RawActivity(
         contact_id=contact_from(address),
         campaign_activity_id=first_text(campaign.get("id")) or first_text(record.get("tags")),
         campaign_activity_name=first_text(campaign.get("name")),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, device_from_user_agent, first
 from rapport.recording.times import TimeFormat
 
@@ -24,7 +24,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     )
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     if "date_sent" in row:
         return _convert_stat(row, skip)
     if "date_hit" in row:
@@ -32,7 +32,7 @@ def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
     return _convert_do_not_contact(row, skip)
 
 
-def _convert_stat(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_stat(row: Row, skip: Skip) -> Sequence[RawActivity]:
     if not row.get("email_id"):
         skip("without an email")
         return ()
@@ -44,9 +44,9 @@ def _convert_stat(row: Row, skip: Skip) -> Sequence[Line]:
     return [sent, *_opens(row)]
 
 
-def _opens(row: Row) -> list[Line]:
+def _opens(row: Row) -> list[RawActivity]:
     """Return the opens: all of them where open_details has them, else the first and the last."""
-    opens: dict[str, Line] = {}
+    opens: dict[str, RawActivity] = {}
     for detail in _details(row.get("open_details", "")):
         time = first(detail, "datetime")
         if isinstance(time, str):
@@ -67,7 +67,7 @@ def _details(text: str) -> list[Record]:
     return [detail for detail in details if isinstance(detail, dict)]
 
 
-def _convert_hit(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_hit(row: Row, skip: Skip) -> Sequence[RawActivity]:
     if not row.get("email_id"):
         skip("page hits without an email")
         return ()
@@ -77,7 +77,7 @@ def _convert_hit(row: Row, skip: Skip) -> Sequence[Line]:
     return (line,)
 
 
-def _convert_do_not_contact(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_do_not_contact(row: Row, skip: Skip) -> Sequence[RawActivity]:
     reason = row.get("reason", "")
     if row.get("channel", "email") != "email" or reason not in {_UNSUBSCRIBED, _BOUNCED, _MANUAL}:
         skip(f"channel {row.get('channel')}" if row.get("channel") != "email" else f"reason {reason}")
@@ -89,9 +89,9 @@ def _convert_do_not_contact(row: Row, skip: Skip) -> Sequence[Line]:
     return (line,)
 
 
-def _line(row: Row, type_name: str, time: str | None) -> Line:
+def _line(row: Row, type_name: str, time: str | None) -> RawActivity:
     address = first(row, "email_address", "email")
-    return Line(
+    return RawActivity(
         contact_id=first(row, "lead_id") or contact_from(address),
         campaign_activity_id=first(row, "email_id"),
         campaign_activity_name=first(row, "email_name", "subject"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import Preset, Record, Skip, contact_from, first, first_text, nested
 
 _TYPES: Final = {
@@ -41,7 +41,7 @@ def _is_object(record: Record) -> bool:
     )
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     if "To" in record and "RecordType" not in record:
         return _convert_message(record)
     name = _record_type(record)
@@ -50,7 +50,7 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
         skip(name or "without a RecordType")
         return ()
     address = first(record, "Recipient", "Email")
-    line = Line(
+    line = RawActivity(
         contact_id=contact_from(address),
         campaign_activity_id=_campaign(record),
         tracking_activity_type=type_name,
@@ -71,11 +71,11 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
     return (line,)
 
 
-def _convert_message(record: Record) -> Sequence[Line]:
+def _convert_message(record: Record) -> Sequence[RawActivity]:
     recipients = record["To"] if isinstance(record["To"], list) else []
     addresses = [each.get("Email") for each in recipients if isinstance(each, Mapping)]
     return [
-        Line(
+        RawActivity(
             contact_id=contact_from(address),
             campaign_activity_id=_campaign(record),
             tracking_activity_type="em_sends",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any, Final
 
-from rapport.recording.lines import Line
+from rapport.recording.activity_codec import RawActivity
 from rapport.recording.presets.base import (
     Preset,
     Record,
@@ -42,7 +42,7 @@ def _is_header(columns: frozenset[str]) -> bool:
     return {"processed", "message_id", "event", "email"} <= columns
 
 
-def _convert_row(row: Row, skip: Skip) -> Sequence[Line]:
+def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
     categories = first(row, "categories")
     quoted = None if categories is None else _QUOTED.search(categories)
     category = categories if quoted is None else quoted[1]
@@ -57,11 +57,11 @@ def _is_object(record: Record) -> bool:
     return "event" in record and "email" in record and not record.keys().isdisjoint({"sg_event_id", "sg_message_id"})
 
 
-def _convert_object(record: Record, skip: Skip) -> Sequence[Line]:
+def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     return _convert(record, first(record, "timestamp"), skip)
 
 
-def _convert(record: Record, time: Any, skip: Skip) -> Sequence[Line]:  # noqa: ANN401 - JSON
+def _convert(record: Record, time: Any, skip: Skip) -> Sequence[RawActivity]:  # noqa: ANN401 - JSON
     event = str(record.get("event") or "without an event").lower()
     type_name = _EVENTS.get(event)
     if type_name is None:
@@ -70,7 +70,7 @@ def _convert(record: Record, time: Any, skip: Skip) -> Sequence[Line]:  # noqa: 
     campaign = first_text(
         first(record, "singlesend_id", "marketing_campaign_id", "mc_auto_id", "category", "template_id")
     )
-    line = Line(
+    line = RawActivity(
         contact_id=contact_from(first(record, "email")),
         campaign_activity_id=campaign,
         campaign_activity_name=first_text(first(record, "singlesend_name", "marketing_campaign_name", "mc_auto_name")),

@@ -9,7 +9,7 @@ import pytest
 from rapport.activity import Activity, ActivityType
 from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import Instant
-from rapport.recording.record import GROUP, GroupCommitter
+from rapport.recording.group_commit import MAX_GROUP_SIZE, GroupCommitter
 from rapport.settings import Settings
 from rapport.store.batch import Batch, Part, build_batch
 from rapport.store.engines import create_store, open_store
@@ -100,7 +100,7 @@ def test_what_arrives_during_a_commit_makes_up_the_next_one(data: str) -> None:
 def test_a_group_has_its_bound(data: str) -> None:
     async def run() -> None:
         disk, recorder = await started(data)
-        half = GROUP // 2 + 1
+        half = MAX_GROUP_SIZE // 2 + 1
         tasks = [await send(recorder, *range(first, first + half)) for first in (0, half, 2 * half)]
         disk.go.set()
         await asyncio.gather(*tasks)

@@ -37,7 +37,7 @@ WHOLE_LINE: Final = "line"
 MAX_LINE_BYTES: Final = 128 * 1024
 """More than an activity can have, with its longest link in escapes. A longer line isn't made into objects."""
 
-_EXCERPT: Final = 200
+_MAX_EXCERPT: Final = 200
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -62,7 +62,7 @@ class Context(NamedTuple):
     times: TimeFormat = UNKNOWN_FORMAT
 
 
-class Form(NamedTuple, Generic[T_co]):
+class LineFormat(NamedTuple, Generic[T_co]):
     """How a line is decoded: from JSON, and from its fields, whose names are `fields`. Both raise InvalidField."""
 
     noun: str
@@ -94,7 +94,7 @@ def rejection_from(index: int, problem: InvalidField) -> Rejection:
     return Rejection(index=index, field=problem.field, value=excerpt(problem.value), reason=problem.reason)
 
 
-class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class RawActivity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A line's fields as they arrive. An absent one, a null and an empty text are the same: not given.
 
     The rows of Constant Contact's reports have the last two as well, which say nothing about the activity.
@@ -121,7 +121,7 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 IGNORED_FIELDS: Final = ("deleted_at", "current_email_address")
-FIELDS: Final = Line.__struct_fields__[: -len(IGNORED_FIELDS)]
+FIELDS: Final = RawActivity.__struct_fields__[: -len(IGNORED_FIELDS)]
 
 _ID: Final[dict[str, Any]] = {
     "anyOf": [
@@ -130,7 +130,7 @@ _ID: Final[dict[str, Any]] = {
     ]
 }
 
-LINE_SCHEMA: Final[dict[str, Any]] = {
+ACTIVITY_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "description": "What one contact did with one campaign activity. An item of a report is one as well.",
     "required": ["contact_id", "campaign_activity_id", "created_time"],
@@ -195,7 +195,7 @@ def encode_activity(activity: Activity) -> bytes:
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
 
-def build_activity(line: Line, now: Instant) -> Activity:
+def build_activity(line: RawActivity, now: Instant) -> Activity:
     """Return the activity of a line that needs no repair. Raises InvalidField."""
     # Taken out all at once: this is where an import spends its time.
     (
@@ -258,7 +258,7 @@ def excerpt(value: object) -> str | int | float | bool | None:
     if isinstance(value, int):
         return value if abs(value) < 2**63 else str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
+    return text if len(text) <= _MAX_EXCERPT else text[:_MAX_EXCERPT] + "…"
 
 
 @lru_cache(maxsize=50_000)

@@ -25,8 +25,8 @@ from rapport.activity import (
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
 from rapport.instant import DAY, Instant, iso, parse_instant
+from rapport.recording.activity_codec import ACTIVITY_SCHEMA, FIELDS, IGNORED_FIELDS, Context, encode_activity
 from rapport.recording.decoding import decode_activity
-from rapport.recording.lines import FIELDS, IGNORED_FIELDS, LINE_SCHEMA, Context, encode_activity
 from rapport.recording.times import UNKNOWN_FORMAT, DateOrder, TimeFormat
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
@@ -282,7 +282,7 @@ def test_the_other_name_of_the_type_is_taken(listed: str | list[str], named: str
 
 
 def test_the_published_schema_has_the_fields_that_are_taken() -> None:
-    assert tuple(LINE_SCHEMA["properties"]) == (*FIELDS, *IGNORED_FIELDS)
+    assert tuple(ACTIVITY_SCHEMA["properties"]) == (*FIELDS, *IGNORED_FIELDS)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)

@@ -1,4 +1,4 @@
-"""Who did what with this e-mail, or on this landing page? The reports on one campaign activity."""
+"""Reports on one campaign activity, an email or a landing page: what contacts did, and which links they clicked."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from rapport.activity import ActivityType, BounceCode
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import Instant
-from rapport.reporting.page import fitting
+from rapport.reporting.page import count_fitting_rows
 from rapport.store.links import LinkClicks, LinkPlace, LinksQuery
 from rapport.store.protocol import Store
 from rapport.store.tracking import RowSelection, TrackingCursor, TrackingQuery, TrackingRow
 
 
 class TrackingReport(NamedTuple):
-    """A list of what contacts did: the type of its activities, and which of them it shows."""
+    """A list of activities of one type, and which of them it shows."""
 
     type: ActivityType
     shown: RowSelection = RowSelection.EVERY
@@ -32,7 +32,7 @@ EMAIL_REPORTS: Final = {
     "optouts": TrackingReport(ActivityType.EM_OPTOUTS),
     "bounces": TrackingReport(ActivityType.EM_BOUNCES),
 }
-"""The lists of an e-mail, by the last segment of their paths."""
+"""The reports on an email, by the last segment of their paths."""
 
 LANDING_PAGE_REPORTS: Final = {
     "p_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN),
@@ -42,11 +42,11 @@ LANDING_PAGE_REPORTS: Final = {
     "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, RowSelection.LATEST_PER_CONTACT),
     "p_unique_contact_sms_optins": None,
 }
-"""The lists of a landing page, by the last segment of their paths. None is one of which nothing is recorded."""
+"""The reports on a landing page, by the last segment of their paths. A report that is None is always empty."""
 
 
 class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page: all that the cursor of the next one carries. The report is its path's."""
+    """The parameters of a page. The cursor of the next page contains them; the path names the report."""
 
     limit: int
     not_before: Instant
@@ -57,14 +57,14 @@ class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
 
 
 class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows newest first, and the next page if there is one."""
+    """Rows, newest first, and the request for the next page, if any."""
 
     rows: Sequence[TrackingRow]
     next: TrackingRequest | None
 
 
 class LinksRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Which page of the links: all that the cursor of the next one carries."""
+    """The parameters of a page of links. The cursor of the next page contains them."""
 
     limit: int
     no_clicks: bool
@@ -72,7 +72,7 @@ class LinksRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class LinksPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The links, most clicked first, and the next page if there is one."""
+    """Links, most clicked first, and the request for the next page, if any."""
 
     links: Sequence[LinkClicks]
     next: LinksRequest | None
@@ -82,18 +82,15 @@ def _text_length(row: TrackingRow) -> int:
     return len(row.link_url or "") + len(row.opt_out_reason or "")
 
 
-def before_all_of(instant: Instant) -> TrackingCursor:
-    """The place behind which everything lies that happened before `instant`."""
+def tracking_cursor_before(instant: Instant) -> TrackingCursor:
+    """Return the cursor after which everything before `instant` comes."""
     return TrackingCursor(instant, "", -(2**63))
 
 
-async def tracking(
+async def get_tracking_page(
     store: Store, account_id: str, campaign_activity_id: str, report: TrackingReport | None, request: TrackingRequest
 ) -> TrackingPage:
-    """A page of what contacts did with the campaign activity, newest first.
-
-    Raises UnknownCampaignActivity for one that the account doesn't have.
-    """
+    """Return a page of a report on a campaign activity, newest first. Raises UnknownCampaignActivity."""
     if report is None:
         if not await store.campaign_activity_counters(account_id, [campaign_activity_id]):
             raise UnknownCampaignActivity(campaign_activity_id)
@@ -106,7 +103,7 @@ async def tracking(
             shown=report.shown,
             after=request.after,
             not_before=request.not_before,
-            # One more than a page: whether there is a next one.
+            # One more than the page has, to tell whether there is a next page.
             limit=request.limit + 1,
             url_id=request.url_id,
             bounce_codes=request.bounce_codes,
@@ -115,25 +112,25 @@ async def tracking(
     )
     if rows is None:
         raise UnknownCampaignActivity(campaign_activity_id)
-    shown = rows[: fitting(request.limit, map(_text_length, rows))]
-    following = None
-    if len(rows) > len(shown):
-        following = replace(request, after=shown[-1].place)
-    return TrackingPage(rows=shown, next=following)
+    page_rows = rows[: count_fitting_rows(request.limit, map(_text_length, rows))]
+    next_request = None
+    if len(rows) > len(page_rows):
+        next_request = replace(request, after=page_rows[-1].place)
+    return TrackingPage(rows=page_rows, next=next_request)
 
 
-async def links(store: Store, account_id: str, campaign_activity_id: str, request: LinksRequest) -> LinksPage:
+async def get_links_page(store: Store, account_id: str, campaign_activity_id: str, request: LinksRequest) -> LinksPage:
     """Return a page of the links of the campaign activity, most clicked first.
 
-    Those that nobody clicked only with `no_clicks` (docs/compatibility.md#links-without-clicks).
+    Links without clicks are included only with `no_clicks` (docs/compatibility.md#links-without-clicks).
     Raises UnknownCampaignActivity.
     """
     query = LinksQuery(limit=request.limit + 1, with_unclicked=request.no_clicks, after=request.after)
-    found = await store.links(account_id, campaign_activity_id, query)
-    if found is None:
+    rows = await store.links(account_id, campaign_activity_id, query)
+    if rows is None:
         raise UnknownCampaignActivity(campaign_activity_id)
-    shown = found[: fitting(request.limit, (len(link.link_url or "") for link in found))]
-    following = None
-    if len(found) > len(shown):
-        following = replace(request, after=LinkPlace(shown[-1].unique_clicks, shown[-1].key))
-    return LinksPage(links=shown, next=following)
+    page_rows = rows[: count_fitting_rows(request.limit, (len(link.link_url or "") for link in rows))]
+    next_request = None
+    if len(rows) > len(page_rows):
+        next_request = replace(request, after=LinkPlace(page_rows[-1].unique_clicks, page_rows[-1].key))
+    return LinksPage(links=page_rows, next=next_request)

@@ -7,40 +7,40 @@ import pytest
 
 from rapport.activity import ActivityType
 from rapport.errors import StoreUnavailable, TooManyStreams
-from rapport.reporting.live import ActivityEvent, Feed, Listener
+from rapport.reporting.live_feed import ActivityEvent, LiveFeed, Subscription
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.protocol import Store
-from tests.postgres import postgres_server
+from tests.postgres import PostgresServer
 from tests.store.test_promises import did, on, record
 
 EVERY = tuple(ActivityType)
 
 
-async def heard(listener: Listener, count: int) -> list[ActivityEvent]:
+async def heard(subscription: Subscription, count: int) -> list[ActivityEvent]:
     found: list[ActivityEvent] = []
     async with asyncio.timeout(20):
-        while len(found) < count and not listener.is_over:
-            found += [each for each in await listener.hear(1) if isinstance(each, ActivityEvent)]
+        while len(found) < count and not subscription.is_closed:
+            found += [each for each in await subscription.get(1) if isinstance(each, ActivityEvent)]
     return found
 
 
 def test_who_is_too_slow_is_let_go_of_and_can_go_on(data: str) -> None:
     async def work(store: Store) -> None:
-        feed = Feed(store, 4)
-        slow = await feed.listen("a", EVERY)
+        feed = LiveFeed(store, 4)
+        slow = await feed.subscribe("a", EVERY)
         begun = slow.position
         for first in range(0, 6_000, 1_000):
             await record(store, *(did(f"c{number % 9}", after=number) for number in range(first, first + 1_000)))
         async with asyncio.timeout(20):
-            while not slow.is_over:  # noqa: ASYNC110 - nobody is told but who listens
+            while not slow.is_closed:  # noqa: ASYNC110 - nobody is told but who listens
                 await asyncio.sleep(0.05)
-        feed.leave(slow)
-        again = await feed.listen("a", EVERY, begun)
+        feed.unsubscribe(slow)
+        again = await feed.subscribe("a", EVERY, begun)
         first_half = await heard(again, 3_000)
-        feed.leave(again)
+        feed.unsubscribe(again)
         after = first_half[-1].position
-        rest = await heard(await feed.listen("a", EVERY, after), 6_000 - len(first_half))
+        rest = await heard(await feed.subscribe("a", EVERY, after), 6_000 - len(first_half))
         times = [each.activity.created_time for each in (*first_half, *rest)]
         assert len(times) == len(set(times)) == 6_000
         await feed.stop()
@@ -54,53 +54,49 @@ def test_the_store_is_asked_while_somebody_listens_and_only_then(tmp_path: Path)
 
     async def work() -> None:
         async with open_store(Settings(data=str(tmp_path / "data"))) as store:
-            feed = Feed(store, 4)
+            feed = LiveFeed(store, 4)
             assert not is_looking()
-            listeners = [await feed.listen("a", EVERY) for _ in range(2)]
+            subscriptions = [await feed.subscribe("a", EVERY) for _ in range(2)]
             assert is_looking()
             with pytest.raises(TooManyStreams):
-                await feed.listen("a", EVERY)
+                await feed.subscribe("a", EVERY)
             # Another account still finds room.
-            listeners.append(await feed.listen("b", EVERY))
+            subscriptions.append(await feed.subscribe("b", EVERY))
             with pytest.raises(TooManyStreams):
-                await feed.listen("b", EVERY)
-            for listener in listeners:
-                feed.leave(listener)
+                await feed.subscribe("b", EVERY)
+            for subscription in subscriptions:
+                feed.unsubscribe(subscription)
             await asyncio.sleep(0.6)
             assert not is_looking()
             # Nobody hears of what was recorded before.
             await record(store, did())
-            later = await feed.listen("a", EVERY)
+            later = await feed.subscribe("a", EVERY)
             await record(store, did(after=1))
             (only,) = await heard(later, 1)
             assert only.activity == did(after=1)
             feed.close()
-            assert later.is_over
+            assert later.is_closed
             with pytest.raises(TooManyStreams):
-                await feed.listen("a", EVERY)
+                await feed.subscribe("a", EVERY)
             await feed.stop()
 
     asyncio.run(work())
 
 
-def test_an_outage_passes_and_nothing_is_missed() -> None:
-    async def work(url: str) -> None:
-        async with open_store(Settings(data=url)) as store:
-            feed = Feed(store, 4)
-            listener = await feed.listen("a", EVERY)
-            await record(store, did())
-            database.stop("immediate")
-            await asyncio.sleep(0.6)
-            database.start()
-            async with asyncio.timeout(20):
-                while True:
-                    try:
-                        await record(store, did(after=1))
-                        break
-                    except StoreUnavailable:
-                        await asyncio.sleep(0.1)
-            assert [each.activity for each in await heard(listener, 2)] == [did(), did(after=1)]
-            await feed.stop()
-
-    with postgres_server() as database:
-        asyncio.run(work(database.url))
+async def test_feed_survives_database_restart_without_missing_activities(own_postgres: PostgresServer) -> None:
+    async with open_store(Settings(data=own_postgres.url)) as store:
+        feed = LiveFeed(store, 4)
+        subscription = await feed.subscribe("a", EVERY)
+        await record(store, did())
+        own_postgres.stop("immediate")
+        await asyncio.sleep(0.6)
+        own_postgres.start()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await record(store, did(after=1))
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)
+        assert [event.activity for event in await heard(subscription, 2)] == [did(), did(after=1)]
+        await feed.stop()

@@ -1,7 +1,7 @@
-"""Reading a file of activities in a process of its own, beside the one that writes: an import keeps two cores busy.
+"""Read a file of activities in a subprocess while this process writes to the store, so that an import uses two cores.
 
-`read_beside` starts the process; this module run as a program is it. What it has read goes over its standard output
-in frames: a length of four bytes, then a `Chunk` in MessagePack.
+`read_in_subprocess` starts the subprocess, which runs this module as a program. It sends what it has read over its
+standard output in frames: a length of four bytes, then a `Chunk` in MessagePack.
 """
 
 import contextlib
@@ -19,31 +19,35 @@ import msgspec
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
+from rapport.recording.activity_codec import excerpt
 from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import ByteFile, read_file
-from rapport.recording.lines import excerpt
 from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.reading_log import Notice, ReadingLog
 from rapport.recording.tables import InvalidLine
 from rapport.store.batch import Batch, build_batch
 from rapport.worker import tune_gc
 
-CHUNK: Final = 20_000
-"""Lines read, and then recorded, together: enough to share an fsync, few enough that a server beside waits briefly."""
+CHUNK_SIZE: Final = 20_000
+"""Lines that are read, and then recorded, together: enough to share an fsync, and few enough that a server which
+writes to the same store waits only briefly."""
 
-OBJECTS: Final = 100 * CHUNK
-"""More than what lives between the reading of a chunk and its recording, so that no garbage is looked for in it."""
+GC_THRESHOLD: Final = 100 * CHUNK_SIZE
+"""More objects than exist between reading and recording a chunk, so that the garbage collector doesn't scan them."""
 
-_MOST_KEPT: Final = 16 * 1024 * 1024
-"""Characters of rejected lines in one chunk, at which it ends."""
+_MAX_REJECTED_CHARS: Final = 16 * 1024 * 1024
+"""A chunk ends when its rejected lines have this many characters in total."""
 
 T = TypeVar("T")
 
 _LENGTH: Final = struct.Struct(">I")
 
 
-class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line that can't be recorded: its number, counted from 1, what is wrong, its text, and its file of several."""
+class RejectedLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the file of rejected lines: the line's number, counted from 1, what is wrong with it, and its text.
+
+    `file` is its file in an archive that holds several.
+    """
 
     line: int
     field: str
@@ -54,10 +58,13 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """What some lines of a file turned out to be; the last chunk says why reading ended, if not at the file's end."""
+    """The activities and rejected lines of a part of a file, and what was noted about it (`ReadingLog`).
+
+    In the last chunk, `unreadable` says why reading ended before the end of the file, if it did.
+    """
 
     batch: Batch
-    rejected: list[Rejected]
+    rejected: list[RejectedLine]
     is_last: bool
     unreadable: str | None = None
     notes: list[str] = []
@@ -72,7 +79,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(Chunk)
 def read_chunks(
     file: ByteFile, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
 ) -> Iterator[Chunk]:
-    """Yield the file's lines, chunk by chunk; see `read_file` for `name`. The last one may be empty."""
+    """Yield the file's lines in chunks; the last one may be empty. `read_file` documents `name`."""
     log = ReadingLog()
     lines = read_file(file, name, now, ACTIVITIES, options=options, log=log)
     is_last = False
@@ -80,14 +87,14 @@ def read_chunks(
     while not is_last:
         read: list[Activity | InvalidLine] = []
         try:
-            # What was read before the file broke off counts all the same.
-            is_last = _read_some(lines, read)
-        except UnreadableFile as problem:
-            is_last, unreadable = True, str(problem)
+            # Lines read before the error are recorded all the same.
+            is_last = _read_chunk(lines, read)
+        except UnreadableFile as exc:
+            is_last, unreadable = True, str(exc)
         notes, skipped, notices = log.drain()
         yield Chunk(
             batch=build_batch(account_id, (line for line in read if isinstance(line, Activity))),
-            rejected=[rejected(line, log.member) for line in read if isinstance(line, InvalidLine)],
+            rejected=[describe_rejected(line, log.member) for line in read if isinstance(line, InvalidLine)],
             is_last=is_last,
             unreadable=unreadable,
             notes=notes,
@@ -96,56 +103,61 @@ def read_chunks(
         )
 
 
-def _read_some(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) -> bool:
-    """Append a chunk's worth of lines, fewer where many are rejected, as their texts are kept. Whether it was all."""
+def _read_chunk(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) -> bool:
+    """Append the lines of one chunk to `read`. Return True at the end of the file.
+
+    A chunk has fewer lines if many are rejected, because their texts are kept in memory.
+    """
     kept = 0
     for line in lines:
         read.append(line)
         if isinstance(line, InvalidLine):
             kept += len(line.text)
-        if len(read) == CHUNK or kept > _MOST_KEPT:
+        if len(read) == CHUNK_SIZE or kept > _MAX_REJECTED_CHARS:
             return False
     return True
 
 
-def rejected(line: InvalidLine, member: str = "") -> Rejected:
-    """Return the line as its file of rejected ones has it; `member` names the file in an archive of several."""
-    problem = line.problem
-    return Rejected(line.number, problem.field, excerpt(problem.value), problem.reason, line.text, member or None)
+def describe_rejected(line: InvalidLine, member: str = "") -> RejectedLine:
+    """Return the line as it is written to the file of rejected lines; `member` is its file in an archive of several."""
+    error = line.error
+    return RejectedLine(line.number, error.field, excerpt(error.value), error.reason, line.text, member or None)
 
 
 @contextlib.contextmanager
-def read_beside(
+def read_in_subprocess(
     file: BinaryIO, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
 ) -> Iterator[Iterator[Chunk]]:
-    """`read_chunks` in another process. Ends it when this ends."""
-    # -P: what lies in the folder that somebody imports from is no part of the program.
+    """Run `read_chunks` in a subprocess, which is killed when the context ends."""
+    # -P: don't import modules from the current directory, which may be anybody's.
     encoded = msgspec.json.encode(options).decode()
     program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now), encoded]
-    with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+    with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - runs this module
         try:
-            yield _frames(process, name)
+            yield _read_frames(process, name)
         finally:
             process.kill()
 
 
-def _frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chunk]:
+def _read_frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chunk]:
     pipe: Any = process.stdout
     is_last = False
     while not is_last:
         head = pipe.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
-            raise UnreadableFile(f"{name}: reading it ended with exit code {process.wait()}; start the import again")
+            raise UnreadableFile(
+                f"{name}: the process that reads it ended with exit code {process.wait()}; run the import again"
+            )
         chunk = _DECODER.decode(pipe.read(*_LENGTH.unpack(head)))
         is_last = chunk.is_last
         yield chunk
 
 
 def _main(name: str, account_id: str, now: Instant, options: ImportOptions) -> None:
-    # Ctrl-C is the other process's to answer; when that is gone, writing to it ends this one.
+    # The parent process handles Ctrl-C; once it is gone, writing to the pipe ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    tune_gc(OBJECTS)
+    tune_gc(GC_THRESHOLD)
     file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
     with os.fdopen(1, "wb") as pipe:
         for chunk in read_chunks(file, name, account_id, now, options):

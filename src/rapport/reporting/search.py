@@ -1,0 +1,63 @@
+"""Search for contacts and campaign activities by what a user types into the search field."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+
+from rapport.activity import CampaignActivity
+from rapport.email_address import normalize_query_address
+from rapport.store.known import ContactPrefix, ContactRecord, SearchField
+from rapport.store.protocol import Store
+
+MAX_RESULTS: Final = 8
+"""The most contacts, and the most campaign activities, that a search returns."""
+
+_MAX_WORDS: Final = 6
+"""Where the last name may start is tried for this many words of the text at most."""
+
+
+async def find_contacts(store: Store, account_id: str, text: str) -> list[ContactRecord]:
+    """Return the contacts whose email address, name or id starts with the text, in this order, without duplicates."""
+    text = " ".join(text.split())
+    if not text or not text.isprintable():
+        return []
+    if "@" in text:
+        text = normalize_query_address(text)
+    contacts: dict[str, ContactRecord] = {}
+    for prefix in _search_prefixes(text):
+        for contact in await store.contacts_by_prefix(account_id, prefix):
+            contacts.setdefault(contact.contact_id, contact)
+        if len(contacts) >= MAX_RESULTS:
+            break
+    return list(contacts.values())[:MAX_RESULTS]
+
+
+async def find_campaign_activities(store: Store, account_id: str, text: str) -> list[CampaignActivity]:
+    """Return the campaign activities whose name contains the text or whose id starts with it; the latest if empty."""
+    text = text.strip()
+    if text and not text.isprintable():
+        return []
+    return await store.campaign_activities_by_text(account_id, text, MAX_RESULTS)
+
+
+def _search_prefixes(text: str) -> Iterator[ContactPrefix]:
+    yield ContactPrefix(SearchField.EMAIL_ADDRESS, text, MAX_RESULTS)
+    if "@" in text:
+        return
+    for field in (SearchField.FIRST_NAME, SearchField.LAST_NAME):
+        for prefix in _case_variants(text):
+            yield ContactPrefix(field, prefix, MAX_RESULTS)
+    # First and last names may have several words, so try every space as the one between them.
+    words = text.split(" ")[:_MAX_WORDS]
+    for index in range(1, len(words)):
+        first, last = " ".join(words[:index]), text.split(" ", index)[index]
+        for first_name, prefix in product(_case_variants(first), _case_variants(last)):
+            yield ContactPrefix(SearchField.LAST_NAME, prefix, MAX_RESULTS, first_name)
+    yield ContactPrefix(SearchField.CONTACT_ID, text, MAX_RESULTS)
+
+
+def _case_variants(text: str) -> list[str]:
+    """Return the text as typed and in other cases, because stores ignore the case of ASCII letters only."""
+    if text.isascii():
+        return [text]
+    return list(dict.fromkeys((text, text.lower(), text.upper(), text.title())))

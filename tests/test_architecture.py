@@ -1,0 +1,49 @@
+"""Rules about the source that neither Ruff nor import-linter can express."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from rapport.app import build
+from rapport.settings import Settings, sentences, variable
+from tests.openapi import description
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "rapport"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+PAGE_PATHS = ("/account", "/schema", "/static/", "/sign-", "/connect", "/contacts/", "/activities/", "/live")
+"""Beginnings of the paths of pages; tests/web checks who may see them."""
+
+every_file = pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(SOURCE)) for file in FILES])
+
+
+@every_file
+def test_file_and_its_functions_are_short(file: Path) -> None:
+    source = file.read_text()
+    assert source.count("\n") <= MAX_FILE_LINES
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, node.name
+
+
+@every_file
+def test_only_settings_read_environment(file: Path) -> None:
+    reads = re.findall(r"os\.(?:environ\.get|getenv)|os\.environ\[[^\]]*\](?! =)", file.read_text())
+    assert not [read for read in reads if "SHARED_FOLDER" not in read and file.name != "settings.py"]
+
+
+def test_every_setting_is_documented_once() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    assert rows == [variable(name) for name in sentences()]
+
+
+def test_openapi_document_describes_every_api_route() -> None:
+    application = build(Settings(data="/nonexistent"))
+    served = {path for path in application.paths if not path.startswith(PAGE_PATHS)}
+    assert (served - {"/"}) | {"/schema/openapi.json"} == set(description()["paths"])
