@@ -188,11 +188,11 @@ def test_keys_of_json_are_mapped_as_well() -> None:
     assert read(json.dumps(foreign).encode(), options)[0] == read(NDJSON)[0]
 
 
-@pytest.mark.parametrize(("time", "is_told"), [("04/02/2026 9:00", False), ("04/15/2026 9:00", True)])
-def test_order_of_dates_is_asked_for_unless_the_file_tells_it(time: str, is_told: bool) -> None:
+@pytest.mark.parametrize(("time", "is_clear"), [("04/02/2026 9:00", False), ("04/15/2026 9:00", True)])
+def test_order_of_dates_is_asked_for_unless_the_file_tells_it(time: str, is_clear: bool) -> None:
     rows = [[*row[:3], at, *row[4:]] for row, at in zip(ROWS, ["04/02/2026 9:00", time], strict=True)]
     content, zone = write(rows=rows).encode(), ImportOptions(timezone="UTC")
-    if is_told:
+    if is_clear:
         activities, _ = read(content, zone)
         assert isinstance(activities[0], Activity)
         assert activities[0].created_time == parse_instant("2026-04-02T09:00:00Z")

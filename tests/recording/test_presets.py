@@ -32,7 +32,7 @@ def read(content: str | bytes, options: ImportOptions = NO_OPTIONS) -> tuple[lis
     return [json.loads(encode_activity(line)) for line in read if isinstance(line, Activity)], log
 
 
-def told(content: str | bytes, options: ImportOptions = NO_OPTIONS) -> list[tuple[str, str, str]]:
+def summarize(content: str | bytes, options: ImportOptions = NO_OPTIONS) -> list[tuple[str, str, str]]:
     """Return type, contact and campaign activity of each activity."""
     names = ("tracking_activity_type", "contact_id", "campaign_activity_id")
     return [tuple(activity[name] for name in names) for activity in read(content, options)[0]]  # type: ignore[misc]
@@ -89,7 +89,7 @@ def test_sendgrid_email_activity_export() -> None:
     )
     row = '2026-04-02 09:00:00,mid1,{},,,,April,me@example.com,ada@example.com,,,,,,,,,{},,,,,"[""news""]",{},,,,'
     content = "\n".join([header, row.format("delivered", "", ""), row.format("click", "https://x.example/", "77")])
-    assert told(content) == [("em_sends", ADA, "news"), ("em_clicks", ADA, "77")]
+    assert summarize(content) == [("em_sends", ADA, "news"), ("em_clicks", ADA, "77")]
 
 
 def test_mailgun_webhook_and_events_api() -> None:
@@ -111,7 +111,7 @@ def test_mailgun_webhook_and_events_api() -> None:
     complained = {**event, "event": "complained"}
     items = [event, opened, clicked, failed, delayed, complained]
     expected = [(name, ADA, "my_tag_1") for name in ("em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts")]
-    assert told(json.dumps({"items": items, "paging": {}}, indent=2)) == expected
+    assert summarize(json.dumps({"items": items, "paging": {}}, indent=2)) == expected
     webhook = "\n".join(json.dumps({"signature": {"token": "x"}, "event-data": item}) for item in items)
     activities, log = read(webhook)
     assert activities[1]["device_type"] == "computer"
@@ -176,8 +176,8 @@ def test_postmark_lists() -> None:
         "Tag": "t",
     }
     opens = {"MessageID": "m1", "Recipient": ADA, "ReceivedAt": "2026-04-02T09:00:00Z", "FirstOpen": True, "Tag": "t"}
-    assert told(json.dumps({"TotalCount": 1, "Messages": [message]})) == [("em_sends", ADA, "t")]
-    assert told(json.dumps({"TotalCount": 1, "Opens": [opens]})) == [("em_opens", ADA, "t")]
+    assert summarize(json.dumps({"TotalCount": 1, "Messages": [message]})) == [("em_sends", ADA, "t")]
+    assert summarize(json.dumps({"TotalCount": 1, "Opens": [opens]})) == [("em_opens", ADA, "t")]
 
 
 def ses(event: str, detail: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +229,7 @@ SES_ACTIVITIES = [
 )
 def test_amazon_ses_events(write: Callable[[list[dict[str, Any]]], str]) -> None:
     content = write(SES)
-    assert told(content) == SES_ACTIVITIES
+    assert summarize(content) == SES_ACTIVITIES
     activities, log = read(content)
     assert activities[0]["event_id"] == activities[1]["event_id"]
     assert activities[2]["device_type"] == "tablet"
@@ -262,7 +262,7 @@ def test_brevo_webhooks_and_logs() -> None:
     logs = "st_text,ts,sub,frm,email,tag,mid,link\nClicked,02-04-2026 11:00:00,April,me@x.example,ada@example.com,news,<m1>,https://x.example\n"
     options = ImportOptions(timezone="Europe/Paris")
     assert read(logs, options)[0][0]["created_time"] == "2026-04-02T09:00:00.000Z"
-    assert told(logs, options) == [("em_clicks", ADA, "news")]
+    assert summarize(logs, options) == [("em_clicks", ADA, "news")]
 
 
 def test_hubspot_email_events() -> None:
@@ -294,9 +294,9 @@ def test_listmonk_tables() -> None:
     )
     clicks = "id,campaign_id,link_id,subscriber_id,created_at\n1,7,3,42,2026-04-02 09:00:00+00\n"
     bounces = 'id,subscriber_id,campaign_id,type,source,meta,created_at\n1,42,7,hard,ses,"{}",2026-04-02 09:00:00+00\n'
-    assert told(views) == [("em_opens", "42", "7")]
+    assert summarize(views) == [("em_opens", "42", "7")]
     assert read(views)[1].skipped == {"without a subscriber": 1}
-    assert told(clicks) == [("em_clicks", "42", "7")]
+    assert summarize(clicks) == [("em_clicks", "42", "7")]
     assert read(clicks)[0][0]["url_id"] == "3"
     assert read(bounces)[0][0]["bounce_code"] == "B"
 
@@ -308,7 +308,7 @@ def test_mautic_tables() -> None:
         '"[{""datetime"":""2026-04-02 10:00:00"",""useragent"":""Mozilla/5.0 (iPhone)"",""inBrowser"":false}]"\n'
         "2,5,43,bob@example.com,0,0,2026-04-02 09:00:00,NULL,def,0,NULL,NULL\n"
     )
-    assert told(stats) == [
+    assert summarize(stats) == [
         ("em_sends", "42", "5"),
         ("em_opens", "42", "5"),
         ("em_opens", "42", "5"),
@@ -318,13 +318,13 @@ def test_mautic_tables() -> None:
         "id,redirect_id,email_id,lead_id,date_hit,url\n9,2,5,42,2026-04-02 09:00:00,https://x.example/\n"
         "10,,,42,2026-04-02 09:00:00,https://x.example/\n"
     )
-    assert told(hits) == [("em_clicks", "42", "5")]
+    assert summarize(hits) == [("em_clicks", "42", "5")]
     assert read(hits)[1].skipped == {"page hits without an email": 1}
     dnc = (
         "id,lead_id,date_added,reason,channel,channel_id,comments\n1,42,2026-04-02 09:00:00,1,email,5,Too many\n"
         "2,43,2026-04-02 09:00:00,2,email,5,\n"
     )
-    assert told(dnc) == [("em_optouts", "42", "5"), ("em_bounces", "43", "5")]
+    assert summarize(dnc) == [("em_optouts", "42", "5"), ("em_bounces", "43", "5")]
 
 
 def test_mailchimp_reports_and_activity() -> None:
@@ -346,14 +346,14 @@ def test_mailchimp_reports_and_activity() -> None:
         "total_items": 1,
     }
     types = ("em_opens", "em_clicks", "em_bounces")
-    assert told(json.dumps(email_activity)) == [(name, ADA, "42694e9e57") for name in types]
+    assert summarize(json.dumps(email_activity)) == [(name, ADA, "42694e9e57") for name in types]
     export_api = json.dumps(
         {ADA: [{"action": "open", "timestamp": "2026-04-02 09:00:00", "url": None, "ip": "192.0.2.1"}]}
     )
     options = ImportOptions(constants={"campaign_activity_id": "spring"})
-    assert told(export_api, options) == [("em_opens", ADA, "spring")]
+    assert summarize(export_api, options) == [("em_opens", ADA, "spring")]
     clicks = "Timestamp,IP,Email,URL\n2026-04-02 09:00:00,192.0.2.1,ada@example.com,https://example.com/\n"
-    assert told(clicks, options) == [("em_clicks", ADA, "spring")]
+    assert summarize(clicks, options) == [("em_clicks", ADA, "spring")]
     member = {
         "activity": [
             {"activity_type": "sent", "created_at_timestamp": "2026-04-02T09:00:00+00:00", "campaign_id": "c1"}
@@ -361,7 +361,7 @@ def test_mailchimp_reports_and_activity() -> None:
         "email_id": "62eeb292",
         "list_id": "57afe96172",
     }
-    assert told(json.dumps(member)) == [("em_sends", "62eeb292", "c1")]
+    assert summarize(json.dumps(member)) == [("em_sends", "62eeb292", "c1")]
 
 
 def test_constant_contact_pages_and_exports() -> None:
@@ -395,13 +395,13 @@ def test_constant_contact_pages_and_exports() -> None:
         timezone="America/New_York", dates=DateOrder.MDY, constants={"campaign_activity_id": "spring"}
     )
     activities, _ = read(opens, options)
-    assert told(opens, options) == [("em_opens", ADA, "spring")]
+    assert summarize(opens, options) == [("em_opens", ADA, "spring")]
     assert activities[0]["created_time"] == "2026-04-02T08:08:00.000Z"
     both = (
         "Campaign Name,Email Address,Sent At,Clicked At,Link URL\n"
         "Spring,ada@example.com,2026-04-02 09:00:00 EDT,2026-04-02 09:05:00 EDT,https://x.example\n"
     )
-    assert told(both) == [("em_sends", ADA, "Spring"), ("em_clicks", ADA, "Spring")]
+    assert summarize(both) == [("em_sends", ADA, "Spring"), ("em_clicks", ADA, "Spring")]
 
 
 def test_own_columns_are_read_without_a_preset() -> None:
@@ -409,7 +409,7 @@ def test_own_columns_are_read_without_a_preset() -> None:
     content = f"{header}\n1,m,em_opens,2026-04-02T09:00:00Z,x\n"
     with pytest.raises(UnreadableFile, match="timestamp"):
         read(content)
-    assert told(content, ImportOptions(ignore_unknown=True)) == [("em_opens", "1", "m")]
+    assert summarize(content, ImportOptions(ignore_unknown=True)) == [("em_opens", "1", "m")]
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,4 +1,4 @@
-"""What `rapport import` prints: progress, first mistakes, the result, and what to do about it."""
+"""The output of `rapport import`: progress, the first mistakes, the result, and what to do about mistakes."""
 
 import contextlib
 import os

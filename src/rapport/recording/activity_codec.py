@@ -1,4 +1,4 @@
-"""Lines of activities: their fields, and the activity of a line that needs no repair (`decoding.py` repairs). Pure.
+"""The fields of an activity's line, their schema, and the activity of a line that needs no repair. Pure.
 
 The fields are those of the recording page of the docs; an item of an `activity_details` answer is a line as well.
 """

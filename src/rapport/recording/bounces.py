@@ -1,4 +1,4 @@
-"""Devices and bounces by the names and codes that other systems give them. Pure."""
+"""Map the device names and bounce codes of other systems to ours. Pure."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a file holds, told by its content: unpacked, and as UTF-8 with line feeds, in constant memory."""
+"""Unpack a file and detect what it contains; texts become UTF-8 with line feeds. In constant memory."""
 
 import codecs
 import gzip
@@ -20,10 +20,10 @@ Content: TypeAlias = "io.BufferedReader[Any]"
 """A file of bytes."""
 
 READ_ERRORS: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, NotImplementedError)
-"""What reading a broken file raises."""
+"""The errors that reading a broken file raises."""
 
 SAMPLE_BYTES: Final = 64 * 1024
-"""What is looked at to find out what a file is."""
+"""The beginning of a file that is inspected to detect its format."""
 
 _BUFFER: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
@@ -43,7 +43,7 @@ _BOMS: Final = (
 
 
 class Kind(Enum):
-    """What a file turned out to be."""
+    """The format of a file."""
 
     NDJSON = "NDJSON"
     JSON = "JSON"
@@ -70,15 +70,15 @@ class _Reader(Protocol):
 
 
 def open_sources(raw: "BinaryIO | Content", name: str, encoding: str | None = None) -> Iterator[Source]:
-    """Yield what the file holds; each must be read before the next one. Raises UnreadableFile and READ_ERRORS.
+    """Yield the files in a file, which has several if it is an archive. Read each one before you request the next.
 
-    `encoding` is that of its texts, if it is known.
+    `encoding` is the encoding of its texts, if it is known. Raises UnreadableFile and READ_ERRORS.
     """
     yield from _Opener(name, encoding).unpack(cast("_Reader", raw), "", _MAX_PACKINGS)
 
 
 class _Opener:
-    """Opens what a file holds."""
+    """Unpacks a file."""
 
     def __init__(self, name: str, encoding: str | None) -> None:
         self._name = name

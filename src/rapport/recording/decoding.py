@@ -1,6 +1,6 @@
-"""From a line that came in to an activity, or to the reason why it can't be one. Pure.
+"""Decode lines into activities. Pure.
 
-Optional details never cost the activity: one that can't be recorded as it is, is mapped, cleaned or left out, with a
+An optional detail never costs the activity: if it can't be recorded as it is, it is mapped, cleaned or left out, with a
 warning.
 """
 

@@ -1,4 +1,4 @@
-"""From a file to what its lines hold, in constant memory: tables and JSON in every form, told by their content."""
+"""Read files in constant memory: tables and JSON in every form, recognized by their content."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ MAX_DOCUMENT: Final = 64 * 1024 * 1024
 T = TypeVar("T")
 
 ByteFile: TypeAlias = Content
-"""A file of bytes as it is opened."""
+"""A buffered binary file."""
 
 
 def read_file(
@@ -34,10 +34,10 @@ def read_file(
     options: ImportOptions = NO_OPTIONS,
     log: ReadingLog | None = None,
 ) -> Iterator[T | InvalidLine]:
-    """Yield what each line, row or object of the open file turned out to be, in order.
+    """Decode the lines, rows or objects of the open file in order; yield an InvalidLine for those that fail.
 
-    The content tells the form of the file; `name` is for messages. What there is to say besides goes to the log.
-    Raises UnreadableFile, where reading ends early: what was yielded before is good.
+    The content decides how the file is read; `name` is used in messages. Warnings and notes go to the log. Raises
+    UnreadableFile if reading ends early; everything yielded before is valid.
     """
     log = ReadingLog() if log is None else log
     context = Context(now, log.warn, options.times)

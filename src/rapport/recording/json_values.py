@@ -1,4 +1,4 @@
-"""The JSON values of a text, cut apart without being decoded: one that is broken costs only itself."""
+"""Cut JSON text into its values without decoding it, so that a broken value affects only itself."""
 
 import re
 from collections.abc import Callable, Iterator

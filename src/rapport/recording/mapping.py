@@ -1,4 +1,4 @@
-"""How rows and objects of a file become what is recorded: by their own names, by `--map`, or by a preset."""
+"""Map the rows and objects of a file to what is recorded: by their own names, by `--map`, or by a preset."""
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _TIME_FIELDS: Final = frozenset({"created_time", "updated_at", "created_at", "de
 
 
 class RowPlan(NamedTuple, Generic[T]):
-    """What is done with each row of a table."""
+    """How each row of a table is decoded."""
 
     decode: Callable[[list[str], Context], Iterable[T | InvalidLine]]
     times: TimeFormat
@@ -61,7 +61,7 @@ class Planner(Generic[T]):
         return name in self._form.fields or name in self._columns
 
     def plan_rows(self, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
-        """Return what is done with each row below this header. Raises UnreadableFile."""
+        """Return how the rows below this header are decoded. Raises UnreadableFile."""
         if not header:
             return RowPlan(lambda _row, _context: (), self._options.times)
         preset = self._find_preset(header)
@@ -83,7 +83,7 @@ class Planner(Generic[T]):
         return RowPlan(decode, times)
 
     def plan_objects(self, first: Mapping[str, Any] | None) -> Callable[[bytes, Context], Iterable[T | InvalidLine]]:
-        """Return what is done with each JSON object of a file whose first is given, if it can be decoded."""
+        """Return how the JSON objects of a file are decoded, given its first one if that is valid JSON."""
         preset = self._preset_by_name()
         if preset is None and first is not None and self._is_activities and not self._options.columns:
             preset = find_by_object(first)

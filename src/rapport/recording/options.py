@@ -1,4 +1,4 @@
-"""What somebody says about files that are imported."""
+"""Options for reading the files of an import."""
 
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ from rapport.recording.times import DateOrder, TimeFormat
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How files are read. They go from the command to the process that reads."""
+    """How files are read. The command passes them to the process that reads."""
 
     preset: str | None = None
     columns: dict[str, str] = {}

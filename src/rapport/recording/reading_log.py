@@ -1,4 +1,4 @@
-"""What is noted while a file is read: warnings by their kind, rows that are skipped, and how the file was read."""
+"""Notes taken while a file is read: warnings by kind, skipped rows, and how the file was read."""
 
 from collections import Counter
 from typing import Final
@@ -12,7 +12,7 @@ MAX_NOTICES: Final = 50
 
 
 class Notice(msgspec.Struct):
-    """Warnings of one kind: what was done with a field, on how many lines, and the first of them."""
+    """Warnings of one kind: what was done with a field, on how many lines, and on which first."""
 
     field: str
     action: str
@@ -22,7 +22,7 @@ class Notice(msgspec.Struct):
 
 
 class ReadingLog:
-    """Collects what there is to say about a file. `line` is the number of the line that is being read."""
+    """Collects notes about a file. `line` is the number of the line that is being read."""
 
     def __init__(self) -> None:
         self.line = 0
@@ -47,7 +47,7 @@ class ReadingLog:
         self.notices[key] = Notice(*key, 1, self.line, excerpt(value))
 
     def skip(self, label: str) -> None:
-        """Count a row that is no activity, such as one that says that a message was delayed."""
+        """Count a row that isn't an activity, such as the delay of a message."""
         self.skipped[label[:50]] += 1
 
     def note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Times as files have them: ISO 8601, RFC 2822, numbers since 1970, and what spreadsheets write."""
+"""Parse times as files contain them: ISO 8601, RFC 2822, numbers since 1970, and the formats of spreadsheets."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo

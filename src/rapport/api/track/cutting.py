@@ -1,4 +1,4 @@
-"""The lines and items of a body, told by its content: a JSON array is one whatever its media type says.
+"""Split a body into lines or items by its content: an array is read as one whatever its media type.
 
 Items are counted before they become objects, and other requests have their turn in between.
 """
