@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import browsing, cluster, growth, ingest, pages, postgresql, reports
+from bench import browsing, cluster, files, growth, ingest, pages, postgresql, reports
 from bench.measure import Measurement, json_lines, table
 
 MEASUREMENTS: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "pages": pages.measure,
     "growth": growth.measure,
     "ingest": ingest.measure,
+    "files": files.measure,
     "reports": reports.measure,
     "postgresql": postgresql.measure,
     "browsing": browsing.measure,

@@ -12,7 +12,8 @@ from rapport.api.v3.email_reports import REPORTS, EmailReports
 from rapport.caching import WeighedDict
 from rapport.errors import InvalidField
 from rapport.instant import Instant
-from rapport.recording.activity_codec import decode_activity
+from rapport.recording.activity_codec import Context
+from rapport.recording.decoding import decode_activity
 from rapport.store.digests import person_key
 from rapport.store.links import url_id_of
 from rapport.web.zone import _zone_named
@@ -31,7 +32,7 @@ def read(link_url: str) -> None:
         f'{{"contact_id": "c", "campaign_activity_id": "a", "tracking_activity_type": "em_clicks", '
         f'"created_time": 1767225600000, "link_url": "{link_url}"}}'
     )
-    assert decode_activity(line.encode(), Instant(1_767_225_600_000)).identity
+    assert decode_activity(line.encode(), Context(Instant(1_767_225_600_000))).identity
 
 
 CALLS: dict[str, Callable[[str], Any]] = {

@@ -1,6 +1,6 @@
 """What can go wrong, one class a failure. No status codes: the API has its own table for those."""
 
-_INVALID_ID = "has an invalid format: {!r}; expected 1 to 64 letters, digits, '-' and '_'"
+_INVALID_ID = "has an invalid format: {!r}; expected 1 to 255 characters without control characters"
 
 
 class RapportError(Exception):

@@ -225,3 +225,18 @@ def test_opted_out_contacts_of_sample_are_unsubscribed(caller: Caller) -> None:
     assert len(left) > 20
     assert caller.get("/v3/contacts/counts").json()["unsubscribed"] == len(left)
     assert sum(walk(caller, "status=unsubscribed&limit=500"), start=list[str]()) == sorted(left)
+
+
+@pytest.mark.parametrize(
+    ("stored", "spellings"),
+    [
+        ("süd@bücher.example", ["süd@bücher.example", "süd@BÜCHER.example", "süd@xn--bcher-kva.example"]),
+        ("sud@xn--bcher-kva.example", ["sud@bücher.example", "SUD@XN--BCHER-KVA.example"]),
+        ("ada+news@Example.com", ["ada+news@example.com", "ada news@example.com", " ADA+NEWS@EXAMPLE.COM "]),
+    ],
+)
+def test_address_is_found_in_every_spelling(caller: Caller, stored: str, spellings: list[str]) -> None:
+    caller.record(line("c1", email_address=stored), line("c2", email_address="other@example.com"))
+    for spelling in spellings:
+        contacts = caller.get("/v3/contacts", params={"email": spelling}).json()["contacts"]
+        assert [contact["contact_id"] for contact in contacts] == ["c1"], spelling

@@ -13,7 +13,8 @@ import pytest
 
 from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
-from rapport.recording.activity_codec import decode_activity
+from rapport.recording.activity_codec import Context
+from rapport.recording.decoding import decode_activity
 from tests.openapi import description
 from tests.world import EVERY_TYPE, Caller, Server, line, tracking
 
@@ -63,7 +64,7 @@ def test_every_example_matches_its_schema(path: str) -> None:
 def test_example_line_is_accepted() -> None:
     content = description()["paths"]["/track/v1/activities"]["post"]["requestBody"]["content"]
     (example,) = content["application/json"]["example"]
-    decode_activity(msgspec.json.encode(example), parse_instant("2026-01-01T00:00:00Z"))
+    decode_activity(msgspec.json.encode(example), Context(parse_instant("2026-01-01T00:00:00Z")))
 
 
 def test_activity_details_response_matches_schema(caller: Caller) -> None:

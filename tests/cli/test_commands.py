@@ -92,7 +92,7 @@ def jwt_claims(token: str) -> dict[str, object]:
         (("serve", "--port", "0"), "--port='0'"),
         (("serve", "--workers", "1000"), "--workers='1000'"),
         (("import",), "FILE"),
-        (("export", "a b"), "letters, digits"),
+        (("export", " "), "1 to 255 characters"),
         (("demo", "--contacts", "0"), "--contacts"),
     ],
 )

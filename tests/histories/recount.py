@@ -29,7 +29,8 @@ def recorded(lines: Iterable[Line]) -> list[Line]:
     kept = []
     for line in lines:
         if "event_id" in line:
-            identity: tuple[Any, ...] = (line["contact_id"], line["event_id"])
+            same = ("contact_id", "campaign_activity_id", "tracking_activity_type", "event_id")
+            identity: tuple[Any, ...] = tuple(line[field] for field in same)
         else:
             same = ("contact_id", "campaign_activity_id", "tracking_activity_type", "link_url")
             identity = (*(line.get(field) for field in same), milliseconds(line))

@@ -11,8 +11,9 @@ import pytest
 from rapport.activity import Activity, ActivityType
 from rapport.catalogue import ContactUpdate, OptOutSource, PermissionToSend
 from rapport.instant import HOUR, Instant, parse_instant
-from rapport.recording.activity_codec import ACTIVITIES as ACTIVITY_FORM
+from rapport.recording.activity_codec import Context
 from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
+from rapport.recording.decoding import ACTIVITIES as ACTIVITY_FORM
 from rapport.recording.exporting import export_activities, export_contact
 from rapport.settings import Settings
 from rapport.store.copying import copy
@@ -253,10 +254,10 @@ def test_export_restores_permission_with_and_without_activities(data: str, tmp_p
             async with open_store(Settings(data=folder)) as target:
                 for contact_id in CONTACTS:
                     lines = [line async for line in export_contact(store, "a", contact_id)]
-                    await target.upsert_contacts("a", [CONTACT_FORM.decode_json(line, NOW) for line in lines])
+                    await target.upsert_contacts("a", [CONTACT_FORM.decode_json(line, Context(NOW)) for line in lines])
                     if with_activities:
                         exported = [line async for line in export_activities(store, "a", contact_id)]
-                        await record(target, *(ACTIVITY_FORM.decode_json(line, NOW) for line in exported))
+                        await record(target, *(ACTIVITY_FORM.decode_json(line, Context(NOW)) for line in exported))
                     assert await read(target, contact_id) == await read(store, contact_id)
 
     on(data, work)

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Collection
 from pathlib import Path
+from struct import pack, unpack
 
 import apsw
 import asyncpg
 import pytest
 
+from rapport.activity import ActivityType, event_identity
 from rapport.errors import SchemaIncomplete, SchemaTooNew
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
+from rapport.store.event_identities import earlier_event_identity
 from rapport.store.links import LinksQuery, link_digest
 from rapport.store.postgres.migrations import STEPS as POSTGRESQL
 from rapport.store.postgres.migrations import _statements
@@ -207,3 +210,62 @@ def test_erasures_of_earlier_version_stay_effective_without_links(missing_data: 
     if not is_postgresql(missing_data):
         for file in Path(missing_data).iterdir():
             assert b"email=ada@" not in file.read_bytes(), file
+
+
+def test_events_of_earlier_stores_stay_duplicates_and_gain_their_type(missing_data: str) -> None:
+    build(missing_data, {number for number, *_ in SQLITE if number < 22})
+    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_data) else str(NOON)
+    key = contact_key("a", "ada")
+    contact = f"'\\x{key.hex()}'" if is_postgresql(missing_data) else "1"
+    identity = earlier_event_identity("1")
+    packed = (
+        pack(">16sBqq", key, 1, NOON, identity) if is_postgresql(missing_data) else pack(">qBqq", 1, 1, NOON, identity)
+    )
+    keys = f"'\\x{packed.hex()}'" if is_postgresql(missing_data) else f"x'{packed.hex()}'"
+    execute(
+        missing_data,
+        f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
+        "INSERT INTO campaign_activity (account, campaign_activity_id) VALUES (1, 'm1')",
+        f"INSERT INTO contact (account, contact_id, key) VALUES (1, 'ada', {contact})",  # noqa: S608
+        "INSERT INTO tracking_activity (contact, type, created_time, identity, campaign_activity, event_id)"  # noqa: S608
+        f" VALUES ({contact}, 1, {time}, {identity}, 1, '1')",
+        f"INSERT INTO feed (account_id, keys) VALUES ('a', {keys})",  # noqa: S608
+    )
+
+    async def work(store: Store) -> None:
+        events = [
+            did("ada", event_id="1"),
+            did("ada", event_id="1", after=1_000),
+            did("ada", ActivityType.EM_CLICKS, event_id="1"),
+            did("ada", event_id="1", campaign_activity_id="m2"),
+        ]
+        recorded = await record(store, *events)
+        assert (sum(recorded.accepted.values()), recorded.duplicate) == (2, 2)
+        assert sum(did.event_id == "1" for did in [activity async for activity in store.history("a", "ada")]) == 3
+
+    on(missing_data, work)
+    ((stored,),) = params(missing_data, "SELECT keys FROM feed ORDER BY number LIMIT 1")
+    ((migrated,),) = params(
+        missing_data, "SELECT identity FROM tracking_activity WHERE type = 1 AND campaign_activity = 1"
+    )
+    assert migrated == event_identity("em_opens", "m1", "1")
+    assert unpack(">q", bytes(stored)[-8:]) == (migrated,)
+
+
+def test_addresses_of_earlier_stores_get_their_normal_form(missing_data: str) -> None:
+    build(missing_data, {number for number, *_ in SQLITE if number < 23})
+    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_data) else str(NOON)
+    addresses = ["sud@xn--bcher-kva.example", "süd@BÜCHER.example", "Ada@Example.com"]
+    keys = [f"'\\x0{number}'" if is_postgresql(missing_data) else str(number) for number in (1, 2, 3)]
+    execute(
+        missing_data,
+        f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
+        *(
+            "INSERT INTO contact (account, contact_id, key, email_address)"  # noqa: S608
+            f" VALUES (1, 'c{number}', {key}, '{address}')"
+            for number, (key, address) in enumerate(zip(keys, addresses, strict=True))
+        ),
+    )
+    open_and_close(missing_data)
+    found = {address for (address,) in params(missing_data, "SELECT email_address FROM contact")}
+    assert found == {"sud@bücher.example", "süd@bücher.example", "Ada@Example.com"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import httpx
 import pytest
@@ -431,3 +431,25 @@ def test_failed_page_shows_request_id(tmp_path: Path) -> None:
         assert "campaign_activity_hour" not in page.text
         assert page.headers["x-request-id"] in server.log.read_text()
         assert "no such table" in server.log.read_text()
+
+
+@pytest.mark.parametrize("id_", ["user/13", "Müller & Söhne", "a.5", '"><b>', "50%", "a?b#c", "-5", "%2F"])
+def test_pages_link_ids_of_every_form(server: Server, account: str, caller: Caller, id_: str) -> None:
+    lines = (line(id_, campaign_activity_id=id_, time=f"2026-03-{day:02}T10:00:00Z") for day in range(1, 28))
+    caller.record(*lines, *(line(f"{id_}.{number}", campaign_activity_id=id_) for number in range(100)))
+    with browser(server, account) as client:
+        contact = f"/contacts/{quote(id_, safe='')}"
+        found = client.get("/", params={"q": id_})
+        assert contact in unescape(found.text)
+        page = client.get(contact)
+        assert page.status_code == httpx.codes.OK
+        activity = f"/activities/{quote(id_, safe='')}"
+        assert activity in unescape(page.text)
+        assert client.get(activity).status_code == httpx.codes.OK
+        opens = client.get(f"{activity}/opens")
+        assert contact in unescape(opens.text) or "Older" in opens.text
+        (older,) = re.findall(r'href="(\?cursor=[^"]+|[^"]*\?[^"]*)">Older', opens.text)
+        rest = client.get(f"{activity}/opens{unescape(older)}")
+        assert rest.status_code == httpx.codes.OK
+        exported = client.get(f"{contact}/export")
+        assert exported.text.count("\n") == 27

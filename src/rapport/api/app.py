@@ -25,6 +25,7 @@ from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
 from rapport.disconnects import is_cancelled_by_disconnect, watch_client
 from rapport.errors import BodyTimeout, RapportError
+from rapport.url_paths import decode_path
 from rapport.web.error_pages import ErrorPages, wants_page
 
 _NO_ROUTE: Final = "none"
@@ -121,7 +122,10 @@ class Application:
 
 
 def _normalize_address(scope: Scope) -> None:
-    """Take the slash from the end of the path, and the brackets of lists from the names of parameters."""
+    """Mark encoded slashes and commas, and remove the path's final slash and the brackets of lists in parameters."""
+    raw_path = scope["raw_path"]
+    if b"%2" in raw_path:
+        scope["path"] = decode_path(raw_path.decode("latin-1"), scope["path"])
     # An encoded slash belongs to an id.
     if scope["path"].endswith("/") and scope["raw_path"].endswith(b"/"):
         scope["path"] = scope["path"].rstrip("/") or "/"

@@ -25,6 +25,9 @@ R = TypeVar("R", bound="Resource")
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+NDJSON_NAMES: Final = frozenset(
+    {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonl", "application/jsonlines", "text/plain"}
+)
 
 
 class _AnyConvertor(StringConvertor):

@@ -16,6 +16,7 @@ from rapport.api.query import SHOWN_LENGTH, Query, get_list, get_single, get_tim
 from rapport.errors import InvalidField, NotFound, RapportError
 from rapport.instant import FIRST, LAST, Instant
 from rapport.store.known import Within
+from rapport.url_paths import quote_id, restore_marks, split_ids
 
 T = TypeVar("T")
 Json: TypeAlias = dict[str, Any]
@@ -314,8 +315,11 @@ class PathId:
 
     def get_raw(self, request: Request) -> str:
         """Return what the path has in this place, whatever it is."""
-        value: str = request.path_params[self.name]
-        return value
+        return restore_marks(request.path_params[self.name])
+
+    def get_segment(self, request: Request) -> str:
+        """Return what the path has in this place as a segment of a path: always encoded alike."""
+        return quote_id(self.get_raw(request))
 
     def describe(self) -> list[Json]:
         """Return its OpenAPI parameter object."""
@@ -342,9 +346,14 @@ class PathIds:
         self._example = example
 
     def get(self, request: Request) -> list[str]:
-        """Return the ids without duplicates; they may be malformed. Raises InvalidField if there are too many."""
-        text: str = request.path_params[self.name]
-        ids = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+        """Return the ids, each once; they may be malformed. An encoded comma belongs to one. Raises InvalidField."""
+        return self._check(split_ids(request.path_params[self.name]))
+
+    def get_split(self, request: Request) -> list[str]:
+        """Return the same where encoded commas join ids, as some clients write them. Raises InvalidField."""
+        return self._check(split_ids(restore_marks(request.path_params[self.name])))
+
+    def _check(self, ids: list[str]) -> list[str]:
         if not 0 < len(ids) <= self._maximum:
             raise InvalidField(self.name, len(ids), f"must be 1 to {self._maximum} ids, joined by commas")
         return ids
@@ -357,7 +366,7 @@ class PathIds:
                 "in": "path",
                 "description": f"Up to {self._maximum} ids, joined by commas.",
                 "required": True,
-                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$"},
+                "schema": {"type": "string", "minLength": 1},
                 "example": self._example,
             }
         ]

@@ -7,10 +7,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
-from rapport.activity import ID_PATTERN
+from rapport.activity import ID_PATTERN, MAX_ID_LENGTH
 from rapport.pacing import LARGE, PacedResponse
 
-Id: TypeAlias = Annotated[str, Meta(pattern=ID_PATTERN, examples=["aa9ff7b0-478d-11e6-8059-00163e3c8e19"])]
+Id: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=ID_PATTERN,
+        min_length=1,
+        max_length=MAX_ID_LENGTH,
+        examples=["aa9ff7b0-478d-11e6-8059-00163e3c8e19"],
+    ),
+]
 Time: TypeAlias = Annotated[
     str,
     Meta(

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
-from rapport.activity import is_id, is_storable
+from rapport.activity import is_account_id, is_storable
 from rapport.auth.keys import ALGORITHM, Keys
 from rapport.auth.scope import Role, Scope
 from rapport.errors import InvalidToken
@@ -188,7 +188,7 @@ class Verifier:
 
 
 def _principal(claims: _Claims) -> Principal:
-    if not is_id(claims.account):
+    if not is_account_id(claims.account):
         raise InvalidToken("its account is no id")
     if not (is_storable(claims.cid) and is_storable(claims.sub)):
         raise InvalidToken("its cid or sub has control characters")

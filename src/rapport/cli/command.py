@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from rapport.activity import ID_ALLOWED, is_id
+from rapport.activity import ACCOUNT_ID_ALLOWED, ID_ALLOWED, is_account_id, is_id
 from rapport.errors import DataNotFound, RapportError
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from rapport.settings import Settings, load_settings, sentences, unknown_variables, variable
@@ -146,9 +146,26 @@ class AccountId(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The id as given. Fails when it can't be one."""
-        if not isinstance(value, str) or not is_id(value):
-            self.fail(f"{value!r} {ID_ALLOWED}", param, ctx)
+        if not isinstance(value, str) or not is_account_id(value):
+            self.fail(f"{value!r} {ACCOUNT_ID_ALLOWED}", param, ctx)
         return value
+
+
+class Id(click.ParamType[str]):
+    """The id of a contact or a campaign, which may begin with a hyphen: see `TAKES_ID`."""
+
+    name = "id"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id without blanks at its ends. Fails if it isn't one."""
+        text = value.strip() if isinstance(value, str) else ""
+        if not is_id(text):
+            self.fail(f"{value!r} {ID_ALLOWED}", param, ctx)
+        return text
+
+
+TAKES_ID: Final[dict[str, Any]] = {"ignore_unknown_options": True}
+"""The context settings of a command with an id as its argument: `-5` is an id and not an option."""
 
 
 class Duration(click.ParamType[int]):

@@ -5,12 +5,12 @@ import sys
 
 import click
 
-from rapport.cli.command import AccountId, account_option, data_option, open_command_store, settings_for
+from rapport.cli.command import TAKES_ID, Id, account_option, data_option, open_command_store, settings_for
 from rapport.settings import Settings
 
 
-@click.command()
-@click.argument("contact_id", type=AccountId())
+@click.command(context_settings=TAKES_ID)
+@click.argument("contact_id", type=Id())
 @data_option
 @account_option
 @click.option("--yes", is_flag=True, help="Don't ask.")

@@ -5,13 +5,13 @@ import sys
 
 import click
 
-from rapport.cli.command import AccountId, account_option, data_option, open_command_store, settings_for
+from rapport.cli.command import TAKES_ID, Id, account_option, data_option, open_command_store, settings_for
 from rapport.recording.exporting import export_activities, export_contact
 from rapport.settings import Settings
 
 
-@click.command(short_help="Print what is held about a contact, as NDJSON.")
-@click.argument("contact_id", type=AccountId())
+@click.command(context_settings=TAKES_ID, short_help="Print what is held about a contact, as NDJSON.")
+@click.argument("contact_id", type=Id())
 @click.option(
     "--what",
     type=click.Choice(("activities", "contact")),

@@ -1,34 +1,39 @@
-"""`rapport import`: import files of activities, contacts and campaigns."""
+"""`rapport import`: files of activities, contacts and campaigns into the store."""
 
 import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
+from rapport.cli.import_options import reading_options
+from rapport.cli.import_output import Mistakes, format_counts, format_remarks, show_progress, write_rejected
+from rapport.cli.previewing import preview
 from rapport.errors import UnreadableFile
+from rapport.recording.activity_codec import LineFormat
 from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
+from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import ImportResult, import_file, import_updates
+from rapport.recording.options import ImportOptions
 from rapport.recording.reader_process import GC_THRESHOLD, RejectedLine
 from rapport.settings import Settings
 from rapport.store.protocol import Store
 from rapport.worker import tune_gc
 
 _SWITCH_INTERVAL: Final = 0.001
-"""Seconds that a thread may run while another one waits: a fifth of Python's default."""
+"""Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
+
+_FORMS: Final[dict[str, LineFormat[Any]]] = {"activities": ACTIVITIES, "contacts": CONTACTS, "campaigns": CAMPAIGNS}
 
 
-@click.command("import", short_help="Record the activities, contacts or campaigns in files of NDJSON or CSV.")
+@click.command("import", short_help="Record the activities, contacts or campaigns in files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--what",
@@ -37,15 +42,27 @@ _SWITCH_INTERVAL: Final = 0.001
     show_default=True,
     help="What the lines of the files state.",
 )
+@reading_options
+@click.option("--preview", "is_preview", is_flag=True, help="Show the first rows as they would be recorded, and stop.")
 @data_option
 @account_option
 @create_option
-def import_files(files: tuple[str, ...], what: str, data: str | None, account: str, *, create: bool) -> None:
-    """Record the activities in files: .ndjson or .csv, either with .gz, or - for standard input.
+def import_files(
+    files: tuple[str, ...],
+    *,
+    what: str,
+    options: ImportOptions,
+    data: str | None,
+    account: str,
+    is_preview: bool,
+    create: bool,
+) -> None:
+    """Record the activities in files, or - for standard input: CSV, JSON, NDJSON and Excel, as they are or packed.
 
-    A line of NDJSON is an object, a CSV has the same names as columns. Required are contact_id,
-    campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or milliseconds
-    since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,
+    A line of NDJSON is an object, a CSV has the same names as columns. Exports of other systems are recognised:
+    see docs/import.md. Required are contact_id,
+    campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or seconds or
+    milliseconds since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,
     last_name, link_url, url_id, device_type, bounce_code and opt_out_reason.
 
     \b
@@ -61,76 +78,114 @@ def import_files(files: tuple[str, ...], what: str, data: str | None, account: s
     simply started again. Lines that can't be taken go to FILE.rejected.ndjson, each with its number and the
     reason; the exit code is then 1. The first import into an empty directory takes --create.
     """
+    if is_preview:
+        _preview_all(files, _FORMS[what], options)
+        return
     settings = settings_for(data=data)
     tune_gc(GC_THRESHOLD)
-    # A second thread prepares the next lines and must not delay the writing thread after each round trip.
+    # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        totals = asyncio.run(_import_all(settings, account, files, what, create=create))
+        totals = asyncio.run(_import_all(settings, account, files, what, options, create=create))
     except KeyboardInterrupt:
         click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
         sys.exit(130)
     if len(files) > 1:
-        click.echo(f"all: {_format_result(totals.result)}")
+        click.echo(f"all: {format_counts(totals.result)}")
     if totals.result.rejected or totals.unreadable:
         sys.exit(1)
 
 
 class _Totals:
-    """The counts of all files together."""
+    """What became of all files together."""
 
     def __init__(self) -> None:
         self.result = ImportResult()
         self.unreadable = 0
 
     def add(self, result: ImportResult) -> None:
-        """Add the counts of a file."""
+        """One more file."""
         self.result.accepted += result.accepted
         self.result.duplicate += result.duplicate
         self.result.rejected += result.rejected
+        self.result.add([], result.skipped, result.notices)
 
 
-async def _import_all(settings: Settings, account: str, files: tuple[str, ...], what: str, *, create: bool) -> _Totals:
+def _preview_all(files: tuple[str, ...], form: LineFormat[Any], options: ImportOptions) -> None:
+    mistakes = 0
+    for name in files:
+        try:
+            with _open_file(name) as file:
+                mistakes += preview(file, name, form, options)
+        except UnreadableFile as exc:
+            mistakes += 1
+            click.echo(f"Error: {_with_name(exc, name)}", err=True)
+    if mistakes:
+        sys.exit(1)
+
+
+def _with_name(exc: UnreadableFile, name: str) -> str:
+    return str(exc) if str(exc).startswith(name) else f"{name}: {exc}"
+
+
+async def _import_all(
+    settings: Settings, account: str, files: tuple[str, ...], what: str, options: ImportOptions, *, create: bool
+) -> _Totals:
     totals = _Totals()
     async with open_command_store(settings, create=create) as store:
         for name in files:
             result = ImportResult()
+            mistakes = Mistakes(name)
             try:
-                await _import_one(store, account, name, what, result)
+                await _import_one(store, account, name, what, options=options, result=result, mistakes=mistakes)
             except UnreadableFile as exc:
                 totals.unreadable += 1
-                click.echo(f"Error: {exc if str(exc).startswith(name) else f'{name}: {exc}'}", err=True)
-                if result == ImportResult():
-                    # Nothing was read: a line of zeros would look like a result.
+                click.echo(f"Error: {_with_name(exc, name)}", err=True)
+                if not (result.accepted or result.duplicate or result.rejected):
+                    # Nothing came of it: a line of zeros would look like an answer.
                     continue
             where = f"; see {_rejected_file(name)}" if result.rejected else ""
-            click.echo(f"{name}: {_format_result(result)}{where}")
+            click.echo(f"{name}: {format_counts(result)}{where}")
+            for remark in format_remarks(result):
+                click.echo(f"  {remark}")
+            for advice in mistakes.advise(_rejected_file(name)):
+                click.echo(f"rapport: {advice}", err=True)
             totals.add(result)
     return totals
 
 
-async def _import_one(store: Store, account: str, name: str, what: str, result: ImportResult) -> None:
+async def _import_one(
+    store: Store,
+    account: str,
+    name: str,
+    what: str,
+    *,
+    options: ImportOptions,
+    result: ImportResult,
+    mistakes: Mistakes,
+) -> None:
     with (
         _open_file(name) as file,
-        _write_rejected(_rejected_file(name)) as reject,
-        _progress_bar(file, name, result) as progress,
+        write_rejected(_rejected_file(name)) as write,
+        show_progress(file, name, result) as (progress, echo),
     ):
+        mistakes.echo = echo
+
+        def reject(line: RejectedLine) -> None:
+            write(line)
+            mistakes.add(line)
+
+        rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
         if what == "activities":
-            await import_file(store, account, file, name, result, now=now(), reject=reject, progress=progress)
+            await import_file(store, account, file, name, result, **rest)
         elif what == "contacts":
-            contacts = partial(store.upsert_contacts, account)
-            await import_updates(contacts, file, name, CONTACTS, result, now=now(), reject=reject, progress=progress)
+            await import_updates(partial(store.upsert_contacts, account), file, name, CONTACTS, result, **rest)
         else:
-            campaigns = partial(store.upsert_campaigns, account)
-            await import_updates(campaigns, file, name, CAMPAIGNS, result, now=now(), reject=reject, progress=progress)
-
-
-def _format_result(result: ImportResult) -> str:
-    return f"{result.accepted} accepted, {result.duplicate} duplicate, {result.rejected} rejected"
+            await import_updates(partial(store.upsert_campaigns, account), file, name, CAMPAIGNS, result, **rest)
 
 
 def _rejected_file(name: str) -> Path:
-    # Several imports from standard input can run in the same folder.
+    # Of several imports from standard input in one folder, each has its own.
     return Path((f"stdin-{os.getpid()}" if name == STANDARD_INPUT else name) + ".rejected.ndjson")
 
 
@@ -144,66 +199,6 @@ def _open_file(name: str) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as files:
         try:
             file = files.enter_context(Path(name).open("rb"))
-        except OSError as exc:
-            raise UnreadableFile(f"{name}: {exc.strerror}") from None
+        except OSError as problem:
+            raise UnreadableFile(f"{name}: {problem.strerror}") from None
         yield file
-
-
-@contextlib.contextmanager
-def _write_rejected(path: Path) -> Iterator[Callable[[RejectedLine], None]]:
-    """Yield a function that writes rejected lines to a file, which is created when the first one is written.
-
-    The lines contain email addresses, so only the file's owner may read it.
-    """
-    file: BinaryIO | None = None
-
-    def reject(line: RejectedLine) -> None:
-        nonlocal file
-        with _translate_write_errors(path):
-            if file is None:
-                # O_EXCL: in a folder that others can write to, nobody can redirect the lines to a file of theirs.
-                file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-            file.write(msgspec.json.encode(line) + b"\n")
-
-    with _translate_write_errors(path):
-        path.unlink(missing_ok=True)
-    try:
-        yield reject
-    finally:
-        if file is not None:
-            with _translate_write_errors(path):
-                file.close()
-
-
-@contextlib.contextmanager
-def _translate_write_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise UnreadableFile(
-            f"can't write rejected lines to {path}: {exc.strerror}. Free some space, or run the import in another "
-            "folder with the file on standard input"
-        ) from exc
-
-
-@contextlib.contextmanager
-def _progress_bar(file: BinaryIO, name: str, result: ImportResult) -> Iterator[Callable[[], None]]:
-    """Show a progress bar with the counts, if standard error is a terminal, and yield a function that updates it."""
-    console = Console(stderr=True)
-    size = os.fstat(file.fileno()).st_size if file.seekable() else None
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[counts]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(name, total=size, counts="")
-
-        def show() -> None:
-            # The subprocess that reads the file shares its position.
-            done = os.lseek(file.fileno(), 0, os.SEEK_CUR) if size is not None else 0
-            progress.update(task, completed=done, counts=_format_result(result))
-
-        yield show

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from rapport.activity import ID_ALLOWED, is_id
+from rapport.activity import ACCOUNT_ID_ALLOWED, is_account_id
 from rapport.auth.grant import give
 from rapport.auth.keys import MAX_TOKEN_LIFETIME, load_keys
 from rapport.auth.register import new_token_id
@@ -73,8 +73,8 @@ def token(
     """
     if expires > MAX_TOKEN_LIFETIME:
         raise click.BadParameter(f"must be at most {MAX_TOKEN_LIFETIME // DAY}d", param_hint="--expires")
-    if client is not None and not is_id(client):
-        raise click.BadParameter(ID_ALLOWED, param_hint="--client")
+    if client is not None and not is_account_id(client):
+        raise click.BadParameter(ACCOUNT_ID_ALLOWED, param_hint="--client")
     principal = Principal(
         account_id=account, client_id=client or account, user="rapport token", role=Role(role), scopes=_scopes(scope)
     )

@@ -1,11 +1,11 @@
-"""Decode activities from lines of NDJSON and rows of CSV, and encode them again.
+"""The fields of an activity's line, their schema, and the activity of a line that needs no repair. Pure.
 
-docs/recording.md lists the fields. An item of an `activity_details` response is a valid line too.
+The fields are those of the recording page of the docs; an item of an `activity_details` answer is a line as well.
 """
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Final, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -15,6 +15,7 @@ from rapport.activity import (
     DEVICE_TYPES,
     EARLIEST,
     ID_PATTERN,
+    MAX_ID_LENGTH,
     TYPE_NAMES,
     TYPES,
     Activity,
@@ -25,34 +26,53 @@ from rapport.activity import (
     Link,
 )
 from rapport.caching import MAX_CACHED_TEXT
+from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
-from rapport.instant import DAY, Instant, iso, parse_instant
+from rapport.instant import DAY, Instant, iso
+from rapport.recording.times import UNKNOWN_FORMAT, TimeFormat, parse_time
 
 WHOLE_LINE: Final = "line"
-"""The field name that a rejection gives when it concerns the whole line."""
+"""The field of a rejection that concerns the line itself and none of its fields."""
 
 MAX_LINE_BYTES: Final = 128 * 1024
-"""Longer than any valid activity, even with every character of its link escaped. Longer lines aren't parsed."""
+"""More than an activity can have, with its longest link in escapes. A longer line isn't made into objects."""
 
 _MAX_EXCERPT: Final = 200
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class LineFormat(NamedTuple, Generic[T_co]):
-    """How to decode one kind of line: from JSON, and from a row of CSV that has these columns.
+class Warn(Protocol):
+    """What is called for a field that was not recorded as it came in."""
 
-    Both decoders take the current time and raise InvalidField. `noun` names the kind in error messages.
-    """
+    def __call__(self, field: str, value: object, action: str, /) -> None:
+        """Take note of the field, its value, and what was done."""
+        ...
+
+
+def ignore_warning(_field: str, _value: object, _action: str) -> None:
+    """Take no note."""
+
+
+class Context(NamedTuple):
+    """What decoding needs to know besides the line: the time, how times are written, and whom to warn."""
+
+    now: Instant
+    warn: Warn = ignore_warning
+    times: TimeFormat = UNKNOWN_FORMAT
+
+
+class LineFormat(NamedTuple, Generic[T_co]):
+    """How a line is decoded: from JSON, and from its fields, whose names are `fields`. Both raise InvalidField."""
 
     noun: str
-    columns: tuple[str, ...]
-    decode_json: Callable[[bytes | msgspec.Raw, Instant], T_co]
-    decode_fields: Callable[[Mapping[str, str], Instant], T_co]
+    fields: tuple[str, ...]
+    decode_json: Callable[[bytes | msgspec.Raw, Context], T_co]
+    decode_fields: Callable[[Mapping[str, Any], Context], T_co]
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a line was not recorded: its index in the request, the field, the field's value, and the reason."""
+    """Why one line was not recorded: its place, the field, the field's value, and what is wrong with it."""
 
     index: int
     field: str
@@ -60,74 +80,90 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def rejection_from(index: int, exc: InvalidField) -> Rejection:
-    """Return the rejection of the line at `index`."""
-    return Rejection(index=index, field=exc.field, value=excerpt(exc.value), reason=exc.reason)
+class FieldWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a recorded line was changed or left out: its index, the field, the field's value, and what was done."""
+
+    index: int
+    field: str
+    value: str | int | float | bool | None
+    action: str
+
+
+def rejection_from(index: int, problem: InvalidField) -> Rejection:
+    """The rejection of the line at `index` for what is wrong with one of its fields."""
+    return Rejection(index=index, field=problem.field, value=excerpt(problem.value), reason=problem.reason)
 
 
 class RawActivity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An activity as received, not yet validated. A missing field, a null and an empty string mean the same."""
+    """A line's fields as they arrive. An absent one, a null and an empty text are the same: not given.
 
-    contact_id: str | None = None
-    campaign_activity_id: str | None = None
+    The rows of Constant Contact's reports have the last two as well, which say nothing about the activity.
+    """
+
+    contact_id: str | int | None = None
+    campaign_activity_id: str | int | None = None
     tracking_activity_type: str | None = None
-    created_time: str | int | None = None
-    event_id: str | None = None
+    created_time: str | int | float | None = None
+    event_id: str | int | None = None
     campaign_activity_name: str | None = None
-    campaign_id: str | None = None
+    campaign_id: str | int | None = None
     email_address: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     link_url: str | None = None
-    url_id: str | None = None
+    url_id: str | int | None = None
     device_type: str | None = None
     bounce_code: str | None = None
     opt_out_reason: str | None = None
     tracking_activities_list: str | list[str] | None = None
+    deleted_at: msgspec.Raw | None = None
+    current_email_address: msgspec.Raw | None = None
 
 
-FIELDS: Final = RawActivity.__struct_fields__
+IGNORED_FIELDS: Final = ("deleted_at", "current_email_address")
+FIELDS: Final = RawActivity.__struct_fields__[: -len(IGNORED_FIELDS)]
+
+_ID: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "pattern": ID_PATTERN, "minLength": 1, "maxLength": MAX_ID_LENGTH},
+        {"type": "integer"},
+    ]
+}
 
 ACTIVITY_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "What one contact did with one campaign activity. An item of a report is one too.",
+    "description": "What one contact did with one campaign activity. An item of a report is one as well.",
     "required": ["contact_id", "campaign_activity_id", "created_time"],
     "properties": {
-        "contact_id": {"type": "string", "pattern": ID_PATTERN},
-        "campaign_activity_id": {"type": "string", "pattern": ID_PATTERN},
+        "contact_id": _ID,
+        "campaign_activity_id": _ID,
         "tracking_activity_type": {"type": "string", "enum": list(TYPES)},
         "created_time": {
-            "description": "ISO 8601 with any offset, or milliseconds since 1970.",
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
+            "description": "ISO 8601 with any offset, RFC 2822, or seconds, milliseconds or microseconds since 1970.",
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
         },
-        "event_id": {"type": "string", "description": "The source's id of the event; the same id is recorded once."},
+        "event_id": {
+            "description": "The source's id of the event: with the same contact, type and campaign activity it is "
+            "recorded once.",
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "integer"}],
+        },
         "campaign_activity_name": {"type": "string"},
-        "campaign_id": {"type": "string", "pattern": ID_PATTERN},
+        "campaign_id": _ID,
         "email_address": {"type": "string"},
         "first_name": {"type": "string"},
         "last_name": {"type": "string"},
         "link_url": {"type": "string", "description": "With clicks only."},
-        "url_id": {"type": "string", "description": "With clicks only."},
+        "url_id": {**_ID, "description": "With clicks only."},
         "device_type": {"type": "string", "enum": list(DEVICE_TYPES)},
         "bounce_code": {"type": "string", "enum": list(BOUNCE_CODES), "description": "With bounces only."},
         "opt_out_reason": {"type": "string", "description": "With opt-outs only."},
         "tracking_activities_list": {"type": "string", "description": "One type, for tracking_activity_type."},
+        "deleted_at": {"description": "Ignored: rows of reports have it."},
+        "current_email_address": {"description": "Ignored: rows of reports have it."},
     },
     "additionalProperties": False,
 }
-"""JSON Schema of a line, for the OpenAPI document."""
-
-_DECODER: Final = msgspec.json.Decoder(RawActivity)
-
-
-def decode_activity(line: bytes | msgspec.Raw, now: Instant) -> Activity:
-    """Decode an activity from a JSON object. Raises InvalidField."""
-    check_line_length(line)
-    try:
-        decoded = _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _explain(bytes(line))
-    return build_activity(decoded, now)
+"""What a line may have, for the published description: JSON Schema. More is taken with a warning."""
 
 
 def check_line_length(line: bytes | msgspec.Raw) -> None:
@@ -136,14 +172,9 @@ def check_line_length(line: bytes | msgspec.Raw) -> None:
         raise InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_LINE_BYTES} bytes")
 
 
-def decode_row(row: Mapping[str, str], now: Instant) -> Activity:
-    """Decode an activity from a row of CSV, keyed by column name. Raises InvalidField."""
-    return build_activity(RawActivity(**row), now)
-
-
 def encode_activity(activity: Activity) -> bytes:
-    """Encode an activity as a JSON object, from which `decode_activity` returns an equal one."""
-    profile, link = activity.person or ContactProfile(), activity.link or Link()
+    """The activity as a JSON object that `decode_activity` takes back unchanged."""
+    person, link = activity.person or ContactProfile(), activity.link or Link()
     fields = {
         "contact_id": activity.contact_id,
         "campaign_activity_id": activity.campaign_activity_id,
@@ -152,9 +183,9 @@ def encode_activity(activity: Activity) -> bytes:
         "event_id": activity.event_id,
         "campaign_activity_name": activity.campaign_activity_name,
         "campaign_id": activity.campaign_id,
-        "email_address": profile.email_address,
-        "first_name": profile.first_name,
-        "last_name": profile.last_name,
+        "email_address": person.email_address,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
         "link_url": link.link_url,
         "url_id": link.url_id,
         "device_type": None if activity.device_type is None else activity.device_type.name.lower(),
@@ -165,8 +196,8 @@ def encode_activity(activity: Activity) -> bytes:
 
 
 def build_activity(line: RawActivity, now: Instant) -> Activity:
-    """Validate a received activity. Raises InvalidField."""
-    # Unpacking all fields at once is faster than reading them one by one, and imports spend their time here.
+    """Return the activity of a line that needs no repair. Raises InvalidField."""
+    # Taken out all at once: this is where an import spends its time.
     (
         contact_id,
         campaign_activity_id,
@@ -184,6 +215,8 @@ def build_activity(line: RawActivity, now: Instant) -> Activity:
         bounce_code,
         opt_out_reason,
         listed,
+        _,
+        _,
     ) = astuple(line)
     if not contact_id:
         raise_missing("contact_id")
@@ -193,16 +226,18 @@ def build_activity(line: RawActivity, now: Instant) -> Activity:
     if email_address or first_name or last_name:
         profile = get_profile(email_address or None, first_name or None, last_name or None)
     if link_url or url_id:
-        link = get_link(link_url or None, url_id or None)
+        link = get_link(link_url or None, _to_text(url_id))
     return Activity(
-        contact_id=contact_id,
-        campaign_activity_id=campaign_activity_id,
+        contact_id=contact_id if contact_id.__class__ is str else str(contact_id),
+        campaign_activity_id=campaign_activity_id
+        if campaign_activity_id.__class__ is str
+        else str(campaign_activity_id),
         type=parse_type(type_name, listed),
         created_time=parse_created_time(time, now),
-        event_id=event_id or None,
+        event_id=_to_text(event_id),
         person=profile,
         campaign_activity_name=campaign_activity_name or None,
-        campaign_id=campaign_id or None,
+        campaign_id=_to_text(campaign_id),
         link=link,
         device_type=_device_type(device_type) if device_type else None,
         bounce_code=_bounce_code(bounce_code) if bounce_code else None,
@@ -210,8 +245,14 @@ def build_activity(line: RawActivity, now: Instant) -> Activity:
     )
 
 
+def _to_text(value: str | int | None) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else str(value)
+
+
 def excerpt(value: object) -> str | int | float | bool | None:
-    """Return the value as a rejection shows it, shortened if it is long."""
+    """A value as a rejection shows it: itself, or its beginning."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
@@ -222,6 +263,11 @@ def excerpt(value: object) -> str | int | float | bool | None:
 
 @lru_cache(maxsize=50_000)
 def _cached_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
+    if email_address is not None:
+        try:
+            email_address = normalize_address(email_address)
+        except ValueError as exc:
+            raise InvalidField("email_address", email_address, str(exc)) from None
     return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
 
 
@@ -231,26 +277,26 @@ def _cached_link(link_url: str | None, url_id: str | None) -> Link:
 
 
 def get_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
-    """Return the profile, shared with other activities unless it is very long."""
+    """Return the profile, with the address in its normal form. Raises InvalidField."""
     if len(email_address or "") + len(first_name or "") + len(last_name or "") <= MAX_CACHED_TEXT:
         return _cached_profile(email_address, first_name, last_name)
-    return ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
+    return _cached_profile.__wrapped__(email_address, first_name, last_name)
 
 
 def get_link(link_url: str | None, url_id: str | None) -> Link:
-    """Return the link, shared with other activities unless it is very long."""
+    """Return the link. Raises InvalidField."""
     if len(link_url or "") + len(url_id or "") <= MAX_CACHED_TEXT:
         return _cached_link(link_url, url_id)
     return Link(link_url=link_url, url_id=url_id)
 
 
 def raise_missing(field: str) -> NoReturn:
-    """Raise InvalidField for a required field that is missing."""
+    """Raise the error of a required field that is missing."""
     raise InvalidField(field, None, "is required")
 
 
 def parse_type(name: str | None, listed: str | list[str] | None) -> ActivityType:
-    """Return the activity type that either of the two fields names. Raises InvalidField."""
+    """Return the activity type that a line gives by either of the two fields. Raises InvalidField."""
     if listed:
         name = _listed_type(name, listed)
     if not name:
@@ -264,32 +310,31 @@ def parse_type(name: str | None, listed: str | list[str] | None) -> ActivityType
 def _listed_type(name: str | None, listed: str | list[str]) -> str:
     if isinstance(listed, list):
         if len(listed) != 1:
-            raise InvalidField("tracking_activities_list", listed, "must contain exactly one type")
+            raise InvalidField("tracking_activities_list", listed, "must hold one type")
         listed = listed[0]
     if name and name != listed:
         raise InvalidField("tracking_activities_list", listed, f"differs from tracking_activity_type, {name}")
     return listed
 
 
-def parse_created_time(value: str | int | None, now: Instant) -> Instant:
+def parse_created_time(value: str | float | None, now: Instant, times: TimeFormat = UNKNOWN_FORMAT) -> Instant:
     """Return the time of an activity. Raises InvalidField."""
     if value is None or value == "":
         raise_missing("created_time")
+    return check_time("created_time", value, now, times)
+
+
+def check_time(field: str, value: str | float, now: Instant, times: TimeFormat) -> Instant:
+    """Return the time that a value names, from 1990 to a day ahead. Raises InvalidField."""
     try:
-        if isinstance(value, int):
-            created_time = Instant(value)
-        elif value.isascii() and value.isdecimal():
-            created_time = Instant(int(value))
-        else:
-            created_time = parse_instant(value)
-    except ValueError:
-        allowed = "must be ISO 8601 with an offset or Z, or milliseconds since 1970"
-        raise InvalidField("created_time", value, allowed) from None
-    if created_time < EARLIEST:
-        raise InvalidField("created_time", value, "must not be before 1990 (a number counts milliseconds)")
-    if created_time > now + DAY:
-        raise InvalidField("created_time", value, f"must not be more than a day ahead of {iso(now)}")
-    return created_time
+        time = parse_time(value, times)
+    except ValueError as exc:
+        raise InvalidField(field, value, str(exc)) from None
+    if time < EARLIEST:
+        raise InvalidField(field, value, "must not be before 1990")
+    if time > now + DAY:
+        raise InvalidField(field, value, f"must not be more than a day ahead of {iso(now)}")
+    return time
 
 
 def _device_type(name: str) -> DeviceType:
@@ -304,36 +349,3 @@ def _bounce_code(name: str) -> BounceCode:
     if code is None:
         raise InvalidField("bounce_code", name, "must be one of " + ", ".join(BOUNCE_CODES))
     return code
-
-
-def _explain(line: bytes) -> NoReturn:
-    """Raise InvalidField for the field that made decoding fail. Slow, so only called for invalid lines."""
-    try:
-        fields = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        reason = "is nested too deeply" if isinstance(exc, RecursionError) else f"must be JSON in UTF-8: {exc}"
-        raise InvalidField(WHOLE_LINE, line.decode(errors="replace").strip(), reason) from None
-    if not isinstance(fields, dict):
-        raise InvalidField(WHOLE_LINE, fields, "must be a JSON object")
-    for field, value in fields.items():
-        if field not in FIELDS:
-            raise InvalidField(field, value, "is not a field of an activity; expected one of " + ", ".join(FIELDS))
-        _check_json_type(field, value)
-    raise InvalidField(WHOLE_LINE, fields, "must be an activity")
-
-
-def _check_json_type(field: str, value: object) -> None:
-    if value is None or isinstance(value, str):
-        return
-    if field == "created_time":
-        if isinstance(value, int) and not isinstance(value, bool):
-            return
-        raise InvalidField(field, value, "must be a string or an integer")
-    if field == "tracking_activities_list" and isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            return
-        raise InvalidField(field, value, "must be a string or a list of one string")
-    raise InvalidField(field, value, "must be a string")
-
-
-ACTIVITIES: Final[LineFormat[Activity]] = LineFormat("an activity", FIELDS, decode_activity, decode_row)

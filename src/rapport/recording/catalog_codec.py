@@ -7,11 +7,11 @@ import enum
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from rapport.activity import EARLIEST, ContactProfile, Link
+from rapport.activity import ContactProfile, Link
 from rapport.catalogue import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
@@ -23,9 +23,17 @@ from rapport.catalogue import (
     CampaignUpdate,
     ContactUpdate,
 )
+from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
-from rapport.instant import DAY, Instant, iso, parse_instant
-from rapport.recording.activity_codec import MAX_LINE_BYTES, WHOLE_LINE, LineFormat, check_line_length
+from rapport.instant import Instant, iso
+from rapport.recording.activity_codec import (
+    MAX_LINE_BYTES,
+    WHOLE_LINE,
+    Context,
+    LineFormat,
+    check_line_length,
+    check_time,
+)
 
 T = TypeVar("T", bound=msgspec.Struct)
 S = TypeVar("S", ContactUpdate, CampaignUpdate)
@@ -38,14 +46,16 @@ _MAX_EXCERPT: Final = 1_000
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 
-RawTime = str | int | None
-"""A time as received: ISO 8601, or milliseconds since 1970."""
+RawTime = str | int | float | None
+"""A time as received: a text, or a number since 1970."""
+
+RawId = str | int | None
 
 
 class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
     """A contact as received, not yet validated. A missing field, a null and an empty string mean the same."""
 
-    contact_id: str | None = None
+    contact_id: RawId = None
     updated_at: RawTime = None
     email_address: str | None = None
     first_name: str | None = None
@@ -62,13 +72,13 @@ class LinkLine(msgspec.Struct, forbid_unknown_fields=True):
     """A link of a campaign activity, as received."""
 
     link_url: str | None = None
-    url_id: str | None = None
+    url_id: RawId = None
 
 
 class CampaignActivityLine(msgspec.Struct, forbid_unknown_fields=True):
     """A campaign activity, as received."""
 
-    campaign_activity_id: str | None = None
+    campaign_activity_id: RawId = None
     campaign_activity_name: str | None = None
     role: str | None = None
     subject: str | None = None
@@ -82,7 +92,7 @@ class CampaignActivityLine(msgspec.Struct, forbid_unknown_fields=True):
 class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
     """A campaign, as received."""
 
-    campaign_id: str | None = None
+    campaign_id: RawId = None
     updated_at: RawTime = None
     campaign_name: str | None = None
     type: str | None = None
@@ -92,23 +102,23 @@ class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
     campaign_activities: list[CampaignActivityLine] = []
 
 
-def build_contact(line: ContactLine, now: Instant) -> ContactUpdate:
+def build_contact(line: ContactLine, context: Context) -> ContactUpdate:
     """Validate a received contact. Raises InvalidField."""
-    updated_at = _parse_time("updated_at", line.updated_at, now)
+    updated_at = _parse_time("updated_at", line.updated_at, context)
     permission = _parse_choice("permission_to_send", line.permission_to_send, PERMISSIONS, str.lower)
     return ContactUpdate(
         contact_id=_required("contact_id", line.contact_id),
-        updated_at=now if updated_at is None else updated_at,
+        updated_at=context.now if updated_at is None else updated_at,
         is_dated=updated_at is not None,
         person=ContactProfile(
-            email_address=line.email_address or None,
+            email_address=_parse_address("email_address", line.email_address),
             first_name=line.first_name or None,
             last_name=line.last_name or None,
         ),
         permission_to_send=permission,
-        created_at=_parse_time("created_at", line.created_at, now),
-        deleted_at=_parse_time("deleted_at", line.deleted_at, now),
-        opt_out_date=_parse_time("opt_out_date", line.opt_out_date, now),
+        created_at=_parse_time("created_at", line.created_at, context),
+        deleted_at=_parse_time("deleted_at", line.deleted_at, context),
+        opt_out_date=_parse_time("opt_out_date", line.opt_out_date, context),
         opt_out_source=_parse_choice("opt_out_source", line.opt_out_source, OPT_OUT_SOURCES, str.capitalize),
         opt_out_reason=line.opt_out_reason or None,
     )
@@ -134,16 +144,16 @@ def encode_contact(update: ContactUpdate) -> bytes:
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
 
-def build_campaign(line: CampaignLine, now: Instant) -> CampaignUpdate:
+def build_campaign(line: CampaignLine, context: Context) -> CampaignUpdate:
     """Validate a received campaign. Raises InvalidField."""
     return CampaignUpdate(
         campaign_id=_required("campaign_id", line.campaign_id),
-        updated_at=_parse_time("updated_at", line.updated_at, now) or now,
+        updated_at=_parse_time("updated_at", line.updated_at, context) or context.now,
         campaign_name=line.campaign_name or None,
         type=line.type or None,
         type_code=_parse_type_code(line.type_code),
         current_status=_parse_choice("current_status", line.current_status, CAMPAIGN_STATUSES, str.upper),
-        created_at=_parse_time("created_at", line.created_at, now),
+        created_at=_parse_time("created_at", line.created_at, context),
         campaign_activities=tuple(map(_build_campaign_activity, line.campaign_activities)),
     )
 
@@ -163,15 +173,30 @@ def _build_campaign_activity(line: CampaignActivityLine) -> CampaignActivityUpda
 
 
 def _build_link(line: LinkLine) -> Link:
-    if not line.link_url and not line.url_id:
+    url_id = _optional_id(line.url_id)
+    if not line.link_url and url_id is None:
         raise InvalidField("links", None, "must each have a link_url, a url_id, or both")
-    return Link(link_url=line.link_url or None, url_id=line.url_id or None)
+    return Link(link_url=line.link_url or None, url_id=url_id)
 
 
-def _required(field: str, value: str | None) -> str:
-    if not value:
+def _required(field: str, value: RawId) -> str:
+    text = _optional_id(value)
+    if text is None:
         raise InvalidField(field, None, "is required")
-    return value
+    return text
+
+
+def _optional_id(value: RawId) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def _parse_address(field: str, value: str | None) -> str | None:
+    if not value or not value.strip():
+        return None
+    try:
+        return normalize_address(value)
+    except ValueError as exc:
+        raise InvalidField(field, value, str(exc)) from None
 
 
 def _parse_choice(field: str, value: str | None, allowed: Mapping[str, E], normalize: Callable[[str], str]) -> E | None:
@@ -191,22 +216,10 @@ def _parse_type_code(value: int | str | None) -> int | None:
     return int(value)
 
 
-def _parse_time(field: str, value: RawTime, now: Instant) -> Instant | None:
+def _parse_time(field: str, value: RawTime, context: Context) -> Instant | None:
     if value is None or value == "":
         return None
-    try:
-        if isinstance(value, int) or (value.isascii() and value.isdecimal()):
-            time = Instant(int(value))
-        else:
-            time = parse_instant(value)
-    except ValueError:
-        allowed = "must be ISO 8601 with an offset or Z, or milliseconds since 1970"
-        raise InvalidField(field, value, allowed) from None
-    if time < EARLIEST:
-        raise InvalidField(field, value, "must not be before 1990 (a number counts milliseconds)")
-    if time > now + DAY:
-        raise InvalidField(field, value, f"must not be more than a day ahead of {iso(now)}")
-    return time
+    return check_time(field, value, context.now, context.times)
 
 
 _CAMPAIGN_COLUMNS: Final = tuple(field for field in CampaignLine.__struct_fields__ if field != "campaign_activities")
@@ -214,11 +227,11 @@ _CAMPAIGN_ACTIVITY_COLUMNS: Final = tuple(field for field in CampaignActivityLin
 _LINK_COLUMNS: Final = LinkLine.__struct_fields__
 
 
-def _decode_contact_row(row: Mapping[str, str], now: Instant) -> ContactUpdate:
-    return build_contact(ContactLine(**row), now)
+def _decode_contact_row(row: Mapping[str, Any], context: Context) -> ContactUpdate:
+    return build_contact(ContactLine(**row), context)
 
 
-def _decode_campaign_row(row: Mapping[str, str], now: Instant) -> CampaignUpdate:
+def _decode_campaign_row(row: Mapping[str, Any], context: Context) -> CampaignUpdate:
     cells = {field: value for field, value in row.items() if value}
     campaign = _assign_fields(CampaignLine(), cells)
     link, activity = _assign_fields(LinkLine(), cells), _assign_fields(CampaignActivityLine(), cells)
@@ -226,10 +239,10 @@ def _decode_campaign_row(row: Mapping[str, str], now: Instant) -> CampaignUpdate
         activity.links = [link]
     if activity != CampaignActivityLine():
         campaign.campaign_activities = [activity]
-    return build_campaign(campaign, now)
+    return build_campaign(campaign, context)
 
 
-def _assign_fields(line: T, cells: Mapping[str, str]) -> T:
+def _assign_fields(line: T, cells: Mapping[str, Any]) -> T:
     """Set the fields of the line that the row has cells for, and return it."""
     for field in cells.keys() & set(type(line).__struct_fields__):
         setattr(line, field, cells[field])
@@ -239,9 +252,9 @@ def _assign_fields(line: T, cells: Mapping[str, str]) -> T:
 def _decode_json(
     check: Callable[[bytes | msgspec.Raw], None],
     decoder: msgspec.json.Decoder[T],
-    build: Callable[[T, Instant], S],
+    build: Callable[[T, Context], S],
     line: bytes | msgspec.Raw,
-    now: Instant,
+    context: Context,
 ) -> S:
     check(line)
     try:
@@ -252,7 +265,7 @@ def _decode_json(
         reason = "is nested too deeply" if isinstance(exc, RecursionError) else f"must be JSON in UTF-8: {exc}"
         excerpt = bytes(line)[:_MAX_EXCERPT].decode(errors="replace").strip()
         raise InvalidField(WHOLE_LINE, excerpt, reason) from None
-    return build(decoded, now)
+    return build(decoded, context)
 
 
 def _check_object_count(line: bytes | msgspec.Raw) -> None:

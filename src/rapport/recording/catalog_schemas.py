@@ -2,15 +2,20 @@
 
 from typing import Any, Final
 
-from rapport.activity import ID_PATTERN
+from rapport.activity import ID_PATTERN, MAX_ID_LENGTH
 from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, OPT_OUT_SOURCES, PERMISSIONS
 from rapport.recording.catalog_codec import CampaignActivityLine
 
-_ID: Final[dict[str, Any]] = {"type": "string", "pattern": ID_PATTERN}
+_ID: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "pattern": ID_PATTERN, "minLength": 1, "maxLength": MAX_ID_LENGTH},
+        {"type": "integer"},
+    ]
+}
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
 _TIME: Final[dict[str, Any]] = {
-    "description": "ISO 8601 with any offset, or milliseconds since 1970.",
-    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
+    "description": "ISO 8601 with any offset, RFC 2822, or seconds, milliseconds or microseconds since 1970.",
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
 }
 
 

@@ -5,7 +5,7 @@ recognized by their identity and counted as duplicates.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import BinaryIO, Final, TypeVar
 
@@ -16,17 +16,41 @@ from rapport.catalogue import CampaignUpdate, ContactUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
 from rapport.recording.activity_codec import LineFormat
-from rapport.recording.files import InvalidLine, read_file
+from rapport.recording.files import read_file
+from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.reader_process import Chunk, RejectedLine, describe_rejected, read_in_subprocess
+from rapport.recording.reading_log import MAX_NOTICES, Notice, ReadingLog
+from rapport.recording.tables import InvalidLine
 from rapport.store.protocol import Store
 
 
 class ImportResult(msgspec.Struct, kw_only=True):
-    """How many lines were accepted, duplicates, and rejected."""
+    """How many lines were accepted, duplicates, and rejected, and what was noted about the file."""
 
     accepted: int = 0
     duplicate: int = 0
     rejected: int = 0
+    notes: list[str] = []
+    skipped: dict[str, int] = {}
+    notices: list[Notice] = []
+
+    @property
+    def warnings(self) -> int:
+        """The number of fields that were changed or left out."""
+        return sum(notice.count for notice in self.notices)
+
+    def add(self, notes: Sequence[str], skipped: Mapping[str, int], notices: Sequence[Notice]) -> None:
+        """Add what was noted while a part of the file was read."""
+        self.notes += (note for note in notes if note not in self.notes)
+        for label, count in skipped.items():
+            self.skipped[label] = self.skipped.get(label, 0) + count
+        known = {(notice.field, notice.action): notice for notice in self.notices}
+        for notice in notices:
+            same = known.get((notice.field, notice.action))
+            if same is not None:
+                same.count += notice.count
+            elif len(self.notices) < MAX_NOTICES:
+                self.notices.append(notice)
 
 
 async def import_file(
@@ -39,19 +63,21 @@ async def import_file(
     now: Instant,
     reject: Callable[[RejectedLine], None],
     progress: Callable[[], None],
+    options: ImportOptions = NO_OPTIONS,
 ) -> None:
     """Record every activity of an open file, and call `reject` with each invalid line.
 
     `rapport.recording.files.read_file` documents `name`. Each chunk is durable once it is recorded; then `result` is
     updated and `progress` called. Raises UnreadableFile and StoreUnavailable.
     """
-    with read_in_subprocess(file, name, account_id, now) as chunks:
+    with read_in_subprocess(file, name, account_id, now, options) as chunks:
         finished: list[Chunk] = []
         async with aclosing(_prefetch(store, chunks, finished)) as ready:
             async for chunk in ready:
                 for line in chunk.rejected:
                     reject(line)
                 result.rejected += len(chunk.rejected)
+                result.add(chunk.notes, chunk.skipped, chunk.notices)
                 if chunk.batch.size:
                     (recorded,) = await store.record([chunk.batch])
                     result.accepted += sum(recorded.accepted.values())
@@ -109,13 +135,16 @@ async def import_updates(
     now: Instant,
     reject: Callable[[RejectedLine], None],
     progress: Callable[[], None],
+    options: ImportOptions = NO_OPTIONS,
 ) -> None:
     """Import a file of contacts or campaigns as `import_file` does one of activities; `upsert` stores each batch."""
-    lines = read_file(file, name, now, line_format)
+    log = ReadingLog()
+    lines = read_file(file, name, now, line_format, options=options, log=log)
     while True:
         updates, invalid_lines = await asyncio.to_thread(_take_batch, lines)
+        result.add(*log.drain())
         for line in invalid_lines:
-            reject(describe_rejected(line))
+            reject(describe_rejected(line, log.member))
         result.rejected += len(invalid_lines)
         if updates:
             changes = await upsert(updates)

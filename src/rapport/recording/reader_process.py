@@ -19,8 +19,12 @@ import msgspec
 from rapport.activity import Activity
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
-from rapport.recording.activity_codec import ACTIVITIES, excerpt
-from rapport.recording.files import ByteFile, InvalidLine, read_file
+from rapport.recording.activity_codec import excerpt
+from rapport.recording.decoding import ACTIVITIES
+from rapport.recording.files import ByteFile, read_file
+from rapport.recording.options import NO_OPTIONS, ImportOptions
+from rapport.recording.reading_log import Notice, ReadingLog
+from rapport.recording.tables import InvalidLine
 from rapport.store.batch import Batch, build_batch
 from rapport.worker import tune_gc
 
@@ -39,18 +43,22 @@ T = TypeVar("T")
 _LENGTH: Final = struct.Struct(">I")
 
 
-class RejectedLine(msgspec.Struct, frozen=True):
-    """A line of the file of rejected lines: the line's number, counted from 1, what is wrong with it, and its text."""
+class RejectedLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the file of rejected lines: the line's number, counted from 1, what is wrong with it, and its text.
+
+    `file` is its file in an archive that holds several.
+    """
 
     line: int
     field: str
     value: str | int | float | bool | None
     reason: str
     text: str
+    file: str | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """The activities and rejected lines of a part of a file.
+    """The activities and rejected lines of a part of a file, and what was noted about it (`ReadingLog`).
 
     In the last chunk, `unreadable` says why reading ended before the end of the file, if it did.
     """
@@ -59,15 +67,21 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     rejected: list[RejectedLine]
     is_last: bool
     unreadable: str | None = None
+    notes: list[str] = []
+    skipped: dict[str, int] = {}
+    notices: list[Notice] = []
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Chunk)
 
 
-def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Iterator[Chunk]:
+def read_chunks(
+    file: ByteFile, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
+) -> Iterator[Chunk]:
     """Yield the file's lines in chunks; the last one may be empty. `read_file` documents `name`."""
-    lines = read_file(file, name, now, ACTIVITIES)
+    log = ReadingLog()
+    lines = read_file(file, name, now, ACTIVITIES, options=options, log=log)
     is_last = False
     unreadable: str | None = None
     while not is_last:
@@ -77,11 +91,15 @@ def read_chunks(file: ByteFile, name: str, account_id: str, now: Instant) -> Ite
             is_last = _read_chunk(lines, read)
         except UnreadableFile as exc:
             is_last, unreadable = True, str(exc)
+        notes, skipped, notices = log.drain()
         yield Chunk(
             batch=build_batch(account_id, (line for line in read if isinstance(line, Activity))),
-            rejected=[describe_rejected(line) for line in read if isinstance(line, InvalidLine)],
+            rejected=[describe_rejected(line, log.member) for line in read if isinstance(line, InvalidLine)],
             is_last=is_last,
             unreadable=unreadable,
+            notes=notes,
+            skipped=skipped,
+            notices=notices,
         )
 
 
@@ -100,17 +118,20 @@ def _read_chunk(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) -
     return True
 
 
-def describe_rejected(line: InvalidLine) -> RejectedLine:
-    """Return the line as it is written to the file of rejected lines."""
+def describe_rejected(line: InvalidLine, member: str = "") -> RejectedLine:
+    """Return the line as it is written to the file of rejected lines; `member` is its file in an archive of several."""
     error = line.error
-    return RejectedLine(line.number, error.field, excerpt(error.value), error.reason, line.text)
+    return RejectedLine(line.number, error.field, excerpt(error.value), error.reason, line.text, member or None)
 
 
 @contextlib.contextmanager
-def read_in_subprocess(file: BinaryIO, name: str, account_id: str, now: Instant) -> Iterator[Iterator[Chunk]]:
+def read_in_subprocess(
+    file: BinaryIO, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
+) -> Iterator[Iterator[Chunk]]:
     """Run `read_chunks` in a subprocess, which is killed when the context ends."""
     # -P: don't import modules from the current directory, which may be anybody's.
-    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now)]
+    encoded = msgspec.json.encode(options).decode()
+    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now), encoded]
     with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - runs this module
         try:
             yield _read_frames(process, name)
@@ -132,18 +153,18 @@ def _read_frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chun
         yield chunk
 
 
-def _main(name: str, account_id: str, now: Instant) -> None:
+def _main(name: str, account_id: str, now: Instant, options: ImportOptions) -> None:
     # The parent process handles Ctrl-C; once it is gone, writing to the pipe ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     tune_gc(GC_THRESHOLD)
     file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
     with os.fdopen(1, "wb") as pipe:
-        for chunk in read_chunks(file, name, account_id, now):
+        for chunk in read_chunks(file, name, account_id, now, options):
             frame = _ENCODER.encode(chunk)
             pipe.write(_LENGTH.pack(len(frame)) + frame)
             pipe.flush()
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], Instant(int(sys.argv[3])))
+    _main(sys.argv[1], sys.argv[2], Instant(int(sys.argv[3])), msgspec.json.decode(sys.argv[4], type=ImportOptions))

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Final
 
 from rapport.activity import CampaignActivity
+from rapport.email_address import normalize_query_address
 from rapport.store.known import ContactPrefix, ContactRecord, SearchField
 from rapport.store.protocol import Store
 
@@ -20,6 +21,8 @@ async def find_contacts(store: Store, account_id: str, text: str) -> list[Contac
     text = " ".join(text.split())
     if not text or not text.isprintable():
         return []
+    if "@" in text:
+        text = normalize_query_address(text)
     contacts: dict[str, ContactRecord] = {}
     for prefix in _search_prefixes(text):
         for contact in await store.contacts_by_prefix(account_id, prefix):
@@ -50,8 +53,7 @@ def _search_prefixes(text: str) -> Iterator[ContactPrefix]:
         first, last = " ".join(words[:index]), text.split(" ", index)[index]
         for first_name, prefix in product(_case_variants(first), _case_variants(last)):
             yield ContactPrefix(SearchField.LAST_NAME, prefix, MAX_RESULTS, first_name)
-    if " " not in text:
-        yield ContactPrefix(SearchField.CONTACT_ID, text, MAX_RESULTS)
+    yield ContactPrefix(SearchField.CONTACT_ID, text, MAX_RESULTS)
 
 
 def _case_variants(text: str) -> list[str]:

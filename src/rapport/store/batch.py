@@ -112,7 +112,7 @@ class BatchBuilder:
         self._said: dict[tuple[int, ContactProfile], int] = {}
         self._said_at: list[int] = []
         self._campaign_activities: dict[str, _Facts] = {}
-        self._events: set[tuple[int, str]] = set()
+        self._events: set[tuple[int, int]] = set()
 
     def extend(self, activities: Iterable[Activity]) -> None:
         """More activities. Of an event that is delivered several times, the first delivery counts."""
@@ -120,8 +120,8 @@ class BatchBuilder:
         for activity in activities:
             self._size += 1
             contact = contacts.setdefault(activity.contact_id, len(contacts))
-            event_id = activity.event_id
-            if event_id is not None and self._is_known_event(contact, event_id):
+            event_id, identity = activity.event_id, activity.identity
+            if event_id is not None and self._is_known_event(contact, identity):
                 continue
             facts = load_attributes.get(activity.campaign_activity_id)
             if facts is None:
@@ -136,7 +136,7 @@ class BatchBuilder:
             row = (
                 contact,
                 activity.created_time,
-                activity.identity,
+                identity,
                 facts.place,
                 said,
                 link,
@@ -155,9 +155,9 @@ class BatchBuilder:
             self._said_at[place] = created_time
         return place
 
-    def _is_known_event(self, contact: int, event_id: str) -> bool:
-        known = (contact, event_id) in self._events
-        self._events.add((contact, event_id))
+    def _is_known_event(self, contact: int, identity: int) -> bool:
+        known = (contact, identity) in self._events
+        self._events.add((contact, identity))
         return known
 
     def batch(self, account_id: str) -> Batch:

@@ -5,6 +5,7 @@ A digest is stored, and told to clients: never change it.
 
 import heapq
 import math
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ _LINKS: Final = b"rapport/link"
 _BYTES: Final = 16
 _OF_THE_ID: Final = 8
 _MOST_REMEMBERED: Final = 50_000
+_NUMBER: Final = re.compile("0|[1-9][0-9]{0,18}", re.ASCII)
 
 NO_LINK: Final = "0"
 """The url_id of a click of which nothing is known but that it was one."""
@@ -47,9 +49,9 @@ def digests_of(url_id: str) -> tuple[bytes, bytes]:
 
     For what no link can be called by its digest the least is the greater.
     """
-    number = int(url_id)
-    if number < 0:
+    if _NUMBER.fullmatch(url_id) is None or int(url_id) >= 1 << 63:
         return b"\xff", b""
+    number = int(url_id)
     least, greatest = (number << 1).to_bytes(_OF_THE_ID), (number << 1 | 1).to_bytes(_OF_THE_ID)
     rest = _BYTES - _OF_THE_ID
     return least + bytes(rest), greatest + b"\xff" * rest

@@ -1,7 +1,7 @@
 """A campaign activity: how it did, its links, and who stands behind each number."""
 
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +27,7 @@ from rapport.store.catalogue import get_text
 from rapport.store.links import LinkPlace
 from rapport.store.protocol import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingCursor
+from rapport.url_paths import quote_id, restore_marks
 from rapport.web.charts import chart
 from rapport.web.door import SessionManager
 from rapport.web.pagination import CURSOR, identity_of, refuse, time_of
@@ -124,7 +125,9 @@ class CampaignPage:
         )
         older = None
         if found.next is not None:
-            older = "?" + urlencode({CURSOR: ".".join(str(part) for part in found.next.after if part is not None)})
+            time, contact_id, *rest = found.next.after
+            parts = (time, quote_id(contact_id).replace(".", "%2E"), *rest)
+            older = "?" + urlencode({CURSOR: ".".join(str(part) for part in parts if part is not None)})
         return page(
             "list.html",
             session=session,
@@ -141,7 +144,7 @@ class CampaignPage:
 
     async def _asked(self, request: Request) -> tuple[Session, dict[str, Any]]:
         session = self._door.session(request, Scope.CAMPAIGN_DATA, Privilege.REPORTS)
-        campaign_activity_id: str = request.path_params["campaign_activity_id"]
+        campaign_activity_id = restore_marks(request.path_params["campaign_activity_id"])
         if not is_id(campaign_activity_id):
             raise UnknownCampaignActivity(campaign_activity_id[:64])
         known = await get_campaign_activity(self._store, session.principal.account_id, campaign_activity_id)
@@ -236,6 +239,6 @@ def _place(request: Request) -> TrackingCursor:
         time, contact_id, identity, *keys = text.split(".")
         if len(keys) > 1:
             refuse(text)
-        return TrackingCursor(time_of(time), contact_id, identity_of(identity), *map(identity_of, keys))
+        return TrackingCursor(time_of(time), unquote(contact_id), identity_of(identity), *map(identity_of, keys))
     except ValueError:
         refuse(text)

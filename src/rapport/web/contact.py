@@ -23,6 +23,7 @@ from rapport.reporting.contacts import get_contact
 from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
 from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, Store
+from rapport.url_paths import quote_id
 from rapport.web.door import SessionManager, contact_asked, now, read_form
 from rapport.web.heat import first_day, year
 from rapport.web.pagination import CURSOR, identity_of, refuse, time_of
@@ -199,5 +200,5 @@ def _curl(base: str, contact_id: str, view: View) -> str:
         query += f"&created_after={iso(view.after)}"
     if view.before is not None:
         query += f"&created_before={iso(view.before)}"
-    url = f"{quote_url(base)}/v3/reports/contact_reports/{contact_id}/activity_details?{query}"
+    url = f"{quote_url(base)}/v3/reports/contact_reports/{quote_id(contact_id)}/activity_details?{query}"
     return f'curl -s -H "Authorization: Bearer $TOKEN" {shlex.quote(url)}'

@@ -17,6 +17,7 @@ from rapport.auth.session import Session, form_token, is_form_token, sign_sessio
 from rapport.auth.watch import KeyCache
 from rapport.errors import InvalidForm, InvalidToken, PayloadTooLarge, StoreUnavailable, UnknownContact
 from rapport.instant import SECOND, Instant
+from rapport.url_paths import restore_marks
 from rapport.web.addresses import SIGN_IN, is_same_origin
 
 COOKIE: Final = "rapport_session"
@@ -106,7 +107,7 @@ class SessionManager:
 def contact_asked(door: SessionManager, request: Request, privilege: Privilege) -> tuple[Session, str]:
     """Whose page of which contact it is. Raises SignedOut, Forbidden, and UnknownContact for what can't be an id."""
     session = door.session(request, Scope.CONTACT_DATA, privilege)
-    contact_id: str = request.path_params["contact_id"]
+    contact_id = restore_marks(request.path_params["contact_id"])
     if not is_id(contact_id):
         raise UnknownContact(contact_id[:64])
     return session, contact_id

@@ -12,6 +12,7 @@ from rapport.errors import UnknownContact
 from rapport.pacing import PacedStream
 from rapport.recording.exporting import export_activities
 from rapport.store.protocol import Store
+from rapport.url_paths import quote_id
 from rapport.web.door import SessionManager, contact_asked
 from rapport.web.routing import shown
 
@@ -41,7 +42,7 @@ class ExportPage:
             _whole(first, lines),
             headers={
                 "cache-control": "no-store",
-                "content-disposition": f'attachment; filename="{contact_id}.ndjson"',
+                "content-disposition": f"attachment; filename*=utf-8''{quote_id(contact_id)}.ndjson",
                 "x-content-type-options": "nosniff",
             },
             media_type="application/x-ndjson",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from rapport.instant import Instant, iso
 from rapport.pacing import PacedResponse
+from rapport.url_paths import quote_id
 from rapport.web.navigation import entries_for
 from rapport.web.static import static
 from rapport.web.zone import local
@@ -66,7 +67,14 @@ _TEMPLATES: Final = Environment(
     auto_reload=False,
 )
 _TEMPLATES.filters.update(
-    number=number, counted=counted, iso=iso, day=day_of, minute=minute_of, moment=moment_of, utc=in_utc
+    number=number,
+    counted=counted,
+    iso=iso,
+    day=day_of,
+    minute=minute_of,
+    moment=moment_of,
+    utc=in_utc,
+    segment=quote_id,
 )
 _TEMPLATES.globals.update(static=static, entries_for=entries_for)
 

@@ -1,7 +1,7 @@
 """Routes of pages. What a handler raises becomes an error page (`rapport.web.error_pages`)."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -35,4 +35,5 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
 
 def _requested_path(request: Request) -> str:
     query = request.scope["query_string"].decode("latin-1")
-    return quote(request.scope["path"]) + (f"?{query}" if query else "")
+    raw_path: bytes = request.scope["raw_path"]
+    return raw_path.decode("latin-1") + (f"?{query}" if query else "")

@@ -6,6 +6,8 @@ None holds a token: each reads it from the variable TOKEN.
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from rapport.url_paths import quote_id
+
 NOBODY: Final = "CONTACT_ID"
 """Where a contact's id belongs, if none is known."""
 
@@ -162,7 +164,7 @@ _TEMPLATES: Final = (_CURL, _PYTHON, _PHP_SDK, _PHP, _JAVA, _CSHARP_SDK, _CSHARP
 
 def snippets(url: str, contact_id: str = NOBODY) -> list[Snippet]:
     """The snippets for a server at this address."""
-    safe = {"@URL@": quote_url(url), "@CONTACT@": contact_id, "@ASKED@": _ASKED}
+    safe = {"@URL@": quote_url(url), "@CONTACT@": quote_id(contact_id), "@ASKED@": _ASKED}
     return [each._replace(code=_filled(each.code, safe)) for each in _TEMPLATES]
 
 

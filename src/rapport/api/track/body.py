@@ -6,7 +6,6 @@ worker holds of bodies is bounded, for each account and in all.
 """
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +15,11 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from rapport.api.endpoint import JSON, NDJSON
-from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES, too_large, too_many_lines
-from rapport.api.track.item_counter import ItemCounter
+from rapport.api.endpoint import JSON, NDJSON, NDJSON_NAMES
+from rapport.api.track.body_bounds import MAX_BYTES, too_large
+from rapport.api.track.cutting import cut_lines
 from rapport.api.track.unpacking import Unpacker
-from rapport.errors import MalformedBody, PayloadTooLarge, TooManyBodies, UnsupportedMediaType
+from rapport.errors import TooManyBodies, UnsupportedMediaType
 
 _MAX_HELD: Final = 128 * 1024 * 1024
 _MAX_HELD_BY_ACCOUNT: Final = 64 * 1024 * 1024
@@ -35,14 +34,6 @@ _SLICE_LINES: Final = 200
 """What is read at a stretch; then other requests have their turn."""
 _STEP: Final = 1024 * 1024
 """Bytes that are unpacked at a stretch in the thread."""
-_FEW_COMMAS: Final = 20 * MAX_LINES
-"""An array with no more commas may be decoded before its items are counted."""
-_MAX_BRACKETS: Final = 1_000_000
-"""Objects and arrays in one body."""
-
-_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-_TEXT: Final = re.compile(rb"\S")
 
 
 class Lines:
@@ -94,8 +85,7 @@ class BodyReader:
         reservation = _Reservation(self, account_id)
         try:
             body = await self._read(request, encoding, reservation)
-            cut = _cut_lines if media_type == NDJSON else _cut_items
-            return Lines(await cut(body, reservation), reservation)
+            return Lines(await cut_lines(body, media_type == JSON, reservation.let_others_run), reservation)
         except BaseException:
             reservation.release()
             raise
@@ -197,7 +187,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 def _check_headers(request: Request) -> tuple[str, str]:
     """Return media type and encoding. Raises UnsupportedMediaType, and TooLarge for an announced length."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in {NDJSON, JSON}:
+    if media_type != JSON and media_type not in NDJSON_NAMES:
         raise UnsupportedMediaType(
             f"the Content-Type must be {NDJSON} or {JSON}; with curl: -H 'Content-Type: {NDJSON}' and --data-binary"
         )
@@ -220,46 +210,3 @@ async def _receive(request: Request, reservation: _Reservation) -> bytes:
         reservation.hold(size)
         pieces.append(piece)
     return b"".join(pieces)
-
-
-async def _cut_lines(body: bytes, reservation: _Reservation) -> list[bytes | msgspec.Raw]:
-    if body.count(b"\n") <= 2 * MAX_LINES:
-        lines: list[bytes | msgspec.Raw] = [line for line in body.split(b"\n") if line.strip()]
-    else:
-        lines = []
-        position = 0
-        while position < len(body) and len(lines) <= MAX_LINES:
-            # Most lines are blank, and millions of them are skipped at once.
-            text = _TEXT.search(body, position, position + _SLICE_BYTES)
-            if text is None:
-                position += _SLICE_BYTES
-                await reservation.let_others_run()
-                continue
-            end = body.find(b"\n", text.start())
-            position = len(body) if end < 0 else end + 1
-            lines.append(body[text.start() : position])
-    if len(lines) > MAX_LINES:
-        raise too_many_lines("more")
-    return lines
-
-
-async def _cut_items(body: bytes, reservation: _Reservation) -> list[bytes | msgspec.Raw]:
-    if body.count(b",") > _FEW_COMMAS:
-        await _check_item_count(body, reservation)
-    try:
-        items: list[bytes | msgspec.Raw] = list(_ARRAY.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise MalformedBody(f"the body must be a JSON array of activities: {exc}") from None
-    if len(items) > MAX_LINES:
-        raise too_many_lines(str(len(items)))
-    return items
-
-
-async def _check_item_count(body: bytes, reservation: _Reservation) -> None:
-    """Raise TooLarge if an array has too many items, without making them."""
-    if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS:
-        raise PayloadTooLarge(f"a body may have {_MAX_BRACKETS} objects and arrays; send it in parts")
-    counter = ItemCounter(body)
-    while not counter.is_done:
-        counter.step()
-        await reservation.let_others_run()

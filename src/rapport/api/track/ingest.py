@@ -5,7 +5,7 @@ What is accepted is durable when the response is sent.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rapport import metrics
-from rapport.activity import Activity
 from rapport.api import examples
 from rapport.api.endpoint import Access, Json, NamedSchema, RequestBody, Resource, Returns, endpoint
 from rapport.api.params import PathId
@@ -35,8 +34,17 @@ from rapport.errors import (
 )
 from rapport.instant import Instant
 from rapport.recording import catalog_codec
-from rapport.recording.activity_codec import ACTIVITY_SCHEMA, LineFormat, Rejection, decode_activity, rejection_from
+from rapport.recording.activity_codec import (
+    ACTIVITY_SCHEMA,
+    Context,
+    FieldWarning,
+    LineFormat,
+    Rejection,
+    excerpt,
+    rejection_from,
+)
 from rapport.recording.catalog_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
+from rapport.recording.decoding import decode_activity
 from rapport.recording.group_commit import GroupCommitter
 from rapport.store.batch import Batch, BatchBuilder
 from rapport.store.protocol import Store
@@ -57,13 +65,17 @@ _COMMIT_TIMEOUT: Final = 30.0
 """Seconds that a request waits for its commit. What is committed later is a duplicate when it is sent again."""
 
 
-class ImportResult(msgspec.Struct):
-    """The number of accepted, duplicate and rejected items. `index` counts items from 0."""
+class ImportResult(msgspec.Struct, omit_defaults=True):
+    """The number of accepted, duplicate and rejected items. `index` counts items from 0.
+
+    `warnings`, if there are any: what of accepted items was changed or left out.
+    """
 
     accepted: int
     duplicate: int
     rejected: int
     rejections: list[Rejection]
+    warnings: list[FieldWarning] = []
 
 
 _EXAMPLE_ACTIVITY: Final[Json] = {
@@ -138,9 +150,9 @@ class Ingest(Resource):
     )
     async def upsert_contacts(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            updates, rejections = await _read_updates(lines, catalog_codec.CONTACTS)
+            updates, receipt = await _read_updates(lines, catalog_codec.CONTACTS)
         watch_client(request.receive)
-        return await _result(self._store.upsert_contacts(principal.account_id, updates), len(updates), rejections)
+        return await _result(self._store.upsert_contacts(principal.account_id, updates), len(updates), receipt)
 
     @endpoint(
         "POST",
@@ -156,9 +168,9 @@ class Ingest(Resource):
     )
     async def upsert_campaigns(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            updates, rejections = await _read_updates(lines, catalog_codec.CAMPAIGNS)
+            updates, receipt = await _read_updates(lines, catalog_codec.CAMPAIGNS)
         watch_client(request.receive)
-        return await _result(self._store.upsert_campaigns(principal.account_id, updates), len(updates), rejections)
+        return await _result(self._store.upsert_campaigns(principal.account_id, updates), len(updates), receipt)
 
     @endpoint(
         "POST",
@@ -187,16 +199,14 @@ class Ingest(Resource):
     )
     async def record_activities(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            batch, rejections = await _read_activities(principal.account_id, lines)
+            batch, receipt = await _read_activities(principal.account_id, lines)
         watch_client(request.receive)
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT):
                 recorded = await self._recorder.record(batch)
         except TimeoutError:
             raise StoreUnavailable("the commit takes too long") from None
-        metrics.REJECTED.inc(len(rejections))
-        accepted = sum(recorded.accepted.values())
-        return encode_response(ImportResult(accepted, recorded.duplicate, len(rejections), rejections))
+        return receipt.result(sum(recorded.accepted.values()), recorded.duplicate)
 
     @endpoint(
         "DELETE",
@@ -218,48 +228,74 @@ class Ingest(Resource):
         return Response(status_code=204)
 
 
-async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, list[Rejection]]:
-    now = Instant(time.time_ns() // 1_000_000)
-    gathering = BatchBuilder()
-    rejections: list[Rejection] = []
+class _Receipt:
+    """What is noted about items while they are decoded."""
+
+    def __init__(self) -> None:
+        self.context = Context(Instant(time.time_ns() // 1_000_000), self._warn)
+        self.rejections: list[Rejection] = []
+        self.warnings: list[FieldWarning] = []
+        self._index = 0
+        self._kept = 0
+
+    def begin(self, index: int) -> None:
+        """Begin with an item."""
+        self._index = index
+        self._kept = len(self.warnings)
+
+    def reject(self, exc: InvalidField) -> None:
+        """Note that the item is rejected, which makes what was noted about its fields pointless."""
+        del self.warnings[self._kept :]
+        self.rejections.append(rejection_from(self._index, exc))
+
+    def result(self, accepted: int, duplicate: int) -> Response:
+        """Return the response."""
+        metrics.REJECTED.inc(len(self.rejections))
+        return encode_response(ImportResult(accepted, duplicate, len(self.rejections), self.rejections, self.warnings))
+
+    def _warn(self, field: str, value: object, action: str) -> None:
+        self.warnings.append(FieldWarning(index=self._index, field=field, value=excerpt(value), action=action))
+
+
+async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, _Receipt]:
+    receipt = _Receipt()
+    builder = BatchBuilder()
     for start, lines_slice in lines.slices():
         if start:
             await lines.let_others_run()
-        gathering.extend(_decode_activities(lines_slice, start, now, rejections))
-    return gathering.batch(account_id), rejections
+        builder.extend(_decode(lines_slice, start, decode_activity, receipt))
+    return builder.batch(account_id), receipt
 
 
-def _decode_activities(
-    lines: Sequence[bytes | msgspec.Raw], start: int, now: Instant, rejections: list[Rejection]
-) -> Iterator[Activity]:
-    for index, line in enumerate(lines, start):
-        try:
-            yield decode_activity(line, now)
-        except InvalidField as exc:
-            rejections.append(rejection_from(index, exc))
-
-
-async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], list[Rejection]]:
-    now = Instant(time.time_ns() // 1_000_000)
+async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], _Receipt]:
+    receipt = _Receipt()
     updates: list[T] = []
-    rejections: list[Rejection] = []
     for start, lines_slice in lines.slices():
         if start:
             await lines.let_others_run()
-        for index, line in enumerate(lines_slice, start):
-            try:
-                updates.append(form.decode_json(line, now))
-            except InvalidField as exc:
-                rejections.append(rejection_from(index, exc))
-    return updates, rejections
+        updates += _decode(lines_slice, start, form.decode_json, receipt)
+    return updates, receipt
 
 
-async def _result(change: Awaitable[int], size: int, rejections: list[Rejection]) -> Response:
+def _decode(
+    lines: Sequence[bytes | msgspec.Raw],
+    start: int,
+    decode: Callable[[bytes | msgspec.Raw, Context], T],
+    receipt: _Receipt,
+) -> Iterator[T]:
+    for index, line in enumerate(lines, start):
+        receipt.begin(index)
+        try:
+            yield decode(line, receipt.context)
+        except InvalidField as exc:
+            receipt.reject(exc)
+
+
+async def _result(change: Awaitable[int], size: int, receipt: _Receipt) -> Response:
     """Return the result of updates, once they are durable."""
     try:
         async with asyncio.timeout(_COMMIT_TIMEOUT):
             changes = await change
     except TimeoutError:
         raise StoreUnavailable("the commit takes too long") from None
-    metrics.REJECTED.inc(len(rejections))
-    return encode_response(ImportResult(changes, size - changes, len(rejections), rejections))
+    return receipt.result(changes, size - changes)

@@ -64,7 +64,7 @@ def _get_names(campaign_activities: Mapping[int, CampaignActivity], *, with_name
 
 def encode_activity_page(contact_id: str, page: Page, *, with_names: bool, next_href: str | None) -> bytes:
     """Return the JSON of a page of activities; `next_href` is None on the last page."""
-    begin = f'{{"contact_id":"{contact_id}",'.encode()
+    begin = b'{"contact_id":' + msgspec.json.encode(contact_id) + b","
     names = _get_names(page.campaign_activities, with_names=with_names)
     pieces: list[bytes] = []
     for time, _, activity_type, key in page.rows:

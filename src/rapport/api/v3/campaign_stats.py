@@ -13,7 +13,7 @@ from rapport.activity import ActivityType, BounceCode, DeviceType, is_id
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import Cursor, Limit, PathIds, TimeRange
-from rapport.api.query import query_of
+from rapport.api.query import SHOWN_LENGTH, query_of
 from rapport.api.responses import Id, Links, Time, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
@@ -191,11 +191,20 @@ class CampaignStats(Resource):
     )
     async def get_campaign_stats(self, request: Request, principal: Principal) -> Response:
         campaign_ids = CAMPAIGN_IDS.get(request)
+        try:
+            found = await self._campaign_stats(principal, campaign_ids)
+        except UnknownCampaign:
+            split = CAMPAIGN_IDS.get_split(request)
+            if split == campaign_ids:
+                raise
+            found = await self._campaign_stats(principal, split)
+        return _stats_response(found, ())
+
+    async def _campaign_stats(self, principal: Principal, campaign_ids: list[str]) -> list[StatsEntry]:
         for campaign_id in campaign_ids:
             if not is_id(campaign_id):
-                raise UnknownCampaign(campaign_id[:64])
-        found = await get_campaign_stats(self._store, principal.account_id, campaign_ids)
-        return _stats_response(found, ())
+                raise UnknownCampaign(campaign_id[:SHOWN_LENGTH])
+        return await get_campaign_stats(self._store, principal.account_id, campaign_ids)
 
     @endpoint(
         "GET",
@@ -211,11 +220,20 @@ class CampaignStats(Resource):
     )
     async def get_campaign_activity_stats(self, request: Request, principal: Principal) -> Response:
         campaign_activity_ids = CAMPAIGN_ACTIVITY_IDS.get(request)
+        found, unknown = await self._campaign_activity_stats(principal, campaign_activity_ids)
+        if unknown:
+            split = CAMPAIGN_ACTIVITY_IDS.get_split(request)
+            if split != campaign_activity_ids:
+                found, unknown = await self._campaign_activity_stats(principal, split)
+        return _stats_response(found, unknown)
+
+    async def _campaign_activity_stats(
+        self, principal: Principal, campaign_activity_ids: list[str]
+    ) -> tuple[list[StatsEntry], list[str]]:
         for campaign_activity_id in campaign_activity_ids:
             if not is_id(campaign_activity_id):
-                raise MalformedCampaignActivityId(campaign_activity_id[:64])
-        found, unknown = await get_campaign_activity_stats(self._store, principal.account_id, campaign_activity_ids)
-        return _stats_response(found, unknown)
+                raise MalformedCampaignActivityId(campaign_activity_id[:SHOWN_LENGTH])
+        return await get_campaign_activity_stats(self._store, principal.account_id, campaign_activity_ids)
 
     @endpoint(
         "GET",

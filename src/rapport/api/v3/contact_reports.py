@@ -256,7 +256,7 @@ class ContactReports(Resource):
 
 
 def _path(request: Request, report: str) -> str:
-    return f"/v3/reports/contact_reports/{CONTACT_ID.get_raw(request)}/{report}"
+    return f"/v3/reports/contact_reports/{CONTACT_ID.get_segment(request)}/{report}"
 
 
 @cache_short(maxsize=512)

@@ -19,6 +19,7 @@ from rapport.api.responses import Id, Links, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
+from rapport.email_address import normalize_query_address
 from rapport.errors import InvalidField, MalformedContactId, UnknownContact
 from rapport.instant import DAY, Instant, iso
 from rapport.reporting.contacts import NOT_DELETED, ContactsRequest, count_contacts, get_contact, list_contacts
@@ -47,7 +48,7 @@ _STATUSES: Final = {
 def _parse_email(text: str) -> str:
     if not (text and is_storable(text)):
         raise ValueError("must be an email address without control characters")
-    return text
+    return normalize_query_address(text)
 
 
 # Parameters

@@ -304,7 +304,7 @@ class EmailReports(TrackingReports):
     )
     async def list_links(self, request: Request, principal: Principal) -> Response:
         query = query_of(request)
-        path = _LINKS.replace("{campaign_activity_id:any}", CAMPAIGN_ACTIVITY_ID.get_raw(request))
+        path = _LINKS.replace("{campaign_activity_id:any}", CAMPAIGN_ACTIVITY_ID.get_segment(request))
         page_request = self.cursors.decode_optional(CURSOR.get(query), principal, path, LinksRequest)
         if page_request is None:
             page_request = LinksRequest(limit=LINK_LIMIT.get(query), no_clicks=NO_CLICKS.get(query))

@@ -3,7 +3,6 @@
 A list is declared as a `Report`; its endpoint, parameters and paging are derived from it.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeAlias
@@ -13,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, EARLIEST, DeviceType
+from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, EARLIEST, ID_ALLOWED, MAX_ID_LENGTH, DeviceType, is_id
 from rapport.api import examples
 from rapport.api.endpoint import Access, Endpoint, Param, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
@@ -36,14 +35,12 @@ from rapport.store.links import url_id_of
 from rapport.store.protocol import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingRow
 
-_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
-_INT64: Final = range(-(2**63), 2**63)
 _MAX_FILTER_LENGTH: Final = 255
 
 
 def _parse_url_id(text: str) -> str:
-    if _INTEGER.fullmatch(text) is None or int(text) not in _INT64:
-        raise ValueError(f"must be a whole number of 64 bits, not {text[:20]!r}")
+    if not is_id(text):
+        raise ValueError(f"{ID_ALLOWED}, not {text[:20]!r}")
     return text
 
 
@@ -65,8 +62,8 @@ URL_ID: Final = Text(
     "url_id",
     "Only clicks on the link with this id.",
     _parse_url_id,
-    {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
-    105,
+    {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+    "105",
 )
 BOUNCE_CODE: Final = Choices(
     "bounce_code",
@@ -243,7 +240,7 @@ class TrackingReports(Resource):
 
     async def list_activities(self, request: Request, principal: Principal, report: Report) -> Response:
         """Return a page of a report."""
-        path = self._page_path(report, CAMPAIGN_ACTIVITY_ID.get_raw(request))
+        path = self._page_path(report, CAMPAIGN_ACTIVITY_ID.get_segment(request))
         page_request = parse_page(request.scope["query_string"], report, self.limit)
         if isinstance(page_request, str):
             page_request = self.cursors.decode(page_request, principal, path, TrackingRequest)

@@ -33,7 +33,7 @@ from rapport.store.statements import read_statements
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "feed.sql")
 
 _READ_WITHIN: Final = 3.0
-_KEY: Final = Struct(">16sBqq")
+KEY_FORMAT: Final = Struct(">16sBqq")
 _PRUNE_AFTER: Final = MOST_HELD // 10
 """Keys that one process adds before it looks for what is old."""
 _UNDER_WAY: Final = 32
@@ -76,7 +76,7 @@ class FeedWriter:
         """Add what the running transaction has recorded: the last that it does."""
         rows = list(news.rows())
         if rows:
-            stored = [packed(_KEY, keys) for _, keys, _ in rows]
+            stored = [packed(KEY_FORMAT, keys) for _, keys, _ in rows]
             await connection.execute(SQL["add"], [row[0] for row in rows], [row[2] for row in rows], stored)
             self._told += sum(len(keys) for _, keys, _ in rows)
 
@@ -87,13 +87,13 @@ class FeedWriter:
         self._told = 0
         with suppress(StoreUnavailable):
             async with self._pool.acquire(_READ_WITHIN) as connection:
-                await connection.execute(SQL["prune"], MOST_HELD * _KEY.size)
+                await connection.execute(SQL["prune"], MOST_HELD * KEY_FORMAT.size)
 
 
 async def forget(connection: Connection, contact: bytes) -> None:
     """Leave no key of a contact that is erased, within the transaction that does so."""
     for number, keys in await connection.fetch(SQL["of_contact"], contact):
-        await connection.execute(SQL["replace"], number, without_contact(_KEY, keys, contact))
+        await connection.execute(SQL["replace"], number, without_contact(KEY_FORMAT, keys, contact))
 
 
 class FeedReader:
@@ -153,7 +153,7 @@ class FeedReader:
 
 def _row(seen: _End, end: _End, row: tuple[Any, ...], read: int) -> FeedRow:
     xid, number, account_id, left_out, stored, is_fresh = row
-    keys = unpacked(_KEY, stored)
+    keys = unpacked(KEY_FORMAT, stored)
     between = f"{seen.snapshot}@{seen.number}~{end.snapshot}@{end.number}~{xid}.{number}"
     positions = [f"{between}.{each}" for each in range(read + 1, len(keys) + 1)]
     # What was left out has been told with the first of the keys.

@@ -6,8 +6,10 @@ from typing import Final
 
 import asyncpg
 
+from rapport.store.postgres.addresses import normalize_addresses
 from rapport.store.postgres.citus.tables import distribute, distributed, in_sequence, is_cluster
 from rapport.store.postgres.erasing import forget_links_of_erased, key_digests
+from rapport.store.postgres.event_identities import update_feed_identities
 from rapport.store.postgres.pool import Connection
 from rapport.store.schema import find_missing_steps, incomplete_schema
 from rapport.store.statements import Step, read_migrations
@@ -34,6 +36,8 @@ async def is_there(connection: Connection) -> bool:
 _AFTER: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
     "keyed_digests": key_digests,
     "forgotten_links": forget_links_of_erased,
+    "event_identities": update_feed_identities,
+    "normal_addresses": normalize_addresses,
 }
 """What a step does beyond its SQL, by its name."""
 

@@ -26,13 +26,13 @@ from rapport.store.statements import read_statements
 
 SQL: Final = read_statements(Path(__file__).parent / "sql" / "feed.sql")
 
-_KEY: Final = Struct(">qBqq")
+KEY_FORMAT: Final = Struct(">qBqq")
 _POSITION: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def tell(connection: apsw.Connection, news: FeedEntryBuilder[int]) -> None:
     """Add to the feed what the running transaction has recorded, and let go of what is old."""
-    rows = [(len(keys), account_id, left_out, packed(_KEY, keys)) for account_id, keys, left_out in news.rows()]
+    rows = [(len(keys), account_id, left_out, packed(KEY_FORMAT, keys)) for account_id, keys, left_out in news.rows()]
     if rows:
         connection.executemany(SQL["add"], rows)
         connection.execute(SQL["prune"], {"held": MOST_HELD})
@@ -41,7 +41,7 @@ def tell(connection: apsw.Connection, news: FeedEntryBuilder[int]) -> None:
 def forget(connection: apsw.Connection, contact: int) -> None:
     """Leave no key of a contact that is erased, within the transaction that does so."""
     for number, keys in every(connection, SQL["of_contact"], {"contact": contact.to_bytes(8)}):
-        connection.execute(SQL["replace"], (without_contact(_KEY, keys, contact), number))
+        connection.execute(SQL["replace"], (without_contact(KEY_FORMAT, keys, contact), number))
 
 
 class FeedReader:
@@ -70,7 +70,7 @@ class FeedReader:
         with translate_errors():
             rows = every(self._connection, SQL["rows"], params)
             oldest = one(self._connection, SQL["oldest"])
-        if first > last or (oldest is not None and first < oldest[0] - oldest[1] // _KEY.size):
+        if first > last or (oldest is not None and first < oldest[0] - oldest[1] // KEY_FORMAT.size):
             return None
         return [_row(first, *row) for row in rows]
 
@@ -89,7 +89,7 @@ class FeedReader:
 
 
 def _row(after: int, number: int, account_id: str, left_out: str | None, stored: bytes) -> FeedRow:
-    keys = unpacked(_KEY, stored)
+    keys = unpacked(KEY_FORMAT, stored)
     begins = number - len(keys)
     if after > begins:
         # What was left out has been told with the first of its keys.

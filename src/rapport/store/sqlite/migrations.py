@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
+from rapport.activity import TYPE_NAMES, event_identity
+from rapport.email_address import normalize_query_address
 from rapport.instant import Instant
 from rapport.store.digests import contact_order
 from rapport.store.schema import find_missing_steps, incomplete_schema
 from rapport.store.sqlite.connection import every, transaction
 from rapport.store.sqlite.erasing import forget_links_of_erased, key_digests
+from rapport.store.sqlite.event_identities import update_feed_identities
 from rapport.store.statements import Step, read_migrations
 
 STEPS: Final = read_migrations(Path(__file__).parent / "migrations")
@@ -28,6 +31,7 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 _AFTER: Final[Mapping[str, Callable[[apsw.Connection, Instant], None]]] = {
     "keyed_digests": key_digests,
     "forgotten_links": forget_links_of_erased,
+    "event_identities": update_feed_identities,
 }
 """What a step does beyond its SQL, by its name."""
 
@@ -56,6 +60,15 @@ def add_functions(connection: apsw.Connection) -> None:
     connection.create_scalar_function(
         "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
     )
+    connection.create_scalar_function(
+        "normal_address", lambda *address: normalize_query_address(*map(str, address)), 1, deterministic=True
+    )
+    connection.create_scalar_function("event_identity", _event_identity, 3, deterministic=True)
+
+
+def _event_identity(*values: Any) -> int:  # noqa: ANN401 - columns of several types
+    activity_type, campaign_activity_id, event_id = values
+    return event_identity(TYPE_NAMES[activity_type], campaign_activity_id, event_id)
 
 
 def _apply_missing(connection: apsw.Connection) -> None:

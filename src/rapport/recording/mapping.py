@@ -1,0 +1,295 @@
+"""Map the rows and objects of a file to what is recorded: by their own names, by `--map`, or by a preset."""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from rapport.activity import Activity
+from rapport.errors import InvalidField, UnreadableFile
+from rapport.recording.activity_codec import FIELDS, IGNORED_FIELDS, Context, LineFormat, RawActivity
+from rapport.recording.decoding import (
+    ACTIVITIES,
+    build_or_repair,
+    decode_object,
+    find_nearest,
+    normalize_name,
+    raise_unknown_field,
+)
+from rapport.recording.options import ImportOptions
+from rapport.recording.presets import PRESETS, find_by_header, find_by_object, find_contacts
+from rapport.recording.presets.base import Preset
+from rapport.recording.presets.contacts import ContactPreset
+from rapport.recording.reading_log import ReadingLog
+from rapport.recording.tables import InvalidLine
+from rapport.recording.times import TimeFormat, guess_order, is_ambiguous
+
+T = TypeVar("T")
+
+_LINE_FIELDS: Final = RawActivity.__struct_fields__
+_TIME_FIELDS: Final = frozenset({"created_time", "updated_at", "created_at", "deleted_at", "opt_out_date"})
+
+
+class RowPlan(NamedTuple, Generic[T]):
+    """How each row of a table is decoded."""
+
+    decode: Callable[[list[str], Context], Iterable[T | InvalidLine]]
+    times: TimeFormat
+
+
+class Planner(Generic[T]):
+    """Plans how a file of one form is read."""
+
+    def __init__(self, form: LineFormat[T], options: ImportOptions, log: ReadingLog) -> None:
+        self._form = form
+        self._options = options
+        self._log = log
+        self._columns = {normalize_name(column): field for column, field in options.columns.items()}
+        for field in (*options.columns.values(), *options.constants):
+            if field not in form.fields:
+                nearest = find_nearest(field, form.fields)
+                hint = f" Did you mean {nearest}?" if nearest else ""
+                raise UnreadableFile(
+                    f"{field!r} is not a field of {form.noun}.{hint} Expected one of {', '.join(form.fields)}"
+                )
+
+    def is_known(self, name: str) -> bool:
+        """Return True if a column of this name is a field, or is mapped to one."""
+        name = normalize_name(name)
+        return name in self._form.fields or name in self._columns
+
+    def plan_rows(self, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
+        """Return how the rows below this header are decoded. Raises UnreadableFile."""
+        if not header:
+            return RowPlan(lambda _row, _context: (), self._options.times)
+        preset = self._find_preset(header)
+        if preset is None:
+            contacts = None if self._is_own(header) else find_contacts([normalize_name(name) for name in header])
+            if contacts is None:
+                return self._plan_own_rows(header, sample)
+            return self._plan_contacts(contacts, header, sample)
+        names = [self._columns.get(name, name) for name in map(normalize_name, header)]
+        times = self._times(preset)
+        _check_dates(sample, range(len(header)), times)
+
+        def decode(row: list[str], context: Context) -> Iterable[T | InvalidLine]:
+            lines = preset.convert_row(dict(zip(names, row, strict=False)), self._log.skip)
+            if len(lines) == 1:
+                return (self._build(lines[0], context),)
+            return self._build_each(lines, context)
+
+        return RowPlan(decode, times)
+
+    def plan_objects(self, first: Mapping[str, Any] | None) -> Callable[[bytes, Context], Iterable[T | InvalidLine]]:
+        """Return how the JSON objects of a file are decoded, given its first one if that is valid JSON."""
+        preset = self._preset_by_name()
+        if preset is None and first is not None and self._is_activities and not self._options.columns:
+            preset = find_by_object(first)
+        if preset is not None:
+            self._announce(preset)
+            return self._object_decoder(preset)
+        if not (self._options.columns or self._options.constants or self._options.ignore_unknown):
+            decode_json = self._form.decode_json
+            return lambda line, context: (decode_json(line, context),)
+        return lambda line, context: (self._form.decode_fields(self._map_object(decode_object(line)), context),)
+
+    def _plan_contacts(self, preset: ContactPreset, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
+        if "updated_at" not in self._form.fields or "contact_id" not in self._form.fields:
+            raise UnreadableFile(f"this looks like a list of contacts ({preset.title}): add --what contacts")
+        self._log.note(f"read as {preset.title}")
+        own = self._options.times
+        times = TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)
+        _check_dates(sample, range(len(header)), times)
+        names = [self._columns.get(name, name) for name in map(normalize_name, header)]
+
+        def decode(row: list[str], context: Context) -> Iterable[T]:
+            fields = preset.convert_row(dict(zip(names, row, strict=False)))
+            return (self._form.decode_fields({**fields, **self._options.constants}, context),)
+
+        return RowPlan(decode, times)
+
+    @property
+    def _is_activities(self) -> bool:
+        return self._form.fields == ACTIVITIES.fields
+
+    def _preset_by_name(self) -> Preset | None:
+        return None if self._options.preset is None else PRESETS[self._options.preset]
+
+    def _find_preset(self, header: list[str]) -> Preset | None:
+        preset = self._preset_by_name()
+        if preset is None and self._is_activities and not self._is_own(header):
+            preset = find_by_header([normalize_name(name) for name in header])
+        if preset is not None:
+            self._announce(preset)
+        return preset
+
+    def _is_own(self, header: list[str]) -> bool:
+        """Return True if the table has what an activity needs, by names that are known."""
+        known = {self._columns.get(name, name) for name in map(normalize_name, header)} | self._options.constants.keys()
+        if not self._is_activities:
+            return bool(self._options.columns) or "contact_id" in known or "campaign_id" in known
+        return {"contact_id", "campaign_activity_id", "created_time"} <= known
+
+    def _announce(self, preset: Preset) -> None:
+        self._log.note(f"read as a file of {preset.title}")
+
+    def _times(self, preset: Preset) -> TimeFormat:
+        own = self._options.times
+        return TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)
+
+    def _build(self, line: RawActivity, context: Context) -> Any:  # noqa: ANN401 - presets are of activities alone
+        for field, value in self._options.constants.items():
+            if not getattr(line, field):
+                setattr(line, field, value)
+        return build_or_repair(line, context)
+
+    def _build_each(self, lines: Iterable[RawActivity], context: Context) -> Iterator[T | InvalidLine]:
+        """Build several activities of one row or object: one that can't be recorded costs only itself."""
+        for line in lines:
+            try:
+                yield self._build(line, context)
+            except InvalidField as exc:
+                yield InvalidLine(self._log.line, exc, msgspec.json.encode(line).decode())
+
+    def _object_decoder(self, preset: Preset) -> Callable[[bytes, Context], Iterable[T | InvalidLine]]:
+        times = self._times(preset)
+
+        def decode(line: bytes, context: Context) -> Iterable[T | InvalidLine]:
+            record = decode_object(line)
+            context = context._replace(times=times)
+            if record.keys().isdisjoint(preset.lists):
+                lines = preset.convert_object(record, self._log.skip)
+                return (self._build(lines[0], context),) if len(lines) == 1 else self._build_each(lines, context)
+            return self._decode_lists(preset, record, context)
+
+        return decode
+
+    def _decode_lists(self, preset: Preset, record: Mapping[str, Any], context: Context) -> Iterator[T | InvalidLine]:
+        for name in preset.lists:
+            items = record.get(name)
+            for item in items if isinstance(items, list) else ():
+                if isinstance(item, Mapping):
+                    yield from self._build_each(preset.convert_object(item, self._log.skip), context)
+                else:
+                    problem = InvalidField(name, item, "must hold objects")
+                    yield InvalidLine(self._log.line, problem, msgspec.json.encode(item).decode())
+
+    def _map_object(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        fields: dict[str, Any] = dict(self._options.constants)
+        for name, value in record.items():
+            field = name if name in self._form.fields else self._columns.get(normalize_name(name), name)
+            if field in self._form.fields:
+                fields[field] = value
+            elif field not in IGNORED_FIELDS and not self._options.ignore_unknown:
+                raise_unknown_field(name, value, self._form.fields, self._form.noun)
+        return fields
+
+    def _plan_own_rows(self, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
+        positions = self._positions(header)
+        times = self._options.times
+        _check_dates(sample, [positions[field] for field in _TIME_FIELDS if field in positions], times)
+        constants = {field: value for field, value in self._options.constants.items() if field not in positions}
+        decode = _activity_rows(positions, constants) if self._is_activities else self._field_rows(positions, constants)
+        fallbacks = [
+            (positions[field], value) for field, value in self._options.constants.items() if field in positions
+        ]
+        if not fallbacks:
+            return RowPlan(decode, times)
+
+        def fill_and_decode(row: list[str], context: Context) -> Iterable[T | InvalidLine]:
+            for position, value in fallbacks:
+                row[position] = row[position] or value
+            return decode(row, context)
+
+        return RowPlan(fill_and_decode, times)
+
+    def _field_rows(
+        self, positions: Mapping[str, int], constants: Mapping[str, str]
+    ) -> Callable[[list[str], Context], Iterable[T | InvalidLine]]:
+        decode_fields = self._form.decode_fields
+
+        def decode(row: list[str], context: Context) -> Iterable[T]:
+            return (decode_fields({**constants, **{field: row[at] for field, at in positions.items()}}, context),)
+
+        return decode
+
+    def _positions(self, header: list[str]) -> dict[str, int]:
+        """Return the position of each field in the rows. Raises UnreadableFile."""
+        positions: dict[str, int] = {}
+        for position, column in enumerate(header):
+            name = normalize_name(column)
+            field = self._columns.get(name, name)
+            if field in self._form.fields:
+                if field in positions:
+                    raise UnreadableFile(f"the column {column!r} is there twice")
+                positions[field] = position
+            elif name not in IGNORED_FIELDS and not self._options.ignore_unknown:
+                raise UnreadableFile(self._explain_unknown(column, position, header))
+        missing = {name for name in self._columns if name not in set(map(normalize_name, header))}
+        for column in self._options.columns:
+            if normalize_name(column) in missing:
+                raise UnreadableFile(f"there is no column {column!r}; the columns are {', '.join(header)[:500]}")
+        return positions
+
+    def _explain_unknown(self, column: str, position: int, header: list[str]) -> str:
+        free = [field for field in self._form.fields if field not in set(map(normalize_name, header))]
+        nearest = find_nearest(column, free or self._form.fields, 0.0)
+        name = f"the column {column[:50]!r}" if column else f"column {position + 1}, which has no name,"
+        hint = f"; the nearest one is {nearest}" if nearest is not None else ""
+        mapping = shlex.quote(f"{column[:50]}={nearest or 'FIELD'}")
+        use = f"To use it, add --map {mapping}. " if column else ""
+        is_header = any(map(self.is_known, header))
+        start = "" if is_header else "the first line must be a header that names the columns, and "
+        return (
+            f"{start}{name} is not a field of {self._form.noun}{hint}. {use}To leave out all such columns, add "
+            f"--ignore-unknown. The fields are {', '.join(self._form.fields)}"
+        )
+
+
+def _activity_rows(
+    positions: Mapping[str, int], constants: Mapping[str, str]
+) -> Callable[[list[str], Context], Iterable[Any]]:
+    """Return a decoder of rows of activities: this is where an import of CSV spends its time."""
+    width = max(positions.values(), default=-1) + 1
+    # What rows don't have comes from behind them: nothing, or the constants.
+    extra: list[str | None] = [None, *constants.values()]
+    behind = {field: width + number for number, field in enumerate(constants, 1)}
+    take = itemgetter(*(positions.get(field, behind.get(field, width)) for field in _LINE_FIELDS))
+
+    def decode(row: list[str], context: Context) -> tuple[Activity]:
+        return (build_or_repair(RawActivity(*take([*row[:width], *extra])), context),)
+
+    return decode
+
+
+def _check_dates(sample: Sequence[Sequence[str]], positions: Iterable[int], times: TimeFormat) -> None:
+    """Raise UnreadableFile if the order of day and month is neither given nor told by the file."""
+    if times.dates is not None:
+        return
+    for position in positions:
+        cells = [row[position] for row in sample if position < len(row)]
+        if any(map(is_ambiguous, cells)) and not any(map(guess_order, cells)):
+            example = next(filter(is_ambiguous, cells))
+            raise UnreadableFile(
+                f"dates such as {example!r} can be read as month/day or as day/month: add --dates mdy or --dates dmy"
+            )
+
+
+def infer_dates(sample: Sequence[Sequence[str]]) -> Any:  # noqa: ANN401 - a DateOrder or None
+    """Return the order of day and month that a table's cells show, or None."""
+    orders = {order for row in sample for cell in row if (order := guess_order(cell)) is not None}
+    return orders.pop() if len(orders) == 1 else None
+
+
+def decode_first(line: bytes) -> Mapping[str, Any] | None:
+    """Return the object that a line holds, or None if it holds none."""
+    try:
+        value = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, Mapping) else None
+
+
+assert set(FIELDS) <= set(_LINE_FIELDS)  # noqa: S101 - rows are decoded by position

@@ -1,0 +1,102 @@
+"""What presets are made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from rapport.email_address import normalize_address
+from rapport.recording.activity_codec import RawActivity
+from rapport.recording.times import UNKNOWN_FORMAT, TimeFormat
+
+_MAX_REMEMBERED: Final = 20_000
+
+Row: TypeAlias = Mapping[str, str]
+"""A row of a table, by its columns' normal names: `Email Address` is `email_address`."""
+Record: TypeAlias = Mapping[str, Any]
+"""A JSON object."""
+Skip: TypeAlias = Callable[[str], None]
+"""What is called for a record that is no activity, with its kind."""
+
+ConvertRow: TypeAlias = Callable[[Row, Skip], Sequence[RawActivity]]
+ConvertObject: TypeAlias = Callable[[Record, Skip], Sequence[RawActivity]]
+
+
+def _never(_names: frozenset[str]) -> bool:
+    return False
+
+
+def _convert_nothing(_record: Mapping[str, Any], _skip: Skip) -> Sequence[RawActivity]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """How the files of one system are read.
+
+    A row or object becomes any number of lines, which may lack what the file doesn't say. `lists` are the keys of lists
+    of objects in a document: the pages of an API. `times` is how the system writes times.
+    """
+
+    name: str
+    title: str
+    is_header: Callable[[frozenset[str]], bool] = _never
+    convert_row: ConvertRow = _convert_nothing
+    is_object: Callable[[Record], bool] = lambda _: False
+    convert_object: ConvertObject = _convert_nothing
+    lists: tuple[str, ...] = ()
+    times: TimeFormat = UNKNOWN_FORMAT
+
+
+def contact_from(address: object) -> str | None:
+    """Return the contact id of a person of whom only the address is known: the address in lower case."""
+    return _contact_from(address) if isinstance(address, str) and address else None
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def _contact_from(address: str) -> str | None:
+    try:
+        return normalize_address(address).lower()
+    except ValueError:
+        return address.strip().lower() or None
+
+
+def first(record: Mapping[str, Any], *names: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the first of these values that is there and not empty, or None."""
+    for name in names:
+        value = record.get(name)
+        if value or value == 0:
+            return value
+    return None
+
+
+def first_text(value: object) -> str | None:
+    """Return a text, the first text of a list, or a number as a text."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def nested(record: Mapping[str, Any], name: str) -> Record:
+    """Return an object within another one, empty if it isn't there."""
+    value = record.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def device_from_user_agent(user_agent: object) -> str | None:
+    """Return the device type of a user agent, as far as it tells; None if there is none."""
+    return _device_from(user_agent) if isinstance(user_agent, str) and user_agent else None
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def _device_from(user_agent: str) -> str | None:
+    text = user_agent.lower()
+    if "ipad" in text or "tablet" in text or ("android" in text and "mobile" not in text):
+        return "tablet"
+    if "mobi" in text or "iphone" in text or "android" in text:
+        return "mobile"
+    if "imageproxy" in text or "bot" in text or "proxy" in text:
+        return "other"
+    return "computer" if "mozilla" in text or "outlook" in text or "windows" in text or "macintosh" in text else None

@@ -1,0 +1,2 @@
+-- Domains have one form, in readable letters and in lower case, so that they are found however they are written. A step
+-- in Python does that (store/postgres/addresses.py).

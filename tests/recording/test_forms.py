@@ -1,0 +1,237 @@
+"""Every form in which tools write the same rows."""
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapport.activity import Activity
+from rapport.errors import UnreadableFile
+from rapport.instant import parse_instant
+from rapport.recording.catalog_codec import CONTACTS
+from rapport.recording.decoding import ACTIVITIES
+from rapport.recording.files import read_file
+from rapport.recording.json_values import split_values
+from rapport.recording.options import NO_OPTIONS, ImportOptions
+from rapport.recording.reading_log import ReadingLog
+from rapport.recording.tables import InvalidLine
+from tests.cli.command import rapport
+
+NOW = parse_instant("2026-06-01T00:00:00Z")
+NAMES = ["contact_id", "campaign_activity_id", "tracking_activity_type", "created_time", "email_address", "first_name"]
+ROWS = [
+    ["1", "m1", "em_opens", "2026-04-02T09:00:00Z", "renée@example.com", "Renée"],
+    ["2", "m1", "em_opens", "2026-04-02T09:00:00Z", "bob@example.com", "Bob, the 2nd"],
+]
+
+
+def read(content: bytes, options: ImportOptions = NO_OPTIONS) -> tuple[list[Activity | InvalidLine], ReadingLog]:
+    log = ReadingLog()
+    file = io.BufferedReader(io.BytesIO(content))
+    return list(read_file(file, "any.name", NOW, ACTIVITIES, options=options, log=log)), log
+
+
+def write(delimiter: str = ",", end: str = "\n", names: list[str] = NAMES, rows: list[list[str]] = ROWS) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end)
+    writer.writerows([names, *rows])
+    return text.getvalue()
+
+
+def objects() -> list[dict[str, str]]:
+    return [dict(zip(NAMES, row, strict=True)) for row in ROWS]
+
+
+def zipped(**files: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("__MACOSX/._a.csv", b"rubbish")
+        for name, content in files.items():
+            packed.writestr(f"folder/{name}", content)
+    return archive.getvalue()
+
+
+def workbook(rows: list[list[str]]) -> bytes:
+    """Return a minimal workbook, with inline texts."""
+    cells = "".join(
+        "<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row) + "</row>" for row in rows
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packages = "http://schemas.openxmlformats.org/package/2006"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{packages}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Override PartName="/xl/workbook.xml"'
+        ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
+        '<Override PartName="/xl/worksheets/sheet1.xml"'
+        ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{packages}/relationships">'
+        f'<Relationship Id="r1" Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>'
+        '<sheet name="Sheet1" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{packages}/relationships">'
+        f'<Relationship Id="r1" Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>',
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name, content in parts.items():
+            packed.writestr(name, content)
+    return archive.getvalue()
+
+
+CSV = write().encode()
+NDJSON = "\n".join(map(json.dumps, objects())).encode()
+
+FORMS = {
+    **{f"separated by {delimiter!r}": write(delimiter).encode() for delimiter in ",;\t|"},
+    **{f"lines end with {end!r}": write(end=end).encode() for end in ("\r", "\r\n")},
+    "sep=": b"sep=;\r\n" + write(";", "\r\n").encode(),
+    "UTF-8 with a mark": CSV.decode().encode("utf-8-sig"),
+    "UTF-16 with a mark": CSV.decode().encode("utf-16"),
+    "UTF-16 LE": CSV.decode().encode("utf-16-le"),
+    "UTF-16 BE": CSV.decode().encode("utf-16-be"),
+    "Windows-1252": CSV.decode().encode("cp1252"),
+    "header in capitals": write(names=[name.upper() for name in NAMES]).encode(),
+    "header in words": write(names=[name.replace("_", " ").title() for name in NAMES]).encode(),
+    "blanks": write(";", rows=[[f" {cell} " for cell in row] for row in ROWS]).encode(),
+    "blanks around quotes": CSV.replace(b',"Bob, the 2nd"', b', "Bob, the 2nd" '),
+    "empty rows": CSV.replace(b"\n", b"\n\n,,,,,\n"),
+    "trailing columns": write(names=[*NAMES, "", ""], rows=[[*row, "", ""] for row in ROWS]).encode(),
+    "NULL": write(names=[*NAMES, "last_name", "event_id"], rows=[[*row, "NULL", "\\N"] for row in ROWS]).encode(),
+    "NDJSON": NDJSON,
+    "a JSON array": json.dumps(objects()).encode(),
+    "an indented array": b"\xef\xbb\xbf" + json.dumps(objects(), indent=2).encode(),
+    "indented objects": "\n".join(json.dumps(each, indent=2) for each in objects()).encode(),
+    "objects in a row": "".join(map(json.dumps, objects())).encode(),
+    "an array a line": "\n".join(json.dumps([each]) for each in objects()).encode(),
+    "gzip": gzip.compress(CSV),
+    "zstd": zstandard.compress(NDJSON),
+    "zip": zipped(a=CSV),
+    "zip of two": zipped(a=write(rows=ROWS[:1]).encode(), b=write(rows=ROWS[1:]).encode()),
+    "zip of gzip": zipped(a=gzip.compress(CSV)),
+    "workbook": workbook([NAMES, *ROWS, [""] * 6]),
+    "packed workbook": gzip.compress(workbook([NAMES, *ROWS])),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_holds_the_same_rows(form: str) -> None:
+    expected, _ = read(NDJSON)
+    rows, log = read(FORMS[form])
+    assert rows == expected
+    assert ("not UTF-8: read as Windows-1252" in log.notes) == (form == "Windows-1252")
+
+
+CELLS = (
+    st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+    .map(str.strip)
+    .filter(lambda text: text and text not in {"NULL", "\\N"})
+)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=5), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
+def test_any_cell_round_trips_through_csv(names: list[str], delimiter: str, end: str) -> None:
+    rows = [["c", "m", "em_opens", "2026-04-02T09:00:00Z", "", name] for name in names]
+    text = write(delimiter, end, rows=rows)
+    activities, _ = read(text.encode())
+    assert [each.person and each.person.first_name for each in activities if isinstance(each, Activity)] == names
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=5), JSON_VALUES, max_size=3)), st.integers(1, 50), st.booleans())
+def test_json_is_cut_into_its_values(values: list[object], size: int, is_array: bool) -> None:
+    text = json.dumps(values, indent=1) if is_array else "\n".join(map(json.dumps, values))
+    file = io.BytesIO(text.encode())
+    assert [json.loads(value.content or b"") for value in split_values(lambda: file.read(size), 10_000)] == values
+
+
+def test_broken_item_of_array_costs_only_itself() -> None:
+    items = [json.dumps(each) for each in objects()]
+    rows, _ = read(f'[{items[0]},\n{{"first_name": "\\ud83d"}},\noops,\n{items[1]}]'.encode())
+    assert [type(row) for row in rows] == [Activity, InvalidLine, InvalidLine, Activity]
+    assert [row.number for row in rows if isinstance(row, InvalidLine)] == [2, 3]
+
+
+def test_unknown_column_names_the_nearest_and_what_to_type() -> None:
+    content = write(names=["Subscriber Key", *NAMES[1:-1], "Vorname"]).encode()
+    with pytest.raises(UnreadableFile, match=r"'Subscriber Key' is not a field .* nearest .* --map 'Subscriber Key="):
+        read(content)
+    options = ImportOptions(columns={"subscriber key": "contact_id", "Vorname": "first_name"})
+    assert read(content, options)[0] == read(NDJSON)[0]
+    ignoring = ImportOptions(columns={"Subscriber Key": "contact_id"}, ignore_unknown=True)
+    rows, _ = read(content, ignoring)
+    assert all(isinstance(row, Activity) and row.person and row.person.first_name is None for row in rows)
+    with pytest.raises(UnreadableFile, match=r"'contactid' is not a field of an activity\. Did you mean contact_id"):
+        read(content, ImportOptions(columns={"Vorname": "contactid"}))
+
+
+def test_keys_of_json_are_mapped_as_well() -> None:
+    foreign = [{"user": row[0], "extra": 1, **dict(zip(NAMES[2:], row[2:], strict=True))} for row in ROWS]
+    options = ImportOptions(
+        columns={"user": "contact_id"}, constants={"campaign_activity_id": "m1"}, ignore_unknown=True
+    )
+    assert read(json.dumps(foreign).encode(), options)[0] == read(NDJSON)[0]
+
+
+@pytest.mark.parametrize(("time", "is_clear"), [("04/02/2026 9:00", False), ("04/15/2026 9:00", True)])
+def test_order_of_dates_is_asked_for_unless_the_file_tells_it(time: str, is_clear: bool) -> None:
+    rows = [[*row[:3], at, *row[4:]] for row, at in zip(ROWS, ["04/02/2026 9:00", time], strict=True)]
+    content, zone = write(rows=rows).encode(), ImportOptions(timezone="UTC")
+    if is_clear:
+        activities, _ = read(content, zone)
+        assert isinstance(activities[0], Activity)
+        assert activities[0].created_time == parse_instant("2026-04-02T09:00:00Z")
+    else:
+        with pytest.raises(UnreadableFile, match="--dates mdy or --dates dmy"):
+            read(content, zone)
+
+
+def test_list_of_contacts_is_read_by_its_columns() -> None:
+    content = (
+        b'"Email Address","First Name","Last Name",MEMBER_RATING,OPTIN_TIME,LAST_CHANGED,LEID,EUID\n'
+        b'Ada@Example.com,Ada,Example,4,"2018-02-12 17:59:31","2018-02-12 18:06:58",33996391,8b66ccca37\n'
+    )
+    with pytest.raises(UnreadableFile, match="--what contacts"):
+        read(content)
+    (contact,) = read_file(io.BufferedReader(io.BytesIO(content)), "a", NOW, CONTACTS)
+    assert not isinstance(contact, InvalidLine)
+    assert (contact.contact_id, contact.person.first_name) == ("ada@example.com", "Ada")
+    assert contact.updated_at == parse_instant("2018-02-12T18:06:58Z")
+
+
+def test_preview_records_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(write(";", names=[*NAMES, "device_type"], rows=[[*row, "desktop"] for row in ROWS]).encode())
+    shown = rapport("import", str(file), "--preview", "--data", str(tmp_path / "none")).stdout
+    assert shown.count('"device_type":"computer"') == 2
+    assert "warning: device_type 'desktop': recorded as computer" in shown
+    assert "nothing was recorded" in shown
+    assert not (tmp_path / "none").exists()
+
+
+def test_import_says_what_to_do_about_mistakes(tmp_path: Path) -> None:
+    file, data = tmp_path / "a.csv", str(tmp_path / "data")
+    file.write_text(
+        write(names=[*NAMES[:4], "device_type"], rows=[["", *ROWS[0][1:4], "desktop"], [*ROWS[1][:4], "pc"]])
+    )
+    ran = rapport("import", str(file), "--create", "--data", data, code=1)
+    assert "1 accepted, 0 duplicate, 1 rejected, 1 warning" in ran.stdout
+    assert "device_type 'pc': recorded as computer" in ran.stdout
+    assert "line 2: contact_id is required" in ran.stderr
+    assert "--set contact_id=VALUE" in ran.stderr
+    assert "1 accepted, 1 duplicate" in rapport("import", str(file), "--set", "contact_id=7", "--data", data).stdout
