@@ -35,7 +35,9 @@ def test_help_contains_examples(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [each for each in every_command() if each and each not in (["keys"], ["tokens"], ["copy"])], ids=" ".join
+    "command",
+    [each for each in every_command() if each and each not in (["app"], ["keys"], ["tokens"], ["copy"])],
+    ids=" ".join,
 )
 def test_every_command_accepts_data_option(command: list[str]) -> None:
     assert "--data" in rapport(*command, "--help").stdout

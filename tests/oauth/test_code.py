@@ -15,6 +15,7 @@ from tests.oauth.flows import (
     AUTHORIZE,
     BASE,
     CALLBACK,
+    DEVICE,
     REVOKE,
     TOKEN,
     ask,
@@ -31,6 +32,7 @@ from tests.oauth.flows import (
     tokens_of,
     without_secret,
 )
+from tests.store.by_hand import params
 from tests.world import Server
 
 SUMMARIES = "/v3/reports/summary_reports/email_campaign_summaries"
@@ -405,3 +407,35 @@ def test_the_metadata_names_the_endpoints(server: Server) -> None:
     for name, address in metadata.items():
         if name.endswith("_endpoint") or name == "jwks_uri":
             assert httpx.post(address).status_code != 404
+
+
+def test_the_consent_page_leaks_nothing(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        page = browser.get(ask(app))
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert page.headers["referrer-policy"] == "same-origin"
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_secrets_and_tokens_are_stored_as_digests(server: Server, account: str) -> None:
+    app = create_app(server, account)
+    with browser_of(server, account) as browser:
+        code = code_of(browser, app)
+        unused = code_of(browser, app)
+    tokens = tokens_of(redeem(server, app, code))
+    refreshed = tokens_of(refresh(server, app, tokens["refresh_token"]))
+    device = post(server, DEVICE, {}, app).json()
+    stored = repr(
+        [
+            params(server.data, f"SELECT * FROM {table}")  # noqa: S608
+            for table in ("application", "application_grant", "authorization_code", "device_authorization")
+        ]
+    )
+    assert app.client_id in stored
+    secrets = [code, unused, tokens["refresh_token"], refreshed["refresh_token"], app.secret]
+    for secret in (*secrets, device["device_code"], device["user_code"]):
+        assert secret not in stored
+        assert secret not in server.log.read_text()

@@ -29,6 +29,11 @@ OPEN = {"/sign-in", "/sign-in/{code}", "/static/{path}"}
 OF_SESSIONS = {
     "/",
     "/account",
+    "/activate",
+    "/applications",
+    "/applications/{client_id}/delete",
+    "/applications/{client_id}/secret",
+    "/oauth2/default/v1/authorize",
     "/contacts/{contact_id}",
     "/contacts/{contact_id}/erase",
     "/contacts/{contact_id}/export",
@@ -41,7 +46,10 @@ OF_SESSIONS = {
     "/live",
     "/sign-out",
 }
-OF_TOKENS = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics")
+OF_TOKENS = (
+    *("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics"),
+    *(f"/oauth2/default/v1/{endpoint}" for endpoint in ("token", "device/authorize", "revoke", "keys")),
+)
 
 
 @contextmanager

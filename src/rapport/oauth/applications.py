@@ -86,7 +86,6 @@ async def create_application(
             f"the account {account_id} has {MAX_APPLICATIONS} applications, which is the maximum: delete one first"
         )
     await store.applications.add_application(application)
-    _log.info("application created", account=account_id, client_id=application.client_id)
     return application, secret
 
 
@@ -109,7 +108,6 @@ async def rotate_secret(store: Store, account_id: str, client_id: str) -> str:
     secret = new_client_secret()
     if not await store.applications.set_secret(account_id, client_id, digest_client_secret(secret)):
         raise UnknownApplication(client_id)
-    _log.info("application secret rotated", account=account_id, client_id=client_id)
     return secret
 
 
@@ -123,7 +121,6 @@ async def delete_application(store: Store, account_id: str, client_id: str, *, b
     await revoke_id(store, application_mark(client_id), Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=by, now=now)
     if not await store.applications.delete_application(account_id, client_id):
         raise UnknownApplication(client_id)
-    _log.info("application deleted", account=account_id, client_id=client_id)
     return application.name
 
 
@@ -149,13 +146,17 @@ class ApplicationService:
         if request.credentials_role is not None and request.credentials_role not in roles_of(session):
             raise Forbidden(f"role {request.credentials_role.value}")
         principal = session.principal
-        return await create_application(self._store, principal.account_id, request, by=principal.user, now=now)
+        created = await create_application(self._store, principal.account_id, request, by=principal.user, now=now)
+        _log.info("application created", account=principal.account_id, client_id=created[0].client_id)
+        return created
 
     async def rotate_secret(self, session: Session, client_id: str) -> tuple[Application, str]:
         """Replace an application's secret, and return the new one. Raises UnknownApplication."""
         check_manages(session)
         application = await find_application(self._store, session.principal.account_id, client_id)
-        return application, await rotate_secret(self._store, application.account_id, client_id)
+        secret = await rotate_secret(self._store, application.account_id, client_id)
+        _log.info("application secret rotated", account=application.account_id, client_id=client_id)
+        return application, secret
 
     async def delete(self, session: Session, client_id: str, now: Instant) -> None:
         """Delete an application with all that was granted to it. Raises UnknownApplication."""
@@ -163,6 +164,7 @@ class ApplicationService:
         principal = session.principal
         await delete_application(self._store, principal.account_id, client_id, by=principal.user, now=now)
         await self._keys.look_up_revoked()
+        _log.info("application deleted", account=principal.account_id, client_id=client_id)
 
 
 def check_manages(session: Session) -> None:
