@@ -140,9 +140,11 @@ class RepeatedRequest(RapportError):
 class Throttled(RapportError):
     """The client asks too often."""
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, limit: int | None = None) -> None:
         super().__init__(f"too many requests; try again in {retry_after} s")
         self.retry_after = retry_after
+        self.limit = limit
+        """The number of requests that the client may make until then, if it is counted exactly."""
 
 
 class QuotaExceeded(Throttled):

@@ -59,11 +59,23 @@ def test_rate_limit_and_quota_errors_differ_and_have_retry_after(data: str) -> N
         assert (over.status_code, over.json()["error_key"]) == (429, "quota_exceeded")
         assert over.json()["error_message"] == "Limit Exceeded"
         assert 0 < int(over.headers["retry-after"]) <= 86_401
+        assert (over.headers["ratelimit-limit"], over.headers["ratelimit-remaining"]) == ("10000", "0")
+        assert over.headers["ratelimit-reset"] == over.headers["retry-after"]
 
         at_the_beginning_of_a_second()
         responses = [httpx.get(server.url + ASKED, headers=headers["a"]) for _ in range(5)]
         assert responses[-1].json() == {"error_key": "throttled", "error_message": "Too Many Requests"}
         assert responses[-1].headers["retry-after"] == "1"
+        assert [responses[-1].headers[f"ratelimit-{name}"] for name in ("limit", "remaining", "reset")] == [
+            "4",
+            "0",
+            "1",
+        ]
+        # Also on responses that are errors of another kind, such as this 404.
+        assert [response.headers["ratelimit-remaining"] for response in responses[:4]] == [
+            *("9999", "9998", "9997", "9996")
+        ]
+        assert {response.headers["ratelimit-limit"] for response in responses[:4]} == {"10000"}
 
 
 def test_rate_limit_is_checked_after_scope_and_before_parameters(data: str) -> None:

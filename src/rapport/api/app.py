@@ -19,7 +19,13 @@ from starlette.routing import Route, Router
 from starlette.types import Lifespan, Message, Receive, Scope, Send
 
 from rapport import logs, metrics
-from rapport.api.errors import error_response, has_error_spec, internal_error_response, router_error_response
+from rapport.api.errors import (
+    error_response,
+    has_error_spec,
+    internal_error_response,
+    quota_headers,
+    router_error_response,
+)
 from rapport.api.query import flatten_lists
 from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
@@ -79,6 +85,7 @@ class Application:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((b"x-request-id", request_id.encode()))
+                message["headers"].extend(quota_headers(scope.get("quota")))
             await send(message)
 
         watch_client(receiver if scope["method"] in _METHODS_WITHOUT_BODY else None)

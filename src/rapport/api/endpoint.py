@@ -238,6 +238,9 @@ class _Authorized:
         principal = await self._gate.verify(request.headers.get("authorization"))
         # The access log names the principal.
         scope["principal"] = principal
-        await self._gate.admit(principal, self._access.scope, self._access.privilege)
+        quota = await self._gate.admit(principal, self._access.scope, self._access.privilege)
+        if quota is not None:
+            # Whatever the response is, the application adds its headers.
+            scope["quota"] = quota
         response = await self._handle(request, principal)
         await response(scope, receive, send)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from rapport.api.responses import json_response
+from rapport.auth.limits import Quota
 from rapport.errors import (
     BodyTimeout,
     Forbidden,
@@ -145,6 +146,12 @@ def error_response(exc: RapportError, path: str, request_id: str) -> Response:
         headers["www-authenticate"] = f'Bearer error="insufficient_scope", scope="{exc.scope}"'
     elif isinstance(exc, Throttled | RecorderBusy | StoreBusy | TooManyStreams | TooManyBodies | TooMuchUnread):
         headers["retry-after"] = str(exc.retry_after)
+        if isinstance(exc, Throttled) and exc.limit is not None:
+            headers |= {
+                "ratelimit-limit": str(exc.limit),
+                "ratelimit-remaining": "0",
+                "ratelimit-reset": str(exc.retry_after),
+            }
     elif isinstance(exc, BodyTimeout):
         # The rest of the body would be read as the next request.
         headers["connection"] = "close"
@@ -152,6 +159,16 @@ def error_response(exc: RapportError, path: str, request_id: str) -> Response:
         _log.warning("store unavailable", request_id=request_id, reason=str(exc))
         headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
     return json_response(encode_error(spec, spec.message or str(exc)), spec.status, headers)
+
+
+def quota_headers(quota: Quota | None) -> list[tuple[bytes, bytes]]:
+    """Return the RateLimit headers that say what is left of a client's day; none where it isn't counted."""
+    if quota is None:
+        return []
+    return [
+        (f"ratelimit-{name}".encode(), str(value).encode())
+        for name, value in (("limit", quota.limit), ("remaining", quota.remaining), ("reset", quota.reset))
+    ]
 
 
 def router_error_response(exc: HTTPException) -> Response:

@@ -5,7 +5,7 @@ See docs/compatibility.md#order-of-checks.
 
 from typing import Final
 
-from rapport.auth.limits import Limiter
+from rapport.auth.limits import Limiter, Quota
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.auth.watch import KeyCache
@@ -29,10 +29,15 @@ class Authorizer:
             raise InvalidToken("there is none")
         return await self._keys.verify(token)
 
-    async def admit(self, principal: Principal, scope: Scope | None = None, privilege: Privilege | None = None) -> None:
-        """Return if the principal may pass. Raises Forbidden, then Throttled or QuotaExceeded."""
+    async def admit(
+        self, principal: Principal, scope: Scope | None = None, privilege: Privilege | None = None
+    ) -> Quota | None:
+        """Return if the principal may pass, with what is left of its quota if that is counted exactly.
+
+        Raises Forbidden, then Throttled or QuotaExceeded.
+        """
         check_may(principal, scope, privilege)
-        await self._limiter.admit(principal.client_id)
+        return await self._limiter.admit(principal.client_id)
 
 
 def check_may(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> None:

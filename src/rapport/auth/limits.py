@@ -4,7 +4,7 @@ See docs/compatibility.md#rate-limits.
 """
 
 import time
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from rapport.errors import QuotaExceeded, Throttled
 from rapport.instant import DAY, SECOND, Instant
@@ -18,11 +18,22 @@ VENDOR_A_DAY: Final = 10_000
 _MOST_REMEMBERED: Final = 10_000
 
 
+class Quota(NamedTuple):
+    """How many requests a client may make in a day, how many of them are left, and in how many seconds the day ends."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
 class Limiter(Protocol):
     """Lets a client's request through, or not."""
 
-    async def admit(self, client_id: str) -> None:
-        """Return if the client may ask now. Raises Throttled and QuotaExceeded."""
+    async def admit(self, client_id: str) -> Quota | None:
+        """Return if the client may ask now, with what is left if that is counted exactly.
+
+        Raises Throttled and QuotaExceeded.
+        """
 
 
 class NoLimiter:
@@ -56,14 +67,16 @@ class VendorLimiter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def admit(self, client_id: str) -> None:
+    async def admit(self, client_id: str) -> Quota:
         """Return, or raise Throttled within a second of too many, QuotaExceeded until midnight in UTC."""
         now = Instant(time.time_ns() // 1_000_000)
         count = await self._store.count_request(client_id, now, VENDOR_A_SECOND)
+        reset = (DAY - now % DAY) // SECOND + 1
         if count.in_second > VENDOR_A_SECOND:
-            raise Throttled(retry_after=1)
+            raise Throttled(retry_after=1, limit=VENDOR_A_SECOND)
         if count.in_day > VENDOR_A_DAY:
-            raise QuotaExceeded(retry_after=(DAY - now % DAY) // SECOND + 1)
+            raise QuotaExceeded(retry_after=reset, limit=VENDOR_A_DAY)
+        return Quota(VENDOR_A_DAY, VENDOR_A_DAY - count.in_day, reset)
 
 
 def limiter_for(limits: Limits, store: Store) -> Limiter:
