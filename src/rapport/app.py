@@ -22,12 +22,19 @@ from rapport.api.resources import RESOURCES
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
+from rapport.api.v3.bulk_activities import BulkActivities
 from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.campaigns import Campaigns
+from rapport.api.v3.contact_custom_fields import CustomFields
+from rapport.api.v3.contact_lists import ContactLists
 from rapport.api.v3.contact_reports import ContactReports
+from rapport.api.v3.contact_tags import ContactTags
 from rapport.api.v3.contacts import Contacts
 from rapport.api.v3.email_reports import EmailReports
+from rapport.api.v3.email_sends import EmailSends
 from rapport.api.v3.landing_pages import LandingPageReports
+from rapport.api.v3.segments import Segments
+from rapport.api.v3.xrefs import CrossReferences
 from rapport.auth.gate import Authorizer
 from rapport.auth.grant import TokenService
 from rapport.auth.limits import GenerousLimiter, Limiter, NoLimiter, limiter_for
@@ -94,8 +101,8 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         EmailReports(store, cursors),
         LandingPageReports(store, cursors),
         CampaignStats(store, cursors),
-        Contacts(store, cursors),
-        Campaigns(store, cursors),
+        *(CrossReferences(), Contacts(store, cursors), ContactLists(), CustomFields(), ContactTags(), Segments()),
+        *(BulkActivities(), Campaigns(store, cursors), EmailSends(store)),
         Account(),
         Ingest(store, recorder),
         Stream(feed, gate),

@@ -158,6 +158,10 @@ class MalformedContactId(NotFound):
         super().__init__(f"contact_id {_INVALID_ID.format(value)}")
 
 
+class UnknownResource(NotFound):
+    """The account has no resource of this kind with this id."""
+
+
 class UnknownApplication(NotFound):
     """The account has no application with this id; whether another account has it makes no difference."""
 

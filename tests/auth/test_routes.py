@@ -17,6 +17,16 @@ ID = "71600990-908b-11e6-907f-00166bff25"
 YEAR = "start=2026-01-01&end=2026-12-31"
 CONTACT = f"/v3/reports/contact_reports/{ID}"
 
+EMPTY_COLLECTIONS = {
+    "/v3/contact_lists": "list_id",
+    "/v3/contact_custom_fields": "custom_field_id",
+    "/v3/contact_tags": "tag_id",
+    "/v3/segments": "segment_id",
+    "/v3/activities": "activity_id",
+}
+"""Collections of what Rapport doesn't record, and the parameter of each one's items, which are all unknown."""
+OF_UNKNOWN_ITEMS = {f"{path}/{{{name}}}": f"{path}/{ID}" for path, name in EMPTY_COLLECTIONS.items()}
+
 # Of each route that needs a token: its scope, whether only some roles may, and a request that succeeds.
 GUARDED = {
     "/v3/reports/contact_reports/{contact_id}/activity_details": (
@@ -62,12 +72,29 @@ GUARDED = {
     "/v3/emails": (Scope.CAMPAIGN_DATA, True, "/v3/emails"),
     "/v3/emails/{campaign_id}": (Scope.CAMPAIGN_DATA, True, f"/v3/emails/{ID}"),
     "/v3/emails/activities/{campaign_activity_id}": (Scope.CAMPAIGN_DATA, True, f"/v3/emails/activities/{ID}"),
+    **{
+        f"/v3/emails/activities/{{campaign_activity_id}}/{name}": (
+            *(Scope.CAMPAIGN_DATA, True),
+            f"/v3/emails/activities/{ID}/{name}",
+        )
+        for name in ("send_history", "schedules", "previews")
+    },
+    **{path: (Scope.CONTACT_DATA, True, path) for path in EMPTY_COLLECTIONS},
+    "/v3/contacts/contact_id_xrefs": (*(Scope.CONTACT_DATA, True), "/v3/contacts/contact_id_xrefs?sequence_ids=1"),
+    "/v3/contact_lists/list_id_xrefs": (*(Scope.CONTACT_DATA, True), "/v3/contact_lists/list_id_xrefs?sequence_ids=1"),
+    "/v3/emails/campaign_id_xrefs": (
+        *(Scope.CAMPAIGN_DATA, True),
+        "/v3/emails/campaign_id_xrefs?v2_email_campaign_ids=1",
+    ),
     STREAM: (Scope.CONTACT_DATA, True, f"{STREAM}?tracking_activity_type=em_sends"),
     ACTIVITIES: (Scope.ACTIVITY_WRITE, False, ACTIVITIES),
     **{path: (Scope.ACTIVITY_WRITE, True, path) for path in STATED},
     ERASED + "{contact_id}": (Scope.ACTIVITY_WRITE, True, ERASED + ID),
 }
-OF_CREATORS = {*(path for path in GUARDED if path.startswith("/v3/emails")), "/track/v1/campaigns"}
+OF_CREATORS = {
+    *(path for path in GUARDED if path.startswith(("/v3/emails", "/v3/contact_lists", "/v3/segments"))),
+    "/track/v1/campaigns",
+}
 """Campaigns themselves are theirs; contacts and reports aren't."""
 OF_EVERY_TOKEN = {"/v3/account/user/privileges"}
 OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/openapi.json", *OAUTH_PATHS}
@@ -75,14 +102,14 @@ OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/op
 
 def test_every_route_is_in_table() -> None:
     described = {path: next(iter(operations.values())) for path, operations in description()["paths"].items()}
-    assert set(described) == GUARDED.keys() | OF_EVERY_TOKEN | OPEN
+    assert set(described) == GUARDED.keys() | OF_UNKNOWN_ITEMS.keys() | OF_EVERY_TOKEN | OPEN
     for path, operation in described.items():
         if path in OPEN:
             assert operation["security"] == []
         elif path in OF_EVERY_TOKEN:
             assert operation["security"] == [{"token": []}]
         else:
-            scope, by_role, _ = GUARDED[path]
+            scope, by_role, _ = GUARDED.get(path, (Scope.CONTACT_DATA, True, ""))
             assert operation["security"] == [{"token": [scope.value]}]
             assert ("x-authorization-privileges" in operation) is by_role
 
@@ -141,7 +168,19 @@ def test_request_without_token_reveals_nothing_else(server: Server, path: str) -
         assert (response.status_code, response.json()["error_key"]) == (401, "unauthorized")
     with server.caller("nobody", frozenset()) as caller:
         assert refused(ask(caller, spoilt))
-    if "{contact_id}/" in path or "{campaign_activity_id}/" in path:
+    if path.startswith("/v3/reports/") and ("{contact_id}/" in path or "{campaign_activity_id}/" in path):
         with server.caller("nobody") as caller:
             assert ask(caller, spoilt).status_code == 400
             assert ask(caller, request.replace(ID, "nobody")).status_code == 404
+
+
+@pytest.mark.parametrize("request_path", OF_UNKNOWN_ITEMS.values())
+def test_items_that_are_not_recorded_are_unknown_to_those_who_may_ask(
+    server: Server, account: str, request_path: str
+) -> None:
+    with server.caller(account) as caller:
+        response = caller.get(request_path)
+        assert (response.status_code, response.json()[0]["error_key"]) == (404, "contacts.api.not_found")
+        assert caller.get(request_path.replace(ID, "not an id")).status_code == 404
+    with server.caller(account, frozenset(Scope) - {Scope.CONTACT_DATA}) as caller:
+        assert caller.get(request_path).status_code == 403

@@ -13,6 +13,7 @@ from rapport.auth.scope import Role
 from tests.oauth.flows import (
     AUTHORIZE,
     CALLBACK,
+    DECIDE,
     DEVICE,
     DEVICE_CODE,
     REVOKE,
@@ -31,7 +32,7 @@ def callback_of(browser: httpx.Client, server: Server, url: str) -> str:
     """Allow what the address asks for, and return the address that the browser returns to."""
     page = browser.get(url.removeprefix(server.url))
     assert page.status_code == 200, page.text
-    answer = browser.post(AUTHORIZE, data={**hidden_fields(page), "decision": "allow"})
+    answer = browser.post(DECIDE, data={**hidden_fields(page), "decision": "allow"})
     return str(answer.headers["location"])
 
 

@@ -21,6 +21,7 @@ from tests.world import Server
 
 BASE = "/oauth2/default/v1"
 AUTHORIZE = f"{BASE}/authorize"
+DECIDE = f"{AUTHORIZE}/decision"
 TOKEN = f"{BASE}/token"
 DEVICE = f"{BASE}/device/authorize"
 REVOKE = f"{BASE}/revoke"
@@ -111,7 +112,7 @@ def decide(browser: httpx.Client, path: str, decision: str = "allow") -> dict[st
     """Go through the consent page, and return the parameters that the browser returns with."""
     page = browser.get(path)
     assert page.status_code == 200, page.text
-    answer = browser.post(path.partition("?")[0], data={**hidden_fields(page), "decision": decision})
+    answer = browser.post(DECIDE, data={**hidden_fields(page), "decision": decision})
     assert answer.status_code == 303, answer.text
     return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 

@@ -12,9 +12,9 @@ from joserfc.jwk import KeySet
 
 from rapport.auth.scope import Role, Scope
 from tests.oauth.flows import (
-    AUTHORIZE,
     BASE,
     CALLBACK,
+    DECIDE,
     DEVICE,
     REVOKE,
     TOKEN,
@@ -91,10 +91,10 @@ def test_a_forged_decision_is_refused(server: Server, account: str) -> None:
     app = create_app(server, account)
     with browser_of(server, account) as browser, browser_of(server, account) as other:
         fields = {**hidden_fields(browser.get(ask(app))), "decision": "allow"}
-        assert other.post(AUTHORIZE, data=fields).status_code == 403
+        assert other.post(DECIDE, data=fields).status_code == 403
         elsewhere = {"sec-fetch-site": "cross-site"}
-        assert browser.post(AUTHORIZE, data=fields, headers=elsewhere).status_code == 403
-        assert browser.post(AUTHORIZE, data={**fields, "decision": "perhaps"}).status_code == 400
+        assert browser.post(DECIDE, data=fields, headers=elsewhere).status_code == 403
+        assert browser.post(DECIDE, data={**fields, "decision": "perhaps"}).status_code == 400
 
 
 def test_the_role_and_scopes_of_the_session_bound_what_it_grants(server: Server, account: str) -> None:
@@ -109,7 +109,7 @@ def test_the_role_and_scopes_of_the_session_bound_what_it_grants(server: Server,
         nothing = browser.get(ask(app, scope="contact_data"))
         assert 'value="allow"' not in nothing.text
         fields = {**hidden_fields(nothing), "decision": "allow"}
-        assert browser.post(AUTHORIZE, data=fields).status_code == 400
+        assert browser.post(DECIDE, data=fields).status_code == 400
 
 
 def test_an_application_of_another_account_gets_nothing(server: Server, account: str) -> None:
@@ -142,7 +142,7 @@ def test_another_redirect_uri_is_not_redirected_to(server: Server, account: str,
         assert "Authorization failed" in page.text
         fields = {**hidden_fields(browser.get(ask(app))), "decision": "allow"}
         forged = {**fields, "request": fields["request"].replace("client.example.com", "evil.example")}
-        assert browser.post(AUTHORIZE, data=forged).status_code == 400
+        assert browser.post(DECIDE, data=forged).status_code == 400
 
 
 @pytest.mark.parametrize(

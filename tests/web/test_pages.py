@@ -34,6 +34,7 @@ OF_SESSIONS = {
     "/applications/{client_id}/delete",
     "/applications/{client_id}/secret",
     "/oauth2/default/v1/authorize",
+    "/oauth2/default/v1/authorize/decision",
     "/contacts/{contact_id}",
     "/contacts/{contact_id}/erase",
     "/contacts/{contact_id}/export",

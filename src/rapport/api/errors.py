@@ -35,6 +35,7 @@ from rapport.errors import (
     UnknownCampaign,
     UnknownCampaignActivity,
     UnknownContact,
+    UnknownResource,
     UnsupportedMediaType,
 )
 
@@ -73,6 +74,7 @@ ERRORS: Final[dict[type[RapportError], ErrorSpec]] = {
     InvalidCursor: ErrorSpec(400, "contacts.api.validation.error", None, True),
     MalformedBody: ErrorSpec(400, "contacts.api.validation.error", None, True),
     UnknownContact: ErrorSpec(404, "contacts.api.not_found", "The requested resource was not found.", True),
+    UnknownResource: ErrorSpec(404, "contacts.api.not_found", "The requested resource was not found.", True),
     MalformedContactId: ErrorSpec(404, "contacts.api.not_found", None, True),
     UnknownCampaignActivity: ErrorSpec(
         404, _CAMPAIGN_ACTIVITY_NOT_FOUND, "The requested campaign activity was not found.", True

@@ -28,6 +28,15 @@ Time: TypeAlias = Annotated[
     ),
 ]
 
+Second: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="UTC, with seconds and `Z`.",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+        examples=["2026-09-29T14:33:39Z"],
+    ),
+]
+
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 

@@ -19,6 +19,7 @@ from rapport.web.words import ROLE_LABELS, SCOPE_LABELS
 
 BASE: Final = "/oauth2/default/v1"
 AUTHORIZE: Final = f"{BASE}/authorize"
+DECIDE: Final = f"{AUTHORIZE}/decision"
 
 _POLICY: Final = "content-security-policy"
 _DECISIONS: Final = {"allow": True, "deny": False}
@@ -35,7 +36,7 @@ class ConsentPages:
         """Return the routes."""
         return [
             shown(AUTHORIZE, self.authorize),
-            shown(AUTHORIZE, self.decide, method="POST"),
+            shown(DECIDE, self.decide, method="POST"),
             shown(ACTIVATE, self.activate),
             shown(ACTIVATE, self.decide_device, method="POST"),
         ]
@@ -54,7 +55,7 @@ class ConsentPages:
             "consent.html",
             session=session,
             form_token=self._door.form_token(session),
-            action=AUTHORIZE,
+            action=DECIDE,
             application=asked.application,
             hidden={"request": urlencode(asked.params)},
             user_code="",

@@ -5,7 +5,7 @@ from typing import Final
 from rapport.api.endpoint import JSON, Json
 from rapport.api.oauth.endpoints import DEVICE, GRANT_TYPES, KEYS, METADATA, REVOKE, TOKEN
 from rapport.oauth.validator import CHALLENGE_METHOD
-from rapport.web.authorize import AUTHORIZE
+from rapport.web.authorize import AUTHORIZE, DECIDE
 
 _TAG: Final = "OAuth"
 _TEXT: Final = {"type": "string"}
@@ -116,6 +116,8 @@ OAUTH_PATHS: Final[dict[str, Json]] = {
                 _query("code_challenge_method", "How it is made.", enum=[CHALLENGE_METHOD]),
             ],
         ),
+    },
+    DECIDE: {
         "post": _operation(
             "decide",
             "Allow or deny access",

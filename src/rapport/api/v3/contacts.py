@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,7 +15,7 @@ from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import Choices, Cursor, Flag, Limit, PathId, Text, TimeRange
 from rapport.api.query import Query, query_of
-from rapport.api.responses import Id, Links, encode_response, page_links
+from rapport.api.responses import Id, Links, Second, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
@@ -90,15 +90,6 @@ INCLUDE_NEW: Final = Choices(
 
 
 # Response types
-
-Second: TypeAlias = Annotated[
-    str,
-    Meta(
-        description="UTC, with seconds and `Z`.",
-        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
-        examples=["2026-09-29T14:33:39Z"],
-    ),
-]
 
 
 class EmailAddress(msgspec.Struct, kw_only=True):
