@@ -1,0 +1,129 @@
+"""Bounce codes from enhanced status codes (RFC 3463 and IANA's registry) and from diagnostic texts."""
+
+import re
+from typing import Final
+
+from rapport.activity import BounceCode
+
+_STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
+_REPLY: Final = re.compile(r"(?<![\d.])([45]\d\d)(?![\d.])")
+
+_BY_DETAIL: Final[dict[tuple[int, int], BounceCode]] = {
+    **{(1, detail): BounceCode.B for detail in (0, 1, 2, 3, 4, 6, 10)},
+    # The sender's address is at fault, not the contact's.
+    **{(1, detail): BounceCode.Z for detail in (7, 8)},
+    (2, 2): BounceCode.F,
+    (2, 3): BounceCode.X,
+    (2, 4): BounceCode.X,
+    (3, 4): BounceCode.X,
+    (5, 3): BounceCode.X,
+    # Account disabled, mailbox owner changed, domain owner changed.
+    **{(7, detail): BounceCode.B for detail in (13, 17, 18)},
+}
+_BY_SUBJECT: Final = {3: BounceCode.D, 4: BounceCode.D, 6: BounceCode.X, 7: BounceCode.Z}
+
+_FULL: Final = (
+    r"quota",
+    r"mailbox (?:is )?full|full mailbox|inbox (?:is )?full",
+    r"insufficient (?:system |disk )?storage|storage (?:limit|space)|not enough (?:storage|space)",
+    r"out of (?:storage|space)|exceeded.{0,20}storage",
+)
+_TOO_LARGE: Final = (
+    r"too (?:large|big|long)|size (?:limit|exceeds|of)|exceeds? .{0,30}size|maximum (?:message )?size|attachment",
+    r"mail loop|loop detected|too many hops",
+)
+_BLOCKED: Final = (
+    r"spam|block(?:ed|ing|list)|black ?list|\bpolicy\b|reputation|dmarc|\bspf\b|dkim|listed (?:at|in|by|on)",
+    r"denied|\bjunk\b|unsolicited|content rejected|authentication required|not authorized|relay|virus|\brbl\b",
+    r"poor|banned|prohibited|forbidden",
+)
+_MAILBOX: Final = "(?:user|mailbox|recipient|address|account|alias|email)"
+_NO_SUCH_USER: Final = (
+    r"user unknown|unknown (?:user|recipient|address|account|local.part)|no mailbox (?:here )?by that name",
+    r"no such (?:user|recipient|mailbox|address|person|account|domain)|recipientnotfound|not a known user",
+    rf"{_MAILBOX} (?:\S+ )?(?:was |is )?not (?:found|known|exist|listed|a valid)",
+    rf"{_MAILBOX} (?:\S+ )?(?:was |is )?(?:does(?:n.t| not) exist|unknown|invalid|no longer)",
+    r"does(?:n.t| not) have an? \S+ account",
+    r"invalid (?:recipient|mailbox|user|address|domain)|address (?:is )?(?:rejected|unknown)",
+    r"account (?:has been |is )?(?:disabled|inactive|suspended|closed|deactivated)",
+    r"(?:disabled|inactive) (?:user|account|mailbox|recipient)|mailbox (?:is )?(?:disabled|inactive|unavailable)",
+    r"unrout(?:e)?able|host (?:or domain name )?not found|no mx|domain (?:name )?(?:not found|does not exist)",
+    r"host unknown|unknown host|unable to find mx|no longer (?:available|valid|in use)",
+)
+_DELAYED: Final = (
+    r"gr[ae]y.?list|timed? ?-?out|try (?:again|later)|tempor|connection (?:refused|reset|lost|closed)|too many",
+    r"rate.?limit|deferred|expired|delayed|throttl|unreachable|undeliverable for|not respond|retry|lost connection",
+    r"could not be delivered (?:for|within)|network",
+)
+
+# The first that matches counts.
+_TEXTS: Final = tuple(
+    (re.compile("|".join(patterns), re.IGNORECASE), code)
+    for patterns, code in (
+        (_FULL, BounceCode.F),
+        (_TOO_LARGE, BounceCode.X),
+        (_BLOCKED, BounceCode.Z),
+        (_NO_SUCH_USER, BounceCode.B),
+        (_DELAYED, BounceCode.D),
+    )
+)
+_CERTAIN_NO_SUCH_USER: Final = re.compile(
+    r"user unknown|unknown user|no such (?:user|recipient|mailbox)|does(?:n.t| not) exist|recipientnotfound|"
+    r"recipient address rejected: access denied|not found by smtp address lookup|user (?:is )?not found",
+    re.IGNORECASE,
+)
+
+
+def find_status(text: str | None) -> str | None:
+    """Return the first enhanced status code in the text, such as '5.1.1'."""
+    match = _STATUS.search(text or "")
+    return match[0] if match else None
+
+
+def code_from_status(status: str | None, text: str | None = None) -> BounceCode | None:
+    """Return the code for an enhanced status; None if the status says nothing, as 5.0.0 and 2.x.x do.
+
+    Some receivers use a status for something else, which only the diagnostic `text` tells.
+    """
+    match = _STATUS.fullmatch(status or "")
+    if match is None or match[1] == "2":
+        return None
+    is_permanent, subject, detail = match[1] == "5", int(match[2]), int(match[3])
+    if (subject, detail) == (7, 27):
+        return BounceCode.Z
+    if (subject in (4, 7) or (subject, detail) == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text or ""):
+        return BounceCode.B
+    if (subject, detail) == (2, 1):
+        return BounceCode.B if is_permanent else BounceCode.D
+    if (subject, detail) == (4, 4) and is_permanent:
+        return BounceCode.B
+    code = _BY_DETAIL.get((subject, detail))
+    return _BY_SUBJECT.get(subject) if code is None else code
+
+
+def code_from_text(text: str | None) -> BounceCode | None:
+    """Return the code that a diagnostic text tells; None if it tells nothing."""
+    if not text:
+        return None
+    for pattern, code in _TEXTS:
+        if pattern.search(text):
+            return code
+    reply = _REPLY.search(text)
+    if reply is None:
+        return None
+    if reply[1] == "552":
+        return BounceCode.F
+    return BounceCode.D if reply[1].startswith("4") else None
+
+
+def bounce_code(status: str | None, text: str | None, label: BounceCode | None = None) -> BounceCode:
+    """Return the code for a bounce: by its enhanced status, then by its provider's `label`, then by its text.
+
+    A status that says nothing leaves it to the text, since many servers write 5.0.0 before a useful sentence.
+    """
+    found = code_from_status(status or find_status(text), text)
+    if found is None:
+        found = label if label is not None else code_from_text(text)
+    if found is None:
+        found = BounceCode.D if (status or "").startswith("4.") else BounceCode.X
+    return found
