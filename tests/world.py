@@ -63,7 +63,11 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(tempfile.mkdtemp(prefix="rapport-")) / "log"
         self._workers = workers
-        self._environment = {"RAPPORT_LIMITS": "off", **(environment or {})}
+        self._environment = {
+            "RAPPORT_LIMITS": "off",
+            "RAPPORT_SPOOL": str(self.log.parent / "spool"),
+            **(environment or {}),
+        }
         self._process: subprocess.Popen[bytes] | None = None
         self._keys: Keys | None = None
 

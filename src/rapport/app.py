@@ -12,6 +12,7 @@ from starlette.routing import Route
 from rapport import metrics
 from rapport.activity import ActivityType
 from rapport.api.app import Application
+from rapport.api.captured import WebhookReceiver
 from rapport.api.endpoint import Resource
 from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.api.oauth.endpoints import OAuthEndpoints
@@ -39,14 +40,18 @@ from rapport.auth.gate import Authorizer
 from rapport.auth.grant import TokenService
 from rapport.auth.limits import GenerousLimiter, Limiter, NoLimiter, limiter_for
 from rapport.auth.watch import KeyCache
+from rapport.capture.spool import SpoolWriter
 from rapport.logs import configure_logs
 from rapport.oauth.applications import ApplicationService
 from rapport.oauth.consent import ConsentService
 from rapport.oauth.server import AuthorizationServer
+from rapport.recording.captured_events import CapturedEvents
 from rapport.recording.group_commit import GroupCommitter
+from rapport.recording.hook_registry import HookRegistry
+from rapport.recording.spool_recorder import SpoolRecorder
 from rapport.reporting.live_feed import LiveFeed
 from rapport.settings import Limits, Settings, load_settings, main_process
-from rapport.store.engines import create_store
+from rapport.store.engines import create_store, find_spool
 from rapport.store.protocol import Store
 from rapport.web.account import AccountPage
 from rapport.web.applications import ApplicationsPage
@@ -96,6 +101,10 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     door = SessionManager(keys, settings.public_url)
     grants = TokenService(store, keys, settings)
     cursors = Cursors(keys)
+    hooks = HookRegistry(store)
+    folder = find_spool(settings)
+    spool = SpoolWriter(folder, settings.spool_mb * 1_000_000)
+    captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources: list[Resource] = [
         ContactReports(store, cursors, (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()),
         EmailReports(store, cursors),
@@ -110,15 +119,8 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     ]
     routes = [
         *(route for resource in resources for route in resource.routes(gate)),
-        *Pages(door, grants).routes(),
-        *StaticFiles().routes(),
-        *SignInPage(store, door, keys).routes(),
-        *ConnectPage(store, door, grants).routes(),
-        *SearchPage(store, door).routes(),
-        *ContactPage(store, door).routes(),
-        *ExportPage(store, door).routes(),
-        *CampaignPage(store, door).routes(),
-        *AccountPage(store, door).routes(),
+        *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
+        *_page_routes(store, door, keys, grants),
         *LiveFeedPage(feed, door).routes(),
         *_oauth_routes(store, keys, door, settings),
     ]
@@ -129,6 +131,8 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         await store.open()
         await keys.start()
         recorder.start()
+        spool.start()
+        captured.start()
         loop = asyncio.get_running_loop()
         on_shutdown(partial(loop.call_soon_threadsafe, feed.close))
         on_shutdown(partial(loop.call_soon_threadsafe, service.stop_receiving))
@@ -137,12 +141,28 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         _log.info("ready")
         yield
         await feed.stop()
+        await spool.stop()
+        await captured.stop()
         await recorder.stop()
         await keys.stop()
         await store.close()
         _log.info("stopped")
 
     return Application(routes, ErrorPages(door), lifespan)
+
+
+def _page_routes(store: Store, door: SessionManager, keys: KeyCache, grants: TokenService) -> list[Route]:
+    return [
+        *Pages(door, grants).routes(),
+        *StaticFiles().routes(),
+        *SignInPage(store, door, keys).routes(),
+        *ConnectPage(store, door, grants).routes(),
+        *SearchPage(store, door).routes(),
+        *ContactPage(store, door).routes(),
+        *ExportPage(store, door).routes(),
+        *CampaignPage(store, door).routes(),
+        *AccountPage(store, door).routes(),
+    ]
 
 
 def _oauth_routes(store: Store, keys: KeyCache, door: SessionManager, settings: Settings) -> list[Route]:

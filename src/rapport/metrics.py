@@ -35,6 +35,18 @@ REJECTED: Final = Counter("rapport_activities_rejected", "Lines that came in and
 WAITING: Final = Gauge(
     "rapport_activities_waiting", "Activities that wait for their commit.", multiprocess_mode="livesum"
 )
+CAPTURED: Final = Counter(
+    "rapport_captured_requests",
+    "Requests of email providers, by provider and outcome: kept, recorded, refused, full, failed, deleted.",
+    ["provider", "outcome"],
+)
+UNMATCHED: Final = Counter("rapport_unmatched_items", "Captured items that could not be read or matched.")
+SPOOL_BYTES: Final = Gauge(
+    "rapport_spool_bytes", "Bytes of captured requests that wait to be recorded.", multiprocess_mode="livemax"
+)
+SPOOL_AGE: Final = Gauge(
+    "rapport_spool_age_seconds", "Age of the oldest captured request that waits.", multiprocess_mode="livemax"
+)
 COMMIT_SECONDS: Final = Histogram(
     "rapport_commit_seconds",
     "Seconds that a group of batches took to be durable.",

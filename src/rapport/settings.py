@@ -109,6 +109,17 @@ class Settings:
         _whole_number(1, 10_000_000),
         "How many activities may wait for the disk before more of them are answered 503, a worker.",
     )
+    spool: str = _setting(
+        "",
+        str,
+        "The directory in which requests of email providers wait until they are recorded. Empty: `spool` in the data "
+        "directory, or `./spool-…` if the data is in a database.",
+    )
+    spool_mb: int = _setting(
+        1_000,
+        _whole_number(1, 10_000_000),
+        "Megabytes that may wait in the spool before providers are asked to send again later.",
+    )
     streams: int = _setting(
         200,
         _whole_number(1, 100_000),

@@ -30,7 +30,7 @@ PAGES = (
     "/connect",
     "/schema",
 )
-NO_PAGES = ("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics", "/static/")
+NO_PAGES = ("/in/", "/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics", "/static/")
 CHANGES = {
     *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
     *("/connect/page-token", "/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),

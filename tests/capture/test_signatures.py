@@ -10,9 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
+from rapport.capture.sources import get_source
 from rapport.capture.webhooks.amazon_ses import AmazonSES
 from rapport.capture.webhooks.provider import Credentials, SecretProvider, WebhookRequest
-from rapport.capture.webhooks.registry import PROVIDERS, get_provider
+from rapport.capture.webhooks.registry import PROVIDERS
 from rapport.capture.webhooks.sns import Certificates
 from rapport.instant import DAY, HOUR, MINUTE, Instant
 from tests.capture.payloads import SAMPLES
@@ -227,7 +228,7 @@ def test_unusable_key_is_not_taken(name: str, key: str) -> None:
 
 def test_unknown_provider_is_answered_with_the_known_ones() -> None:
     with pytest.raises(InvalidHook, match="unknown provider 'sendgird'; expected one of amazon-ses, brevo"):
-        get_provider("sendgird")
+        get_source("sendgird")
 
 
 def test_known_answer_of_sendgrid() -> None:

@@ -48,7 +48,7 @@ def make_spool_folder(folder: Path) -> None:
 
 def list_segments(folder: Path) -> list[Path]:
     """Return the segments in the order in which they were begun. Raises OSError."""
-    return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX) if folder.exists() else []
 
 
 def encode_record(payload: bytes, received_time: int) -> bytes:
@@ -78,8 +78,7 @@ class SpoolWriter:
         self._used_checked = float("-inf")
 
     def start(self) -> None:
-        """Begin to write, in a task of the running event loop. Raises SpoolUnavailable."""
-        make_spool_folder(self._folder)
+        """Begin to write, in a task of the running event loop. The directory is created when it is needed."""
         self._task = asyncio.create_task(self._write_groups(), name="spool")
 
     async def stop(self) -> None:
@@ -130,6 +129,8 @@ class SpoolWriter:
             size, self._waiting_bytes = self._waiting_bytes, 0
             try:
                 await loop.run_in_executor(self._thread, self._write, [record for record, _ in group], loop.time())
+            except SpoolUnavailable as exc:
+                self._settle(group, exc)
             except OSError as exc:
                 _log.warning("spool write failed", requests=len(group), error=exc.strerror)
                 self._settle(group, SpoolUnavailable(f"the spool can't be written: {exc.strerror}"))
@@ -156,6 +157,7 @@ class SpoolWriter:
         if not records:
             return
         if segment is None:
+            make_spool_folder(self._folder)
             segment = self._segment = _OpenSegment(self._folder, now)
         try:
             segment.write(b"".join(records))

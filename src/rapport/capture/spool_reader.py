@@ -49,7 +49,7 @@ def read_status(folder: Path) -> SpoolStatus:
         progress = _load_progress(folder)
         waiting = segments = 0
         oldest: list[int] = []
-        for path in list_segments(folder) if folder.exists() else []:
+        for path in list_segments(folder):
             with contextlib.suppress(FileNotFoundError):
                 start = progress.get(path.name, 0)
                 rest = path.stat().st_size - start

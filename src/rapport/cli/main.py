@@ -16,6 +16,8 @@ _MODULES = {
     "export": "rapport.cli.export:export",
     "erase": "rapport.cli.erase:erase",
     "copy": "rapport.cli.copying:copy_store",
+    "hook": "rapport.cli.hook:hook",
+    "capture": "rapport.cli.capture:capture",
     "migrate": "rapport.cli.migrate:migrate",
     "backup": "rapport.cli.backup:backup",
     "check": "rapport.cli.check:check",

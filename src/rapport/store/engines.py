@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,17 @@ def format_location(data: str) -> str:
 def find_directory(data: str) -> Path | None:
     """Return the data directory, or None for the URL of a database."""
     return None if data.startswith(_POSTGRESQL) else Path(data)
+
+
+def find_spool(settings: Settings) -> Path:
+    """Return the directory of the spool, which is on this machine also if the data is in a database."""
+    if settings.spool:
+        return Path(settings.spool)
+    directory = find_directory(settings.data)
+    if directory is not None:
+        return directory / "spool"
+    # Servers of several databases on one machine must not read each other's requests.
+    return Path(f"./spool-{blake2b(format_location(settings.data).encode(), digest_size=4).hexdigest()}")
 
 
 @contextlib.asynccontextmanager

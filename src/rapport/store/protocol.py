@@ -19,6 +19,7 @@ from rapport.store.catalogue import CampaignAttributes, ContactAttributes
 from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import ErasedContact, Tombstones
 from rapport.store.feed import FeedKey, FeedRow
+from rapport.store.hooks import HookRepository
 from rapport.store.known import (
     CampaignActivityRecord,
     CampaignQuery,
@@ -156,6 +157,7 @@ class Store(Protocol):
     """Where activities rest."""
 
     applications: ApplicationRepository
+    hooks: HookRepository
 
     async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the schema up to date. Raises SchemaTooNew, and NoData if it isn't there to be created."""

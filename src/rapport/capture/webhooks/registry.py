@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from rapport.capture.errors import InvalidHook
 from rapport.capture.webhooks.amazon_ses import AmazonSES
 from rapport.capture.webhooks.brevo import Brevo
 from rapport.capture.webhooks.generic import Generic
@@ -34,10 +33,3 @@ PROVIDERS: Final[dict[str, Provider]] = {
         SparkPost(),
     )
 }
-
-
-def get_provider(name: str) -> Provider:
-    """Return the provider. Raises InvalidHook for one that isn't known."""
-    if name not in PROVIDERS:
-        raise InvalidHook(f"unknown provider {name!r}; expected one of {', '.join(PROVIDERS)}")
-    return PROVIDERS[name]

@@ -18,6 +18,7 @@ from rapport.store.copying import copy
 from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import ErasedContact, Tombstones
 from rapport.store.feed import FeedKey, FeedRow
+from rapport.store.hooks import HookRepository
 from rapport.store.known import (
     CampaignActivityRecord,
     CampaignQuery,
@@ -39,6 +40,7 @@ from rapport.store.postgres.contact_reports import ContactReports
 from rapport.store.postgres.counter_reader import CounterReader
 from rapport.store.postgres.feed import FeedReader
 from rapport.store.postgres.finder import Finder
+from rapport.store.postgres.hooks import PostgresHooks
 from rapport.store.postgres.layout import ONE_DATABASE
 from rapport.store.postgres.migrations import is_current, is_there, migrate
 from rapport.store.postgres.pool import Pool
@@ -59,6 +61,7 @@ from rapport.store.protocol import (
     SentQuery,
 )
 from rapport.store.request_count import RequestCount
+from rapport.store.sql_hooks import SqlHooks
 from rapport.store.sqlite.store import SQLiteStore
 from rapport.store.tracking import TrackingQuery, TrackingRow
 
@@ -86,6 +89,7 @@ class PostgresStore:
         self._feed = FeedReader(self._pool)
         self._writer = Writer(self._writing_pool)
         self._cluster: Cluster | None = None
+        self.hooks: HookRepository = SqlHooks(PostgresHooks(self._writing_pool))
 
     async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the schema up to date."""
@@ -164,6 +168,7 @@ class PostgresStore:
 
     async def erase(self, account_id: str, contact_id: str, known: ErasedContact | None = None) -> bool:
         """Erase a contact, while nobody records."""
+        await self.hooks.forget_contact(account_id, contact_id)
         return await self._writer.erase(account_id, contact_id, Instant(time.time_ns() // 1_000_000), known)
 
     async def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:

@@ -20,6 +20,7 @@ from rapport.store.catalogue import CampaignAttributes, ContactAttributes
 from rapport.store.counters import Counter, HourlyCount, RecentSend, SentCampaign, SentCampaignQuery
 from rapport.store.erasure import ErasedContact, Tombstones
 from rapport.store.feed import FeedKey, FeedRow
+from rapport.store.hooks import HookRepository
 from rapport.store.known import (
     CampaignActivityRecord,
     CampaignQuery,
@@ -44,6 +45,7 @@ from rapport.store.protocol import (
     SentQuery,
 )
 from rapport.store.request_count import RequestCount
+from rapport.store.sql_hooks import SqlHooks
 from rapport.store.sqlite import secrets
 from rapport.store.sqlite.applications import SQLiteApplications
 from rapport.store.sqlite.backup import back_up
@@ -53,6 +55,7 @@ from rapport.store.sqlite.contact_reader import ContactReader
 from rapport.store.sqlite.counter_reader import CounterReader
 from rapport.store.sqlite.erasing import check_erasure_keys
 from rapport.store.sqlite.feed import FeedReader
+from rapport.store.sqlite.hooks import SQLiteHooks
 from rapport.store.sqlite.migrations import migrate
 from rapport.store.sqlite.parts import Parts
 from rapport.store.sqlite.reader import Reader
@@ -87,6 +90,8 @@ class SQLiteStore:
         self._turns = Turns(1, _MAX_WRITES_WAITING)
         self._parts: Parts | None = None
         self.applications: ApplicationRepository = SQLiteApplications(lambda: self._open, self._in_thread)
+        self._hooks = SQLiteHooks(folder, partial(self._in_thread, _SHARED))
+        self.hooks: HookRepository = SqlHooks(self._hooks)
 
     async def open(self, *, create: bool = True) -> None:
         """Open the file, making it if there is none, and bring its schema up to date."""
@@ -94,12 +99,10 @@ class SQLiteStore:
             raise DataNotFound(f"there is no data in {self._folder}: name its directory with --data")
         await asyncio.to_thread(secrets.check_database, self._folder)
         make_folder(self._folder)
-        writing = connect(self._folder, patience=_WRITER_PATIENCE)
-        self._connections.append(writing)
+        self._connections.append(writing := connect(self._folder, patience=_WRITER_PATIENCE))
         migrate(writing)
         check_erasure_keys(writing)
-        reading = connect(self._folder, patience=_READER_PATIENCE)
-        self._connections.append(reading)
+        self._connections.append(reading := connect(self._folder, patience=_READER_PATIENCE))
         self._reports.open(self._folder)
         checkpointer = self._checkpointer = Checkpointer(self._folder)
         self._parts = Parts(
@@ -127,6 +130,7 @@ class SQLiteStore:
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.close)
             self._checkpointer = None
+        self._hooks.close()
         while self._connections:
             self._connections.pop().close()
         self._parts = None
@@ -162,19 +166,17 @@ class SQLiteStore:
 
     async def erase(self, account_id: str, contact_id: str, known: ErasedContact | None = None) -> bool:
         """Erase a contact in the writer's thread; then have the log emptied, which holds the contact as well."""
+        await self.hooks.forget_contact(account_id, contact_id)
         is_erased = await self._in_thread(account_id, lambda: self._open.writer.erase(account_id, contact_id, known))
         if is_erased:
-            tried = asyncio.wrap_future(self._open.checkpointer.request())
             # Mostly it is empty before the response. While others read, it is emptied later, and nobody waits for that.
-            await asyncio.wait([tried], timeout=_EMPTY_LOG_TIMEOUT)
+            await asyncio.wait([asyncio.wrap_future(self._open.checkpointer.request())], timeout=_EMPTY_LOG_TIMEOUT)
         return is_erased
 
     async def upsert_contacts(self, account_id: str, statements: Sequence[ContactUpdate]) -> int:
         """Take in what is stated of contacts, in the writer's thread, piece by piece."""
-        changes = 0
-        for piece in contact_pieces(statements):
-            changes += await self._in_thread(account_id, partial(self._open.writer.upsert_contacts, account_id, piece))
-        return changes
+        write = partial(self._open.writer.upsert_contacts, account_id)
+        return sum([await self._in_thread(account_id, partial(write, each)) for each in contact_pieces(statements)])
 
     async def upsert_campaigns(self, account_id: str, statements: Sequence[CampaignUpdate]) -> int:
         """Take in what is stated of campaigns, in the writer's thread, piece by piece."""

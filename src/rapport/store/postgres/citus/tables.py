@@ -20,9 +20,12 @@ LARGE: Final = (
 What is in `LOCAL` stays where it is: only the servers ask for it.
 """
 
+HOOKS: Final = ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
+OAUTH: Final = ("application", "application_grant", "authorization_code", "device_authorization")
 LOCAL: Final = (
     *("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness"),
-    *("application", "application_grant", "authorization_code", "device_authorization"),
+    *HOOKS,
+    *OAUTH,
 )
 
 _SHARDS: Final = 32

@@ -1,0 +1,1 @@
+"""Bounce mail: delivery reports, complaints and automatic replies, read from raw messages."""

@@ -1,0 +1,120 @@
+"""From a raw message to events: bounces, complaints, automatic replies, or nothing."""
+
+from email.message import Message
+from typing import Final, NamedTuple
+
+from rapport.activity import ActivityType, BounceCode
+from rapport.capture.bounce_codes import bounce_code, code_from_status, code_from_text, find_status
+from rapport.capture.bounces.auto_reply import is_auto_reply
+from rapport.capture.bounces.delivery_status import RecipientStatus, read_delivery_status
+from rapport.capture.bounces.detection import find_failures, looks_like_report, text_about
+from rapport.capture.bounces.feedback import ACTED_ON, OPT_OUT, Feedback, read_feedback
+from rapport.capture.bounces.message import addresses, header, notice_text, parse_message, returned_message, sent_time
+from rapport.capture.event import COMPLAINT, Event, derived_identity
+from rapport.instant import Instant
+
+SOURCE: Final = "email"
+
+BOUNCE: Final = "bounce"
+DELAY: Final = "delay"
+AUTO_REPLY: Final = "auto-reply"
+FEEDBACK: Final = "feedback"
+
+
+class _Found(NamedTuple):
+    """What a message says about one recipient."""
+
+    name: str
+    activity_type: ActivityType | None
+    address: str | None
+    code: BounceCode | None = None
+    reason: str | None = None
+
+
+def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
+    """Return the events of a message; none if it is about no delivery. It never raises for what a message contains."""
+    message = parse_message(raw)
+    returned = returned_message(message)
+    # The date of the report, unless it is from the future.
+    created_time = min(sent_time(message) or received_time, received_time)
+    message_id = "" if returned is None else header(returned, "message-id")
+    own_id = header(message, "message-id") or derived_identity(SOURCE, raw.decode("latin-1"))
+    return [
+        Event(
+            name=found.name,
+            type=found.activity_type,
+            created_time=created_time,
+            event_id=derived_identity(SOURCE, own_id, found.name, (found.address or "").lower()),
+            recipient=found.address,
+            message_id=message_id or None,
+            bounce_code=found.code,
+            opt_out_reason=found.reason,
+            subject=None if returned is None else header(returned, "subject") or None,
+            metadata=_metadata(returned),
+        )
+        for found in _find(message)
+    ]
+
+
+def _find(message: Message) -> list[_Found]:
+    feedback = read_feedback(message)
+    if feedback is not None:
+        return _complaints(feedback)
+    statuses = read_delivery_status(message)
+    if statuses:
+        return _bounces(message, statuses)
+    if looks_like_report(message):
+        failures, is_delayed = find_failures(message)
+        if is_delayed:
+            return [_Found(DELAY, None, None)]
+        if failures and not (is_auto_reply(message) and not _is_explained(failures)):
+            return [
+                _Found(BOUNCE, ActivityType.EM_BOUNCES, address, bounce_code(find_status(text), text))
+                for address, text in failures.items()
+            ]
+    if is_auto_reply(message):
+        sender = addresses(message, "from", "reply-to")
+        return [_Found(AUTO_REPLY, ActivityType.EM_BOUNCES, sender[0] if sender else None, BounceCode.V)]
+    return []
+
+
+def _is_explained(failures: dict[str, str]) -> bool:
+    """Return True if the texts say why delivery failed, as no automatic reply does."""
+    return any(find_status(text) or code_from_text(text) for text in failures.values())
+
+
+def _complaints(feedback: Feedback) -> list[_Found]:
+    if feedback.feedback_type not in ACTED_ON:
+        return []
+    reason = COMPLAINT if not feedback.feedback_type.startswith(OPT_OUT) else None
+    recipients: list[str | None] = [*feedback.recipients] or [None]
+    return [_Found(FEEDBACK, ActivityType.EM_OPTOUTS, address, reason=reason) for address in recipients]
+
+
+def _bounces(message: Message, statuses: list[RecipientStatus]) -> list[_Found]:
+    notice = notice_text(message)
+    found: dict[str, _Found] = {}
+    for status in statuses:
+        if status.action == "failed":
+            text = status.diagnostic
+            if not text or (code_from_status(status.status, text) is None and code_from_text(text) is None):
+                text = f"{text} {text_about(status.address, notice)}"
+            code = bounce_code(_best_status(status), text)
+            found.setdefault(status.address.lower(), _Found(BOUNCE, ActivityType.EM_BOUNCES, status.address, code))
+        elif status.action == "delayed":
+            found.setdefault(status.address.lower(), _Found(DELAY, None, status.address))
+    return list(found.values())
+
+
+def _best_status(status: RecipientStatus) -> str | None:
+    """Return the status of the diagnostic, which is the receiving server's, if that of the field says nothing."""
+    if status.status is None or status.status.endswith(".0.0"):
+        return find_status(status.diagnostic) or status.status
+    return status.status
+
+
+def _metadata(returned: Message | None) -> dict[str, str]:
+    if returned is None:
+        return {}
+    names = {str(name).lower().removeprefix("x-").replace("-", "_"): str(name) for name in returned}
+    return {name: header(returned, original) for name, original in names.items() if name.startswith("rapport_")}

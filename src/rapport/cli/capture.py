@@ -1,0 +1,86 @@
+"""`rapport capture`: what waits in the spool, and what could not be matched."""
+
+import asyncio
+
+import click
+
+from rapport.capture.spool_reader import read_status
+from rapport.cli.command import account_option, data_option, open_command_store, settings_for
+from rapport.instant import iso
+from rapport.recording.captured_events import CapturedEvents
+from rapport.recording.hook_registry import load_hooks
+from rapport.store.batch import Batch
+from rapport.store.engines import find_spool
+from rapport.store.protocol import Recorded
+
+_PAGE = 100
+
+
+@click.group()
+def capture() -> None:
+    """See what email providers have reported, and what became of it."""
+
+
+@capture.command()
+@data_option
+@account_option
+def status(data: str | None, account: str) -> None:
+    """Print what waits to be recorded, and how many items are unmatched."""
+    settings = settings_for(data=data)
+    waiting = read_status(find_spool(settings))
+    since = "" if waiting.oldest_time is None else f", the oldest from {iso(waiting.oldest_time)}"
+    click.echo(f"{waiting.waiting_bytes} bytes wait in {find_spool(settings).absolute()}{since}")
+    for name in waiting.damaged:
+        click.echo(f"damaged, and set aside: {name}")
+
+    async def run() -> None:
+        async with open_command_store(settings) as store:
+            counts = await store.hooks.count_unmatched(account)
+        for count in counts:
+            click.echo(f"{count.items} items of hook {count.hook_id} are unmatched: {count.reason}")
+        if not counts:
+            click.echo("Everything that was captured is matched.")
+
+    asyncio.run(run())
+
+
+@capture.command()
+@data_option
+@account_option
+@click.option("--limit", type=click.IntRange(1, 100_000), default=_PAGE, show_default=True, help="How many items.")
+def unmatched(data: str | None, account: str, limit: int) -> None:
+    """List the items that could not be read or matched, oldest first, each with its reason and content."""
+
+    async def run() -> None:
+        async with open_command_store(settings_for(data=data)) as store:
+            after, shown = 0, 0
+            while shown < limit and (items := await store.hooks.unmatched(account, after, min(_PAGE, limit - shown))):
+                for item in items:
+                    to = f" to {item.recipient}" if item.recipient else ""
+                    click.echo(f"{item.number}  {iso(item.received_time)}  hook {item.hook_id}{to}")
+                    click.echo(f"  {item.reason}: {item.detail}\n  {item.item}")
+                after, shown = items[-1].number, shown + len(items)
+            if not shown:
+                click.echo("Everything that was captured is matched.")
+
+    asyncio.run(run())
+
+
+@capture.command()
+@data_option
+@account_option
+def retry(data: str | None, account: str) -> None:
+    """Match the unmatched items again, after a rule was changed or a send was recorded."""
+
+    async def run() -> None:
+        async with open_command_store(settings_for(data=data)) as store:
+
+            async def record(batch: Batch) -> Recorded:
+                [recorded] = await store.record([batch])
+                return recorded
+
+            hooks = {each.hook.hook_id: each for each in await load_hooks(store) if each.hook.account_id == account}
+            result = await CapturedEvents(store, record).retry(account, hooks)
+        click.echo(f"{result.matched} of {result.tried} items are matched now.")
+
+    asyncio.run(run())

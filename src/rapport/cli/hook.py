@@ -1,0 +1,298 @@
+"""`rapport hook`: webhooks of email providers."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from rapport.activity import TYPE_NAMES
+from rapport.capture.captured import CapturedRequest, ReadItem, read_request
+from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
+from rapport.capture.event import Event
+from rapport.capture.sources import SOURCES
+from rapport.capture.webhooks.provider import WebhookRequest
+from rapport.cli.command import account_option, data_option, now, open_command_store, settings_for
+from rapport.cli.serve import address
+from rapport.instant import HOUR, iso
+from rapport.recording.hook_registry import (
+    ActiveHook,
+    create_hook,
+    delete_hook,
+    hook_url,
+    load_hooks,
+    save_hook,
+    setup_steps,
+)
+from rapport.recording.matching import Matched, Matcher
+from rapport.settings import Settings
+from rapport.store.protocol import Store
+
+_LISTED_DELIVERIES = 5
+_DAY_HOURS = 24
+
+
+@click.group()
+def hook() -> None:
+    """Have an email provider report what happens to messages.
+
+    \b
+      rapport hook create postmark
+      rapport hook list
+    """
+
+
+def _read_settings(texts: Sequence[str]) -> dict[str, str]:
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{text!r} must be NAME=VALUE", param_hint="--set")
+        settings[name] = _read_value(value)
+    return settings
+
+
+def _read_value(text: str) -> str:
+    """Return a value, or the content of the file that it names: @key.pem."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text("utf-8").strip()
+    except UnicodeDecodeError as exc:
+        raise click.BadParameter(f"{text[1:]} is not a text file") from exc
+
+
+_key_option = click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="The key that the provider signs with, or @FILE. May be repeated.",
+)
+_set_option = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the hook; VALUE may be @FILE."
+)
+
+
+@hook.command()
+@data_option
+@account_option
+@click.argument("provider", type=click.Choice(sorted(SOURCES)))
+@click.option("--name", help="Its name, in your words. [default: the provider's]")
+@_key_option
+@_set_option
+def create(
+    *, data: str | None, account: str, provider: str, name: str | None, keys: tuple[str, ...], settings: tuple[str, ...]
+) -> None:
+    """Create a hook, and print its URL and what to do at the provider.
+
+    \b
+      rapport hook create sendgrid --key MFkwEwYH…
+      rapport hook create postmark --set campaign_activity=tag
+      rapport hook create amazon-ses --set topic_arn=arn:aws:sns:eu-west-1:123456789012:rapport
+      rapport hook create generic --set mapping=@mapping.json
+
+    The campaign activity of an event is what the message's metadata `rapport_campaign_activity_id` names, else that of
+    the send with the same message id, else what the setting campaign_activity says: tag, subject, metadata:FIELD or
+    constant:ID.
+    """
+    chosen = settings_for(data=data)
+    own = _read_settings(settings)
+    read = tuple(map(_read_value, keys))
+
+    async def run() -> tuple[ActiveHook, str | None]:
+        async with open_command_store(chosen) as store:
+            await store.ensure_account(account)
+            title = name or SOURCES[provider].title
+            return await create_hook(store, account, provider, name=title, settings=own, keys=read, now=now())
+
+    active, secret = asyncio.run(run())
+    url = hook_url(chosen.public_url or address(chosen), active.hook, secret)
+    click.echo(
+        f"Hook {active.hook.hook_id} was created. Its URL{' is shown this once' if secret else ''}:\n\n  {url}\n"
+    )
+    for number, step in enumerate(setup_steps(active, url), 1):
+        click.echo(f"{number}. {step}")
+
+
+@hook.command()
+@data_option
+@account_option
+@click.argument("hook_id", metavar="HOOK")
+@_key_option
+@_set_option
+def update(data: str | None, account: str, hook_id: str, keys: tuple[str, ...], settings: tuple[str, ...]) -> None:
+    """Change settings of a hook, or replace its keys. A setting with an empty value is removed.
+
+    \b
+      rapport hook update 3f9c campaign_activity=constant:spring
+      rapport capture retry
+    """
+    changed = _read_settings(settings)
+    read = tuple(map(_read_value, keys))
+
+    async def run() -> None:
+        async with open_command_store(settings_for(data=data)) as store:
+            active = await _find(store, account, hook_id)
+            merged = {name: value for name, value in (active.hook.settings | changed).items() if value}
+            hook = replace(active.hook, settings=merged)
+            await save_hook(store, hook, read or active.credentials.keys)
+
+    asyncio.run(run())
+    click.echo(f"Hook {hook_id} was changed. `rapport capture retry` matches again what could not be matched.")
+
+
+@hook.command("list")
+@data_option
+@account_option
+def list_hooks(data: str | None, account: str) -> None:
+    """List the hooks, with their latest requests and unmatched items."""
+
+    async def run() -> None:
+        settings = settings_for(data=data)
+        async with open_command_store(settings) as store:
+            hooks = [each for each in await load_hooks(store) if each.hook.account_id == account]
+            if not hooks:
+                click.echo("No hooks yet; `rapport hook create` makes one.")
+            for each in hooks:
+                await _show(store, settings, each)
+
+    asyncio.run(run())
+
+
+async def _show(store: Store, settings: Settings, active: ActiveHook) -> None:
+    hook = active.hook
+    click.echo(f"{hook.hook_id}  {active.provider.title}  {hook.name}")
+    click.echo(f"  {hook_url(settings.public_url or address(settings), hook)}{'.SECRET' if hook.secret_hashes else ''}")
+    hour = time.time_ns() // 1_000_000 // HOUR
+    hours = await store.hooks.hours(hook.hook_id, hour - _DAY_HOURS + 1)
+    unmatched = sum(
+        count.items for count in await store.hooks.count_unmatched(hook.account_id) if count.hook_id == hook.hook_id
+    )
+    click.echo(f"  {sum(hours.values())} events in the last {_DAY_HOURS} hours, {unmatched} unmatched items")
+    for delivery in await store.hooks.deliveries(hook.hook_id, _LISTED_DELIVERIES):
+        detail = (
+            f": {delivery.detail}" if delivery.detail else f", {delivery.events} events, {delivery.unmatched} unmatched"
+        )
+        click.echo(f"  {iso(delivery.received_time)}  {delivery.outcome}{detail}")
+
+
+@hook.command()
+@data_option
+@account_option
+@click.argument("hook_id", metavar="HOOK")
+def delete(data: str | None, account: str, hook_id: str) -> None:
+    """Delete a hook, its keys and its unmatched items. What was recorded stays."""
+
+    async def run() -> None:
+        async with open_command_store(settings_for(data=data)) as store:
+            active = await _find(store, account, hook_id)
+            await delete_hook(store, account, active.hook.hook_id)
+
+    asyncio.run(run())
+    click.echo(f"Hook {hook_id} was deleted.")
+
+
+@hook.command()
+@data_option
+@account_option
+@click.argument("hook_id", metavar="HOOK")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")
+def test(data: str | None, account: str, hook_id: str, headers: tuple[str, ...]) -> None:
+    """Check a captured request from standard input, and print what would be recorded. Nothing is recorded.
+
+    HOOK is the hook's id, or its provider if it is the only hook of that provider.
+
+    \b
+      rapport hook test sendgrid --header "X-Twilio-Email-Event-Webhook-Timestamp: 1600112502" \\
+                                 --header "X-Twilio-Email-Event-Webhook-Signature: MEUCIG…" < captured.json
+
+    Without headers, only the content is checked.
+    """
+    body = sys.stdin.buffer.read()
+    pairs = [header.partition(":") for header in headers]
+    named = {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+    async def run() -> bool:
+        settings = settings_for(data=data)
+        async with open_command_store(settings) as store:
+            active = await _find(store, account, hook_id)
+            url = hook_url(settings.public_url or address(settings), active.hook)
+            request = WebhookRequest(body=body, received_time=now(), headers=named, url=url)
+            is_authentic = (
+                _check(active, request) if named or active.provider.name in {"amazon-ses", "mailgun"} else True
+            )
+            captured = CapturedRequest(
+                account_id=account,
+                hook_id=active.hook.hook_id,
+                provider=active.provider.name,
+                received_time=request.received_time,
+                headers=named,
+                body=body,
+            )
+            items = read_request(active.provider, captured, active.hook.settings)
+            return await _print_items(store, active, items) and is_authentic
+
+    if not asyncio.run(run()):
+        sys.exit(1)
+
+
+def _check(active: ActiveHook, request: WebhookRequest) -> bool:
+    try:
+        active.provider.authenticate(request, active.credentials)
+    except (RefusedRequest, InvalidHook, KeyUnavailable) as exc:
+        if isinstance(exc, RefusedRequest) and exc.reason == "too old":
+            click.echo(f"Authentic, but {exc}.")
+            return True
+        click.echo(f"Refused: {exc}.")
+        return False
+    click.echo("Authentic.")
+    return True
+
+
+async def _print_items(store: Store, active: ActiveHook, items: Sequence[ReadItem]) -> bool:
+    events = [event for item in items for event in item.events]
+    matched = await Matcher(store).match(active.hook.account_id, [(active.hook, event) for event in events])
+    for item in items:
+        if item.error is not None:
+            click.echo(f"Unreadable: {item.error}.")
+    for event, result in zip(events, matched, strict=True):
+        click.echo(_describe(event, result))
+    if not events:
+        click.echo("No events.")
+    return all(item.error is None for item in items) and all(result.unmatched is None for result in matched)
+
+
+def _describe(event: Event, result: Matched) -> str:
+    if result.unmatched is not None:
+        return f"{event.name}: {result.unmatched.reason}: {result.unmatched.detail}."
+    activity = result.activity
+    if activity is None:
+        return f"{event.name}: nothing to record."
+    fields = {
+        "contact_id": activity.contact_id,
+        "campaign_activity_id": activity.campaign_activity_id,
+        "tracking_activity_type": TYPE_NAMES[activity.type],
+        "created_time": iso(activity.created_time),
+        "event_id": activity.event_id,
+        "email_address": event.recipient,
+        "link_url": event.link_url,
+        "bounce_code": None if event.bounce_code is None else event.bounce_code.name,
+        "opt_out_reason": event.opt_out_reason,
+    }
+    shown = {name: value for name, value in fields.items() if value is not None}
+    return f"{event.name}: {json.dumps(shown, ensure_ascii=False)}"
+
+
+async def _find(store: Store, account: str, hook_id: str) -> ActiveHook:
+    own = [each for each in await load_hooks(store) if each.hook.account_id == account]
+    found = [each for each in own if hook_id in {each.hook.hook_id, each.provider.name}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidHook(f"there are {len(found)} hooks for {hook_id}; name one by its id")
+    raise InvalidHook(f"there is no hook {hook_id!r} in the account {account}; `rapport hook list` lists them")

@@ -1,0 +1,209 @@
+"""From captured requests to recorded activities, and to what is kept of the rest with its reason."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+
+from rapport import metrics
+from rapport.activity import Activity
+from rapport.capture.captured import CapturedRequest, ReadItem, digest_text, read_again, read_request
+from rapport.capture.webhooks import sns
+from rapport.instant import HOUR
+from rapport.recording.hook_registry import ActiveHook
+from rapport.recording.matching import Matcher
+from rapport.store.batch import Batch, build_batch
+from rapport.store.hooks import CapturedMessage, CapturedWork, HookDelivery, UnmatchedItem, UsedToken
+from rapport.store.protocol import Recorded, Store
+
+UNREADABLE: Final = "unreadable"
+REUSED_TOKEN: Final = "reused token"  # noqa: S105 - a reason
+NOT_CONFIRMED: Final = "not confirmed"
+
+_MAX_ACTIVITIES: Final = 5_000
+_PAGE: Final = 500
+
+_log = structlog.get_logger("rapport.capture")
+
+Record = Callable[[Batch], Awaitable[Recorded]]
+"""Record a batch durably."""
+
+
+class Arrival(NamedTuple):
+    """A request that is to be recorded, with its hook."""
+
+    request: CapturedRequest
+    hook: ActiveHook
+
+
+class _Item(NamedTuple):
+    """An item that was read, with the request that it is from."""
+
+    place: int
+    request: CapturedRequest
+    hook: ActiveHook
+    read: ReadItem
+
+
+class RetryResult(NamedTuple):
+    """How many unmatched items were tried again, and how many of them are matched now."""
+
+    tried: int
+    matched: int
+
+
+class CapturedEvents:
+    """Records captured requests. Recording one again changes nothing."""
+
+    def __init__(self, store: Store, record: Record, fetch: sns.Fetch = sns.fetch) -> None:
+        self._store = store
+        self._record = record
+        self._fetch = fetch
+        self._matcher = Matcher(store)
+
+    async def record(self, arrivals: Sequence[Arrival]) -> None:
+        """Record requests. Raises StoreUnavailable and RecorderBusy; then the same requests can be recorded again."""
+        for account_id in dict.fromkeys(arrival.request.account_id for arrival in arrivals):
+            own = [arrival for arrival in arrivals if arrival.request.account_id == account_id]
+            read = await asyncio.to_thread(_read_all, own)
+            await self._record_account(account_id, own, read)
+
+    async def retry(self, account_id: str, hooks: dict[str, ActiveHook]) -> RetryResult:
+        """Read, match and record the unmatched items of an account again."""
+        after = tried = matched = 0
+        while items := await self._store.hooks.unmatched(account_id, after, _PAGE):
+            after = items[-1].number
+            current = [item for item in items if item.hook_id in hooks]
+            read = [item for kept in current for item in _read_kept(kept, hooks[kept.hook_id])]
+            failed = await self._match(account_id, read, [])
+            still = {(item.hook_id, item.digest) for item in failed}
+            done = [kept.number for kept in current if (kept.hook_id, digest_text(kept.item)) not in still]
+            await self._store.hooks.save_work(account_id, CapturedWork(unmatched=failed))
+            await self._store.hooks.delete_unmatched(account_id, done)
+            tried, matched = tried + len(current), matched + len(done)
+        return RetryResult(tried, matched)
+
+    async def _record_account(self, account_id: str, arrivals: Sequence[Arrival], items: Sequence[_Item]) -> None:
+        messages: list[CapturedMessage] = []
+        unmatched = await self._match(account_id, items, messages)
+        per_request = Counter(item.place for item in items for _ in item.read.events)
+        failed = Counter((item.hook_id, item.digest) for item in unmatched)
+        failed_per_request = Counter(item.place for item in items if failed[item.hook.hook.hook_id, item.read.digest])
+        deliveries = [
+            HookDelivery(
+                arrival.hook.hook.hook_id,
+                arrival.request.received_time,
+                digest_text(str(arrival.request.body)),
+                "recorded",
+                per_request[place],
+                failed_per_request[place],
+            )
+            for place, arrival in enumerate(arrivals)
+        ]
+        hours = Counter(
+            (item.hook.hook.hook_id, event.created_time // HOUR) for item in items for event in item.read.events
+        )
+        work = CapturedWork(messages=messages, unmatched=unmatched, deliveries=_latest(deliveries), hours=hours)
+        await self._store.hooks.save_work(account_id, work)
+        for arrival in arrivals:
+            metrics.CAPTURED.labels(arrival.request.provider, "recorded").inc()
+        if unmatched:
+            metrics.UNMATCHED.inc(len(unmatched))
+
+    async def _match(
+        self, account_id: str, items: Sequence[_Item], messages: list[CapturedMessage]
+    ) -> list[UnmatchedItem]:
+        """Match and record items. Return those that can't be, and add the messages that were sent to `messages`."""
+        reused = await self._claim_tokens(items)
+        unmatched = []
+        readable = []
+        for item in items:
+            if item.read.error is not None:
+                unmatched.append(_keep(item, UNREADABLE, item.read.error))
+            elif item.read.token is not None and _token(item) in reused:
+                unmatched.append(_keep(item, REUSED_TOKEN, "another request came with the same one-time token before"))
+            elif item.read.confirmation_url is not None and not await self._confirm(item.read.confirmation_url):
+                unmatched.append(_keep(item, NOT_CONFIRMED, "Amazon SNS could not be reached to confirm the topic"))
+            else:
+                readable.append(item)
+        events = [(item, event) for item in readable for event in item.read.events]
+        matched = await self._matcher.match(account_id, [(item.hook.hook, event) for item, event in events])
+        activities: list[Activity] = []
+        for (item, event), result in zip(events, matched, strict=True):
+            activities += [result.activity] if result.activity is not None else []
+            messages += [result.message] if result.message is not None else []
+            if result.unmatched is not None:
+                unmatched.append(_keep(item, *result.unmatched, recipient=event.recipient))
+        for first in range(0, len(activities), _MAX_ACTIVITIES):
+            await self._record(build_batch(account_id, activities[first : first + _MAX_ACTIVITIES]))
+        return unmatched
+
+    async def _claim_tokens(self, items: Iterable[_Item]) -> set[UsedToken]:
+        return await self._store.hooks.claim_tokens([_token(item) for item in items if item.read.token is not None])
+
+    async def _confirm(self, url: str) -> bool:
+        try:
+            await asyncio.to_thread(self._fetch, url)
+        except OSError as exc:
+            _log.warning("subscription not confirmed", error=str(exc))
+            return False
+        return True
+
+
+def _read_all(arrivals: Sequence[Arrival]) -> list[_Item]:
+    return [
+        _Item(place, arrival.request, arrival.hook, read)
+        for place, arrival in enumerate(arrivals)
+        for read in read_request(arrival.hook.provider, arrival.request, arrival.hook.hook.settings)
+    ]
+
+
+def _read_kept(kept: UnmatchedItem, hook: ActiveHook) -> list[_Item]:
+    request = CapturedRequest(
+        account_id=hook.hook.account_id,
+        hook_id=kept.hook_id,
+        provider=hook.provider.name,
+        received_time=kept.received_time,
+        headers={},
+        body=b"",
+    )
+    return [
+        _Item(0, request, hook, read)
+        for read in read_again(hook.provider, kept.item, kept.received_time, hook.hook.settings)
+    ]
+
+
+def _keep(item: _Item, reason: str, detail: str, *, recipient: str | None = None) -> UnmatchedItem:
+    return UnmatchedItem(
+        item.hook.hook.hook_id,
+        item.read.digest,
+        item.request.received_time,
+        reason,
+        detail,
+        recipient or "",
+        item.read.item,
+    )
+
+
+def _token(item: _Item) -> UsedToken:
+    # A request that is sent again may be signed again, but has the same events.
+    return UsedToken(
+        item.hook.hook.hook_id,
+        digest_text(item.read.token or ""),
+        digest_text(msgspec.json.encode(item.read.events).decode()),
+        item.request.received_time,
+    )
+
+
+def _latest(deliveries: Sequence[HookDelivery]) -> list[HookDelivery]:
+    """Return the latest deliveries of each hook: of a large backlog the others would be forgotten at once."""
+    kept: Counter[str] = Counter()
+    latest = []
+    for delivery in reversed(deliveries):
+        kept[delivery.hook_id] += 1
+        if kept[delivery.hook_id] <= 100:
+            latest.append(delivery)
+    return latest

@@ -1,0 +1,247 @@
+"""Matching: whose event is it, and of which campaign activity?
+
+The contact and the campaign activity that the sender put into the metadata win, then the recorded send with the same
+message id, then the recipient's address and the rule of the hook.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from rapport.activity import Activity, ActivityType, ContactProfile, Link, is_id
+from rapport.capture.captured import digest_text
+from rapport.capture.event import Event
+from rapport.capture.webhooks.provider import CAMPAIGN_ACTIVITY_KEY, CONTACT_KEY
+from rapport.errors import InvalidField, StoreUnavailable
+from rapport.recording.hook_registry import CAMPAIGN_ACTIVITY, CONSTANT_RULE, CONTACT_FIELD, METADATA_RULE
+from rapport.store.hooks import CapturedMessage, Hook
+from rapport.store.protocol import Store
+
+CONTACT_ID_KEY: Final = "contact-id-key"
+"""The secret of the ids of contacts that are created by address: the address can't be guessed from the id."""
+
+NO_CONTACT: Final = "no contact"
+NO_CAMPAIGN_ACTIVITY: Final = "no campaign activity"
+INVALID: Final = "invalid"
+REASONS: Final = {
+    NO_CONTACT: "the event names no recipient, and no message with its id was captured",
+    NO_CAMPAIGN_ACTIVITY: "neither its metadata nor a send with its message id nor the rule of the hook tell which",
+}
+
+_MAX_NAME: Final = 512
+
+
+class Unmatched(NamedTuple):
+    """Why an event can't be recorded."""
+
+    reason: str
+    detail: str
+
+
+class Matched(NamedTuple):
+    """What became of an event: an activity, a message that was sent or delivered, or a reason."""
+
+    activity: Activity | None = None
+    message: CapturedMessage | None = None
+    unmatched: Unmatched | None = None
+
+
+class Matcher:
+    """Matches events of one account, many at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._key: bytes | None = None
+
+    async def match(self, account_id: str, events: Sequence[tuple[Hook, Event]]) -> list[Matched]:
+        """Return what becomes of each event. Raises StoreUnavailable."""
+        key = await self._load_key()
+        digests = {event.message_id: message_digest(event.message_id) for _, event in events if event.message_id}
+        messages = await self._store.hooks.find_messages(account_id, sorted(set(digests.values())))
+        addresses = sorted({event.recipient for _, event in events if event.recipient is not None})
+        contacts = await self._store.hooks.find_contacts(account_id, [each for each in addresses if is_text(each)])
+        work = _Work(account_id, key, messages, contacts)
+        results: list[Matched] = [Matched()] * len(events)
+        # Sends first: an event in the same batch may refer to one that comes after it.
+        places = sorted(range(len(events)), key=lambda place: not _is_anchor(events[place][1]))
+        work.sends = await self._find_sends(account_id, events, work)
+        for place in places:
+            results[place] = work.match(*events[place])
+        return results
+
+    async def _find_sends(
+        self, account_id: str, events: Sequence[tuple[Hook, Event]], work: "_Work"
+    ) -> dict[tuple[str, str], str]:
+        """Return the sends that were recorded in other ways, with a message id as event id."""
+        wanted = {
+            (contact_id, event_id)
+            for hook, event in events
+            if event.message_id is not None and event.type is not None and not work.names_campaign_activity(event)
+            for contact_id in [work.known_contact(hook, event)]
+            if contact_id is not None and is_text(event.message_id)
+            for event_id in (event.message_id, f"<{event.message_id.strip('<>')}>", event.message_id.strip("<>"))
+        }
+        return await self._store.hooks.find_sends(account_id, sorted(wanted))
+
+    async def _load_key(self) -> bytes:
+        while self._key is None:
+            stored = await self._store.read_secret(CONTACT_ID_KEY)
+            if stored is None:
+                await self._store.replace_secret(CONTACT_ID_KEY, None, secrets.token_bytes(32))
+            elif len(stored) < 32:
+                raise StoreUnavailable(f"the secret {CONTACT_ID_KEY} is damaged: restore it from a backup")
+            else:
+                self._key = stored
+        return self._key
+
+
+class _Work:
+    """What is known while a batch of events is matched."""
+
+    def __init__(
+        self, account_id: str, key: bytes, messages: dict[str, CapturedMessage], contacts: dict[str, str]
+    ) -> None:
+        self._account_id = account_id
+        self._key = key
+        self._messages = dict(messages)
+        self._contacts = contacts
+        self.sends: dict[tuple[str, str], str] = {}
+
+    def names_campaign_activity(self, event: Event) -> bool:
+        """Return True if the event itself, or the send of its message, names the campaign activity."""
+        return CAMPAIGN_ACTIVITY_KEY in event.metadata or self._message(event) is not None
+
+    def known_contact(self, hook: Hook, event: Event) -> str | None:
+        """Return the contact that the event names, or that has its address."""
+        named = event.metadata.get(CONTACT_KEY) or event.metadata.get(hook.settings.get(CONTACT_FIELD, CONTACT_KEY))
+        return named or self._contacts.get(event.recipient or "")
+
+    def match(self, hook: Hook, event: Event) -> Matched:
+        """Return what becomes of an event."""
+        message = self._message(event)
+        contact_id, is_new = self._find_contact(hook, event, message)
+        if contact_id is None:
+            return self._give_up(event, NO_CONTACT)
+        found = self._find_campaign_activity(hook, event, message, contact_id)
+        if found is None:
+            return self._give_up(event, NO_CAMPAIGN_ACTIVITY)
+        campaign_activity_id, name = found
+        try:
+            activity = None
+            if event.type is not None:
+                activity = _make_activity(event, event.type, contact_id, campaign_activity_id, name, is_new=is_new)
+            else:
+                ContactProfile(email_address=event.recipient if is_new else None)
+        except InvalidField as exc:
+            return Matched(unmatched=Unmatched(INVALID, f"{exc.field}: {exc.reason}"))
+        return Matched(activity, self._remember(event, contact_id, campaign_activity_id))
+
+    def _give_up(self, event: Event, reason: str) -> Matched:
+        if event.type is None:
+            # Nothing would be recorded.
+            return Matched()
+        return Matched(unmatched=Unmatched(reason, REASONS[reason]))
+
+    def _message(self, event: Event) -> CapturedMessage | None:
+        return None if event.message_id is None else self._messages.get(message_digest(event.message_id))
+
+    def _find_contact(self, hook: Hook, event: Event, message: CapturedMessage | None) -> tuple[str | None, bool]:
+        """Return the contact's id, and True if it is named by its address for the first time."""
+        named = event.metadata.get(hook.settings.get(CONTACT_FIELD, CONTACT_KEY)) or event.metadata.get(CONTACT_KEY)
+        if named:
+            return named, True
+        if message is not None and (event.recipient is None or event.recipient not in self._contacts):
+            return message.contact_id, False
+        if event.recipient is None:
+            return None, False
+        known = self._contacts.get(event.recipient)
+        return (known, False) if known is not None else (self._new_contact_id(event.recipient), True)
+
+    def _new_contact_id(self, address: str) -> str:
+        text = f"{self._account_id}\x1f{address.lower()}".encode("utf-8", "surrogatepass")
+        return f"e-{hmac.digest(self._key, text, 'sha256').hex()[:32]}"
+
+    def _find_campaign_activity(
+        self, hook: Hook, event: Event, message: CapturedMessage | None, contact_id: str
+    ) -> tuple[str, str | None] | None:
+        named = event.metadata.get(CAMPAIGN_ACTIVITY_KEY)
+        if named:
+            return named, None
+        if message is not None and message.contact_id == contact_id:
+            return message.campaign_activity_id, None
+        bare = (event.message_id or "").strip("<>")
+        for event_id in (event.message_id or "", bare, f"<{bare}>"):
+            if (contact_id, event_id) in self.sends:
+                return self.sends[contact_id, event_id], None
+        return apply_rule(hook.settings.get(CAMPAIGN_ACTIVITY, "tag"), event)
+
+    def _remember(self, event: Event, contact_id: str, campaign_activity_id: str) -> CapturedMessage | None:
+        if event.message_id is None or not _is_anchor(event):
+            return None
+        message = CapturedMessage(
+            message_digest(event.message_id),
+            contact_id,
+            campaign_activity_id,
+            event.created_time,
+            event.created_time if event.is_delivery else None,
+        )
+        self._messages.setdefault(message.message, message)
+        return message
+
+
+def apply_rule(rule: str, event: Event) -> tuple[str, str | None] | None:
+    """Return the campaign activity's id and name by the rule of a hook; None if the event lacks what the rule needs."""
+    if rule.startswith(CONSTANT_RULE):
+        return rule.removeprefix(CONSTANT_RULE), None
+    if rule == "subject":
+        text = event.subject
+    elif rule.startswith(METADATA_RULE):
+        text = event.metadata.get(rule.removeprefix(METADATA_RULE))
+    else:
+        text = event.tags[0] if event.tags else None
+    if not text:
+        return None
+    if is_id(text):
+        return text, text
+    name = "".join(character for character in text if character.isprintable())[:_MAX_NAME].strip()
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return f"t-{digest}", name or None
+
+
+def message_digest(message_id: str) -> str:
+    """Return the digest of a message id, with or without angle brackets."""
+    return digest_text(message_id.strip().strip("<>"))
+
+
+def is_text(text: str) -> bool:
+    """Return True if every store can compare the text."""
+    return "\x00" not in text and text.isprintable()
+
+
+def _is_anchor(event: Event) -> bool:
+    return event.is_delivery or event.type is ActivityType.EM_SENDS
+
+
+def _make_activity(
+    event: Event,
+    activity_type: ActivityType,
+    contact_id: str,
+    campaign_activity_id: str,
+    name: str | None,
+    *,
+    is_new: bool,
+) -> Activity:
+    return Activity(
+        contact_id=contact_id,
+        campaign_activity_id=campaign_activity_id,
+        campaign_activity_name=name,
+        type=activity_type,
+        created_time=event.created_time,
+        event_id=event.event_id,
+        person=ContactProfile(email_address=event.recipient) if is_new and event.recipient is not None else None,
+        link=None if event.link_url is None else Link(link_url=event.link_url),
+        bounce_code=event.bounce_code,
+        opt_out_reason=event.opt_out_reason,
+    )

@@ -1,0 +1,173 @@
+"""The hooks of either engine, written once: the engines differ in their SQL and in how they run it."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+from rapport.instant import Instant
+from rapport.store.hooks import (
+    CapturedMessage,
+    CapturedWork,
+    Hook,
+    HookDelivery,
+    UnmatchedCount,
+    UnmatchedItem,
+    UsedToken,
+)
+
+Step: TypeAlias = tuple[str, Sequence[tuple[Any, ...]]]
+"""A statement, and the parameters of each of its executions."""
+
+KEPT_DELIVERIES: Final = 100
+_MAX_TEXT: Final = 2_000
+
+
+class Executor(Protocol):
+    """Runs statements of `sql/hooks.sql`. A parameter that is a list is a set of values."""
+
+    async def fetch(self, statement: str, *params: Any) -> list[Any]:  # noqa: ANN401 - a column may have any type
+        """Return the rows of a statement."""
+        ...
+
+    async def write(self, steps: Sequence[Step]) -> None:
+        """Run statements in one transaction."""
+
+
+class SqlHooks:
+    """See `rapport.store.hooks.HookRepository`."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def hooks(self) -> list[Hook]:
+        """Return the hooks of all accounts."""
+        return [
+            Hook(
+                account_id=account_id,
+                hook_id=hook_id,
+                provider=provider,
+                name=name,
+                settings=msgspec.json.decode(settings, type=dict[str, str]),
+                secret_hashes=msgspec.json.decode(hashes, type=tuple[str, ...]),
+                created_time=Instant(created_time),
+            )
+            for account_id, hook_id, provider, name, settings, hashes, created_time in await self._executor.fetch(
+                "hooks"
+            )
+        ]
+
+    async def save(self, hook: Hook) -> None:
+        """Create a hook, or change it."""
+        params = (
+            hook.account_id,
+            hook.hook_id,
+            hook.provider,
+            hook.name,
+            msgspec.json.encode(hook.settings).decode(),
+            msgspec.json.encode(hook.secret_hashes).decode(),
+            hook.created_time,
+        )
+        await self._executor.write([("create", [params])])
+
+    async def delete(self, account_id: str, hook_id: str) -> bool:
+        """Delete a hook and what is kept of it."""
+        if not await self._executor.fetch("delete", account_id, hook_id):
+            return False
+        tables = ("deliveries", "hours", "tokens", "unmatched_of_hook")
+        await self._executor.write([(f"delete_{table}", [(hook_id,)]) for table in tables])
+        return True
+
+    async def find_contacts(self, account_id: str, addresses: Sequence[str]) -> dict[str, str]:
+        """Return contacts by their email addresses."""
+        return dict(await self._executor.fetch("find_contacts", account_id, list(addresses))) if addresses else {}
+
+    async def find_sends(self, account_id: str, sends: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return the campaign activities of sends."""
+        if not sends:
+            return {}
+        # A contact id has no space.
+        rows = await self._executor.fetch("find_sends", account_id, [f"{contact} {event}" for contact, event in sends])
+        return {(send.partition(" ")[0], send.partition(" ")[2]): found for send, found in rows}
+
+    async def find_messages(self, account_id: str, messages: Sequence[str]) -> dict[str, CapturedMessage]:
+        """Return what is kept of messages."""
+        rows = await self._executor.fetch("find_messages", account_id, list(messages)) if messages else []
+        return {
+            message: CapturedMessage(message, contact_id, campaign_activity_id, Instant(0), delivered_time)
+            for message, contact_id, campaign_activity_id, delivered_time in rows
+        }
+
+    async def claim_tokens(self, tokens: Sequence[UsedToken]) -> set[UsedToken]:
+        """Remember tokens, and return those that came first with another request."""
+        if not tokens:
+            return set()
+        await self._executor.write([("save_token", [tuple(token) for token in tokens])])
+        first: dict[tuple[str, str], str] = {}
+        for hook_id in {token.hook_id for token in tokens}:
+            own = [token.token for token in tokens if token.hook_id == hook_id]
+            rows = await self._executor.fetch("find_tokens", hook_id, own)
+            first |= {(hook_id, token): request for token, request in rows}
+        return {token for token in tokens if first.get((token.hook_id, token.token)) != token.request}
+
+    async def save_work(self, account_id: str, work: CapturedWork) -> None:
+        """Save what came of captured events."""
+        hooks = {delivery.hook_id for delivery in work.deliveries}
+        steps: list[Step] = [
+            ("save_message", [(account_id, *message) for message in work.messages]),
+            (
+                "save_unmatched",
+                [
+                    (
+                        *(account_id, item.hook_id, item.digest, item.received_time, item.reason),
+                        *(_storable(item.detail), _storable(item.recipient), item.item),
+                    )
+                    for item in work.unmatched
+                ],
+            ),
+            ("save_delivery", [(*delivery[:-1], _storable(delivery.detail)) for delivery in work.deliveries]),
+            ("prune_deliveries", [(hook_id, KEPT_DELIVERIES) for hook_id in sorted(hooks)]),
+            ("count_events", [(*place, events) for place, events in sorted(work.hours.items())]),
+        ]
+        if any(params for _, params in steps):
+            await self._executor.write([step for step in steps if step[1]])
+
+    async def deliveries(self, hook_id: str, limit: int) -> list[HookDelivery]:
+        """Return the latest requests of a hook."""
+        return [HookDelivery(*row) for row in await self._executor.fetch("deliveries", hook_id, limit)]
+
+    async def hours(self, hook_id: str, first_hour: int) -> dict[int, int]:
+        """Return how many events a hook had in each hour."""
+        return dict(await self._executor.fetch("hours", hook_id, first_hour))
+
+    async def unmatched(self, account_id: str, after: int, limit: int) -> list[UnmatchedItem]:
+        """Return unmatched items in order."""
+        return [
+            UnmatchedItem(hook_id, "", Instant(received_time), reason, detail, recipient, item, number)
+            for number, hook_id, received_time, reason, detail, recipient, item in await self._executor.fetch(
+                "unmatched", account_id, after, limit
+            )
+        ]
+
+    async def count_unmatched(self, account_id: str) -> list[UnmatchedCount]:
+        """Count unmatched items."""
+        return [UnmatchedCount(*row) for row in await self._executor.fetch("count_unmatched", account_id)]
+
+    async def delete_unmatched(self, account_id: str, numbers: Sequence[int]) -> None:
+        """Delete unmatched items."""
+        if numbers:
+            await self._executor.write([("delete_unmatched", [(account_id, number) for number in numbers])])
+
+    async def forget_contact(self, account_id: str, contact_id: str) -> None:
+        """Delete what is kept of a contact. Its address is read from the contact, which must still be there."""
+        params = [(account_id, contact_id)]
+        await self._executor.write([("forget_unmatched", params), ("forget_messages", params)])
+
+    async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:
+        """Forget what is older."""
+        await self._executor.write([("prune_messages", [(messages_before,)]), ("prune_tokens", [(tokens_before,)])])
+
+
+def _storable(text: str) -> str:
+    """Return a text that both engines can store: without NUL and lone surrogates, and not too long."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:_MAX_TEXT]
