@@ -51,7 +51,9 @@ LETTERS = {
 
 NO_BOUNCE = {"feedback", "delivered", "vacation"}
 _ENTRY = re.compile(r"'(\d+)'\s*=>\s*\[(.*?\])\s*\],?\s*(?:#.*)?$", re.MULTILINE | re.DOTALL)
-_LABEL = re.compile(r"\[\s*'([^']*)',\s*'([^']*)',\s*'([^']*)',\s*(true|false)")
+_LABEL = re.compile(r"\[\s*'([^']*)',\s*'([^']*)',\s*'([^']*)',\s*(?:true|false)(?:,\s*'([^']*)')?")
+_IGNORED = {"auth-failure", "fraud", "virus", "not-spam"}
+"""Types of feedback that say nothing about what the recipient wants."""
 
 
 class Label(NamedTuple):
@@ -83,7 +85,8 @@ def read_labels(files: dict[str, bytes]) -> dict[str, Label]:
     for name, content in files.items():
         kind = name.removesuffix(".rb")
         for number, entry in _ENTRY.findall(content.decode()):
-            reasons = [match[2] for match in _LABEL.findall(f"{entry}]")]
+            labels_of_entry = _LABEL.findall(f"{entry}]")
+            reasons = ["delivered" if match[3].strip() in _IGNORED else match[2] for match in labels_of_entry]
             if reasons:
                 labels[f"{kind}-{number}"] = Label(reasons)
     return labels

@@ -26,16 +26,19 @@ _FULL: Final = (
     r"quota",
     r"mailbox (?:is )?full|full mailbox|inbox (?:is )?full",
     r"insufficient (?:system |disk )?storage|storage (?:limit|space)|not enough (?:storage|space)",
-    r"out of (?:storage|space)|exceeded.{0,20}storage",
+    r"out of (?:storage|space)|exceeded.{0,20}storage|folder is full|exceeds allowed size",
+    r"number of messages in recipient's mailbox",
 )
 _TOO_LARGE: Final = (
     r"too (?:large|big|long)|size (?:limit|exceeds|of)|exceeds? .{0,30}size|maximum (?:message )?size|attachment",
     r"mail loop|loop detected|too many hops",
 )
 _BLOCKED: Final = (
-    r"spam|block(?:ed|ing|list)|black ?list|\bpolicy\b|reputation|dmarc|\bspf\b|dkim|listed (?:at|in|by|on)",
+    r"spam|block(?:ed|ing|list)|black ?list|\bpolicy\b|reputation|dmarc|\bspf\b|dkim|(?<!not )listed (?:at|in|by|on)",
     r"denied|\bjunk\b|unsolicited|content rejected|authentication required|not authorized|relay|virus|\brbl\b",
-    r"poor|banned|prohibited|forbidden",
+    r"poor|banned|prohibited|forbidden|block list|\bptr\b|protocol violation|unauthenticated|not verified",
+    r"not allowed",
+    r"frequency limited|mismatches client|invalid ip|permission to post|sender rejected|bad dns",
 )
 _MAILBOX: Final = "(?:user|mailbox|recipient|address|account|alias|email)"
 _NO_SUCH_USER: Final = (
@@ -49,11 +52,14 @@ _NO_SUCH_USER: Final = (
     r"(?:disabled|inactive) (?:user|account|mailbox|recipient)|mailbox (?:is )?(?:disabled|inactive|unavailable)",
     r"unrout(?:e)?able|host (?:or domain name )?not found|no mx|domain (?:name )?(?:not found|does not exist)",
     r"host unknown|unknown host|unable to find mx|no longer (?:available|valid|in use)",
+    r"no smtp service|no valid recipient",
+    r"not listed in|invalid final delivery|(?:account|mailbox) is (?:locked|frozen)|dns lookup failure|not accept mail",
 )
 _DELAYED: Final = (
     r"gr[ae]y.?list|timed? ?-?out|try (?:again|later)|tempor|connection (?:refused|reset|lost|closed)|too many",
     r"rate.?limit|deferred|expired|delayed|throttl|unreachable|undeliverable for|not respond|retry|lost connection",
-    r"could not be delivered (?:for|within)|network",
+    r"could not be delivered (?:for|within)|network|giving up|in the queue too long|last tried|have been failing",
+    r"retries|did not accept our requests|\d attempts|not accepting connections",
 )
 
 # The first that matches counts.
@@ -65,19 +71,37 @@ _TEXTS: Final = tuple(
         (_BLOCKED, BounceCode.Z),
         (_NO_SUCH_USER, BounceCode.B),
         (_DELAYED, BounceCode.D),
+        (("reject", "refus"), BounceCode.Z),
     )
 )
 _CERTAIN_NO_SUCH_USER: Final = re.compile(
     r"user unknown|unknown user|no such (?:user|recipient|mailbox)|does(?:n.t| not) exist|recipientnotfound|"
-    r"recipient address rejected: access denied|not found by smtp address lookup|user (?:is )?not found",
+    r"recipient address(?:es)? rejected ?: access denied|not found by smtp address lookup|user (?:is )?not found|"
+    r"invalid recipient",
     re.IGNORECASE,
 )
+
+
+_SENDER_REFUSED: Final = re.compile(
+    r"sender (?:address )?(?:rejected|denied)|\bspf\b|not allowed to send", re.IGNORECASE
+)
+_RATE: Final = re.compile(r"at a rate|too (?:many|quickly)|rate limit", re.IGNORECASE)
+
+
+def _matches(patterns: tuple[str, ...], text: str) -> bool:
+    return re.search("|".join(patterns), text, re.IGNORECASE) is not None
 
 
 def find_status(text: str | None) -> str | None:
     """Return the first enhanced status code in the text, such as '5.1.1'."""
     match = _STATUS.search(text or "")
     return match[0] if match else None
+
+
+def find_last_status(text: str | None) -> str | None:
+    """Return the last enhanced status code in the text: that of the server which is quoted by the others."""
+    found = [match[0] for match in _STATUS.finditer(text or "")]
+    return found[-1] if found else None
 
 
 def code_from_status(status: str | None, text: str | None = None) -> BounceCode | None:
@@ -89,16 +113,25 @@ def code_from_status(status: str | None, text: str | None = None) -> BounceCode 
     if match is None or match[1] == "2":
         return None
     is_permanent, subject, detail = match[1] == "5", int(match[2]), int(match[3])
-    if (subject, detail) == (7, 27):
-        return BounceCode.Z
-    if (subject in (4, 7) or (subject, detail) == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text or ""):
-        return BounceCode.B
-    if (subject, detail) == (2, 1):
-        return BounceCode.B if is_permanent else BounceCode.D
-    if (subject, detail) == (4, 4) and is_permanent:
-        return BounceCode.B
-    code = _BY_DETAIL.get((subject, detail))
+    code = _code_from_exception(subject, detail, text or "", is_permanent=is_permanent)
+    if code is None:
+        code = _BY_DETAIL.get((subject, detail))
     return _BY_SUBJECT.get(subject) if code is None else code
+
+
+def _code_from_exception(subject: int, detail: int, text: str, *, is_permanent: bool) -> BounceCode | None:
+    """Return the code where the text, or the class, changes what a status means."""
+    place = (subject, detail)
+    rules = (
+        (place == (7, 27), BounceCode.Z),
+        (subject == 3 and _matches(_FULL, text), BounceCode.F),
+        (place == (6, 0) and _matches(_BLOCKED, text), BounceCode.Z),
+        (place == (1, 0) and _SENDER_REFUSED.search(text) is not None, BounceCode.Z),
+        ((subject in (3, 4, 7) or place == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text) is not None, BounceCode.B),
+        (place == (2, 1) and (not is_permanent or _RATE.search(text) is not None), BounceCode.D),
+        (place == (2, 1) or (place == (4, 4) and is_permanent), BounceCode.B),
+    )
+    return next((code for applies, code in rules if applies), None)
 
 
 def code_from_text(text: str | None) -> BounceCode | None:
@@ -121,7 +154,9 @@ def bounce_code(status: str | None, text: str | None, label: BounceCode | None =
 
     A status that says nothing leaves it to the text, since many servers write 5.0.0 before a useful sentence.
     """
-    found = code_from_status(status or find_status(text), text)
+    found = code_from_status(status, text)
+    if found is None:
+        found = code_from_status(find_status(text), text)
     if found is None:
         found = label if label is not None else code_from_text(text)
     if found is None:

@@ -17,6 +17,7 @@ _MODULES = {
     "erase": "rapport.cli.erase:erase",
     "copy": "rapport.cli.copying:copy_store",
     "hook": "rapport.cli.hook:hook",
+    "bounce": "rapport.cli.bounce:bounce",
     "capture": "rapport.cli.capture:capture",
     "migrate": "rapport.cli.migrate:migrate",
     "backup": "rapport.cli.backup:backup",

@@ -14,6 +14,7 @@ _DAEMON: Final = re.compile(
     r"microsoft.?exchange|\bmta\b|bounce|no.?reply|mail.?system|e?mail delivery|system administrator",
     re.IGNORECASE,
 )
+_SERVER: Final = re.compile(r"mailer.?daemon|mail delivery (?:sub)?system", re.IGNORECASE)
 _SUBJECT: Final = re.compile(
     r"undeliver|returned (?:e?mail|message|to sender)|deliver\w* (?:status|fail|error|problem|notif|report|has)|"
     r"failure notice|mail (?:delivery|system) |non.?deliver|could not (?:be )?deliver|unable to deliver|"
@@ -45,6 +46,11 @@ def looks_like_report(message: Message) -> bool:
         return True
     sender = f"{header(message, 'from')} {header(message, 'sender')}"
     return bool(_DAEMON.search(sender) or _SUBJECT.search(header(message, "subject")))
+
+
+def is_certain_report(message: Message) -> bool:
+    """Return True if the sender, and not only the subject, is that of a mail server."""
+    return "x-failed-recipients" in message or _SERVER.search(header(message, "from")) is not None
 
 
 def find_failures(message: Message) -> tuple[dict[str, str], bool]:

@@ -4,13 +4,15 @@ from email.message import Message
 from typing import Final, NamedTuple
 
 from rapport.activity import ActivityType, BounceCode
-from rapport.capture.bounce_codes import bounce_code, code_from_status, code_from_text, find_status
+from rapport.capture.bounce_codes import bounce_code, code_from_status, code_from_text, find_last_status, find_status
 from rapport.capture.bounces.auto_reply import is_auto_reply
 from rapport.capture.bounces.delivery_status import RecipientStatus, read_delivery_status
-from rapport.capture.bounces.detection import find_failures, looks_like_report, text_about
+from rapport.capture.bounces.detection import find_failures, is_certain_report, looks_like_report, text_about
 from rapport.capture.bounces.feedback import ACTED_ON, OPT_OUT, Feedback, read_feedback
 from rapport.capture.bounces.message import addresses, header, notice_text, parse_message, returned_message, sent_time
+from rapport.capture.errors import InvalidPayload
 from rapport.capture.event import COMPLAINT, Event, derived_identity
+from rapport.capture.webhooks.amazon_ses import AmazonSES
 from rapport.instant import Instant
 
 SOURCE: Final = "email"
@@ -34,6 +36,8 @@ class _Found(NamedTuple):
 def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
     """Return the events of a message; none if it is about no delivery. It never raises for what a message contains."""
     message = parse_message(raw)
+    if header(message, "from").endswith("@sns.amazonaws.com>"):
+        return _read_notification(message, received_time)
     returned = returned_message(message)
     # The date of the report, unless it is from the future.
     created_time = min(sent_time(message) or received_time, received_time)
@@ -56,6 +60,15 @@ def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
     ]
 
 
+def _read_notification(message: Message, received_time: Instant) -> list[Event]:
+    """Return the events of a notification about SES that SNS sends by email."""
+    text = next((line for line in notice_text(message).splitlines() if line.startswith("{")), "")
+    try:
+        return AmazonSES().read({"Type": "Notification", "Message": text, "Timestamp": received_time}, {})
+    except InvalidPayload:
+        return []
+
+
 def _find(message: Message) -> list[_Found]:
     feedback = read_feedback(message)
     if feedback is not None:
@@ -67,15 +80,22 @@ def _find(message: Message) -> list[_Found]:
         failures, is_delayed = find_failures(message)
         if is_delayed:
             return [_Found(DELAY, None, None)]
-        if failures and not (is_auto_reply(message) and not _is_explained(failures)):
+        if failures and (is_certain_report(message) or not is_auto_reply(message) or _is_explained(failures)):
             return [
-                _Found(BOUNCE, ActivityType.EM_BOUNCES, address, bounce_code(find_status(text), text))
+                _Found(BOUNCE, ActivityType.EM_BOUNCES, address, _code(message, text))
                 for address, text in failures.items()
             ]
     if is_auto_reply(message):
         sender = addresses(message, "from", "reply-to")
         return [_Found(AUTO_REPLY, ActivityType.EM_BOUNCES, sender[0] if sender else None, BounceCode.V)]
     return []
+
+
+def _code(message: Message, text: str) -> BounceCode:
+    if header(message, "message-id").endswith("GMR@mx.google.com>"):
+        # Google Groups, in any language: the sender may not post.
+        return BounceCode.Z
+    return bounce_code(find_status(text), text)
 
 
 def _is_explained(failures: dict[str, str]) -> bool:
@@ -107,10 +127,9 @@ def _bounces(message: Message, statuses: list[RecipientStatus]) -> list[_Found]:
 
 
 def _best_status(status: RecipientStatus) -> str | None:
-    """Return the status of the diagnostic, which is the receiving server's, if that of the field says nothing."""
-    if status.status is None or status.status.endswith(".0.0"):
-        return find_status(status.diagnostic) or status.status
-    return status.status
+    """Return the status of the diagnostic, which is the receiving server's, or else that of the field."""
+    quoted = find_last_status(status.diagnostic)
+    return status.status if quoted is None or quoted.endswith(".0.0") else quoted
 
 
 def _metadata(returned: Message | None) -> dict[str, str]:

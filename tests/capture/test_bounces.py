@@ -1,0 +1,260 @@
+"""Bounce mail: reports, complaints and automatic replies, in every form and every line end."""
+
+import random
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from rapport.activity import ActivityType, BounceCode
+from rapport.capture.bounces.reader import read_bounce
+from rapport.capture.event import Event
+from rapport.instant import Instant
+from tests.cli.command import rapport
+from tests.world import Server, line
+
+NOW = Instant(1_772_000_000_000)
+GRACE = "grace.hopper@example.net"
+
+
+def message(text: str) -> bytes:
+    return dedent(text).lstrip().encode()
+
+
+def dsn(
+    *, action: str = "failed", status: str = "5.1.1", diagnostic: str = "smtp; 550 5.1.1 User unknown", to: str = GRACE
+) -> bytes:
+    return message(f"""
+        From: MAILER-DAEMON@mx.example.org (Mail Delivery System)
+        To: letters@shop.example.com
+        Subject: Undelivered Mail Returned to Sender
+        Message-ID: <report-1@mx.example.org>
+        Date: Tue, 24 Feb 2026 10:00:00 +0000
+        Auto-Submitted: auto-replied
+        MIME-Version: 1.0
+        Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+        --b
+        Content-Type: text/plain
+
+        I'm sorry to have to inform you that your message could not be delivered.
+        --b
+        Content-Type: message/delivery-status
+
+        Reporting-MTA: dns; mx.example.org
+
+        Final-Recipient: rfc822; {to}
+        Original-Recipient: rfc822;{to}
+        Action: {action}
+        Status: {status}
+        Diagnostic-Code: {diagnostic}
+
+        --b
+        Content-Type: message/rfc822
+
+        From: letters@shop.example.com
+        To: {to}
+        Subject: Spring is here
+        Message-ID: <letter-1@shop.example.com>
+        X-Rapport-Campaign-Activity-Id: spring
+
+        Hello
+        --b--
+        """)
+
+
+QMAIL = message(f"""
+    Return-Path: <>
+    From: MAILER-DAEMON@mx.example.org
+    To: letters@shop.example.com
+    Subject: failure notice
+
+    Hi. This is the qmail-send program at mx.example.org.
+    I'm afraid I wasn't able to deliver your message to the following addresses.
+    This is a permanent error; I've given up. Sorry it didn't work out.
+
+    <{GRACE}>:
+    192.0.2.1 does not like recipient.
+    Remote host said: 552 5.2.2 mailbox full
+    Giving up on 192.0.2.1.
+
+    --- Below this line is a copy of the message.
+
+    From: letters@shop.example.com
+    To: {GRACE}
+    Subject: Spring is here
+
+    Hello
+    """)
+
+EXIM = message(f"""
+    From: Mail Delivery System <Mailer-Daemon@mx.example.org>
+    To: letters@shop.example.com
+    X-Failed-Recipients: {GRACE}
+    Auto-Submitted: auto-replied
+    Subject: Mail delivery failed: returning message to sender
+
+    A message that you sent could not be delivered to one or more of its recipients.
+
+      {GRACE}
+        SMTP error from remote mail server after RCPT TO:<{GRACE}>:
+        550 5.7.1 Message rejected due to a spam policy
+    """)
+
+AWAY = message(f"""
+    From: Grace Hopper <{GRACE}>
+    To: letters@shop.example.com
+    Subject: Automatic reply: Spring is here
+    Auto-Submitted: auto-replied
+
+    I am away until Monday. Write to {GRACE.replace("grace", "alan")} if it is urgent.
+    """)
+
+PERSON = message(f"""
+    From: Grace Hopper <{GRACE}>
+    To: letters@shop.example.com
+    Subject: Re: Spring is here
+
+    Thank you! Please write to me at grace@example.org from now on.
+    """)
+
+
+def complaint(feedback_type: str, recipient: str = f"Original-Rcpt-To: <{GRACE}>") -> bytes:
+    return message(f"""
+        From: feedback@isp.example.org
+        To: abuse@shop.example.com
+        Subject: FW: Spring is here
+        Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+        --b
+        Content-Type: text/plain
+
+        This is an email abuse report.
+        --b
+        Content-Type: message/feedback-report
+
+        Feedback-Type: {feedback_type}
+        Version: 1
+        {recipient}
+
+        --b
+        Content-Type: message/rfc822
+
+        From: letters@shop.example.com
+        To: {GRACE}
+        Message-ID: <letter-1@shop.example.com>
+        Subject: Spring is here
+
+        Hello
+        --b--
+        """)
+
+
+def read(raw: bytes) -> list[Event]:
+    return read_bounce(raw, NOW)
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"), [(dsn(), BounceCode.B), (QMAIL, BounceCode.F), (EXIM, BounceCode.Z), (AWAY, BounceCode.V)]
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_bounce_is_read_whatever_the_line_ends(raw: bytes, code: BounceCode, end: bytes) -> None:
+    [event] = read(raw.replace(b"\n", end))
+    assert (event.type, event.recipient, event.bounce_code) == (ActivityType.EM_BOUNCES, GRACE, code)
+
+
+def test_report_names_the_message_that_it_returns() -> None:
+    [event] = read(dsn())
+    assert event.message_id == "<letter-1@shop.example.com>"
+    assert event.metadata == {"rapport_campaign_activity_id": "spring"}
+    assert event.subject == "Spring is here"
+    assert event.created_time == 1_771_927_200_000
+
+
+@pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
+def test_only_failed_deliveries_are_bounces(action: str) -> None:
+    assert [event.type for event in read(dsn(action=action))] in ([], [None])
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "code"),
+    [
+        ("5.2.2", "smtp; 552 5.2.2 Over quota", BounceCode.F),
+        ("5.0.0", "smtp; 550 <grace.hopper@example.net>: Recipient address rejected: User unknown", BounceCode.B),
+        ("5.1.1", "smtp; 550 5.7.1 IP address blacklisted by recipient", BounceCode.Z),
+        ("4.4.7", "smtp; 450 4.4.1 Connection timed out", BounceCode.D),
+        ("5.3.4", "smtp; 552 5.3.4 Message too large", BounceCode.X),
+    ],
+)
+def test_code_is_that_of_the_receiving_server(status: str, diagnostic: str, code: BounceCode) -> None:
+    [event] = read(dsn(status=status, diagnostic=diagnostic))
+    assert event.bounce_code is code
+
+
+def test_complaint_is_an_opt_out_with_its_reason() -> None:
+    [event] = read(complaint("abuse"))
+    assert (event.type, event.recipient, event.opt_out_reason) == (ActivityType.EM_OPTOUTS, GRACE, "complaint")
+    assert event.message_id == "<letter-1@shop.example.com>"
+    [event] = read(complaint("opt-out"))
+    assert (event.type, event.opt_out_reason) == (ActivityType.EM_OPTOUTS, None)
+
+
+@pytest.mark.parametrize("feedback_type", ["auth-failure", "fraud", "virus", "not-spam"])
+def test_other_feedback_says_nothing_about_the_contact(feedback_type: str) -> None:
+    assert read(complaint(feedback_type)) == []
+
+
+def test_recipient_that_a_report_does_not_name_is_that_of_the_returned_message() -> None:
+    [event] = read(complaint("abuse", "Source-IP: 192.0.2.1"))
+    assert event.recipient == GRACE
+
+
+def test_answer_of_a_person_is_no_bounce() -> None:
+    assert read(PERSON) == []
+
+
+def test_report_that_arrives_again_is_the_same_event() -> None:
+    assert read_bounce(dsn(), NOW) == read_bounce(dsn(), Instant(NOW + 60_000))
+    assert read(dsn(to=GRACE))[0].event_id != read(dsn(to="alan.turing@example.org"))[0].event_id
+
+
+def test_damaged_messages_never_raise() -> None:
+    rng = random.Random(1)
+    for raw in (dsn(), QMAIL, EXIM, AWAY, complaint("abuse"), b"", b"\xff" * 100, b"From: \n\n"):
+        for _ in range(60):
+            data = bytearray(raw)
+            for _ in range(rng.randrange(12)):
+                if data:
+                    data[rng.randrange(len(data))] = rng.randrange(256)
+            read(bytes(data[: rng.randrange(len(data) + 1)]))
+
+
+def test_bounces_reach_the_contact(data: str, tmp_path: Path) -> None:
+    environment = {"RAPPORT_SPOOL": str(tmp_path / "spool")}
+    new = tmp_path / "Maildir" / "new"
+    new.mkdir(parents=True)
+    for number, raw in enumerate((dsn(), complaint("abuse"), PERSON)):
+        (new / f"{number}.mx").write_bytes(raw)
+    with Server(data, environment=environment) as server, server.caller("default") as caller:
+        sent = line("c-1", "em_sends", campaign_activity_id="spring", event_id="<letter-1@shop.example.com>")
+        caller.record({**sent, "email_address": GRACE})
+        rapport("bounce", "--data", data, given=dsn(), environment=environment)
+        read_folder = ("bounce", "--data", data, "--maildir", str(tmp_path / "Maildir"))
+        assert rapport(*read_folder, environment=environment).stdout == "3 messages were taken.\n"
+        assert list(new.iterdir()) == []
+        assert len(list((tmp_path / "Maildir" / "cur").iterdir())) == 3
+        types: list[str] = []
+        ends = time.monotonic() + 20
+        while len(types) < 2 and time.monotonic() < ends:
+            time.sleep(0.05)
+            page = caller.page("c-1", tracking_activity_type="em_bounces,em_optouts").json()
+            types = sorted(activity["tracking_activity_type"] for activity in page["tracking_activities"])
+        assert types == ["em_bounces", "em_optouts"]
+
+
+def test_bounce_that_cannot_be_kept_asks_to_try_again(data: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {"RAPPORT_SPOOL": str(tmp_path / "file" / "spool")}
+    rapport("bounce", "--data", data, given=dsn(), environment=environment, code=75)
+    rapport("bounce", "--data", data, given=b"", environment=environment, code=1)
