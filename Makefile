@@ -12,7 +12,7 @@ PORT ?= $(or $(RAPPORT_PORT),8080)
 .PHONY: help install demo test test-fast coverage attacks lint types bench screenshots lock vendor clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/run  ## install the command as .venv/bin/rapport
 
@@ -52,7 +52,7 @@ vendor:  ## rebuild the third-party files of the pages from npm
 	@scripts/vendor $(PYTHON)
 
 clean:  ## remove everything the targets created, except ./data
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 
 # One lock file, two environments: the runtime, and everything for tests, checks and benchmarks too.
 $(VENV)/run: requirements.lock pyproject.toml

@@ -9,7 +9,7 @@ from bench.data import activities, contact_id, fill_store
 from bench.load import find_free_port, rapport, server
 from bench.measure import Measurement, expect_max
 from bench.pages import make_token
-from tests.browser.chromium import chromium, of_use_after
+from tests.helpers.chromium import measure_page_load, run_chromium
 
 MAX_MILLISECONDS: Final = 1_000
 """The target: milliseconds until a page is usable."""
@@ -30,7 +30,7 @@ def measure(*, small: bool) -> list[Measurement]:
         data = f"{folder}/data"
         asyncio.run(fill_store(data, activities(count, contacts=1)))
         token = make_token(data)
-        with server(rapport(data, port), port), chromium() as browser:
+        with server(rapport(data, port), port), run_chromium() as browser:
             page = browser.new_page(base_url=f"http://127.0.0.1:{port}")
             page.request.post("/sign-in", form={"token": token})
             page.goto("/")
@@ -38,7 +38,7 @@ def measure(*, small: bool) -> list[Measurement]:
                 expect_max(
                     MAX_MILLISECONDS,
                     name=f"{what}: usable after",
-                    value=1_000 * statistics.median(of_use_after(page, path) for _ in range(visits)),
+                    value=1_000 * statistics.median(measure_page_load(page, path) for _ in range(visits)),
                     unit="ms",
                     baseline="a second after the click, in the browser",
                 )

@@ -14,7 +14,7 @@ from bench.data import activities, fill_store, write_file
 from bench.load import BIN
 from bench.measure import Measurement, expect_min
 from bench.pages import make_token, measure_rapport, write_paths
-from tests.postgres import Databases, postgres_server
+from tests.helpers.postgres import Databases, postgres_server
 
 URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
 
@@ -32,8 +32,8 @@ def _measure_pages(cluster: Databases, plain: Databases, *, small: bool) -> Meas
     count, seconds, turns = (5_000, 1, 1) if small else (200_000, 6, 3)
     contacts = count // 250
     with (
-        cluster.fresh() as cluster_data,
-        plain.fresh() as plain_data,
+        cluster.migrated_schema() as cluster_data,
+        plain.migrated_schema() as plain_data,
         tempfile.TemporaryDirectory() as folder,
     ):
         paths = write_paths(Path(folder), contacts, 100)
@@ -75,7 +75,7 @@ def _measure_import(cluster: Databases, plain: Databases, *, small: bool) -> Mea
 
 
 def _import_rate(databases: Databases, file: Path, count: int) -> float:
-    with databases.fresh() as data:
+    with databases.migrated_schema() as data:
         command = [str(BIN / "rapport"), "import", str(file), "--data", data, "--create"]
         started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)

@@ -24,7 +24,7 @@ from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
 from rapport.store.postgres.pool import LATEST_TIME, Pool
 from rapport.store.postgres.reader import merged
-from tests.postgres import Databases, postgres_server
+from tests.helpers.postgres import Databases, postgres_server
 
 _CLIENTS = 16
 
@@ -51,7 +51,7 @@ def _measure_pages(databases: Databases, *, small: bool) -> list[Measurement]:
     count, seconds = (20_000, 1) if small else (1_000_000, 6)
     contacts = count // 250
     measures = []
-    with databases.fresh() as data, tempfile.TemporaryDirectory() as folder:
+    with databases.migrated_schema() as data, tempfile.TemporaryDirectory() as folder:
         asyncio.run(fill_store(data, activities(count, contacts)))
         asyncio.run(_vacuum(data))
         token = make_token(data)
@@ -150,7 +150,7 @@ def _measure_import(databases: Databases, *, small: bool) -> Measurement:
         write_file(file, count, count // 40)
         ours, bare = [], []
         for _ in range(1 if small else 5):
-            with databases.fresh() as data:
+            with databases.migrated_schema() as data:
                 started = time.perf_counter()
                 command = [str(BIN / "rapport"), "import", str(file), "--data", data, "--create"]
                 subprocess.run(command, check=True, capture_output=True)
@@ -190,7 +190,7 @@ async def _measure_bare_copy(data: str, count: int) -> float:
 
 def _measure_growth(databases: Databases, *, small: bool) -> Measurement:
     few, many = (5_000, 20_000) if small else (100_000, 10_000_000)
-    with databases.fresh() as small_data, databases.fresh() as large_data:
+    with databases.migrated_schema() as small_data, databases.migrated_schema() as large_data:
         for data, count in ((small_data, few), (large_data, many)):
             asyncio.run(fill_store(data, activities(count, count // 250)))
             asyncio.run(_vacuum(data))

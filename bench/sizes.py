@@ -9,7 +9,7 @@ import asyncpg
 
 from bench.data import activities, fill_store
 from bench.measure import Measurement, expect_max
-from tests.postgres import Databases
+from tests.helpers.postgres import Databases
 
 _TARGET: Final = 120
 
@@ -37,7 +37,7 @@ FROM pg_namespace AS n WHERE n.nspname = current_schema
 
 def measure_postgresql(databases: Databases, count: int) -> Measurement:
     """Measure contacts with a history on PostgreSQL, for comparison."""
-    with databases.fresh() as data:
+    with databases.migrated_schema() as data:
         asyncio.run(fill_store(data, activities(count, max(1, count // 25))))
         whole, index, roll_ups = asyncio.run(_sizes_on_postgresql(data))
     return Measurement(

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from rapport.sample import star
-from tests.browser.chromium import chromium
-from tests.network import free_port
+from tests.helpers.chromium import run_chromium
+from tests.helpers.network import find_free_port
 
 RAPPORT: Final = Path(sys.executable).with_name("rapport")
 FOLDER: Final = Path("docs/screenshots")
@@ -36,7 +36,7 @@ class Picture(NamedTuple):
 @contextmanager
 def demo(data: str) -> Iterator[str]:
     """Run `rapport demo` with the sample data, and yield the sign-in link."""
-    command = [str(RAPPORT), "demo", "--data", data, "--port", str(free_port())]
+    command = [str(RAPPORT), "demo", "--data", data, "--port", str(find_free_port())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
@@ -90,7 +90,7 @@ def take(browser: Browser, page: Page, picture: Picture) -> None:
 def main() -> None:
     """Take all pictures."""
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, demo(f"{data}/data") as link, chromium() as browser:
+    with tempfile.TemporaryDirectory() as data, demo(f"{data}/data") as link, run_chromium() as browser:
         page = browser.new_page(base_url=link, timezone_id="Europe/Berlin")
         page.goto(link)
         page.get_by_role("button", name="Sign in").click()

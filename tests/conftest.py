@@ -1,25 +1,26 @@
-"""What every test may ask for: stores of each engine, running servers, accounts of their own."""
+"""Fixtures for all tests: stores of each engine, running servers, accounts."""
 
-import asyncio
 import itertools
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from tests.postgres import Databases, PostgresServer, postgres_server
-from tests.world import Caller, Server, create_store
-
-CITUS_URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
-"""A database of a Citus cluster that is ours to fill: with it, all tests run against it as well."""
+from rapport.settings import Settings
+from rapport.store.engines import open_store
+from rapport.store.protocol import Store
+from tests.helpers.api import ApiClient
+from tests.helpers.loop import run_async
+from tests.helpers.postgres import CITUS_URL, Databases, PostgresServer, postgres_server
+from tests.helpers.server import Server, create_store
 
 ENGINES = ["sqlite", "postgresql", *(["citus"] if CITUS_URL else [])]
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
-POSTGRES_FIXTURES = {"postgresql", "own_postgres"}
+POSTGRES_FIXTURES = {"postgres_url", "own_postgres"}
 
 _numbers = itertools.count()
 
@@ -29,7 +30,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or a PostgreSQL server."""
+    """Mark tests that need a browser or a PostgreSQL server."""
     for item in items:
         if item.path.is_relative_to(BROWSER_TESTS):
             item.add_marker(pytest.mark.browser)
@@ -49,8 +50,8 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL server for the whole session, ours or that of RAPPORT_TEST_POSTGRESQL_URL."""
+def postgres_url() -> Iterator[str]:
+    """URL of a PostgreSQL server for the session: a new one, or that of RAPPORT_TEST_POSTGRESQL_URL."""
     url = os.environ.get("RAPPORT_TEST_POSTGRESQL_URL")
     if url:
         yield url
@@ -68,50 +69,57 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def databases(engine: str, request: pytest.FixtureRequest) -> Databases | None:
-    """Where empty places of the engine are made; None for SQLite, which needs none."""
+    """The database in which stores are created; None for SQLite."""
     if engine == "sqlite":
         return None
     if engine == "citus":
         assert CITUS_URL is not None
         return Databases(CITUS_URL, citus=True)
-    return Databases(request.getfixturevalue("postgresql"))
+    return Databases(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
-def missing_data(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
-    """A location of the engine that has no store yet: what `--data` takes."""
-    with nullcontext(str(tmp_path / "data")) if databases is None else databases.bare() as location:
+def missing_location(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
+    """Location of the engine without a store, as `--data` takes it."""
+    with nullcontext(str(tmp_path / "data")) if databases is None else databases.empty_schema() as location:
         yield location
 
 
 @pytest.fixture
-def data(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
-    """An empty store of the engine: what `--data` takes."""
-    with nullcontext(str(tmp_path / "data")) if databases is None else databases.fresh() as location:
-        asyncio.run(create_store(location))
+def location(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
+    """Location of an empty store of the engine, as `--data` takes it."""
+    with nullcontext(str(tmp_path / "data")) if databases is None else databases.migrated_schema() as location:
+        run_async(create_store(location))
         yield location
 
 
 @pytest.fixture(scope="session")
 def server(databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One running server for all tests that need no other; they keep apart by account."""
+    """A running server for the session; each test uses an account of its own."""
     folder = tmp_path_factory.mktemp("served")
     if databases is None:
         with Server(str(folder / "data")) as running:
             yield running
         return
-    with databases.fresh() as url, Server(url) as running:
+    with databases.migrated_schema() as url, Server(url) as running:
         yield running
 
 
 @pytest.fixture
+async def store(location: str) -> AsyncIterator[Store]:
+    """An open store of the engine."""
+    async with open_store(Settings(data=location)) as store:
+        yield store
+
+
+@pytest.fixture
 def account() -> str:
-    """The id of an account that no other test has."""
+    """Id of an account that no other test uses."""
     return f"account-{next(_numbers)}-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
-def caller(server: Server, account: str) -> Iterator[Caller]:
-    """Somebody with a token for everything in an account of its own."""
-    with server.caller(account) as calling:
-        yield calling
+def client(server: Server, account: str) -> Iterator[ApiClient]:
+    """A client with the default scopes in an account of its own."""
+    with server.client(account) as client:
+        yield client

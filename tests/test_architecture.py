@@ -8,7 +8,7 @@ import pytest
 
 from rapport.app import build
 from rapport.settings import Settings, sentences, variable
-from tests.openapi import description
+from tests.helpers.openapi import get_openapi
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "rapport"
@@ -49,4 +49,4 @@ def test_every_setting_is_documented_once() -> None:
 def test_openapi_document_describes_every_api_route() -> None:
     application = build(Settings(data="/nonexistent"))
     served = {path for path in application.paths if not path.startswith(PAGE_PATHS)}
-    assert (served - {"/"}) | {"/schema/openapi.json"} == set(description()["paths"])
+    assert (served - {"/"}) | {"/schema/openapi.json"} == set(get_openapi()["paths"])

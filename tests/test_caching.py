@@ -1,4 +1,4 @@
-"""What is remembered of texts that anybody may send is bounded in bytes."""
+"""Caches of texts sent by clients are bounded in bytes."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -22,12 +22,12 @@ COUNT = 2_000
 LONG = 8_000
 
 
-def refuse(field: str, text: str) -> None:
+def reject(field: str, text: str) -> None:
     with pytest.raises(InvalidField):
         check_id(field, text)
 
 
-def read(link_url: str) -> None:
+def read_line(link_url: str) -> None:
     line = (
         f'{{"contact_id": "c", "campaign_activity_id": "a", "tracking_activity_type": "em_clicks", '
         f'"created_time": 1767225600000, "link_url": "{link_url}"}}'
@@ -37,8 +37,8 @@ def read(link_url: str) -> None:
 
 CALLS: dict[str, Callable[[str], Any]] = {
     "identity_of_content": lambda text: content_identity("em_clicks", "a", text, None),
-    "check_id": lambda text: refuse("contact_id", text),
-    "activity_of_json": read,
+    "check_id": lambda text: reject("contact_id", text),
+    "activity_of_json": read_line,
     "person_key": lambda text: person_key((text, None, None)),
     "url_id_of": url_id_of,
     "contact_reports.parse_page": lambda text: contact_reports.parse_page(f"next={text}".encode(), ()),

@@ -25,7 +25,7 @@ def test_formatted_instant_parses_to_same_value(milliseconds: int) -> None:
     decimals=st.integers(0, 6),
     offset=st.sampled_from(["Z", "z", "+00:00", "-0500", "+05:30", "+14", "-03"]),
 )
-def test_all_iso_8601_forms_parse_to_same_instant(  # noqa: PLR0917 - hypothesis passes them by name
+def test_all_iso_8601_forms_parse_to_same_instant(  # noqa: PLR0917 - Hypothesis passes them by name
     moment: datetime, date_form: str, between: str, time_form: str, decimals: int, offset: str
 ) -> None:
     fraction = f".{moment.microsecond:06}"[: decimals + 1] if decimals else ""

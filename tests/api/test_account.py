@@ -1,4 +1,4 @@
-"""The account and its user, as integrations ask for them right after they have their token."""
+"""The account summary and the user's privileges, which integrations request first."""
 
 import re
 
@@ -6,17 +6,17 @@ import constant_contact_api_client as sdk
 import pytest
 
 from rapport.auth.scope import Role, Scope
-from tests.world import Server
+from tests.helpers.server import Server
 
 READ = frozenset({Scope.ACCOUNT_READ})
 
 
 def test_account_summary_describes_tokens_account(server: Server, account: str) -> None:
-    with server.caller(account, READ) as caller:
-        summary = caller.get("/v3/account/summary?extra_fields=physical_address,company_logo").json()
+    with server.client(account, READ) as client:
+        summary = client.get("/v3/account/summary?extra_fields=physical_address,company_logo").json()
         assert summary == {"encoded_account_id": account, "organization_name": account, "time_zone_id": "UTC"}
         assert re.fullmatch("[A-Za-z0-9_-]{6,128}", summary["encoded_account_id"])
-        refused = caller.get("/v3/account/summary?extra_fields=shoe_size")
+        refused = client.get("/v3/account/summary?extra_fields=shoe_size")
         assert refused.status_code == 400
         assert "physical_address, company_logo" in refused.json()[0]["error_message"]
 
@@ -25,18 +25,18 @@ def test_account_summary_describes_tokens_account(server: Server, account: str) 
 def test_account_summary_requires_scope_and_privilege(
     server: Server, account: str, scopes: frozenset[Scope], role: Role
 ) -> None:
-    with server.caller(account, scopes, role) as caller:
-        assert caller.get("/v3/account/summary").status_code == 403
+    with server.client(account, scopes, role) as client:
+        assert client.get("/v3/account/summary").status_code == 403
 
 
 @pytest.mark.parametrize("role", Role)
 def test_privileges_are_listed_for_every_token(server: Server, account: str, role: Role) -> None:
-    with server.caller(account, frozenset(), role) as caller:
-        response = caller.get("/v3/account/user/privileges")
+    with server.client(account, frozenset(), role) as client:
+        response = client.get("/v3/account/user/privileges")
     assert response.status_code == 200
-    privileges = {each["privilege_name"]: each["privilege_id"] for each in response.json()}
-    wanted = {"account:read": 2, "campaign:read": 31, "ui:campaign:metrics": 39}
-    assert (wanted.items() <= privileges.items()) == (role is not Role.CAMPAIGN_CREATOR)
+    privileges = {privilege["privilege_name"]: privilege["privilege_id"] for privilege in response.json()}
+    expected = {"account:read": 2, "campaign:read": 31, "ui:campaign:metrics": 39}
+    assert (expected.items() <= privileges.items()) == (role is not Role.CAMPAIGN_CREATOR)
     assert privileges["campaign:list"] == 29
 
 
@@ -45,4 +45,4 @@ def test_sdk_parses_account_responses(server: Server, account: str) -> None:
     with sdk.ApiClient(configuration) as client:
         api = sdk.AccountServicesApi(client)
         assert api.get_account_details().encoded_account_id == account
-        assert {each.privilege_id for each in api.get_user_privileges()} >= {2, 31, 39}
+        assert {user_privilege.privilege_id for user_privilege in api.get_user_privileges()} >= {2, 31, 39}

@@ -1,4 +1,4 @@
-"""Every spelling of an address means the same on every route: lists in brackets, a slash at the end, odd characters."""
+"""Variants of a URL on every route: bracketed lists, a trailing slash, unusual characters."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ import pytest
 
 from rapport.api.query import flatten_lists
 from rapport.auth.scope import Scope
-from tests.openapi import description
-from tests.world import Caller, Server, line
+from tests.helpers.api import ApiClient, make_line
+from tests.helpers.openapi import get_openapi
+from tests.helpers.server import Server
 
 CAMPAIGN, CAMPAIGN_ACTIVITY = "c-1", "ca-1"
 IDS = {
@@ -22,13 +23,13 @@ IDS = {
     "campaign_activity_ids": CAMPAIGN_ACTIVITY,
 }
 TEXTS = {"email": "ada@example.com", "contacts_filter": "ada", "url_id": "17", "next": "x", "cursor": "x"}
-"""Values of those parameters whose description has none that matches the data."""
+"""Values of parameters whose examples don't match the recorded data."""
 CHANGING = re.compile(r'"(?:updated_at|stats_updated|last_refresh_time)": ?"[^"]*"|(next|cursor)=[A-Za-z0-9_-]+')
 NUL_AND_SURROGATES = ["%00", "a%00b", "%ED%A0%80", "a%ED%BF%BFb", "%FF", "%EF%BF%BF"]
 
 
 class Operation(NamedTuple):
-    """A route of the published description, and the values that its parameters are tried with."""
+    """A route of the OpenAPI document, and values for its parameters."""
 
     method: str
     path: str
@@ -36,25 +37,25 @@ class Operation(NamedTuple):
     required: dict[str, str]
 
 
-def operations() -> Iterator[Operation]:
-    for path, item in description()["paths"].items():
+def list_operations() -> Iterator[Operation]:
+    for path, item in get_openapi()["paths"].items():
         for verb, operation in item.items():
             # The stream doesn't end.
             method = "head" if path == "/track/v1/stream" else verb
             filled = re.sub(r"{(\w+)}", lambda name: IDS[name[1]], path)
-            params = [each for each in operation.get("parameters", []) if each["in"] == "query"]
-            values = {each["name"]: values_of(each) for each in params}
-            required = {each["name"]: values[each["name"]][0] for each in params if each["required"]}
+            params = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+            values = {param["name"]: get_values(param) for param in params}
+            required = {param["name"]: values[param["name"]][0] for param in params if param["required"]}
             if path.endswith("activity_details"):
                 required = {"tracking_activity_type": "em_opens"}
             yield Operation(method.upper(), filled, values, required)
 
 
-def values_of(parameter: dict[str, Any]) -> list[str]:
+def get_values(parameter: dict[str, Any]) -> list[str]:
     shape = parameter["schema"]
     allowed = shape.get("items", shape).get("enum")
     if allowed:
-        return [str(each) for each in allowed[:2]]
+        return [str(value) for value in allowed[:2]]
     if parameter["name"] in TEXTS:
         return [TEXTS[parameter["name"]]]
     if shape.get("type") == "boolean":
@@ -62,23 +63,23 @@ def values_of(parameter: dict[str, Any]) -> list[str]:
     return [str(parameter.get("example", shape.get("default", "20")))]
 
 
-OPERATIONS = list(operations())
-READING = [each for each in OPERATIONS if each.method in {"GET", "HEAD"}]
+OPERATIONS = list(list_operations())
+READING = [operation for operation in OPERATIONS if operation.method in {"GET", "HEAD"}]
 
 
 @pytest.fixture(scope="module")
-def reader(server: Server) -> Iterator[Caller]:
-    """Somebody who may ask for everything in an account with a bit of all that there is."""
-    with server.caller("addresses", frozenset(Scope)) as caller:
+def reader(server: Server) -> Iterator[ApiClient]:
+    """A client with all scopes, in an account with data of every kind."""
+    with server.client("addresses", frozenset(Scope)) as client:
         activity_types = ["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts", "em_forwards"]
         more = {
             "em_clicks": {"link_url": "https://shop.example.com/", "url_id": "17"},
             "em_bounces": {"bounce_code": "B"},
         }
         for contact_id in ("c1", "c2"):
-            caller.record(
+            client.record(
                 *(
-                    line(
+                    make_line(
                         contact_id,
                         activity_type,
                         campaign_id=CAMPAIGN,
@@ -87,16 +88,16 @@ def reader(server: Server) -> Iterator[Caller]:
                     )
                     for activity_type in activity_types
                 ),
-                line(contact_id, "em_bounces", time="2026-03-01T10:00:01Z", bounce_code="Z"),
+                make_line(contact_id, "em_bounces", time="2026-03-01T10:00:01Z", bounce_code="Z"),
             )
-        yield caller
+        yield client
 
 
-def ask(caller: Caller, operation: Operation, query: str, path: str | None = None) -> tuple[int, str]:
-    """The status and what doesn't change from one answer to the next."""
+def send_request(client: ApiClient, operation: Operation, query: str, path: str | None = None) -> tuple[int, str]:
+    """Return the status and the parts of the response that don't vary."""
     others = "&".join(f"{name}={quote(value)}" for name, value in operation.required.items() if name not in query)
     address = f"{path or operation.path}?{'&'.join(filter(None, [others, query]))}"
-    response = caller.request(operation.method, address)
+    response = client.request(operation.method, address)
     return response.status_code, "" if operation.path == "/metrics" else CHANGING.sub("", response.text)
 
 
@@ -113,20 +114,20 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
-def test_bracketed_lists_equal_repeated_parameters(reader: Caller, operation: Operation) -> None:
+def test_bracketed_lists_equal_repeated_parameters(reader: ApiClient, operation: Operation) -> None:
     for name, values in operation.parameters.items():
         first, second = quote(values[0]), quote(values[-1])
-        once = ask(reader, operation, f"{name}={first}")
-        twice = ask(reader, operation, f"{name}={first}&{name}={second}")
+        once = send_request(reader, operation, f"{name}={first}")
+        twice = send_request(reader, operation, f"{name}={first}&{name}={second}")
         assert once[0] < 500
         assert once[0] != 200 or twice[0] == 200 or "more than once" in twice[1], (name, twice)
         for one, another in SPELLINGS:
-            assert ask(reader, operation, f"{one.format(name)}={first}") == once, (name, one)
+            assert send_request(reader, operation, f"{one.format(name)}={first}") == once, (name, one)
             spelt = f"{one.format(name)}={first}&{another.format(name)}={second}"
-            assert ask(reader, operation, spelt) == twice, spelt
+            assert send_request(reader, operation, spelt) == twice, spelt
 
 
-def test_bracketed_list_filters(reader: Caller) -> None:
+def test_bracketed_list_filters(reader: ApiClient) -> None:
     bounces = f"/v3/reports/email_reports/{CAMPAIGN_ACTIVITY}/tracking/bounces"
     for query, count in (
         ("", 4),
@@ -141,29 +142,29 @@ def test_bracketed_list_filters(reader: Caller) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
-def test_trailing_slash_of_api_path_is_ignored(reader: Caller, operation: Operation) -> None:
+def test_trailing_slash_of_api_path_is_ignored(reader: ApiClient, operation: Operation) -> None:
     query = "&".join(f"{name}={quote(value)}" for name, value in operation.required.items())
     if operation.method == "DELETE":
-        # It can be done only once.
-        reader.record(line("c-slash"))
+        # It works only once.
+        reader.record(make_line("c-slash"))
         assert reader.delete("/track/v1/contacts/c-slash/").status_code == 204
-        assert ask(reader, operation, "", "/track/v1/contacts/c-slash/") == ask(
+        assert send_request(reader, operation, "", "/track/v1/contacts/c-slash/") == send_request(
             reader, operation, "", "/track/v1/contacts/c-slash"
         )
         return
-    plain = ask(reader, operation, query)
+    plain = send_request(reader, operation, query)
     assert plain[0] < 500
     for slashes in ("/", "//"):
-        assert ask(reader, operation, query, operation.path + slashes) == plain
+        assert send_request(reader, operation, query, operation.path + slashes) == plain
 
 
 def test_trailing_slash_of_page_path_is_ignored(server: Server) -> None:
     for path in ("/sign-in", "/", "/account", "/contacts/c1", "/static/style.css", "/connect"):
-        plain, slashed = (httpx.get(f"{server.url}{each}") for each in (path, f"{path}/"))
+        plain, slashed = (httpx.get(f"{server.url}{variant}") for variant in (path, f"{path}/"))
         assert (slashed.status_code, slashed.text) == (plain.status_code, plain.text), path
 
 
-def test_encoded_slash_is_part_of_id(reader: Caller) -> None:
+def test_encoded_slash_is_part_of_id(reader: ApiClient) -> None:
     query = "tracking_activity_type=em_opens"
     for contact_id in ("c1%2F", "c1%2F%2f", "c1/x"):
         path = f"/v3/reports/contact_reports/{contact_id}/activity_details"
@@ -178,7 +179,7 @@ def test_brackets_without_list_parameter_are_kept() -> None:
     assert flatten_lists(b"a[]=[]&b=2&c%5B1%5d=%5B&d[") == b"a=[]&b=2&c=%5B&d["
 
 
-def nul_and_surrogates(operation: Operation) -> Iterator[tuple[str, str]]:
+def list_unusual_paths(operation: Operation) -> Iterator[tuple[str, str]]:
     for odd in NUL_AND_SURROGATES:
         for name in operation.parameters:
             yield operation.path, f"{name}={odd}"
@@ -190,13 +191,13 @@ def nul_and_surrogates(operation: Operation) -> Iterator[tuple[str, str]]:
 
 
 EXPECTED: dict[tuple[str, str, str], int] = {}
-"""The statuses of one engine: those of the next are the same."""
+"""Statuses of the first engine, which the others must return too."""
 
 
 @pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
-def test_nul_and_surrogates_get_same_response_on_every_engine(reader: Caller, operation: Operation) -> None:
-    for path, query in nul_and_surrogates(operation):
-        status, text = ask(reader, operation, query, path)
+def test_nul_and_surrogates_get_same_response_on_every_engine(reader: ApiClient, operation: Operation) -> None:
+    for path, query in list_unusual_paths(operation):
+        status, text = send_request(reader, operation, query, path)
         assert status < 500, (path, query, text)
         key = operation.path, path, query
         assert EXPECTED.setdefault(key, status) == status, key
@@ -214,19 +215,20 @@ EXTREMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", READING, ids=lambda each: each.path)
-def test_extreme_times_return_200_or_400(reader: Caller, operation: Operation) -> None:
+def test_extreme_times_return_200_or_400(reader: ApiClient, operation: Operation) -> None:
     times = [name for name in operation.parameters if re.search("after|before|start|end", name)]
     for name in times:
         for other in times:
             for extreme in EXTREMES:
                 for another in EXTREMES if other != name else [""]:
                     query = f"{name}={extreme}" + (f"&{other}={another}" if another else "")
-                    status, text = ask(reader, operation, query)
+                    status, text = send_request(reader, operation, query)
                     assert status in {200, 400, 404}, (query, text)
 
 
-def test_time_outside_calendar_after_offset_is_rejected(reader: Caller) -> None:
+def test_time_outside_calendar_after_offset_is_rejected(reader: ApiClient) -> None:
     refused = reader.get("/v3/contacts?created_before=0001-01-01T00:00:00%2B14:00")
     assert refused.status_code == 400
     assert refused.json()[0]["error_message"] == (
@@ -235,7 +237,7 @@ def test_time_outside_calendar_after_offset_is_rejected(reader: Caller) -> None:
     )
 
 
-def test_path_with_control_characters_is_rejected(reader: Caller) -> None:
+def test_path_with_control_characters_is_rejected(reader: ApiClient) -> None:
     refused = reader.get("/v3/contacts?email=a%00b")
     assert refused.status_code == 400
     assert refused.json()[0]["error_message"] == "email: must be an email address without control characters"

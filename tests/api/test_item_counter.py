@@ -1,4 +1,4 @@
-"""The items of an array are counted as JSON has them, wherever a slice ends."""
+"""Counting the items of a JSON array that arrives in slices."""
 
 import json
 import random
@@ -12,8 +12,8 @@ from rapport.errors import PayloadTooLarge
 TEXT = 'ab"\\[]{},: \né'
 
 
-def value(rng: random.Random, depth: int = 0) -> object:
-    """Any JSON value, with all that could mislead a counter in its texts."""
+def random_value(rng: random.Random, depth: int = 0) -> object:
+    """Draw a JSON value, with brackets and quotes in its strings."""
     activity_type = rng.randrange(7 if depth < 4 else 4)
     if activity_type == 0:
         return rng.randrange(1_000)
@@ -22,8 +22,8 @@ def value(rng: random.Random, depth: int = 0) -> object:
     if activity_type in {2, 3}:
         return "".join(rng.choice(TEXT) for _ in range(rng.randrange(8)))
     if activity_type == 4:
-        return {f'{number}"{{': value(rng, depth + 1) for number in range(rng.randrange(4))}
-    return [value(rng, depth + 1) for _ in range(rng.randrange(5))]
+        return {f'{number}"{{': random_value(rng, depth + 1) for number in range(rng.randrange(4))}
+    return [random_value(rng, depth + 1) for _ in range(rng.randrange(5))]
 
 
 def is_more_than(body: bytes, count: int, monkeypatch: pytest.MonkeyPatch) -> bool:
@@ -38,12 +38,12 @@ def is_more_than(body: bytes, count: int, monkeypatch: pytest.MonkeyPatch) -> bo
 
 
 def test_item_count_equals_json_array_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A slice has to hold the longest text.
+    # A slice must hold the longest string.
     monkeypatch.setattr(item_counter, "_SCAN_BYTES", 60)
     monkeypatch.setattr(item_counter, "_SCAN_TOKENS", 5)
     rng = random.Random(15)
     for _ in range(3_000):
-        items = [value(rng) for _ in range(rng.randrange(1, 9))]
+        items = [random_value(rng) for _ in range(rng.randrange(1, 9))]
         body = json.dumps(items, indent=rng.choice([None, 1]), ensure_ascii=rng.random() < 0.5).encode()
         assert not is_more_than(body, len(items), monkeypatch), body
         assert is_more_than(body, len(items) - 1, monkeypatch) == (len(items) > 1), body

@@ -1,4 +1,4 @@
-"""The published description: complete, and true of every answer."""
+"""The OpenAPI document: complete, and true of every response."""
 
 import os
 import subprocess
@@ -15,8 +15,9 @@ from rapport.auth.scope import Scope
 from rapport.instant import parse_instant
 from rapport.recording.activity_codec import Context
 from rapport.recording.decoding import decode_activity
-from tests.openapi import description
-from tests.world import EVERY_TYPE, Caller, Server, line, tracking
+from tests.helpers.api import ALL_ACTIVITY_TYPES, ApiClient, make_line, tracking_path
+from tests.helpers.openapi import get_openapi
+from tests.helpers.server import Server
 
 HERE = Path(__file__).parent
 
@@ -24,12 +25,12 @@ HERE = Path(__file__).parent
 def test_openapi_document_is_published(server: Server) -> None:
     response = httpx.get(f"{server.url}/schema/openapi.json")
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == description()
+    assert response.json() == get_openapi()
 
 
-@pytest.mark.parametrize("path", description()["paths"])
+@pytest.mark.parametrize("path", get_openapi()["paths"])
 def test_every_operation_documents_parameters_and_responses(path: str) -> None:
-    for operation in description()["paths"][path].values():
+    for operation in get_openapi()["paths"][path].values():
         assert {"operationId", "summary", "tags", "responses", "security"} <= operation.keys()
         for parameter in operation.get("parameters", ()):
             assert parameter["description"]
@@ -42,13 +43,13 @@ def test_every_operation_documents_parameters_and_responses(path: str) -> None:
                 assert "example" in content or "examples" in content
 
 
-def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    return {**schema, "components": description()["components"]}
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "components": get_openapi()["components"]}
 
 
-@pytest.mark.parametrize("path", description()["paths"])
+@pytest.mark.parametrize("path", get_openapi()["paths"])
 def test_every_example_matches_its_schema(path: str) -> None:
-    for operation in description()["paths"][path].values():
+    for operation in get_openapi()["paths"][path].values():
         contents = [
             content for response in operation["responses"].values() for content in response.get("content", {}).values()
         ]
@@ -58,52 +59,57 @@ def test_every_example_matches_its_schema(path: str) -> None:
                 [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
             )
             for example in examples:
-                jsonschema.validate(example, resolved(content["schema"]))
+                jsonschema.validate(example, resolve(content["schema"]))
 
 
 def test_example_line_is_accepted() -> None:
-    content = description()["paths"]["/track/v1/activities"]["post"]["requestBody"]["content"]
+    content = get_openapi()["paths"]["/track/v1/activities"]["post"]["requestBody"]["content"]
     (example,) = content["application/json"]["example"]
     decode_activity(msgspec.json.encode(example), Context(parse_instant("2026-01-01T00:00:00Z")))
 
 
-def test_activity_details_response_matches_schema(caller: Caller) -> None:
-    caller.record(*(line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(3)))
-    operation = description()["paths"]["/v3/reports/contact_reports/{contact_id}/activity_details"]["get"]
-    schema = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
-    for query in (f"{EVERY_TYPE}&limit=2", EVERY_TYPE, "em_sends"):
-        response = caller.get(f"/v3/reports/contact_reports/c1/activity_details?tracking_activities_list={query}")
+def test_activity_details_response_matches_schema(client: ApiClient) -> None:
+    client.record(*(make_line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(3)))
+    operation = get_openapi()["paths"]["/v3/reports/contact_reports/{contact_id}/activity_details"]["get"]
+    schema = resolve(operation["responses"]["200"]["content"]["application/json"]["schema"])
+    for query in (f"{ALL_ACTIVITY_TYPES}&limit=2", ALL_ACTIVITY_TYPES, "em_sends"):
+        response = client.get(f"/v3/reports/contact_reports/c1/activity_details?tracking_activities_list={query}")
         jsonschema.validate(response.json(), schema)
 
 
 @pytest.mark.parametrize("report", ["sends", "opens", "clicks", "forwards", "optouts", "bounces"])
-def test_tracking_report_response_matches_schema(caller: Caller, report: str) -> None:
+def test_tracking_report_response_matches_schema(client: ApiClient, report: str) -> None:
     who = {"email_address": "ada@example.com", "first_name": "Ada"}
-    caller.record(*(line(activity_type=f"em_{report}", time=1_767_225_600_000 + number, **who) for number in range(3)))
-    operation = description()["paths"][tracking("{campaign_activity_id}", report)]["get"]
-    schema = resolved(operation["responses"]["200"]["content"]["application/json"]["schema"])
+    client.record(
+        *(make_line(activity_type=f"em_{report}", time=1_767_225_600_000 + number, **who) for number in range(3))
+    )
+    operation = get_openapi()["paths"][tracking_path("{campaign_activity_id}", report)]["get"]
+    schema = resolve(operation["responses"]["200"]["content"]["application/json"]["schema"])
     for query in ("limit=2", "limit=3", "created_before=2020-01-01"):
-        jsonschema.validate(caller.get(f"{tracking('ca-1', report)}?{query}").json(), schema)
+        jsonschema.validate(client.get(f"{tracking_path('ca-1', report)}?{query}").json(), schema)
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_no_undocumented_response(server: Server, engine: str, tmp_path: Path) -> None:
-    # What is read and refused is the same on every engine, and tried with values by chance on one: on the others each
-    # parameter takes its boundaries.
+    # Parsing is the same on every engine, so random values are tried on one only; on the others, each parameter
+    # gets its boundary values.
     phases = "examples,coverage,fuzzing,stateful" if engine == "sqlite" else "examples,coverage"
-    with server.caller("fuzzed", frozenset(Scope)) as caller:
-        caller.record(*(line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30)))
+    with server.client("fuzzed", frozenset(Scope)) as client:
+        client.record(
+            *(make_line("aa9ff7b0-478d-11e6-8059-00163e3c8e19", time=1_767_225_600_000 + n) for n in range(30))
+        )
         campaign_activity_id = "71600990-908b-11e6-907f-00166bff25"
-        caller.record(
+        client.record(
             *(
-                line(activity_type=activity_type, campaign_activity_id=campaign_activity_id)
-                for activity_type in EVERY_TYPE.split(",")[:6]
+                make_line(activity_type=activity_type, campaign_activity_id=campaign_activity_id)
+                for activity_type in ALL_ACTIVITY_TYPES.split(",")[:6]
             )
         )
         fuzz = [str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
         fuzzed = subprocess.run(
             [
                 *(*fuzz, f"{server.url}/schema/openapi.json", "--phases", phases),
-                *("--header", f"Authorization: Bearer {caller.bearer}"),
+                *("--header", f"Authorization: Bearer {client.token}"),
             ],
             cwd=tmp_path,
             env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE)},

@@ -1,4 +1,4 @@
-"""What an operator sees: health, metrics, logs, a clean stop."""
+"""Health checks, metrics, logs and shutdown."""
 
 import json
 import os
@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.world import Server, line
+from tests.helpers.api import make_line
+from tests.helpers.server import Server
 
 SECRETIVE = "d41d8cd9-contact-nobody-may-log"
 
@@ -18,24 +20,26 @@ def test_health_check_needs_no_token(server: Server) -> None:
     assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
 
 
-def figures(server: Server) -> dict[str, float]:
+def read_metrics(server: Server) -> dict[str, float]:
     response = httpx.get(f"{server.url}/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     lines = [line.rpartition(" ") for line in response.text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
 
 
-def test_metrics_are_summed_over_workers(data: str) -> None:
-    with Server(data, workers=2) as server, server.caller("default") as caller:
+@pytest.mark.slow
+def test_metrics_are_summed_over_workers(location: str) -> None:
+    with Server(location, workers=2) as server, server.client("default") as client:
         for number in range(20):
-            # A connection each, so that both workers have their share.
-            with server.caller("default") as another:
+            # A connection per request, so that both workers get some.
+            with server.client("default") as another:
                 another.record(
-                    line(time=1_767_225_600_000 + number), line(activity_type="em_sends", time=1_767_225_600_000)
+                    make_line(time=1_767_225_600_000 + number),
+                    make_line(activity_type="em_sends", time=1_767_225_600_000),
                 )
-        caller.post("/track/v1/activities", json=[{}])
-        caller.page("c1", tracking_activity_type="em_opens")
-        counted = figures(server)
+        client.post("/track/v1/activities", json=[{}])
+        client.page("c1", tracking_activity_type="em_opens")
+        counted = read_metrics(server)
         assert counted['rapport_activities_recorded_total{type="em_opens"}'] == 20
         assert counted['rapport_activities_recorded_total{type="em_sends"}'] == 1
         assert counted["rapport_activities_duplicate_total"] == 19
@@ -48,55 +52,59 @@ def test_metrics_are_summed_over_workers(data: str) -> None:
         assert counted['rapport_request_seconds_count{route="/track/v1/activities",status="200"}'] == 21
 
 
-def test_access_log_has_one_line_per_request_with_its_id(data: str) -> None:
-    with Server(data) as server, server.caller("default") as caller:
+@pytest.mark.slow
+def test_access_log_has_one_line_per_request_with_its_id(location: str) -> None:
+    with Server(location) as server, server.client("default") as client:
         responses = [
-            caller.post("/track/v1/activities", json=[line(SECRETIVE, email_address="ada@example.com")]),
-            caller.page(SECRETIVE, tracking_activity_type="em_opens"),
-            caller.page(f"{SECRETIVE}-unknown", tracking_activity_type="em_opens"),
-            caller.get(f"/v3/{SECRETIVE}/none"),
-            httpx.get(f"{server.url}/v3/x", headers={"authorization": f"Bearer {caller.bearer}x"}),
-            caller.post("/track/v1/activities", content=f"{SECRETIVE} ada@example.com".encode()),
+            client.post("/track/v1/activities", json=[make_line(SECRETIVE, email_address="ada@example.com")]),
+            client.page(SECRETIVE, tracking_activity_type="em_opens"),
+            client.page(f"{SECRETIVE}-unknown", tracking_activity_type="em_opens"),
+            client.get(f"/v3/{SECRETIVE}/none"),
+            httpx.get(f"{server.url}/v3/x", headers={"authorization": f"Bearer {client.token}x"}),
+            client.post("/track/v1/activities", content=f"{SECRETIVE} ada@example.com".encode()),
         ]
         server.stop()
         text = server.log.read_text()
-        logged = [json.loads(each) for each in text.splitlines() if each.startswith("{")]
-        by_id = {each["request_id"]: each for each in logged if each["event"] == "request"}
+        logged = [json.loads(splitline) for splitline in text.splitlines() if splitline.startswith("{")]
+        by_id = {entry["request_id"]: entry for entry in logged if entry["event"] == "request"}
         for response in responses:
-            told = by_id[response.headers["x-request-id"]]
-            assert told["status"] == response.status_code
-            assert told["milliseconds"] > 0
+            received = by_id[response.headers["x-request-id"]]
+            assert received["status"] == response.status_code
+            assert received["milliseconds"] > 0
         assert len({response.headers["x-request-id"] for response in responses}) == len(responses)
-        for secret in (SECRETIVE, "ada@example.com", caller.bearer, caller.bearer.split(".")[2]):
+        for secret in (SECRETIVE, "ada@example.com", client.token, client.token.split(".")[2]):
             assert secret not in text
 
 
-def test_ctrl_c_stops_server_without_losing_accepted_activities(data: str) -> None:
-    with Server(data) as server:
-        with server.caller("default") as caller:
-            caller.record(*(line(time=1_767_225_600_000 + number) for number in range(1_000)))
+@pytest.mark.slow
+def test_ctrl_c_stops_server_without_losing_accepted_activities(location: str) -> None:
+    with Server(location) as server:
+        with server.client("default") as client:
+            client.record(*(make_line(time=1_767_225_600_000 + number) for number in range(1_000)))
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 10
         server.start()
-        with server.caller("default") as caller:
-            assert len(caller.page("c1", tracking_activity_type="em_opens").json()["tracking_activities"]) == 100
+        with server.client("default") as client:
+            assert len(client.page("c1", tracking_activity_type="em_opens").json()["tracking_activities"]) == 100
 
 
-def test_workers_end_with_server(data: str) -> None:
-    with Server(data) as server:
+@pytest.mark.slow
+def test_workers_end_with_server(location: str) -> None:
+    with Server(location) as server:
         workers = server.worker_pids()
         assert workers
         server.kill_parent()
         deadline = time.monotonic() + 5
-        while any(_runs(worker) for worker in workers):
+        while any(_is_running(worker) for worker in workers):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         server.start()
 
 
-def test_killed_worker_is_replaced(data: str) -> None:
-    with Server(data) as server:
+@pytest.mark.slow
+def test_killed_worker_is_replaced(location: str) -> None:
+    with Server(location) as server:
         (worker,) = server.worker_pids()
         os.kill(worker, signal.SIGKILL)
         deadline = time.monotonic() + 15
@@ -109,7 +117,7 @@ def test_killed_worker_is_replaced(data: str) -> None:
                 time.sleep(0.05)
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:

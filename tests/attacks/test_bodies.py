@@ -1,4 +1,4 @@
-"""Bodies that are cheap to send: small gzip that unpacks to much, bodies of millions of items, and half-sent ones."""
+"""Bodies that are cheap to send: gzip bombs, bodies of millions of items, and incomplete ones."""
 
 import contextlib
 import gzip
@@ -12,8 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.attacks.attack import Cost, measure_cost
-from tests.world import Server, line
+from tests.helpers.api import make_line
+from tests.helpers.cost import Cost, measure_cost
+from tests.helpers.server import Server
+
+pytestmark = pytest.mark.slow
 
 NDJSON = {"content-type": "application/x-ndjson"}
 JSON = {"content-type": "application/json"}
@@ -30,14 +33,14 @@ MEMBERS = gzip.compress(b"") * 700_000
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[Server]:
-    """A server of its own, so that its memory is only that of the attack."""
+def run_server(folder: Path) -> Iterator[Server]:
+    """Run a server for one test, whose memory shows the attack only."""
     with Server(str(folder / "data")) as server:
         yield server
 
 
 def send_at_once(server: Server, count: int, path: str, content: bytes, headers: dict[str, str]) -> list[int]:
-    """Send a body from several clients at once; the statuses."""
+    """Send a body from several clients at once and return the statuses."""
     statuses: list[int] = []
     token = server.token("attacker")
 
@@ -57,7 +60,7 @@ def send_at_once(server: Server, count: int, path: str, content: bytes, headers:
 
 
 def check_cost(cost: Cost) -> None:
-    """Others are answered, and the memory stays below what a small machine has."""
+    """Check that other clients get responses, and that memory stays below that of a small machine."""
     assert cost.failures == 0
     assert cost.longest_wait < 20
     assert cost.peak_memory < 400
@@ -76,12 +79,11 @@ BODIES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", ["activities", "contacts", "campaigns"])
 @pytest.mark.parametrize("body", BODIES)
 def test_sixteen_expensive_bodies_barely_delay_other_clients(tmp_path: Path, body: str, path: str) -> None:
     content, headers = BODIES[body]
-    with served(tmp_path) as server:
+    with run_server(tmp_path) as server:
         began = time.monotonic()
         with measure_cost(server) as cost:
             statuses = send_at_once(server, 16, f"/track/v1/{path}", content, headers)
@@ -92,15 +94,15 @@ def test_sixteen_expensive_bodies_barely_delay_other_clients(tmp_path: Path, bod
 
 def test_requests_of_disconnected_clients_are_dropped(tmp_path: Path) -> None:
     content = gzip.compress(STRINGS)
-    request = half_sent("/track/v1/activities", "{}", len(content)).removesuffix(b"t")
+    request = make_incomplete_request("/track/v1/activities", "{}", len(content)).removesuffix(b"t")
     request = request.replace(b"x-ndjson", b"json\r\nContent-Encoding: gzip")
-    with served(tmp_path) as server:
+    with run_server(tmp_path) as server:
         request = request.replace(b"{}", server.token("attacker").encode())
         with measure_cost(server) as cost:
-            with connections(server, 16, request + content):
+            with open_connections(server, 16, request + content):
                 time.sleep(0.2)
             began = time.monotonic()
-            packed = gzip.compress(json.dumps(line()).encode())
+            packed = gzip.compress(json.dumps(make_line()).encode())
             assert send_at_once(server, 1, "/track/v1/activities", packed, NDJSON | GZIP) == [200]
             print(f"another gzip body waited {time.monotonic() - began:.2f} s")
             began = time.monotonic()
@@ -134,33 +136,33 @@ def test_bodies_with_too_many_parts_are_rejected(
 
 
 def test_large_valid_bodies_are_recorded(server: Server, account: str) -> None:
-    # Commas, brackets and quotation marks inside of texts, and more commas than items may have.
+    # Commas, brackets and quotation marks within strings, and more commas than there may be items.
     name = 'a, "b" [c] {d} \\ ' * 10
-    lines = [line(f"c{number}", campaign_activity_name=name) for number in range(9_999)]
-    with server.caller(account) as caller:
+    lines = [make_line(f"c{number}", campaign_activity_name=name) for number in range(9_999)]
+    with server.client(account) as client:
         for content, headers in (
             (json.dumps(lines, indent=1).encode(), JSON),
             (gzip.compress(json.dumps(lines, indent=1).encode()), JSON | GZIP),
-            (gzip.compress(b"\n\n \n".join(json.dumps(each).encode() for each in lines)), NDJSON | GZIP),
+            (gzip.compress(b"\n\n \n".join(json.dumps(line).encode() for line in lines)), NDJSON | GZIP),
         ):
-            receipt = caller.post("/track/v1/activities", content=content, headers=headers).json()
+            receipt = client.post("/track/v1/activities", content=content, headers=headers).json()
             assert (receipt["accepted"] + receipt["duplicate"], receipt["rejected"]) == (9_999, 0)
-        assert caller.page("c9998", tracking_activity_type="em_opens").json()["tracking_activities"]
+        assert client.page("c9998", tracking_activity_type="em_opens").json()["tracking_activities"]
 
 
 def test_overlong_line_is_rejected_without_affecting_others(server: Server, account: str) -> None:
     long = b'{"contact_id":"c1","x":[' + b"{}," * 60_000 + b"{}]}"
-    with server.caller(account) as caller:
-        content = json.dumps(line()).encode() + b"\n" + long + b"\n"
-        receipt = caller.post("/track/v1/activities", content=content, headers=NDJSON).json()
+    with server.client(account) as client:
+        content = json.dumps(make_line()).encode() + b"\n" + long + b"\n"
+        receipt = client.post("/track/v1/activities", content=content, headers=NDJSON).json()
         assert (receipt["accepted"], receipt["rejected"]) == (1, 1)
         assert receipt["rejections"][0]["reason"] == "must not be longer than 131072 bytes"
-        receipt = caller.post("/track/v1/campaigns", content=CAMPAIGN[1:-1] + b"\n", headers=NDJSON).json()
-        assert receipt["rejections"][0]["reason"].startswith("must have 100 campaign activities")
+        receipt = client.post("/track/v1/campaigns", content=CAMPAIGN[1:-1] + b"\n", headers=NDJSON).json()
+        assert receipt["rejections"][0]["reason"].startswith("must have at most 100 campaign activities")
 
 
-def half_sent(path: str, token: str = "", length: int = 10_000) -> bytes:
-    """A request whose body never comes whole."""
+def make_incomplete_request(path: str, token: str = "", length: int = 10_000) -> bytes:
+    """Return a request whose body is incomplete."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     return (
         f"POST {path} HTTP/1.1\r\nHost: x\r\n{authorization}Content-Type: application/x-ndjson\r\n"
@@ -169,8 +171,8 @@ def half_sent(path: str, token: str = "", length: int = 10_000) -> bytes:
 
 
 @contextlib.contextmanager
-def connections(server: Server, count: int, request: bytes) -> Iterator[list[socket.socket]]:
-    """Connections that have each sent the beginning of a request."""
+def open_connections(server: Server, count: int, request: bytes) -> Iterator[list[socket.socket]]:
+    """Open connections that have each sent the beginning of a request."""
     opened: list[socket.socket] = []
     try:
         for _ in range(count):
@@ -183,8 +185,8 @@ def connections(server: Server, count: int, request: bytes) -> Iterator[list[soc
             connection.close()
 
 
-def answer_until_closed(connection: socket.socket) -> bytes:
-    """All that the server sends until it closes the connection."""
+def read_until_closed(connection: socket.socket) -> bytes:
+    """Return everything the server sends until it closes the connection."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65_536):
@@ -193,25 +195,25 @@ def answer_until_closed(connection: socket.socket) -> bytes:
 
 
 def test_incomplete_forms_time_out_without_blocking_others(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        with connections(server, 1_000, half_sent("/sign-in")) as opened:
+    with run_server(tmp_path) as server:
+        with open_connections(server, 1_000, make_incomplete_request("/sign-in")) as opened:
             with measure_cost(server) as cost:
                 began = time.monotonic()
-                responses = [answer_until_closed(each) for each in opened]
+                responses = [read_until_closed(connection) for connection in opened]
                 print(f"1,000 half-sent forms given up after {time.monotonic() - began:.1f} s")
-            assert all(each.startswith(b"HTTP/1.1 408 ") for each in responses)
+            assert all(response.startswith(b"HTTP/1.1 408 ") for response in responses)
             assert b"Request timed out" in responses[0]
             check_cost(cost)
-        # Nothing is left of them: the next form is read as ever.
+        # Nothing is left of them: the next form is read as usual.
         form = httpx.post(f"{server.url}/sign-in", data={"token": "x"})
         assert form.status_code == 401
 
 
 def test_disconnected_clients_are_logged_in_one_line_each(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
+    with run_server(tmp_path) as server:
         token = server.token("default")
-        for request in (half_sent("/sign-in"), half_sent("/track/v1/activities", token)):
-            with connections(server, 20, request):
+        for request in (make_incomplete_request("/sign-in"), make_incomplete_request("/track/v1/activities", token)):
+            with open_connections(server, 20, request):
                 pass
         wait_until(lambda: server.log.read_text().count('"status":499') == 40)
         log = server.log.read_text()
@@ -228,20 +230,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("path", ["/sign-in", "/track/v1/activities", "/track/v1/contacts", "/track/v1/campaigns"])
 def test_incomplete_bodies_do_not_delay_shutdown(tmp_path: Path, path: str) -> None:
-    with served(tmp_path) as server:
+    with run_server(tmp_path) as server:
         token = "" if path == "/sign-in" else server.token("default")
-        with connections(server, 50, half_sent(path, token)) as opened:
+        with open_connections(server, 50, make_incomplete_request(path, token)) as opened:
             time.sleep(1)
             began = time.monotonic()
             assert server.stop() == 0
             taken = time.monotonic() - began
             print(f"stopped after {taken:.1f} s with 50 half-sent bodies at {path}")
             assert taken < 10
-            assert answer_until_closed(opened[-1]).startswith(b"HTTP/1.1 408 ")
+            assert read_until_closed(opened[-1]).startswith(b"HTTP/1.1 408 ")
 
 
-def drip(connection: socket.socket, seconds: float) -> bytes:
-    """Send a byte every half second, and return what came back once the connection was closed."""
+def send_slowly(connection: socket.socket, seconds: float) -> bytes:
+    """Send a byte every half second until the connection is closed, and return the response."""
     connection.settimeout(0.5)
     received = b""
     deadline = time.monotonic() + seconds
@@ -259,27 +261,28 @@ def drip(connection: socket.socket, seconds: float) -> bytes:
     return received
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("send", [drip, lambda connection, _: answer_until_closed(connection)], ids=["drip", "silence"])
+@pytest.mark.parametrize(
+    "send", [send_slowly, lambda connection, _: read_until_closed(connection)], ids=["drip", "silence"]
+)
 def test_slow_activities_body_times_out(tmp_path: Path, send: Callable[..., bytes]) -> None:
-    with served(tmp_path) as server:
-        request = half_sent("/track/v1/activities", server.token("default"))
-        with connections(server, 1, request) as (connection,):
+    with run_server(tmp_path) as server:
+        request = make_incomplete_request("/track/v1/activities", server.token("default"))
+        with open_connections(server, 1, request) as (connection,):
             began = time.monotonic()
             assert send(connection, 60).startswith(b"HTTP/1.1 408 ")
             assert 25 < time.monotonic() - began < 55
 
 
 def test_body_in_pieces_is_read_while_it_arrives(server: Server, account: str) -> None:
-    content = json.dumps(line()).encode()
-    with server.caller(account) as caller:
+    content = json.dumps(make_line()).encode()
+    with server.client(account) as client:
 
         def pieces() -> Iterator[bytes]:
             for start in range(0, len(content), 20):
                 time.sleep(0.1)
                 yield content[start : start + 20]
 
-        response = caller.post("/track/v1/activities", content=pieces(), headers=NDJSON)
+        response = client.post("/track/v1/activities", content=pieces(), headers=NDJSON)
         assert response.json()["accepted"] == 1
 
 
@@ -289,6 +292,6 @@ def test_requests_without_body_do_not_wait_for_one(server: Server) -> None:
         ("POST", "/track/v1/activities", 401),
         ("GET", "/healthz", 200),
     ):
-        request = half_sent(path).replace(b"POST", method.encode(), 1)
-        with connections(server, 1, request) as (connection,):
-            assert answer_until_closed(connection).startswith(f"HTTP/1.1 {status} ".encode())
+        request = make_incomplete_request(path).replace(b"POST", method.encode(), 1)
+        with open_connections(server, 1, request) as (connection,):
+            assert read_until_closed(connection).startswith(f"HTTP/1.1 {status} ".encode())

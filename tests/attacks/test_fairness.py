@@ -1,4 +1,4 @@
-"""One account asks for more than its share; another one must hardly notice."""
+"""One account sends more requests than its share; others must hardly notice."""
 
 import asyncio
 import contextlib
@@ -17,30 +17,34 @@ import pytest
 
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from tests.attacks.attack import Cost, measure_cost
-from tests.world import Caller, Server, line
+from tests.helpers.api import ApiClient, make_line
+from tests.helpers.cost import Cost, measure_cost
+from tests.helpers.loop import run_async
+from tests.helpers.server import Server
+
+pytestmark = pytest.mark.slow
 
 CONTACTS = 300_000
 LONGEST_WAIT = 20.0
-"""Seconds: not the goal, which is one second, but what a busy machine may take and a starved client would exceed."""
+"""Seconds. The goal is one second; a starved client would exceed this even on a busy machine."""
 
 
 @pytest.fixture(scope="module")
-def crowded(engine: str, databases: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server at which one account has so many contacts that counting them takes a while."""
+def crowded_server(engine: str, databases: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an account of so many contacts that counting them takes a while."""
     folder = tmp_path_factory.mktemp("crowded")
     with contextlib.ExitStack() as stack:
-        data = str(folder / "data") if databases is None else stack.enter_context(databases.fresh())  # type: ignore[attr-defined]
-        asyncio.run(open_once(data))
+        data = str(folder / "data") if databases is None else stack.enter_context(databases.migrated_schema())  # type: ignore[attr-defined]
+        run_async(create_accounts(data))
         if engine == "sqlite":
             add_contacts_to_file(Path(data) / "rapport.db")
         else:
-            asyncio.run(add_contacts_to_database(data))
+            run_async(add_contacts_to_database(data))
         yield stack.enter_context(Server(data))
 
 
-async def open_once(data: str) -> None:
-    async with open_store(Settings(data=data)) as store:
+async def create_accounts(location: str) -> None:
+    async with open_store(Settings(data=location)) as store:
         await store.ensure_account("large")
         await store.ensure_account("small")
 
@@ -67,64 +71,62 @@ async def add_contacts_to_database(url: str) -> None:
     await connection.close()
 
 
-def request(server: Server, caller: Caller, path: str) -> socket.socket:
-    """Send a request, and don't read what it is answered."""
+def open_request(server: Server, client: ApiClient, path: str) -> socket.socket:
+    """Send a request without reading the response."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {caller.bearer}\r\n\r\n".encode())
+    connection.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {client.token}\r\n\r\n".encode())
     return connection
 
 
-def check(cost: Cost) -> None:
+def check_cost(cost: Cost) -> None:
     assert cost.requests > 1
     assert cost.failures == 0
     assert cost.longest_wait < LONGEST_WAIT
     assert cost.peak_memory < 400
 
 
-@pytest.mark.slow
-def test_abandoned_reports_do_not_delay_others(crowded: Server) -> None:
-    with crowded.caller("large") as large, crowded.caller("small") as small:
-        small.record(line())
-        with measure_cost(crowded, "/v3/contacts?limit=1", small.bearer) as cost:
+def test_abandoned_reports_do_not_delay_others(crowded_server: Server) -> None:
+    with crowded_server.client("large") as large, crowded_server.client("small") as small:
+        small.record(make_line())
+        with measure_cost(crowded_server, "/v3/contacts?limit=1", small.token) as cost:
             for _ in range(6):
-                for connection in [request(crowded, large, "/v3/contacts/counts") for _ in range(60)]:
+                for connection in [open_request(crowded_server, large, "/v3/contacts/counts") for _ in range(60)]:
                     connection.close()
                 time.sleep(0.3)
             began = time.monotonic()
             assert large.get("/v3/contacts?limit=1").status_code == httpx.codes.OK
             print(f"the account's own next report waited {time.monotonic() - began:.2f} s")
-        check(cost)
+        check_cost(cost)
         began = time.monotonic()
-        assert crowded.stop() == 0
+        assert crowded_server.stop() == 0
         print(f"stopping took {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < 10
-        crowded.start()
+        crowded_server.start()
 
 
-@pytest.mark.slow
-def test_concurrent_reports_of_account_are_limited(crowded: Server) -> None:
-    with crowded.caller("large") as large, crowded.caller("small") as small:
-        small.record(line())
-        with measure_cost(crowded, "/v3/contacts?limit=1", small.bearer) as cost:
-            connections = [request(crowded, large, "/v3/contacts/counts") for _ in range(150)]
+def test_concurrent_reports_of_account_are_limited(crowded_server: Server) -> None:
+    with crowded_server.client("large") as large, crowded_server.client("small") as small:
+        small.record(make_line())
+        with measure_cost(crowded_server, "/v3/contacts?limit=1", small.token) as cost:
+            connections = [open_request(crowded_server, large, "/v3/contacts/counts") for _ in range(150)]
             responses = [connection.recv(12) for connection in connections]
             for connection in connections:
                 connection.close()
-        check(cost)
+        check_cost(cost)
         assert set(responses) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
         assert b"HTTP/1.1 200" in responses
-        # A stop doesn't wait for reports in the queue.
-        connections = [request(crowded, large, "/v3/contacts/counts") for _ in range(60)]
+        # Shutdown doesn't wait for queued reports.
+        connections = [open_request(crowded_server, large, "/v3/contacts/counts") for _ in range(60)]
         began = time.monotonic()
-        assert crowded.stop() == 0
+        assert crowded_server.stop() == 0
         print(f"stopping took {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < 10
         for connection in connections:
             connection.close()
-        crowded.start()
+        crowded_server.start()
 
 
-def large_campaigns(first: int) -> bytes:
+def make_large_campaigns(first: int) -> bytes:
     campaigns = [
         {
             "campaign_id": f"k{first + campaign}",
@@ -141,22 +143,21 @@ def large_campaigns(first: int) -> bytes:
     return gzip.compress(b"\n".join(json.dumps(campaign).encode() for campaign in campaigns))
 
 
-@pytest.mark.slow
-def test_large_write_does_not_block_other_accounts(server: Server, account: str) -> None:
+async def test_large_write_does_not_block_other_accounts(server: Server, account: str) -> None:
     headers = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
     contacts = gzip.compress(b"\n".join(json.dumps({"contact_id": f"c{n}"}).encode() for n in range(10_000)))
-    with server.caller(account) as large, server.caller(f"{account}-small") as small:
+    with server.client(account) as large, server.client(f"{account}-small") as small:
         waits = []
         with measure_cost(server) as cost:
-            process = asyncio.run(_write_beside(large, small, headers, [large_campaigns(0), contacts], waits))
+            process = await _write_concurrently(large, small, headers, [make_large_campaigns(0), contacts], waits)
             assert process == [200, 200]
         print(f"another account's write waited {max(waits):.2f} s at most, of {len(waits)}")
         assert len(waits) > 1
-        check(cost)
+        check_cost(cost)
 
 
-async def _write_beside(
-    large: Caller, small: Caller, headers: dict[str, str], bodies: list[bytes], waits: list[float]
+async def _write_concurrently(
+    large: ApiClient, small: ApiClient, headers: dict[str, str], bodies: list[bytes], waits: list[float]
 ) -> list[int]:
     base = str(large.base_url)
     async with (
@@ -171,7 +172,7 @@ async def _write_beside(
         number = 0
         while not all(attack.done() for attack in attacks):
             began = time.monotonic()
-            response = await other.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
+            response = await other.post("/track/v1/activities", json=[make_line(time=1_767_225_600_000 + number)])
             assert response.status_code == httpx.codes.OK
             waits.append(time.monotonic() - began)
             number += 1
@@ -179,76 +180,75 @@ async def _write_beside(
         return [(await attack).status_code for attack in attacks]
 
 
-def test_account_uses_at_most_half_of_streams(data: str) -> None:
-    with Server(data, environment={"RAPPORT_STREAMS": "8"}) as server, contextlib.ExitStack() as stack:
-        large, small = (stack.enter_context(server.caller(account)) for account in ("large", "small"))
+def test_account_uses_at_most_half_of_streams(location: str) -> None:
+    with Server(location, environment={"RAPPORT_STREAMS": "8"}) as server, contextlib.ExitStack() as stack:
+        large, small = (stack.enter_context(server.client(account)) for account in ("large", "small"))
 
-        def listen(caller: Caller) -> int:
-            return stack.enter_context(caller.stream("GET", "/track/v1/stream")).status_code
+        def listen(client: ApiClient) -> int:
+            return stack.enter_context(client.stream("GET", "/track/v1/stream")).status_code
 
         assert [listen(large) for _ in range(6)] == [200] * 4 + [503] * 2
         assert [listen(small) for _ in range(3)] == [200] * 2 + [503]
 
 
-@pytest.mark.slow
 def test_clients_that_do_not_read_are_disconnected(server: Server, account: str) -> None:
-    with server.caller(account) as caller, server.caller(f"{account}-small") as small:
-        small.record(line())
+    with server.client(account) as client, server.client(f"{account}-small") as small:
+        small.record(make_line())
         url = "https://example.com/" + "\U0001f600" * 8_100
         for first in range(0, 500, 50):
-            caller.record(
+            client.record(
                 *(
-                    line("c1", "em_clicks", time=1_767_225_600_000 + number, link_url=f"{url}{number}")
+                    make_line("c1", "em_clicks", time=1_767_225_600_000 + number, link_url=f"{url}{number}")
                     for number in range(first, first + 50)
                 )
             )
         path = "/v3/reports/email_reports/ca-1/tracking/clicks?limit=500"
-        pages = list(caller.walk_tracking("ca-1", "clicks", "limit=500"))
+        pages = list(client.walk_tracking("ca-1", "clicks", "limit=500"))
         assert sum(map(len, pages)) == 500
         assert len(pages) > 1
-        with measure_cost(server, "/v3/contacts?limit=1", small.bearer) as cost:
+        with measure_cost(server, "/v3/contacts?limit=1", small.token) as cost:
             connections = []
             for _ in range(100):
                 connection = socket.socket()
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
                 connection.connect(("127.0.0.1", server.port))
-                text = f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {caller.bearer}\r\n\r\n"
+                text = f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {client.token}\r\n\r\n"
                 connection.sendall(text.encode())
                 connections.append(connection)
             time.sleep(15)
         for connection in connections:
             connection.close()
-        check(cost)
+        check_cost(cost)
 
 
-@pytest.mark.slow
 def test_long_links_do_not_grow_memory(server: Server, account: str) -> None:
-    with server.caller(account) as caller, server.caller(f"{account}-small") as small:
-        small.record(line())
+    with server.client(account) as client, server.client(f"{account}-small") as small:
+        small.record(make_line())
         text = "\U0001f600" * 8_000
-        with measure_cost(server, "/v3/contacts?limit=1", small.bearer) as cost:
+        with measure_cost(server, "/v3/contacts?limit=1", small.token) as cost:
             for first in range(0, 18_000, 100):
-                caller.record(
+                client.record(
                     *(
-                        line("c1", "em_clicks", time=1_767_225_600_000 + n, link_url=f"https://example.com/{n}{text}")
+                        make_line(
+                            "c1", "em_clicks", time=1_767_225_600_000 + n, link_url=f"https://example.com/{n}{text}"
+                        )
                         for n in range(first, first + 100)
                     )
                 )
-        check(cost)
+        check_cost(cost)
 
 
-@pytest.mark.slow
-def test_invalid_tokens_do_not_delay_others(server: Server, account: str) -> None:
-    with server.caller(account) as caller, server.caller(f"{account}-small") as small:
-        small.record(line())
-        head, claims, signature = caller.bearer.split(".")
-        with measure_cost(server, "/v3/contacts?limit=1", small.bearer) as cost:
-            refused = asyncio.run(_send_refused(server, head, claims, signature, seconds=8))
+async def test_invalid_tokens_do_not_delay_others(server: Server, account: str) -> None:
+    with server.client(account) as client, server.client(f"{account}-small") as small:
+        small.record(make_line())
+        head, claims, signature = client.token.split(".")
+        with measure_cost(server, "/v3/contacts?limit=1", small.token) as cost:
+            refused = await _send_invalid_tokens(server, head, claims, signature, seconds=8)
         print(f"{refused} tokens refused")
-        check(cost)
+        check_cost(cost)
 
 
-async def _send_refused(server: Server, head: str, claims: str, signature: str, *, seconds: float) -> int:
+async def _send_invalid_tokens(server: Server, head: str, claims: str, signature: str, *, seconds: float) -> int:
     ends = time.monotonic() + seconds
     numbers = itertools.count()
 

@@ -1,4 +1,4 @@
-"""Attacks on signing in: replayed cookies, links opened by machines, forms of other sites, floods of sign-outs."""
+"""Attacks on sign-in: guessed links, tampered cookies, floods of sign-outs."""
 
 import asyncio
 import secrets
@@ -14,9 +14,12 @@ from rapport.auth.token import Principal
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.web.door import COOKIE, now
-from tests.attacks.attack import measure_cost
-from tests.web.test_pages import form_token
-from tests.world import Server
+from tests.helpers.cost import measure_cost
+from tests.helpers.loop import run_async
+from tests.helpers.server import Server
+from tests.helpers.web import get_form_token
+
+pytestmark = pytest.mark.slow
 
 GUESSES = 500
 SIGN_OUTS = 700
@@ -27,19 +30,16 @@ def make_link(server: Server, account: str) -> str:
         async with open_store(Settings(data=server.data)) as store:
             return await create_code(store, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now())
 
-    return f"/sign-in/{asyncio.run(make())}"
+    return f"/sign-in/{run_async(make())}"
 
 
-def test_concurrent_uses_of_sign_in_link_sign_in_once(server: Server, account: str) -> None:
+async def test_concurrent_uses_of_sign_in_link_sign_in_once(server: Server, account: str) -> None:
     link = make_link(server, account)
 
-    async def race() -> list[int]:
-        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
-            await asyncio.gather(*(client.request(method, link) for method in ["HEAD", "GET"] * 20))
-            responses = await asyncio.gather(*(client.post(link) for _ in range(20)))
-        return sorted(response.status_code for response in responses)
-
-    assert asyncio.run(race()) == [303] + [401] * 19
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        await asyncio.gather(*(client.request(method, link) for method in ["HEAD", "GET"] * 20))
+        responses = await asyncio.gather(*(client.post(link) for _ in range(20)))
+    assert (sorted(response.status_code for response in responses)) == [303] + [401] * 19
 
 
 def test_guessed_links_and_tampered_cookies_are_rejected(server: Server, account: str) -> None:
@@ -52,14 +52,13 @@ def test_guessed_links_and_tampered_cookies_are_rejected(server: Server, account
                 place = number % len(cookie)
                 changed = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
                 response = attacker.get("/connect", headers={"cookie": f"{COOKIE}={changed}"})
-                # The last character may hold bits that mean nothing.
+                # The last character may have unused bits.
                 assert response.status_code == 303 or place == len(cookie) - 1
         assert client.get("/connect").status_code == 200
 
 
-@pytest.mark.slow
 def test_flood_of_sign_outs_stays_small_and_ends_sessions(tmp_path: Path) -> None:
-    """Somebody who has a token signs in and out: the list of ended sessions has a bound, and none comes back."""
+    """The list of ended sessions stays bounded, and no ended session becomes valid again."""
     with Server(str(tmp_path / "data")) as server:
         token = server.token("default", frozenset(Scope))
         other = server.token("other", frozenset(Scope))
@@ -73,7 +72,7 @@ def test_flood_of_sign_outs_stays_small_and_ends_sessions(tmp_path: Path) -> Non
             for _ in range(SIGN_OUTS):
                 assert client.post("/sign-in", data={"token": token}).status_code == 303
                 cookies.append(client.cookies[COOKIE])
-                form = {"form_token": form_token(client.get("/connect"))}
+                form = {"form_token": get_form_token(client.get("/connect"))}
                 assert client.post("/sign-out", data=form).status_code == 303
             for cookie in cookies:
                 response = httpx.get(f"{server.url}/connect", headers={"cookie": f"{COOKIE}={cookie}"})

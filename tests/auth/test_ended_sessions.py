@@ -1,6 +1,4 @@
-"""The list of sessions that were ended by signing out: what it covers, and that it stays small."""
-
-import asyncio
+"""The list of sessions ended by signing out."""
 
 import pytest
 
@@ -17,7 +15,7 @@ from rapport.store.engines import open_store
 NOW = Instant(1_772_000_000_000)
 
 
-def begin(account_id: str, at: int = NOW) -> Session:
+def start_session(account_id: str, at: int = NOW) -> Session:
     return begin_session(Principal(account_id, "serve", "serve", Role.OWNER, frozenset(Scope)), Instant(at))
 
 
@@ -25,64 +23,58 @@ def is_ended(sessions: EndedSessions, session: Session) -> bool:
     return sessions.include(session.principal.account_id, session.session_id)
 
 
-def test_ended_session_is_ended_for_all_readers(data: str) -> None:
-    async def run() -> None:
-        async with open_store(Settings(data=data)) as store, open_store(Settings(data=data)) as other_store:
-            here, elsewhere = EndedSessions(store), EndedSessions(other_store)
-            ended, kept = begin("acme"), begin("acme")
-            await here.end(ended, NOW)
-            assert (is_ended(here, ended), is_ended(here, kept)) == (True, False)
-            assert not is_ended(elsewhere, ended)
-            await elsewhere.look()
-            assert (is_ended(elsewhere, ended), is_ended(elsewhere, kept)) == (True, False)
-            # A token's id is never that of a session.
-            assert not here.include("acme", ended.nonce)
-
-    asyncio.run(run())
+async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
+    async with open_store(Settings(data=location)) as store, open_store(Settings(data=location)) as other_store:
+        here, elsewhere = EndedSessions(store), EndedSessions(other_store)
+        ended, kept = start_session("acme"), start_session("acme")
+        await here.end(ended, NOW)
+        assert (is_ended(here, ended), is_ended(here, kept)) == (True, False)
+        assert not is_ended(elsewhere, ended)
+        await elsewhere.look()
+        assert (is_ended(elsewhere, ended), is_ended(elsewhere, kept)) == (True, False)
+        # Token ids and session ids never coincide.
+        assert not here.include("acme", ended.nonce)
 
 
-def test_expired_sessions_are_removed_from_list(data: str) -> None:
-    async def run() -> None:
-        async with open_store(Settings(data=data)) as store:
-            sessions = EndedSessions(store)
-            early = begin("acme")
-            await sessions.end(early, NOW)
-            await sessions.end(begin("acme"), Instant(NOW + LIFE + HOUR - 1))
-            assert is_ended(sessions, early)
-            await sessions.end(begin("acme"), Instant(NOW + LIFE + HOUR))
-            assert not is_ended(sessions, early)
-
-    asyncio.run(run())
+async def test_expired_sessions_are_removed_from_list(location: str) -> None:
+    async with open_store(Settings(data=location)) as store:
+        sessions = EndedSessions(store)
+        early = start_session("acme")
+        await sessions.end(early, NOW)
+        await sessions.end(start_session("acme"), Instant(NOW + LIFE + HOUR - 1))
+        assert is_ended(sessions, early)
+        await sessions.end(start_session("acme"), Instant(NOW + LIFE + HOUR))
+        assert not is_ended(sessions, early)
 
 
-def test_too_many_ended_sessions_end_all_sessions_of_account(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_ended_sessions_end_all_sessions_of_account(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ended_sessions, "MAX_LISTED", 5)
 
-    async def run() -> None:
-        async with open_store(Settings(data=data)) as store:
-            sessions = EndedSessions(store)
-            # One of them began on a server whose clock is a second ahead.
-            ended = [*(begin("acme", NOW + number) for number in range(4)), begin("acme", NOW + 1_000), begin("acme")]
-            kept, other = begin("acme", NOW + 3), begin("other", NOW + 3)
-            for session in ended[:5]:
-                await sessions.end(session, Instant(NOW + 10))
-            assert not is_ended(sessions, kept)
-            await sessions.end(ended[5], Instant(NOW + 10))
-            assert all(is_ended(sessions, session) for session in (*ended, kept))
-            assert not is_ended(sessions, other)
-            assert not is_ended(sessions, begin("acme", NOW + 1_001))
-            stored = await store.read_secret("ended-sessions")
-            assert stored is not None
-            assert len(stored) < 200
+    async with open_store(Settings(data=location)) as store:
+        sessions = EndedSessions(store)
+        # One session was started by a server whose clock is a second ahead.
+        ended = [
+            *(start_session("acme", NOW + number) for number in range(4)),
+            start_session("acme", NOW + 1_000),
+            start_session("acme"),
+        ]
+        kept, other = start_session("acme", NOW + 3), start_session("other", NOW + 3)
+        for session in ended[:5]:
+            await sessions.end(session, Instant(NOW + 10))
+        assert not is_ended(sessions, kept)
+        await sessions.end(ended[5], Instant(NOW + 10))
+        assert all(is_ended(sessions, session) for session in (*ended, kept))
+        assert not is_ended(sessions, other)
+        assert not is_ended(sessions, start_session("acme", NOW + 1_001))
+        stored = await store.read_secret("ended-sessions")
+        assert stored is not None
+        assert len(stored) < 200
 
-    asyncio.run(run())
 
-
-def test_damaged_list_is_reported(data: str) -> None:
-    async def run() -> None:
-        async with open_store(Settings(data=data)) as store:
-            await store.replace_secret("ended-sessions", None, b"{")
-            with pytest.raises(StoreUnavailable, match="list of ended sessions is damaged"):
-                await EndedSessions(store).look()
-
-    asyncio.run(run())
+async def test_damaged_list_is_reported(location: str) -> None:
+    async with open_store(Settings(data=location)) as store:
+        await store.replace_secret("ended-sessions", None, b"{")
+        with pytest.raises(StoreUnavailable, match="list of ended sessions is damaged"):
+            await EndedSessions(store).look()

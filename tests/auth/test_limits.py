@@ -1,26 +1,27 @@
-"""How often a client may ask."""
+"""Rate limits."""
 
-import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from rapport.auth.limits import VENDOR_A_DAY, GenerousLimiter
 from rapport.errors import Throttled
 from rapport.instant import Instant
 from rapport.settings import Settings
 from rapport.store.engines import create_store
-from tests.world import Server, details
+from tests.helpers.api import details_path
+from tests.helpers.server import Server
 
-ASKED = f"{details('nobody')}?tracking_activity_type=em_opens"
+ASKED = f"{details_path('nobody')}?tracking_activity_type=em_opens"
 
 
-def at_the_beginning_of_a_second() -> None:
+def wait_for_next_second() -> None:
     time.sleep(1.02 - time.time() % 1)
 
 
-def statuses(server: Server, token: str, requests: int) -> list[int]:
+def get_statuses(server: Server, token: str, requests: int) -> list[int]:
     headers = {"authorization": f"Bearer {token}"}
 
     def ask(_: int) -> int:
@@ -30,29 +31,28 @@ def statuses(server: Server, token: str, requests: int) -> list[int]:
         return sorted(threads.map(ask, range(requests)))
 
 
-def test_constant_contact_limits_apply_per_client_over_all_workers(data: str) -> None:
-    with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}, workers=2) as server:
+@pytest.mark.slow
+def test_constant_contact_limits_apply_per_client_over_all_workers(location: str) -> None:
+    with Server(location, environment={"RAPPORT_LIMITS": "constant-contact"}, workers=2) as server:
         tokens = {client: server.token("default", client=client) for client in ("one", "two")}
         again = server.token("another", client="one")
-        at_the_beginning_of_a_second()
-        assert statuses(server, tokens["one"], 8) == [404] * 4 + [429] * 4
-        assert statuses(server, again, 1) == [429]
-        assert statuses(server, tokens["two"], 5) == [404] * 4 + [429]
-        at_the_beginning_of_a_second()
-        assert statuses(server, tokens["one"], 1) == [404]
+        wait_for_next_second()
+        assert get_statuses(server, tokens["one"], 8) == [404] * 4 + [429] * 4
+        assert get_statuses(server, again, 1) == [429]
+        assert get_statuses(server, tokens["two"], 5) == [404] * 4 + [429]
+        wait_for_next_second()
+        assert get_statuses(server, tokens["one"], 1) == [404]
 
 
-def test_rate_limit_and_quota_errors_differ_and_have_retry_after(data: str) -> None:
-    async def use_up_the_day() -> None:
-        store = create_store(Settings(data=data))
-        await store.open()
-        now = Instant(time.time_ns() // 1_000_000)
-        for _ in range(VENDOR_A_DAY):
-            await store.count_request("busy", now, VENDOR_A_DAY)
-        await store.close()
-
-    asyncio.run(use_up_the_day())
-    with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
+@pytest.mark.slow
+async def test_rate_limit_and_quota_errors_differ_and_have_retry_after(location: str) -> None:
+    store = create_store(Settings(data=location))
+    await store.open()
+    now = Instant(time.time_ns() // 1_000_000)
+    for _ in range(VENDOR_A_DAY):
+        await store.count_request("busy", now, VENDOR_A_DAY)
+    await store.close()
+    with Server(location, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         headers = {client: {"authorization": f"Bearer {server.token('default', client=client)}"} for client in "ab"}
         headers["busy"] = {"authorization": f"Bearer {server.token('default', client='busy')}"}
         over = httpx.get(server.url + ASKED, headers=headers["busy"])
@@ -62,7 +62,7 @@ def test_rate_limit_and_quota_errors_differ_and_have_retry_after(data: str) -> N
         assert (over.headers["ratelimit-limit"], over.headers["ratelimit-remaining"]) == ("10000", "0")
         assert over.headers["ratelimit-reset"] == over.headers["retry-after"]
 
-        at_the_beginning_of_a_second()
+        wait_for_next_second()
         responses = [httpx.get(server.url + ASKED, headers=headers["a"]) for _ in range(5)]
         assert responses[-1].json() == {"error_key": "throttled", "error_message": "Too Many Requests"}
         assert responses[-1].headers["retry-after"] == "1"
@@ -78,26 +78,24 @@ def test_rate_limit_and_quota_errors_differ_and_have_retry_after(data: str) -> N
         assert {response.headers["ratelimit-limit"] for response in responses[:4]} == {"10000"}
 
 
-def test_rate_limit_is_checked_after_scope_and_before_parameters(data: str) -> None:
-    with Server(data, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
+@pytest.mark.slow
+def test_rate_limit_is_checked_after_scope_and_before_parameters(location: str) -> None:
+    with Server(location, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         reader = {"authorization": f"Bearer {server.token('default', client='c')}"}
         scopeless = {"authorization": f"Bearer {server.token('default', frozenset(), client='c')}"}
-        at_the_beginning_of_a_second()
-        responses = [httpx.get(server.url + details("x"), headers=reader).status_code for _ in range(5)]
+        wait_for_next_second()
+        responses = [httpx.get(server.url + details_path("x"), headers=reader).status_code for _ in range(5)]
         assert responses == [400] * 4 + [429]
-        assert httpx.get(server.url + details("x"), headers=scopeless).status_code == 403
+        assert httpx.get(server.url + details_path("x"), headers=scopeless).status_code == 403
 
 
-def test_default_limiter_stops_runaway_client_only() -> None:
-    async def hammer() -> int:
-        limiter = GenerousLimiter(a_second=50)
-        admitted = 0
-        try:
-            while True:
-                await limiter.admit("runaway")
-                admitted += 1
-        except Throttled:
-            await limiter.admit("somebody else")
-        return admitted
-
-    assert 50 <= asyncio.run(hammer()) <= 60
+async def test_default_limiter_stops_runaway_client_only() -> None:
+    limiter = GenerousLimiter(a_second=50)
+    admitted = 0
+    try:
+        while True:
+            await limiter.admit("runaway")
+            admitted += 1
+    except Throttled:
+        await limiter.admit("somebody else")
+    assert 50 <= (admitted) <= 60

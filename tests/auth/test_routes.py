@@ -1,4 +1,4 @@
-"""Who may ask for what: one table of all routes, which no route escapes."""
+"""Authorization of every route: one table, checked for completeness."""
 
 import httpx
 import pytest
@@ -6,8 +6,9 @@ import pytest
 from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.auth.scope import Role, Scope
 from rapport.reporting.tracking_reports import EMAIL_REPORTS, LANDING_PAGE_REPORTS
-from tests.openapi import description
-from tests.world import Server, details, landing_page, line, tracking
+from tests.helpers.api import details_path, landing_page_path, make_line, tracking_path
+from tests.helpers.openapi import get_openapi
+from tests.helpers.server import Server
 
 ACTIVITIES = "/track/v1/activities"
 STREAM = "/track/v1/stream"
@@ -27,11 +28,11 @@ EMPTY_COLLECTIONS = {
 """Collections of what Rapport doesn't record, and the parameter of each one's items, which are all unknown."""
 OF_UNKNOWN_ITEMS = {f"{path}/{{{name}}}": f"{path}/{ID}" for path, name in EMPTY_COLLECTIONS.items()}
 
-# Of each route that needs a token: its scope, whether only some roles may, and a request that succeeds.
+# For each route that needs a token: its scope, whether it is limited to some roles, and a valid request.
 GUARDED = {
     "/v3/reports/contact_reports/{contact_id}/activity_details": (
         *(Scope.CONTACT_DATA, True),
-        f"{details(ID)}?tracking_activity_type=em_sends",
+        f"{details_path(ID)}?tracking_activity_type=em_sends",
     ),
     "/v3/reports/contact_reports/{contact_id}/activity_summary": (
         *(Scope.CONTACT_DATA, True),
@@ -42,11 +43,11 @@ GUARDED = {
         f"{CONTACT}/open_and_click_rates?{YEAR}",
     ),
     **{
-        tracking("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, tracking(ID, report))
+        tracking_path("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, tracking_path(ID, report))
         for report in EMAIL_REPORTS
     },
     **{
-        landing_page("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, landing_page(ID, report))
+        landing_page_path("{campaign_activity_id}", report): (Scope.CAMPAIGN_DATA, True, landing_page_path(ID, report))
         for report in LANDING_PAGE_REPORTS
     },
     "/v3/reports/email_reports/{campaign_activity_id}/links": (
@@ -95,13 +96,13 @@ OF_CREATORS = {
     *(path for path in GUARDED if path.startswith(("/v3/emails", "/v3/contact_lists", "/v3/segments"))),
     "/track/v1/campaigns",
 }
-"""Campaigns themselves are theirs; contacts and reports aren't."""
+"""They may read campaigns, but neither contacts nor reports."""
 OF_EVERY_TOKEN = {"/v3/account/user/privileges"}
 OPEN = {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/schema/openapi.json", *OAUTH_PATHS}
 
 
 def test_every_route_is_in_table() -> None:
-    described = {path: next(iter(operations.values())) for path, operations in description()["paths"].items()}
+    described = {path: next(iter(operations.values())) for path, operations in get_openapi()["paths"].items()}
     assert set(described) == GUARDED.keys() | OF_UNKNOWN_ITEMS.keys() | OF_EVERY_TOKEN | OPEN
     for path, operation in described.items():
         if path in OPEN:
@@ -114,13 +115,13 @@ def test_every_route_is_in_table() -> None:
             assert ("x-authorization-privileges" in operation) is by_role
 
 
-def ask(client: httpx.Client, request: str) -> httpx.Response:
+def send_request(client: httpx.Client, request: str) -> httpx.Response:
     if request.startswith(ACTIVITIES):
-        return client.post(request, json=[line(ID, campaign_activity_id=ID, campaign_id=ID)])
+        return client.post(request, json=[make_line(ID, campaign_activity_id=ID, campaign_id=ID)])
     if request.partition("?")[0] in STATED:
         return client.post(request, json=[{"contact_id": ID} if request.startswith(STATED[0]) else {"campaign_id": ID}])
     if request.startswith(STREAM):
-        # It has no end: how it begins tells all.
+        # The stream doesn't end; its status is enough.
         with client.stream("GET", request) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
@@ -128,7 +129,7 @@ def ask(client: httpx.Client, request: str) -> httpx.Response:
     return client.delete(request) if request.startswith(ERASED) else client.get(request)
 
 
-def refused(response: httpx.Response) -> bool:
+def is_denied(response: httpx.Response) -> bool:
     assert response.status_code in {200, 204, 403}, response
     if response.status_code == 403:
         assert response.json()["error_key"] == "access_denied"
@@ -137,50 +138,50 @@ def refused(response: httpx.Response) -> bool:
 
 @pytest.mark.parametrize("path", GUARDED)
 def test_scope_grants_its_own_routes_only(server: Server, account: str, path: str) -> None:
-    wanted, _, request = GUARDED[path]
-    with server.caller(account) as caller:
-        caller.record(line(ID, campaign_activity_id=ID, campaign_id=ID))
+    expected, _, request = GUARDED[path]
+    with server.client(account) as client:
+        client.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
     for scope in Scope:
-        with server.caller(account, frozenset({scope})) as caller:
-            assert refused(ask(caller, request)) is (scope is not wanted)
-    with server.caller(account, frozenset(Scope) - {wanted}) as caller:
-        assert refused(ask(caller, request))
+        with server.client(account, frozenset({scope})) as client:
+            assert is_denied(send_request(client, request)) is (scope is not expected)
+    with server.client(account, frozenset(Scope) - {expected}) as client:
+        assert is_denied(send_request(client, request))
 
 
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize("role", Role)
 def test_campaign_creator_cannot_read_reports(server: Server, account: str, path: str, role: Role) -> None:
     _, by_role, request = GUARDED[path]
-    with server.caller(account, frozenset(Scope), role) as caller:
-        with server.caller(account) as recording:
-            recording.record(line(ID, campaign_activity_id=ID, campaign_id=ID))
+    with server.client(account, frozenset(Scope), role) as client:
+        with server.client(account) as recording:
+            recording.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
         is_kept_out = by_role and role is Role.CAMPAIGN_CREATOR and path not in OF_CREATORS
-        assert refused(ask(caller, request)) is is_kept_out
+        assert is_denied(send_request(client, request)) is is_kept_out
 
 
 @pytest.mark.parametrize("path", GUARDED)
 def test_request_without_token_reveals_nothing_else(server: Server, path: str) -> None:
-    """Neither that a parameter is bad nor that nobody is known: 401 comes first, then 403, then 400, then 404."""
+    """The order of checks is 401, 403, 400, 404, so a 401 reveals nothing about parameters or contacts."""
     *_, request = GUARDED[path]
     spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x&no_clicks=x"
     with httpx.Client(base_url=server.url) as stranger:
-        response = ask(stranger, spoilt)
+        response = send_request(stranger, spoilt)
         assert (response.status_code, response.json()["error_key"]) == (401, "unauthorized")
-    with server.caller("nobody", frozenset()) as caller:
-        assert refused(ask(caller, spoilt))
+    with server.client("nobody", frozenset()) as client:
+        assert is_denied(send_request(client, spoilt))
     if path.startswith("/v3/reports/") and ("{contact_id}/" in path or "{campaign_activity_id}/" in path):
-        with server.caller("nobody") as caller:
-            assert ask(caller, spoilt).status_code == 400
-            assert ask(caller, request.replace(ID, "nobody")).status_code == 404
+        with server.client("nobody") as client:
+            assert send_request(client, spoilt).status_code == 400
+            assert send_request(client, request.replace(ID, "nobody")).status_code == 404
 
 
 @pytest.mark.parametrize("request_path", OF_UNKNOWN_ITEMS.values())
 def test_items_that_are_not_recorded_are_unknown_to_those_who_may_ask(
     server: Server, account: str, request_path: str
 ) -> None:
-    with server.caller(account) as caller:
-        response = caller.get(request_path)
+    with server.client(account) as client:
+        response = client.get(request_path)
         assert (response.status_code, response.json()[0]["error_key"]) == (404, "contacts.api.not_found")
-        assert caller.get(request_path.replace(ID, "not an id")).status_code == 404
-    with server.caller(account, frozenset(Scope) - {Scope.CONTACT_DATA}) as caller:
-        assert caller.get(request_path).status_code == 403
+        assert client.get(request_path.replace(ID, "not an id")).status_code == 404
+    with server.client(account, frozenset(Scope) - {Scope.CONTACT_DATA}) as client:
+        assert client.get(request_path).status_code == 403

@@ -1,4 +1,4 @@
-"""Who is let in: good tokens only, and all others are told the same."""
+"""Bearer tokens: valid ones are accepted, all others get the same response."""
 
 import hmac
 import json
@@ -14,37 +14,38 @@ from joserfc import jws, jwt
 from joserfc.jwk import KeySet, OKPKey, RSAKey
 
 from rapport.auth.scope import Role, Scope
-from tests.cli.command import rapport
-from tests.world import Server, details, line
+from tests.helpers.api import details_path, make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import Server
 
-ASKED = f"{details('c1')}?tracking_activity_type=em_opens"
+ASKED = f"{details_path('c1')}?tracking_activity_type=em_opens"
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> RSAKey:
-    """The key of an issuer that the operator has named."""
+def trusted_key() -> RSAKey:
+    """The key of an issuer that the operator trusts."""
     return RSAKey.generate_key(2048, {"alg": "RS256"}, auto_kid=True)
 
 
 @pytest.fixture(scope="module")
-def guarded(engine: str, elsewhere: RSAKey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that also trusts another issuer, and that has a contact."""
+def trusting_server(engine: str, trusted_key: RSAKey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a contact, which trusts another issuer too."""
     folder = tmp_path_factory.mktemp("guarded")
-    (folder / "jwks.json").write_text(json.dumps(KeySet([elsewhere]).as_dict(private=False)))
+    (folder / "jwks.json").write_text(json.dumps(KeySet([trusted_key]).as_dict(private=False)))
     trusted = {"RAPPORT_TRUSTED_ISSUER": "https://login.example.com", "RAPPORT_TRUSTED_KEYS": str(folder / "jwks.json")}
     with Server(str(folder / "data"), environment=trusted) as server:
-        with server.caller("default") as caller:
-            caller.record(line())
+        with server.client("default") as client:
+            client.record(make_line())
         yield server
 
 
-def ask(server: Server, token: str | None) -> httpx.Response:
+def send_request(server: Server, token: str | None) -> httpx.Response:
     return httpx.get(server.url + ASKED, headers={} if token is None else {"authorization": f"Bearer {token}"})
 
 
-def claims(**changes: object) -> dict[str, Any]:
+def make_claims(**changes: object) -> dict[str, Any]:
     now = int(time.time())
-    good = {
+    valid = {
         "iss": "rapport",
         "aud": "rapport",
         "iat": now,
@@ -55,39 +56,40 @@ def claims(**changes: object) -> dict[str, Any]:
         "role": "owner",
         "scp": ["contact_data"],
     }
-    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+    return {name: value for name, value in {**valid, **changes}.items() if value is not None}
 
 
-def signing_key(server: Server) -> RSAKey:
+def read_signing_key(server: Server) -> RSAKey:
     (stored,) = Path(server.data).glob("signing-keys*")
     return RSAKey.import_key(json.loads(stored.read_bytes())["signing"][0]["jwk"])
 
 
-def signed(key: RSAKey | OKPKey, header: dict[str, Any] | None = None, **changes: object) -> str:
+def sign_token(key: RSAKey | OKPKey, header: dict[str, Any] | None = None, **changes: object) -> str:
     return jwt.encode(
-        {"alg": "RS256", "kid": key.kid, **(header or {})}, claims(**changes), key, algorithms=["RS256", "Ed25519"]
+        {"alg": "RS256", "kid": key.kid, **(header or {})}, make_claims(**changes), key, algorithms=["RS256", "Ed25519"]
     )
 
 
-def signed_with_a_secret(secret: bytes, kid: str) -> str:
-    """A token by hand: the library won't take a public key for a secret."""
+def sign_with_secret(secret: bytes, kid: str) -> str:
+    """Sign a token without the library, which rejects public keys as secrets."""
 
     def part(content: bytes) -> bytes:
         return urlsafe_b64encode(content).rstrip(b"=")
 
-    head = part(json.dumps({"alg": "HS256", "kid": kid}).encode()) + b"." + part(json.dumps(claims()).encode())
+    head = part(json.dumps({"alg": "HS256", "kid": kid}).encode()) + b"." + part(json.dumps(make_claims()).encode())
     return (head + b"." + part(hmac.digest(secret, head, "sha256"))).decode()
 
 
-def test_token_signed_with_server_key_is_valid(guarded: Server) -> None:
-    assert ask(guarded, signed(signing_key(guarded))).status_code == 200
+def test_token_signed_with_server_key_is_valid(trusting_server: Server) -> None:
+    assert send_request(trusting_server, sign_token(read_signing_key(trusting_server))).status_code == 200
 
 
-def test_invalid_tokens_get_same_401(guarded: Server) -> None:
-    key = signing_key(guarded)
+@pytest.mark.slow
+def test_invalid_tokens_get_same_401(trusting_server: Server) -> None:
+    key = read_signing_key(trusting_server)
     stranger = RSAKey.generate_key(2048, {"alg": "RS256", "kid": key.kid})
-    good = signed(key)
-    head, payload, signature = good.split(".")
+    valid = sign_token(key)
+    head, payload, signature = valid.split(".")
     now = int(time.time())
     bad = {
         "none at all": None,
@@ -95,26 +97,26 @@ def test_invalid_tokens_get_same_401(guarded: Server) -> None:
         "wrong signature": f"{head}.{payload}.{signature[:-8]}AAAAAAAA",
         "changed payload": f"{head}.{payload[:-4]}AAAA.{signature}",
         "no algorithm": "eyJhbGciOiJub25lIn0." + payload + ".",
-        "a public key as a shared secret": signed_with_a_secret(key.as_pem(private=False), str(key.kid)),
-        "a stranger's key under our id": signed(stranger),
-        "an unknown key": signed(RSAKey.generate_key(2048, auto_kid=True)),
-        "another kind of key": signed(OKPKey.generate_key("Ed25519", auto_kid=True), {"alg": "Ed25519"}),
-        "wrong audience": signed(key, aud="https://api.example.com"),
-        "no audience": signed(key, aud=None),
-        "wrong issuer": signed(key, iss="https://login.example.com"),
-        "no issuer": signed(key, iss=None),
-        "expired": signed(key, exp=now - 1),
-        "without an end": signed(key, exp=None),
-        "an end that is no number": signed(key, exp="tomorrow"),
-        "an end that is no time": signed(key, exp=float("nan")),
-        "not good yet": signed(key, nbf=now + 300),
-        "made in the future": signed(key, iat=now + 300),
-        "no account": signed(key, account=None),
-        "an account that is no id": signed(key, account="a b"),
-        "an unknown role": signed(key, role="emperor"),
-        "too long": good + "A" * 9_000,
+        "a public key as a shared secret": sign_with_secret(key.as_pem(private=False), str(key.kid)),
+        "a stranger's key under our id": sign_token(stranger),
+        "an unknown key": sign_token(RSAKey.generate_key(2048, auto_kid=True)),
+        "another kind of key": sign_token(OKPKey.generate_key("Ed25519", auto_kid=True), {"alg": "Ed25519"}),
+        "wrong audience": sign_token(key, aud="https://api.example.com"),
+        "no audience": sign_token(key, aud=None),
+        "wrong issuer": sign_token(key, iss="https://login.example.com"),
+        "no issuer": sign_token(key, iss=None),
+        "expired": sign_token(key, exp=now - 1),
+        "without an end": sign_token(key, exp=None),
+        "an end that is no number": sign_token(key, exp="tomorrow"),
+        "an end that is no time": sign_token(key, exp=float("nan")),
+        "not good yet": sign_token(key, nbf=now + 300),
+        "made in the future": sign_token(key, iat=now + 300),
+        "no account": sign_token(key, account=None),
+        "an account that is no id": sign_token(key, account="a b"),
+        "an unknown role": sign_token(key, role="emperor"),
+        "too long": valid + "A" * 9_000,
     }
-    responses = {why: ask(guarded, token) for why, token in bad.items()}
+    responses = {why: send_request(trusting_server, token) for why, token in bad.items()}
     assert {why: response.status_code for why, response in responses.items()} == dict.fromkeys(bad, 401)
     assert {response.content for response in responses.values()} == {
         b'{"error_key":"unauthorized","error_message":"Unauthorized"}'
@@ -123,36 +125,37 @@ def test_invalid_tokens_get_same_401(guarded: Server) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic {}", "{}", "Bearer {} {}"])
-def test_other_authorization_schemes_return_401(guarded: Server, authorization: str) -> None:
-    token = signed(signing_key(guarded))
-    response = httpx.get(guarded.url + ASKED, headers={"authorization": authorization.replace("{}", token)})
+def test_other_authorization_schemes_return_401(trusting_server: Server, authorization: str) -> None:
+    token = sign_token(read_signing_key(trusting_server))
+    response = httpx.get(trusting_server.url + ASKED, headers={"authorization": authorization.replace("{}", token)})
     assert response.status_code == 401
 
 
-def test_bearer_scheme_is_case_insensitive(guarded: Server) -> None:
-    token = signed(signing_key(guarded))
-    assert httpx.get(guarded.url + ASKED, headers={"authorization": f"bearer {token}"}).status_code == 200
+def test_bearer_scheme_is_case_insensitive(trusting_server: Server) -> None:
+    token = sign_token(read_signing_key(trusting_server))
+    assert httpx.get(trusting_server.url + ASKED, headers={"authorization": f"bearer {token}"}).status_code == 200
 
 
-def test_token_in_query_is_ignored(guarded: Server) -> None:
-    token = signed(signing_key(guarded))
-    assert httpx.get(f"{guarded.url}{ASKED}&access_token={token}").status_code == 401
+def test_token_in_query_is_ignored(trusting_server: Server) -> None:
+    token = sign_token(read_signing_key(trusting_server))
+    assert httpx.get(f"{trusting_server.url}{ASKED}&access_token={token}").status_code == 401
 
 
-def test_cached_token_is_rejected_after_expiry(guarded: Server) -> None:
-    token = signed(signing_key(guarded), exp=int(time.time()) + 2)
-    assert ask(guarded, token).status_code == 200
+@pytest.mark.slow
+def test_cached_token_is_rejected_after_expiry(trusting_server: Server) -> None:
+    token = sign_token(read_signing_key(trusting_server), exp=int(time.time()) + 2)
+    assert send_request(trusting_server, token).status_code == 200
     time.sleep(2.1)
-    assert ask(guarded, token).status_code == 401
+    assert send_request(trusting_server, token).status_code == 401
 
 
-def test_configured_issuer_is_trusted(guarded: Server, elsewhere: RSAKey) -> None:
-    named = signed(elsewhere, iss="https://login.example.com", scp=None, scope="openid contact_data")
-    assert ask(guarded, named).status_code == 200
-    assert ask(guarded, signed(elsewhere)).status_code == 401
-    # What it says where ours name others is its own affair, and its tokens may be good for ever.
-    odd = signed(elsewhere, iss="https://login.example.com", jti="7", made_with={"a": 1}, exp=1e300)
-    assert ask(guarded, odd).status_code == 200
+def test_configured_issuer_is_trusted(trusting_server: Server, trusted_key: RSAKey) -> None:
+    named = sign_token(trusted_key, iss="https://login.example.com", scp=None, scope="openid contact_data")
+    assert send_request(trusting_server, named).status_code == 200
+    assert send_request(trusting_server, sign_token(trusted_key)).status_code == 401
+    # An issuer chooses its own subject and client claims, and its tokens may never expire.
+    odd = sign_token(trusted_key, iss="https://login.example.com", jti="7", made_with={"a": 1}, exp=1e300)
+    assert send_request(trusting_server, odd).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -165,108 +168,117 @@ def test_configured_issuer_is_trusted(guarded: Server, elsewhere: RSAKey) -> Non
         (set(), Role.OWNER, 403),
     ],
 )
-def test_scope_and_privilege_are_both_required(guarded: Server, scopes: set[Scope], role: Role, status: int) -> None:
-    response = ask(guarded, guarded.token("default", frozenset(scopes), role))
+def test_scope_and_privilege_are_both_required(
+    trusting_server: Server, scopes: set[Scope], role: Role, status: int
+) -> None:
+    response = send_request(trusting_server, trusting_server.token("default", frozenset(scopes), role))
     assert response.status_code == status
     if status == 403:
         assert response.json()["error_key"] == "access_denied"
 
 
-def test_missing_scope_is_reported_before_invalid_parameters(guarded: Server) -> None:
-    token = guarded.token("default", frozenset({Scope.ACTIVITY_WRITE}))
-    response = httpx.get(guarded.url + details("c1"), headers={"authorization": f"Bearer {token}"})
+def test_missing_scope_is_reported_before_invalid_parameters(trusting_server: Server) -> None:
+    token = trusting_server.token("default", frozenset({Scope.ACTIVITY_WRITE}))
+    response = httpx.get(trusting_server.url + details_path("c1"), headers={"authorization": f"Bearer {token}"})
     assert response.status_code == 403
 
 
-def test_jwks_verifies_tokens_and_has_no_private_part(guarded: Server) -> None:
-    response = httpx.get(f"{guarded.url}/.well-known/jwks.json")
+def test_jwks_verifies_tokens_and_has_no_private_part(trusting_server: Server) -> None:
+    response = httpx.get(f"{trusting_server.url}/.well-known/jwks.json")
     assert response.headers["content-type"] == "application/jwk-set+json"
     assert all(key.keys() <= {"kty", "n", "e", "use", "alg", "kid"} for key in response.json()["keys"])
     published = KeySet.import_key_set(response.json())
-    assert jwt.decode(guarded.token("default"), published, algorithms=["RS256"]).claims["account"] == "default"
+    assert jwt.decode(trusting_server.token("default"), published, algorithms=["RS256"]).claims["account"] == "default"
 
 
-def test_key_files_are_readable_by_owner_only(guarded: Server) -> None:
-    folder = Path(guarded.data)
+def test_key_files_are_readable_by_owner_only(trusting_server: Server) -> None:
+    folder = Path(trusting_server.data)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {file.name: oct(file.stat().st_mode & 0o777) for file in folder.iterdir()} == {
         file.name: "0o600" for file in folder.iterdir()
     }
 
 
-def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(engine: str, data: str) -> None:
-    with Server(data, workers=2) as server:
-        with server.caller("default") as caller:
-            caller.record(line())
+@pytest.mark.slow
+def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(engine: str, location: str) -> None:
+    with Server(location, workers=2) as server:
+        with server.client("default") as client:
+            client.record(make_line())
         old = server.token("default")
-        kid = rapport("keys", "rotate", "--data", data).stdout.strip()
-        new = rapport("token", "--data", data).stdout.strip()
+        kid = run_rapport("keys", "rotate", "--data", location).stdout.strip()
+        new = run_rapport("token", "--data", location).stdout.strip()
         assert json.loads(httpx.get(f"{server.url}/.well-known/jwks.json").content)["keys"]
-        # Each request may meet the other worker.
-        assert [ask(server, token).status_code for token in (new, old) * 8] == [200] * 16
-        assert rapport("keys", "list", "--data", data).stdout.split()[0] == kid
+        # Each request may reach the other worker.
+        assert [send_request(server, token).status_code for token in (new, old) * 8] == [200] * 16
+        assert run_rapport("keys", "list", "--data", location).stdout.split()[0] == kid
 
-        rapport("keys", "rotate", "--drop-old", "--data", data)
-        newest = rapport("token", "--data", data).stdout.strip()
-        assert [ask(server, newest).status_code for _ in range(8)] == [200] * 8
+        run_rapport("keys", "rotate", "--drop-old", "--data", location)
+        newest = run_rapport("token", "--data", location).stdout.strip()
+        assert [send_request(server, newest).status_code for _ in range(8)] == [200] * 8
         time.sleep(2.5)
-        assert [ask(server, token).status_code for token in (old, new) * 8] == [401] * 16
+        assert [send_request(server, token).status_code for token in (old, new) * 8] == [401] * 16
 
 
-def test_cursor_survives_key_rotation_and_restart(engine: str, data: str) -> None:
-    with Server(data) as server:
-        with server.caller("default") as caller:
-            caller.record(*(line(time=1_767_225_600_000 + number) for number in range(3)))
-            first = caller.page("c1", tracking_activity_type="em_opens", limit=1).json()
-            rapport("keys", "rotate", "--data", data)
+@pytest.mark.slow
+def test_cursor_survives_key_rotation_and_restart(engine: str, location: str) -> None:
+    with Server(location) as server:
+        with server.client("default") as client:
+            client.record(*(make_line(time=1_767_225_600_000 + number) for number in range(3)))
+            first = client.page("c1", tracking_activity_type="em_opens", limit=1).json()
+            run_rapport("keys", "rotate", "--data", location)
         server.stop()
         server.start()
-        with server.caller("default") as caller:
-            assert caller.get(first["_links"]["next"]["href"]).status_code == 200
+        with server.client("default") as client:
+            assert client.get(first["_links"]["next"]["href"]).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["gone", "damaged"])
-def test_unreadable_trusted_keys_stay_valid(data: str, elsewhere: RSAKey, tmp_path: Path, damage: str) -> None:
+def test_unreadable_trusted_keys_stay_valid(location: str, trusted_key: RSAKey, tmp_path: Path, damage: str) -> None:
     file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(KeySet([elsewhere]).as_dict(private=False)))
+    file.write_text(json.dumps(KeySet([trusted_key]).as_dict(private=False)))
     trusted = {
         "RAPPORT_TRUSTED_ISSUER": "https://login.example.com",
         "RAPPORT_TRUSTED_KEYS": str(file),
         "RAPPORT_LOG": "json",
     }
-    with Server(data, environment=trusted) as server:
-        with server.caller("default") as caller:
-            caller.record(line())
+    with Server(location, environment=trusted) as server:
+        with server.client("default") as client:
+            client.record(make_line())
         issuer = "https://login.example.com"
-        good = signed(elsewhere, iss=issuer)
+        valid = sign_token(trusted_key, iss=issuer)
         if damage == "gone":
             file.unlink()
         else:
             file.write_text('{"keys": [')
         for _ in range(3):
-            for bad in ("no.such.token", signed(RSAKey.generate_key(2048, auto_kid=True), iss=issuer)):
-                refused = ask(server, bad)
+            for bad in ("no.such.token", sign_token(RSAKey.generate_key(2048, auto_kid=True), iss=issuer)):
+                refused = send_request(server, bad)
                 assert (refused.status_code, refused.json()["error_key"]) == (401, "unauthorized")
-        assert ask(server, good).status_code == 200
-        assert ask(server, server.token("default")).status_code == 200
+        assert send_request(server, valid).status_code == 200
+        assert send_request(server, server.token("default")).status_code == 200
         assert httpx.get(f"{server.url}/readyz").status_code == 200
-        # Our own keys are looked after as before.
-        rapport("keys", "rotate", "--data", data)
-        file.write_text(json.dumps(KeySet([elsewhere]).as_dict(private=False)))
-        # A token that names an unknown key has the keys read again.
-        assert ask(server, signed(RSAKey.generate_key(2048, auto_kid=True), iss=issuer)).status_code == 401
+        # The server's own keys are still watched.
+        run_rapport("keys", "rotate", "--data", location)
+        file.write_text(json.dumps(KeySet([trusted_key]).as_dict(private=False)))
+        # A token with an unknown key id makes the server read the keys again.
+        assert send_request(server, sign_token(RSAKey.generate_key(2048, auto_kid=True), iss=issuer)).status_code == 401
         server.stop()
-        events = [json.loads(each) for each in server.log.read_text().splitlines() if each.startswith("{")]
-        warnings = [each for each in events if each["level"] == "warning"]
+        events = [
+            json.loads(splitline) for splitline in server.log.read_text().splitlines() if splitline.startswith("{")
+        ]
+        warnings = [event for event in events if event["level"] == "warning"]
         assert len(warnings) == 1, warnings
         assert "RAPPORT_TRUSTED_KEYS" in warnings[0]["reason"]
-        assert sum(each["event"] == "trusted keys can be read again" for each in events) == 1
-        assert not any("Traceback" in each for each in server.log.read_text().splitlines())
+        assert sum(event["event"] == "trusted keys can be read again" for event in events) == 1
+        assert not any("Traceback" in splitline for splitline in server.log.read_text().splitlines())
 
 
 @pytest.mark.parametrize("claim", ["cid", "sub"])
 @pytest.mark.parametrize("odd", ["a\x00b", "a\ud800b"])
-def test_token_with_unstorable_text_is_rejected(guarded: Server, elsewhere: RSAKey, claim: str, odd: str) -> None:
-    content = json.dumps(claims(iss="https://login.example.com", **{claim: odd})).encode()
-    token = jws.serialize_compact({"alg": "RS256", "kid": elsewhere.kid}, content, elsewhere)
-    assert ask(guarded, token).status_code == 401
+def test_token_with_unstorable_text_is_rejected(
+    trusting_server: Server, trusted_key: RSAKey, claim: str, odd: str
+) -> None:
+    content = json.dumps(make_claims(iss="https://login.example.com", **{claim: odd})).encode()
+    token = jws.serialize_compact({"alg": "RS256", "kid": trusted_key.kid}, content, trusted_key)
+    assert send_request(trusting_server, token).status_code == 401

@@ -8,6 +8,7 @@ from pathlib import Path
 from rapport.capture.errors import SpoolFull, SpoolUnavailable
 from rapport.capture.spool import SpoolWriter
 from rapport.instant import Instant
+from tests.helpers.loop import run_async
 
 
 async def append_numbers(folder: Path, senders: int, limit: int) -> None:
@@ -32,4 +33,4 @@ async def append_numbers(folder: Path, senders: int, limit: int) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 4:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
-    asyncio.run(append_numbers(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    run_async(append_numbers(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -11,8 +11,9 @@ from rapport.activity import ActivityType, BounceCode
 from rapport.capture.bounces.reader import read_bounce
 from rapport.capture.event import Event
 from rapport.instant import Instant
-from tests.cli.command import rapport
-from tests.world import Server, line
+from tests.helpers.api import make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import Server
 
 NOW = Instant(1_772_000_000_000)
 GRACE = "grace.hopper@example.net"
@@ -230,31 +231,31 @@ def test_damaged_messages_never_raise() -> None:
             read(bytes(data[: rng.randrange(len(data) + 1)]))
 
 
-def test_bounces_reach_the_contact(data: str, tmp_path: Path) -> None:
+def test_bounces_reach_the_contact(location: str, tmp_path: Path) -> None:
     environment = {"RAPPORT_SPOOL": str(tmp_path / "spool")}
     new = tmp_path / "Maildir" / "new"
     new.mkdir(parents=True)
     for number, raw in enumerate((dsn(), complaint("abuse"), PERSON)):
         (new / f"{number}.mx").write_bytes(raw)
-    with Server(data, environment=environment) as server, server.caller("default") as caller:
-        sent = line("c-1", "em_sends", campaign_activity_id="spring", event_id="<letter-1@shop.example.com>")
-        caller.record({**sent, "email_address": GRACE})
-        rapport("bounce", "--data", data, given=dsn(), environment=environment)
-        read_folder = ("bounce", "--data", data, "--maildir", str(tmp_path / "Maildir"))
-        assert rapport(*read_folder, environment=environment).stdout == "3 messages were taken.\n"
+    with Server(location, environment=environment) as server, server.client("default") as client:
+        sent = make_line("c-1", "em_sends", campaign_activity_id="spring", event_id="<letter-1@shop.example.com>")
+        client.record({**sent, "email_address": GRACE})
+        run_rapport("bounce", "--data", location, stdin=dsn(), environment=environment)
+        read_folder = ("bounce", "--data", location, "--maildir", str(tmp_path / "Maildir"))
+        assert run_rapport(*read_folder, environment=environment).stdout == "3 messages were taken.\n"
         assert list(new.iterdir()) == []
         assert len(list((tmp_path / "Maildir" / "cur").iterdir())) == 3
         types: list[str] = []
         ends = time.monotonic() + 20
         while len(types) < 2 and time.monotonic() < ends:
             time.sleep(0.05)
-            page = caller.page("c-1", tracking_activity_type="em_bounces,em_optouts").json()
+            page = client.page("c-1", tracking_activity_type="em_bounces,em_optouts").json()
             types = sorted(activity["tracking_activity_type"] for activity in page["tracking_activities"])
         assert types == ["em_bounces", "em_optouts"]
 
 
-def test_bounce_that_cannot_be_kept_asks_to_try_again(data: str, tmp_path: Path) -> None:
+def test_bounce_that_cannot_be_kept_asks_to_try_again(location: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     environment = {"RAPPORT_SPOOL": str(tmp_path / "file" / "spool")}
-    rapport("bounce", "--data", data, given=dsn(), environment=environment, code=75)
-    rapport("bounce", "--data", data, given=b"", environment=environment, code=1)
+    run_rapport("bounce", "--data", location, stdin=dsn(), environment=environment, code=75)
+    run_rapport("bounce", "--data", location, stdin=b"", environment=environment, code=1)

@@ -15,8 +15,9 @@ from rapport.capture.webhooks.provider import SecretProvider
 from rapport.capture.webhooks.registry import PROVIDERS
 from tests.capture.payloads import ALAN, GRACE, SAMPLES, SHOP
 from tests.capture.signing import KEY, SETTINGS, STANDARD_KEY, ec_key, public_key, rsa_key, signed_request
-from tests.cli.command import rapport
-from tests.world import EVERY_TYPE, Caller, Server, line
+from tests.helpers.api import ALL_ACTIVITY_TYPES, ApiClient, make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import Server
 
 KEYS = {
     "sendgrid": public_key(ec_key()),
@@ -41,16 +42,16 @@ class MadeHook:
         self.path = url.strip()
         self.hook_id = self.path.rpartition("/")[2].partition(".")[0]
 
-    def run(self, command: str, *arguments: str, given: bytes | None = None, code: int = 0) -> str:
+    def run(self, command: str, *arguments: str, lines_sent: bytes | None = None, code: int = 0) -> str:
         """Run `rapport hook`."""
         options = ["--data", self.server.data, "--account", self.account]
-        return rapport("hook", command, *options, *arguments, given=given, code=code).stdout
+        return run_rapport("hook", command, *options, *arguments, stdin=lines_sent, code=code).stdout
 
     def capture(self, command: str) -> str:
         """Run `rapport capture`."""
         options = ["--data", self.server.data, "--account", self.account]
         environment = {"RAPPORT_SPOOL": str(self.server.log.parent / "spool")}
-        return rapport("capture", command, *options, environment=environment).stdout
+        return run_rapport("capture", command, *options, environment=environment).stdout
 
     def post(self, *payloads: object, **changes: Any) -> httpx.Response:  # noqa: ANN401 - any argument of httpx
         """Send a request as the provider does."""
@@ -62,7 +63,7 @@ class MadeHook:
 
 
 @pytest.fixture
-def make_hook(server: Server, account: str, caller: Caller) -> Callable[..., MadeHook]:
+def make_hook(server: Server, account: str, client: ApiClient) -> Callable[..., MadeHook]:
     return lambda provider, *options: MadeHook(server, account, provider, *options)
 
 
@@ -72,25 +73,25 @@ T = TypeVar("T")
 def wait_for(condition: Callable[[], T | None]) -> T:
     ends = time.monotonic() + 20
     while time.monotonic() < ends:
-        found = condition()
-        if found:
-            return found
+        results = condition()
+        if results:
+            return results
         time.sleep(0.05)
     raise AssertionError("it did not happen")
 
 
-def contacts(caller: Caller, address: str = GRACE) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = caller.get("/v3/contacts", params={"email": address, "status": "all"}).json()[
+def contacts(client: ApiClient, address: str = GRACE) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = client.get("/v3/contacts", params={"email": address, "status": "all"}).json()[
         "contacts"
     ]
-    return found
+    return results
 
 
-def history(caller: Caller, address: str = GRACE) -> list[dict[str, Any]]:
+def history(client: ApiClient, address: str = GRACE) -> list[dict[str, Any]]:
     return [
         activity
-        for contact in contacts(caller, address)
-        for page in caller.walk(contact["contact_id"], f"tracking_activity_type={EVERY_TYPE}")
+        for contact in contacts(client, address)
+        for page in client.walk(contact["contact_id"], f"tracking_activity_type={ALL_ACTIVITY_TYPES}")
         for activity in page
     ]
 
@@ -105,7 +106,7 @@ SIGNED = ["generic", "mailersend", "mailgun", "postal", "resend", "sendgrid"]
 
 @pytest.mark.parametrize("provider", [*SECRETS, *SIGNED])
 def test_events_are_on_the_contact_soon_and_once(
-    caller: Caller, make_hook: Callable[..., MadeHook], provider: str
+    client: ApiClient, make_hook: Callable[..., MadeHook], provider: str
 ) -> None:
     hook = make_hook(provider, "--set=campaign_activity=constant:spring")
     own = [sample for sample in SAMPLES if sample.provider == provider and sample.expected.get("recipient", "") == ""]
@@ -120,17 +121,17 @@ def test_events_are_on_the_contact_soon_and_once(
         for event in PROVIDERS[provider].read(item, SETTINGS.get(provider, {}))
         if event.type is not None
     }
-    wait_for(lambda: len(history(caller)) >= len({event_id for event_id, _ in events}))
+    wait_for(lambda: len(history(client)) >= len({event_id for event_id, _ in events}))
     time.sleep(0.3)
-    assert len(history(caller)) == len({event_id for event_id, _ in events})
-    assert len(contacts(caller)) == 1
+    assert len(history(client)) == len({event_id for event_id, _ in events})
+    assert len(contacts(client)) == 1
     assert "Everything that was captured is matched." in hook.capture("status")
     assert "0 bytes wait" in hook.capture("status")
 
 
 @pytest.mark.parametrize("provider", [*SECRETS, *SIGNED])
 def test_request_that_is_not_authentic_is_refused(
-    server: Server, caller: Caller, make_hook: Callable[..., MadeHook], provider: str
+    server: Server, client: ApiClient, make_hook: Callable[..., MadeHook], provider: str
 ) -> None:
     hook = make_hook(provider)
     payload = next(sample.payload for sample in SAMPLES if sample.provider == provider)
@@ -169,7 +170,7 @@ def test_too_large_bodies_are_refused(make_hook: Callable[..., MadeHook]) -> Non
 
 
 def test_compressed_and_odd_bodies_are_kept_with_their_reason(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("postmark")
     for body in (b"", b"\x1f\x8b\x08\x00", b"{", b"\xff" * 10, b"[1, 2]"):
@@ -178,79 +179,81 @@ def test_compressed_and_odd_bodies_are_kept_with_their_reason(
 
 
 def test_unmatched_events_are_matched_after_the_rule_is_changed(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("sparkpost", "--set=campaign_activity=metadata:letter")
-    hook.post(*(each.payload for each in SAMPLES if each.provider == "sparkpost"))
+    hook.post(*(sample.payload for sample in SAMPLES if sample.provider == "sparkpost"))
     wait_for(lambda: "unmatched: no campaign activity" in hook.capture("status"))
-    assert history(caller) == []
+    assert history(client) == []
     assert GRACE in hook.capture("unmatched")
     hook.run("update", hook.hook_id, "--set", "campaign_activity=tag")
     assert re.fullmatch(r"(\d+) of \1 items are matched now\.\n", hook.capture("retry"))
-    assert {activity["campaign_activity_id"] for activity in history(caller)} == {"spring"}
+    assert {activity["campaign_activity_id"] for activity in history(client)} == {"spring"}
     assert "Everything that was captured is matched." in hook.capture("status")
 
 
-def test_contact_and_campaign_activity_of_the_metadata_win(caller: Caller, make_hook: Callable[..., MadeHook]) -> None:
+def test_contact_and_campaign_activity_of_the_metadata_win(
+    client: ApiClient, make_hook: Callable[..., MadeHook]
+) -> None:
     hook = make_hook("sendgrid")
     payload = sample("sendgrid", "open") | {"rapport_contact_id": "c-7", "rapport_campaign_activity_id": "letter-7"}
     hook.post(payload)
-    page = wait_for(lambda: caller.page("c-7", tracking_activity_type="em_opens").json().get("tracking_activities"))
+    page = wait_for(lambda: client.page("c-7", tracking_activity_type="em_opens").json().get("tracking_activities"))
     assert [activity["campaign_activity_id"] for activity in page] == ["letter-7"]
-    assert contacts(caller)[0]["contact_id"] == "c-7"
+    assert contacts(client)[0]["contact_id"] == "c-7"
 
 
 def test_event_without_recipient_is_matched_by_the_send_of_its_message(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("resend")
     hook.post(sample("resend", "sent"))
-    wait_for(lambda: history(caller))
+    wait_for(lambda: history(client))
     opened = sample("resend", "opened")
     hook.post(opened | {"data": opened["data"] | {"to": [GRACE, ALAN], "headers": [], "tags": {}}})
-    wait_for(lambda: len(history(caller)) == 2)
-    assert {activity["campaign_activity_id"] for activity in history(caller)} == {"spring"}
+    wait_for(lambda: len(history(client)) == 2)
+    assert {activity["campaign_activity_id"] for activity in history(client)} == {"spring"}
 
 
 def test_event_is_matched_by_a_send_that_was_recorded_with_the_message_id(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     payload = sample("postmark", "open") | {"Tag": None, "Metadata": {}}
-    sent = line(contact_id="c-9", campaign_activity_id="autumn", tracking_activity_type="em_sends")
-    caller.record({**sent, "email_address": GRACE, "event_id": payload["MessageID"]})
+    sent = make_line(contact_id="c-9", campaign_activity_id="autumn", tracking_activity_type="em_sends")
+    client.record({**sent, "email_address": GRACE, "event_id": payload["MessageID"]})
     make_hook("postmark").post(payload)
-    wait_for(lambda: len(history(caller)) == 2)
-    assert {activity["campaign_activity_id"] for activity in history(caller)} == {"autumn"}
+    wait_for(lambda: len(history(client)) == 2)
+    assert {activity["campaign_activity_id"] for activity in history(client)} == {"autumn"}
 
 
 def test_known_contact_is_found_by_address_whatever_its_case(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
-    caller.record({**line(contact_id="c-1"), "email_address": GRACE.upper()})
+    client.record({**make_line(contact_id="c-1"), "email_address": GRACE.upper()})
     make_hook("mailjet").post(sample("mailjet", "click") | {"Payload": ""})
-    clicks = wait_for(lambda: caller.page("c-1", tracking_activity_type="em_clicks").json().get("tracking_activities"))
+    clicks = wait_for(lambda: client.page("c-1", tracking_activity_type="em_clicks").json().get("tracking_activities"))
     assert len(clicks) == 1
-    assert contacts(caller)[0]["email_address"] == GRACE.upper()
+    assert contacts(client)[0]["email_address"] == GRACE.upper()
 
 
 def test_opt_out_and_complaint_change_the_status_of_the_contact(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("mailjet")
     hook.post(sample("mailjet", "open"))
-    wait_for(lambda: contacts(caller))
+    wait_for(lambda: contacts(client))
     hook.post(sample("mailjet", "spam"))
     address = wait_for(
         lambda: (
-            [c for c in contacts(caller) if c["email_address"]["permission_to_send"] == "unsubscribed"]
-            if isinstance(contacts(caller)[0]["email_address"], dict)
+            [c for c in contacts(client) if c["email_address"]["permission_to_send"] == "unsubscribed"]
+            if isinstance(contacts(client)[0]["email_address"], dict)
             else [True]
         )
     )
     assert address
 
 
-def test_one_mailgun_signature_is_good_for_one_request(caller: Caller, make_hook: Callable[..., MadeHook]) -> None:
+def test_one_mailgun_signature_is_good_for_one_request(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("mailgun", "--set=campaign_activity=constant:spring")
     now = time.time_ns() // 1_000_000
     request = signed_request("mailgun", sample("mailgun", "opened"), now=now)
@@ -259,11 +262,11 @@ def test_one_mailgun_signature_is_good_for_one_request(caller: Caller, make_hook
     for body in (request.body, request.body, json.dumps(forged).encode()):
         assert hook.post({}, content=body, headers={}).status_code == 200
     wait_for(lambda: "reused token" in hook.capture("unmatched"))
-    assert [activity["tracking_activity_type"] for activity in history(caller)] == ["em_opens"]
+    assert [activity["tracking_activity_type"] for activity in history(client)] == ["em_opens"]
 
 
 def test_erased_contact_leaves_nothing_among_captured_data(
-    server: Server, caller: Caller, make_hook: Callable[..., MadeHook]
+    server: Server, client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("sparkpost")
     hook.post(sample("sparkpost", "delivery"), sample("sparkpost", "open"))
@@ -274,25 +277,25 @@ def test_erased_contact_leaves_nothing_among_captured_data(
     }
     hook.post({"msys": {"track_event": unknown}})
     wait_for(lambda: GRACE in hook.capture("unmatched"))
-    [contact] = contacts(caller)
-    rapport("erase", "--data", server.data, "--account", hook.account, contact["contact_id"], given=b"y\n")
+    [contact] = contacts(client)
+    run_rapport("erase", "--data", server.data, "--account", hook.account, contact["contact_id"], stdin=b"y\n")
     assert GRACE not in hook.capture("unmatched")
 
 
 def test_hooks_of_another_account_are_out_of_reach(
-    server: Server, account: str, caller: Caller, make_hook: Callable[..., MadeHook]
+    server: Server, account: str, client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("postmark")
     other = ["--data", server.data, "--account", f"{account}-2"]
-    assert hook.hook_id not in rapport("hook", "list", *other).stdout
-    assert "there is no hook" in rapport("hook", "delete", *other, hook.hook_id, code=1).stderr
+    assert hook.hook_id not in run_rapport("hook", "list", *other).stdout
+    assert "there is no hook" in run_rapport("hook", "delete", *other, hook.hook_id, code=1).stderr
     assert (
         "there is no hook"
-        in rapport("hook", "update", *other, hook.hook_id, "--set", "campaign_activity=tag", code=1).stderr
+        in run_rapport("hook", "update", *other, hook.hook_id, "--set", "campaign_activity=tag", code=1).stderr
     )
 
 
-def test_deleted_hook_answers_no_more(caller: Caller, make_hook: Callable[..., MadeHook]) -> None:
+def test_deleted_hook_answers_no_more(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("postmark")
     assert hook.post(sample("postmark", "open")).status_code == 200
     hook.run("delete", hook.hook_id)
@@ -300,32 +303,32 @@ def test_deleted_hook_answers_no_more(caller: Caller, make_hook: Callable[..., M
 
 
 def test_hook_test_explains_a_signature_and_shows_what_would_be_recorded(
-    caller: Caller, make_hook: Callable[..., MadeHook]
+    client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("sendgrid")
     request = signed_request("sendgrid", sample("sendgrid", "click"), now=time.time_ns() // 1_000_000)
     headers = [option for name, value in request.headers.items() for option in ("--header", f"{name}: {value}")]
-    shown = hook.run("test", *headers, "sendgrid", given=request.body)
+    shown = hook.run("test", *headers, "sendgrid", stdin=request.body)
     assert shown.startswith("Authentic.\n")
     assert f'"link_url": "{SHOP}"' in shown
-    shown = hook.run("test", *headers, hook.hook_id, given=request.body.rstrip(), code=1)
+    shown = hook.run("test", *headers, hook.hook_id, stdin=request.body.rstrip(), code=1)
     assert "line break at the end (CR LF) was removed (byte" in shown
-    assert "Unreadable" in hook.run("test", "sendgrid", given=b"{", code=1)
-    assert history(caller) == []
+    assert "Unreadable" in hook.run("test", "sendgrid", stdin=b"{", code=1)
+    assert history(client) == []
 
 
-def test_metrics_count_requests(server: Server, caller: Caller, make_hook: Callable[..., MadeHook]) -> None:
+def test_metrics_count_requests(server: Server, client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("brevo")
     hook.post(sample("brevo", "opened"))
     wait_for(
-        lambda: 'rapport_captured_requests_total{outcome="recorded",provider="brevo"}' in caller.get("/metrics").text
+        lambda: 'rapport_captured_requests_total{outcome="recorded",provider="brevo"}' in client.get("/metrics").text
     )
-    assert "rapport_spool_bytes" in caller.get("/metrics").text
+    assert "rapport_spool_bytes" in client.get("/metrics").text
 
 
 @pytest.fixture
-def lonely(data: str, tmp_path: Path) -> Iterator[Server]:
-    with Server(data, environment={"RAPPORT_SPOOL": str(tmp_path / "spool"), "RAPPORT_SPOOL_MB": "1"}) as running:
+def lonely(location: str, tmp_path: Path) -> Iterator[Server]:
+    with Server(location, environment={"RAPPORT_SPOOL": str(tmp_path / "spool"), "RAPPORT_SPOOL_MB": "1"}) as running:
         yield running
 
 
@@ -335,7 +338,7 @@ def numbered(number: int) -> dict[str, Any]:
 
 
 def test_what_got_its_200_survives_kill_minus_nine(lonely: Server) -> None:
-    with lonely.caller("default") as caller:
+    with lonely.client("default") as client:
         hook = MadeHook(lonely, "default", "sparkpost")
         kept: list[int] = []
 
@@ -351,27 +354,27 @@ def test_what_got_its_200_survives_kill_minus_nine(lonely: Server) -> None:
             sending = [pool.submit(send, first) for first in range(0, 1_600, 200)]
             time.sleep(1.5)
             lonely.kill()
-            for each in sending:
-                each.result()
+            for item in sending:
+                item.result()
         assert kept
         lonely.start()
-        wait_for(lambda: len(history(caller)) >= len(kept))
+        wait_for(lambda: len(history(client)) >= len(kept))
         wait_for(lambda: "0 bytes wait" in hook.capture("status") or None)
-        assert len(kept) <= len(history(caller)) <= 1_600
+        assert len(kept) <= len(history(client)) <= 1_600
 
 
-def test_several_workers_record_everything_once(data: str, tmp_path: Path) -> None:
+def test_several_workers_record_everything_once(location: str, tmp_path: Path) -> None:
     environment = {"RAPPORT_SPOOL": str(tmp_path / "spool")}
-    with Server(data, environment=environment, workers=2) as server, server.caller("default") as caller:
+    with Server(location, environment=environment, workers=2) as server, server.client("default") as client:
         hook = MadeHook(server, "default", "sparkpost")
         with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(lambda number: hook.post(numbered(number)).status_code, range(100)))
         assert statuses == [200] * 100
-        wait_for(lambda: len(history(caller)) == 100)
+        wait_for(lambda: len(history(client)) == 100)
 
 
 def test_full_spool_asks_to_send_again(lonely: Server) -> None:
-    with lonely.caller("default"):
+    with lonely.client("default"):
         brevo, postmark = MadeHook(lonely, "default", "brevo"), MadeHook(lonely, "default", "postmark")
         large = json.dumps(sample("brevo", "opened") | {"x": "y" * 1_000_000}).encode()
         assert brevo.post({}, content=large).status_code == 429

@@ -305,8 +305,8 @@ def test_both_signature_versions_of_sns_are_accepted(version: str) -> None:
 def test_certificates_of_other_hosts_are_never_fetched(url: str) -> None:
     fetched: list[str] = []
 
-    def fetch(wanted: str) -> bytes:
-        fetched.append(wanted)
+    def fetch(expected: str) -> bytes:
+        fetched.append(expected)
         return certificate()
 
     message = sign_sns(sns_message({"eventType": "Send"}, NOW, SigningCertURL=url))

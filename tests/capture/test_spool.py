@@ -15,13 +15,14 @@ from rapport.capture.errors import SpoolFull, SpoolUnavailable
 from rapport.capture.spool import HEADER, SpoolWriter, encode_record, list_segments
 from rapport.capture.spool_reader import SpoolReader, read_status
 from rapport.instant import Instant
+from tests.helpers.loop import run_async
 
 NOW = 1_772_000_000_000
 ROOM = 1 << 30
 
 
 def run(work: Coroutine[object, object, None]) -> None:
-    asyncio.run(work)
+    run_async(work)
 
 
 async def append_all(folder: Path, payloads: list[bytes], max_bytes: int = ROOM) -> None:

@@ -1,4 +1,4 @@
-"""`rapport copy`: everything, from any engine to any other, again and again."""
+"""`rapport copy`, from each engine to the other."""
 
 import json
 import re
@@ -8,17 +8,20 @@ import httpx
 import pytest
 
 from rapport.activity import ActivityType
-from tests.cli.command import rapport
-from tests.world import Server, details, line
+from tests.helpers.api import details_path, make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import Server
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def filled(tmp_path: Path) -> str:
-    """A data directory with two accounts, names that changed, and every type of activity."""
+def filled_store(tmp_path: Path) -> str:
+    """A data directory with two accounts, changed names, and every activity type."""
     data = str(tmp_path / "filled")
     activity_types = [activity_type.name.lower() for activity_type in ActivityType]
     lines = [
-        line(
+        make_line(
             f"c{number % 40}",
             activity_types[number % 10],
             f"2026-03-01T10:{number % 60:02}:{number // 60:02}Z",
@@ -27,67 +30,77 @@ def filled(tmp_path: Path) -> str:
         for number in range(900)
     ]
     lines += [
-        line("c1", time="2026-03-02T10:00:00Z", campaign_activity_name="Old", campaign_id="k"),
-        line("c2", time="2026-03-09T10:00:00Z", campaign_activity_name="New", email_address="new@example.com"),
-        line("c2", time="2026-03-20T10:00:00Z"),
+        make_line("c1", time="2026-03-02T10:00:00Z", campaign_activity_name="Old", campaign_id="k"),
+        make_line("c2", time="2026-03-09T10:00:00Z", campaign_activity_name="New", email_address="new@example.com"),
+        make_line("c2", time="2026-03-20T10:00:00Z"),
     ]
     content = "\n".join(map(json.dumps, lines)).encode()
-    rapport("import", "-", "--data", data, "--create", given=content)
-    rapport("import", "-", "--data", data, "--account", "other", given=content[:2_000].rpartition(b"\n")[0])
+    run_rapport("import", "-", "--data", data, "--create", stdin=content)
+    run_rapport("import", "-", "--data", data, "--account", "other", stdin=content[:2_000].rpartition(b"\n")[0])
     return data
 
 
-def exported(data: str, contact_id: str, account: str = "default") -> str:
-    return rapport("export", contact_id, "--data", data, "--account", account).stdout
+def export_contact(location: str, contact_id: str, account: str = "default") -> str:
+    return run_rapport("export", contact_id, "--data", location, "--account", account).stdout
 
 
-def test_copy_to_other_engine_and_back_keeps_everything(filled: str, data: str, tmp_path: Path) -> None:
-    token = rapport("token", "--data", filled).stdout.strip()
-    revoked = rapport("token", "--data", filled, "--name", "lost").stdout.strip()
-    (token_id,) = re.findall(r"^(\w+)\tlost\t", rapport("tokens", "list", "--data", filled).stdout, re.MULTILINE)
-    rapport("tokens", "revoke", token_id, "--data", filled)
+def test_copy_to_other_engine_and_back_keeps_everything(filled_store: str, location: str, tmp_path: Path) -> None:
+    token = run_rapport("token", "--data", filled_store).stdout.strip()
+    revoked = run_rapport("token", "--data", filled_store, "--name", "lost").stdout.strip()
+    (token_id,) = re.findall(
+        r"^(\w+)\tlost\t", run_rapport("tokens", "list", "--data", filled_store).stdout, re.MULTILINE
+    )
+    run_rapport("tokens", "revoke", token_id, "--data", filled_store)
     back = str(tmp_path / "back")
-    first = rapport("copy", "--from", filled, "--to", data).stdout
-    second = rapport("copy", "--from", data, "--to", back, "--create").stdout
+    first = run_rapport("copy", "--from", filled_store, "--to", location).stdout
+    second = run_rapport("copy", "--from", location, "--to", back, "--create").stdout
     assert "2 accounts" in first
     assert "(0 contacts were there already)" in first
     assert first.rpartition("digest")[2] == second.rpartition("digest")[2]
     for contact_id in ("c1", "c2", "c39"):
-        assert exported(filled, contact_id) == exported(data, contact_id) == exported(back, contact_id)
-    assert exported(filled, "c1", "other") == exported(data, "c1", "other")
-    # A later statement is told from an earlier one in the copy as well.
-    late = json.dumps(line("c1", time="2026-03-05T10:00:00Z", campaign_activity_name="Between")).encode()
-    for each in (filled, data, back):
-        rapport("import", "-", "--data", each, given=late)
-    assert exported(filled, "c1") == exported(data, "c1") == exported(back, "c1")
-    assert '"campaign_activity_name":"New"' in exported(back, "c1")
-    with Server(data) as server:
-        for each, status in ((token, 200), (revoked, 401)):
+        assert (
+            export_contact(filled_store, contact_id)
+            == export_contact(location, contact_id)
+            == export_contact(back, contact_id)
+        )
+    assert export_contact(filled_store, "c1", "other") == export_contact(location, "c1", "other")
+    # The copy also knows which update is later.
+    late = json.dumps(make_line("c1", time="2026-03-05T10:00:00Z", campaign_activity_name="Between")).encode()
+    for store_location in (filled_store, location, back):
+        run_rapport("import", "-", "--data", store_location, stdin=late)
+    assert export_contact(filled_store, "c1") == export_contact(location, "c1") == export_contact(back, "c1")
+    assert '"campaign_activity_name":"New"' in export_contact(back, "c1")
+    with Server(location) as server:
+        for store_location, status in ((token, 200), (revoked, 401)):
             response = httpx.get(
-                server.url + details("c1"),
+                server.url + details_path("c1"),
                 params={"tracking_activity_type": "em_opens"},
-                headers={"authorization": f"Bearer {each}"},
+                headers={"authorization": f"Bearer {store_location}"},
             )
             assert response.status_code == status
 
 
-def test_repeated_copy_adds_new_activities(filled: str, data: str) -> None:
-    rapport("copy", "--from", filled, "--to", data)
-    rapport("import", "-", "--data", filled, given=json.dumps(line("c7", time="2026-04-01T10:00:00Z")).encode())
-    told = rapport("copy", "--from", filled, "--to", data).stdout
-    assert exported(filled, "c7") == exported(data, "c7")
-    contacts = int(told.split(" contacts")[0].rpartition(" ")[2])
-    assert f"({contacts - 1} contacts were there already)" in told
+def test_repeated_copy_adds_new_activities(filled_store: str, location: str) -> None:
+    run_rapport("copy", "--from", filled_store, "--to", location)
+    run_rapport(
+        "import", "-", "--data", filled_store, stdin=json.dumps(make_line("c7", time="2026-04-01T10:00:00Z")).encode()
+    )
+    output = run_rapport("copy", "--from", filled_store, "--to", location).stdout
+    assert export_contact(filled_store, "c7") == export_contact(location, "c7")
+    contacts = int(output.split(" contacts")[0].rpartition(" ")[2])
+    assert f"({contacts - 1} contacts were there already)" in output
 
 
-def test_copy_refuses_target_with_other_data(filled: str, data: str) -> None:
-    rapport("import", "-", "--data", data, given=json.dumps(line("c3", time="2026-04-01T10:00:00Z")).encode())
-    told = rapport("copy", "--from", filled, "--to", data, code=1).stderr
-    assert "contact c3 of account default differs" in told
-    assert "empty target" in told
+def test_copy_refuses_target_with_other_data(filled_store: str, location: str) -> None:
+    run_rapport(
+        "import", "-", "--data", location, stdin=json.dumps(make_line("c3", time="2026-04-01T10:00:00Z")).encode()
+    )
+    error = run_rapport("copy", "--from", filled_store, "--to", location, code=1).stderr
+    assert "contact c3 of account default differs" in error
+    assert "empty target" in error
 
 
 def test_copy_does_not_create_missing_source(tmp_path: Path) -> None:
-    told = rapport("copy", "--from", str(tmp_path / "none"), "--to", str(tmp_path / "target"), code=1).stderr
-    assert "there is no data in" in told
+    error = run_rapport("copy", "--from", str(tmp_path / "none"), "--to", str(tmp_path / "target"), code=1).stderr
+    assert "there is no data in" in error
     assert not (tmp_path / "none").exists()

@@ -14,129 +14,144 @@ import pytest
 
 from rapport.recording.activity_codec import encode_activity
 from rapport.sample import sample
-from tests.cli.command import rapport
-from tests.world import ENVIRONMENT, RAPPORT, line
+from tests.helpers.api import make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import ENVIRONMENT, RAPPORT
+
+pytestmark = pytest.mark.slow
 
 
-def lines(*items: dict[str, Any]) -> bytes:
+def encode_lines(*items: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(item).encode() + b"\n" for item in items)
 
 
 @pytest.fixture(scope="module")
-def sampled() -> bytes:
-    """A sample of some sixty thousand lines."""
+def sample_lines() -> bytes:
+    """A sample of about 60,000 lines."""
     return b"".join(encode_activity(activity) + b"\n" for activity in sample(2_000, seed=3))
 
 
-def test_repeated_import_records_nothing_new(data: str, tmp_path: Path) -> None:
+def test_repeated_import_records_nothing_new(location: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(lines(line(), line(activity_type="em_sends")))
-    assert rapport("import", str(file), "--data", data).stdout == f"{file}: 2 accepted, 0 duplicate, 0 rejected\n"
-    assert rapport("import", str(file), "--data", data).stdout == f"{file}: 0 accepted, 2 duplicate, 0 rejected\n"
+    file.write_bytes(encode_lines(make_line(), make_line(activity_type="em_sends")))
+    assert (
+        run_rapport("import", str(file), "--data", location).stdout == f"{file}: 2 accepted, 0 duplicate, 0 rejected\n"
+    )
+    assert (
+        run_rapport("import", str(file), "--data", location).stdout == f"{file}: 0 accepted, 2 duplicate, 0 rejected\n"
+    )
 
 
-def test_rejected_lines_are_written_beside_file_and_exit_code_is_1(data: str, tmp_path: Path) -> None:
+def test_rejected_lines_are_written_beside_file_and_exit_code_is_1(location: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
     file.write_bytes(
-        lines(line()) + b"{oops\n" + lines(line(activity_type="em_reads"), line(time="2026-03-01T11:00:00Z"))
+        encode_lines(make_line())
+        + b"{oops\n"
+        + encode_lines(make_line(activity_type="em_reads"), make_line(time="2026-03-01T11:00:00Z"))
     )
-    told = rapport("import", str(file), "--data", data, code=1).stdout
-    assert told == f"{file}: 2 accepted, 0 duplicate, 2 rejected; see {file}.rejected.ndjson\n"
-    rejected = [json.loads(each) for each in Path(f"{file}.rejected.ndjson").read_text().splitlines()]
-    assert [(each["line"], each["field"], each["value"]) for each in rejected] == [
+    output = run_rapport("import", str(file), "--data", location, code=1).stdout
+    assert output == f"{file}: 2 accepted, 0 duplicate, 2 rejected; see {file}.rejected.ndjson\n"
+    rejected = [json.loads(splitline) for splitline in Path(f"{file}.rejected.ndjson").read_text().splitlines()]
+    assert [(line["line"], line["field"], line["value"]) for line in rejected] == [
         (2, "line", "{oops"),
         (3, "tracking_activity_type", "em_reads"),
     ]
     assert json.loads(rejected[1]["text"])["tracking_activity_type"] == "em_reads"
 
-    file.write_bytes(lines(line()))
-    rapport("import", str(file), "--data", data)
+    file.write_bytes(encode_lines(make_line()))
+    run_rapport("import", str(file), "--data", location)
     assert not Path(f"{file}.rejected.ndjson").exists()
 
 
-def test_import_accepts_every_format_and_stdin(data: str, tmp_path: Path) -> None:
-    one, two = lines(line(time=1_767_225_600_000)), lines(line(time=1_767_225_600_001))
+def test_import_accepts_every_format_and_stdin(location: str, tmp_path: Path) -> None:
+    one, two = encode_lines(make_line(time=1_767_225_600_000)), encode_lines(make_line(time=1_767_225_600_001))
     table = b"contact_id,campaign_activity_id,tracking_activity_type,created_time\nc1,ca-1,em_opens,1767225600002\n"
     (tmp_path / "a.ndjson.gz").write_bytes(gzip.compress(one))
     (tmp_path / "b.csv").write_bytes(table)
-    told = rapport("import", "a.ndjson.gz", "b.csv", "-", "--data", data, given=two, folder=tmp_path).stdout
-    assert told.splitlines()[-1] == "all: 3 accepted, 0 duplicate, 0 rejected"
-    exported = rapport("export", "c1", "--data", data).stdout.splitlines()
-    assert [json.loads(each)["created_time"][-4:] for each in exported] == ["002Z", "001Z", "000Z"]
+    output = run_rapport("import", "a.ndjson.gz", "b.csv", "-", "--data", location, stdin=two, folder=tmp_path).stdout
+    assert output.splitlines()[-1] == "all: 3 accepted, 0 duplicate, 0 rejected"
+    exported = run_rapport("export", "c1", "--data", location).stdout.splitlines()
+    assert [json.loads(line)["created_time"][-4:] for line in exported] == ["002Z", "001Z", "000Z"]
 
 
-def test_rejected_lines_of_stdin_are_written_to_current_folder(data: str, tmp_path: Path) -> None:
-    rapport("import", "-", "--data", data, given=b"{}\n", folder=tmp_path, code=1)
+def test_rejected_lines_of_stdin_are_written_to_current_folder(location: str, tmp_path: Path) -> None:
+    run_rapport("import", "-", "--data", location, stdin=b"{}\n", folder=tmp_path, code=1)
     assert (next(tmp_path.glob("stdin-*.rejected.ndjson"))).read_text().count("\n") == 1
 
 
-def test_unreadable_file_does_not_stop_others(data: str, tmp_path: Path) -> None:
-    (tmp_path / "good.ndjson").write_bytes(lines(line()))
-    (tmp_path / "torn.ndjson.gz").write_bytes(gzip.compress(lines(line(activity_type="em_sends")) * 500)[:-9])
-    told = rapport("import", "none.ndjson", "torn.ndjson.gz", "good.ndjson", "--data", data, folder=tmp_path, code=1)
-    assert "none.ndjson: No such file" in told.stderr
-    assert "torn.ndjson.gz: can't be read to the end" in told.stderr
-    assert told.stdout.splitlines()[-1].startswith("all: 2 accepted")
+def test_unreadable_file_does_not_stop_others(location: str, tmp_path: Path) -> None:
+    (tmp_path / "good.ndjson").write_bytes(encode_lines(make_line()))
+    (tmp_path / "torn.ndjson.gz").write_bytes(
+        gzip.compress(encode_lines(make_line(activity_type="em_sends")) * 500)[:-9]
+    )
+    process = run_rapport(
+        "import", "none.ndjson", "torn.ndjson.gz", "good.ndjson", "--data", location, folder=tmp_path, code=1
+    )
+    assert "none.ndjson: No such file" in process.stderr
+    assert "torn.ndjson.gz: can't be read to the end" in process.stderr
+    assert process.stdout.splitlines()[-1].startswith("all: 2 accepted")
 
 
-def test_imports_of_accounts_are_isolated(data: str, tmp_path: Path) -> None:
+def test_imports_of_accounts_are_isolated(location: str, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(lines(line()))
-    rapport("import", str(file), "--data", data, "--account", "one")
-    rapport("import", str(file), "--data", data, "--account", "two")
-    rapport("export", "c1", "--data", data, code=1)
-    assert rapport("export", "c1", "--data", data, "--account", "two").stdout.count("\n") == 1
+    file.write_bytes(encode_lines(make_line()))
+    run_rapport("import", str(file), "--data", location, "--account", "one")
+    run_rapport("import", str(file), "--data", location, "--account", "two")
+    run_rapport("export", "c1", "--data", location, code=1)
+    assert run_rapport("export", "c1", "--data", location, "--account", "two").stdout.count("\n") == 1
 
 
-def test_export_round_trips_through_import(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_export_round_trips_through_import(location: str, tmp_path: Path, sample_lines: bytes) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(sampled[: sampled.index(b"\n", 200_000) + 1])
-    rapport("import", str(file), "--data", data)
-    contact = json.loads(sampled.splitlines()[0])["contact_id"]
-    exported = rapport("export", contact, "--data", data).stdout
+    file.write_bytes(sample_lines[: sample_lines.index(b"\n", 200_000) + 1])
+    run_rapport("import", str(file), "--data", location)
+    contact = json.loads(sample_lines.splitlines()[0])["contact_id"]
+    exported = run_rapport("export", contact, "--data", location).stdout
     assert exported.count("\n") > 100
 
-    again = rapport("import", "-", "--data", data, given=exported.encode()).stdout
+    again = run_rapport("import", "-", "--data", location, stdin=exported.encode()).stdout
     assert again.startswith("-: 0 accepted")
     elsewhere = str(tmp_path / "elsewhere")
-    rapport("import", "-", "--data", elsewhere, "--create", given=exported.encode())
-    assert rapport("export", contact, "--data", elsewhere).stdout == exported
+    run_rapport("import", "-", "--data", elsewhere, "--create", stdin=exported.encode())
+    assert run_rapport("export", contact, "--data", elsewhere).stdout == exported
 
 
-def test_killed_import_can_be_repeated(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_killed_import_can_be_repeated(location: str, tmp_path: Path, sample_lines: bytes) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(sampled)
-    whole = sampled.count(b"\n")
+    file.write_bytes(sample_lines)
+    whole = sample_lines.count(b"\n")
     for pause in (0.5, 0.9, 1.3):
-        # Its own start takes a part of that; wherever it is hit, nothing may be lost or doubled.
-        killed = subprocess.Popen([RAPPORT, "import", str(file), "--data", data], stdout=subprocess.DEVNULL)
+        # Part of that is its start; wherever it is interrupted, nothing may be lost or duplicated.
+        killed = subprocess.Popen([RAPPORT, "import", str(file), "--data", location], stdout=subprocess.DEVNULL)
         time.sleep(pause)
         killed.kill()
         killed.wait()
-    told = rapport("import", str(file), "--data", data).stdout
-    accepted, duplicate, _ = (int(word) for word in told.split() if word.isdigit())
+    output = run_rapport("import", str(file), "--data", location).stdout
+    accepted, duplicate, _ = (int(word) for word in output.split() if word.isdigit())
     assert accepted + duplicate == whole
-    assert rapport("import", str(file), "--data", data).stdout.startswith(f"{file}: 0 accepted, {whole} duplicate")
+    assert run_rapport("import", str(file), "--data", location).stdout.startswith(
+        f"{file}: 0 accepted, {whole} duplicate"
+    )
 
 
-def test_interrupted_import_says_how_to_resume(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_interrupted_import_says_how_to_resume(location: str, tmp_path: Path, sample_lines: bytes) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(sampled * 3)
-    with subprocess.Popen([RAPPORT, "import", str(file), "--data", data], stderr=subprocess.PIPE) as running:
+    file.write_bytes(sample_lines * 3)
+    with subprocess.Popen([RAPPORT, "import", str(file), "--data", location], stderr=subprocess.PIPE) as running:
         assert running.stderr is not None
         assert running.stderr.readline().startswith(b"rapport: using the data in ")
         running.send_signal(signal.SIGINT)
-        _, told = running.communicate(timeout=30)
+        _, received = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert b"start the same import again" in told
+    assert b"start the same import again" in received
 
 
-def test_progress_is_shown_on_terminal(data: str, tmp_path: Path, sampled: bytes) -> None:
+def test_progress_is_shown_on_terminal(location: str, tmp_path: Path, sample_lines: bytes) -> None:
     file = tmp_path / "a.ndjson"
-    file.write_bytes(sampled)
+    file.write_bytes(sample_lines)
     terminal, end = pty.openpty()
     with subprocess.Popen(
-        [RAPPORT, "import", str(file), "--data", data],
+        [RAPPORT, "import", str(file), "--data", location],
         stderr=end,
         stdout=subprocess.PIPE,
         env={**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "150"},
@@ -147,7 +162,7 @@ def test_progress_is_shown_on_terminal(data: str, tmp_path: Path, sampled: bytes
             while chunk := os.read(terminal, 4_096):
                 shown += chunk
         except OSError:
-            # The other end is closed: Linux says so with an error.
+            # Linux raises an error when the other end is closed.
             pass
     os.close(terminal)
     assert running.returncode == 0
@@ -155,9 +170,9 @@ def test_progress_is_shown_on_terminal(data: str, tmp_path: Path, sampled: bytes
     assert b"accepted" in shown
 
 
-def test_contacts_and_campaigns_are_imported_from_csv_and_ndjson(data: str, tmp_path: Path) -> None:
+def test_contacts_and_campaigns_are_imported_from_csv_and_ndjson(location: str, tmp_path: Path) -> None:
     (tmp_path / "contacts.ndjson").write_bytes(
-        lines({"contact_id": "c1", "first_name": "Ada"}, {"first_name": "Nobody"})
+        encode_lines({"contact_id": "c1", "first_name": "Ada"}, {"first_name": "Nobody"})
     )
     (tmp_path / "contacts.csv").write_text(
         "contact_id,permission_to_send,created_at\nc2,explicit,2026-01-01T00:00:00Z\n"
@@ -168,19 +183,19 @@ def test_contacts_and_campaigns_are_imported_from_csv_and_ndjson(data: str, tmp_
         "k1,Spring,a1,Spring is here,https://example.com/2\n"
         "k1,Spring,,,\n"
     )
-    contacts = ("import", "contacts.ndjson", "contacts.csv", "--what", "contacts", "--data", data)
-    told = rapport(*contacts, folder=tmp_path, code=1).stdout
-    assert told.splitlines()[:2] == [
+    contacts = ("import", "contacts.ndjson", "contacts.csv", "--what", "contacts", "--data", location)
+    output = run_rapport(*contacts, folder=tmp_path, code=1).stdout
+    assert output.splitlines()[:2] == [
         "contacts.ndjson: 1 accepted, 0 duplicate, 1 rejected; see contacts.ndjson.rejected.ndjson",
         "contacts.csv: 1 accepted, 0 duplicate, 0 rejected",
     ]
-    campaigns = ("import", "campaigns.csv", "--what", "campaigns", "--data", data)
-    assert rapport(*campaigns, folder=tmp_path).stdout == "campaigns.csv: 2 accepted, 1 duplicate, 0 rejected\n"
-    assert rapport("export", "c2", "--what", "contact", "--data", data).stdout.startswith('{"contact_id":"c2",')
+    campaigns = ("import", "campaigns.csv", "--what", "campaigns", "--data", location)
+    assert run_rapport(*campaigns, folder=tmp_path).stdout == "campaigns.csv: 2 accepted, 1 duplicate, 0 rejected\n"
+    assert run_rapport("export", "c2", "--what", "contact", "--data", location).stdout.startswith('{"contact_id":"c2",')
 
 
-def test_contact_export_round_trips_through_import(data: str, tmp_path: Path) -> None:
-    stated = [
+def test_contact_export_round_trips_through_import(location: str, tmp_path: Path) -> None:
+    updates = [
         {
             "contact_id": "c1",
             "updated_at": "2026-01-01T00:00:00.000Z",
@@ -189,10 +204,10 @@ def test_contact_export_round_trips_through_import(data: str, tmp_path: Path) ->
         },
         {"contact_id": "c1", "updated_at": "2026-02-01T00:00:00.000Z", "email_address": "ada@example.com"},
     ]
-    rapport("import", "-", "--what", "contacts", "--data", data, given=lines(*stated))
-    exported = rapport("export", "c1", "--what", "contact", "--data", data).stdout
+    run_rapport("import", "-", "--what", "contacts", "--data", location, stdin=encode_lines(*updates))
+    exported = run_rapport("export", "c1", "--what", "contact", "--data", location).stdout
     assert json.loads(exported.splitlines()[0])["first_name"] == "Ada"
     copy = str(tmp_path / "copy")
-    rapport("import", "-", "--what", "contacts", "--data", copy, "--create", given=exported.encode())
-    assert rapport("export", "c1", "--what", "contact", "--data", copy).stdout == exported
-    rapport("export", "nobody", "--what", "contact", "--data", data, code=1)
+    run_rapport("import", "-", "--what", "contacts", "--data", copy, "--create", stdin=exported.encode())
+    assert run_rapport("export", "c1", "--what", "contact", "--data", copy).stdout == exported
+    run_rapport("export", "nobody", "--what", "contact", "--data", location, code=1)

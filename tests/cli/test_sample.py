@@ -1,6 +1,5 @@
-"""The sample of `rapport demo`: it ends with the day on which it is made, and is made once."""
+"""The sample of `rapport demo`: it ends with the current day, and is created once."""
 
-import asyncio
 import signal
 import subprocess
 import time
@@ -19,31 +18,34 @@ from rapport.sample import EXAMPLE_DAY, LANDING_PAGES, MAILINGS, find_day, sampl
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from tests.cli.command import rapport
-from tests.network import free_port
-from tests.world import ENVIRONMENT, RAPPORT
+from tests.helpers.command import run_rapport
+from tests.helpers.loop import run_async
+from tests.helpers.network import find_free_port
+from tests.helpers.server import ENVIRONMENT, RAPPORT
+
+pytestmark = pytest.mark.slow
 
 CONTACTS = 60
 EVERY_DAY_OF_A_LEAP_YEAR = [date(2024, 1, 1) + timedelta(days=number) for number in range(366)]
 
 
-def begin(day: date) -> Instant:
+def start_of(day: date) -> Instant:
     return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
-def record(data: str, activities: Iterable[Activity]) -> None:
+def record(location: str, activities: Iterable[Activity]) -> None:
     async def work() -> None:
-        async with open_store(Settings(data=data)) as store:
+        async with open_store(Settings(data=location)) as store:
             await store.record([build_batch("default", list(activities))])
 
-    asyncio.run(work())
+    run_async(work())
 
 
-def count_contacts(data: str) -> Counter[str]:
+def count_contacts(location: str) -> Counter[str]:
     """Count the activities of each contact."""
 
     async def work() -> Counter[str]:
-        async with open_store(Settings(data=data), create=False) as store:
+        async with open_store(Settings(data=location), create=False) as store:
             return Counter(
                 {
                     contact_id: len([activity async for activity in store.history("default", contact_id)])
@@ -51,12 +53,22 @@ def count_contacts(data: str) -> Counter[str]:
                 }
             )
 
-    return asyncio.run(work())
+    return run_async(work())
 
 
-def run_demo(data: str, *arguments: str) -> str:
-    """Run the demo until it serves, and return what it prints."""
-    command = [RAPPORT, "demo", "--data", data, "--contacts", str(CONTACTS), "--port", str(free_port()), *arguments]
+def run_demo(location: str, *arguments: str) -> str:
+    """Run the demo until it serves, and return its output."""
+    command = [
+        RAPPORT,
+        "demo",
+        "--data",
+        location,
+        "--contacts",
+        str(CONTACTS),
+        "--port",
+        str(find_free_port()),
+        *arguments,
+    ]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as demo:
@@ -80,11 +92,11 @@ def test_sample_is_deterministic_for_day_and_seed() -> None:
 
 def test_sample_ends_with_given_day() -> None:
     for day in EVERY_DAY_OF_A_LEAP_YEAR:
-        end = begin(day) + DAY
+        end = start_of(day) + DAY
         activities = list(sample(15, 1, day))
         assert all(activity.created_time < end for activity in activities), day
         sent = [activity.created_time for activity in activities if activity.type is ActivityType.EM_SENDS]
-        # The last mailing has had its first 72 hours, and is in the last week, or a little before at a month's end.
+        # The last email was sent at least 72 hours and about a week ago.
         assert 3 * DAY < end - max(sent) < 9 * DAY, day
         assert max(activity.created_time for activity in activities) > end - 8 * DAY, day
         names = {activity.campaign_id: activity.campaign_activity_name for activity in activities}
@@ -95,7 +107,7 @@ def test_sample_ends_with_given_day() -> None:
 def test_demo_campaigns_are_active_in_first_three_days() -> None:
     activities = list(sample(3_000, 1, EXAMPLE_DAY))
     assert {activity.type for activity in activities} == set(ActivityType)
-    assert max(activity.created_time for activity in activities) > begin(EXAMPLE_DAY)
+    assert max(activity.created_time for activity in activities) > start_of(EXAMPLE_DAY)
     first: dict[str | None, Instant] = {}
     for activity in sorted(activities, key=lambda activity: activity.created_time):
         first.setdefault(activity.campaign_id, activity.created_time)
@@ -113,59 +125,62 @@ def test_day_of_sample_is_read_from_recorded_activities(seed: int) -> None:
     for day in EVERY_DAY_OF_A_LEAP_YEAR[::7]:
         history = [activity for activity in sample(3, seed, day) if activity.contact_id == star(seed)]
         assert find_day(history, 3, seed) == day
-        until_noon = [activity for activity in history if activity.created_time < begin(day) + 12 * HOUR]
+        until_noon = [activity for activity in history if activity.created_time < start_of(day) + 12 * HOUR]
         assert find_day(until_noon, 3, seed) == day
     moved = [replace(activity, created_time=Instant(activity.created_time + 1)) for activity in history]
     assert find_day(moved, 3, seed) is None
     assert find_day([], 3, seed) is None
 
 
-def test_demo_sample_ends_today_and_is_created_once(data: str) -> None:
-    run_demo(data)
-    first = count_contacts(data)
+async def test_demo_sample_ends_today_and_is_created_once(location: str) -> None:
+    run_demo(location)
+    first = count_contacts(location)
     assert len(first) > CONTACTS // 2
     now = Instant(time.time_ns() // 1_000_000)
 
-    async def find_newest() -> Instant:
-        async with open_store(Settings(data=data)) as store:
-            return max(
-                [
-                    activity.created_time
-                    for contact_id in await store.contact_ids("default", "", 1_000)
-                    async for activity in store.history("default", contact_id)
-                ]
+    async with open_store(Settings(data=location)) as store:
+        assert (
+            now - 8 * DAY
+            < (
+                max(
+                    [
+                        activity.created_time
+                        for contact_id in await store.contact_ids("default", "", 1_000)
+                        async for activity in store.history("default", contact_id)
+                    ]
+                )
             )
+            <= now
+        )
+    # A second run, also with another day, finds the sample and adds nothing.
+    assert "using the data in" in run_demo(location, "--day", "2025-05-05")
+    assert count_contacts(location) == first
 
-    assert now - 8 * DAY < asyncio.run(find_newest()) <= now
-    # A second run, with another day as well, finds the sample and adds nothing.
-    assert "using the data in" in run_demo(data, "--day", "2025-05-05")
-    assert count_contacts(data) == first
 
-
-def test_interrupted_demo_resumes_with_its_day(data: str) -> None:
+def test_interrupted_demo_resumes_with_its_day(location: str) -> None:
     activities = list(sample(CONTACTS, 1, EXAMPLE_DAY))
-    record(data, islice(activities, len(activities) // 2))
-    assert "left as it is" not in run_demo(data)
-    assert count_contacts(data) == Counter(activity.contact_id for activity in activities)
+    record(location, islice(activities, len(activities) // 2))
+    assert "left as it is" not in run_demo(location)
+    assert count_contacts(location) == Counter(activity.contact_id for activity in activities)
 
 
 @pytest.mark.parametrize("part", [1, 2])
-def test_demo_of_earlier_version_is_unchanged(data: str, part: int) -> None:
-    # It had the same customers, at other times.
+def test_demo_of_earlier_version_is_unchanged(location: str, part: int) -> None:
+    # It had the same contacts, at other times.
     activities = [
         replace(activity, created_time=Instant(activity.created_time - 3 * DAY - HOUR))
         for activity in sample(CONTACTS, 1, EXAMPLE_DAY)
     ]
-    record(data, activities[: len(activities) // part])
-    before = count_contacts(data)
-    printed = run_demo(data)
+    record(location, activities[: len(activities) // part])
+    before = count_contacts(location)
+    printed = run_demo(location)
     assert ("left as it is" in printed) == (part == 2)
     assert star(1) in printed
-    assert count_contacts(data) == before
+    assert count_contacts(location) == before
 
 
 @pytest.mark.parametrize("day", ["1999-12-31", "9999-01-01", "2026-02-30", "today"])
 def test_impossible_sample_day_is_rejected(tmp_path: Path, day: str) -> None:
-    refused = rapport("demo", "--day", day, folder=tmp_path, code=2)
+    refused = run_rapport("demo", "--day", day, folder=tmp_path, code=2)
     assert "--day" in refused.stderr
     assert list(tmp_path.iterdir()) == []

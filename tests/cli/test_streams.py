@@ -1,4 +1,4 @@
-"""Closed streams, full disks, files that can't be read: each ends a command with a sentence, never with a traceback."""
+"""Closed streams, full disks, unreadable files: each ends a command with a sentence, never with a traceback."""
 
 import json
 import os
@@ -10,9 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.command import rapport
-from tests.network import free_port
-from tests.world import ENVIRONMENT, RAPPORT, line
+from tests.helpers.api import make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.network import find_free_port
+from tests.helpers.server import ENVIRONMENT, RAPPORT
+
+pytestmark = pytest.mark.slow
 
 PRINTING = {
     "token": ["token"],
@@ -31,8 +34,10 @@ PRINTING = {
 }
 
 
-def run(folder: Path, *arguments: str, redirection: str, unbuffered: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `rapport` with what the shell adds to the command: redirections, a pipe."""
+def run_in_shell(
+    folder: Path, *arguments: str, redirection: str, unbuffered: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `rapport` in a shell, with redirections or a pipe."""
     return subprocess.run(
         ["bash", "-c", f"{shlex.join([RAPPORT, *arguments])} {redirection}"],
         cwd=folder,
@@ -54,59 +59,61 @@ def assert_sentence(result: subprocess.CompletedProcess[str], sentence: str, cod
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a store in ./data."""
-    (tmp_path / "a.ndjson").write_text(json.dumps(line()) + "\n")
-    rapport("import", "--create", "a.ndjson", folder=tmp_path)
+    (tmp_path / "a.ndjson").write_text(json.dumps(make_line()) + "\n")
+    run_rapport("import", "--create", "a.ndjson", folder=tmp_path)
     return tmp_path
 
 
 def test_import_reports_closed_stdin(folder: Path) -> None:
-    assert_sentence(run(folder, "import", "-", redirection="<&-"), "Error: -: standard input is closed")
+    assert_sentence(run_in_shell(folder, "import", "-", redirection="<&-"), "Error: -: standard input is closed")
 
 
 def test_import_reports_write_only_stdin(folder: Path) -> None:
-    assert_sentence(run(folder, "import", "-", redirection="0>unreadable"), "Error: -: can't be read to the end")
+    assert_sentence(
+        run_in_shell(folder, "import", "-", redirection="0>unreadable"), "Error: -: can't be read to the end"
+    )
 
 
 def test_erase_without_terminal_requires_yes(folder: Path) -> None:
-    assert_sentence(run(folder, "erase", "c1", redirection="<&-"), "add --yes", code=2)
-    assert_sentence(run(folder, "erase", "c1", redirection="</dev/null"), "Aborted")
-    assert "em_opens" in rapport("export", "c1", folder=folder).stdout
+    assert_sentence(run_in_shell(folder, "erase", "c1", redirection="<&-"), "add --yes", code=2)
+    assert_sentence(run_in_shell(folder, "erase", "c1", redirection="</dev/null"), "Aborted")
+    assert "em_opens" in run_rapport("export", "c1", folder=folder).stdout
 
 
 @pytest.mark.parametrize("name", PRINTING)
 def test_closed_stdout_is_reported(folder: Path, name: str) -> None:
-    assert_sentence(run(folder, *PRINTING[name], redirection=">&-"), "Error: standard output is closed")
-    # What could not be reported was not done either.
-    assert "em_opens" in rapport("export", "c1", folder=folder).stdout
+    assert_sentence(run_in_shell(folder, *PRINTING[name], redirection=">&-"), "Error: standard output is closed")
+    # Since it couldn't be reported, it wasn't done.
+    assert "em_opens" in run_rapport("export", "c1", folder=folder).stdout
 
 
 @pytest.mark.parametrize("name", [name for name in PRINTING if name != "demo"])
 def test_full_disk_on_stdout_is_reported(folder: Path, name: str) -> None:
-    result = run(folder, *PRINTING[name], redirection=">/dev/full")
+    result = run_in_shell(folder, *PRINTING[name], redirection=">/dev/full")
     assert_sentence(result, "Error: the output can't be written: No space left on device")
 
 
 def test_full_disk_on_unbuffered_stdout_is_reported(folder: Path) -> None:
-    result = run(folder, "token", redirection=">/dev/full", unbuffered="1")
+    result = run_in_shell(folder, "token", redirection=">/dev/full", unbuffered="1")
     assert_sentence(result, "Error: the output can't be written: No space left on device")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["import", "--help"]], ids=" ".join)
 def test_full_disk_on_help_is_reported(tmp_path: Path, arguments: list[str]) -> None:
-    assert_sentence(run(tmp_path, *arguments, redirection=">/dev/full"), "No space left on device")
+    assert_sentence(run_in_shell(tmp_path, *arguments, redirection=">/dev/full"), "No space left on device")
 
 
 def test_closed_pipe_ends_export_quietly(folder: Path) -> None:
-    lines = "\n".join(json.dumps(line(time=1_767_225_600_000 + number)) for number in range(20_000))
-    rapport("import", "-", folder=folder, given=lines.encode())
-    result = run(folder, "export", "c1", redirection="| head -n 1")
+    lines = "\n".join(json.dumps(make_line(time=1_767_225_600_000 + number)) for number in range(20_000))
+    run_rapport("import", "-", folder=folder, stdin=lines.encode())
+    result = run_in_shell(folder, "export", "c1", redirection="| head -n 1")
     assert result.returncode == 0
     assert result.stdout.count("\n") == 1
     assert result.stderr == f"rapport: using the data in {folder}/data\n"
 
 
 def test_closed_streams_do_not_damage_database(folder: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     command = [RAPPORT, "serve", "--port", str(port)]
     with subprocess.Popen(["bash", "-c", f"exec {shlex.join(command)} <&- >&- 2>&-"], cwd=folder) as server:
         deadline = time.monotonic() + 60
@@ -120,7 +127,7 @@ def test_closed_streams_do_not_damage_database(folder: Path) -> None:
                 time.sleep(0.05)
         server.terminate()
         assert server.wait(30) == 0
-    assert rapport("check", folder=folder).stdout == "All counts are right.\n"
+    assert run_rapport("check", folder=folder).stdout == "All counts are right.\n"
 
 
 def test_full_disk_on_rejected_lines_is_reported(folder: Path) -> None:
@@ -136,7 +143,7 @@ def test_full_disk_on_rejected_lines_is_reported(folder: Path) -> None:
 
 
 def test_full_disk_on_database_is_reported(folder: Path) -> None:
-    lines = "\n".join(json.dumps(line(f"c{number}")) for number in range(30_000))
+    lines = "\n".join(json.dumps(make_line(f"c{number}")) for number in range(30_000))
     result = subprocess.run(
         ["bash", "-c", f"ulimit -f 1024; exec {RAPPORT} import -"],
         cwd=folder,
@@ -146,14 +153,14 @@ def test_full_disk_on_database_is_reported(folder: Path) -> None:
         check=False,
     )
     assert_sentence(result, "Error: the database can't be used now")
-    assert rapport("check", folder=folder).stdout == "All counts are right.\n"
+    assert run_rapport("check", folder=folder).stdout == "All counts are right.\n"
 
 
 def test_rejected_lines_are_readable_by_owner_only(folder: Path) -> None:
     (folder / "b.ndjson").write_text("{oops}\n")
     before = os.umask(0)
     try:
-        rapport("import", "b.ndjson", folder=folder, code=1)
+        run_rapport("import", "b.ndjson", folder=folder, code=1)
     finally:
         os.umask(before)
     rejected = folder / "b.ndjson.rejected.ndjson"
@@ -164,7 +171,7 @@ def test_rejected_lines_replace_symlink_and_keep_its_target(folder: Path) -> Non
     (folder / "b.ndjson").write_text("{oops}\n")
     (folder / "target").write_text("precious")
     (folder / "b.ndjson.rejected.ndjson").symlink_to("target")
-    rapport("import", "b.ndjson", folder=folder, code=1)
+    run_rapport("import", "b.ndjson", folder=folder, code=1)
     assert (folder / "target").read_text() == "precious"
     assert "oops" in (folder / "b.ndjson.rejected.ndjson").read_text()
 
@@ -181,24 +188,28 @@ def test_unreadable_files_are_reported(folder: Path, what: str) -> None:
         ("x" * 300 + ".ndjson", "File name too long"),
         ("a.txt", "No such file or directory"),
     ):
-        assert_sentence(run(folder, "import", name, "--what", what, redirection=""), f"Error: {name}: {reason}")
+        assert_sentence(
+            run_in_shell(folder, "import", name, "--what", what, redirection=""), f"Error: {name}: {reason}"
+        )
 
 
 def test_directory_in_place_of_rejected_lines_is_reported(folder: Path) -> None:
     (folder / "a.ndjson.rejected.ndjson").mkdir()
-    assert_sentence(run(folder, "import", "a.ndjson", redirection=""), "can't write rejected lines")
+    assert_sentence(run_in_shell(folder, "import", "a.ndjson", redirection=""), "can't write rejected lines")
 
 
 @pytest.mark.parametrize("command", ["token", "check", "serve", "import"])
 def test_data_that_is_not_a_directory_is_reported(folder: Path, command: str) -> None:
     (folder / "other" / "rapport.db").mkdir(parents=True)
-    arguments = {"import": ["import", "a.ndjson"], "serve": ["serve", "--port", str(free_port())]}
+    arguments = {"import": ["import", "a.ndjson"], "serve": ["serve", "--port", str(find_free_port())]}
     for data, reason in (
         ("a.ndjson", "there is no data in" if command != "serve" else "can't be used: File exists"),
         ("other", "can't be used: Is a directory"),
         ("x" * 300, "File name too long"),
     ):
-        assert_sentence(run(folder, *arguments.get(command, [command]), "--data", data, redirection=""), reason)
+        assert_sentence(
+            run_in_shell(folder, *arguments.get(command, [command]), "--data", data, redirection=""), reason
+        )
 
 
 def test_unprintable_names_are_escaped(folder: Path) -> None:
@@ -210,4 +221,4 @@ def test_unprintable_names_are_escaped(folder: Path) -> None:
         b"caf\\udce9.ndjson: 0 accepted, 0 duplicate, 1 rejected; see caf\\udce9.ndjson.rejected.ndjson\n",
     )
     environment = {"PYTHONIOENCODING": "ascii"}
-    assert "Usage" in rapport("import", "--help", folder=folder, environment=environment).stdout
+    assert "Usage" in run_rapport("import", "--help", folder=folder, environment=environment).stdout

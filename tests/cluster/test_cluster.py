@@ -1,4 +1,4 @@
-"""What a cluster promises: one contact is one shard, a lost node is its own contacts' loss only, a new one nobody's."""
+"""A cluster: a contact is on one shard, a lost node affects only its contacts, and adding a node affects none."""
 
 import asyncio
 import re
@@ -24,27 +24,28 @@ from rapport.store.postgres.citus.cluster import Cluster
 from rapport.store.postgres.citus.layout import ClusterLayout
 from rapport.store.postgres.pool import SHARED, Connection, Pool, Touched
 from rapport.store.postgres.reader import merged
-from tests.cluster.cluster import (
+from tests.helpers.activities import make_activity
+from tests.helpers.api import details_path, make_line
+from tests.helpers.cluster import (
     CONTACTS,
     SPARE,
     URL,
-    ask,
+    contact_port,
+    contact_ports,
     contacts_by_port,
     control,
     count_recorded,
+    fetch_rows,
     find_differences,
-    port_of,
-    ports_of,
 )
-from tests.store.test_promises import did
-from tests.world import Server, details, line
+from tests.helpers.server import Server
 
 
 @pytest.mark.parametrize("types", [1, 3, 10])
-def test_activity_page_reads_one_shard(place: str, types: int) -> None:
+def test_activity_page_reads_one_shard(database_url: str, types: int) -> None:
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
     sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merged("page", types))
-    plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
+    plan = "\n".join(row[0] for row in asyncio.run(fetch_rows(database_url, f"EXPLAIN {sql}")))
     assert "Task Count: 1\n" in plan
 
 
@@ -61,26 +62,26 @@ def test_activity_page_reads_one_shard(place: str, types: int) -> None:
     ],
 )
 def test_tracking_page_reads_at_most_its_limit_from_each_shard(
-    place: str, selections: tuple[str, ...], value: str
+    database_url: str, selections: tuple[str, ...], value: str
 ) -> None:
     values = ["1", "0::smallint", "'2020-01-01'", "'2030-01-01'", "'x'", "0", "501", value]
     sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selections))
-    plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
+    plan = "\n".join(row[0] for row in asyncio.run(fetch_rows(database_url, f"EXPLAIN {sql}")))
     assert re.search(r"->  Task\n.*\n +->  Limit ", plan), plan
 
 
 @pytest.mark.parametrize("name", ["of_campaign_activities", "of_campaigns"])
-def test_counters_are_filtered_and_summed_on_shards(place: str, name: str) -> None:
-    """And not fetched whole, those of all accounts."""
+def test_counters_are_filtered_and_summed_on_shards(database_url: str, name: str) -> None:
+    """They aren't fetched for all accounts and filtered on the coordinator."""
     sql = counter_reader.SQL[name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
-    plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
+    plan = "\n".join(row[0] for row in asyncio.run(fetch_rows(database_url, f"EXPLAIN {sql}")))
     of_stats = plan.split("Distributed Subplan")[1]
     assert re.search("(Nested Loop|Join) .*\n", of_stats), plan
     assert re.search("(Group|Hash)Aggregate", of_stats), plan
 
 
-class Listening(Pool):
-    """A pool that hears what the coordinator sends to the nodes."""
+class RecordingPool(Pool):
+    """A pool that records the commands sent to the nodes."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, 1, by_pgbouncer=False)
@@ -100,18 +101,19 @@ class Listening(Pool):
 
 
 @pytest.mark.parametrize("count", [1, 40, 1_200])
-def test_recording_one_contact_writes_one_shard_per_table(place: str, count: int) -> None:
-    """By the commands that the coordinator really sends."""
+def test_recording_one_contact_writes_one_shard_per_table(database_url: str, count: int) -> None:
+    """Checked by the commands that the coordinator sends."""
     activity_types = list(ActivityType)
 
     def batch(first: int) -> Batch:
         return build_batch(
-            "default", [did("ada", activity_types[number % 10], number) for number in range(first, first + count)]
+            "default",
+            [make_activity("ada", activity_types[number % 10], number) for number in range(first, first + count)],
         )
 
     async def work() -> list[str]:
-        cluster = Cluster(place, by_pgbouncer=False)
-        pool = Listening(place)
+        cluster = Cluster(database_url, by_pgbouncer=False)
+        pool = RecordingPool(database_url)
         await pool.open()
         await cluster.open(pool, pool)
         writer = cluster.writer
@@ -131,12 +133,12 @@ def test_recording_one_contact_writes_one_shard_per_table(place: str, count: int
 
 @pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
 @pytest.mark.parametrize("step", [900, 6_000])
-def test_batches_across_nodes_are_counted_correctly(place: str, step: int, *, ahead: bool) -> None:
+def test_batches_across_nodes_are_counted_correctly(database_url: str, step: int, *, ahead: bool) -> None:
     history = list(sample(1_500, seed=2))[: 2 * step]
     half = step // 2
 
     async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
+        async with open_store(Settings(data=database_url)) as store:
             seen = 0
             for first, last in ((0, step), (half, half + step), (0, 2 * step), (0, 2 * step)):
                 batch = build_batch("a", history[first:last])
@@ -145,55 +147,59 @@ def test_batches_across_nodes_are_counted_correctly(place: str, step: int, *, ah
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
             for contact_id in {activity.contact_id for activity in history[:200]}:
-                found = [activity async for activity in store.history("a", contact_id)]
-                assert len(found) == len({each for each in history if each.contact_id == contact_id})
+                results = [activity async for activity in store.history("a", contact_id)]
+                assert len(results) == len({activity for activity in history if activity.contact_id == contact_id})
 
     asyncio.run(work())
-    assert asyncio.run(find_differences(place)) == []
+    assert asyncio.run(find_differences(database_url)) == []
 
 
-def test_erased_contact_is_removed_with_its_links(place: str) -> None:
+def test_erased_contact_is_removed_with_its_links(database_url: str) -> None:
     async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
+        async with open_store(Settings(data=database_url)) as store:
             await store.record(
-                [build_batch("default", [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:20]])]
+                [
+                    build_batch(
+                        "default", [make_activity(contact, ActivityType.EM_CLICKS, 1) for contact in CONTACTS[:20]]
+                    )
+                ]
             )
-            assert all([await store.erase("default", each) for each in CONTACTS[:20]])
+            assert all([await store.erase("default", contact) for contact in CONTACTS[:20]])
             assert not await store.erase("default", CONTACTS[0])
-            again = [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:40]]
+            again = [make_activity(contact, ActivityType.EM_CLICKS, 1) for contact in CONTACTS[:40]]
             (outcome,) = await store.record([build_batch("default", again)])
             assert (outcome.accepted, outcome.duplicate) == ({ActivityType.EM_CLICKS: 20}, 20)
 
     asyncio.run(work())
-    assert asyncio.run(find_differences(place)) == []
+    assert asyncio.run(find_differences(database_url)) == []
 
 
-def test_contact_counters_are_colocated_with_contact(place: str) -> None:
-    beside = """
+def test_contact_counters_are_colocated_with_contact(database_url: str) -> None:
+    colocated = """
         SELECT DISTINCT nodeport FROM pg_dist_node JOIN pg_dist_placement USING (groupid)
         WHERE shardid IN (get_shard_id_for_distribution_column('engagement', $1::bytea),
                           get_shard_id_for_distribution_column('campaign_activity_stats', $2::bytea))
     """
 
     async def find_layout() -> ClusterLayout:
-        cluster = Cluster(place, by_pgbouncer=False)
-        pool = Pool(place, 1, by_pgbouncer=False)
+        cluster = Cluster(database_url, by_pgbouncer=False)
+        pool = Pool(database_url, 1, by_pgbouncer=False)
         await cluster.open(pool, pool)
-        shards = await cluster.placement.shards_of([contact_key("default", each) for each in CONTACTS[:24]])
+        shards = await cluster.placement.shards_of([contact_key("default", contact) for contact in CONTACTS[:24]])
         await cluster.close()
         return ClusterLayout(cluster.placement, shards)
 
     layout = asyncio.run(find_layout())
     for contact_id in CONTACTS[:24]:
         contact = contact_key("default", contact_id)
-        ((port,),) = asyncio.run(ask(place, beside, contact, layout.bucket_of(contact)))
-        assert port == port_of(place, contact_id)
+        ((port,),) = asyncio.run(fetch_rows(database_url, colocated, contact, layout.bucket_of(contact)))
+        assert port == contact_port(database_url, contact_id)
 
 
 class Load(threading.Thread):
-    """Posts to and reads of one contact after the other, again and again, sending again what was not acknowledged.
+    """Posts activities of contacts and reads them, repeatedly, retrying what was not acknowledged.
 
-    Between the rounds it records and erases somebody who lies on the same node.
+    Between the rounds it records and erases a contact on the same node.
     """
 
     def __init__(self, server: Server, contacts: list[str], going: list[str]) -> None:
@@ -221,7 +227,7 @@ class Load(threading.Thread):
                     self._erase(client, self._going.pop())
 
     def _erase(self, client: httpx.Client, contact_id: str) -> None:
-        posted = client.post("/track/v1/activities", json=[line(contact_id=contact_id)])
+        posted = client.post("/track/v1/activities", json=[make_line(contact_id=contact_id)])
         erased = client.delete(f"/track/v1/contacts/{contact_id}")
         for response in (posted, erased):
             assert response.status_code in {200, 204, 404} or (
@@ -233,11 +239,11 @@ class Load(threading.Thread):
         number = self.acknowledged[contact_id]
         self.sent[contact_id] = max(self.sent[contact_id], number + 1)
         posted = client.post(
-            "/track/v1/activities", json=[line(contact_id=contact_id, time=1_767_225_600_000 + number)]
+            "/track/v1/activities", json=[make_line(contact_id=contact_id, time=1_767_225_600_000 + number)]
         )
         if posted.status_code == 200:
             self.acknowledged[contact_id] += 1
-        read = client.get(details(contact_id), params={"tracking_activity_type": "em_opens"})
+        read = client.get(details_path(contact_id), params={"tracking_activity_type": "em_opens"})
         for response in (posted, read):
             assert response.status_code in {200, 404} or (
                 response.status_code == 503 and response.headers["retry-after"]
@@ -246,20 +252,20 @@ class Load(threading.Thread):
             self.statuses.append((time.monotonic(), contact_id, response.status_code))
 
     def seen(self, since: float, until: float = float("inf")) -> dict[str, set[int]]:
-        """The statuses of each contact in a time."""
-        found: dict[str, set[int]] = {contact_id: set() for contact_id in self._contacts}
+        """Return the statuses for each contact within a period."""
+        results: dict[str, set[int]] = {contact_id: set() for contact_id in self._contacts}
         for at, contact_id, status in self.statuses:
             if since < at < until:
-                found[contact_id].add(status)
-        return found
+                results[contact_id].add(status)
+        return results
 
 
 class Reports(threading.Thread):
-    """Asks for what every node has a part of, again and again."""
+    """Requests reports that read from every node, repeatedly."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
-        self._caller = server.caller("default")
+        self._caller = server.client("default")
         self.over = threading.Event()
         self.statuses: list[tuple[float, int]] = []
         self.longest = 0.0
@@ -270,10 +276,10 @@ class Reports(threading.Thread):
             "/v3/reports/email_reports/ca-1/tracking/opens",
             "/v3/reports/email_reports/ca-1/tracking/unique_opens",
         )
-        with self._caller as caller:
+        with self._caller as client:
             while not self.over.is_set():
                 for path in paths:
-                    response = caller.get(path)
+                    response = client.get(path)
                     assert response.status_code in {200, 404} or (
                         response.status_code == 503 and response.headers["retry-after"]
                     )
@@ -286,7 +292,7 @@ class Reports(threading.Thread):
 
 
 class Running(NamedTuple):
-    """A server and those who ask it."""
+    """A server and its clients."""
 
     server: Server
     by_port: dict[int, list[str]]
@@ -306,10 +312,10 @@ class Running(NamedTuple):
 
 
 @pytest.fixture
-def loads(place: str) -> Iterator[Running]:
-    """A server under load, a sender for the contacts of each worker."""
-    by_port = contacts_by_port(place)
-    with Server(place) as server:
+def loads(database_url: str) -> Iterator[Running]:
+    """A server under load, with a sender for the contacts of each worker."""
+    by_port = contacts_by_port(database_url)
+    with Server(database_url) as server:
         running = Running(
             server,
             by_port,
@@ -324,11 +330,11 @@ def loads(place: str) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])
-def test_lost_worker_affects_only_its_contacts(loads: Running, place: str, how: str) -> None:
+def test_lost_worker_affects_only_its_contacts(loads: Running, database_url: str, how: str) -> None:
     lost, other = loads.loads
     port = next(iter(loads.by_port))
     node = str(port - min(loads.by_port) + 1)
-    # A node that begins to hang in the midst of an erasing keeps everybody waiting (docs/scaling.md).
+    # A node that starts to hang during an erasure blocks everybody (docs/scaling.md).
     loads.let_erase(False)
     time.sleep(1)
     control("kill9" if how == "killed" else "pause", node)
@@ -351,15 +357,15 @@ def test_lost_worker_affects_only_its_contacts(loads: Running, place: str, how: 
     for load in (lost, other):
         for contact_id, count in load.acknowledged.items():
             assert count <= count_recorded(loads.server, contact_id) <= load.sent[contact_id]
-    assert asyncio.run(find_differences(place)) == []
+    assert asyncio.run(find_differences(database_url)) == []
 
 
-def test_moving_shards_causes_no_client_errors(loads: Running, place: str) -> None:
+def test_moving_shards_causes_no_client_errors(loads: Running, database_url: str) -> None:
     began = time.monotonic()
-    asyncio.run(ask(URL, "SELECT citus_add_node('127.0.0.1', $1)", SPARE))
+    asyncio.run(fetch_rows(URL, "SELECT citus_add_node('127.0.0.1', $1)", SPARE))
     try:
-        asyncio.run(ask(place, "SELECT rebalance_table_shards('tracking_activity')"))
-        moved = set(asyncio.run(ports_of(place, CONTACTS[:24])))
+        asyncio.run(fetch_rows(database_url, "SELECT rebalance_table_shards('tracking_activity')"))
+        moved = set(asyncio.run(contact_ports(database_url, CONTACTS[:24])))
         time.sleep(2)
         loads.end()
         assert SPARE in moved
@@ -368,7 +374,7 @@ def test_moving_shards_causes_no_client_errors(loads: Running, place: str) -> No
             assert all(statuses == {200} for statuses in load.seen(began).values())
             for contact_id, count in load.acknowledged.items():
                 assert count_recorded(loads.server, contact_id) == count
-        assert asyncio.run(find_differences(place)) == []
+        assert asyncio.run(find_differences(database_url)) == []
     finally:
-        asyncio.run(ask(URL, "SELECT citus_drain_node('127.0.0.1', $1)", SPARE))
-        asyncio.run(ask(URL, "SELECT citus_remove_node('127.0.0.1', $1)", SPARE))
+        asyncio.run(fetch_rows(URL, "SELECT citus_drain_node('127.0.0.1', $1)", SPARE))
+        asyncio.run(fetch_rows(URL, "SELECT citus_remove_node('127.0.0.1', $1)", SPARE))

@@ -1,4 +1,4 @@
-"""A worker that hangs while many record and read: contacts on the other workers are served as before."""
+"""A worker hangs under load: contacts on the other workers are served as before."""
 
 import asyncio
 import sys
@@ -12,17 +12,18 @@ from itertools import count
 import httpx
 import pytest
 
-from tests.cluster.cluster import contacts_by_port, control, count_recorded, find_differences
-from tests.world import Server, details, line
+from tests.helpers.api import details_path, make_line
+from tests.helpers.cluster import contacts_by_port, control, count_recorded, find_differences
+from tests.helpers.server import Server
 
 HANG = 40
-"""Seconds that the worker hangs, and that each rate is measured over."""
+"""Seconds that the worker hangs, and over which each rate is measured."""
 
 FIRST_TIME = 1_767_225_600_000
 
 
 class Client(threading.Thread):
-    """Sends one request after the other, and waits as long as a 503 asks it to."""
+    """Sends requests one after the other, and waits as long as a 503 says."""
 
     def __init__(self, server: Server, is_over: threading.Event) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class Client(threading.Thread):
         self._server = server
         self._token = server.token("default")
         self.responses: list[tuple[float, int]] = []
-        """When each response came, and its status."""
+        """Time and status of each response."""
         self.refusals: list[tuple[float, str]] = []
         self.longest = 0.0
 
@@ -47,7 +48,7 @@ class Client(threading.Thread):
         raise NotImplementedError
 
     def note(self, response: httpx.Response) -> int:
-        """Keep the response's status; after a 503, wait."""
+        """Store the response's status; after a 503, wait."""
         assert response.status_code in {200, 204, 404, 503}, response.text
         self.longest = max(self.longest, response.elapsed.total_seconds())
         self.responses.append((time.monotonic(), response.status_code))
@@ -58,12 +59,12 @@ class Client(threading.Thread):
         return response.status_code
 
     def count(self, since: float, until: float) -> Counter[int]:
-        """How many responses of each status came in a time."""
+        """Count the responses of each status within a period."""
         return Counter(status for at, status in self.responses if since < at < until)
 
 
 class Writer(Client):
-    """Records an activity of each of a few contacts at once, again and again, until it is acknowledged."""
+    """Records batches of a few contacts, and repeats each until it is acknowledged."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Writer(Client):
     def send(self, client: httpx.Client, turn: int) -> None:
         contacts = self._batches[turn % len(self._batches)]
         lines = [
-            line(
+            make_line(
                 contact_id,
                 time=FIRST_TIME + self.acknowledged[contact_id],
                 campaign_activity_id=self._campaign_activity_of(turn),
@@ -95,7 +96,7 @@ class Writer(Client):
 
 
 class Reader(Client):
-    """Reads pages of contacts, one after the other."""
+    """Reads pages of contacts."""
 
     def __init__(self, server: Server, is_over: threading.Event, contacts: Sequence[str]) -> None:
         super().__init__(server, is_over)
@@ -103,12 +104,12 @@ class Reader(Client):
 
     def send(self, client: httpx.Client, turn: int) -> None:
         contact_id = self._contacts[turn % len(self._contacts)]
-        self.note(client.get(details(contact_id), params={"tracking_activity_type": "em_opens"}))
+        self.note(client.get(details_path(contact_id), params={"tracking_activity_type": "em_opens"}))
         time.sleep(0.02)
 
 
 class Eraser(Client):
-    """Records and erases contacts that nobody else uses, one a second."""
+    """Records and erases a contact of its own every second."""
 
     def __init__(self, server: Server, is_over: threading.Event, contacts: Sequence[str]) -> None:
         super().__init__(server, is_over)
@@ -116,21 +117,23 @@ class Eraser(Client):
 
     def send(self, client: httpx.Client, turn: int) -> None:
         contact_id = self._contacts[turn % len(self._contacts)]
-        self.note(client.post("/track/v1/activities", json=[line(contact_id, time=FIRST_TIME + turn)]))
+        self.note(client.post("/track/v1/activities", json=[make_line(contact_id, time=FIRST_TIME + turn)]))
         self.note(client.delete(f"/track/v1/contacts/{contact_id}"))
         time.sleep(1)
 
 
 class Clients:
-    """Everybody who records and reads at once."""
+    """All concurrent clients."""
 
     def __init__(self, server: Server, healthy: Sequence[str], hung: Sequence[str]) -> None:
         self._is_over = threading.Event()
         common = server, self._is_over
-        self.healthy_writers = [Writer(*common, [[each] for each in healthy[at : at + 4]]) for at in (0, 4, 8)]
-        self.hung_writers = [Writer(*common, [[each] for each in hung[at : at + 4]]) for at in (0, 4, 8)]
+        self.healthy_writers = [
+            Writer(*common, [[contact_id] for contact_id in healthy[at : at + 4]]) for at in (0, 4, 8)
+        ]
+        self.hung_writers = [Writer(*common, [[contact_id] for contact_id in hung[at : at + 4]]) for at in (0, 4, 8)]
         self.mixed_writers = [Writer(*common, [[*healthy[at : at + 5], *hung[at : at + 5]]]) for at in (20, 25)]
-        # What is named for the first time goes to every node.
+        # New names are written to every node.
         self.naming_writer = Writer(*common, [healthy[30:31]], lambda turn: f"ca-{turn}")
         self.healthy_readers = [Reader(*common, healthy[:12])]
         self.hung_readers = [Reader(*common, hung[:12]) for _ in range(4)]
@@ -148,7 +151,7 @@ class Clients:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run them, and wait for them to end."""
+        """Run the clients, and wait for them to end."""
         for client in self.all:
             client.start()
         try:
@@ -164,11 +167,11 @@ def sum_counts(clients: Sequence[Client], since: float, until: float) -> Counter
 
 
 @pytest.mark.parametrize("worker", [0, 1])
-def test_hung_worker_does_not_affect_contacts_on_others(place: str, worker: int) -> None:
-    by_port = contacts_by_port(place)
+def test_hung_worker_does_not_affect_contacts_on_others(database_url: str, worker: int) -> None:
+    by_port = contacts_by_port(database_url)
     ports = sorted(by_port)
     hung, healthy = by_port[ports[worker]], by_port[ports[1 - worker]]
-    with Server(place) as server:
+    with Server(database_url) as server:
         clients = Clients(server, healthy, hung)
         with clients.running():
             time.sleep(8)
@@ -212,4 +215,4 @@ def test_hung_worker_does_not_affect_contacts_on_others(place: str, worker: int)
         for writer in clients.writers:
             for contact_id, acknowledged in writer.acknowledged.items():
                 assert acknowledged <= count_recorded(server, contact_id) <= writer.sent[contact_id]
-    assert asyncio.run(find_differences(place)) == []
+    assert asyncio.run(find_differences(database_url)) == []

@@ -18,9 +18,9 @@ from joserfc.jwk import KeySet
 
 from rapport.auth.scope import Scope
 from rapport.oauth.applications import RefreshPolicy
+from tests.helpers.server import Server
 from tests.oauth.flows import BASE, CALLBACK, App, browser_of, create_app, decide
 from tests.oauth.test_device import approve
-from tests.world import Server
 
 LOGS = sorted((Path(__file__).parent / "clients").glob("*.json"))
 VERIFIER = "a-verifier-of-at-least-forty-three-characters"

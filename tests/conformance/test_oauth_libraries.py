@@ -10,6 +10,7 @@ from oauthlib.oauth2 import BackendApplicationClient, DeviceClient, InvalidGrant
 from requests_oauthlib import OAuth2Session
 
 from rapport.auth.scope import Role
+from tests.helpers.server import Server
 from tests.oauth.flows import (
     AUTHORIZE,
     CALLBACK,
@@ -23,7 +24,6 @@ from tests.oauth.flows import (
     hidden_fields,
 )
 from tests.oauth.test_device import approve
-from tests.world import Server
 
 SCOPES = ["contact_data", "offline_access"]
 
@@ -80,12 +80,12 @@ def test_authlib_connects_a_device(server: Server, account: str) -> None:
     app = create_app(server, account, is_public=True)
     device = httpx.post(server.url + DEVICE, data={"client_id": app.client_id, "scope": " ".join(SCOPES)}).json()
     with AuthlibSession(app.client_id, token_endpoint_auth_method="none") as client:  # noqa: S106 - a method
-        asked = {"grant_type": DEVICE_CODE, "device_code": device["device_code"]}
+        requested = {"grant_type": DEVICE_CODE, "device_code": device["device_code"]}
         with pytest.raises(OAuthError, match="authorization_pending"):
-            client.fetch_token(server.url + TOKEN, **asked)
+            client.fetch_token(server.url + TOKEN, **requested)
         with browser_of(server, account) as browser:
             approve(browser, device["user_code"])
-        assert client.fetch_token(server.url + TOKEN, **asked)["refresh_token"]
+        assert client.fetch_token(server.url + TOKEN, **requested)["refresh_token"]
         assert client.get(f"{server.url}/v3/contacts").status_code == 200
 
 

@@ -1,24 +1,25 @@
-"""The vendor's own client, unchanged but for the host: first, middle, last and empty pages."""
+"""Constant Contact's SDK, with only the host changed."""
 
 from collections.abc import Iterator
 
 import constant_contact_api_client as sdk
 import pytest
 
-from tests.world import EVERY_TYPE, Caller, Server, line
+from tests.helpers.api import ALL_ACTIVITY_TYPES, ApiClient, make_line
+from tests.helpers.server import Server
 
-EVERY = EVERY_TYPE.split(",")
+EVERY = ALL_ACTIVITY_TYPES.split(",")
 
 
 @pytest.fixture
-def api(server: Server, caller: Caller) -> Iterator[sdk.ContactsReportingApi]:
-    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=caller.bearer)
-    with sdk.ApiClient(configuration) as client:
-        yield sdk.ContactsReportingApi(client)
+def api(server: Server, client: ApiClient) -> Iterator[sdk.ContactsReportingApi]:
+    configuration = sdk.Configuration(host=f"{server.url}/v3", access_token=client.token)
+    with sdk.ApiClient(configuration) as sdk_client:
+        yield sdk.ContactsReportingApi(sdk_client)
 
 
-def test_sdk_parses_first_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
-    caller.record(*(line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(5)))
+def test_sdk_parses_first_page(api: sdk.ContactsReportingApi, client: ApiClient) -> None:
+    client.record(*(make_line(time=1_767_225_600_000 + number, campaign_activity_name="A") for number in range(5)))
     page = api.get_contact_tracking_report("c1", tracking_activity_type=["em_opens", "em_clicks"], limit="2")
     assert [item.tracking_activity_type for item in page.tracking_activities] == ["em_opens", "em_opens"]
     assert page.tracking_activities[0].contact_id == "c1"
@@ -26,21 +27,21 @@ def test_sdk_parses_first_page(api: sdk.ContactsReportingApi, caller: Caller) ->
     assert page.links.next.href.startswith("/v3/reports/contact_reports/c1/activity_details?next=")
 
 
-def test_sdk_parses_middle_and_last_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
-    """The SDK has no cursor argument: its users follow the link with a GET, and have it parsed."""
-    caller.record(*(line(time=1_767_225_600_000 + number) for number in range(5)))
+def test_sdk_parses_middle_and_last_page(api: sdk.ContactsReportingApi, client: ApiClient) -> None:
+    """The SDK has no cursor argument: its users request the next link and parse the response with it."""
+    client.record(*(make_line(time=1_767_225_600_000 + number) for number in range(5)))
     page = api.get_contact_tracking_report("c1", tracking_activities_list=["em_opens"], limit="2")
     seen = list(page.tracking_activities)
     while page.links and page.links.next:
-        page = type(page).from_json(caller.get(page.links.next.href).text)
+        page = type(page).from_json(client.get(page.links.next.href).text)
         seen += page.tracking_activities
     assert len(seen) == 5
     assert page.links.next is None
     assert len({item.created_time for item in seen}) == 5
 
 
-def test_sdk_parses_single_and_empty_page(api: sdk.ContactsReportingApi, caller: Caller) -> None:
-    caller.record(line())
+def test_sdk_parses_single_and_empty_page(api: sdk.ContactsReportingApi, client: ApiClient) -> None:
+    client.record(make_line())
     whole = api.get_contact_tracking_report("c1", tracking_activities_list=EVERY)
     assert len(whole.tracking_activities) == 1
     empty = api.get_contact_tracking_report("c1", tracking_activities_list=["em_sends"])
@@ -50,9 +51,9 @@ def test_sdk_parses_single_and_empty_page(api: sdk.ContactsReportingApi, caller:
 
 @pytest.mark.parametrize("with_names", [True, False])
 def test_sdk_parses_pages_with_and_without_names(
-    api: sdk.ContactsReportingApi, caller: Caller, with_names: bool
+    api: sdk.ContactsReportingApi, client: ApiClient, with_names: bool
 ) -> None:
-    caller.record(line(campaign_activity_name="A"))
+    client.record(make_line(campaign_activity_name="A"))
     page = api.get_contact_tracking_report(
         "c1", tracking_activity_type=["em_opens"], include_campaign_activity_names=with_names
     )
@@ -65,32 +66,34 @@ def test_errors_raise_sdk_exceptions(api: sdk.ContactsReportingApi, server: Serv
     assert "contacts.api.not_found" in unknown.value.body
     with pytest.raises(sdk.exceptions.BadRequestException):
         api.get_contact_tracking_report("nobody")
-    stranger = sdk.ApiClient(sdk.Configuration(host=f"{server.url}/v3", access_token="x"))  # noqa: S106 - no token at all
+    stranger = sdk.ApiClient(sdk.Configuration(host=f"{server.url}/v3", access_token="x"))  # noqa: S106 - not a token
     with pytest.raises(sdk.exceptions.UnauthorizedException):
         sdk.ContactsReportingApi(stranger).get_contact_tracking_report("c1", tracking_activity_type=["em_opens"])
 
 
-def test_client_loop_over_next_links_ends(caller: Caller) -> None:
-    """`while links: get(links["next"]["href"])`, as django-ctct has it."""
-    caller.record(*(line(time=1_767_225_600_000 + number) for number in range(10)))
+def test_client_loop_over_next_links_ends(client: ApiClient) -> None:
+    """`while links: get(links["next"]["href"])`, as in django-ctct."""
+    client.record(*(make_line(time=1_767_225_600_000 + number) for number in range(10)))
     seen = 0
-    page = caller.page("c1", tracking_activity_type="em_opens", limit=3).json()
+    page = client.page("c1", tracking_activity_type="em_opens", limit=3).json()
     while True:
         seen += len(page["tracking_activities"])
         if not page.get("_links"):
             break
-        page = caller.get(page["_links"]["next"]["href"]).json()
+        page = client.get(page["_links"]["next"]["href"]).json()
     assert seen == 10
 
 
-def test_sdk_parses_summaries_and_rates(api: sdk.ContactsReportingApi, caller: Caller) -> None:
-    """First, middle, last and empty page: the SDK has no cursor argument here either."""
-    caller.record(*(line(activity_type="em_sends", campaign_activity_id=f"m{number}") for number in range(401)))
-    caller.record(line(campaign_activity_id="m7"), line(activity_type="em_optouts", campaign_activity_id="m7"))
+def test_sdk_parses_summaries_and_rates(api: sdk.ContactsReportingApi, client: ApiClient) -> None:
+    """First, middle, last and empty pages."""
+    client.record(*(make_line(activity_type="em_sends", campaign_activity_id=f"m{number}") for number in range(401)))
+    client.record(
+        make_line(campaign_activity_id="m7"), make_line(activity_type="em_optouts", campaign_activity_id="m7")
+    )
     page = api.get_contact_tracking_count_report("c1", start="2026-01-01", end="2026-12-31T00:00:00-0500")
     rows = list(page.campaign_activities)
     while page.links and page.links.next:
-        page = type(page).from_json(caller.get(page.links.next.href).text)
+        page = type(page).from_json(client.get(page.links.next.href).text)
         rows += page.campaign_activities
     assert len(rows) == len({row.campaign_activity_id for row in rows}) == 401
     (opened,) = (row for row in rows if row.em_opens)

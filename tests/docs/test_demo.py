@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer has it: on a clean clone, with nothing set up."""
+"""`make demo` on a clean clone."""
 
 import json
 import os
@@ -13,21 +13,23 @@ from pathlib import Path
 import pytest
 
 from rapport.sample import EXAMPLE_DAY
-from tests.docs.clone import ROOT, copy_repository
-from tests.network import free_port
+from tests.helpers.network import find_free_port
+from tests.helpers.repository import ROOT, copy_repository
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone of the repository's current state."""
+    """A copy of the repository's current state."""
     folder = tmp_path / "clone"
     copy_repository(folder)
     return folder
 
 
 @contextmanager
-def make_demo(clone: Path, port: int, *variables: str) -> Iterator[str]:
-    """What `make demo` prints until it serves; afterwards Ctrl-C."""
+def run_make_demo(clone: Path, port: int, *variables: str) -> Iterator[str]:
+    """Run `make demo`, yield its output once it serves, and stop it by Ctrl-C."""
     with subprocess.Popen(
         ["make", "-C", str(clone), "demo", f"PORT={port}", *variables],
         env={name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")},
@@ -36,34 +38,34 @@ def make_demo(clone: Path, port: int, *variables: str) -> Iterator[str]:
         text=True,
         start_new_session=True,
     ) as process:
-        told = ""
+        received = ""
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                told += line
+                received += line
                 if line.startswith("Ctrl-C"):
                     break
-            yield told
+            yield received
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            told += process.communicate(timeout=30)[0]
-    # make itself calls an interrupt an error; what it ran must have ended without a sound.
-    assert "Traceback" not in told
+            received += process.communicate(timeout=30)[0]
+    # make reports an interrupt as an error; the command itself must have ended silently.
+    assert "Traceback" not in received
 
 
-def answer_of(told: str) -> dict[str, object]:
-    """What the line to paste answers."""
-    command = next(line for line in told.splitlines() if line.startswith("curl"))
-    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    page: dict[str, object] = json.loads(ran.stdout)
+def run_printed_curl(received: str) -> dict[str, object]:
+    """Run the printed curl command and return its output."""
+    command = next(line for line in received.splitlines() if line.startswith("curl"))
+    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    page: dict[str, object] = json.loads(process.stdout)
     return page
 
 
 def test_make_demo_works_on_clean_clone(clone: Path) -> None:
-    port = free_port()
-    with make_demo(clone, port, f"DAY={EXAMPLE_DAY}") as told:
-        assert f"http://127.0.0.1:{port}" in told
-        first = answer_of(told)
+    port = find_free_port()
+    with run_make_demo(clone, port, f"DAY={EXAMPLE_DAY}") as received:
+        assert f"http://127.0.0.1:{port}" in received
+        first = run_printed_curl(received)
     assert isinstance(first["tracking_activities"], list)
     assert len(first["tracking_activities"]) == 100
 
@@ -74,12 +76,12 @@ def test_make_demo_works_on_clean_clone(clone: Path) -> None:
     assert json.loads(shown[1].replace("…", ""))["tracking_activities"] == first["tracking_activities"][:2]
 
     began = time.monotonic()
-    with make_demo(clone, port) as told:
+    with run_make_demo(clone, port) as received:
         assert time.monotonic() - began < 15
-        assert answer_of(told)["tracking_activities"] == first["tracking_activities"]
+        assert run_printed_curl(received)["tracking_activities"] == first["tracking_activities"]
 
 
 def test_make_lists_targets(clone: Path) -> None:
-    told = subprocess.run(["make"], cwd=clone, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(["make"], cwd=clone, capture_output=True, text=True, check=True).stdout
     for target in ("demo", "test", "lint", "types", "bench"):
-        assert f"make {target} " in told
+        assert f"make {target} " in output

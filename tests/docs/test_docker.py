@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.docs.clone import ROOT, copy_repository
-from tests.world import ENVIRONMENT, Server
+from tests.helpers.repository import ROOT, copy_repository
+from tests.helpers.server import ENVIRONMENT, Server
 
 BINARIES = Path(sys.executable).parent
 INSTALLED = "/opt/rapport"
@@ -49,13 +49,13 @@ def find_arguments(name: str, stage: int) -> list[str]:
 
 
 def read_environment() -> dict[str, str]:
-    """The variables that the image sets."""
+    """Return the environment variables that the image sets."""
     pairs = (pair.partition("=") for arguments in find_arguments("ENV", 2) for pair in shlex.split(arguments))
     return {name: value for name, _, value in pairs}
 
 
 def create_build_context(folder: Path) -> Path:
-    """Copy what .dockerignore lets through: it excludes everything, then names what is included."""
+    """Copy the files that .dockerignore includes; it excludes everything else."""
     clone, context = folder / "clone", folder / "context"
     copy_repository(clone)
     patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
@@ -82,6 +82,7 @@ def replay_copy(arguments: str, context: Path, workdir: Path) -> None:
             shutil.copy2(context / source, destination)
 
 
+@pytest.mark.slow
 def test_docker_build_stage_installs_healthy_server(tmp_path: Path) -> None:
     context, workdir, installed = create_build_context(tmp_path), tmp_path / "build", tmp_path / "opt"
     workdir.mkdir()
@@ -121,6 +122,7 @@ def test_image_does_not_run_as_root() -> None:
         assert expected in setup
 
 
+@pytest.mark.slow
 def test_every_dependency_has_wheels_for_both_architectures(tmp_path: Path) -> None:
     (image, *_) = find_arguments("FROM", 1)
     version = re.match(r"python:(\d+\.\d+)-slim ", image)
@@ -183,7 +185,7 @@ def test_compose_profiles_publish_on_loopback_only() -> None:
         assert services[name]["ports"] == ["127.0.0.1:8080:8080"]
         assert services[name]["cap_drop"] == ["ALL"]
     for service in services.values():
-        # Official images, without the name of a registry.
+        # Official images, without a registry.
         assert re.fullmatch(r"[a-z]+(:\d+)?", service["image"])
 
 

@@ -1,4 +1,4 @@
-"""What pip may install: the dependencies of the wheel, compared with the versions that the tests run with."""
+"""Dependency ranges of the wheel, compared with the locked versions that the tests use."""
 
 import re
 import tomllib
@@ -6,7 +6,7 @@ import tomllib
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.docs.clone import ROOT
+from tests.helpers.repository import ROOT
 
 CALENDAR_DATA = {"tzdata"}
 """Its major version is the year of the data, so it has no upper bound."""

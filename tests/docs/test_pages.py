@@ -1,9 +1,9 @@
-"""Nothing in the docs that was not run: the shell blocks of a page, one after the other, and the answers they show.
+"""The shell blocks of the docs, run in order, and their output, compared with what the docs show.
 
-A block `sh` is run in a terminal; `rapport serve` stays running there, and what follows it is run in another terminal,
-as the pages say. A block `json` or `text` right after it is what it prints on standard output. Blocks without a
-language are about make and git, and are tried by test_demo; `sql` is asked by test_sql; `shell` needs a cluster, and is
-tried by tests/cluster where there is one; `console` needs Docker, and is checked against compose.yaml by test_docker.
+An `sh` block is run in a terminal; `rapport serve` keeps running there, and the following blocks are run in another
+terminal, as the pages say. A `json` or `text` block right after it is its standard output. Blocks without a language
+are about make and git, and covered by test_demo; `sql` is covered by test_sql; `shell` needs a cluster, and is covered
+by tests/cluster; `console` needs Docker, and is checked against compose.yaml by test_docker.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.docs.clone import copy_repository
-from tests.network import free_port
-from tests.world import ENVIRONMENT
+from tests.helpers.network import find_free_port
+from tests.helpers.repository import copy_repository
+from tests.helpers.server import ENVIRONMENT
 
 DOCS = Path(__file__).parents[2] / "docs"
 BINARIES = Path(sys.executable).parent
@@ -38,21 +38,21 @@ class Block(NamedTuple):
     text: str
 
 
-def blocks(page: Path) -> list[Block]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    return [Block(*each) for each in found]
+def read_blocks(page: Path) -> list[Block]:
+    results = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [Block(*block) for block in results]
 
 
-def steps(page: Path) -> Iterator[tuple[str, Block | None]]:
-    """Each shell block, and the answer shown for it."""
-    found = [block for block in blocks(page) if block.language not in RUN_ELSEWHERE]
-    for block, following in zip_longest(found, found[1:]):
+def read_steps(page: Path) -> Iterator[tuple[str, Block | None]]:
+    """Yield each shell block with the output shown for it."""
+    results = [block for block in read_blocks(page) if block.language not in RUN_ELSEWHERE]
+    for block, following in zip_longest(results, results[1:]):
         if block.language == "sh":
             yield block.text, following if following is not None and following.language != "sh" else None
 
 
 class Terminal:
-    """A terminal with a shell: a variable that one block sets is there in the next one."""
+    """A terminal with a shell, which keeps its variables from block to block."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], port: int) -> None:
         self._port = port
@@ -67,7 +67,7 @@ class Terminal:
         )
 
     def run(self, text: str) -> str:
-        """Run the block, and return what it prints."""
+        """Run the block and return its output."""
         self._type(text + "\nprintf '\\n\\x1e\\n'\n")
         assert self._shell.stdout is not None
         printed = []
@@ -78,7 +78,7 @@ class Terminal:
         raise AssertionError(f"the shell ended with {self._shell.wait()} in: {text}")
 
     def serve(self, text: str) -> None:
-        """Run the block, a server, and return when it answers; the terminal is busy from then on."""
+        """Run a block that starts a server, and wait until it is ready. The terminal is busy from then on."""
         self._type(text)
         deadline = time.monotonic() + 60
         while True:
@@ -90,7 +90,7 @@ class Terminal:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Press Ctrl-C, and close the window."""
+        """Press Ctrl-C and close the window."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -105,15 +105,15 @@ class Terminal:
 
 
 class Reader:
-    """Somebody who follows a page, and opens terminals for it."""
+    """A reader who follows a page and opens terminals as it says."""
 
     def __init__(self, page: Path, home: Path) -> None:
-        self._port = free_port()
+        self._port = find_free_port()
         self._home = home
         self._environment = {name: value for name, value in ENVIRONMENT.items() if name != "RAPPORT_DATA"}
         self._environment |= {"HOME": str(home), "RAPPORT_PORT": str(self._port), "RAPPORT_LOG": "quiet"}
         if page.stem == "quick-start":
-            # It begins with a clone and `make demo`, which test_demo tries; where the command is, it says itself.
+            # It begins with a clone and `make demo`, which test_demo covers, and sets PATH itself.
             copy_repository(home / "rapport")
             (home / "rapport" / ".venv").symlink_to(BINARIES.parent)
             others = [folder for folder in os.environ["PATH"].split(":") if Path(folder) != BINARIES]
@@ -124,7 +124,7 @@ class Reader:
         self._terminals = [self.open_terminal()]
 
     def open_terminal(self) -> Terminal:
-        """Open a terminal, in the home directory, with nothing of what was set in another one."""
+        """Open a new terminal in the home directory."""
         return Terminal(self._home, self._environment, self._port)
 
     def run(self, text: str) -> str:
@@ -141,13 +141,14 @@ class Reader:
             terminal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_shell_blocks_of_page_print_documented_output(page: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     reader = Reader(page, home)
     try:
-        for text, response in steps(page):
+        for text, response in read_steps(page):
             printed = reader.run(text)
             if response is None:
                 continue
@@ -161,7 +162,7 @@ def test_shell_blocks_of_page_print_documented_output(page: Path, tmp_path: Path
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_is_run_or_compared(page: Path) -> None:
-    for block in blocks(page):
+    for block in read_blocks(page):
         assert block.language in {"sh", "json", "text", *RUN_ELSEWHERE}
         if not block.language:
             assert re.match(r"(make|git) ", block.text)

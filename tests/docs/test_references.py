@@ -1,4 +1,4 @@
-"""References lead to something that a reader of this repository can open."""
+"""References lead to documents that a reader of this repository can open."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ LINK = re.compile(r"(?:docs/|\]\()([\w-]+\.md)?#([\w-]+)")
 """A page under `docs/` with an anchor, anywhere; and the target of a Markdown link, with or without a page."""
 
 
-def text_files() -> Iterator[Path]:
+def list_text_files() -> Iterator[Path]:
     """Yield every text file that we write."""
     yield from ROOT.glob("*.md")
     for folder in FOLDERS:
@@ -31,22 +31,22 @@ def text_files() -> Iterator[Path]:
 
 
 @cache
-def anchors(page: Path) -> frozenset[str]:
+def list_anchors(page: Path) -> frozenset[str]:
     """Return the anchors that GitHub gives the headings of a page."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    found: set[str] = set()
+    results: set[str] = set()
     for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
         number = 0
         anchor = slug
-        while anchor in found:
+        while anchor in results:
             number += 1
             anchor = f"{slug}-{number}"
-        found.add(anchor)
-    return frozenset(found)
+        results.add(anchor)
+    return frozenset(results)
 
 
-def links(path: Path) -> Iterator[tuple[Path, str]]:
+def list_links(path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the page and the anchor of every link in a file."""
     for page, anchor in LINK.findall(path.read_text()):
         if page:
@@ -66,7 +66,7 @@ def test_numbered_references_to_other_documents_are_recognized(document: str, nu
 def test_no_file_references_document_outside_repository() -> None:
     references = [
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
-        for path in text_files()
+        for path in list_text_files()
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if (match := OUTSIDE.search(line))
     ]
@@ -74,12 +74,12 @@ def test_no_file_references_document_outside_repository() -> None:
 
 
 def test_every_anchor_exists() -> None:
-    checked = [(path, page, anchor) for path in text_files() for page, anchor in links(path)]
+    checked = [(path, page, anchor) for path in list_text_files() for page, anchor in list_links(path)]
     assert len(checked) > 20
     missing = [
         f"{path.relative_to(ROOT)}: {page.name}#{anchor}"
         for path, page, anchor in checked
-        if not page.exists() or anchor not in anchors(page)
+        if not page.exists() or anchor not in list_anchors(page)
     ]
     assert not missing
 

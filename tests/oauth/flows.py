@@ -1,6 +1,5 @@
 """Applications and people for the tests of the authorization server."""
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from rapport.oauth.applications import ApplicationRequest, RefreshPolicy, create
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.web.door import now
-from tests.world import Server
+from tests.helpers.loop import run_async
+from tests.helpers.server import Server
 
 BASE = "/oauth2/default/v1"
 AUTHORIZE = f"{BASE}/authorize"
@@ -71,21 +71,21 @@ def create_app(
             application, secret = await create_application(store, account, request, by="tests", now=now())
             return App(application.client_id, secret or "")
 
-    return asyncio.run(create())
+    return run_async(create())
 
 
 @contextmanager
 def browser_of(
     server: Server, account: str, role: Role = Role.OWNER, scopes: frozenset[Scope] = frozenset(Scope)
 ) -> Iterator[httpx.Client]:
-    """A browser that has signed in by a link."""
+    """Open a client that has signed in by a link."""
 
     async def create() -> str:
         async with open_store(Settings(data=server.data)) as store:
             return await create_code(store, Principal(account, "serve", "ada@example.com", role, scopes), now())
 
     with httpx.Client(base_url=server.url, timeout=60) as client:
-        assert client.post(f"/sign-in/{asyncio.run(create())}").status_code == 303
+        assert client.post(f"/sign-in/{run_async(create())}").status_code == 303
         yield client
 
 
@@ -97,7 +97,7 @@ def hidden_fields(page: httpx.Response) -> dict[str, str]:
 
 def ask(app: App, **params: str | None) -> str:
     """Return the path of an authorization request; None leaves a parameter out."""
-    asked: dict[str, str | None] = {
+    requested: dict[str, str | None] = {
         "response_type": "code",
         "client_id": app.client_id,
         "redirect_uri": CALLBACK,
@@ -105,7 +105,7 @@ def ask(app: App, **params: str | None) -> str:
         "state": "s/1?",
         **params,
     }
-    return f"{AUTHORIZE}?{urlencode({name: value for name, value in asked.items() if value is not None})}"
+    return f"{AUTHORIZE}?{urlencode({name: value for name, value in requested.items() if value is not None})}"
 
 
 def decide(browser: httpx.Client, path: str, decision: str = "allow") -> dict[str, str]:

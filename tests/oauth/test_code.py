@@ -11,6 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from rapport.auth.scope import Role, Scope
+from tests.helpers.server import Server
+from tests.helpers.sql import fetch_all
 from tests.oauth.flows import (
     BASE,
     CALLBACK,
@@ -32,8 +34,6 @@ from tests.oauth.flows import (
     tokens_of,
     without_secret,
 )
-from tests.store.by_hand import params
-from tests.world import Server
 
 SUMMARIES = "/v3/reports/summary_reports/email_campaign_summaries"
 VERIFIER = "v" * 43
@@ -100,9 +100,9 @@ def test_a_forged_decision_is_refused(server: Server, account: str) -> None:
 def test_the_role_and_scopes_of_the_session_bound_what_it_grants(server: Server, account: str) -> None:
     app = create_app(server, account)
     with browser_of(server, account, Role.CAMPAIGN_CREATOR, frozenset({Scope.CAMPAIGN_DATA})) as browser:
-        asked = ask(app, scope="contact_data campaign_data")
-        assert "<code>contact_data</code>, which you don" in browser.get(asked).text
-        tokens = tokens_of(redeem(server, app, decide(browser, asked)["code"]))
+        requested = ask(app, scope="contact_data campaign_data")
+        assert "<code>contact_data</code>, which you don" in browser.get(requested).text
+        tokens = tokens_of(redeem(server, app, decide(browser, requested)["code"]))
         assert tokens["scope"] == "campaign_data"
         assert "refresh_token" not in tokens
         assert status_with(server, tokens["access_token"], SUMMARIES) == 403
@@ -430,7 +430,7 @@ def test_secrets_and_tokens_are_stored_as_digests(server: Server, account: str) 
     device = post(server, DEVICE, {}, app).json()
     stored = repr(
         [
-            params(server.data, f"SELECT * FROM {table}")  # noqa: S608
+            fetch_all(server.data, f"SELECT * FROM {table}")  # noqa: S608
             for table in ("application", "application_grant", "authorization_code", "device_authorization")
         ]
     )

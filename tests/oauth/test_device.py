@@ -1,12 +1,13 @@
 """The device grant: codes that people type in elsewhere, polling, and decisions."""
 
-import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
 from rapport.oauth.credentials import new_user_code, normalize_user_code
+from tests.helpers.server import Server
+from tests.helpers.sql import execute_sql
 from tests.oauth.flows import (
     DEVICE,
     DEVICE_CODE,
@@ -22,8 +23,6 @@ from tests.oauth.flows import (
     tokens_of,
 )
 from tests.oauth.test_refresh import at_once, servers
-from tests.store.earlier import execute
-from tests.world import Server
 
 __all__ = ["servers"]
 
@@ -100,7 +99,7 @@ def test_a_device_code_expires(server: Server, account: str) -> None:
     device = start(server, app)
     is_sqlite = not server.data.startswith("postgresql:")
     past = "1000" if is_sqlite else "'2026-01-01'"
-    execute(server.data, f"UPDATE device_authorization SET expires = {past} WHERE client_id = '{app.client_id}'")  # noqa: S608
+    execute_sql(server.data, f"UPDATE device_authorization SET expires = {past} WHERE client_id = '{app.client_id}'")  # noqa: S608
     assert error_of(poll(server, app, device)) == (400, "expired_token")
     with browser_of(server, account) as browser:
         assert browser.get("/activate", params={"user_code": device["user_code"]}).status_code == 404
@@ -137,14 +136,14 @@ def test_everything_may_be_in_the_query(server: Server, account: str) -> None:
     assert tokens_of(httpx.post(f"{server.url}{TOKEN}?{query}"))["refresh_token"]
 
 
-def test_a_device_code_is_redeemed_once_however_many_try(servers: list[Server], account: str) -> None:
+async def test_a_device_code_is_redeemed_once_however_many_try(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     for _ in range(3):
         device = post(servers[0], DEVICE, {"scope": "contact_data offline_access"}, app).json()
         with browser_of(servers[0], account) as browser:
             approve(browser, device["user_code"])
         request = {"grant_type": DEVICE_CODE, "device_code": device["device_code"]}
-        responses = asyncio.run(at_once(servers, [request] * 30, app))
+        responses = await at_once(servers, [request] * 30, app)
         assert sorted(response.status_code for response in responses) == [200] + [400] * 29
 
 

@@ -20,6 +20,9 @@ from rapport.store.applications import Grant
 from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from rapport.web.door import now
+from tests.helpers.loop import run_async
+from tests.helpers.postgres import Databases
+from tests.helpers.server import Server
 from tests.oauth.flows import (
     TOKEN,
     App,
@@ -33,8 +36,6 @@ from tests.oauth.flows import (
     status_with,
     tokens_of,
 )
-from tests.postgres import Databases
-from tests.world import Server
 
 T = TypeVar("T")
 
@@ -42,7 +43,11 @@ T = TypeVar("T")
 @pytest.fixture(scope="module")
 def servers(databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """Two servers with two workers each, at one store."""
-    place = nullcontext(str(tmp_path_factory.mktemp("shared") / "data")) if databases is None else databases.fresh()
+    place = (
+        nullcontext(str(tmp_path_factory.mktemp("shared") / "data"))
+        if databases is None
+        else databases.migrated_schema()
+    )
     with place as data, Server(data, workers=2) as first, Server(data, workers=2) as second:
         yield [first, second]
 
@@ -59,7 +64,7 @@ def change_grant(server: Server, refresh_token: str, change: Callable[[Grant], G
             assert grant is not None
             await store.applications.add_grant(change(grant), Instant(0))
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def end_grace(server: Server, refresh_token: str) -> None:
@@ -72,7 +77,7 @@ def in_store(server: Server, work: Callable[[Store], Awaitable[T]]) -> T:
         async with open_store(Settings(data=server.data)) as store:
             return await work(store)
 
-    return asyncio.run(run())
+    return run_async(run())
 
 
 async def at_once(servers: list[Server], requests: list[dict[str, str]], app: App) -> list[httpx.Response]:
@@ -182,11 +187,11 @@ def test_a_grant_ends_with_the_token_that_its_user_signed_in_with(server: Server
     assert error_of(refresh(server, app, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_a_hundred_refreshes_at_once_give_one_new_token(servers: list[Server], account: str) -> None:
+async def test_a_hundred_refreshes_at_once_give_one_new_token(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     first = granted(servers[0], app, account)["refresh_token"]
     request = {"grant_type": "refresh_token", "refresh_token": first}
-    responses = asyncio.run(at_once(servers, [request] * 100, app))
+    responses = await at_once(servers, [request] * 100, app)
     assert [response.status_code for response in responses] == [200] * 100, responses[-1].text
     (second,) = {response.json()["refresh_token"] for response in responses}
     assert second != first
@@ -195,7 +200,7 @@ def test_a_hundred_refreshes_at_once_give_one_new_token(servers: list[Server], a
     assert refresh(servers[1], app, second).status_code == 200
 
 
-def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], account: str) -> None:
+async def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     with browser_of(servers[0], account) as browser:
         codes = [code_of(browser, app) for _ in range(3)]
@@ -205,7 +210,7 @@ def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], account
             "code": code,
             "redirect_uri": "https://client.example.com/callback",
         }
-        responses = asyncio.run(at_once(servers, [request] * 30, app))
+        responses = await at_once(servers, [request] * 30, app)
         statuses = sorted(response.status_code for response in responses)
         assert statuses == [200] + [400] * 29
         assert {response.json().get("error") for response in responses} == {None, "invalid_grant"}
@@ -213,12 +218,12 @@ def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], account
     assert in_store(servers[0], lambda store: store.applications.list_grants(account)) == []
 
 
-def test_old_and_new_tokens_at_once_leave_nothing_valid_or_one(servers: list[Server], account: str) -> None:
+async def test_old_and_new_tokens_at_once_leave_nothing_valid_or_one(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     first = granted(servers[0], app, account)["refresh_token"]
     second = tokens_of(refresh(servers[0], app, first))["refresh_token"]
     requests = [{"grant_type": "refresh_token", "refresh_token": token} for token in [first, second] * 20]
-    responses = asyncio.run(at_once(servers, requests, app))
+    responses = await at_once(servers, requests, app)
     assert {response.status_code for response in responses} <= {200, 400}
     grants = in_store(servers[0], lambda store: store.applications.list_grants(account))
     assert len(grants) <= 1

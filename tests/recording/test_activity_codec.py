@@ -1,4 +1,4 @@
-"""Lines: what is taken, what is refused and why, and back again."""
+"""Decoding and encoding the lines of activities."""
 
 import json
 from hashlib import sha256
@@ -32,14 +32,14 @@ from rapport.recording.times import UNKNOWN_FORMAT, DateOrder, TimeFormat
 NOW = parse_instant("2026-06-01T00:00:00Z")
 
 
-def line(**changes: object) -> bytes:
-    good: dict[str, object] = {
+def encode_line(**changes: object) -> bytes:
+    valid: dict[str, object] = {
         "contact_id": "c",
         "campaign_activity_id": "m",
         "tracking_activity_type": "em_opens",
         "created_time": "2026-03-01T10:00:00Z",
     }
-    return json.dumps({name: value for name, value in {**good, **changes}.items() if value != "absent"}).encode()
+    return json.dumps({name: value for name, value in {**valid, **changes}.items() if value != "absent"}).encode()
 
 
 def decode(raw: bytes, times: TimeFormat = UNKNOWN_FORMAT) -> Activity:
@@ -98,7 +98,7 @@ def warnings_of(raw: bytes) -> tuple[Activity, list[tuple[str, object]]]:
 )
 def test_invalid_line_is_rejected_with_field_value_and_reason(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        decode(line(**changes))
+        decode(encode_line(**changes))
     assert refused.value.field == field
     assert refused.value.reason
     value = changes[field]
@@ -161,7 +161,7 @@ BOUNCE = {"tracking_activity_type": "em_bounces"}
 def test_optional_details_are_repaired_or_left_out_with_a_warning(
     changes: dict[str, Any], field: str, kept: str | None
 ) -> None:
-    activity, warnings = warnings_of(line(**changes))
+    activity, warnings = warnings_of(encode_line(**changes))
     assert warnings == [(field, changes[field])]
     assert json.loads(encode_activity(activity)).get(field) == kept
 
@@ -183,7 +183,9 @@ def test_optional_details_are_repaired_or_left_out_with_a_warning(
 )
 def test_ids_are_any_text_or_whole_number(given: str | int, id_: str) -> None:
     activity, warnings = warnings_of(
-        line(**{**CLICK, "contact_id": given, "campaign_activity_id": given, "campaign_id": given, "url_id": given})
+        encode_line(
+            **{**CLICK, "contact_id": given, "campaign_activity_id": given, "campaign_id": given, "url_id": given}
+        )
     )
     assert warnings == []
     assert activity.link is not None
@@ -207,7 +209,7 @@ def test_ids_are_any_text_or_whole_number(given: str | int, id_: str) -> None:
     ],
 )
 def test_addresses_are_normalized(given: str, stored: str) -> None:
-    activity, warnings = warnings_of(line(email_address=given))
+    activity, warnings = warnings_of(encode_line(email_address=given))
     assert activity.person is not None
     assert (activity.person.email_address, warnings) == (stored, [])
     assert normalize_address(stored) == stored
@@ -249,7 +251,7 @@ def test_addresses_are_normalized(given: str, stored: str) -> None:
     ],
 )
 def test_times_accept_any_offset_and_milliseconds(time: str | int, meant: str) -> None:
-    assert iso(decode(line(created_time=time)).created_time) == meant
+    assert iso(decode(encode_line(created_time=time)).created_time) == meant
 
 
 @pytest.mark.parametrize(
@@ -265,19 +267,19 @@ def test_times_accept_any_offset_and_milliseconds(time: str | int, meant: str) -
 )
 def test_times_without_zone_or_order_follow_the_format(time: str, dates: DateOrder | None, meant: str) -> None:
     times = TimeFormat(ZoneInfo("Europe/Berlin"), dates)
-    assert iso(decode(line(created_time=time), times).created_time) == meant
+    assert iso(decode(encode_line(created_time=time), times).created_time) == meant
 
 
 def test_nulls_and_empty_strings_are_treated_as_missing() -> None:
-    optional = dict.fromkeys([name for name in FIELDS if name not in json.loads(line())], None)
-    assert decode(line(**optional)) == decode(line())
-    assert decode(line(**dict.fromkeys(optional, ""))) == decode(line())
+    optional = dict.fromkeys([name for name in FIELDS if name not in json.loads(encode_line())], None)
+    assert decode(encode_line(**optional)) == decode(encode_line())
+    assert decode(encode_line(**dict.fromkeys(optional, ""))) == decode(encode_line())
 
 
 @pytest.mark.parametrize("listed", ["em_opens", ["em_opens"]])
 @pytest.mark.parametrize("named", ["em_opens", "absent"])
 def test_alternative_name_of_activity_type_field_is_accepted(listed: str | list[str], named: str) -> None:
-    taken = decode(line(tracking_activity_type=named, tracking_activities_list=listed))
+    taken = decode(encode_line(tracking_activity_type=named, tracking_activities_list=listed))
     assert taken.type is ActivityType.EM_OPENS
 
 
@@ -290,7 +292,7 @@ IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_si
 
 
 @st.composite
-def an_activity(draw: st.DrawFn) -> Activity:
+def draw_activity(draw: st.DrawFn) -> Activity:
     activity_type = draw(st.sampled_from(ActivityType))
     clicked = activity_type in {ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK}
     links = st.builds(Link, link_url=TEXT, url_id=IDS) | st.builds(Link, link_url=TEXT) | st.builds(Link, url_id=IDS)
@@ -321,7 +323,7 @@ def an_activity(draw: st.DrawFn) -> Activity:
     )
 
 
-@given(an_activity())
+@given(draw_activity())
 def test_exported_line_round_trips(activity: Activity) -> None:
     back = decode(encode_activity(activity))
     assert back == activity
@@ -340,7 +342,7 @@ def test_arbitrary_line_is_decoded_or_rejected(raw: bytes) -> None:
 
 
 def test_identities_equal_those_in_existing_stores() -> None:
-    """They are stored: another value here would make duplicates of all that is recorded."""
+    """Identities are stored: a different value would duplicate every activity."""
     assert event_identity("em_opens", "m1", "e-1") == 4910497130053781522
     assert content_identity("em_clicks", "m1", "https://example.com") == 138727959694046
     assert len({content_identity(name, "m1") for name in TYPES}) == 10

@@ -1,4 +1,4 @@
-"""Files: every form, in constant memory, with each refused line by its number."""
+"""Reading files of every format in constant memory."""
 
 import gzip
 import io
@@ -21,11 +21,11 @@ HEADER = b"contact_id,campaign_activity_id,tracking_activity_type,created_time,o
 ROW = b"c,m,em_opens,2026-03-01T10:00:00Z,\r\n"
 
 
-def read(content: bytes, name: str = "a.ndjson") -> list[Activity | InvalidLine]:
+def read_lines(content: bytes, name: str = "a.ndjson") -> list[Activity | InvalidLine]:
     return list(read_file(io.BufferedReader(io.BytesIO(content)), name, NOW, ACTIVITIES))
 
 
-def refused(lines: list[Activity | InvalidLine]) -> list[tuple[int, str]]:
+def list_invalid_lines(lines: list[Activity | InvalidLine]) -> list[tuple[int, str]]:
     return [(line.number, line.error.field) for line in lines if isinstance(line, InvalidLine)]
 
 
@@ -51,7 +51,7 @@ def refused(lines: list[Activity | InvalidLine]) -> list[tuple[int, str]]:
     ],
 )
 def test_every_format_yields_same_lines(content: bytes, name: str) -> None:
-    lines = read(content, name)
+    lines = read_lines(content, name)
     assert len(lines) == 3
     assert all(line == lines[0] for line in lines)
     assert isinstance(lines[0], Activity)
@@ -59,41 +59,43 @@ def test_every_format_yields_same_lines(content: bytes, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.csv", "-"])
 def test_empty_file_yields_nothing(name: str) -> None:
-    assert read(b"", name) == []
+    assert read_lines(b"", name) == []
 
 
 def test_rejected_lines_have_editor_line_numbers() -> None:
-    lines = read(GOOD + b"\n{\n" + GOOD + b"[]\n" + GOOD.replace(b"em_opens", b"opens"))
-    assert refused(lines) == [(3, "line"), (5, "line"), (6, "tracking_activity_type")]
+    lines = read_lines(GOOD + b"\n{\n" + GOOD + b"[]\n" + GOOD.replace(b"em_opens", b"opens"))
+    assert list_invalid_lines(lines) == [(3, "line"), (5, "line"), (6, "tracking_activity_type")]
     assert len(lines) == 5
 
 
 def test_endless_line_is_rejected_without_buffering() -> None:
-    lines = read(GOOD + b"x" * (MAX_FILE_LINE_BYTES * 40) + b"\n" + GOOD + b"y" * (MAX_FILE_LINE_BYTES + 1))
-    assert refused(lines) == [(2, "line"), (4, "line")]
+    lines = read_lines(GOOD + b"x" * (MAX_FILE_LINE_BYTES * 40) + b"\n" + GOOD + b"y" * (MAX_FILE_LINE_BYTES + 1))
+    assert list_invalid_lines(lines) == [(2, "line"), (4, "line")]
     assert all(len(line.text) < 300 for line in lines if isinstance(line, InvalidLine))
     assert len(lines) == 4
 
 
 def test_csv_cell_may_span_lines() -> None:
-    lines = read(HEADER + b'c,m,em_optouts,2026-03-01T10:00:00Z,"one\ntwo, ""three"""\r\n' + ROW + b"bad\r\n", "a.csv")
+    lines = read_lines(
+        HEADER + b'c,m,em_optouts,2026-03-01T10:00:00Z,"one\ntwo, ""three"""\r\n' + ROW + b"bad\r\n", "a.csv"
+    )
     assert isinstance(lines[0], Activity)
     assert lines[0].opt_out_reason == 'one\ntwo, "three"'
-    assert refused(lines) == [(5, "line")]
+    assert list_invalid_lines(lines) == [(5, "line")]
 
 
 def test_unclosed_csv_quote_does_not_swallow_file() -> None:
-    lines = read(HEADER + b'"c,m\r\n' + ROW * 10_000, "a.csv")
+    lines = read_lines(HEADER + b'"c,m\r\n' + ROW * 10_000, "a.csv")
     rejected = [line for line in lines if isinstance(line, InvalidLine)]
     assert [line.number for line in rejected] == [2]
-    # What it swallowed is in the refused text, for whoever mends the file.
+    # The rejected text contains the swallowed lines, so that the file can be fixed.
     assert len(lines) - 1 + rejected[0].text.count("em_opens") == 10_000
     assert len(lines) > 8_000
 
 
 def test_csv_rows_are_rejected_individually() -> None:
-    lines = read(HEADER + ROW + b"c,m\r\n" + ROW + ROW.replace(b"em_opens", b"opens"), "a.csv")
-    assert refused(lines) == [(3, "line"), (5, "tracking_activity_type")]
+    lines = read_lines(HEADER + ROW + b"c,m\r\n" + ROW + ROW.replace(b"em_opens", b"opens"), "a.csv")
+    assert list_invalid_lines(lines) == [(3, "line"), (5, "tracking_activity_type")]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_csv_rows_are_rejected_individually() -> None:
 )
 def test_unreadable_file_is_explained(content: bytes, name: str, why: str) -> None:
     with pytest.raises(UnreadableFile, match=why):
-        read(content, name)
+        read_lines(content, name)
 
 
 def test_truncated_gzip_yields_complete_lines() -> None:
@@ -121,30 +123,30 @@ def test_truncated_gzip_yields_complete_lines() -> None:
 
 def test_stray_csv_quote_rejects_its_row_only() -> None:
     stray = b'c,m,em_opens,2026-03-01T10:00:01Z,"Al\r\n'
-    assert refused(read(HEADER + ROW * 3 + stray + ROW * 2_000, "a.csv")) == [(5, "line")]
+    assert list_invalid_lines(read_lines(HEADER + ROW * 3 + stray + ROW * 2_000, "a.csv")) == [(5, "line")]
     closed_by_another = HEADER + ROW + stray + ROW * 5 + stray + ROW
-    assert refused(read(closed_by_another, "a.csv")) == [(3, "line"), (9, "line")]
+    assert list_invalid_lines(read_lines(closed_by_another, "a.csv")) == [(3, "line"), (9, "line")]
 
 
 def test_overlong_csv_row_rejects_its_row_only() -> None:
     long = b'c,m,em_opens,2026-03-01T10:00:01Z,"' + b"x" * (MAX_FILE_LINE_BYTES + 5_000) + b'"\r\n'
-    lines = read(HEADER + ROW * 9 + long + ROW * 400, "a.csv")
-    assert refused(lines) == [(11, "line")]
+    lines = read_lines(HEADER + ROW * 9 + long + ROW * 400, "a.csv")
+    assert list_invalid_lines(lines) == [(11, "line")]
     assert len(lines) == 410
 
 
 @pytest.mark.parametrize("header", [b'contact_id,"camp\rx', b"42,m,em_opens,2026-03-01T10:00:00Z\n", b"a;b;c\n"])
 def test_invalid_csv_header_is_reported(header: bytes) -> None:
     with pytest.raises(UnreadableFile, match="header"):
-        read(header, "a.csv")
+        read_lines(header, "a.csv")
 
 
 def test_blank_lines_before_csv_header_are_skipped() -> None:
-    assert len(read(b"\r\n\r\n" + HEADER + ROW, "a.csv")) == 1
+    assert len(read_lines(b"\r\n\r\n" + HEADER + ROW, "a.csv")) == 1
 
 
 class Trickle(io.RawIOBase):
-    """A pipe that gives one byte at a time."""
+    """A pipe that yields one byte at a time."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -166,4 +168,4 @@ def test_format_of_slow_pipe_is_detected(content: bytes) -> None:
 
 def test_deeply_nested_line_is_rejected_alone() -> None:
     deep = b'{"contact_id":' + b"[" * 5_000 + b"]" * 5_000 + b"}\n"
-    assert refused(read(GOOD + deep + GOOD)) == [(2, "line")]
+    assert list_invalid_lines(read_lines(GOOD + deep + GOOD)) == [(2, "line")]

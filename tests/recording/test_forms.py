@@ -22,7 +22,7 @@ from rapport.recording.json_values import split_values
 from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.reading_log import ReadingLog
 from rapport.recording.tables import InvalidLine
-from tests.cli.command import rapport
+from tests.helpers.command import run_rapport
 
 NOW = parse_instant("2026-06-01T00:00:00Z")
 NAMES = ["contact_id", "campaign_activity_id", "tracking_activity_type", "created_time", "email_address", "first_name"]
@@ -110,9 +110,9 @@ FORMS = {
     "NDJSON": NDJSON,
     "a JSON array": json.dumps(objects()).encode(),
     "an indented array": b"\xef\xbb\xbf" + json.dumps(objects(), indent=2).encode(),
-    "indented objects": "\n".join(json.dumps(each, indent=2) for each in objects()).encode(),
+    "indented objects": "\n".join(json.dumps(item, indent=2) for item in objects()).encode(),
     "objects in a row": "".join(map(json.dumps, objects())).encode(),
-    "an array a line": "\n".join(json.dumps([each]) for each in objects()).encode(),
+    "an array a line": "\n".join(json.dumps([item]) for item in objects()).encode(),
     "gzip": gzip.compress(CSV),
     "zstd": zstandard.compress(NDJSON),
     "zip": zipped(a=CSV),
@@ -143,7 +143,9 @@ def test_any_cell_round_trips_through_csv(names: list[str], delimiter: str, end:
     rows = [["c", "m", "em_opens", "2026-04-02T09:00:00Z", "", name] for name in names]
     text = write(delimiter, end, rows=rows)
     activities, _ = read(text.encode())
-    assert [each.person and each.person.first_name for each in activities if isinstance(each, Activity)] == names
+    assert [
+        activity.person and activity.person.first_name for activity in activities if isinstance(activity, Activity)
+    ] == names
 
 
 JSON_VALUES = st.recursive(
@@ -161,7 +163,7 @@ def test_json_is_cut_into_its_values(values: list[object], size: int, is_array: 
 
 
 def test_broken_item_of_array_costs_only_itself() -> None:
-    items = [json.dumps(each) for each in objects()]
+    items = [json.dumps(item) for item in objects()]
     rows, _ = read(f'[{items[0]},\n{{"first_name": "\\ud83d"}},\noops,\n{items[1]}]'.encode())
     assert [type(row) for row in rows] == [Activity, InvalidLine, InvalidLine, Activity]
     assert [row.number for row in rows if isinstance(row, InvalidLine)] == [2, 3]
@@ -217,7 +219,7 @@ def test_list_of_contacts_is_read_by_its_columns() -> None:
 def test_preview_records_nothing(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(write(";", names=[*NAMES, "device_type"], rows=[[*row, "desktop"] for row in ROWS]).encode())
-    shown = rapport("import", str(file), "--preview", "--data", str(tmp_path / "none")).stdout
+    shown = run_rapport("import", str(file), "--preview", "--data", str(tmp_path / "none")).stdout
     assert shown.count('"device_type":"computer"') == 2
     assert "warning: device_type 'desktop': recorded as computer" in shown
     assert "nothing was recorded" in shown
@@ -229,9 +231,9 @@ def test_import_says_what_to_do_about_mistakes(tmp_path: Path) -> None:
     file.write_text(
         write(names=[*NAMES[:4], "device_type"], rows=[["", *ROWS[0][1:4], "desktop"], [*ROWS[1][:4], "pc"]])
     )
-    ran = rapport("import", str(file), "--create", "--data", data, code=1)
-    assert "1 accepted, 0 duplicate, 1 rejected, 1 warning" in ran.stdout
-    assert "device_type 'pc': recorded as computer" in ran.stdout
-    assert "line 2: contact_id is required" in ran.stderr
-    assert "--set contact_id=VALUE" in ran.stderr
-    assert "1 accepted, 1 duplicate" in rapport("import", str(file), "--set", "contact_id=7", "--data", data).stdout
+    process = run_rapport("import", str(file), "--create", "--data", data, code=1)
+    assert "1 accepted, 0 duplicate, 1 rejected, 1 warning" in process.stdout
+    assert "device_type 'pc': recorded as computer" in process.stdout
+    assert "line 2: contact_id is required" in process.stderr
+    assert "--set contact_id=VALUE" in process.stderr
+    assert "1 accepted, 1 duplicate" in run_rapport("import", str(file), "--set", "contact_id=7", "--data", data).stdout

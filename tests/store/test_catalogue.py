@@ -1,4 +1,4 @@
-"""What is stated of contacts and campaigns: the later statement holds, in whatever order statements come in."""
+"""Updates of contacts and campaigns: the latest wins, in whatever order they arrive."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -22,128 +22,125 @@ from rapport.store.engines import open_store
 from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
 from rapport.store.protocol import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingQuery
-from tests.store.test_promises import all_links, on, record
+from tests.helpers.activities import list_links, record
 
 START = Instant(1_767_268_800_000)
 CONTACTS = ["c0", "c1", "c2"]
 FIELDS = ("email_address", "first_name", "last_name")
 
 
-def at(hours: int) -> Instant:
+def get_time(hours: int) -> Instant:
     return Instant(START + hours * HOUR)
 
 
-def contact(contact_id: str = "c1", hours: int = 0, *, deleted_at: Instant | None = None, **said: str) -> ContactUpdate:
+def make_contact(
+    contact_id: str = "c1", hours: int = 0, *, deleted_at: Instant | None = None, **said: str
+) -> ContactUpdate:
     return ContactUpdate(
-        contact_id=contact_id, updated_at=at(hours), is_dated=True, person=ContactProfile(**said), deleted_at=deleted_at
+        contact_id=contact_id,
+        updated_at=get_time(hours),
+        is_dated=True,
+        person=ContactProfile(**said),
+        deleted_at=deleted_at,
     )
 
 
-def opened_by(contact_id: str, hours: int, **said: str) -> Activity:
+def make_open(contact_id: str, hours: int, **said: str) -> Activity:
     return Activity(
         contact_id=contact_id,
         campaign_activity_id="m1",
         type=ActivityType.EM_OPENS,
-        created_time=at(hours),
+        created_time=get_time(hours),
         person=ContactProfile(**said),
     )
 
 
 def random_activity(rng: random.Random, hours: int) -> ContactUpdate | Activity:
-    """At an hour that nobody else has: of two at the same time it matters which came last."""
+    """Return an activity at an hour of its own, because the order of arrival decides between equal times."""
     who = rng.choice(CONTACTS)
     said = {field: f"{rng.choice('xyz')}@{field}" for field in FIELDS if rng.random() < 0.5}
     if rng.random() < 0.5:
-        return opened_by(who, hours, **said)
+        return make_open(who, hours, **said)
     return ContactUpdate(
         contact_id=who,
-        updated_at=at(hours),
+        updated_at=get_time(hours),
         is_dated=True,
         person=ContactProfile(**said),
         permission_to_send=rng.choice([None, *PermissionToSend]),
-        created_at=rng.choice([None, at(-1), at(-2)]),
-        deleted_at=rng.choice([None, None, at(-1)]),
+        created_at=rng.choice([None, get_time(-1), get_time(-2)]),
+        deleted_at=rng.choice([None, None, get_time(-1)]),
     )
 
 
-def held(statements: Iterable[ContactUpdate | Activity]) -> dict[str, ContactRecord]:
-    """By hand: of each field what was said last."""
+def compute_latest(statements: Iterable[ContactUpdate | Activity]) -> dict[str, ContactRecord]:
+    """Compute the latest value of each field."""
     known: dict[str, ContactRecord] = {}
     ordered = sorted(statements, key=lambda each: each.created_time if isinstance(each, Activity) else each.updated_at)
-    for each in ordered:
-        now = known.get(each.contact_id) or ContactRecord(each.contact_id, *[None] * 7)
+    for update in ordered:
+        now = known.get(update.contact_id) or ContactRecord(update.contact_id, *[None] * 7)
         said = {
-            field: value for field in FIELDS if (value := getattr(each.person or ContactProfile(), field)) is not None
+            field: value for field in FIELDS if (value := getattr(update.person or ContactProfile(), field)) is not None
         }
         now = now._replace(**said)
-        if isinstance(each, ContactUpdate):
-            if each.permission_to_send is PermissionToSend.UNSUBSCRIBED:
+        if isinstance(update, ContactUpdate):
+            if update.permission_to_send is PermissionToSend.UNSUBSCRIBED:
                 now = now._replace(
-                    permission_to_send=each.permission_to_send,
-                    opt_out_date=each.updated_at,
+                    permission_to_send=update.permission_to_send,
+                    opt_out_date=update.updated_at,
                     opt_out_source=OptOutSource.ACCOUNT,
                 )
-            elif each.permission_to_send is not None:
-                now = now._replace(permission_to_send=each.permission_to_send, opt_out_date=None, opt_out_source=None)
-            if each.created_at is not None:
-                now = now._replace(created_at=each.created_at)
-            now = now._replace(deleted_at=each.deleted_at)
-        known[each.contact_id] = now
+            elif update.permission_to_send is not None:
+                now = now._replace(permission_to_send=update.permission_to_send, opt_out_date=None, opt_out_source=None)
+            if update.created_at is not None:
+                now = now._replace(created_at=update.created_at)
+            now = now._replace(deleted_at=update.deleted_at)
+        known[update.contact_id] = now
     return known
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_latest_update_wins_in_any_order(data: str, seed: int) -> None:
+async def test_latest_update_wins_in_any_order(store: Store, seed: int) -> None:
     rng = random.Random(seed)
-    # Two hours apart: what is said again within one changes nothing.
+    # Two hours apart, because a repetition within an hour changes nothing.
     history = [random_activity(rng, 2 * hours) for hours in range(40)]
-    wanted = held(history)
+    expected = compute_latest(history)
     rng.shuffle(history)
 
-    async def work(store: Store) -> None:
-        for first in range(0, len(history), 4):
-            some = history[first : first + 4]
-            await record(store, *(each for each in some if isinstance(each, Activity)))
-            await store.upsert_contacts("a", [each for each in some if isinstance(each, ContactUpdate)])
-        for contact_id in CONTACTS:
-            known = await store.contact("a", contact_id)
-            assert known is not None
-            assert known._replace(updated_at=None) == wanted[contact_id]
-
-    on(data, work)
-
-
-def test_update_without_changes_counts_as_unchanged(data: str) -> None:
-    async def work(store: Store) -> None:
-        first = [contact(first_name="Ada"), contact("c2", first_name="Bob")]
-        assert await store.upsert_contacts("a", first) == 2
-        assert await store.upsert_contacts("a", first) == 0
-        assert await store.upsert_contacts("a", [contact(hours=-9, first_name="Old"), contact("c3")]) == 1
-        assert await store.upsert_contacts("a", [contact(hours=9, first_name="New")]) == 1
-        assert await store.contact("b", "c1") is None
-        known = await store.contact("a", "c1")
+    for first in range(0, len(history), 4):
+        some = history[first : first + 4]
+        await record(store, *(update for update in some if isinstance(update, Activity)))
+        await store.upsert_contacts("a", [update for update in some if isinstance(update, ContactUpdate)])
+    for contact_id in CONTACTS:
+        known = await store.contact("a", contact_id)
         assert known is not None
-        assert (known.first_name, known.updated_at) == ("New", at(9))
-
-    on(data, work)
+        assert known._replace(updated_at=None) == expected[contact_id]
 
 
-def test_only_later_dated_update_recreates_erased_contact(data: str) -> None:
-    async def work(store: Store) -> None:
-        await record(store, opened_by("c1", 0, first_name="Ada"))
-        await store.upsert_contacts("a", [contact(first_name="Ada")])
-        assert await store.erase("a", "c1")
-        undated = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
-        assert await store.upsert_contacts("a", [contact(first_name="Ada"), undated]) == 0
-        assert await store.contact("a", "c1") is None
-        later = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
-        assert await store.upsert_contacts("a", [later]) == 1
-        assert await store.contact("a", "c1") is not None
-
-    on(data, work)
+async def test_update_without_changes_counts_as_unchanged(store: Store) -> None:
+    first = [make_contact(first_name="Ada"), make_contact("c2", first_name="Bob")]
+    assert await store.upsert_contacts("a", first) == 2
+    assert await store.upsert_contacts("a", first) == 0
+    assert await store.upsert_contacts("a", [make_contact(hours=-9, first_name="Old"), make_contact("c3")]) == 1
+    assert await store.upsert_contacts("a", [make_contact(hours=9, first_name="New")]) == 1
+    assert await store.contact("b", "c1") is None
+    known = await store.contact("a", "c1")
+    assert known is not None
+    assert (known.first_name, known.updated_at) == ("New", get_time(9))
 
 
-def test_contact_update_keeps_profile_of_past_activities(data: str) -> None:
+async def test_only_later_dated_update_recreates_erased_contact(store: Store) -> None:
+    await record(store, make_open("c1", 0, first_name="Ada"))
+    await store.upsert_contacts("a", [make_contact(first_name="Ada")])
+    assert await store.erase("a", "c1")
+    undated = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
+    assert await store.upsert_contacts("a", [make_contact(first_name="Ada"), undated]) == 0
+    assert await store.contact("a", "c1") is None
+    later = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
+    assert await store.upsert_contacts("a", [later]) == 1
+    assert await store.contact("a", "c1") is not None
+
+
+async def test_contact_update_keeps_profile_of_past_activities(store: Store) -> None:
     old, new = "old@example.com", "new@example.com"
     newest_first = TrackingQuery(type=ActivityType.EM_OPENS, after=START_OF_REPORT, not_before=EARLIEST, limit=9)
 
@@ -152,91 +149,84 @@ def test_contact_update_keeps_profile_of_past_activities(data: str) -> None:
         assert rows is not None
         return [(row.then.email_address, row.now.email_address) for row in rows]
 
-    async def work(store: Store) -> None:
-        # The second says nothing: it is shown with what was said before it.
-        await record(store, opened_by("c1", 0, email_address=old), opened_by("c1", 1))
-        assert await addresses(store) == [(old, old)] * 2
-        for _ in range(2):
-            await store.upsert_contacts("a", [contact(hours=2, email_address=new)])
-            assert await addresses(store) == [(old, new)] * 2
-        await record(store, opened_by("c1", 3, email_address=new), opened_by("c1", 4, email_address=old))
-        assert await addresses(store) == [(old, old), (new, old), (old, old), (old, old)]
-        said = [each.person and each.person.email_address async for each in store.history("a", "c1")]
-        assert said == [old, new, None, old]
-
-    on(data, work)
+    # The second has no profile: it is returned with the previous one.
+    await record(store, make_open("c1", 0, email_address=old), make_open("c1", 1))
+    assert await addresses(store) == [(old, old)] * 2
+    for _ in range(2):
+        await store.upsert_contacts("a", [make_contact(hours=2, email_address=new)])
+        assert await addresses(store) == [(old, new)] * 2
+    await record(store, make_open("c1", 3, email_address=new), make_open("c1", 4, email_address=old))
+    assert await addresses(store) == [(old, old), (new, old), (old, old), (old, old)]
+    said = [activity.person and activity.person.email_address async for activity in store.history("a", "c1")]
+    assert said == [old, new, None, old]
 
 
-def found(known: Sequence[ContactRecord]) -> list[str]:
-    return [each.contact_id for each in known]
+def get_ids(known: Sequence[ContactRecord]) -> list[str]:
+    return [contact.contact_id for contact in known]
 
 
-def test_contacts_are_filtered_by_status_and_update_time(data: str) -> None:
-    async def work(store: Store) -> None:
-        await record(store, opened_by("c0", 0))
-        await store.upsert_contacts(
-            "a",
-            [
-                ContactUpdate(
-                    contact_id=f"c{number}",
-                    updated_at=at(10 - number),
-                    is_dated=True,
-                    permission_to_send=PermissionToSend(number % 4),
-                    created_at=at(-number),
-                    deleted_at=at(0) if number == 5 else None,
-                )
-                for number in range(1, 8)
-            ],
-        )
+async def test_contacts_are_filtered_by_status_and_update_time(store: Store) -> None:
+    await record(store, make_open("c0", 0))
+    await store.upsert_contacts(
+        "a",
+        [
+            ContactUpdate(
+                contact_id=f"c{number}",
+                updated_at=get_time(10 - number),
+                is_dated=True,
+                permission_to_send=PermissionToSend(number % 4),
+                created_at=get_time(-number),
+                deleted_at=get_time(0) if number == 5 else None,
+            )
+            for number in range(1, 8)
+        ],
+    )
 
-        async def params(wanted: ContactQuery) -> list[str]:
-            page = await store.contacts("a", wanted)
-            assert await store.contact_count("a", wanted) >= len(page)
-            return found(page)
+    async def params(expected: ContactQuery) -> list[str]:
+        page = await store.contacts("a", expected)
+        assert await store.contact_count("a", expected) >= len(page)
+        return get_ids(page)
 
-        assert await params(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
-        deleted = frozenset({ContactStatus.DELETED})
-        assert await params(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
-        unsubscribed = frozenset({ContactStatus.UNSUBSCRIBED, ContactStatus.UNKNOWN})
-        assert await params(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
-        assert await params(ContactQuery(updated=Within(at(4), at(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
-        both = ContactQuery(updated=Within(at(4), at(7)), created=Within(at(-4), at(0)), limit=9)
-        assert await params(both) == ["c4", "c3"]
-        assert await store.contact_count("a", both) == 2
-        assert await params(ContactQuery(created=Within(at(-3), at(-1)), limit=2)) == ["c3", "c2"]
-        assert await store.contacts_by_status("a") == {
-            ContactStatus.UNKNOWN: 1,
-            ContactStatus.IMPLICIT: 1,
-            ContactStatus.PENDING_CONFIRMATION: 2,
-            ContactStatus.UNSUBSCRIBED: 2,
-            ContactStatus.EXPLICIT: 1,
-            ContactStatus.DELETED: 1,
-        }
-
-    on(data, work)
+    assert await params(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
+    deleted = frozenset({ContactStatus.DELETED})
+    assert await params(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
+    unsubscribed = frozenset({ContactStatus.UNSUBSCRIBED, ContactStatus.UNKNOWN})
+    assert await params(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
+    assert await params(ContactQuery(updated=Within(get_time(4), get_time(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
+    both = ContactQuery(updated=Within(get_time(4), get_time(7)), created=Within(get_time(-4), get_time(0)), limit=9)
+    assert await params(both) == ["c4", "c3"]
+    assert await store.contact_count("a", both) == 2
+    assert await params(ContactQuery(created=Within(get_time(-3), get_time(-1)), limit=2)) == ["c3", "c2"]
+    assert await store.contacts_by_status("a") == {
+        ContactStatus.UNKNOWN: 1,
+        ContactStatus.IMPLICIT: 1,
+        ContactStatus.PENDING_CONFIRMATION: 2,
+        ContactStatus.UNSUBSCRIBED: 2,
+        ContactStatus.EXPLICIT: 1,
+        ContactStatus.DELETED: 1,
+    }
 
 
-def test_contacts_sharing_address_are_paginated_after_erasure(data: str) -> None:
-    async def work(store: Store) -> None:
-        ids = [f"c{number}" for number in range(5)]
-        await store.upsert_contacts("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
+async def test_contacts_sharing_address_are_paginated_after_erasure(store: Store) -> None:
+    ids = [f"c{number}" for number in range(5)]
+    await store.upsert_contacts(
+        "a", [make_contact(contact_id, email_address=f"{contact_id[0]}@Example.com") for contact_id in ids]
+    )
 
-        async def page(after: str) -> list[str]:
-            place = ContactCursor(0, after)
-            return found(await store.contacts("a", ContactQuery(email_address="C@example.COM", after=place, limit=2)))
+    async def page(after: str) -> list[str]:
+        place = ContactCursor(0, after)
+        return get_ids(await store.contacts("a", ContactQuery(email_address="C@example.COM", after=place, limit=2)))
 
-        walked, after = list[str](), ""
-        while some := await page(after):
-            walked += some
-            after = some[-1]
-        assert sorted(walked) == ids
-        assert await store.erase("a", walked[1])
-        assert set(await page(walked[1])) & {walked[0], walked[2]}
-
-    on(data, work)
+    walked, after = list[str](), ""
+    while some := await page(after):
+        walked += some
+        after = some[-1]
+    assert sorted(walked) == ids
+    assert await store.erase("a", walked[1])
+    assert set(await page(walked[1])) & {walked[0], walked[2]}
 
 
-def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignUpdate:
+def make_campaign(hours: int, subject: str, name: str, **said: object) -> CampaignUpdate:
     activity = CampaignActivityUpdate(
         campaign_activity_id="m1",
         campaign_activity_name=name,
@@ -244,46 +234,48 @@ def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignUpd
         links=(Link(link_url="https://example.com/", url_id="7"),),
     )
     return CampaignUpdate(
-        campaign_id="k1", updated_at=at(hours), campaign_name=name, campaign_activities=(activity,), **said
+        campaign_id="k1", updated_at=get_time(hours), campaign_name=name, campaign_activities=(activity,), **said
     )
 
 
-def test_campaign_has_attributes_of_latest_update(data: str) -> None:
-    async def work(store: Store) -> None:
-        await record(store, opened_by("c1", 0))
-        assert await store.campaign("a", "k1") is None
-        assert (
-            await store.upsert_campaigns("a", [campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)]) == 1
-        )
-        assert await store.upsert_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 1
-        assert await store.upsert_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 0
-        known = await store.campaign("a", "k1")
-        assert known is not None
-        facts = {field: value for field, (value, _) in known.facts.items()}
-        assert facts == {"campaign_id": "k1", "campaign_name": "Spring", "current_status": "Done", "type": "CARD"}
-        assert (known.updated_at, known.is_sent) == (at(5), False)
-        (activity,) = known.campaign_activities
-        assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
-        assert await store.campaign_activity("a", "m1") == activity
-        assert await store.campaign_activity("b", "m1") is None
-        links = await all_links(store, "a", "m1")
-        assert links == [("https://example.com/", "7", 0)]
-
-    on(data, work)
+async def test_campaign_has_attributes_of_latest_update(store: Store) -> None:
+    await record(store, make_open("c1", 0))
+    assert await store.campaign("a", "k1") is None
+    assert (
+        await store.upsert_campaigns("a", [make_campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)])
+        == 1
+    )
+    assert await store.upsert_campaigns("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 1
+    assert await store.upsert_campaigns("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 0
+    known = await store.campaign("a", "k1")
+    assert known is not None
+    facts = {field: value for field, (value, _) in known.facts.items()}
+    assert facts == {"campaign_id": "k1", "campaign_name": "Spring", "current_status": "Done", "type": "CARD"}
+    assert (known.updated_at, known.is_sent) == (get_time(5), False)
+    (activity,) = known.campaign_activities
+    assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
+    assert await store.campaign_activity("a", "m1") == activity
+    assert await store.campaign_activity("b", "m1") is None
+    links = await list_links(store, "a", "m1")
+    assert links == [("https://example.com/", "7", 0)]
 
 
-def test_copy_keeps_all_attributes(data: str, tmp_path: Path) -> None:
-    async def work(store: Store) -> None:
-        await record(store, opened_by("c1", 0))
-        await store.upsert_contacts(
-            "a", [contact(first_name="Ada"), contact(hours=2, last_name="L", deleted_at=at(1)), contact("c2", hours=3)]
-        )
-        await store.upsert_campaigns("a", [campaign(5, "Later", "Spring"), campaign(3, "Earlier", "Old", type="CARD")])
-        async with open_store(Settings(data=str(tmp_path / "copy"))) as target:
-            await copy(store, target, lambda _: None)
-            for contact_id in ("c1", "c2"):
-                assert await target.contact("a", contact_id) == await store.contact("a", contact_id)
-            assert await target.list_contact_attributes("a", "", 9) == await store.list_contact_attributes("a", "", 9)
-            assert await target.list_campaign_attributes("a") == await store.list_campaign_attributes("a")
-
-    on(data, work)
+async def test_copy_keeps_all_attributes(store: Store, tmp_path: Path) -> None:
+    await record(store, make_open("c1", 0))
+    await store.upsert_contacts(
+        "a",
+        [
+            make_contact(first_name="Ada"),
+            make_contact(hours=2, last_name="L", deleted_at=get_time(1)),
+            make_contact("c2", hours=3),
+        ],
+    )
+    await store.upsert_campaigns(
+        "a", [make_campaign(5, "Later", "Spring"), make_campaign(3, "Earlier", "Old", type="CARD")]
+    )
+    async with open_store(Settings(data=str(tmp_path / "copy"))) as target:
+        await copy(store, target, lambda _: None)
+        for contact_id in ("c1", "c2"):
+            assert await target.contact("a", contact_id) == await store.contact("a", contact_id)
+        assert await target.list_contact_attributes("a", "", 9) == await store.list_contact_attributes("a", "", 9)
+        assert await target.list_campaign_attributes("a") == await store.list_campaign_attributes("a")

@@ -1,4 +1,4 @@
-"""The feed: all that is recorded, once, whoever records it and in whatever order transactions commit."""
+"""The feed: every activity once, in whatever order transactions commit."""
 
 import asyncio
 import random
@@ -14,35 +14,36 @@ from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
 from rapport.store.feed import MAX_KEYS_PER_BATCH, FeedRow
 from rapport.store.protocol import Store
-from tests.store.by_hand import params
-from tests.store.earlier import execute
-from tests.store.test_promises import did, on, record, whole
+from tests.helpers.activities import list_activities, make_activity, record
+from tests.helpers.sql import execute_sql, fetch_all
 
 
-async def rows(store: Store, after: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
-    """All that the feed has behind the position, for the accounts."""
+async def read_feed(store: Store, after: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
+    """Return all feed entries of the accounts after the position."""
     end = until or await store.feed_head()
-    found: list[FeedRow] = []
+    results: list[FeedRow] = []
     while more := await store.feed(accounts or ("a",), after, end):
-        found += more
+        results += more
         after = more[-1].positions[-1]
     assert more is not None
-    return found
+    return results
 
 
-async def told(store: Store, found: Sequence[FeedRow]) -> list[Activity]:
-    """The activities of which the rows tell."""
-    activities = [each for row in found for each in await store.feed_activities(row.account_id, row.keys)]
-    return [each for each in activities if each is not None]
+async def read_activities(store: Store, results: Sequence[FeedRow]) -> list[Activity]:
+    """Return the activities of the entries."""
+    activities = [
+        feed_activity for row in results for feed_activity in await store.feed_activities(row.account_id, row.keys)
+    ]
+    return [activity for activity in activities if activity is not None]
 
 
-def test_feed_returns_complete_activities_in_time_order(data: str) -> None:
+async def test_feed_returns_complete_activities_in_time_order(store: Store) -> None:
     ada = ContactProfile(email_address="ada@example.com", first_name="Ada")
     click = Activity(
         contact_id="ada",
         campaign_activity_id="m1",
         type=ActivityType.EM_CLICKS,
-        created_time=did().created_time,
+        created_time=make_activity().created_time,
         campaign_activity_name="March",
         campaign_id="c1",
         link=Link(link_url="https://example.com/"),
@@ -50,185 +51,165 @@ def test_feed_returns_complete_activities_in_time_order(data: str) -> None:
         person=ada,
     )
 
-    async def work(store: Store) -> None:
-        start = await store.feed_head()
-        assert await rows(store, start) == []
-        await record(store, did("bob", after=5), click, did("ada", after=-5, person=ada))
-        (row,) = await rows(store, start)
-        assert (row.account_id, len(row.keys), dict(row.left_out)) == ("a", 3, {})
-        sent, clicked, opened_ = await told(store, [row])
-        assert (sent.created_time, opened_.contact_id) == (did(after=-5).created_time, "bob")
-        assert clicked == click
-        # Who says nothing is who is known.
-        await record(store, did("ada", after=9))
-        (known,) = await told(store, await rows(store, row.positions[-1]))
-        assert known.person == ada
-
-    on(data, work)
+    start = await store.feed_head()
+    assert await read_feed(store, start) == []
+    await record(store, make_activity("bob", after=5), click, make_activity("ada", after=-5, person=ada))
+    (row,) = await read_feed(store, start)
+    assert (row.account_id, len(row.keys), dict(row.left_out)) == ("a", 3, {})
+    sent, clicked, opened_ = await read_activities(store, [row])
+    assert (sent.created_time, opened_.contact_id) == (make_activity(after=-5).created_time, "bob")
+    assert clicked == click
+    # Without a profile, the known one is returned.
+    await record(store, make_activity("ada", after=9))
+    (known,) = await read_activities(store, await read_feed(store, row.positions[-1]))
+    assert known.person == ada
 
 
-def test_duplicates_are_not_in_feed(data: str) -> None:
-    async def work(store: Store) -> None:
-        await record(store, did())
-        start = await store.feed_head()
-        await record(store, did(), did())
-        assert await store.feed_head() == start or await rows(store, start) == []
-        await record(store, did(), did(after=1))
-        assert [len(row.keys) for row in await rows(store, start)] == [1]
-
-    on(data, work)
+async def test_duplicates_are_not_in_feed(store: Store) -> None:
+    await record(store, make_activity())
+    start = await store.feed_head()
+    await record(store, make_activity(), make_activity())
+    assert await store.feed_head() == start or await read_feed(store, start) == []
+    await record(store, make_activity(), make_activity(after=1))
+    assert [len(row.keys) for row in await read_feed(store, start)] == [1]
 
 
-def test_feed_is_separate_for_each_account(data: str) -> None:
-    async def work(store: Store) -> None:
-        start = await store.feed_head()
-        await store.record(
-            [build_batch("a", [did()]), build_batch("b", [did(after=1)]), build_batch("a", [did(after=2)])]
+async def test_feed_is_separate_for_each_account(location: str, store: Store) -> None:
+    start = await store.feed_head()
+    await store.record(
+        [
+            build_batch("a", [make_activity()]),
+            build_batch("b", [make_activity(after=1)]),
+            build_batch("a", [make_activity(after=2)]),
+        ]
+    )
+    assert [(row.account_id, len(row.keys)) for row in await read_feed(store, start, "a")] == [("a", 2)]
+    assert [(row.account_id, len(row.keys)) for row in await read_feed(store, start, "b")] == [("b", 1)]
+    assert [len(row.keys) for row in await read_feed(store, start, "a", "b")] in ([2, 1], [1, 2])
+    (row,) = await read_feed(store, start, "a")
+    assert await read_feed(store, start, "c") == []
+    # Keys of another account are rejected unless they are unguessable.
+    if not location.startswith("postgresql:"):
+        assert await store.feed_activities("b", row.keys) == [None, None]
+
+
+async def test_large_batch_is_partly_in_feed_and_rest_counted(store: Store) -> None:
+    start = await store.feed_head()
+    activity_types = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
+    for first in (0, 6_000):
+        await record(
+            store,
+            *(make_activity(f"c{number % 70}", activity_types[number % 2], number) for number in range(first, 7_000)),
         )
-        assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "a")] == [("a", 2)]
-        assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "b")] == [("b", 1)]
-        assert [len(row.keys) for row in await rows(store, start, "a", "b")] in ([2, 1], [1, 2])
-        (row,) = await rows(store, start, "a")
-        assert await rows(store, start, "c") == []
-        # A key is of no use to anybody else, where it isn't a secret by itself.
-        if not data.startswith("postgresql:"):
-            assert await store.feed_activities("b", row.keys) == [None, None]
-
-    on(data, work)
-
-
-def test_large_batch_is_partly_in_feed_and_rest_counted(data: str) -> None:
-    async def work(store: Store) -> None:
-        start = await store.feed_head()
-        activity_types = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
-        for first in (0, 6_000):
-            await record(
-                store, *(did(f"c{number % 70}", activity_types[number % 2], number) for number in range(first, 7_000))
-            )
-        found = await rows(store, start)
-        assert [len(row.keys) for row in found] == [MAX_KEYS_PER_BATCH, 0 or MAX_KEYS_PER_BATCH][: len(found)]
-        kept = Counter(activity_type for row in found for _, activity_type, *_ in row.keys)
-        for row in found:
-            kept.update(row.left_out)
-        assert kept == {ActivityType.EM_SENDS: 3_500, ActivityType.EM_OPENS: 3_500}
-        # Behind some of its keys, what is left out isn't told once more.
-        (rest, *_) = await rows(store, found[0].positions[-3])
-        assert (len(rest.keys), rest.left_out) == (2, {})
-
-    on(data, work)
+    results = await read_feed(store, start)
+    assert [len(row.keys) for row in results] == [MAX_KEYS_PER_BATCH, 0 or MAX_KEYS_PER_BATCH][: len(results)]
+    kept = Counter(activity_type for row in results for _, activity_type, *_ in row.keys)
+    for row in results:
+        kept.update(row.left_out)
+    assert kept == {ActivityType.EM_SENDS: 3_500, ActivityType.EM_OPENS: 3_500}
+    # After some of its keys, the omitted activities aren't counted again.
+    (rest, *_) = await read_feed(store, results[0].positions[-3])
+    assert (len(rest.keys), rest.left_out) == (2, {})
 
 
-def test_feed_resumes_after_every_position(data: str) -> None:
-    async def work(store: Store) -> None:
-        start = await store.feed_head()
-        for size in (1, 3, 2, 1, 5):
-            end = await store.feed_head()
-            first = int(end.rpartition("@")[2]) * 10
-            await record(store, *(did(f"c{size}", after=first + number) for number in range(size)))
-        every = await rows(store, start)
-        keys = [key for row in every for key in row.keys]
-        positions = [position for row in every for position in row.positions]
-        assert len(set(positions)) == len(keys) == 12
-        await record(store, did("later"))
-        for place, position in enumerate(positions):
-            found = await rows(store, position)
-            assert [key for row in found for key in row.keys][:-1] == keys[place + 1 :]
-
-    on(data, work)
+async def test_feed_resumes_after_every_position(store: Store) -> None:
+    start = await store.feed_head()
+    for size in (1, 3, 2, 1, 5):
+        end = await store.feed_head()
+        first = int(end.rpartition("@")[2]) * 10
+        await record(store, *(make_activity(f"c{size}", after=first + number) for number in range(size)))
+    all_items = await read_feed(store, start)
+    keys = [key for row in all_items for key in row.keys]
+    positions = [position for row in all_items for position in row.positions]
+    assert len(set(positions)) == len(keys) == 12
+    await record(store, make_activity("later"))
+    for place, position in enumerate(positions):
+        results = await read_feed(store, position)
+        assert [key for row in results for key in row.keys][:-1] == keys[place + 1 :]
 
 
-def test_feed_omits_erased_contacts(data: str) -> None:
-    async def work(store: Store) -> None:
-        start = await store.feed_head()
-        await record(store, did("ada"), did("bob", after=1))
-        await store.erase("a", "ada")
-        found = await rows(store, start)
-        assert [len(row.keys) for row in found] == [2]
-        assert [each.contact_id for each in await told(store, found)] == ["bob"]
-
-    on(data, work)
+async def test_feed_omits_erased_contacts(store: Store) -> None:
+    start = await store.feed_head()
+    await record(store, make_activity("ada"), make_activity("bob", after=1))
+    await store.erase("a", "ada")
+    results = await read_feed(store, start)
+    assert [len(row.keys) for row in results] == [2]
+    assert [activity.contact_id for activity in await read_activities(store, results)] == ["bob"]
 
 
-def test_invalid_and_expired_feed_positions_return_none(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invalid_and_expired_feed_positions_return_none(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sqlite", "postgres"):
         monkeypatch.setattr(f"rapport.store.{module}.feed.MOST_HELD", 50)
     monkeypatch.setattr("rapport.store.postgres.feed._PRUNE_AFTER", 1)
     positions: list[str] = []
 
-    async def begin(store: Store) -> None:
+    async with open_store(Settings(data=location)) as store:
         start = await store.feed_head()
-        await record(store, did())
+        await record(store, make_activity())
         soon = await store.feed_head()
         for text in ("", "x", "-1", "1:2:3", "9" * 30, "2:1:@5", f"{soon}~", f"~{soon}", f"{soon}~{soon}~1.2", "é" * 9):
             assert await store.feed(["a"], text, soon) is None
-        assert await rows(store, start, until=soon)
-        # From a store that has more in it: a backup was put back.
+        assert await read_feed(store, start, until=soon)
+        # A position beyond the end, as after restoring a backup.
         assert await store.feed(["a"], soon, start) is None
         for number in range(1, 101):
-            await record(store, did(after=number))
-        if data.startswith("postgresql:"):
-            # What is so new stays, whatever there is of it.
-            assert len(await rows(store, start)) == 101
+            await record(store, make_activity(after=number))
+        if location.startswith("postgresql:"):
+            # Recent entries are kept, however many there are.
+            assert len(await read_feed(store, start)) == 101
         positions[:] = start, soon
-
-    async def go_on(store: Store) -> None:
-        await record(store, did(after=101))
+    if location.startswith("postgresql:"):
+        execute_sql(location, "UPDATE feed SET recorded_time = recorded_time - interval '1 hour'")
+    async with open_store(Settings(data=location)) as store:
+        await record(store, make_activity(after=101))
         end = await store.feed_head()
         assert [await store.feed(["a"], position, end) for position in positions] == [None, None]
-        await record(store, did("last"))
-        assert len(await rows(store, end)) == 1
-
-    on(data, begin)
-    if data.startswith("postgresql:"):
-        execute(data, "UPDATE feed SET recorded_time = recorded_time - interval '1 hour'")
-    on(data, go_on)
-    assert params(data, "SELECT count(*) FROM feed")[0][0] in range(50, 53)
+        await record(store, make_activity("last"))
+        assert len(await read_feed(store, end)) == 1
+    assert fetch_all(location, "SELECT count(*) FROM feed")[0][0] in range(50, 53)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_feed_misses_nothing_of_concurrent_writers(data: str, seed: int) -> None:
-    """Every activity is heard exactly once by each, in whatever order transactions commit."""
+async def test_feed_misses_nothing_of_concurrent_writers(location: str, seed: int) -> None:
+    """Each reader gets every activity exactly once."""
     rng = random.Random(seed)
     writers, activities = 6, 120
 
     async def write(store: Store, writer: int) -> None:
-        mine = [did(f"w{writer}", after=number) for number in range(activities)]
+        mine = [make_activity(f"w{writer}", after=number) for number in range(activities)]
         while mine:
             size = rng.randrange(1, 9)
             await record(store, *mine[:size])
             mine = mine[size:]
 
     async def listen(store: Store, start: str, done: asyncio.Event) -> list[tuple[object, ...]]:
-        heard: list[tuple[object, ...]] = []
+        received: list[tuple[object, ...]] = []
         position, is_last = start, False
         while not is_last:
             is_last = done.is_set()
             end = await store.feed_head()
-            found = await rows(store, position, until=end)
-            heard += [key for row in found for key in row.keys]
-            # Now and then as somebody who was cut off in the middle of it, and has to read some of it again.
+            results = await read_feed(store, position, until=end)
+            received += [key for row in results for key in row.keys]
+            # Sometimes resume from the middle, as after a disconnect.
             position = end
-            if found and not is_last and rng.random() < 0.5:
-                position = rng.choice(rng.choice(found).positions)
-                again = sum(len(row.keys) for row in await rows(store, position, until=end))
-                heard = heard[: len(heard) - again]
+            if results and not is_last and rng.random() < 0.5:
+                position = rng.choice(rng.choice(results).positions)
+                again = sum(len(row.keys) for row in await read_feed(store, position, until=end))
+                received = received[: len(received) - again]
             await asyncio.sleep(0.005)
-        return heard
+        return received
 
-    async def work() -> None:
-        async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
-            done = asyncio.Event()
-            start = await one.feed_head()
-            listening = [asyncio.create_task(listen(store, start, done)) for store in (one, other)]
-            await asyncio.gather(*(write((one, other)[writer % 2], writer) for writer in range(writers)))
-            done.set()
-            for each in listening:
-                heard = await each
-                assert len(heard) == len(set(heard)) == writers * activities
-            for writer in range(writers):
-                assert len(await whole(one, f"w{writer}")) == activities
-
-    asyncio.run(work())
+    async with open_store(Settings(data=location)) as one, open_store(Settings(data=location)) as other:
+        done = asyncio.Event()
+        start = await one.feed_head()
+        listening = [asyncio.create_task(listen(store, start, done)) for store in (one, other)]
+        await asyncio.gather(*(write((one, other)[writer % 2], writer) for writer in range(writers)))
+        done.set()
+        for task in listening:
+            received = await task
+            assert len(received) == len(set(received)) == writers * activities
+        for writer in range(writers):
+            assert len(await list_activities(one, f"w{writer}")) == activities
 
 
 def test_feed_retention_covers_50_batches() -> None:

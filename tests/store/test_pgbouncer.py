@@ -1,4 +1,4 @@
-"""Through PgBouncer in transaction mode: every transaction on another connection."""
+"""PgBouncer in transaction mode, where each transaction may use another connection."""
 
 import os
 import shutil
@@ -13,18 +13,19 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.network import free_port
-from tests.postgres import PostgresServer
-from tests.world import EVERY_TYPE, Server, line
+from tests.helpers.api import ALL_ACTIVITY_TYPES, make_line
+from tests.helpers.network import find_free_port
+from tests.helpers.postgres import PostgresServer
+from tests.helpers.server import Server
 
 
 @pytest.fixture
 def bouncer(own_postgres: PostgresServer) -> Iterator[str]:
-    """The URL of a PgBouncer with three connections to an empty database."""
+    """URL of a PgBouncer with three connections to an empty database."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None, "pgbouncer is missing: make test installs it"
     with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
+        port = find_free_port()
         file = Path(folder) / "pgbouncer.ini"
         file.write_text(
             f"[databases]\npostgres = host=127.0.0.1 port={urlsplit(own_postgres.url).port} user=postgres\n"
@@ -40,18 +41,18 @@ def bouncer(own_postgres: PostgresServer) -> Iterator[str]:
 
 
 def test_server_works_through_pgbouncer(bouncer: str) -> None:
-    with Server(bouncer, environment={"RAPPORT_PGBOUNCER": "on"}) as server, server.caller("default") as caller:
-        lines = [line(f"c{number % 5}", time=1_767_225_600_000 + number) for number in range(3_000)]
+    with Server(bouncer, environment={"RAPPORT_PGBOUNCER": "on"}) as server, server.client("default") as client:
+        lines = [make_line(f"c{number % 5}", time=1_767_225_600_000 + number) for number in range(3_000)]
 
         def post(first: int) -> int:
-            headers = {"authorization": f"Bearer {caller.bearer}"}
+            headers = {"authorization": f"Bearer {client.token}"}
             response = httpx.post(
                 f"{server.url}/track/v1/activities", json=lines[first : first + 100], headers=headers, timeout=30
             )
             return int(response.json()["accepted"])
 
         def pages(contact_id: str) -> int:
-            return len(list(caller.walk(contact_id, f"tracking_activities_list={EVERY_TYPE}")))
+            return len(list(client.walk(contact_id, f"tracking_activities_list={ALL_ACTIVITY_TYPES}")))
 
         with ThreadPoolExecutor(8) as threads:
             assert sum(threads.map(post, range(0, 3_000, 100))) == 3_000

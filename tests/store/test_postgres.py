@@ -1,4 +1,4 @@
-"""What only PostgreSQL has: plans, own_postgress, several servers at one database."""
+"""PostgreSQL only: plans, outages, several servers on one database."""
 
 import asyncio
 import json
@@ -39,12 +39,15 @@ from rapport.store.postgres.citus.statements import SQL as CLUSTER
 from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.reader import merged
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
-from tests.network import free_port
-from tests.postgres import Databases, PostgresServer
-from tests.store.earlier import APPLICATIONS, PERMISSION, execute
-from tests.world import Server, line
+from tests.helpers.api import make_line
+from tests.helpers.legacy import APPLICATIONS, PERMISSION_MIGRATION
+from tests.helpers.loop import run_async
+from tests.helpers.network import find_free_port
+from tests.helpers.postgres import Databases, PostgresServer
+from tests.helpers.server import Server
+from tests.helpers.sql import execute_sql
 
-# So large that to sort it would cost.
+# Large enough that sorting it is expensive.
 A_LARGE_CAMPAIGN_ACTIVITY = """
 INSERT INTO tracking_activity (created_time, identity, campaign_activity, link, type, bounce_code, contact)
 SELECT '2026-01-01'::timestamptz + n * interval '1 s', n, n % 3, n % 20, n % 6, n % 7, decode(md5(n::text), 'hex')
@@ -66,57 +69,59 @@ FROM campaign_activity, generate_series(1, 1000) AS made (n)
 
 
 @pytest.fixture
-def place(postgresql: str) -> Iterator[str]:
-    """The URL of an empty place."""
-    with Databases(postgresql).fresh() as url:
+def database_url(postgres_url: str) -> Iterator[str]:
+    """URL of an empty schema."""
+    with Databases(postgres_url).migrated_schema() as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def sampled(postgresql: str) -> Iterator[str]:
-    """The URL of a place with a sample in it, and a feed of many transactions: for plans, which change nothing."""
-    with Databases(postgresql).fresh() as url:
-        asyncio.run(record(url, sample(2_000, seed=1)))
-        execute(url, *["INSERT INTO feed (account_id, keys) SELECT 'a', '' FROM generate_series(1, 9)"] * 500)
-        execute(url, "ANALYZE")
+def sample_database_url(postgres_url: str) -> Iterator[str]:
+    """URL of a store with a sample and a feed of many transactions, for tests of plans."""
+    with Databases(postgres_url).migrated_schema() as url:
+        run_async(record_history(url, sample(2_000, seed=1)))
+        execute_sql(url, *["INSERT INTO feed (account_id, keys) SELECT 'a', '' FROM generate_series(1, 9)"] * 500)
+        execute_sql(url, "ANALYZE")
         yield url
 
 
 @pytest.fixture(scope="module")
-def large(postgresql: str) -> Iterator[str]:
-    """The URL of a place with campaign activities so large that to sort one would cost."""
-    with Databases(postgresql).fresh() as url:
-        asyncio.run(record(url, []))
-        execute(url, A_LARGE_CAMPAIGN_ACTIVITY, HOURS_OF_MANY, "ANALYZE")
+def large_database_url(postgres_url: str) -> Iterator[str]:
+    """URL of a store with campaign activities that are expensive to sort."""
+    with Databases(postgres_url).migrated_schema() as url:
+        run_async(record_history(url, []))
+        execute_sql(url, A_LARGE_CAMPAIGN_ACTIVITY, HOURS_OF_MANY, "ANALYZE")
         yield url
 
 
-def nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
+def walk_plan(plan: dict[str, object]) -> Iterator[dict[str, object]]:
     yield plan
     for child in plan.get("Plans", []):  # type: ignore[attr-defined]
-        yield from nodes(child)
+        yield from walk_plan(child)
 
 
-async def record(place: str, history: Iterable[Activity]) -> None:
-    async with open_store(Settings(data=place)) as store:
+async def record_history(database_url: str, history: Iterable[Activity]) -> None:
+    async with open_store(Settings(data=database_url)) as store:
         await store.record([build_batch("default", list(history))])
 
 
-async def planned(place: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
-    """The nodes of the plan that is made without regard to the values."""
-    connection = await asyncpg.connect(place)
-    await connection.execute("SET plan_cache_mode = force_generic_plan")
-    await connection.execute(f"PREPARE asked ({types}) AS {statement}")
-    told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})")
-    await connection.close()
-    return list(nodes(json.loads(told)[0]["Plan"]))
+async def explain(database_url: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
+    """Return the nodes of the statement's generic plan."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE explained ({types}) AS {statement}")
+        plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE explained ({values})")
+    finally:
+        await connection.close()
+    return list(walk_plan(json.loads(plan)[0]["Plan"]))
 
 
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
-def test_activity_page_plan_uses_primary_key_without_sort(sampled: str, types: int) -> None:
+async def test_activity_page_plan_uses_primary_key_without_sort(sample_database_url: str, types: int) -> None:
     parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-    plan = asyncio.run(planned(sampled, merged("page", types), ", ".join(parameters), ", ".join(values)))
+    plan = await explain(sample_database_url, merged("page", types), ", ".join(parameters), ", ".join(values))
     scans = [node for node in plan if node.get("Relation Name") == "tracking_activity"]
     assert len(scans) == types
     for scan in scans:
@@ -163,8 +168,10 @@ def test_activity_page_plan_uses_primary_key_without_sort(sampled: str, types: i
         ),
     ],
 )
-def test_contact_list_plan_uses_index(sampled: str, name: str, types: str, values: str, index: str) -> None:
-    plan = asyncio.run(planned(sampled, contact_reader.SQL[name], types, values))
+async def test_contact_list_plan_uses_index(
+    sample_database_url: str, name: str, types: str, values: str, index: str
+) -> None:
+    plan = await explain(sample_database_url, contact_reader.SQL[name], types, values)
     assert index in {node.get("Index Name") for node in plan}
 
 
@@ -176,8 +183,10 @@ def test_contact_list_plan_uses_index(sampled: str, name: str, types: str, value
         ("lock_contacts", "bytea", "'x'"),
     ],
 )
-def test_cluster_permission_plans_use_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(sampled, CLUSTER[name], types, values))
+async def test_cluster_permission_plans_use_primary_keys(
+    sample_database_url: str, name: str, types: str, values: str
+) -> None:
+    plan = await explain(sample_database_url, CLUSTER[name], types, values)
     assert {str(node["Index Name"]) for node in plan if "Index Name" in node} - {"account_pkey"} == (
         {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
     )
@@ -191,8 +200,8 @@ def test_cluster_permission_plans_use_primary_keys(sampled: str, name: str, type
         ("next_contacts", "bytea, int", "'x', 500"),
     ],
 )
-def test_permission_plans_use_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(sampled, permission.SQL[name], types, values))
+async def test_permission_plans_use_primary_keys(sample_database_url: str, name: str, types: str, values: str) -> None:
+    plan = await explain(sample_database_url, permission.SQL[name], types, values)
     indexes = {str(node["Index Name"]) for node in plan if "Index Name" in node}
     assert indexes - {"account_pkey"} == (
         {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
@@ -213,12 +222,12 @@ def test_permission_plans_use_primary_keys(sampled: str, name: str, types: str, 
         ("contacts_by_contact_id", "contact_by_account"),
     ],
 )
-def test_contact_search_plan_uses_index_order(sampled: str, name: str, index: str) -> None:
+async def test_contact_search_plan_uses_index_order(sample_database_url: str, name: str, index: str) -> None:
     types, values = ["text", "text", "text", "int"], ["'default'", "'a'", "'b'", "8"]
     if name == "contacts_by_both_names":
         types.append("text")
         values.append("'Ada'")
-    plan = asyncio.run(planned(sampled, finder.SQL[name], ", ".join(types), ", ".join(values)))
+    plan = await explain(sample_database_url, finder.SQL[name], ", ".join(types), ", ".join(values))
     assert index in {node.get("Index Name") for node in plan}
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
 
@@ -235,11 +244,13 @@ def test_contact_search_plan_uses_index_order(sampled: str, name: str, index: st
         ),
     ],
 )
-def test_feed_plan_uses_its_index(sampled: str, name: str, types: str, values: str, indexes: set[str]) -> None:
-    plan = asyncio.run(planned(sampled, feed.SQL[name], types, values))
+async def test_feed_plan_uses_its_index(
+    sample_database_url: str, name: str, types: str, values: str, indexes: set[str]
+) -> None:
+    plan = await explain(sample_database_url, feed.SQL[name], types, values)
     assert indexes <= {str(node.get("Index Name")) for node in plan}
     if name == "activities":
-        (condition,) = (str(each["Index Cond"]) for each in plan if each.get("Index Name") == "tracking_activity_pkey")
+        (condition,) = (str(node["Index Cond"]) for node in plan if node.get("Index Name") == "tracking_activity_pkey")
         assert all(column in condition for column in ("contact", "type", "created_time", "identity"))
 
 
@@ -257,8 +268,10 @@ def test_feed_plan_uses_its_index(sampled: str, name: str, types: str, values: s
         ),
     ],
 )
-def test_contact_report_plan_reads_primary_key_ranges(sampled: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(sampled, contact_reports.SQL[name], types, values))
+async def test_contact_report_plan_reads_primary_key_ranges(
+    sample_database_url: str, name: str, types: str, values: str
+) -> None:
+    plan = await explain(sample_database_url, contact_reports.SQL[name], types, values)
     scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert scans
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
@@ -271,8 +284,10 @@ def test_contact_report_plan_reads_primary_key_ranges(sampled: str, name: str, t
         ("hours_of_account", "text, timestamptz, timestamptz", "'a7', '2026-01-02', '2026-01-03'"),
     ],
 )
-def test_hourly_count_plan_reads_counter_ranges(large: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(large, counter_reader.SQL[name], types, values))
+async def test_hourly_count_plan_reads_counter_ranges(
+    large_database_url: str, name: str, types: str, values: str
+) -> None:
+    plan = await explain(large_database_url, counter_reader.SQL[name], types, values)
     (read,) = [node for node in plan if node.get("Index Name") == "campaign_activity_hour_pkey"]
     assert "campaign_activity = campaign_activity.key" in str(read["Index Cond"])
     assert ("hour >=" in str(read["Index Cond"])) is (name == "hours_of_account")
@@ -285,15 +300,15 @@ def test_hourly_count_plan_reads_counter_ranges(large: str, name: str, types: st
         (("of_links",), ", bigint[]", ", '{1,2}'"),
         (("of_bounce_codes",), ", integer", ", 3"),
         (("of_contacts",), ", text", ", 'ada'"),
-        *(((each.value,), "", "") for each in RowSelection if each is not RowSelection.EVERY),
+        *(((selection.value,), "", "") for selection in RowSelection if selection is not RowSelection.EVERY),
     ],
 )
-def test_tracking_page_plan_uses_index_without_sort(
-    large: str, selections: tuple[str, ...], more: str, value: str
+async def test_tracking_page_plan_uses_index_without_sort(
+    large_database_url: str, selections: tuple[str, ...], more: str, value: str
 ) -> None:
     types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
     values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
-    plan = asyncio.run(planned(large, campaign_reader.page_of(selections), types, values))
+    plan = await explain(large_database_url, campaign_reader.page_of(selections), types, values)
     page = next(node for node in plan if node.get("Index Name") == "tracking_activity_by_campaign_activity")
     assert page["Scan Direction"] == "Backward"
     condition = str(page["Index Cond"])
@@ -301,33 +316,30 @@ def test_tracking_page_plan_uses_index_without_sort(
         r"campaign_activity = .*type = .*created_time >= .*ROW\(created_time, contact, identity\) <", condition
     )
     assert not [node for node in plan if "Sort" in str(node["Node Type"]) or "Join" in str(node["Node Type"])]
-    # What each row is compared with is found by a key of its contact.
+    # The row to compare with is found by a key of its contact.
     for node in plan:
         if node is not page and "Scan" in str(node["Node Type"]):
             assert re.search(r"(contact|key) = chosen\.contact", str(node["Index Cond"]))
 
 
-def test_erasure_plan_uses_primary_key_of_clicked_links(sampled: str) -> None:
+async def test_erasure_plan_uses_primary_key_of_clicked_links(sample_database_url: str) -> None:
     sql = erasing.SQL["clicked_by_another"]
-    plan = asyncio.run(planned(sampled, sql, "bigint, bigint, bytea", "1, 2, 'x'"))
+    plan = await explain(sample_database_url, sql, "bigint, bigint, bytea", "1, 2, 'x'")
     (scan,) = [node for node in plan if node.get("Relation Name") == "clicked_link"]
     assert scan["Index Name"] == "clicked_link_pkey"
     assert all(column in str(scan["Index Cond"]) for column in ("campaign_activity", "link"))
 
 
-def test_concurrently_started_servers_migrate_once(place: str) -> None:
-    async def work() -> None:
-        stores = [create_store(Settings(data=place)) for _ in range(6)]
-        await asyncio.gather(*(store.open() for store in stores))
-        for store in stores:
-            await store.close()
-
-    asyncio.run(work())
+async def test_concurrently_started_servers_migrate_once(database_url: str) -> None:
+    stores = [create_store(Settings(data=database_url)) for _ in range(6)]
+    await asyncio.gather(*(store.open() for store in stores))
+    for store in stores:
+        await store.close()
 
 
 AS_VERSION_11_LEFT_IT = (
     *APPLICATIONS,
-    *PERMISSION,
+    *PERMISSION_MIGRATION,
     "DROP TABLE campaign_activity_hour, erased_hour, feed, feed_pruned",
     "DROP TABLE readiness, erased_contact",
     "CREATE TABLE erased_contact (key bytea PRIMARY KEY, account bigint NOT NULL, erased_time timestamptz NOT NULL)",
@@ -337,127 +349,107 @@ AS_VERSION_11_LEFT_IT = (
 )
 
 
-def test_activities_recorded_during_migration_are_counted(place: str) -> None:
+async def test_activities_recorded_during_migration_are_counted(database_url: str) -> None:
     history = list(sample(20, seed=1))
-    asyncio.run(record(place, history))
-    execute(place, *AS_VERSION_11_LEFT_IT)
+    await record_history(database_url, history)
+    execute_sql(database_url, *AS_VERSION_11_LEFT_IT)
 
-    async def work() -> None:
-        earlier = await asyncpg.connect(place)
-        async with earlier.transaction():
-            await earlier.execute("SELECT number FROM erasure")
-            await earlier.execute("UPDATE tracking_activity SET created_time = created_time + interval '1 hour'")
-            migrating = asyncio.create_task(record(place, []))
-            while not await earlier.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                assert not migrating.done()
-                await asyncio.sleep(0.01)
-        await migrating
-        told = await earlier.fetch("SELECT hour, sum(total)::bigint FROM campaign_activity_hour GROUP BY hour")
-        should = await earlier.fetch(
-            "SELECT date_trunc('hour', created_time, 'UTC'), count(*) FROM tracking_activity GROUP BY 1"
-        )
-        assert sorted(map(tuple, told)) == sorted(map(tuple, should))
-        await earlier.close()
-
-    asyncio.run(work())
+    earlier = await asyncpg.connect(database_url)
+    async with earlier.transaction():
+        await earlier.execute("SELECT number FROM erasure")
+        await earlier.execute("UPDATE tracking_activity SET created_time = created_time + interval '1 hour'")
+        migrating = asyncio.create_task(record_history(database_url, []))
+        while not await earlier.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert not migrating.done()
+            await asyncio.sleep(0.01)
+    await migrating
+    received = await earlier.fetch("SELECT hour, sum(total)::bigint FROM campaign_activity_hour GROUP BY hour")
+    should = await earlier.fetch(
+        "SELECT date_trunc('hour', created_time, 'UTC'), count(*) FROM tracking_activity GROUP BY 1"
+    )
+    assert sorted(map(tuple, received)) == sorted(map(tuple, should))
+    await earlier.close()
 
 
-def test_newer_schema_is_refused_unchanged(place: str) -> None:
-    async def work() -> None:
-        async with open_store(Settings(data=place)):
-            pass
-        connection = await asyncpg.connect(place)
-        await connection.execute("INSERT INTO schema_migration (number, name) VALUES (999, 'of tomorrow')")
-        await connection.close()
-        with pytest.raises(SchemaTooNew, match="999"):
-            await create_store(Settings(data=place)).open()
-
-    asyncio.run(work())
+async def test_newer_schema_is_refused_unchanged(database_url: str) -> None:
+    async with open_store(Settings(data=database_url)):
+        pass
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("INSERT INTO schema_migration (number, name) VALUES (999, 'of tomorrow')")
+    await connection.close()
+    with pytest.raises(SchemaTooNew, match="999"):
+        await create_store(Settings(data=database_url)).open()
 
 
-def test_unreachable_database_is_reported() -> None:
+async def test_unreachable_database_is_reported() -> None:
     with pytest.raises(StoreUnavailable, match="can't be reached"):
-        asyncio.run(create_store(Settings(data=f"postgresql://nobody@127.0.0.1:{free_port()}/none")).open())
+        await create_store(Settings(data=f"postgresql://nobody@127.0.0.1:{find_free_port()}/none")).open()
 
 
-def test_cluster_feed_query_returns_same_rows(place: str) -> None:
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
-            start = await store.feed_head()
-            await store.record([build_batch("default", list(sample(20, seed=1)))])
-            rows = await store.feed(["default"], start, await store.feed_head())
-            assert rows
-            pool = Pool(place, 2, by_pgbouncer=False)
-            await pool.open()
-            keys = rows[0].keys
-            assert await ClusterFeedReader(pool).activities("default", keys) == await store.feed_activities(
-                "default", keys
-            )
-            await pool.close()
-
-    asyncio.run(work())
+async def test_cluster_feed_query_returns_same_rows(database_url: str) -> None:
+    async with open_store(Settings(data=database_url)) as store:
+        start = await store.feed_head()
+        await store.record([build_batch("default", list(sample(20, seed=1)))])
+        rows = await store.feed(["default"], start, await store.feed_head())
+        assert rows
+        pool = Pool(database_url, 2, by_pgbouncer=False)
+        await pool.open()
+        keys = rows[0].keys
+        assert await ClusterFeedReader(pool).activities("default", keys) == await store.feed_activities("default", keys)
+        await pool.close()
 
 
-def test_concurrent_writers_record_each_activity_once(place: str) -> None:
-    """Also those that bring it in another order, which the database may end by a deadlock."""
+async def test_concurrent_writers_record_each_activity_once(database_url: str) -> None:
+    """Also in different orders, for which the database may report a deadlock."""
     history = list(sample(60, seed=3))
 
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as one, open_store(Settings(data=place)) as other:
-            batches = [build_batch("a", history[first::7]) for first in range(7)] + [build_batch("a", history)]
-            outcomes = await asyncio.gather(
-                *(store.record([batch]) for batch in batches for store in (one, other)),
-                *(other.record([build_batch("a", reversed(history))]) for _ in range(3)),
+    async with open_store(Settings(data=database_url)) as one, open_store(Settings(data=database_url)) as other:
+        batches = [build_batch("a", history[first::7]) for first in range(7)] + [build_batch("a", history)]
+        outcomes = await asyncio.gather(
+            *(store.record([batch]) for batch in batches for store in (one, other)),
+            *(other.record([build_batch("a", reversed(history))]) for _ in range(3)),
+        )
+        assert sum(sum(outcome.accepted.values()) for (outcome,) in outcomes) == len(set(history))
+        for contact_id in {activity.contact_id for activity in history}:
+            results = [activity async for activity in one.history("a", contact_id)]
+            assert len(results) == len({activity for activity in history if activity.contact_id == contact_id})
+
+
+async def test_lock_timeout_is_reported_as_temporary(database_url: str) -> None:
+    async with open_store(Settings(data=database_url)) as store:
+        history = list(sample(1, seed=2))
+        await store.record([build_batch("default", history)])
+        connection = await asyncpg.connect(database_url)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
+            waited = await asyncio.gather(
+                store.record([build_batch("default", list(sample(2, seed=3)))]),
+                store.erase("default", history[0].contact_id),
+                return_exceptions=True,
             )
-            assert sum(sum(outcome.accepted.values()) for (outcome,) in outcomes) == len(set(history))
-            for contact_id in {activity.contact_id for activity in history}:
-                found = [activity async for activity in one.history("a", contact_id)]
-                assert len(found) == len({each for each in history if each.contact_id == contact_id})
-
-    asyncio.run(work())
-
-
-def test_lock_timeout_is_reported_as_temporary(place: str) -> None:
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
-            history = list(sample(1, seed=2))
-            await store.record([build_batch("default", history)])
-            connection = await asyncpg.connect(place)
-            async with connection.transaction():
-                await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
-                waited = await asyncio.gather(
-                    store.record([build_batch("default", list(sample(2, seed=3)))]),
-                    store.erase("default", history[0].contact_id),
-                    return_exceptions=True,
-                )
-            assert [type(each) for each in waited] == [TimedOut, TimedOut]
-            assert await store.erase("default", history[0].contact_id)
-            await connection.close()
-
-    asyncio.run(work())
+        assert [type(wait) for wait in waited] == [TimedOut, TimedOut]
+        assert await store.erase("default", history[0].contact_id)
+        await connection.close()
 
 
 @pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
-def test_large_batch_is_counted_correctly(place: str, *, ahead: bool) -> None:
-    """The three ways in: copied right into the table, staged after a duplicate was met, few as arrays."""
+async def test_large_batch_is_counted_correctly(database_url: str, *, ahead: bool) -> None:
+    """The batches are copied into the table, staged because of duplicates, or inserted from arrays."""
     history = list(sample(1_500, seed=2))[:12_000]
 
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
-            seen = 0
-            for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
-                batch = build_batch("a", history[first:last])
-                (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
-                assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
-                assert outcome.duplicate == last - first - sum(outcome.accepted.values())
-                seen = max(seen, last)
-            assert [difference async for difference in store.recount(repair=False)] == []
-
-    asyncio.run(work())
+    async with open_store(Settings(data=database_url)) as store:
+        seen = 0
+        for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
+            batch = build_batch("a", history[first:last])
+            (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
+            assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
+            assert outcome.duplicate == last - first - sum(outcome.accepted.values())
+            seen = max(seen, last)
+        assert [difference async for difference in store.recount(repair=False)] == []
 
 
 def busy_history(seed: int, count: int) -> list[Activity]:
-    """Activities of few contacts and campaign activities, who say several things, so that little is new for long."""
+    """Return activities of a few contacts and campaign activities, with several profiles."""
     rng = random.Random(seed)
     types = [ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS, ActivityType.EM_OPTOUTS]
     names = [None, "Ada", "Änne", "O'Brien", "x y"]
@@ -486,8 +478,8 @@ def busy_history(seed: int, count: int) -> list[Activity]:
     return history
 
 
-def latest_said(history: Iterable[Activity]) -> dict[str, tuple[str | None, ...]]:
-    """What is known of each contact in the end, by brute force; of two at the same time, what came last."""
+def compute_latest_profiles(history: Iterable[Activity]) -> dict[str, tuple[str | None, ...]]:
+    """Compute each contact's latest profile; of equal times, the last to arrive wins."""
     said: dict[str, list[tuple[int, str | None]]] = {}
     for activity in history:
         latest = said.setdefault(activity.contact_id, [(0, None)] * 3)
@@ -499,47 +491,45 @@ def latest_said(history: Iterable[Activity]) -> dict[str, tuple[str | None, ...]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_concurrently_prepared_chunks_are_counted_correctly(place: str, seed: int) -> None:
+async def test_concurrently_prepared_chunks_are_counted_correctly(database_url: str, seed: int) -> None:
     history = busy_history(seed, 32_000)
-    # Each event and each other activity once, as what a later delivery says doesn't count.
+    # Each event and each other activity once, because later deliveries change nothing.
     history = list(
         {
-            (each.contact_id, each.identity, None if each.event_id else (each.type, each.created_time)): each
-            for each in reversed(history)
+            (
+                activity.contact_id,
+                activity.identity,
+                None if activity.event_id else (activity.type, activity.created_time),
+            ): activity
+            for activity in reversed(history)
         }.values()
     )[::-1]
 
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
-            chunks = [build_batch("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
-            upcoming = asyncio.create_task(store.prepare(chunks[0]))
-            for following in [*chunks[1:], None]:
-                chunk = await upcoming
-                if following is not None:
-                    upcoming = asyncio.create_task(store.prepare(following))
-                (outcome,) = await store.record([chunk])
-                assert outcome.duplicate == 0
-            assert [difference async for difference in store.recount(repair=False)] == []
-            query = ContactQuery(limit=2_000)
-            found = {each.contact_id: each for each in await store.contacts("a", query)}
-            for contact_id, said in latest_said(history).items():
-                contact = found[contact_id]
-                assert (contact.email_address, contact.first_name, contact.last_name) == said
-
-    asyncio.run(work())
+    async with open_store(Settings(data=database_url)) as store:
+        chunks = [build_batch("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
+        upcoming = asyncio.create_task(store.prepare(chunks[0]))
+        for following in [*chunks[1:], None]:
+            chunk = await upcoming
+            if following is not None:
+                upcoming = asyncio.create_task(store.prepare(following))
+            (outcome,) = await store.record([chunk])
+            assert outcome.duplicate == 0
+        assert [difference async for difference in store.recount(repair=False)] == []
+        query = ContactQuery(limit=2_000)
+        results = {contact.contact_id: contact for contact in await store.contacts("a", query)}
+        for contact_id, said in compute_latest_profiles(history).items():
+            contact = results[contact_id]
+            assert (contact.email_address, contact.first_name, contact.last_name) == said
 
 
-def test_engagement_added_after_lookup_is_counted_once(place: str) -> None:
+async def test_engagement_added_after_lookup_is_counted_once(database_url: str) -> None:
     first, then = busy_history(8, 6_000), busy_history(9, 6_000)
 
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as store, open_store(Settings(data=place)) as other:
-            prepared = await store.prepare(build_batch("a", then))
-            await other.record([build_batch("a", first)])
-            await store.record([prepared])
-            assert [difference async for difference in store.recount(repair=False)] == []
-
-    asyncio.run(work())
+    async with open_store(Settings(data=database_url)) as store, open_store(Settings(data=database_url)) as other:
+        prepared = await store.prepare(build_batch("a", then))
+        await other.record([build_batch("a", first)])
+        await store.record([prepared])
+        assert [difference async for difference in store.recount(repair=False)] == []
 
 
 @pytest.mark.parametrize(
@@ -554,26 +544,28 @@ def test_engagement_added_after_lookup_is_counted_once(place: str) -> None:
         ("differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
     ],
 )
-def test_large_batch_lookup_plan_uses_primary_key(large: str, name: str, types: str, values: str, index: str) -> None:
-    plan = asyncio.run(planned(large, write.SQL[name], types, values))
+async def test_large_batch_lookup_plan_uses_primary_key(
+    large_database_url: str, name: str, types: str, values: str, index: str
+) -> None:
+    plan = await explain(large_database_url, write.SQL[name], types, values)
     assert index in {node.get("Index Name") for node in plan}
     assert "Seq Scan" not in {node["Node Type"] for node in plan}
 
 
-def test_key_rotation_reaches_all_servers(place: str) -> None:
-    with Server(place) as one, Server(place) as other, other.caller("default") as caller:
-        caller.record(line())
-        told = httpx.get(f"{one.url}/.well-known/jwks.json").json()
-        assert told == httpx.get(f"{other.url}/.well-known/jwks.json").json()
+def test_key_rotation_reaches_all_servers(database_url: str) -> None:
+    with Server(database_url) as one, Server(database_url) as other, other.client("default") as client:
+        client.record(make_line())
+        received = httpx.get(f"{one.url}/.well-known/jwks.json").json()
+        assert received == httpx.get(f"{other.url}/.well-known/jwks.json").json()
         assert httpx.get(one.url + "/v3/reports/contact_reports/c1/activity_details").status_code == 401
-        headers = {"authorization": f"Bearer {caller.bearer}"}
+        headers = {"authorization": f"Bearer {client.token}"}
         parameters = {"tracking_activity_type": "em_opens"}
         path = "/v3/reports/contact_reports/c1/activity_details"
         assert httpx.get(one.url + path, params=parameters, headers=headers).status_code == 200
 
 
 class Load(threading.Thread):
-    """Posts an activity after the other, sending again what was not acknowledged, and reads between."""
+    """Posts activities, repeats those that were not acknowledged, and reads in between."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
@@ -600,7 +592,7 @@ class Load(threading.Thread):
                 assert page.status_code == 200 or (page.status_code == 503 and page.headers["retry-after"])
 
     def _recorded(self, client: httpx.Client, number: int) -> bool:
-        response = client.post("/track/v1/activities", json=[line(time=1_767_225_600_000 + number)])
+        response = client.post("/track/v1/activities", json=[make_line(time=1_767_225_600_000 + number)])
         self.longest = max(self.longest, response.elapsed.total_seconds())
         self.responses.append((time.monotonic(), response.status_code))
         assert response.status_code == 200 or (response.status_code == 503 and response.headers["retry-after"])
@@ -637,8 +629,8 @@ def test_outage_loses_and_duplicates_nothing(own_postgres: PostgresServer, way: 
         assert [status for at, status in load.responses if at > back + 3][-1] == 200
         assert 503 in {status for _, status in load.responses}
         assert load.longest < 12
-        with server.caller("default") as caller:
-            walked = [item for page in caller.walk("c1", "tracking_activity_type=em_opens") for item in page]
+        with server.client("default") as client:
+            walked = [item for page in client.walk("c1", "tracking_activity_type=em_opens") for item in page]
         times = [item["created_time"] for item in walked]
         assert len(times) == len(set(times))
         assert len(load.acknowledged) <= len(times) <= len(load.acknowledged) + 1
@@ -647,7 +639,7 @@ def test_outage_loses_and_duplicates_nothing(own_postgres: PostgresServer, way: 
 EVERY_SEND = TrackingQuery(type=ActivityType.EM_SENDS, after=START_OF_REPORT, not_before=EARLIEST, limit=3)
 
 
-def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int = 1_767_225_600_000) -> Activity:
+def make_send(contact_id: str, email_address: str = "ada@example.com", time: int = 1_767_225_600_000) -> Activity:
     return Activity(
         contact_id=contact_id,
         campaign_activity_id="m",
@@ -657,26 +649,23 @@ def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int =
     )
 
 
-def test_erasure_during_read_does_not_shorten_page(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = campaign_reader._page  # noqa: SLF001 - between it and what follows there is no other way in
+async def test_erasure_during_read_does_not_shorten_page(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = campaign_reader._page  # noqa: SLF001 - the only point between the two reads
 
-    async def work() -> None:
-        async with open_store(Settings(data=place)) as store:
-            await store.record([build_batch("a", [sent_to(f"c{number}") for number in range(5)])])
-            every = await store.tracking("a", "m", EVERY_SEND)
-            assert every is not None
-            gone = every[1].contact_id
+    async with open_store(Settings(data=database_url)) as store:
+        await store.record([build_batch("a", [make_send(f"c{number}") for number in range(5)])])
+        all_items = await store.tracking("a", "m", EVERY_SEND)
+        assert all_items is not None
+        gone = all_items[1].contact_id
 
-            async def page(*params: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - whatever the page is asked by
-                monkeypatch.setattr(campaign_reader, "_page", read)
-                found = await read(*params)
-                await store.erase("a", gone)
-                await store.record([build_batch("a", [sent_to(gone, "later@example.com", 2_000_000_000_000)])])
-                return found
+        async def page(*params: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - arguments of the patched method
+            monkeypatch.setattr(campaign_reader, "_page", read)
+            results = await read(*params)
+            await store.erase("a", gone)
+            await store.record([build_batch("a", [make_send(gone, "later@example.com", 2_000_000_000_000)])])
+            return results
 
-            monkeypatch.setattr(campaign_reader, "_page", page)
-            rows = await store.tracking("a", "m", EVERY_SEND)
-            assert rows is not None
-            assert [row.contact_id for row in rows] == [gone, every[0].contact_id, every[2].contact_id]
-
-    asyncio.run(work())
+        monkeypatch.setattr(campaign_reader, "_page", page)
+        rows = await store.tracking("a", "m", EVERY_SEND)
+        assert rows is not None
+        assert [row.contact_id for row in rows] == [gone, all_items[0].contact_id, all_items[2].contact_id]

@@ -1,6 +1,5 @@
-"""A database that isn't set up for Rapport: commands and the server name what is missing and what to run."""
+"""Databases that aren't set up for Rapport: errors name what is missing and what to run."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import Iterator
@@ -13,185 +12,191 @@ from rapport.errors import StoreUnavailable
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.postgres import setup
-from tests.cli.command import rapport
-from tests.postgres import Databases, PostgresServer
-from tests.store.earlier import execute
-from tests.world import Server, line
+from tests.helpers.api import make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.loop import run_async
+from tests.helpers.postgres import Databases, PostgresServer
+from tests.helpers.server import Server
+from tests.helpers.sql import execute_sql
 
 
 @pytest.fixture
-def place(postgresql: str) -> Iterator[str]:
-    """The URL of a schema that has no tables yet."""
-    with Databases(postgresql).bare() as url:
+def database_url(postgres_url: str) -> Iterator[str]:
+    """URL of a schema without tables."""
+    with Databases(postgres_url).empty_schema() as url:
         yield url
 
 
 @pytest.fixture
-def role(postgresql: str) -> Iterator[str]:
-    """A database user without any privilege of its own."""
+def role(postgres_url: str) -> Iterator[str]:
+    """A database user without privileges."""
     name = f"role_{uuid.uuid4().hex[:12]}"
-    execute(postgresql, f"CREATE ROLE {name} LOGIN")
+    execute_sql(postgres_url, f"CREATE ROLE {name} LOGIN")
     yield name
-    execute(postgresql, f"REASSIGN OWNED BY {name} TO postgres", f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+    execute_sql(postgres_url, f"REASSIGN OWNED BY {name} TO postgres", f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
-def schema_of(url: str) -> str:
+def get_schema(url: str) -> str:
     return url.rpartition("=")[2]
 
 
-def as_user(url: str, role: str) -> str:
-    """The URL for another user."""
+def replace_user(url: str, role: str) -> str:
+    """Return the URL for another user."""
     return url.replace("postgres@", f"{role}@")
 
 
-def refused(*arguments: str) -> str:
-    """Run a command that must fail, and return its error, a line."""
-    errors = rapport(*arguments, code=1).stderr
+def run_and_fail(*arguments: str) -> str:
+    """Run a command that must fail, and return its error."""
+    errors = run_rapport(*arguments, code=1).stderr
     assert "Traceback" not in errors
     (error,) = (text for text in errors.splitlines() if text.startswith("Error: "))
     return error
 
 
-def commands_in(sentence: str) -> list[str]:
-    """The SQL that a sentence says to run."""
+def extract_commands(sentence: str) -> list[str]:
+    """Return the SQL commands in an error."""
     return sentence.rpartition("run: ")[2].strip().split("; ")
 
 
-def create(url: str) -> None:
-    """Have Rapport create its tables, as the user in the URL."""
+def create_tables(url: str) -> None:
+    """Create the tables as the user in the URL."""
 
     async def run() -> None:
         async with open_store(Settings(data=url)):
             pass
 
-    asyncio.run(run())
+    run_async(run())
 
 
-def test_missing_privileges_error_lists_sufficient_grants(place: str, role: str, tmp_path: Path) -> None:
-    create(place)
-    (tmp_path / "a.ndjson").write_text(json.dumps(line()))
-    importing = ("import", str(tmp_path / "a.ndjson"), "--data", as_user(place, role))
-    sentence = refused(*importing)
-    assert f"the database user {role} lacks USAGE on the schema {schema_of(place)}" in sentence
-    assert f"lacks SELECT, INSERT, UPDATE, DELETE on {schema_of(place)}.account, " in sentence
-    execute(place, *commands_in(sentence))
-    assert "1 accepted" in rapport(*importing).stdout
+def test_missing_privileges_error_lists_sufficient_grants(database_url: str, role: str, tmp_path: Path) -> None:
+    create_tables(database_url)
+    (tmp_path / "a.ndjson").write_text(json.dumps(make_line()))
+    importing = ("import", str(tmp_path / "a.ndjson"), "--data", replace_user(database_url, role))
+    sentence = run_and_fail(*importing)
+    assert f"the database user {role} lacks USAGE on the schema {get_schema(database_url)}" in sentence
+    assert f"lacks SELECT, INSERT, UPDATE, DELETE on {get_schema(database_url)}.account, " in sentence
+    execute_sql(database_url, *extract_commands(sentence))
+    assert "1 accepted" in run_rapport(*importing).stdout
 
 
 @pytest.mark.parametrize(
     "arguments", [["token"], ["serve"], ["export", "c1"], ["check"], ["keys", "rotate"], ["erase", "c1", "--yes"]]
 )
-def test_missing_privilege_gives_no_traceback(place: str, role: str, arguments: list[str]) -> None:
-    create(place)
-    execute(place, f"GRANT USAGE ON SCHEMA {schema_of(place)} TO {role}")
-    assert "SELECT, INSERT, UPDATE, DELETE on" in refused(*arguments, "--data", as_user(place, role))
+def test_missing_privilege_gives_no_traceback(database_url: str, role: str, arguments: list[str]) -> None:
+    create_tables(database_url)
+    execute_sql(database_url, f"GRANT USAGE ON SCHEMA {get_schema(database_url)} TO {role}")
+    assert "SELECT, INSERT, UPDATE, DELETE on" in run_and_fail(*arguments, "--data", replace_user(database_url, role))
 
 
-def test_privilege_revoked_at_run_time_makes_server_unavailable(place: str, role: str) -> None:
-    execute(place, f"ALTER SCHEMA {schema_of(place)} OWNER TO {role}")
-    create(as_user(place, role))
-    schema = schema_of(place)
-    execute(place, f"ALTER SCHEMA {schema} OWNER TO postgres")
-    execute(place, f"GRANT USAGE ON SCHEMA {schema} TO {role}")
-    with Server(as_user(place, role)) as server, server.caller("a") as caller:
-        caller.record(line())
+def test_privilege_revoked_at_run_time_makes_server_unavailable(database_url: str, role: str) -> None:
+    execute_sql(database_url, f"ALTER SCHEMA {get_schema(database_url)} OWNER TO {role}")
+    create_tables(replace_user(database_url, role))
+    schema = get_schema(database_url)
+    execute_sql(database_url, f"ALTER SCHEMA {schema} OWNER TO postgres")
+    execute_sql(database_url, f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+    with Server(replace_user(database_url, role)) as server, server.client("a") as client:
+        client.record(make_line())
         for revoke, missing in (
             (f"REVOKE INSERT ON feed FROM {role}", f"{role} lacks INSERT on {schema}.feed"),
             (f"REVOKE UPDATE ON engagement FROM {role}", f"{role} lacks UPDATE on {schema}.engagement"),
             (f"REVOKE USAGE ON SCHEMA {schema} FROM {role}", f"{role} lacks USAGE on the schema {schema}"),
         ):
-            execute(place, revoke)
-            body = json.dumps(line(time=1_767_225_600_000)).encode()
+            execute_sql(database_url, revoke)
+            body = json.dumps(make_line(time=1_767_225_600_000)).encode()
             headers = {"content-type": "application/x-ndjson"}
-            response = caller.post("/track/v1/activities", content=body, headers=headers)
+            response = client.post("/track/v1/activities", content=body, headers=headers)
             assert response.status_code == httpx.codes.SERVICE_UNAVAILABLE, response.text
             assert missing in server.log.read_text()
             assert "Traceback" not in server.log.read_text()
-            execute(place, revoke.replace("REVOKE", "GRANT").replace(" FROM ", " TO "))
-        assert caller.record(line(time=1_767_225_600_000))["accepted"] == 1
+            execute_sql(database_url, revoke.replace("REVOKE", "GRANT").replace(" FROM ", " TO "))
+        assert client.record(make_line(time=1_767_225_600_000))["accepted"] == 1
 
 
-def test_import_names_missing_temporary_table_privilege(postgresql: str, role: str, tmp_path: Path) -> None:
+def test_import_names_missing_temporary_table_privilege(postgres_url: str, role: str, tmp_path: Path) -> None:
     database = f"database_{uuid.uuid4().hex[:12]}"
-    execute(postgresql, f"CREATE DATABASE {database} OWNER {role}")
-    url = as_user(postgresql.removesuffix("postgres") + database, role)
+    execute_sql(postgres_url, f"CREATE DATABASE {database} OWNER {role}")
+    url = replace_user(postgres_url.removesuffix("postgres") + database, role)
     try:
-        lines = [json.dumps(line(time=1_767_225_600_000 + number)) for number in range(2_000)]
+        lines = [json.dumps(make_line(time=1_767_225_600_000 + number)) for number in range(2_000)]
         (tmp_path / "a.ndjson").write_text("\n".join(lines))
-        create(url)
-        execute(postgresql, f"ALTER DATABASE {database} OWNER TO postgres")
-        execute(postgresql, f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
-        sentence = refused("import", str(tmp_path / "a.ndjson"), "--data", url)
+        create_tables(url)
+        execute_sql(postgres_url, f"ALTER DATABASE {database} OWNER TO postgres")
+        execute_sql(postgres_url, f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
+        sentence = run_and_fail("import", str(tmp_path / "a.ndjson"), "--data", url)
         assert f"{role} lacks TEMPORARY on the database {database}" in sentence
-        execute(postgresql, *commands_in(sentence))
-        assert "2000 accepted" in rapport("import", str(tmp_path / "a.ndjson"), "--data", url).stdout
+        execute_sql(postgres_url, *extract_commands(sentence))
+        assert "2000 accepted" in run_rapport("import", str(tmp_path / "a.ndjson"), "--data", url).stdout
     finally:
-        execute(postgresql, f"DROP DATABASE {database}")
+        execute_sql(postgres_url, f"DROP DATABASE {database}")
 
 
-def test_missing_schema_is_reported(postgresql: str) -> None:
+def test_missing_schema_is_reported(postgres_url: str) -> None:
     name = f"schema_{uuid.uuid4().hex[:12]}"
-    url = f"{postgresql}?search_path={name}"
-    sentence = refused("token", "--data", url)
+    url = f"{postgres_url}?search_path={name}"
+    sentence = run_and_fail("token", "--data", url)
     assert f"the schema {name} does not exist" in sentence
-    execute(postgresql, *commands_in(sentence))
-    rapport("token", "--create", "--data", url)
-    execute(postgresql, f"DROP SCHEMA {name} CASCADE")
+    execute_sql(postgres_url, *extract_commands(sentence))
+    run_rapport("token", "--create", "--data", url)
+    execute_sql(postgres_url, f"DROP SCHEMA {name} CASCADE")
 
 
-def test_missing_create_privilege_is_reported(place: str, role: str) -> None:
-    execute(place, f"GRANT USAGE ON SCHEMA {schema_of(place)} TO {role}")
-    sentence = refused("token", "--create", "--data", as_user(place, role))
-    assert f"the database user {role} lacks CREATE on the schema {schema_of(place)}" in sentence
-    execute(place, *commands_in(sentence))
-    rapport("token", "--create", "--data", as_user(place, role))
+def test_missing_create_privilege_is_reported(database_url: str, role: str) -> None:
+    execute_sql(database_url, f"GRANT USAGE ON SCHEMA {get_schema(database_url)} TO {role}")
+    sentence = run_and_fail("token", "--create", "--data", replace_user(database_url, role))
+    assert f"the database user {role} lacks CREATE on the schema {get_schema(database_url)}" in sentence
+    execute_sql(database_url, *extract_commands(sentence))
+    run_rapport("token", "--create", "--data", replace_user(database_url, role))
 
 
-def test_migration_requires_owner_of_tables(place: str, role: str) -> None:
-    create(place)
-    # A step that changes a table, which only its owner may.
-    execute(place, "DELETE FROM schema_migration WHERE number = 18")
-    tables = f"ALL TABLES IN SCHEMA {schema_of(place)}"
-    execute(place, f"GRANT USAGE, CREATE ON SCHEMA {schema_of(place)} TO {role}", f"GRANT ALL ON {tables} TO {role}")
-    sentence = refused("token", "--data", as_user(place, role))
+def test_migration_requires_owner_of_tables(database_url: str, role: str) -> None:
+    create_tables(database_url)
+    # A migration that changes a table, which only the owner may do.
+    execute_sql(database_url, "DELETE FROM schema_migration WHERE number = 18")
+    tables = f"ALL TABLES IN SCHEMA {get_schema(database_url)}"
+    execute_sql(
+        database_url,
+        f"GRANT USAGE, CREATE ON SCHEMA {get_schema(database_url)} TO {role}",
+        f"GRANT ALL ON {tables} TO {role}",
+    )
+    sentence = run_and_fail("token", "--data", replace_user(database_url, role))
     assert "must be owner" in sentence
     assert "run `rapport migrate` once as the user that owns the tables" in sentence
 
 
-def test_missing_database_is_reported(postgresql: str) -> None:
-    sentence = refused("token", "--data", postgresql.removesuffix("postgres") + "nowhere")
+def test_missing_database_is_reported(postgres_url: str) -> None:
+    sentence = run_and_fail("token", "--data", postgres_url.removesuffix("postgres") + "nowhere")
     assert 'database "nowhere" does not exist; create it with CREATE DATABASE' in sentence
 
 
-def test_read_only_database_is_reported(place: str, role: str) -> None:
-    execute(place, f"ALTER SCHEMA {schema_of(place)} OWNER TO {role}")
-    create(as_user(place, role))
-    with Server(as_user(place, role)) as server:
+def test_read_only_database_is_reported(database_url: str, role: str) -> None:
+    execute_sql(database_url, f"ALTER SCHEMA {get_schema(database_url)} OWNER TO {role}")
+    create_tables(replace_user(database_url, role))
+    with Server(replace_user(database_url, role)) as server:
         server.stop()
-        execute(place, f"ALTER ROLE {role} SET default_transaction_read_only = on")
-        sentence = refused("token", "--account", "new", "--data", as_user(place, role))
+        execute_sql(database_url, f"ALTER ROLE {role} SET default_transaction_read_only = on")
+        sentence = run_and_fail("token", "--account", "new", "--data", replace_user(database_url, role))
         assert "the database is read-only" in sentence
         assert "default_transaction_read_only is on" in sentence
 
 
 @pytest.fixture
-def guarded(own_postgres: PostgresServer, role: str) -> PostgresServer:
-    """A server that asks one of its users, named like the role, for a password."""
-    hba = own_postgres._data / "pg_hba.conf"  # noqa: SLF001 - ours
+def password_server(own_postgres: PostgresServer, role: str) -> PostgresServer:
+    """A server that requires a password from the role."""
+    hba = own_postgres._data / "pg_hba.conf"  # noqa: SLF001 - our helper
     hba.write_text(f"host all {role} 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
-    execute(own_postgres.url, f"CREATE ROLE {role} LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
+    execute_sql(own_postgres.url, f"CREATE ROLE {role} LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
     return own_postgres
 
 
-def test_wrong_password_error_says_where_it_is_read_from(guarded: PostgresServer, role: str) -> None:
-    url = as_user(guarded.url, f"{role}:wrong")
-    sentence = refused("token", "--data", url)
+def test_wrong_password_error_says_where_it_is_read_from(password_server: PostgresServer, role: str) -> None:
+    url = replace_user(password_server.url, f"{role}:wrong")
+    sentence = run_and_fail("token", "--data", url)
     assert "password authentication failed" in sentence
     assert "PGPASSWORD or ~/.pgpass" in sentence
     assert "wrong" not in sentence.replace("wrong password", "")
 
 
-def test_outdated_postgresql_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_postgresql_is_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "MIN_VERSION", 99)
     with pytest.raises(StoreUnavailable, match=r"PostgreSQL \d+\.\d+, and Rapport needs 99 or newer: upgrade it"):
-        create(place)
+        create_tables(database_url)

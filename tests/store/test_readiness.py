@@ -1,6 +1,5 @@
-"""A store is ready only if it takes writes, and nothing is acknowledged that goes into a file that is gone."""
+"""A store is ready only if it accepts writes, and acknowledges nothing if its file is missing."""
 
-import asyncio
 import shutil
 import uuid
 from pathlib import Path
@@ -14,11 +13,11 @@ from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from rapport.store.sqlite.connection import DATABASE
-from tests.cli.command import rapport
-from tests.store.by_hand import params
-from tests.store.earlier import execute
-from tests.store.test_promises import did, on, record
-from tests.world import Server, line
+from tests.helpers.activities import make_activity, record
+from tests.helpers.api import make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import Server
+from tests.helpers.sql import execute_sql, fetch_all
 
 
 @pytest.fixture
@@ -27,30 +26,33 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def postgresql_data(data: str, engine: str) -> str:
+def postgresql_data(location: str, engine: str) -> str:
     if engine == "sqlite":
         pytest.skip("of PostgreSQL")
-    return data
+    return location
 
 
-async def check(store: Store) -> None:
+async def check_store(store: Store) -> None:
     await store.check()
 
 
-def test_check_writes_to_store(data: str) -> None:
-    on(data, check)
-    ((before,),) = params(data, "SELECT checked_time FROM readiness")
-    on(data, check)
-    ((after,),) = params(data, "SELECT checked_time FROM readiness")
+async def test_check_writes_to_store(location: str) -> None:
+    async with open_store(Settings(data=location)) as store:
+        await check_store(store)
+    ((before,),) = fetch_all(location, "SELECT checked_time FROM readiness")
+    async with open_store(Settings(data=location)) as store:
+        await check_store(store)
+    ((after,),) = fetch_all(location, "SELECT checked_time FROM readiness")
     assert before < after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
 def test_server_with_missing_file_acknowledges_nothing(folder: Path, how: str, suffix: str) -> None:
     file = folder / (DATABASE + suffix)
-    with Server(str(folder)) as server, server.caller("default") as caller:
-        caller.record(line())
+    with Server(str(folder)) as server, server.client("default") as client:
+        client.record(make_line())
         if how == "deleted":
             file.unlink()
         else:
@@ -58,40 +60,43 @@ def test_server_with_missing_file_acknowledges_nothing(folder: Path, how: str, s
         if how == "replaced":
             shutil.copy(file.with_name("elsewhere"), file)
         assert httpx.get(f"{server.url}/readyz").status_code == 503
-        response = caller.post("/track/v1/activities", json=[line(time="2026-03-01T11:00:00Z")])
+        response = client.post("/track/v1/activities", json=[make_line(time="2026-03-01T11:00:00Z")])
         assert response.status_code == 503
         assert response.json()["error_key"] == "service_unavailable"
-        assert caller.post("/track/v1/contacts", json=[{"contact_id": "c2"}]).status_code == 503
-        assert caller.post("/track/v1/campaigns", json=[{"campaign_id": "k2"}]).status_code == 503
-        assert caller.delete("/track/v1/contacts/c1").status_code == 503
+        assert client.post("/track/v1/contacts", json=[{"contact_id": "c2"}]).status_code == 503
+        assert client.post("/track/v1/campaigns", json=[{"campaign_id": "k2"}]).status_code == 503
+        assert client.delete("/track/v1/contacts/c1").status_code == 503
         assert "Traceback" not in server.log.read_text()
         if how == "moved":
             file.with_name("elsewhere").rename(file)
             assert httpx.get(f"{server.url}/readyz").status_code == 200
-            assert caller.record(line(time="2026-03-01T11:00:00Z"))["accepted"] == 1
+            assert client.record(make_line(time="2026-03-01T11:00:00Z"))["accepted"] == 1
 
 
 def test_moved_folder_makes_server_not_ready(folder: Path) -> None:
-    with Server(str(folder)) as server, server.caller("default") as caller:
-        caller.record(line())
+    with Server(str(folder)) as server, server.client("default") as client:
+        client.record(make_line())
         folder.rename(folder.with_name("elsewhere"))
         assert httpx.get(f"{server.url}/readyz").status_code == 503
-        assert caller.post("/track/v1/activities", json=[line(time="2026-03-01T11:00:00Z")]).status_code == 503
+        assert client.post("/track/v1/activities", json=[make_line(time="2026-03-01T11:00:00Z")]).status_code == 503
         folder.with_name("elsewhere").rename(folder)
         assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
-def test_read_only_database_is_not_ready(postgresql_data: str) -> None:
-    on(postgresql_data, check)
+async def test_read_only_database_is_not_ready(postgresql_data: str) -> None:
+    async with open_store(Settings(data=postgresql_data)) as store:
+        await check_store(store)
     with pytest.raises(StoreUnavailable, match="read-only"):
-        on(f"{postgresql_data}&default_transaction_read_only=on", check)
+        async with open_store(Settings(data=f"{postgresql_data}&default_transaction_read_only=on")) as store:
+            await check_store(store)
 
 
-def test_missing_write_privilege_makes_store_not_ready(postgresql_data: str) -> None:
+async def test_missing_write_privilege_makes_store_not_ready(postgresql_data: str) -> None:
     role = f"rapport_{uuid.uuid4().hex}"
-    ((schema,),) = params(postgresql_data, "SELECT current_schema")
-    on(postgresql_data, check)
-    execute(
+    ((schema,),) = fetch_all(postgresql_data, "SELECT current_schema")
+    async with open_store(Settings(data=postgresql_data)) as store:
+        await check_store(store)
+    execute_sql(
         postgresql_data,
         f"CREATE ROLE {role} LOGIN",
         f"GRANT USAGE ON SCHEMA {schema} TO {role}",
@@ -101,24 +106,28 @@ def test_missing_write_privilege_makes_store_not_ready(postgresql_data: str) -> 
     parts = urlsplit(postgresql_data)
     as_role = urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
     try:
-        on(as_role, check)
-        execute(postgresql_data, f"REVOKE INSERT ON feed FROM {role}", f"REVOKE DELETE ON person FROM {role}")
+        async with open_store(Settings(data=as_role)) as store:
+            await check_store(store)
+        execute_sql(postgresql_data, f"REVOKE INSERT ON feed FROM {role}", f"REVOKE DELETE ON person FROM {role}")
         with pytest.raises(StoreUnavailable, match="rows of feed, person"):
-            on(as_role, check)
-        execute(postgresql_data, f"REVOKE ALL ON readiness FROM {role}")
+            async with open_store(Settings(data=as_role)) as store:
+                await check_store(store)
+        execute_sql(postgresql_data, f"REVOKE ALL ON readiness FROM {role}")
         with pytest.raises(StoreUnavailable, match="feed, person, readiness"):
-            on(as_role, check)
+            async with open_store(Settings(data=as_role)) as store:
+                await check_store(store)
     finally:
-        execute(postgresql_data, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+        execute_sql(postgresql_data, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
-def test_secrets_without_database_are_refused(folder: Path, how: str) -> None:
+async def test_secrets_without_database_are_refused(folder: Path, how: str) -> None:
     async def fill(store: Store) -> None:
-        await record(store, did())
+        await record(store, make_activity())
 
-    on(str(folder), fill)
-    rapport("token", "--data", str(folder))
+    async with open_store(Settings(data=str(folder))) as store:
+        await fill(store)
+    run_rapport("token", "--data", str(folder))
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy)
     for file in folder.glob(f"{DATABASE}*"):
@@ -126,40 +135,42 @@ def test_secrets_without_database_are_refused(folder: Path, how: str) -> None:
     if how == "emptied":
         (folder / DATABASE).touch()
     with pytest.raises(DataNotFound, match=r"rapport\.db is empty or missing.*put it back from a backup"):
-        on(str(folder), fill)
-    error = rapport("serve", "--data", str(folder), code=1).stderr
+        async with open_store(Settings(data=str(folder))) as store:
+            await fill(store)
+    error = run_rapport("serve", "--data", str(folder), code=1).stderr
     assert "Traceback" not in error
     assert "put it back from a backup" in error
     shutil.copy(copy / DATABASE, folder / DATABASE)
-    on(str(folder), check)
+    async with open_store(Settings(data=str(folder))) as store:
+        await check_store(store)
 
 
-def test_empty_database_without_secrets_is_new_store(folder: Path) -> None:
+async def test_empty_database_without_secrets_is_new_store(folder: Path) -> None:
     folder.mkdir()
     (folder / DATABASE).touch()
-    on(str(folder), check)
+    async with open_store(Settings(data=str(folder))) as store:
+        await check_store(store)
 
 
-def test_backup_keeps_unrelated_folders(folder: Path) -> None:
-    on(str(folder), check)
+async def test_backup_keeps_unrelated_folders(folder: Path) -> None:
+    async with open_store(Settings(data=str(folder))) as store:
+        await check_store(store)
     target = folder.with_name("backup")
     mine = target.with_name("backup.unfinished")
     mine.mkdir()
     (mine / "file").write_text("mine")
-    rapport("backup", str(target), "--data", str(folder))
+    run_rapport("backup", str(target), "--data", str(folder))
     assert (mine / "file").read_text() == "mine"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["backup", "backup.unfinished", "data"]
     assert target.stat().st_mode & 0o777 == 0o700
 
 
-def test_failed_backup_leaves_nothing(folder: Path) -> None:
-    on(str(folder), check)
+async def test_failed_backup_leaves_nothing(folder: Path) -> None:
+    async with open_store(Settings(data=str(folder))) as store:
+        await check_store(store)
 
-    async def back_up() -> None:
-        async with open_store(Settings(data=str(folder))) as store:
-            (folder / "loop.secret.json").symlink_to("loop.secret.json")
+    async with open_store(Settings(data=str(folder))) as store:
+        (folder / "loop.secret.json").symlink_to("loop.secret.json")
+        with pytest.raises(StoreUnavailable, match="backup can't be written"):
             await store.backup(folder.with_name("backup"))
-
-    with pytest.raises(StoreUnavailable, match="backup can't be written"):
-        asyncio.run(back_up())
     assert sorted(path.name for path in folder.parent.iterdir()) == ["data"]

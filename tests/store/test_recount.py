@@ -1,4 +1,4 @@
-"""Counts that somebody has changed by hand are found and put right, and what comes in meanwhile is counted."""
+"""A recount finds and repairs wrong counters, also during recording."""
 
 import asyncio
 import random
@@ -9,9 +9,9 @@ from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
 from rapport.store.protocol import CounterMismatch
-from tests.histories.tally import in_store, random_activity, standing, tallied
-from tests.histories.test_rollups import activity
-from tests.store.earlier import execute
+from tests.helpers.activities import activity_from_line
+from tests.helpers.rollup_oracle import expected_rollups, random_line, stored_lines, stored_rollups
+from tests.helpers.sql import execute_sql
 
 TAMPERING = [
     "UPDATE engagement SET activities = activities + 1",
@@ -30,95 +30,91 @@ TAMPERING = [
 ]
 
 
-async def recounted(data: str, *, repair: bool) -> list[CounterMismatch]:
-    async with open_store(Settings(data=data)) as store:
+async def run_recount(location: str, *, repair: bool) -> list[CounterMismatch]:
+    async with open_store(Settings(data=location)) as store:
         return [difference async for difference in store.recount(repair=repair)]
 
 
-async def fill(data: str, count: int = 600) -> None:
+async def fill(location: str, count: int = 600) -> None:
     rng = random.Random(11)
-    async with open_store(Settings(data=data)) as store:
+    async with open_store(Settings(data=location)) as store:
         for account in ("a", "b"):
             await store.record(
-                [build_batch(account, [activity(random_activity(rng, number)) for number in range(count)])]
+                [build_batch(account, [activity_from_line(random_line(rng, number)) for number in range(count)])]
             )
 
 
 @pytest.fixture
-def filled(data: str) -> str:
-    asyncio.run(fill(data))
-    return data
+async def filled_location(location: str) -> str:
+    await fill(location)
+    return location
 
 
-def in_order(found: list[CounterMismatch]) -> list[CounterMismatch]:
-    """A cluster tells them in the order in which its nodes answer."""
-    return sorted(found, key=repr)
+def sort_mismatches(results: list[CounterMismatch]) -> list[CounterMismatch]:
+    """Sort the mismatches, which a cluster returns in the order in which its nodes respond."""
+    return sorted(results, key=repr)
 
 
-def assert_right(data: str) -> None:
+def assert_rollups_correct(location: str) -> None:
     for account in ("a", "b"):
-        assert standing(data, account) == tallied(in_store(data, account))
+        assert stored_rollups(location, account) == expected_rollups(stored_lines(location, account))
 
 
-def test_recount_of_untouched_store_finds_nothing(filled: str) -> None:
-    assert asyncio.run(recounted(filled, repair=False)) == []
+async def test_recount_of_untouched_store_finds_nothing(filled_location: str) -> None:
+    assert (await run_recount(filled_location, repair=False)) == []
 
 
 @pytest.mark.parametrize("tampering", TAMPERING)
-def test_recount_finds_and_repairs_tampered_counters(filled: str, tampering: str) -> None:
-    execute(filled, tampering)
-    found = asyncio.run(recounted(filled, repair=False))
-    assert found
-    assert all(each.stands != each.should for each in found)
-    assert in_order(asyncio.run(recounted(filled, repair=True))) == in_order(found)
-    assert asyncio.run(recounted(filled, repair=False)) == []
-    assert_right(filled)
+async def test_recount_finds_and_repairs_tampered_counters(filled_location: str, tampering: str) -> None:
+    execute_sql(filled_location, tampering)
+    results = await run_recount(filled_location, repair=False)
+    assert results
+    assert all(block.stands != block.should for block in results)
+    assert sort_mismatches(await run_recount(filled_location, repair=True)) == sort_mismatches(results)
+    assert (await run_recount(filled_location, repair=False)) == []
+    assert_rollups_correct(filled_location)
 
 
-def test_repair_keeps_concurrently_recorded_activities(filled: str) -> None:
+async def test_repair_keeps_concurrently_recorded_activities(filled_location: str) -> None:
     rng = random.Random(12)
 
-    async def work() -> list[CounterMismatch]:
-        async with open_store(Settings(data=filled)) as store:
+    execute_sql(
+        filled_location, "UPDATE engagement SET activities = activities + 1", "DELETE FROM campaign_activity_stats"
+    )
+    async with open_store(Settings(data=filled_location)) as store:
 
-            async def write() -> None:
-                for _ in range(30):
-                    await store.record(
-                        [build_batch("a", [activity(random_activity(rng, number)) for number in range(20)])]
-                    )
+        async def write() -> None:
+            for _ in range(30):
+                await store.record(
+                    [build_batch("a", [activity_from_line(random_line(rng, number)) for number in range(20)])]
+                )
 
-            async def repair() -> list[CounterMismatch]:
-                await asyncio.sleep(0.02)
-                return [difference async for difference in store.recount(repair=True)]
+        async def repair() -> list[CounterMismatch]:
+            await asyncio.sleep(0.02)
+            return [difference async for difference in store.recount(repair=True)]
 
-            *_, found = await asyncio.gather(write(), write(), write(), repair())
-            return found
-
-    execute(filled, "UPDATE engagement SET activities = activities + 1", "DELETE FROM campaign_activity_stats")
-    assert asyncio.run(work())
-    assert_right(filled)
+        *_, results = await asyncio.gather(write(), write(), write(), repair())
+        assert results
+    assert_rollups_correct(filled_location)
 
 
-def test_recount_during_recording_finds_nothing(filled: str) -> None:
+async def test_recount_during_recording_finds_nothing(filled_location: str) -> None:
     rng = random.Random(13)
 
-    async def work() -> list[CounterMismatch]:
-        async with open_store(Settings(data=filled)) as store:
+    async with open_store(Settings(data=filled_location)) as store:
 
-            async def write() -> None:
-                for _ in range(30):
-                    await store.record(
-                        [build_batch("a", [activity(random_activity(rng, number)) for number in range(20)])]
-                    )
+        async def write() -> None:
+            for _ in range(30):
+                await store.record(
+                    [build_batch("a", [activity_from_line(random_line(rng, number)) for number in range(20)])]
+                )
 
-            async def look() -> list[CounterMismatch]:
-                found = []
-                for _ in range(5):
-                    await asyncio.sleep(0.01)
-                    found += [difference async for difference in store.recount(repair=False)]
-                return found
+        async def look() -> list[CounterMismatch]:
+            results = []
+            for _ in range(5):
+                await asyncio.sleep(0.01)
+                results += [difference async for difference in store.recount(repair=False)]
+            return results
 
-            *_, found = await asyncio.gather(write(), write(), look())
-            return found
-
-    assert asyncio.run(work()) == []
+        *_, results = await asyncio.gather(write(), write(), look())
+        assert (results) == []

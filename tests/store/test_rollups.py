@@ -1,6 +1,5 @@
-"""How the roll-ups are written and read: by their keys, and in buckets that a cluster would put beside the contacts."""
+"""Rollups: written by their keys, and spread over buckets."""
 
-import asyncio
 import json
 import os
 from collections import Counter
@@ -14,15 +13,15 @@ from rapport.store.engines import open_store
 from rapport.store.postgres.citus.layout import statement_with_rows
 from rapport.store.postgres.layout import ONE_DATABASE
 from rapport.store.postgres.write import SQL
-from tests.postgres import Databases
+from tests.helpers.postgres import Databases
 
 WIDTHS = {"grow_engagement": 5, "grow_bounced_contact": 4, "add_clicked_links": 3, "grow_stats": 7, "grow_hours": 5}
-"""How many columns the rows of each statement have."""
+"""Number of columns of each statement's rows."""
 
 
 @pytest.fixture
-def place(postgresql: str) -> Iterator[str]:
-    with Databases(postgresql).fresh() as url:
+def database_url(postgres_url: str) -> Iterator[str]:
+    with Databases(postgres_url).migrated_schema() as url:
         yield url
 
 
@@ -43,32 +42,31 @@ def test_contacts_are_spread_evenly_over_buckets() -> None:
     ],
 )
 @pytest.mark.parametrize("of_a_cluster", [False, True])
-def test_rollup_update_plan_uses_primary_key(place: str, name: str, key: str, *, of_a_cluster: bool) -> None:
+async def test_rollup_update_plan_uses_primary_key(
+    database_url: str, name: str, key: str, *, of_a_cluster: bool
+) -> None:
     sql = statement_with_rows(name, WIDTHS[name], 2) if of_a_cluster else SQL[name]
-    assert arbiters(place, sql) == [key]
+    assert await explain_conflict_indexes(database_url, sql) == [key]
 
 
-def test_bulk_engagement_update_plan_uses_primary_key(place: str) -> None:
-    assert arbiters(place, SQL["grow_staged_engagement"]) == ["engagement_pkey"]
+async def test_bulk_engagement_update_plan_uses_primary_key(database_url: str) -> None:
+    assert await explain_conflict_indexes(database_url, SQL["grow_staged_engagement"]) == ["engagement_pkey"]
 
 
-def arbiters(place: str, sql: str) -> list[str]:
-    """The indexes by which the statement finds what it adds to."""
-
-    async def work() -> list[str]:
-        async with open_store(Settings(data=place)):
-            pass
-        connection = await asyncpg.connect(place)
+async def explain_conflict_indexes(database_url: str, sql: str) -> list[str]:
+    """Return the indexes by which the statement finds the rows it updates."""
+    async with open_store(Settings(data=database_url)):
+        pass
+    connection = await asyncpg.connect(database_url)
+    try:
         await connection.execute(SQL["stage_engagement"].replace("ON COMMIT DROP", ""))
         statement = await connection.prepare(sql)
-        values = ["'{}'" if each.activity_type == "array" else "NULL" for each in statement.get_parameters()]
+        values = ["'{}'" if parameter.kind == "array" else "NULL" for parameter in statement.get_parameters()]
         await connection.execute(f"PREPARE growing AS {sql}")
         executed = f"growing ({', '.join(values)})" if values else "growing"
-        told = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {executed}")
+        plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {executed}"))[0]["Plan"]
+    finally:
         await connection.close()
-        plan = json.loads(told)[0]["Plan"]
-        # What is told of it afterwards, if anything, stands above.
-        growing = next(each for each in (plan, *plan.get("Plans", ())) if each["Node Type"] == "ModifyTable")
-        return list(growing["Conflict Arbiter Indexes"])
-
-    return asyncio.run(work())
+    # Nodes for its RETURNING clause, if any, are above it.
+    growing = next(node for node in (plan, *plan.get("Plans", ())) if node["Node Type"] == "ModifyTable")
+    return list(growing["Conflict Arbiter Indexes"])

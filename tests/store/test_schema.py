@@ -1,6 +1,5 @@
-"""The schema: a set of steps, of which any may be missing, and which bring what earlier stores hold along."""
+"""Migrations: any may be missing, and the data of earlier stores is kept."""
 
-import asyncio
 from collections.abc import Collection
 from pathlib import Path
 from struct import pack, unpack
@@ -19,17 +18,16 @@ from rapport.store.event_identities import earlier_event_identity
 from rapport.store.links import LinksQuery, link_digest
 from rapport.store.postgres.migrations import STEPS as POSTGRESQL
 from rapport.store.postgres.migrations import _statements
-from rapport.store.protocol import Store
 from rapport.store.schema import find_missing_steps
 from rapport.store.sqlite.connection import DATABASE
 from rapport.store.sqlite.migrations import STEPS as SQLITE
 from rapport.store.sqlite.migrations import add_functions
-from tests.store.by_hand import params
-from tests.store.earlier import execute
-from tests.store.test_promises import NOON, did, on, record
+from tests.helpers.activities import NOON, make_activity, record
+from tests.helpers.loop import run_async
+from tests.helpers.sql import execute_sql, fetch_all
 
 EARLIER = {1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 15, 17}
-"""What the commits from 9b0eeaa on had applied, before 13 and 16 were added."""
+"""Migrations of commits from 9b0eeaa on, before 13 and 16 were added."""
 
 STEP_TABLE = """
 CREATE TABLE schema_migration (
@@ -38,17 +36,17 @@ CREATE TABLE schema_migration (
 """
 
 
-def is_postgresql(data: str) -> bool:
-    return data.startswith("postgresql:")
+def is_postgresql(location: str) -> bool:
+    return location.startswith("postgresql:")
 
 
-def build(data: str, numbers: Collection[int]) -> None:
-    """Make a store that has only these steps."""
-    if is_postgresql(data):
-        asyncio.run(_build_postgresql(data, numbers))
+def build(location: str, numbers: Collection[int]) -> None:
+    """Create a store with these migrations only."""
+    if is_postgresql(location):
+        run_async(_build_postgresql(location, numbers))
         return
-    Path(data).mkdir(parents=True)
-    connection = apsw.Connection(str(Path(data) / DATABASE))
+    Path(location).mkdir(parents=True)
+    connection = apsw.Connection(str(Path(location) / DATABASE))
     connection.pragma("journal_mode", "wal")
     connection.execute(STEP_TABLE)
     add_functions(connection)
@@ -70,37 +68,39 @@ async def _build_postgresql(url: str, numbers: Collection[int]) -> None:
     await connection.close()
 
 
-def open_and_close(data: str) -> None:
+def open_and_close(location: str) -> None:
     async def run() -> None:
-        async with open_store(Settings(data=data)):
+        async with open_store(Settings(data=location)):
             pass
 
-    asyncio.run(run())
+    run_async(run())
 
 
 @pytest.mark.parametrize("missing", [{13, 16}, {12, 13, 15, 16}, {13}, {16, 19}, {15, 20}])
-def test_missing_migrations_are_applied(missing_data: str, missing: set[int]) -> None:
-    build(missing_data, {number for number, *_ in SQLITE if number < 21} - missing)
+async def test_missing_migrations_are_applied(missing_location: str, missing: set[int]) -> None:
+    build(missing_location, {number for number, *_ in SQLITE if number < 21} - missing)
 
-    async def work(store: Store) -> None:
+    async with open_store(Settings(data=missing_location)) as store:
         history = list(sample(20, seed=1))
         recorded = await record(store, *history)
         assert sum(recorded.accepted.values()) == len(history)
         assert await store.erase("a", history[0].contact_id)
         assert [difference async for difference in store.recount(repair=False)] == []
         await store.check()
-
-    on(missing_data, work)
-    steps = POSTGRESQL if is_postgresql(missing_data) else SQLITE
-    applied = {(number, name) for number, name in params(missing_data, "SELECT number, name FROM schema_migration")}
+    steps = POSTGRESQL if is_postgresql(missing_location) else SQLITE
+    applied = {
+        (number, name) for number, name in fetch_all(missing_location, "SELECT number, name FROM schema_migration")
+    }
     assert applied == {step[:2] for step in steps}
 
 
-def test_store_of_earlier_commit_keeps_its_data(missing_data: str) -> None:
-    build(missing_data, EARLIER)
-    contact, time = ("'\\x01'", "to_timestamp(1767268800)") if is_postgresql(missing_data) else ("1", "1767268800000")
-    execute(
-        missing_data,
+def test_store_of_earlier_commit_keeps_its_data(missing_location: str) -> None:
+    build(missing_location, EARLIER)
+    contact, time = (
+        ("'\\x01'", "to_timestamp(1767268800)") if is_postgresql(missing_location) else ("1", "1767268800000")
+    )
+    execute_sql(
+        missing_location,
         f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
         "INSERT INTO campaign_activity (account, campaign_activity_id) VALUES (1, 'm1')",
         f"INSERT INTO contact (account, contact_id, key) VALUES (1, 'ada', {contact})",  # noqa: S608
@@ -109,46 +109,46 @@ def test_store_of_earlier_commit_keeps_its_data(missing_data: str) -> None:
         "INSERT INTO engagement (campaign_activity, type, contact, activities, last_time)"  # noqa: S608
         f" VALUES (1, 1, {contact}, 1, {time})",
     )
-    open_and_close(missing_data)
-    assert params(missing_data, "SELECT identity FROM tracking_activity") == [(7,)]
-    assert params(missing_data, "SELECT count(*) FROM feed") == [(0,)]
+    open_and_close(missing_location)
+    assert fetch_all(missing_location, "SELECT identity FROM tracking_activity") == [(7,)]
+    assert fetch_all(missing_location, "SELECT count(*) FROM feed") == [(0,)]
 
 
-def test_migration_without_its_dependency_is_refused(missing_data: str) -> None:
-    build(missing_data, {number for number, *_ in SQLITE} - {16})
+def test_migration_without_its_dependency_is_refused(missing_location: str) -> None:
+    build(missing_location, {number for number, *_ in SQLITE} - {16})
     with pytest.raises(SchemaIncomplete, match="lacks the schema steps 0016_"):
-        open_and_close(missing_data)
+        open_and_close(missing_location)
 
 
 @pytest.mark.parametrize("missing", [{3}, {4, 8}, {10}, {11}])
-def test_store_that_cannot_be_migrated_is_refused_unchanged(missing_data: str, missing: set[int]) -> None:
-    build(missing_data, EARLIER)
-    execute(missing_data, *(f"DELETE FROM schema_migration WHERE number = {number}" for number in missing))  # noqa: S608
-    before = params(missing_data, "SELECT number, name FROM schema_migration")
+def test_store_that_cannot_be_migrated_is_refused_unchanged(missing_location: str, missing: set[int]) -> None:
+    build(missing_location, EARLIER)
+    execute_sql(missing_location, *(f"DELETE FROM schema_migration WHERE number = {number}" for number in missing))  # noqa: S608
+    before = fetch_all(missing_location, "SELECT number, name FROM schema_migration")
     with pytest.raises(SchemaIncomplete, match=rf"lacks the schema steps {min(missing):04}_\w+.*restore a backup"):
-        open_and_close(missing_data)
-    assert params(missing_data, "SELECT number, name FROM schema_migration") == before
+        open_and_close(missing_location)
+    assert fetch_all(missing_location, "SELECT number, name FROM schema_migration") == before
 
 
-def test_failed_migration_leaves_store_unchanged(missing_data: str) -> None:
-    build(missing_data, EARLIER)
-    execute(missing_data, "CREATE TABLE feed (number integer)")
-    before = params(missing_data, "SELECT number, name FROM schema_migration")
+def test_failed_migration_leaves_store_unchanged(missing_location: str) -> None:
+    build(missing_location, EARLIER)
+    execute_sql(missing_location, "CREATE TABLE feed (number integer)")
+    before = fetch_all(missing_location, "SELECT number, name FROM schema_migration")
     with pytest.raises(SchemaIncomplete, match=r"0013_feed.*restore a backup"):
-        open_and_close(missing_data)
-    assert params(missing_data, "SELECT number, name FROM schema_migration") == before
+        open_and_close(missing_location)
+    assert fetch_all(missing_location, "SELECT number, name FROM schema_migration") == before
 
 
 @pytest.mark.parametrize("step", [(9_999, "the_future"), (13, "another_thirteenth"), (18, "of_a_branch")])
-def test_store_with_unknown_migration_is_refused(data: str, step: tuple[int, str]) -> None:
-    open_and_close(data)
-    execute(
-        data,
+def test_store_with_unknown_migration_is_refused(location: str, step: tuple[int, str]) -> None:
+    open_and_close(location)
+    execute_sql(
+        location,
         f"DELETE FROM schema_migration WHERE number = {step[0]}",  # noqa: S608
         f"INSERT INTO schema_migration (number, name) VALUES ({step[0]}, '{step[1]}')",  # noqa: S608
     )
     with pytest.raises(SchemaTooNew, match=rf"{step[0]:04}_{step[1]}.*install"):
-        open_and_close(data)
+        open_and_close(location)
 
 
 @pytest.mark.parametrize("steps", [SQLITE, POSTGRESQL])
@@ -163,11 +163,11 @@ PERSONAL = "https://shop.example.com/unsubscribe?email=ada@example.com"
 LINKS = [(PERSONAL, "ada"), ("https://shop.example.com", "u-ada"), ("https://shop.example.com", "7")]
 
 
-def erase_as_before(data: str) -> None:
-    """Leave what the version before left of an erased contact, who clicked the first two links."""
+def erase_as_previous_version(location: str) -> None:
+    """Leave what the previous version left of an erased contact who clicked the first two links."""
     digest = contact_key("a", "ada").hex()
     statements = ["INSERT INTO campaign_activity (account, campaign_activity_id) VALUES (1, 'm1')"]
-    if is_postgresql(data):
+    if is_postgresql(location):
         time, later = f"to_timestamp({NOON} / 1000)", f"to_timestamp({NOON} / 1000 + 60)"
         erased = f"(key, account, erased_time) VALUES ('\\x{digest}', 1, {later})"
         links = [
@@ -187,15 +187,15 @@ def erase_as_before(data: str) -> None:
     statements += [f"INSERT INTO link {link}" for link in links]
     statements += [f"INSERT INTO erased_link {count}" for count in counts]
     statements.append(f"INSERT INTO clicked_link (campaign_activity, link, contact) {clicked}")
-    execute(data, *statements)
+    execute_sql(location, *statements)
 
 
-def test_erasures_of_earlier_version_stay_effective_without_links(missing_data: str) -> None:
-    build(missing_data, {number for number, *_ in SQLITE if number < 18})
-    erase_as_before(missing_data)
+async def test_erasures_of_earlier_version_stay_effective_without_links(missing_location: str) -> None:
+    build(missing_location, {number for number, *_ in SQLITE if number < 18})
+    erase_as_previous_version(missing_location)
 
-    async def work(store: Store) -> None:
-        recorded = await record(store, did("ada"), did("ada", after=120_000))
+    async with open_store(Settings(data=missing_location)) as store:
+        recorded = await record(store, make_activity("ada"), make_activity("ada", after=120_000))
         assert (sum(recorded.accepted.values()), recorded.duplicate) == (1, 1)
         links = await store.links("a", "m1", LinksQuery(limit=1_000, with_unclicked=True))
         assert links is not None
@@ -203,27 +203,29 @@ def test_erasures_of_earlier_version_stay_effective_without_links(missing_data: 
             ("https://shop.example.com", "7", 2),
             (None, "0", 1),
         ]
-
-    on(missing_data, work)
-    assert contact_key("a", "ada") not in {row[0] for row in params(missing_data, "SELECT digest FROM erased_contact")}
-    assert "ada" not in repr(params(missing_data, "SELECT * FROM link"))
-    if not is_postgresql(missing_data):
-        for file in Path(missing_data).iterdir():
+    assert contact_key("a", "ada") not in {
+        row[0] for row in fetch_all(missing_location, "SELECT digest FROM erased_contact")
+    }
+    assert "ada" not in repr(fetch_all(missing_location, "SELECT * FROM link"))
+    if not is_postgresql(missing_location):
+        for file in Path(missing_location).iterdir():
             assert b"email=ada@" not in file.read_bytes(), file
 
 
-def test_events_of_earlier_stores_stay_duplicates_and_gain_their_type(missing_data: str) -> None:
-    build(missing_data, {number for number, *_ in SQLITE if number < 22})
-    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_data) else str(NOON)
+async def test_events_of_earlier_stores_stay_duplicates_and_gain_their_type(missing_location: str) -> None:
+    build(missing_location, {number for number, *_ in SQLITE if number < 22})
+    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_location) else str(NOON)
     key = contact_key("a", "ada")
-    contact = f"'\\x{key.hex()}'" if is_postgresql(missing_data) else "1"
+    contact = f"'\\x{key.hex()}'" if is_postgresql(missing_location) else "1"
     identity = earlier_event_identity("1")
     packed = (
-        pack(">16sBqq", key, 1, NOON, identity) if is_postgresql(missing_data) else pack(">qBqq", 1, 1, NOON, identity)
+        pack(">16sBqq", key, 1, NOON, identity)
+        if is_postgresql(missing_location)
+        else pack(">qBqq", 1, 1, NOON, identity)
     )
-    keys = f"'\\x{packed.hex()}'" if is_postgresql(missing_data) else f"x'{packed.hex()}'"
-    execute(
-        missing_data,
+    keys = f"'\\x{packed.hex()}'" if is_postgresql(missing_location) else f"x'{packed.hex()}'"
+    execute_sql(
+        missing_location,
         f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
         "INSERT INTO campaign_activity (account, campaign_activity_id) VALUES (1, 'm1')",
         f"INSERT INTO contact (account, contact_id, key) VALUES (1, 'ada', {contact})",  # noqa: S608
@@ -232,33 +234,31 @@ def test_events_of_earlier_stores_stay_duplicates_and_gain_their_type(missing_da
         f"INSERT INTO feed (account_id, keys) VALUES ('a', {keys})",  # noqa: S608
     )
 
-    async def work(store: Store) -> None:
+    async with open_store(Settings(data=missing_location)) as store:
         events = [
-            did("ada", event_id="1"),
-            did("ada", event_id="1", after=1_000),
-            did("ada", ActivityType.EM_CLICKS, event_id="1"),
-            did("ada", event_id="1", campaign_activity_id="m2"),
+            make_activity("ada", event_id="1"),
+            make_activity("ada", event_id="1", after=1_000),
+            make_activity("ada", ActivityType.EM_CLICKS, event_id="1"),
+            make_activity("ada", event_id="1", campaign_activity_id="m2"),
         ]
         recorded = await record(store, *events)
         assert (sum(recorded.accepted.values()), recorded.duplicate) == (2, 2)
         assert sum(did.event_id == "1" for did in [activity async for activity in store.history("a", "ada")]) == 3
-
-    on(missing_data, work)
-    ((stored,),) = params(missing_data, "SELECT keys FROM feed ORDER BY number LIMIT 1")
-    ((migrated,),) = params(
-        missing_data, "SELECT identity FROM tracking_activity WHERE type = 1 AND campaign_activity = 1"
+    ((stored,),) = fetch_all(missing_location, "SELECT keys FROM feed ORDER BY number LIMIT 1")
+    ((migrated,),) = fetch_all(
+        missing_location, "SELECT identity FROM tracking_activity WHERE type = 1 AND campaign_activity = 1"
     )
     assert migrated == event_identity("em_opens", "m1", "1")
     assert unpack(">q", bytes(stored)[-8:]) == (migrated,)
 
 
-def test_addresses_of_earlier_stores_get_their_normal_form(missing_data: str) -> None:
-    build(missing_data, {number for number, *_ in SQLITE if number < 23})
-    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_data) else str(NOON)
+def test_addresses_of_earlier_stores_get_their_normal_form(missing_location: str) -> None:
+    build(missing_location, {number for number, *_ in SQLITE if number < 23})
+    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_location) else str(NOON)
     addresses = ["sud@xn--bcher-kva.example", "süd@BÜCHER.example", "Ada@Example.com"]
-    keys = [f"'\\x0{number}'" if is_postgresql(missing_data) else str(number) for number in (1, 2, 3)]
-    execute(
-        missing_data,
+    keys = [f"'\\x0{number}'" if is_postgresql(missing_location) else str(number) for number in (1, 2, 3)]
+    execute_sql(
+        missing_location,
         f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
         *(
             "INSERT INTO contact (account, contact_id, key, email_address)"  # noqa: S608
@@ -266,6 +266,6 @@ def test_addresses_of_earlier_stores_get_their_normal_form(missing_data: str) ->
             for number, (key, address) in enumerate(zip(keys, addresses, strict=True))
         ),
     )
-    open_and_close(missing_data)
-    found = {address for (address,) in params(missing_data, "SELECT email_address FROM contact")}
-    assert found == {"sud@bücher.example", "süd@bücher.example", "Ada@Example.com"}
+    open_and_close(missing_location)
+    results = {address for (address,) in fetch_all(missing_location, "SELECT email_address FROM contact")}
+    assert results == {"sud@bücher.example", "süd@bücher.example", "Ada@Example.com"}

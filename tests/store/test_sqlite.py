@@ -1,4 +1,4 @@
-"""What only the embedded store has: plans, the file's failures, its schema."""
+"""SQLite only: plans, failures of files, migrations."""
 
 import asyncio
 import contextlib
@@ -36,30 +36,31 @@ from rapport.store.sqlite import (
 from rapport.store.sqlite.connection import DATABASE, connect
 from rapport.store.sqlite.migrations import STEPS, migrate
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
-from tests.store.by_hand import params
-from tests.store.earlier import without_contact_order, without_roll_ups
+from tests.helpers.legacy import remove_contact_order, remove_rollups
+from tests.helpers.loop import run_async
+from tests.helpers.sql import fetch_all
 
 
 @pytest.fixture(scope="module")
-def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a small sample in it."""
+def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a small sample."""
     data = tmp_path_factory.mktemp("sampled") / "data"
 
     async def fill() -> None:
         async with open_store(Settings(data=str(data))) as store:
             await store.record([build_batch("default", list(sample(50, seed=1)))])
 
-    asyncio.run(fill())
+    run_async(fill())
     return data
 
 
 @pytest.fixture
-def folder(sampled: Path, tmp_path: Path) -> Path:
-    """A copy of it, to do with as one likes."""
-    return shutil.copytree(sampled, tmp_path / "data")
+def folder(sample_directory: Path, tmp_path: Path) -> Path:
+    """A copy of the sample directory for one test."""
+    return shutil.copytree(sample_directory, tmp_path / "data")
 
 
-def plan(connection: apsw.Connection, sql: str) -> list[str]:
+def explain(connection: apsw.Connection, sql: str) -> list[str]:
     names = set(re.findall(r":(\w+)", sql))
     values: Any = dict.fromkeys(names, 1) if names else (1,) * sql.count("?")
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
@@ -68,7 +69,7 @@ def plan(connection: apsw.Connection, sql: str) -> list[str]:
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
 @pytest.mark.parametrize("statement", ["activities_of_type", "whole_activities_of_type"])
 def test_activity_page_plan_uses_primary_key_without_sort(folder: Path, statement: str, types: int) -> None:
-    steps = plan(connect(folder, patience=1), reader.merged(statement, types))
+    steps = explain(connect(folder, patience=1), reader.merged(statement, types))
     ranges = [step for step in steps if "tracking_activity USING" in step]
     key = "PRIMARY KEY (contact=? AND type=? AND created_time>? AND (created_time,identity)<(?,?))"
     assert ranges == [f"SEARCH tracking_activity USING {key}"] * types
@@ -80,14 +81,14 @@ def test_no_plan_scans_table_or_sorts(folder: Path, name: str) -> None:
     sql = {**reader.SQL, **write.SQL}[name]
     if name in {"newest_first", "readable"}:
         return
-    steps = plan(connect(folder, patience=1), sql)
+    steps = explain(connect(folder, patience=1), sql)
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
 
 @pytest.mark.parametrize("name", permission.SQL)
 def test_permission_plans_use_primary_keys(folder: Path, name: str) -> None:
     connection = connect(folder, patience=1)
-    steps = plan(connection, permission.SQL[name])
+    steps = explain(connection, permission.SQL[name])
     assert [step for step in steps if step.startswith("SEARCH contact USING INTEGER PRIMARY KEY")]
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
     for step in steps:
@@ -97,7 +98,7 @@ def test_permission_plans_use_primary_keys(folder: Path, name: str) -> None:
 
 def test_link_count_plan_groups_in_index_order(folder: Path) -> None:
     connection = connect(folder, patience=1)
-    steps = plan(connection, campaign_reader.SQL["link_groups"])
+    steps = explain(connection, campaign_reader.SQL["link_groups"])
     searches = [step for step in steps if step.startswith("SEARCH")]
     assert len(searches) == 2
     assert all("INDEX link_by_campaign_activity (campaign_activity=?" in step for step in searches), steps
@@ -118,10 +119,10 @@ CONTACT_INDEXES = {
 
 @pytest.mark.parametrize("name", contact_reader.SQL)
 def test_contact_list_plan_uses_index(folder: Path, name: str) -> None:
-    steps = plan(connect(folder, patience=1), contact_reader.SQL[name])
+    steps = explain(connect(folder, patience=1), contact_reader.SQL[name])
     index = CONTACT_INDEXES.get(name, "sqlite_autoindex_contact_1 ")
     if name == "count_by_status":
-        # Once over all, whatever the order.
+        # Once over all ranges, in any order.
         steps = [step for step in steps if "TEMP B-TREE" not in step]
     used = re.compile(rf"SEARCH contact USING (COVERING )?INDEX {re.escape(index)}")
     assert [step for step in steps if used.match(step)], steps
@@ -129,12 +130,12 @@ def test_contact_list_plan_uses_index(folder: Path, name: str) -> None:
 
 
 WALKED_WHEN_ERASING = {"erased_contacts", "every_erased", "counted_links"}
-"""Statements of copies and migrations, which look at every erased contact."""
+"""Statements of copies and migrations, which read every erased contact."""
 
 
 @pytest.mark.parametrize("name", sorted(erasing.SQL.keys() - WALKED_WHEN_ERASING))
 def test_erasure_plans_use_indexes(folder: Path, name: str) -> None:
-    steps = plan(connect(folder, patience=1), erasing.SQL[name])
+    steps = explain(connect(folder, patience=1), erasing.SQL[name])
     walked = [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT)", step)]
     assert not walked or name == "are_any", steps
 
@@ -150,7 +151,7 @@ FOUND_BY = {
 
 @pytest.mark.parametrize("name", FOUND_BY)
 def test_contact_search_plan_uses_index_order(folder: Path, name: str) -> None:
-    steps = plan(connect(folder, patience=1), finder.SQL[name])
+    steps = explain(connect(folder, patience=1), finder.SQL[name])
     assert [step for step in steps if f"SEARCH contact USING INDEX {FOUND_BY[name]} " in step], steps
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
 
@@ -158,8 +159,8 @@ def test_contact_search_plan_uses_index_order(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", feed.SQL)
 def test_feed_plans_use_primary_key(folder: Path, name: str) -> None:
     sql = feed.SQL[name].replace("carray(:account_ids)", "(:account_ids)")
-    steps = plan(connect(folder, patience=1), sql)
-    # The oldest is the first of a walk by the key, and whoever is erased is looked for in all that are held.
+    steps = explain(connect(folder, patience=1), sql)
+    # The oldest entry is the first by key; an erased contact is searched for in all entries.
     walks = ("oldest", "of_contact")
     assert name in walks or not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
     if name == "activity":
@@ -169,7 +170,7 @@ def test_feed_plans_use_primary_key(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", contact_reports.SQL)
 def test_contact_report_plan_reads_primary_key_ranges(folder: Path, name: str) -> None:
-    steps = plan(connect(folder, patience=1), contact_reports.SQL[name])
+    steps = explain(connect(folder, patience=1), contact_reports.SQL[name])
     read = [step for step in steps if "tracking_activity" in step]
     assert read
     assert all("tracking_activity USING PRIMARY KEY (contact=? AND type=?" in step for step in read), steps
@@ -177,7 +178,7 @@ def test_contact_report_plan_reads_primary_key_ranges(folder: Path, name: str) -
 
 @pytest.mark.parametrize("name", ["next_campaign_activities", "contact_id", "standing_stats", "clear_engagement"])
 def test_recount_plan_walks_primary_keys(folder: Path, name: str) -> None:
-    steps = plan(connect(folder, patience=1), recount.SQL[name])
+    steps = explain(connect(folder, patience=1), recount.SQL[name])
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
 
@@ -190,7 +191,7 @@ def test_recount_plan_walks_primary_keys(folder: Path, name: str) -> None:
     ],
 )
 def test_recount_plan_compares_rows_by_primary_key(folder: Path, name: str, key: str) -> None:
-    steps = plan(connect(folder, patience=1), recount.SQL[name])
+    steps = explain(connect(folder, patience=1), recount.SQL[name])
     assert f"SEARCH stands USING PRIMARY KEY (campaign_activity=? AND {key}=? AND contact=?) LEFT-JOIN" in steps, steps
     assert "SEARCH stands USING PRIMARY KEY (campaign_activity=?)" in steps
     assert "SEARCH did USING PRIMARY KEY (contact=? AND type=?)" in steps
@@ -201,20 +202,20 @@ SELECTIONS = [
     ("of_links",),
     ("of_bounce_codes",),
     ("of_contacts",),
-    *((each.value,) for each in RowSelection if each is not RowSelection.EVERY),
+    *((selection.value,) for selection in RowSelection if selection is not RowSelection.EVERY),
 ]
 
 
 @pytest.mark.parametrize("selections", SELECTIONS)
 def test_tracking_page_plan_uses_index_without_sort(folder: Path, selections: tuple[str, ...]) -> None:
-    steps = plan(connect(folder, patience=1), campaign_reader.page_of(selections))
+    steps = explain(connect(folder, patience=1), campaign_reader.page_of(selections))
     place = "(created_time,contact_order,contact,identity)<(?,?,?,?)"
     key = f"(campaign_activity=? AND type=? AND created_time>? AND {place})"
-    # From the index alone, also what is selected by; what is shown is then looked up, row by row.
+    # Rows are selected from the index alone; their details are looked up row by row.
     assert f"SEARCH chosen USING COVERING INDEX tracking_activity_by_campaign_activity {key}" in steps
     assert "SEARCH did USING PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)" in steps
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN (?!found|carray)", step)], steps
-    # What each row is compared with is found by a primary key as well.
+    # The row to compare with is found by a primary key too.
     compared = [step for step in steps if step.startswith(("SEARCH engagement", "SEARCH tie", "SEARCH later"))]
     assert all("USING PRIMARY KEY (" in step for step in compared), steps
     assert bool(compared) is (selections in SELECTIONS[4:])
@@ -227,14 +228,14 @@ PARTS = {"tracking_page", *(part for selections in SELECTIONS for part in select
 def test_tracking_page_plan_looks_up_details_by_primary_key(folder: Path, name: str) -> None:
     connection = connect(folder, patience=1)
     sql = re.sub(r"carray\(:\w+\)", "carray(x'')", campaign_reader.SQL[name])
-    steps = plan(connection, sql.replace("carray(x'')", "(SELECT 1 AS value)"))
+    steps = explain(connection, sql.replace("carray(x'')", "(SELECT 1 AS value)"))
     assert not [step for step in steps if "B-TREE FOR ORDER" in step or "tracking_activity_by_campaign" in step], steps
     assert not [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT|\()", step)], steps
 
 
 @pytest.mark.parametrize("name", ["hours_of_campaign_activity", "hours_of_account", "newest_sent"])
 def test_hourly_count_plan_reads_counter_ranges(folder: Path, name: str) -> None:
-    steps = plan(connect(folder, patience=1), counter_reader.SQL[name])
+    steps = explain(connect(folder, patience=1), counter_reader.SQL[name])
     key = {
         "hours_of_campaign_activity": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=?)",
         "hours_of_account": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=? AND hour>? AND hour<?)",
@@ -252,7 +253,7 @@ def test_statement_is_prepared_once_for_all_values(folder: Path) -> None:
         params.append(operation)
         return apsw.SQLITE_OK
 
-    # SQLite asks the authorizer while it prepares a statement, and at no other time.
+    # SQLite calls the authorizer only while it prepares a statement.
     connection.set_authorizer(authorize)
     sql = reader.merged("activities_of_type", 3)
     for contact in range(1, 20):
@@ -271,39 +272,41 @@ def test_views_name_all_stored_enum_values(folder: Path) -> None:
         "device_type": [(int(device), name) for name, device in DEVICE_TYPES.items()],
     }
     for view, names in views.items():
-        sql = f"SELECT number, name FROM {view} ORDER BY number"  # noqa: S608 - the two names above
+        sql = f"SELECT number, name FROM {view} ORDER BY number"  # noqa: S608 - constant names
         assert connection.execute(sql).fetchall() == names
     codes = connection.execute("SELECT number, code FROM bounce_code ORDER BY number").fetchall()
     assert codes == [(int(code), name) for name, code in BOUNCE_CODES.items()]
 
 
-def test_first_profile_of_contact_has_no_profile_row(folder: Path) -> None:
+async def test_first_profile_of_contact_has_no_profile_row(folder: Path) -> None:
     activities = list(sample(50, seed=1))
     moved = replace(activities[0], event_id="moved", person=ContactProfile(email_address="moved@example.com"))
     activities.append(moved)
-    people = {(each.contact_id, each.person) for each in activities if each.person is not None}
+    people = {(activity.contact_id, activity.person) for activity in activities if activity.person is not None}
     firsts = {contact_id for contact_id, _ in people}
 
     async def histories() -> list[list[Activity]]:
         async with open_store(Settings(data=str(folder))) as store:
             await store.record([build_batch("default", activities)])
-            return [[each async for each in store.history("default", contact_id)] for contact_id in sorted(firsts)]
+            return [
+                [activity async for activity in store.history("default", contact_id)] for contact_id in sorted(firsts)
+            ]
 
-    before = asyncio.run(histories())
-    without_roll_ups(str(folder))
-    assert params(str(folder), "SELECT count(*) FROM person") == [(len(people),)]
-    assert asyncio.run(histories()) == before
-    with_rows = params(str(folder), "SELECT contact_id FROM person JOIN contact ON contact.key = person.contact")
+    before = await histories()
+    remove_rollups(str(folder))
+    assert fetch_all(str(folder), "SELECT count(*) FROM person") == [(len(people),)]
+    assert (await histories()) == before
+    with_rows = fetch_all(str(folder), "SELECT contact_id FROM person JOIN contact ON contact.key = person.contact")
     assert set(with_rows) == {(moved.contact_id,)}
 
 
 def test_recording_is_blocked_during_migration(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    without_roll_ups(str(tmp_path))
+    remove_rollups(str(tmp_path))
     seen: set[object] = set()
 
     def look(*_: object) -> int:
-        seen.update(params(str(tmp_path), "SELECT max(number) FROM schema_migration"))
+        seen.update(fetch_all(str(tmp_path), "SELECT max(number) FROM schema_migration"))
         return apsw.SQLITE_OK
 
     connection = connect(tmp_path, patience=1)
@@ -313,50 +316,44 @@ def test_recording_is_blocked_during_migration(folder: Path, tmp_path: Path) -> 
     assert seen <= {(3,), (STEPS[-1][0],)}
 
 
-def test_newer_schema_is_refused_with_instructions(folder: Path) -> None:
+async def test_newer_schema_is_refused_with_instructions(folder: Path) -> None:
     connect(folder, patience=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
     with pytest.raises(SchemaTooNew, match=r"9999.*install"):
-        asyncio.run(create_store(Settings(data=str(folder))).open())
+        await create_store(Settings(data=str(folder))).open()
 
 
-def test_concurrent_opens_of_empty_directory_create_one_schema(tmp_path: Path) -> None:
-    async def open_all() -> None:
-        stores = [create_store(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
-        await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
-
+async def test_concurrent_opens_of_empty_directory_create_one_schema(tmp_path: Path) -> None:
     async def _open_and_close(store: Store) -> None:
         await store.open()
         await store.close()
 
-    asyncio.run(open_all())
+    stores = [create_store(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
+    await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
     steps = connect(tmp_path / "data", patience=1).execute("SELECT number FROM schema_migration").fetchall()
     assert steps == [(number,) for number, _, _ in STEPS]
 
 
-def test_unusable_directory_is_reported(tmp_path: Path) -> None:
+async def test_unusable_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(StoreUnavailable, match="data directory"):
-        asyncio.run(create_store(Settings(data=str(tmp_path / "file" / "data"))).open())
+        await create_store(Settings(data=str(tmp_path / "file" / "data"))).open()
 
 
-def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
+async def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database at all" * 1_000)
     with pytest.raises(StoreUnavailable, match="database"):
-        asyncio.run(create_store(Settings(data=str(tmp_path))).open())
+        await create_store(Settings(data=str(tmp_path))).open()
 
 
-def test_reader_does_not_wait_for_writer(folder: Path) -> None:
-    async def look() -> bool:
-        async with open_store(Settings(data=str(folder))) as store:
-            with contextlib.closing(connect(folder, patience=1)) as writing:
-                writing.execute("BEGIN IMMEDIATE")
-                async with asyncio.timeout(0.5):
-                    return await store.has_contacts("default")
-
-    assert asyncio.run(look())
+async def test_reader_does_not_wait_for_writer(folder: Path) -> None:
+    async with open_store(Settings(data=str(folder))) as store:
+        with contextlib.closing(connect(folder, patience=1)) as writing:
+            writing.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(0.5):
+                assert await store.has_contacts("default")
 
 
-def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> None:
+async def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> None:
     new, old = str(tmp_path / "new"), str(tmp_path / "old")
     together = [
         Activity(
@@ -379,7 +376,7 @@ def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> None:
             assert rows is not None
             return [row.contact_id for row in rows]
 
-    asyncio.run(record(old, together[::-1]))
-    without_contact_order(old)
-    asyncio.run(record(new, together))
-    assert asyncio.run(contact_ids(old)) == asyncio.run(contact_ids(new))
+    await record(old, together[::-1])
+    remove_contact_order(old)
+    await record(new, together)
+    assert (await contact_ids(old)) == (await contact_ids(new))

@@ -1,4 +1,4 @@
-"""The account at a glance, as a browser gets it: what happened when, and how the newest campaigns did."""
+"""The account page: activity over time and recent campaigns."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -8,14 +8,15 @@ import httpx
 import pytest
 
 from rapport.web.door import now
-from tests.web.test_pages import browser
-from tests.world import Caller, Server, line
+from tests.helpers.api import ApiClient, make_line
+from tests.helpers.server import Server
+from tests.helpers.web import open_browser
 
 NASTY = "<b>Spring</b> & more"
 
 
-def numbers(page: httpx.Response) -> list[tuple[str, list[int]]]:
-    """The rows of the first chart's table: what a slot is called, and its numbers."""
+def read_chart(page: httpx.Response) -> list[tuple[str, list[int]]]:
+    """Return the rows of the first chart's table: the label of each slot, and its numbers."""
     table = page.text[page.text.index("<figure") : page.text.index("</figure>")]
     return [
         (unescape(label), [int(count) for count in re.findall(r'data-count="(\d+)"', row)])
@@ -23,61 +24,61 @@ def numbers(page: httpx.Response) -> list[tuple[str, list[int]]]:
     ]
 
 
-def tiles(page: httpx.Response) -> dict[str, int]:
-    found = re.findall(r'<dt class="kind">.*?</svg> ([^<]+)</dt><dd>([\d,]+)</dd>', page.text)
-    return {word: int(number.replace(",", "")) for word, number in found}
+def read_tiles(page: httpx.Response) -> dict[str, int]:
+    results = re.findall(r'<dt class="kind">.*?</svg> ([^<]+)</dt><dd>([\d,]+)</dd>', page.text)
+    return {word: int(number.replace(",", "")) for word, number in results}
 
 
-def test_daily_numbers_are_in_viewers_zone(server: Server, account: str, caller: Caller) -> None:
-    caller.record(
-        line("c1", "em_sends", "2026-03-01T10:00:00Z"),
-        line("c1", "em_opens", "2026-03-01T22:59:59.999Z"),
-        line("c1", "em_opens", "2026-03-01T23:00:00Z"),
-        line("c2", "em_opens", "2026-03-03T12:00:00Z"),
-        line("c2", "p_contact_open", "2026-03-04T12:00:00Z"),
+def test_daily_numbers_are_in_viewers_zone(server: Server, account: str, client: ApiClient) -> None:
+    client.record(
+        make_line("c1", "em_sends", "2026-03-01T10:00:00Z"),
+        make_line("c1", "em_opens", "2026-03-01T22:59:59.999Z"),
+        make_line("c1", "em_opens", "2026-03-01T23:00:00Z"),
+        make_line("c2", "em_opens", "2026-03-03T12:00:00Z"),
+        make_line("c2", "p_contact_open", "2026-03-04T12:00:00Z"),
     )
-    with browser(server, account) as client:
+    with open_browser(server, account) as browser:
         chosen = "/account?after=2026-03-01&before=2026-03-03"
-        utc = client.get(chosen)
-        assert numbers(utc) == [("1 Mar 2026", [1, 2]), ("2 Mar 2026", [0, 0]), ("3 Mar 2026", [0, 1])]
-        assert tiles(utc) == {"Sent": 1, "Opened": 3}
-        client.cookies.set("rapport_zone", "Europe/Berlin")
-        berlin = client.get(chosen)
-        assert numbers(berlin) == [("1 Mar 2026", [1, 1]), ("2 Mar 2026", [0, 1]), ("3 Mar 2026", [0, 1])]
+        utc = browser.get(chosen)
+        assert read_chart(utc) == [("1 Mar 2026", [1, 2]), ("2 Mar 2026", [0, 0]), ("3 Mar 2026", [0, 1])]
+        assert read_tiles(utc) == {"Sent": 1, "Opened": 3}
+        browser.cookies.set("rapport_zone", "Europe/Berlin")
+        berlin = browser.get(chosen)
+        assert read_chart(berlin) == [("1 Mar 2026", [1, 1]), ("2 Mar 2026", [0, 1]), ("3 Mar 2026", [0, 1])]
         assert 'data-zone="Europe/Berlin"' in berlin.text
-        client.cookies.set("rapport_zone", "Asia/Kolkata")
-        kolkata = client.get(chosen)
-        assert numbers(kolkata) == numbers(utc)
+        browser.cookies.set("rapport_zone", "Asia/Kolkata")
+        kolkata = browser.get(chosen)
+        assert read_chart(kolkata) == read_chart(utc)
         assert "by the day, in UTC" in kolkata.text
 
 
-def test_default_period_contains_activities(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends", "2025-01-15T10:00:00Z"))
-    with browser(server, account) as client:
-        page = client.get("/account")
+def test_default_period_contains_activities(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends", "2025-01-15T10:00:00Z"))
+    with open_browser(server, account) as browser:
+        page = browser.get("/account")
         assert "Nothing was sent in the last 30 days" in page.text
-        assert numbers(page)[0] == ("15 Jan 2025", [1])
+        assert read_chart(page)[0] == ("15 Jan 2025", [1])
         today = datetime.fromtimestamp(now() / 1000, UTC).date()
-        caller.record(line("c1", "em_sends", f"{today - timedelta(days=3)}T10:00:00Z"))
-        page = client.get("/account")
+        client.record(make_line("c1", "em_sends", f"{today - timedelta(days=3)}T10:00:00Z"))
+        page = browser.get("/account")
         assert "Nothing was sent" not in page.text
-        assert len(numbers(page)) == 30
-        assert tiles(page) == {"Sent": 1}
-        assert len(numbers(client.get("/account?days=7"))) == 7
-        assert "Nothing happened in this time" in client.get("/account?after=2020-01-01&before=2020-01-05").text
+        assert len(read_chart(page)) == 30
+        assert read_tiles(page) == {"Sent": 1}
+        assert len(read_chart(browser.get("/account?days=7"))) == 7
+        assert "Nothing happened in this time" in browser.get("/account?after=2020-01-01&before=2020-01-05").text
 
 
-def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, caller: Caller) -> None:
+def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, client: ApiClient) -> None:
     first = date(2026, 3, 1)
     for number in range(10):
         time = f"{first + timedelta(days=number)}T10:00:00Z"
         name = {"campaign_activity_id": f"m{number}", "campaign_activity_name": f"{NASTY} {number}"}
-        caller.record(
-            *(line(f"c{contact}", "em_sends", time, **name) for contact in range(10)),
-            *(line(f"c{contact}", "em_opens", time, **name) for contact in range(number)),
+        client.record(
+            *(make_line(f"c{contact}", "em_sends", time, **name) for contact in range(10)),
+            *(make_line(f"c{contact}", "em_opens", time, **name) for contact in range(number)),
         )
-    with browser(server, account) as client:
-        text = client.get("/account?days=365").text
+    with open_browser(server, account) as browser:
+        text = browser.get("/account?days=365").text
     assert NASTY not in text
     row = r'<a href="/activities/(m\d)">(.*?)</a>.*?<td class="count">(\d+)</td>.*?([\d.]+)%'
     rows = re.findall(row, text, re.DOTALL)
@@ -87,7 +88,7 @@ def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, call
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("days=8", "must be one of 7, 30, 90, 365"),
         ("after=soon", "must be a date"),
@@ -96,24 +97,24 @@ def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, call
         ("after=2001-01-01&before=2026-03-01", "five years"),
     ],
 )
-def test_invalid_period_is_reported(server: Server, account: str, query: str, told: str) -> None:
-    with browser(server, account) as client:
-        page = client.get(f"/account?{query}")
+def test_invalid_period_is_reported(server: Server, account: str, query: str, message: str) -> None:
+    with open_browser(server, account) as browser:
+        page = browser.get(f"/account?{query}")
         assert page.status_code == 400
-        assert told in page.text
+        assert message in page.text
 
 
-def test_campaign_page_shows_first_72_hours_and_lifetime(server: Server, account: str, caller: Caller) -> None:
-    caller.record(
-        line("c1", "em_sends", "2026-03-01T10:20:00Z"),
-        *(line(f"c{number}", "em_opens", "2026-03-01T11:00:00Z") for number in range(4)),
-        line("c1", "em_clicks", "2026-03-04T09:59:59Z", link_url="https://example.com"),
-        line("c1", "em_opens", "2026-03-04T10:00:00Z"),
-        line("c1", "em_opens", "2026-03-20T10:00:00Z"),
+def test_campaign_page_shows_first_72_hours_and_lifetime(server: Server, account: str, client: ApiClient) -> None:
+    client.record(
+        make_line("c1", "em_sends", "2026-03-01T10:20:00Z"),
+        *(make_line(f"c{number}", "em_opens", "2026-03-01T11:00:00Z") for number in range(4)),
+        make_line("c1", "em_clicks", "2026-03-04T09:59:59Z", link_url="https://example.com"),
+        make_line("c1", "em_opens", "2026-03-04T10:00:00Z"),
+        make_line("c1", "em_opens", "2026-03-20T10:00:00Z"),
     )
-    with browser(server, account) as client:
-        page = client.get("/activities/ca-1")
-        hours = numbers(page)
+    with open_browser(server, account) as browser:
+        page = browser.get("/activities/ca-1")
+        hours = read_chart(page)
         assert len(hours) == 72
         assert hours[:2] == [("1 Mar 2026, 10:00", [0, 0]), ("1 Mar 2026, 11:00", [4, 0])]
         assert hours[-1] == ("4 Mar 2026, 09:00", [0, 1])

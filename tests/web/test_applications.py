@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from rapport.auth.scope import Role, Scope
+from tests.helpers.server import Server
 from tests.oauth.flows import (
     CALLBACK,
     App,
@@ -19,7 +20,6 @@ from tests.oauth.flows import (
     tokens_of,
 )
 from tests.web.test_connect import signed_in
-from tests.world import Server
 
 FORM = {
     "name": "Shop <b>",

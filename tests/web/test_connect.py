@@ -1,6 +1,5 @@
-"""The page to connect on: tokens are made, listed and revoked, and what it gives to paste works as it is."""
+"""The connect page: tokens are created, listed and revoked, and its code examples work."""
 
-import asyncio
 import re
 import subprocess
 import sys
@@ -21,61 +20,63 @@ from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.web.door import now
 from rapport.web.snippets import snippets
-from tests.web.test_pages import NASTY, browser, form_token
-from tests.world import Caller, Server, details, line
+from tests.helpers.api import ApiClient, details_path, make_line
+from tests.helpers.loop import run_async
+from tests.helpers.server import Server
+from tests.helpers.web import MALICIOUS_HTML, get_form_token, open_browser
 
 MAKE = "/connect/tokens"
-ASKED = f"{details('c1')}?tracking_activity_type=em_opens"
+ASKED = f"{details_path('c1')}?tracking_activity_type=em_opens"
 EVERY_SCOPE = tuple(scope.value for scope in Scope)
 
 
 @contextmanager
-def signed_in(server: Server, token: str) -> Iterator[httpx.Client]:
-    """A browser that has signed in with this token."""
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        assert client.post("/sign-in", data={"token": token}).status_code == 303
-        yield client
+def open_browser_with_token(server: Server, token: str) -> Iterator[httpx.Client]:
+    """Open a client that has signed in with this token."""
+    with httpx.Client(base_url=server.url, timeout=60) as browser:
+        assert browser.post("/sign-in", data={"token": token}).status_code == 303
+        yield browser
 
 
 @contextmanager
-def signed_in_by_link(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[httpx.Client]:
-    """A browser that has signed in by a link."""
+def open_browser_by_link(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[httpx.Client]:
+    """Open a client that has signed in by a link."""
 
     async def made() -> str:
         async with open_store(Settings(data=server.data)) as store:
             return await create_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        assert client.post(f"/sign-in/{asyncio.run(made())}").status_code == 303
-        yield client
+    with httpx.Client(base_url=server.url, timeout=60) as browser:
+        assert browser.post(f"/sign-in/{run_async(made())}").status_code == 303
+        yield browser
 
 
-def asked_for(
-    client: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner", life: str = "longest"
+def submit_token_form(
+    browser: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner", life: str = "longest"
 ) -> httpx.Response:
-    """The answer to the form."""
+    """Submit the form that creates a token, and return the response."""
     form = {"name": name, "scope": list(scopes), "role": role, "life": life}
-    return client.post(MAKE, data={**form, **hidden_fields(client.get("/connect"))})
+    return browser.post(MAKE, data={**form, **get_hidden_fields(browser.get("/connect"))})
 
 
-def hidden_fields(page: httpx.Response) -> dict[str, str]:
+def get_hidden_fields(page: httpx.Response) -> dict[str, str]:
     """Return the hidden fields of the form that creates a token, or else of the sign-out form."""
     form = page.text[page.text.find('class="card grant"') :]
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', form)) or {
-        "form_token": form_token(page)
+        "form_token": get_form_token(page)
     }
 
 
-def made(client: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner") -> str:
-    response = asked_for(client, name, scopes, role)
+def create_token(browser: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner") -> str:
+    response = submit_token_form(browser, name, scopes, role)
     assert response.status_code == 200, response.text
     (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', response.text)
     return str(token)
 
 
-def listed(client: httpx.Client) -> dict[str, tuple[str, str]]:
-    """Of each token in the list, by its name, what its row says, and its id if it can be revoked there."""
-    text = client.get("/connect").text
+def list_tokens(browser: httpx.Client) -> dict[str, tuple[str, str]]:
+    """Return the row of each listed token by its name, with its id if it can be revoked there."""
+    text = browser.get("/connect").text
     rows = re.findall(r"<tr>\s*(<td.*?)</tr>", text[text.index('id="tokens"') :], re.DOTALL)
     ids = [re.search(r'action="/connect/tokens/(\w+)/revoke"', row) for row in rows]
     words = [re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", row))).strip() for row in rows]
@@ -83,31 +84,31 @@ def listed(client: httpx.Client) -> dict[str, tuple[str, str]]:
     return {name: (word, found[1] if found else "") for name, word, found in zip(names, words, ids, strict=True)}
 
 
-def revoked(client: httpx.Client, token_id: str) -> int:
-    token = form_token(client.get("/connect"))
-    return client.post(f"{MAKE}/{token_id}/revoke", data={"form_token": token}).status_code
+def revoke_token(browser: httpx.Client, token_id: str) -> int:
+    token = get_form_token(browser.get("/connect"))
+    return browser.post(f"{MAKE}/{token_id}/revoke", data={"form_token": token}).status_code
 
 
-def ask(server: Server, token: str) -> int:
+def send_request(server: Server, token: str) -> int:
     return httpx.get(server.url + ASKED, headers={"authorization": f"Bearer {token}"}).status_code
 
 
-def test_created_token_is_shown_once_with_selected_permissions(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with signed_in_by_link(server, account, Role.MANAGER) as client:
-        assert "None yet" in client.get("/connect").text
-        token = made(client, " shop ", ("contact_data",), "manager")
-        assert ask(server, token) == 200
+def test_created_token_is_shown_once_with_selected_permissions(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser_by_link(server, account, Role.MANAGER) as browser:
+        assert "None yet" in browser.get("/connect").text
+        token = create_token(browser, " shop ", ("contact_data",), "manager")
+        assert send_request(server, token) == 200
         bearer = {"authorization": f"Bearer {token}"}
         assert httpx.get(f"{server.url}/v3/emails", headers=bearer).status_code == 403
-        again = client.get("/connect").text
+        again = browser.get("/connect").text
         assert token.rpartition(".")[2] not in again
         assert 'id="made"' not in again
-        words, token_id = listed(client)["shop"]
+        words, token_id = list_tokens(browser)["shop"]
         assert re.match(r"shop contact_data as manager \d.* by serve until \d", words)
         assert token_id
-        assert asked_for(client, "long", role="manager", life="365").status_code == 200
-        (until,) = re.findall(r'until <time datetime="([^"]+)"', client.get("/connect").text)[:1]
+        assert submit_token_form(browser, "long", role="manager", life="365").status_code == 200
+        (until,) = re.findall(r'until <time datetime="([^"]+)"', browser.get("/connect").text)[:1]
         assert parse_instant(until) == pytest.approx(now() + 365 * DAY, abs=60_000)
 
 
@@ -132,160 +133,168 @@ def test_token_with_more_permissions_than_creator_is_rejected(
     server: Server, account: str, wrong: dict[str, object], status: int
 ) -> None:
     maker = server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)
-    with signed_in(server, maker) as client:
-        page = client.get("/connect")
-        # It isn't offered either.
+    with open_browser_with_token(server, maker) as browser:
+        page = browser.get("/connect")
+        # The form doesn't offer it either.
         assert 'value="owner"' not in page.text
         assert 'value="campaign_data"' not in page.text
         form = {"name": "a", "scope": ["contact_data"], "role": "manager", "life": "longest"}
-        response = client.post(MAKE, data={**form, **hidden_fields(page), **wrong})
+        response = browser.post(MAKE, data={**form, **get_hidden_fields(page), **wrong})
         assert response.status_code == status
-        assert listed(client) == {}
+        assert list_tokens(browser) == {}
 
 
-def test_revoked_token_ends_its_sessions_and_tokens(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with browser(server, account) as owner:
-        lost, kept = made(owner, "lost"), made(owner, "kept")
-        with signed_in(server, lost) as second:
-            child = made(second, "made with the lost one")
-            with signed_in(server, child) as third:
-                grandchild = made(third, "made with that")
-                assert "you are signed in with it" in listed(third)["made with the lost one"][0]
-                assert [ask(server, token) for token in (lost, kept, child, grandchild)] == [200] * 4
+@pytest.mark.slow
+def test_revoked_token_ends_its_sessions_and_tokens(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser(server, account) as owner:
+        lost, kept = create_token(owner, "lost"), create_token(owner, "kept")
+        with open_browser_with_token(server, lost) as second:
+            child = create_token(second, "made with the lost one")
+            with open_browser_with_token(server, child) as third:
+                grandchild = create_token(third, "made with that")
+                assert "you are signed in with it" in list_tokens(third)["made with the lost one"][0]
+                assert [send_request(server, token) for token in (lost, kept, child, grandchild)] == [200] * 4
                 bearer = {"authorization": f"Bearer {child}"}
                 with httpx.stream("GET", f"{server.url}/track/v1/stream", headers=bearer, timeout=10) as listening:
                     assert listening.status_code == 200
-                    assert revoked(owner, listed(owner)["lost"][1]) == 303
-                    # Else there is no end, and the time is up.
+                    assert revoke_token(owner, list_tokens(owner)["lost"][1]) == 303
+                    # Otherwise the stream doesn't end, and the request times out.
                     assert b"activity" not in listening.read()
-                # At once, in the worker that did it.
-                assert [ask(server, token) for token in (lost, kept, child, grandchild)] == [401, 200, 401, 401]
+                # At once in the worker that revoked it.
+                assert [send_request(server, token) for token in (lost, kept, child, grandchild)] == [
+                    401,
+                    200,
+                    401,
+                    401,
+                ]
                 assert [client.get("/connect").status_code for client in (owner, second, third)] == [200, 303, 303]
                 assert httpx.post(f"{server.url}/sign-in", data={"token": child}).status_code == 401
-        states = {name: "revoked" in words for name, (words, _) in listed(owner).items()}
+        states = {name: "revoked" in words for name, (words, _) in list_tokens(owner).items()}
         assert states == {"lost": True, "made with the lost one": True, "made with that": True, "kept": False}
-        assert revoked(owner, listed(owner)["kept"][1]) == 303
-        assert ask(server, kept) == 401
+        assert revoke_token(owner, list_tokens(owner)["kept"][1]) == 303
+        assert send_request(server, kept) == 401
 
 
-def test_user_cannot_revoke_others_or_more_powerful_tokens(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with browser(server, account) as owner, browser(server, f"{account}-other") as other:
-        token = made(owner, "the owner's")
-        _, token_id = listed(owner)["the owner's"]
-        assert listed(other) == {}
-        assert revoked(other, token_id) == 404
-        assert revoked(owner, "nothing") == 404
+def test_user_cannot_revoke_others_or_more_powerful_tokens(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser(server, account) as owner, open_browser(server, f"{account}-other") as other:
+        token = create_token(owner, "the owner's")
+        _, token_id = list_tokens(owner)["the owner's"]
+        assert list_tokens(other) == {}
+        assert revoke_token(other, token_id) == 404
+        assert revoke_token(owner, "nothing") == 404
         narrow = server.token(account, frozenset({Scope.CONTACT_DATA}))
         for maker in (narrow, server.token(account, frozenset(Scope), Role.MANAGER)):
-            with signed_in(server, maker) as client:
-                words, offered = listed(client)["the owner's"]
+            with open_browser_with_token(server, maker) as browser:
+                words, offered = list_tokens(browser)["the owner's"]
                 assert "it may more than you" in words
                 assert offered == ""
-                assert revoked(client, token_id) == 403
-        assert ask(server, token) == 200
+                assert revoke_token(browser, token_id) == 403
+        assert send_request(server, token) == 200
 
 
-def test_token_forms_require_form_token_of_session(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with browser(server, account) as client, browser(server, account) as other:
-        token = made(client, "a")
-        _, token_id = listed(client)["a"]
-        mine, strange = form_token(client.get("/connect")), form_token(other.get("/connect"))
+def test_token_forms_require_form_token_of_session(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser(server, account) as browser, open_browser(server, account) as other:
+        token = create_token(browser, "a")
+        _, token_id = list_tokens(browser)["a"]
+        mine, strange = get_form_token(browser.get("/connect")), get_form_token(other.get("/connect"))
         form = {"nonce": "0123456789abcdef", "name": "b", "scope": ["contact_data"], "role": "owner", "life": "longest"}
         for path, data in ((MAKE, form), (f"{MAKE}/{token_id}/revoke", {})):
             for stolen in ({}, {"form_token": "x"}, {"form_token": strange}):
-                assert client.post(path, data={**data, **stolen}).status_code == 403
-            elsewhere = client.post(path, data={**data, "form_token": mine}, headers={"sec-fetch-site": "cross-site"})
+                assert browser.post(path, data={**data, **stolen}).status_code == 403
+            elsewhere = browser.post(path, data={**data, "form_token": mine}, headers={"sec-fetch-site": "cross-site"})
             assert elsewhere.status_code == 403
             assert httpx.post(server.url + path, data={**data, "form_token": mine}).headers["location"] == "/sign-in"
-        assert list(listed(client)) == ["a"]
-        assert ask(server, token) == 200
+        assert list(list_tokens(browser)) == ["a"]
+        assert send_request(server, token) == 200
 
 
-def test_campaign_creator_sees_only_connect_page(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with browser(server, account) as owner, browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
-        made(owner, "the owner's", role="campaign_creator")
-        _, token_id = listed(owner)["the owner's"]
+def test_campaign_creator_sees_only_connect_page(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser(server, account) as owner, open_browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
+        create_token(owner, "the owner's", role="campaign_creator")
+        _, token_id = list_tokens(owner)["the owner's"]
         page = creator.get("/connect")
         assert page.status_code == 200
         assert "activity_details" in page.text
         assert "contact_reports/CONTACT_ID/" in page.text
         assert MAKE not in page.text
         assert "the owner&#39;s" not in page.text
-        assert asked_for(creator, "mine", role="campaign_creator").status_code == 403
-        assert revoked(creator, token_id) == 403
+        assert submit_token_form(creator, "mine", role="campaign_creator").status_code == 403
+        assert revoke_token(creator, token_id) == 403
 
 
-def test_resubmitted_form_creates_no_second_token(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with signed_in_by_link(server, account) as client:
+def test_resubmitted_form_creates_no_second_token(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser_by_link(server, account) as browser:
         form = {"name": "shop", "scope": ["contact_data"], "role": "owner", "life": "30"}
-        form |= hidden_fields(client.get("/connect"))
-        first = client.post(MAKE, data=form)
+        form |= get_hidden_fields(browser.get("/connect"))
+        first = browser.post(MAKE, data=form)
         (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', first.text)
         for _ in range(2):
-            again = client.post(MAKE, data=form)
+            again = browser.post(MAKE, data=form)
             assert (again.status_code, again.headers["location"]) == (303, "/connect?repeated=1")
-        shown = client.get("/connect?repeated=1").text
+        shown = browser.get("/connect?repeated=1").text
         assert "already created" in shown
         assert token not in shown
-        assert list(listed(client)) == ["shop"]
-        assert ask(server, token) == 200
-        # Another name in a page that the browser kept is another token; the same form of a new page is one as well.
-        assert client.post(MAKE, data={**form, "name": "till"}).status_code == 200
-        assert client.post(MAKE, data={**form, **hidden_fields(client.get("/connect"))}).status_code == 200
-        names = re.findall(r"<strong>(.*?)</strong>", client.get("/connect").text)
+        assert list(list_tokens(browser)) == ["shop"]
+        assert send_request(server, token) == 200
+        # A different name in a cached page creates another token, and so does the same form of a new page.
+        assert browser.post(MAKE, data={**form, "name": "till"}).status_code == 200
+        assert browser.post(MAKE, data={**form, **get_hidden_fields(browser.get("/connect"))}).status_code == 200
+        names = re.findall(r"<strong>(.*?)</strong>", browser.get("/connect").text)
         assert sorted(names) == ["shop", "shop", "till"]
-        assert revoked(client, listed(client)["till"][1]) == 303
-        assert client.post(MAKE, data={**form, "name": "till"}).status_code == 303
+        assert revoke_token(browser, list_tokens(browser)["till"][1]) == 303
+        assert browser.post(MAKE, data={**form, "name": "till"}).status_code == 303
 
 
-def test_api_page_token_ends_with_its_session(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    with signed_in(server, server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)) as client:
-        page = client.get("/schema")
+def test_api_page_token_ends_with_its_session(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    with open_browser_with_token(
+        server, server.token(account, frozenset({Scope.CONTACT_DATA}), Role.MANAGER)
+    ) as browser:
+        page = browser.get("/schema")
         assert 'data-page-token="/connect/page-token"' in page.text
-        form = {"form_token": form_token(page)}
+        form = {"form_token": get_form_token(page)}
         for stolen in ({}, {"form_token": "x"}):
-            assert client.post("/connect/page-token", data=stolen).status_code == 403
-        response = client.post("/connect/page-token", data=form)
+            assert browser.post("/connect/page-token", data=stolen).status_code == 403
+        response = browser.post("/connect/page-token", data=form)
         assert response.headers["cache-control"] == "no-store"
         token, seconds = response.json()["token"], response.json()["expires_in"]
         assert 500 < seconds <= 600
-        assert ask(server, token) == 200
-        # It has the permissions of the session, and isn't in the list of tokens.
+        assert send_request(server, token) == 200
+        # It has the session's permissions, and isn't listed.
         bearer = {"authorization": f"Bearer {token}"}
         assert httpx.get(f"{server.url}/v3/emails", headers=bearer).status_code == 403
-        assert listed(client) == {}
-        with signed_in(server, token) as second:
-            assert client.post("/sign-out", data=form).status_code == 303
-            assert ask(server, token) == 401
+        assert list_tokens(browser) == {}
+        with open_browser_with_token(server, token) as second:
+            assert browser.post("/sign-out", data=form).status_code == 303
+            assert send_request(server, token) == 401
             assert second.get("/connect").status_code == 303
-        assert client.post("/connect/page-token", data=form).headers["location"] == "/sign-in"
+        assert browser.post("/connect/page-token", data=form).headers["location"] == "/sign-in"
     page = httpx.get(f"{server.url}/schema")
     assert "data-page-token" not in page.text
     assert 'href="/sign-in?next=/schema"' in page.text
 
 
 def test_token_names_are_escaped(server: Server, account: str) -> None:
-    with browser(server, account) as client:
-        response = asked_for(client, NASTY)
-        for text in (response.text, client.get("/connect").text):
-            assert NASTY not in text
-            assert NASTY in unescape(text)
+    with open_browser(server, account) as browser:
+        response = submit_token_form(browser, MALICIOUS_HTML)
+        for text in (response.text, browser.get("/connect").text):
+            assert MALICIOUS_HTML not in text
+            assert MALICIOUS_HTML in unescape(text)
         assert response.headers["cache-control"] == "no-store"
         assert "unsafe" not in response.headers["content-security-policy"]
 
 
 def test_tokens_created_from_tokens_are_limited(server: Server, account: str) -> None:
-    with browser(server, account) as client:
-        token = made(client, "first")
+    with open_browser(server, account) as browser:
+        token = create_token(browser, "first")
     for generation in range(2, 10):
-        with signed_in(server, token) as client:
-            response = asked_for(client, str(generation))
+        with open_browser_with_token(server, token) as browser:
+            response = submit_token_form(browser, str(generation))
             if generation == 9:
                 assert response.status_code == 409
                 assert "sign in by a link" in response.text
@@ -293,7 +302,7 @@ def test_tokens_created_from_tokens_are_limited(server: Server, account: str) ->
             (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', response.text)
 
 
-# What runs a snippet, and the name of its file; None for those that nothing here can run.
+# The command and file name for each snippet; None if it can't be run here.
 RUN = {
     "curl": (["bash"], "snippet.sh"),
     "python": ([sys.executable], "snippet.py"),
@@ -306,24 +315,25 @@ RUN = {
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shop_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with one contact."""
     with Server(str(tmp_path_factory.mktemp("shop") / "data")) as server:
-        with server.caller("shop") as caller:
-            caller.record(line("the-42nd", "em_sends"), line("the-42nd", "em_clicks", "2026-03-01T11:30:00Z"))
+        with server.client("shop") as client:
+            client.record(make_line("the-42nd", "em_sends"), make_line("the-42nd", "em_clicks", "2026-03-01T11:30:00Z"))
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUN)
-def test_code_example_prints_activities(shop: Server, tmp_path: Path, name: str) -> None:
-    with browser(shop, "shop") as client:
-        page = client.get("/connect").text
+def test_code_example_prints_activities(shop_server: Server, tmp_path: Path, name: str) -> None:
+    with open_browser(shop_server, "shop") as browser:
+        page = browser.get("/connect").text
     code = {
         found: unescape(text)
         for found, text in re.findall(r'id="snippet-([\w-]+)"[^>]*><code>(.*?)</code>', page, re.DOTALL)
     }
     assert set(code) == set(RUN)
-    assert shop.url in code[name]
+    assert shop_server.url in code[name]
     assert "the-42nd" in code[name]
     assert "@" not in code[name]
     runner = RUN[name]
@@ -331,18 +341,18 @@ def test_code_example_prints_activities(shop: Server, tmp_path: Path, name: str)
         return
     command, file = runner
     (tmp_path / file).write_text(code[name])
-    ran = subprocess.run(
+    process = subprocess.run(
         [*command, file],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "TOKEN": shop.token("shop")},
+        env={"PATH": "/usr/bin:/bin", "TOKEN": shop_server.token("shop")},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
     for said in ("2026-03-01", "11:30:00", "em_clicks", "10:00:00", "em_sends"):
-        assert said in ran.stdout
+        assert said in process.stdout
 
 
 def test_code_examples_escape_server_url() -> None:
@@ -350,14 +360,15 @@ def test_code_examples_escape_server_url() -> None:
         assert "http://a%27b%22c%24%28id%29%5C%60%0A" in snippet.code
 
 
+@pytest.mark.slow
 def test_public_url_is_used_in_examples_and_secures_cookie(tmp_path: Path) -> None:
     public = "https://rapport.example.com"
     with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
-        with httpx.Client(base_url=server.url) as client:
-            response = client.post("/sign-in", data={"token": server.token("default", frozenset(Scope))})
+        with httpx.Client(base_url=server.url) as browser:
+            response = browser.post("/sign-in", data={"token": server.token("default", frozenset(Scope))})
             cookie = response.headers["set-cookie"]
             assert "Secure" in cookie
-            page = client.get("/connect", headers={"cookie": cookie.partition(";")[0]}).text
+            page = browser.get("/connect", headers={"cookie": cookie.partition(";")[0]}).text
         assert f"<code>{public}/v3</code>" in page
         assert server.url not in page
         ends = time.monotonic() + 10

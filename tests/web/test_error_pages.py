@@ -1,4 +1,4 @@
-"""Errors: a page with the navigation for browsers, JSON for programs."""
+"""Errors: a page with navigation for browsers, JSON for programs."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,10 @@ import pytest
 
 from rapport.auth.scope import Scope
 from rapport.web.error_pages import prefers_html
-from tests.store.earlier import execute
-from tests.web.test_pages import browser
-from tests.world import Caller, Server, line
+from tests.helpers.api import ApiClient, make_line
+from tests.helpers.server import Server
+from tests.helpers.sql import execute_sql
+from tests.helpers.web import open_browser
 
 BROWSERS = [
     "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -26,9 +27,9 @@ def is_page(response: httpx.Response) -> bool:
 
 
 def test_unknown_page_shows_navigation(server: Server, account: str) -> None:
-    with browser(server, account) as client:
+    with open_browser(server, account) as browser:
         for accept in BROWSERS:
-            page = client.get("/no/such/page", headers={"accept": accept})
+            page = browser.get("/no/such/page", headers={"accept": accept})
             assert (page.status_code, is_page(page)) == (404, True)
             assert "<h1>Page not found</h1>" in page.text
             assert 'action="/sign-out"' in page.text
@@ -42,10 +43,10 @@ def test_unknown_page_shows_navigation(server: Server, account: str) -> None:
 
 @pytest.mark.parametrize("accept", PROGRAMS)
 def test_client_without_html_preference_gets_json(server: Server, account: str, accept: str) -> None:
-    with browser(server, account) as client:
-        client.headers["accept"] = accept
+    with open_browser(server, account) as browser:
+        browser.headers["accept"] = accept
         for method, path, status in (("GET", "/no/such/page", 404), ("DELETE", "/account", 405)):
-            response = client.request(method, path)
+            response = browser.request(method, path)
             assert response.status_code == status
             assert response.json()["error_key"] == {404: "not_found", 405: "method_not_allowed"}[status]
 
@@ -69,20 +70,20 @@ def test_api_routes_return_json_for_any_accept_header(server: Server, method: st
     assert "error_key" in response.json()
 
 
-def test_every_error_status_has_page_with_navigation(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1"))
-    with browser(server, account) as client:
+def test_every_error_status_has_page_with_navigation(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1"))
+    with open_browser(server, account) as browser:
         requests = [
-            (client.build_request("GET", "/contacts/c1?type=em_reads"), 400),
-            (client.build_request("POST", "/contacts/c1/erase", data={"typed": "c1"}), 403),
-            (client.build_request("GET", "/contacts/nobody"), 404),
-            (client.build_request("GET", "/sign-out"), 405),
-            (client.build_request("DELETE", "/"), 405),
-            (client.build_request("POST", "/sign-in", data={"token": "x" * 20_000}), 413),
+            (browser.build_request("GET", "/contacts/c1?type=em_reads"), 400),
+            (browser.build_request("POST", "/contacts/c1/erase", data={"typed": "c1"}), 403),
+            (browser.build_request("GET", "/contacts/nobody"), 404),
+            (browser.build_request("GET", "/sign-out"), 405),
+            (browser.build_request("DELETE", "/"), 405),
+            (browser.build_request("POST", "/sign-in", data={"token": "x" * 20_000}), 413),
         ]
         for request, status in requests:
             request.headers["accept"] = HTML["accept"]
-            page = client.send(request)
+            page = browser.send(request)
             assert (page.status_code, is_page(page)) == (status, True)
             assert 'action="/sign-out"' in page.text
             assert len(re.findall("<h1>", page.text)) == 1
@@ -90,23 +91,25 @@ def test_every_error_status_has_page_with_navigation(server: Server, account: st
                 assert page.headers["allow"]
 
 
+@pytest.mark.slow
 def test_unavailable_store_has_page_with_navigation(tmp_path: Path) -> None:
-    with Server(str(tmp_path / "data")) as server, browser(server, "default") as client:
-        execute(server.data, "DROP TABLE campaign_activity_hour")
-        page = client.get("/account", headers=HTML)
+    with Server(str(tmp_path / "data")) as server, open_browser(server, "default") as browser:
+        execute_sql(server.data, "DROP TABLE campaign_activity_hour")
+        page = browser.get("/account", headers=HTML)
         assert (page.status_code, is_page(page)) == (500, True)
         assert 'action="/sign-out"' in page.text
         assert page.headers["x-request-id"] in page.text
 
 
+@pytest.mark.slow
 def test_too_many_live_connections_show_error_page(tmp_path: Path) -> None:
     with (
         Server(str(tmp_path / "data"), environment={"RAPPORT_STREAMS": "1"}) as server,
-        browser(server, "default") as client,
-        server.caller("default", frozenset(Scope)) as caller,
-        caller.stream("GET", "/track/v1/stream"),
+        open_browser(server, "default") as browser,
+        server.client("default", frozenset(Scope)) as client,
+        client.stream("GET", "/track/v1/stream"),
     ):
-        page = client.get("/live", headers=HTML)
+        page = browser.get("/live", headers=HTML)
         assert (page.status_code, is_page(page)) == (503, True)
         assert int(page.headers["retry-after"]) > 0
         assert 'action="/sign-out"' in page.text

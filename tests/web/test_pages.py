@@ -1,9 +1,6 @@
-"""The pages, as a browser gets them: who may see them, what they say, and that nothing from outside gets into them."""
+"""The pages: access, content, and escaping of recorded data."""
 
-import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
@@ -18,11 +15,12 @@ from rapport.auth.token import Principal
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.web.door import COOKIE, now
-from tests.cli.command import rapport
-from tests.store.earlier import execute
-from tests.world import Caller, Server, line
+from tests.helpers.api import ApiClient, make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.server import Server
+from tests.helpers.sql import execute_sql
+from tests.helpers.web import API_PREFIXES, MALICIOUS_HTML, get_form_token, open_browser
 
-NASTY = '<script>alert("1")</script>'
 SHOWN = ("/", "/account", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
 PAGES = (*SHOWN, "/contacts/c1/export")
 OPEN = {"/sign-in", "/sign-in/{code}", "/static/{path}"}
@@ -47,42 +45,20 @@ OF_SESSIONS = {
     "/live",
     "/sign-out",
 }
-OF_TOKENS = (
-    *("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics"),
-    *(f"/oauth2/default/v1/{endpoint}" for endpoint in ("token", "device/authorize", "revoke", "keys")),
-)
 
 
-@contextmanager
-def browser(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[httpx.Client]:
-    """A browser that has signed in with a token."""
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        with server.caller(account, frozenset(Scope), role) as caller:
-            response = client.post("/sign-in", data={"token": caller.bearer})
-        assert (response.status_code, response.headers["location"]) == (
-            303,
-            "/connect" if role is Role.CAMPAIGN_CREATOR else "/",
-        )
-        yield client
-
-
-def header_of(page: httpx.Response) -> str:
+def get_header(page: httpx.Response) -> str:
     return re.search("<header>.*?</header>", page.text.replace('class="mark" ', ""), re.DOTALL)[0]  # type: ignore[index]
 
 
-def form_token(page: httpx.Response) -> str:
-    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', page.text))
-    return str(token)
-
-
 def test_every_page_is_public_or_requires_session() -> None:
-    paths = {path for path in build(Settings(data="/nowhere")).paths if not path.startswith(OF_TOKENS)}
+    paths = {path for path in build(Settings(data="/nowhere")).paths if not path.startswith(API_PREFIXES)}
     assert paths == OPEN | OF_SESSIONS
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_page_without_session_redirects_to_sign_in(server: Server, caller: Caller, path: str) -> None:
-    caller.record(line("c1", "em_sends"))
+def test_page_without_session_redirects_to_sign_in(server: Server, client: ApiClient, path: str) -> None:
+    client.record(make_line("c1", "em_sends"))
     with httpx.Client(base_url=server.url) as stranger:
         for cookie in ("", "x", "é".encode().decode("latin-1"), "A" * 5_000):
             response = stranger.get(path, headers={"cookie": f"{COOKIE}={cookie}".encode()})
@@ -92,15 +68,12 @@ def test_page_without_session_redirects_to_sign_in(server: Server, caller: Calle
             assert dict(parse_qsl(query)).get("next", "/") == path
 
 
-def test_sign_in_link_works_once(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends"))
+async def test_sign_in_link_works_once(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends"))
     principal = Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope))
 
-    async def made() -> str:
-        async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store, principal, now())
-
-    code = asyncio.run(made())
+    async with open_store(Settings(data=server.data)) as store:
+        code = await create_code(store, principal, now())
     with httpx.Client(base_url=server.url) as first, httpx.Client(base_url=server.url) as second:
         response = first.post(f"/sign-in/{code}")
         assert response.status_code == 303
@@ -121,9 +94,9 @@ def test_invalid_token_does_not_sign_in(server: Server) -> None:
         assert not stranger.cookies
 
 
-def test_session_is_not_a_token_and_is_bound_to_account(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends"))
-    with browser(server, account) as mine, browser(server, f"{account}-other") as other:
+def test_session_is_not_a_token_and_is_bound_to_account(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends"))
+    with open_browser(server, account) as mine, open_browser(server, f"{account}-other") as other:
         assert mine.get("/contacts/c1").status_code == 200
         assert other.get("/contacts/c1").status_code == 404
         assert other.get("/activities/ca-1").status_code == 404
@@ -131,12 +104,12 @@ def test_session_is_not_a_token_and_is_bound_to_account(server: Server, account:
         assert mine.get("/v3/contacts", headers={"authorization": f"Bearer {mine.cookies[COOKIE]}"}).status_code == 401
 
 
-def test_campaign_creator_cannot_read_reports(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends"))
-    with browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
+def test_campaign_creator_cannot_read_reports(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends"))
+    with open_browser(server, account, Role.CAMPAIGN_CREATOR) as creator:
         for path in PAGES:
             assert creator.get(path).status_code == 403
-        assert re.findall('<a href="([^"]+)"', header_of(creator.get("/connect"))) == [
+        assert re.findall('<a href="([^"]+)"', get_header(creator.get("/connect"))) == [
             "/connect",
             "/connect",
             "/schema",
@@ -144,17 +117,17 @@ def test_campaign_creator_cannot_read_reports(server: Server, account: str, call
 
 
 def test_navigation_lists_permitted_pages_only(server: Server, account: str) -> None:
-    with browser(server, account) as owner:
-        links = re.findall('<a href="([^"]+)"', header_of(owner.get("/connect")))
+    with open_browser(server, account) as owner:
+        links = re.findall('<a href="([^"]+)"', get_header(owner.get("/connect")))
         assert links == ["/", "/", "/account", "/connect", "/schema"]
         assert all(owner.get(link).status_code == 200 for link in links)
 
 
-def test_pages_have_strict_csp_and_are_not_cached(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends"))
-    with browser(server, account) as client:
+def test_pages_have_strict_csp_and_are_not_cached(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends"))
+    with open_browser(server, account) as browser:
         for path in (*SHOWN, "/sign-in", "/contacts/nobody"):
-            headers = client.get(path).headers
+            headers = browser.get(path).headers
             assert "unsafe" not in headers["content-security-policy"]
             assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
             assert headers["cache-control"] == "no-store"
@@ -184,35 +157,41 @@ def test_page_fragment_redirects_to_sign_in_after_session_ends(server: Server) -
         assert response.headers["hx-redirect"] == "/sign-in?next=%2Fcontacts%2Fc1%3Ftype%3Dem_opens"
 
 
-def test_recorded_html_is_escaped_everywhere(server: Server, account: str, caller: Caller) -> None:
-    who = {"email_address": f"{NASTY}@example.com".replace(" ", ""), "first_name": NASTY, "last_name": NASTY}
-    caller.record(
-        line("c1", "em_sends", campaign_activity_name=NASTY, **who),
-        line("c1", "em_clicks", link_url=f"https://example.com/{NASTY}", **who),
-        line("c1", "em_optouts", opt_out_reason=NASTY, **who),
+def test_recorded_html_is_escaped_everywhere(server: Server, account: str, client: ApiClient) -> None:
+    who = {
+        "email_address": f"{MALICIOUS_HTML}@example.com".replace(" ", ""),
+        "first_name": MALICIOUS_HTML,
+        "last_name": MALICIOUS_HTML,
+    }
+    client.record(
+        make_line("c1", "em_sends", campaign_activity_name=MALICIOUS_HTML, **who),
+        make_line("c1", "em_clicks", link_url=f"https://example.com/{MALICIOUS_HTML}", **who),
+        make_line("c1", "em_optouts", opt_out_reason=MALICIOUS_HTML, **who),
     )
-    with browser(server, account) as client:
+    with open_browser(server, account) as browser:
         for path in (*SHOWN, "/?q=%3Cscript", "/activities/ca-1/clicks", "/activities/ca-1/optouts"):
-            text = client.get(path).text
-            assert NASTY not in text
-            assert NASTY in unescape(text)
+            text = browser.get(path).text
+            assert MALICIOUS_HTML not in text
+            assert MALICIOUS_HTML in unescape(text)
 
 
-def test_timeline_pages_equal_api_pages(server: Server, account: str, caller: Caller) -> None:
+def test_timeline_pages_equal_api_pages(server: Server, account: str, client: ApiClient) -> None:
     times = [1_767_225_600_000 + 7_200_000 * number for number in range(130)]
-    caller.record(*(line("c1", activity_type, time) for time in times for activity_type in ("em_opens", "em_clicks")))
-    wanted = [item["created_time"] for page in caller.walk("c1", "tracking_activity_type=em_clicks") for item in page]
-    with browser(server, account) as client:
+    client.record(
+        *(make_line("c1", activity_type, time) for time in times for activity_type in ("em_opens", "em_clicks"))
+    )
+    expected = [item["created_time"] for page in client.walk("c1", "tracking_activity_type=em_clicks") for item in page]
+    with open_browser(server, account) as browser:
         seen: list[str] = []
         href: str | None = "/contacts/c1?type=em_clicks"
         while href:
-            text = client.get(href).text
+            text = browser.get(href).text
             seen += re.findall(r'<time datetime="([^"]+)"', text)
             older = re.search(r'class="older".*><a href="([^"]+)"', text)
             href = unescape(older[1]) if older else None
-        assert seen == wanted
-        assert client.get("/contacts/c1?type=em_clicks&part=1").text.count("<li") == 100
-        within = client.get("/contacts/c1?after=2026-01-02&before=2026-01-02").text
+        assert seen == expected
+        assert browser.get("/contacts/c1?type=em_clicks&part=1").text.count("<li") == 100
+        within = browser.get("/contacts/c1?after=2026-01-02&before=2026-01-02").text
         assert within.count("<time") == 24
         for bad in (
             "type=em_reads",
@@ -222,29 +201,29 @@ def test_timeline_pages_equal_api_pages(server: Server, account: str, caller: Ca
             f"cursor={2**64}.1",
             f"cursor=1.{2**64}",
         ):
-            assert client.get(f"/contacts/c1?{bad}").status_code == 400
+            assert browser.get(f"/contacts/c1?{bad}").status_code == 400
         for bad in ("x", f"{2**64}.c1.1", f"1.c1.{2**64}"):
-            assert client.get(f"/activities/ca-1/sends?cursor={bad}").status_code == 400
+            assert browser.get(f"/activities/ca-1/sends?cursor={bad}").status_code == 400
 
 
-def test_days_are_in_browsers_zone(server: Server, account: str, caller: Caller) -> None:
+def test_days_are_in_browsers_zone(server: Server, account: str, client: ApiClient) -> None:
     times = ["2026-03-28T22:30:00.000Z", "2026-03-28T23:30:00.000Z", "2026-03-29T21:59:00.000Z", "2026-03-29T22:00:00Z"]
-    caller.record(*(line("c1", "em_opens", time) for time in times))
+    client.record(*(make_line("c1", "em_opens", time) for time in times))
 
     def seen(zone: str, query: str = "") -> list[tuple[str, list[str]]]:
-        text = client.get(f"/contacts/c1{query}", headers={"cookie": f"{cookie}; rapport_zone={zone}"}).text
+        text = browser.get(f"/contacts/c1{query}", headers={"cookie": f"{cookie}; rapport_zone={zone}"}).text
         days = re.split(r'<h2 class="day">', text)[1:]
         return [(day.partition("<")[0], re.findall(r'UTC">(\d\d:\d\d)</time>', day)) for day in days]
 
-    with browser(server, account) as client:
-        cookie = f"{COOKIE}={client.cookies[COOKIE]}"
+    with open_browser(server, account) as browser:
+        cookie = f"{COOKIE}={browser.cookies[COOKIE]}"
         utc = [
             ("Sunday, 29 March 2026", ["22:00", "21:59"]),
             ("Saturday, 28 March 2026", ["23:30", "22:30"]),
         ]
         for unknown in ("", "Mars/Base", "../../etc/passwd", "Europe", "%00", "x" * 100):
             assert seen(unknown) == utc
-        # The clocks there went forward in that night.
+        # The clocks there changed that night.
         assert seen("Europe/Berlin") == [
             ("Monday, 30 March 2026", ["00:00"]),
             ("Sunday, 29 March 2026", ["23:59", "00:30"]),
@@ -252,68 +231,71 @@ def test_days_are_in_browsers_zone(server: Server, account: str, caller: Caller)
         ]
         of_a_day = "?after=2026-03-29&before=2026-03-29"
         assert seen("Europe/Berlin", of_a_day) == [("Sunday, 29 March 2026", ["23:59", "00:30"])]
-        text = client.get(f"/contacts/c1{of_a_day}", headers={"cookie": f"{cookie}; rapport_zone=Asia/Kathmandu"}).text
+        text = browser.get(f"/contacts/c1{of_a_day}", headers={"cookie": f"{cookie}; rapport_zone=Asia/Kathmandu"}).text
         assert "created_after=2026-03-28T18:15:00.000Z&created_before=2026-03-29T18:14:59.999Z" in unescape(text)
         assert "2 activities" in text
 
 
-def test_contact_calendar_counts_each_day_once(server: Server, account: str, caller: Caller) -> None:
+def test_contact_calendar_counts_each_day_once(server: Server, account: str, client: ApiClient) -> None:
     recent = [now() - day * 86_400_000 for day in (0, 0, 1, 30, 30, 30, 200, 500)]
-    caller.record(*(line("c1", "em_opens", time, event_id=str(number)) for number, time in enumerate(recent)))
-    with browser(server, account) as client:
-        text = client.get("/contacts/c1").text
+    client.record(*(make_line("c1", "em_opens", time, event_id=str(number)) for number, time in enumerate(recent)))
+    with open_browser(server, account) as browser:
+        text = browser.get("/contacts/c1").text
         assert "7 activities on 4 days of the last year" in text
         squares = re.findall(r"<rect.*?<title>(\S+): (\d+)</title>", text)
         assert 52 * 7 < len(squares) <= 53 * 7
         assert sorted(int(count) for _, count in squares if count != "0") == [1, 1, 2, 3]
 
 
-def test_web_export_can_be_recorded_again(server: Server, account: str, caller: Caller) -> None:
+def test_web_export_can_be_recorded_again(server: Server, account: str, client: ApiClient) -> None:
     who = {"email_address": "ada@example.com", "first_name": "Ada"}
-    caller.record(
-        *(line("c1", "em_opens", 1_767_225_600_000 + number, **who) for number in range(250)),
-        line("c1", "em_clicks", link_url="https://example.com/é"),
+    client.record(
+        *(make_line("c1", "em_opens", 1_767_225_600_000 + number, **who) for number in range(250)),
+        make_line("c1", "em_clicks", link_url="https://example.com/é"),
     )
-    with browser(server, account) as client, server.caller(f"{account}-copy") as copy:
-        response = client.get("/contacts/c1/export")
+    with open_browser(server, account) as browser, server.client(f"{account}-copy") as copy:
+        response = browser.get("/contacts/c1/export")
         assert response.headers["content-disposition"] == 'attachment; filename="c1.ndjson"'
         assert response.content.count(b"\n") == 251
-        assert response.text == rapport("export", "c1", "--data", server.data, "--account", account).stdout
+        assert response.text == run_rapport("export", "c1", "--data", server.data, "--account", account).stdout
         copied = copy.post(
             "/track/v1/activities", content=response.content, headers={"content-type": "application/x-ndjson"}
         )
         assert copied.json()["accepted"] == 251
-        assert client.get("/contacts/nobody/export").status_code == 404
-    with browser(server, account, Role.CAMPAIGN_CREATOR) as creator, browser(server, f"{account}-other") as other:
+        assert browser.get("/contacts/nobody/export").status_code == 404
+    with (
+        open_browser(server, account, Role.CAMPAIGN_CREATOR) as creator,
+        open_browser(server, f"{account}-other") as other,
+    ):
         assert creator.get("/contacts/c1/export").status_code == 403
         assert other.get("/contacts/c1/export").status_code == 404
 
 
-def test_contact_page_shows_permission(server: Server, account: str, caller: Caller) -> None:
-    caller.record(
-        line("c1"),
-        line("c2", "em_optouts", "2026-04-02T10:00:00Z", opt_out_reason="Too <many>"),
-        line("c3", "p_contact_add"),
+def test_contact_page_shows_permission(server: Server, account: str, client: ApiClient) -> None:
+    client.record(
+        make_line("c1"),
+        make_line("c2", "em_optouts", "2026-04-02T10:00:00Z", opt_out_reason="Too <many>"),
+        make_line("c3", "p_contact_add"),
     )
     unsubscribed = {"contact_id": "c4", "updated_at": "2026-04-03T10:00:00Z", "permission_to_send": "unsubscribed"}
-    assert caller.post("/track/v1/contacts", json=[unsubscribed]).json()["accepted"] == 1
-    with browser(server, account) as client:
-        assert "Unsubscribed" not in client.get("/contacts/c1").text
-        page = client.get("/contacts/c2").text
+    assert client.post("/track/v1/contacts", json=[unsubscribed]).json()["accepted"] == 1
+    with open_browser(server, account) as browser:
+        assert "Unsubscribed" not in browser.get("/contacts/c1").text
+        page = browser.get("/contacts/c2").text
         assert "Unsubscribed Thursday, 2 April 2026 by the contact: “Too &lt;many&gt;”" in page
-        assert "Permission to send: explicit" in client.get("/contacts/c3").text
-        assert "Unsubscribed Friday, 3 April 2026 by the account</p>" in client.get("/contacts/c4").text
+        assert "Permission to send: explicit" in browser.get("/contacts/c3").text
+        assert "Unsubscribed Friday, 3 April 2026 by the account</p>" in browser.get("/contacts/c4").text
 
 
-def test_campaign_page_shows_numbers_of_api(server: Server, account: str, caller: Caller) -> None:
-    caller.record(
-        *(line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(1_100)),
-        *(line(f"c{number}", "em_opens", device_type="mobile") for number in range(300)),
-        *(line(f"c{number}", "em_clicks", link_url="https://example.com/a") for number in range(100)),
-        *(line(f"c{number}", "em_bounces", bounce_code="F") for number in range(1_000, 1_010)),
+def test_campaign_page_shows_numbers_of_api(server: Server, account: str, client: ApiClient) -> None:
+    client.record(
+        *(make_line(f"c{number}", "em_sends", campaign_activity_name="Spring") for number in range(1_100)),
+        *(make_line(f"c{number}", "em_opens", device_type="mobile") for number in range(300)),
+        *(make_line(f"c{number}", "em_clicks", link_url="https://example.com/a") for number in range(100)),
+        *(make_line(f"c{number}", "em_bounces", bounce_code="F") for number in range(1_000, 1_010)),
     )
-    with browser(server, account) as client:
-        text = re.sub(r"<[^>]+>|\s+", " ", client.get("/activities/ca-1").text)
+    with open_browser(server, account) as browser:
+        text = re.sub(r"<[^>]+>|\s+", " ", browser.get("/activities/ca-1").text)
         text = re.sub(r"\s+", " ", text)
         assert "Sent 1,100" in text
         assert "Delivered 1,090" in text
@@ -325,24 +307,26 @@ def test_campaign_page_shows_numbers_of_api(server: Server, account: str, caller
         seen: list[str] = []
         href: str | None = "/activities/ca-1/didnotopens"
         while href:
-            page = client.get(href).text
+            page = browser.get(href).text
             seen += re.findall(r'<a href="/contacts/([^"]+)"', page)
             older = re.search(r'class="older"><a href="([^"]+)"', page)
             href = f"/activities/ca-1/didnotopens{unescape(older[1])}" if older else None
         assert len(seen) == len(set(seen)) == 790
 
 
-def test_campaign_links_are_paginated(server: Server, account: str, caller: Caller) -> None:
-    lines = [line("c1", "em_clicks", 1_767_225_600_000 + n, link_url=f"https://example.com/{n}/") for n in range(250)]
-    caller.record(*lines, line("c2", "em_clicks", link_url="https://example.com/249/"))
-    with browser(server, account) as person:
+def test_campaign_links_are_paginated(server: Server, account: str, client: ApiClient) -> None:
+    lines = [
+        make_line("c1", "em_clicks", 1_767_225_600_000 + n, link_url=f"https://example.com/{n}/") for n in range(250)
+    ]
+    client.record(*lines, make_line("c2", "em_clicks", link_url="https://example.com/249/"))
+    with open_browser(server, account) as person:
         shown: list[str] = []
         href = "/activities/ca-1"
         while href:
             html = person.get(href).text
-            found = re.findall(r"https://example\.com/(\d+)/", html)
-            assert len(found) <= 100
-            shown += found
+            results = re.findall(r"https://example\.com/(\d+)/", html)
+            assert len(results) <= 100
+            shown += results
             older = re.search(r'href="([^"]+)">More links', html)
             href = "" if older is None else "/activities/ca-1" + unescape(older[1])
         assert shown[0] == "249"
@@ -350,91 +334,92 @@ def test_campaign_links_are_paginated(server: Server, account: str, caller: Call
         assert person.get("/activities/ca-1?links_after=x").status_code == 400
 
 
-def test_search_finds_contacts_and_campaigns_by_prefix(server: Server, account: str, caller: Caller) -> None:
-    caller.record(
-        line(
+def test_search_finds_contacts_and_campaigns_by_prefix(server: Server, account: str, client: ApiClient) -> None:
+    client.record(
+        make_line(
             "c-1", "em_sends", email_address="Ada@Example.com", first_name="Ada", campaign_activity_name="Spring sale"
         ),
-        line("c-2", "em_sends", email_address="adam@example.com"),
-        line("d-3", "em_sends", email_address="bob@example.com"),
+        make_line("c-2", "em_sends", email_address="adam@example.com"),
+        make_line("d-3", "em_sends", email_address="bob@example.com"),
     )
-    with browser(server, account) as client:
+    with open_browser(server, account) as browser:
 
-        def found(text: str) -> list[str]:
-            page = client.get("/", params={"q": text, "part": "1"}).text
+        def search(text: str) -> list[str]:
+            page = browser.get("/", params={"q": text, "part": "1"}).text
             return re.findall(r'href="/(?:contacts|activities)/([^"]+)"', page)
 
-        assert found("ada") == ["c-1", "c-2"]
-        assert found("ADA@") == ["c-1"]
-        assert found("c-") == ["c-1", "c-2"]
-        assert found("SALE") == ["ca-1"]
-        assert found("%") == []
-        assert found("") == ["ca-1"]
+        assert search("ada") == ["c-1", "c-2"]
+        assert search("ADA@") == ["c-1"]
+        assert search("c-") == ["c-1", "c-2"]
+        assert search("SALE") == ["ca-1"]
+        assert search("%") == []
+        assert search("") == ["ca-1"]
 
 
-def test_search_finds_contacts_by_first_last_and_full_name(server: Server, account: str, caller: Caller) -> None:
-    caller.record(
-        line("c-1", first_name="Ada", last_name="Lovelace"),
-        line("c-2", first_name="Émile", last_name="Zola"),
-        line("c-3", first_name="Mary Ann", last_name="Van der Berg"),
-        line("c-4", last_name="ÅNGSTRÖM"),
-        line("c-5", first_name="Adam", last_name="Smith"),
-        line("c-6"),
+def test_search_finds_contacts_by_first_last_and_full_name(server: Server, account: str, client: ApiClient) -> None:
+    client.record(
+        make_line("c-1", first_name="Ada", last_name="Lovelace"),
+        make_line("c-2", first_name="Émile", last_name="Zola"),
+        make_line("c-3", first_name="Mary Ann", last_name="Van der Berg"),
+        make_line("c-4", last_name="ÅNGSTRÖM"),
+        make_line("c-5", first_name="Adam", last_name="Smith"),
+        make_line("c-6"),
     )
-    with browser(server, account) as client:
+    with open_browser(server, account) as browser:
 
-        def found(text: str) -> list[str]:
-            page = client.get("/", params={"q": text, "part": "1"}).text
+        def search(text: str) -> list[str]:
+            page = browser.get("/", params={"q": text, "part": "1"}).text
             return re.findall(r'href="/contacts/([^"]+)"', page)
 
-        assert found("ad") == ["c-1", "c-5"]
-        assert found("LOVE") == ["c-1"]
-        assert found("ada  lov") == ["c-1"]
-        assert found("ada smith") == []
-        assert found("émile") == found("ÉMILE z") == ["c-2"]
-        assert found("mary ann van DER") == found("van d") == found("mary a") == ["c-3"]
-        assert found("ångström") == ["c-4"]
-        assert found("%") == found("_da") == []
+        assert search("ad") == ["c-1", "c-5"]
+        assert search("LOVE") == ["c-1"]
+        assert search("ada  lov") == ["c-1"]
+        assert search("ada smith") == []
+        assert search("émile") == search("ÉMILE z") == ["c-2"]
+        assert search("mary ann van DER") == search("van d") == search("mary a") == ["c-3"]
+        assert search("ångström") == ["c-4"]
+        assert search("%") == search("_da") == []
 
 
-def test_forms_require_form_token_of_session(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends"))
-    with browser(server, account) as client:
-        token = form_token(client.get("/contacts/c1"))
+def test_forms_require_form_token_of_session(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends"))
+    with open_browser(server, account) as browser:
+        token = get_form_token(browser.get("/contacts/c1"))
         erase = "/contacts/c1/erase"
-        assert client.post(erase, data={"typed": "c1"}).status_code == 403
-        assert client.post(erase, data={"typed": "c1", "form_token": "x"}).status_code == 403
+        assert browser.post(erase, data={"typed": "c1"}).status_code == 403
+        assert browser.post(erase, data={"typed": "c1", "form_token": "x"}).status_code == 403
         elsewhere = {"sec-fetch-site": "cross-site"}
-        assert client.post(erase, data={"typed": "c1", "form_token": token}, headers=elsewhere).status_code == 403
-        assert client.post("/sign-out", headers=elsewhere).status_code == 403
-        assert client.post(erase, data={"typed": "c2", "form_token": token}).status_code == 400
-        with browser(server, account) as other:
-            strange = form_token(other.get("/"))
-            assert client.post(erase, data={"typed": "c1", "form_token": strange}).status_code == 403
-        assert caller.get("/v3/contacts/c1").status_code == 200
-        erased = client.post(erase, data={"typed": "c1", "form_token": token})
+        assert browser.post(erase, data={"typed": "c1", "form_token": token}, headers=elsewhere).status_code == 403
+        assert browser.post("/sign-out", headers=elsewhere).status_code == 403
+        assert browser.post(erase, data={"typed": "c2", "form_token": token}).status_code == 400
+        with open_browser(server, account) as other:
+            strange = get_form_token(other.get("/"))
+            assert browser.post(erase, data={"typed": "c1", "form_token": strange}).status_code == 403
+        assert client.get("/v3/contacts/c1").status_code == 200
+        erased = browser.post(erase, data={"typed": "c1", "form_token": token})
         assert erased.status_code == 303
-        assert "Contact <code>c1</code> is erased" in client.get(erased.headers["location"]).text
-        assert caller.get("/v3/contacts/c1").status_code == 404
-        assert client.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
-        assert client.get("/").status_code == 303
+        assert "Contact <code>c1</code> is erased" in browser.get(erased.headers["location"]).text
+        assert client.get("/v3/contacts/c1").status_code == 404
+        assert browser.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
+        assert browser.get("/").status_code == 303
 
 
-def test_erasure_requires_owner_role(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_sends"))
-    with browser(server, account, Role.MANAGER) as manager:
+def test_erasure_requires_owner_role(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_sends"))
+    with open_browser(server, account, Role.MANAGER) as manager:
         page = manager.get("/contacts/c1")
         assert "erase" not in page.text
-        response = manager.post("/contacts/c1/erase", data={"typed": "c1", "form_token": form_token(page)})
+        response = manager.post("/contacts/c1/erase", data={"typed": "c1", "form_token": get_form_token(page)})
         assert response.status_code == 400
-        assert caller.get("/v3/contacts/c1").status_code == 200
+        assert client.get("/v3/contacts/c1").status_code == 200
 
 
+@pytest.mark.slow
 def test_failed_page_shows_request_id(tmp_path: Path) -> None:
-    with Server(str(tmp_path / "data")) as server, browser(server, "default") as client:
-        assert client.get("/account").status_code == 200
-        execute(server.data, "DROP TABLE campaign_activity_hour")
-        page = client.get("/account")
+    with Server(str(tmp_path / "data")) as server, open_browser(server, "default") as browser:
+        assert browser.get("/account").status_code == 200
+        execute_sql(server.data, "DROP TABLE campaign_activity_hour")
+        page = browser.get("/account")
         assert page.status_code == 500
         assert page.headers["x-request-id"] in page.text
         assert "campaign_activity_hour" not in page.text
@@ -443,22 +428,22 @@ def test_failed_page_shows_request_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("id_", ["user/13", "Müller & Söhne", "a.5", '"><b>', "50%", "a?b#c", "-5", "%2F"])
-def test_pages_link_ids_of_every_form(server: Server, account: str, caller: Caller, id_: str) -> None:
-    lines = (line(id_, campaign_activity_id=id_, time=f"2026-03-{day:02}T10:00:00Z") for day in range(1, 28))
-    caller.record(*lines, *(line(f"{id_}.{number}", campaign_activity_id=id_) for number in range(100)))
-    with browser(server, account) as client:
+def test_pages_link_ids_of_every_form(server: Server, account: str, client: ApiClient, id_: str) -> None:
+    lines = (make_line(id_, campaign_activity_id=id_, time=f"2026-03-{day:02}T10:00:00Z") for day in range(1, 28))
+    client.record(*lines, *(make_line(f"{id_}.{number}", campaign_activity_id=id_) for number in range(100)))
+    with open_browser(server, account) as browser:
         contact = f"/contacts/{quote(id_, safe='')}"
-        found = client.get("/", params={"q": id_})
-        assert contact in unescape(found.text)
-        page = client.get(contact)
+        results = browser.get("/", params={"q": id_})
+        assert contact in unescape(results.text)
+        page = browser.get(contact)
         assert page.status_code == httpx.codes.OK
         activity = f"/activities/{quote(id_, safe='')}"
         assert activity in unescape(page.text)
-        assert client.get(activity).status_code == httpx.codes.OK
-        opens = client.get(f"{activity}/opens")
+        assert browser.get(activity).status_code == httpx.codes.OK
+        opens = browser.get(f"{activity}/opens")
         assert contact in unescape(opens.text) or "Older" in opens.text
         (older,) = re.findall(r'href="(\?cursor=[^"]+|[^"]*\?[^"]*)">Older', opens.text)
-        rest = client.get(f"{activity}/opens{unescape(older)}")
+        rest = browser.get(f"{activity}/opens{unescape(older)}")
         assert rest.status_code == httpx.codes.OK
-        exported = client.get(f"{contact}/export")
+        exported = browser.get(f"{contact}/export")
         assert exported.text.count("\n") == 27

@@ -1,6 +1,5 @@
-"""Signing in and out: links that work once, the page that was meant, other sites' forms, and the end of a session."""
+"""Signing in and out: one-time links, redirects, forms of other sites, the end of a session."""
 
-import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -18,12 +17,14 @@ from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.web.addresses import is_own_path, is_same_origin
 from rapport.web.door import COOKIE, now
-from tests.cli.command import rapport
-from tests.web.test_pages import OF_TOKENS, browser, form_token
-from tests.world import Caller, Server, line
+from tests.helpers.api import ApiClient, make_line
+from tests.helpers.command import run_rapport
+from tests.helpers.loop import run_async
+from tests.helpers.server import Server
+from tests.helpers.web import API_PREFIXES, get_form_token, open_browser
 
 NOTICED_WITHIN = 3.0
-"""Seconds after which every server knows that a session was ended, as docs/operating.md says."""
+"""Seconds after which every server knows that a session has ended, as documented in docs/operating.md."""
 
 FOREIGN_PATHS = [
     "//evil.example",
@@ -65,10 +66,10 @@ def make_link(server: Server, account: str, role: Role = Role.OWNER) -> str:
         async with open_store(Settings(data=server.data)) as store:
             return await create_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
-    return f"/sign-in/{asyncio.run(make())}"
+    return f"/sign-in/{run_async(make())}"
 
 
-def destination(base: str, location: str) -> httpx.URL:
+def resolve_redirect(base: str, location: str) -> httpx.URL:
     """Return where a browser goes: backslashes are slashes, and tabs and line breaks are skipped."""
     cleaned = re.sub(r"[\t\r\n]", "", location).strip().replace("\\", "/")
     return httpx.URL(base).join(cleaned)
@@ -78,13 +79,13 @@ def destination(base: str, location: str) -> httpx.URL:
 def test_sign_in_never_redirects_to_other_site(server: Server, account: str, path: str) -> None:
     assert not is_own_path(path)
     token = server.token(account, frozenset(Scope))
-    with httpx.Client(base_url=server.url) as client:
-        page = client.get("/sign-in", params={"next": path})
+    with httpx.Client(base_url=server.url) as browser:
+        page = browser.get("/sign-in", params={"next": path})
         assert 'name="next"' not in page.text
-        response = client.post("/sign-in", data={"token": token, "next": path})
+        response = browser.post("/sign-in", data={"token": token, "next": path})
         assert (response.status_code, response.headers["location"]) == (303, "/")
         link = make_link(server, account)
-        response = client.post(link, params={"next": path}, data={"next": path})
+        response = browser.post(link, params={"next": path}, data={"next": path})
         assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
@@ -92,28 +93,28 @@ def test_sign_in_never_redirects_to_other_site(server: Server, account: str, pat
 def test_sign_in_redirects_to_requested_page(server: Server, account: str, path: str) -> None:
     assert is_own_path(path)
     token = server.token(account, frozenset(Scope))
-    with httpx.Client(base_url=server.url) as client:
-        response = client.post("/sign-in", data={"token": token, "next": path})
+    with httpx.Client(base_url=server.url) as browser:
+        response = browser.post("/sign-in", data={"token": token, "next": path})
         assert response.status_code == 303
-        target = destination(f"{server.url}/sign-in", response.headers["location"])
+        target = resolve_redirect(f"{server.url}/sign-in", response.headers["location"])
         assert (target.host, target.port) == ("127.0.0.1", server.port)
         assert response.headers["location"] == path
 
 
-def test_shared_link_survives_sign_in_and_failed_attempt(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line("c1", "em_opens"))
+def test_shared_link_survives_sign_in_and_failed_attempt(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line("c1", "em_opens"))
     shared = "/contacts/c1?type=em_opens&after=2026-03-01"
-    with httpx.Client(base_url=server.url) as client:
-        form = client.get(shared, follow_redirects=True)
+    with httpx.Client(base_url=server.url) as browser:
+        form = browser.get(shared, follow_redirects=True)
         (kept,) = re.findall(r'name="next" value="([^"]+)"', form.text)
         kept = kept.replace("&amp;", "&")
         assert kept == shared
-        mistake = client.post("/sign-in", data={"token": "wrong", "next": kept})
+        mistake = browser.post("/sign-in", data={"token": "wrong", "next": kept})
         assert mistake.status_code == 401
         assert 'name="next"' in mistake.text
-        response = client.post("/sign-in", data={"token": server.token(account, frozenset(Scope)), "next": kept})
+        response = browser.post("/sign-in", data={"token": server.token(account, frozenset(Scope)), "next": kept})
         assert response.headers["location"] == shared
-        assert client.get(response.headers["location"]).status_code == 200
+        assert browser.get(response.headers["location"]).status_code == 200
 
 
 def test_opening_sign_in_link_does_not_use_it(server: Server, account: str) -> None:
@@ -126,7 +127,7 @@ def test_opening_sign_in_link_does_not_use_it(server: Server, account: str) -> N
                 assert "set-cookie" not in response.headers
         page = person.get(link)
         assert '<form method="post" class="card">' in page.text
-        # The page has no script that could press the button.
+        # The page has no script that could submit the form.
         assert re.findall(r'<script src="([^"?]+)', page.text) == ["/static/vendor/htmx.min.js", "/static/pages.js"]
         assert "submit()" not in httpx.get(f"{server.url}/static/pages.js").text
         assert person.post(link).status_code == 303
@@ -136,63 +137,69 @@ def test_opening_sign_in_link_does_not_use_it(server: Server, account: str) -> N
         assert "rapport sign-in" in used.text
 
 
-def test_sign_in_command_prints_link_for_running_server(server: Server, account: str, caller: Caller) -> None:
-    caller.record(line())
-    result = rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
+@pytest.mark.slow
+def test_sign_in_command_prints_link_for_running_server(server: Server, account: str, client: ApiClient) -> None:
+    client.record(make_line())
+    result = run_rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
     assert result.stdout.count("\n") == 1
     assert result.stdout.startswith(f"{server.url}/sign-in/")
-    with httpx.Client() as client:
-        assert client.post(result.stdout.strip()).status_code == 303
-        assert account in client.get(f"{server.url}/connect").text
+    with httpx.Client() as browser:
+        assert browser.post(result.stdout.strip()).status_code == 303
+        assert account in browser.get(f"{server.url}/connect").text
     public = {"RAPPORT_PUBLIC_URL": "https://rapport.example.com"}
-    result = rapport("sign-in", "--data", server.data, environment=public)
+    result = run_rapport("sign-in", "--data", server.data, environment=public)
     assert result.stdout.startswith("https://rapport.example.com/sign-in/")
-    refused = rapport("sign-in", "--data", server.data, "--account", "nobody", code=2)
+    refused = run_rapport("sign-in", "--data", server.data, "--account", "nobody", code=2)
     assert "there is no account 'nobody'" in refused.stderr
 
 
+@pytest.mark.slow
 def test_sign_in_command_creates_no_store(tmp_path: Path) -> None:
-    rapport("sign-in", "--data", str(tmp_path / "nothing"), code=1)
+    run_rapport("sign-in", "--data", str(tmp_path / "nothing"), code=1)
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.slow
 def test_sign_out_ends_session_on_every_worker(server: Server, account: str) -> None:
     link = make_link(server, account)
-    with Server(server.data, workers=2) as other, httpx.Client(base_url=server.url) as client:
+    with Server(server.data, workers=2) as other, httpx.Client(base_url=server.url) as browser:
         everywhere = [server, *[other] * 8]
-        assert client.post(link).status_code == 303
-        cookie = {"cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
-        assert [httpx.get(f"{each.url}/connect", headers=cookie).status_code for each in everywhere] == [200] * 9
-        with browser(server, account) as colleague:
-            form = {"form_token": form_token(client.get("/connect"))}
-            assert client.post("/sign-out", data=form).status_code == 303
-            # At once where it was done.
+        assert browser.post(link).status_code == 303
+        cookie = {"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+        assert [httpx.get(f"{client.url}/connect", headers=cookie).status_code for client in everywhere] == [200] * 9
+        with open_browser(server, account) as colleague:
+            form = {"form_token": get_form_token(browser.get("/connect"))}
+            assert browser.post("/sign-out", data=form).status_code == 303
+            # At once on the server that handled it.
             replayed = httpx.get(f"{server.url}/connect", headers=cookie)
             assert (replayed.status_code, replayed.headers["location"]) == (303, "/sign-in?next=%2Fconnect")
             assert httpx.post(f"{server.url}/sign-out", headers=cookie, data=form).status_code == 303
             time.sleep(NOTICED_WITHIN)
-            assert [httpx.get(f"{each.url}/connect", headers=cookie).status_code for each in everywhere] == [303] * 9
+            assert [httpx.get(f"{client.url}/connect", headers=cookie).status_code for client in everywhere] == [
+                303
+            ] * 9
             assert colleague.get("/connect").status_code == 200
-        # After a restart as well.
+        # Also after a restart.
         other.stop()
         other.start()
         assert httpx.get(f"{other.url}/connect", headers=cookie).status_code == 303
 
 
-def test_dropped_keys_end_sessions_started_by_link(data: str) -> None:
-    with Server(data) as server, httpx.Client(base_url=server.url) as client:
-        assert client.post(make_link(server, "default")).status_code == 303
-        assert client.get("/connect").status_code == 200
-        rapport("keys", "rotate", "--drop-old", "--data", data)
+@pytest.mark.slow
+def test_dropped_keys_end_sessions_started_by_link(location: str) -> None:
+    with Server(location) as server, httpx.Client(base_url=server.url) as browser:
+        assert browser.post(make_link(server, "default")).status_code == 303
+        assert browser.get("/connect").status_code == 200
+        run_rapport("keys", "rotate", "--drop-old", "--data", location)
         time.sleep(NOTICED_WITHIN)
-        assert client.get("/connect").status_code == 303
+        assert browser.get("/connect").status_code == 303
 
 
-def state_changing_paths() -> Iterator[str]:
-    """Every address of the pages that accepts a form."""
+def list_form_paths() -> Iterator[str]:
+    """Return the path of every page that accepts a form."""
     service = build(Settings(data="/nowhere"))
     for route in service._router.routes:  # noqa: SLF001 - the only list of methods
-        if isinstance(route, Route) and "POST" in (route.methods or ()) and not route.path.startswith(OF_TOKENS):
+        if isinstance(route, Route) and "POST" in (route.methods or ()) and not route.path.startswith(API_PREFIXES):
             yield re.sub(r"{\w+}", "x", route.path)
 
 
@@ -208,20 +215,20 @@ OTHER_SITES: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("path", list(state_changing_paths()))
+@pytest.mark.parametrize("path", list(list_form_paths()))
 def test_forms_of_other_sites_are_rejected(server: Server, account: str, path: str) -> None:
     token = server.token(account, frozenset(Scope))
-    with browser(server, account) as client:
-        form = {"form_token": form_token(client.get("/connect")), "token": token, "typed": "x"}
+    with open_browser(server, account) as browser:
+        form = {"form_token": get_form_token(browser.get("/connect")), "token": token, "typed": "x"}
         for other in OTHER_SITES:
             headers = {name: value.replace("{own}", server.url) for name, value in other.items()}
-            response = client.post(path, data=form, headers=headers)
+            response = browser.post(path, data=form, headers=headers)
             assert response.status_code == 403, other
             assert "set-cookie" not in response.headers
-        # With another port it is another origin.
+        # A different port is a different origin.
         other_port = {"origin": f"http://127.0.0.1:{server.port + 1}"}
-        assert client.post(path, data=form, headers=other_port).status_code == 403
-        own = client.post(path, data=form, headers={"origin": server.url})
+        assert browser.post(path, data=form, headers=other_port).status_code == 403
+        own = browser.post(path, data=form, headers={"origin": server.url})
         assert own.status_code != 403 or "Form not accepted" not in own.text
 
 
@@ -248,6 +255,7 @@ def test_origin_is_compared_with_host_and_public_url(origin: str, public_url: st
     assert is_same_origin(origin, public_url, host) is is_own
 
 
+@pytest.mark.slow
 def test_forms_work_behind_host_changing_proxy(tmp_path: Path) -> None:
     public = "https://rapport.example.com"
     with Server(str(tmp_path / "data"), environment={"RAPPORT_PUBLIC_URL": public}) as server:
@@ -261,13 +269,13 @@ def test_forms_work_behind_host_changing_proxy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["x';id;'", 'x"$(id)`id`', "x\\';id;#", "<script>"])
-def test_curl_example_quotes_host(server: Server, account: str, caller: Caller, host: str) -> None:
-    caller.record(line("c1"))
-    with browser(server, account) as client:
-        cookie = f"{COOKIE}={client.cookies[COOKIE]}"
+def test_curl_example_quotes_host(server: Server, account: str, client: ApiClient, host: str) -> None:
+    client.record(make_line("c1"))
+    with open_browser(server, account) as browser:
+        cookie = f"{COOKIE}={browser.cookies[COOKIE]}"
         page = httpx.get(f"{server.url}/contacts/c1", headers={"host": host, "cookie": cookie})
         if page.status_code == 400:
-            # The server itself refused such a header.
+            # The HTTP server rejected such a header.
             return
         (curl,) = re.findall(r'id="curl"[^>]*><code>(.*?)</code>', page.text, re.DOTALL)
         for character in ";$`\\<":

@@ -1,4 +1,4 @@
-"""What the pages have from others is what vendor/ says: no byte of it was changed by hand."""
+"""Vendored files are those that vendor/ documents, byte for byte."""
 
 import json
 from hashlib import sha256
@@ -12,11 +12,11 @@ SHIPPED = ROOT / "src" / "rapport" / "web" / "static" / "vendor"
 def test_vendored_files_match_pinned_packages() -> None:
     recorded = json.loads((VENDOR / "shipped.json").read_text())
     locked = json.loads((VENDOR / "package-lock.json").read_text())["packages"]
-    wanted = json.loads((VENDOR / "package.json").read_text())["dependencies"]
+    expected = json.loads((VENDOR / "package.json").read_text())["dependencies"]
     assert {file.name for file in SHIPPED.iterdir()} == set(recorded)
     for name, of in recorded.items():
         lock = locked[f"node_modules/{of['package']}"]
-        assert (wanted[of["package"]], lock["version"]) == (of["version"], of["version"])
+        assert (expected[of["package"]], lock["version"]) == (of["version"], of["version"])
         assert lock["integrity"].startswith("sha512-")
         content = (SHIPPED / name).read_bytes()
         assert sha256(content).hexdigest() == of["sha256"]

@@ -1,0 +1,105 @@
+"""Many invalid tokens: what they cost the store, and that a new key is still found."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rapport.auth.keys import Keys, rotate_keys
+from rapport.auth.register import new_token_id
+from rapport.auth.scope import Role, Scope
+from rapport.auth.token import Principal, make_token
+from rapport.auth.watch import KeyCache
+from rapport.cli.command import now
+from rapport.errors import InvalidToken
+from rapport.instant import HOUR, Instant
+from rapport.settings import Settings
+from rapport.store.engines import open_store
+from rapport.store.protocol import Store
+
+OWNER = Principal("default", "tests", "tests", Role.OWNER, frozenset(Scope))
+
+
+def sign_token(keys: Keys, audience: str = "rapport") -> str:
+    return make_token(
+        keys,
+        OWNER,
+        issuer="rapport",
+        audience=audience,
+        now=now(),
+        expires=Instant(now() + HOUR),
+        token_id=new_token_id(),
+    )
+
+
+class CountingStore:
+    """A store that counts how often its secrets are read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reads = 0
+
+    async def read_secret(self, name: str) -> bytes | None:
+        self.reads += 1
+        return await self._store.read_secret(name)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activity_type", ["no token", "another audience", "another key"])
+async def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activity_type: str) -> None:
+    settings = Settings(data=str(tmp_path / "data"))
+
+    async with open_store(settings) as store, open_store(Settings(data=str(tmp_path / "other"))) as other:
+        counting = CountingStore(store)
+        keys = KeyCache(counting, settings)  # type: ignore[arg-type]
+        await keys.start()
+        foreign = KeyCache(other, settings)
+        await foreign.check()
+        counting.reads = 0
+        for _ in range(10):
+            tokens = {
+                "no token": [f"a.b.c{number}" for number in range(100)],
+                "another audience": [sign_token(keys.keys, f"x{number}") for number in range(100)],
+                "another key": [sign_token(foreign.keys, f"x{number}") for number in range(100)],
+            }[activity_type]
+            outcomes = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
+            assert all(isinstance(outcome, InvalidToken) for outcome in outcomes)
+            # A repeated token is rejected from the cache.
+            again = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
+            assert all(isinstance(outcome, InvalidToken) for outcome in again)
+        # The key cache itself reads two secrets every 2 s.
+        assert counting.reads < 60
+        await keys.stop()
+
+
+async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) -> None:
+    settings = Settings(data=location)
+
+    async with open_store(settings) as store:
+        keys = KeyCache(store, settings)
+        await keys.start()
+
+        async def send_refused() -> None:
+            for number in range(1_000_000):
+                with pytest.raises(InvalidToken):
+                    await keys.verify(sign_token(keys.keys, f"x{number}"))
+                await asyncio.sleep(0)
+
+        attacks = [asyncio.create_task(send_refused()) for _ in range(60)]
+        await asyncio.sleep(0.2)
+        token = sign_token(await rotate_keys(store, now(), drop_old=False))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await keys.verify(token) == OWNER
+                    break
+                except InvalidToken:
+                    # As often as a client that retries; the documented maximum is 3 s.
+                    await asyncio.sleep(0.1)
+        for attack in attacks:
+            attack.cancel()
+        await asyncio.gather(*attacks, return_exceptions=True)
+        await keys.stop()
