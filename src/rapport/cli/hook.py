@@ -16,7 +16,7 @@ from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
 from rapport.capture.event import Event
 from rapport.capture.sources import SOURCES
 from rapport.capture.webhooks.provider import WebhookRequest
-from rapport.cli.command import account_option, data_option, now, open_command_store, settings_for
+from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
 from rapport.cli.serve import address
 from rapport.instant import HOUR, iso
 from rapport.recording.hook_registry import (
@@ -85,8 +85,16 @@ _set_option = click.option(
 @click.option("--name", help="Its name, in your words. [default: the provider's]")
 @_key_option
 @_set_option
+@create_option
 def create(
-    *, data: str | None, account: str, provider: str, name: str | None, keys: tuple[str, ...], settings: tuple[str, ...]
+    *,
+    data: str | None,
+    account: str,
+    provider: str,
+    name: str | None,
+    keys: tuple[str, ...],
+    settings: tuple[str, ...],
+    create: bool,
 ) -> None:
     """Create a hook, and print its URL and what to do at the provider.
 
@@ -105,7 +113,7 @@ def create(
     read = tuple(map(_read_value, keys))
 
     async def run() -> tuple[ActiveHook, str | None]:
-        async with open_command_store(chosen) as store:
+        async with open_command_store(chosen, create=create) as store:
             await store.ensure_account(account)
             title = name or SOURCES[provider].title
             return await create_hook(store, account, provider, name=title, settings=own, keys=read, now=now())
