@@ -96,9 +96,9 @@ def history(client: ApiClient, address: str = GRACE) -> list[dict[str, Any]]:
     ]
 
 
-def page_of(caller: Caller, contact_id: str, activity_type: str) -> list[dict[str, Any]]:
+def page_of(client: ApiClient, contact_id: str, activity_type: str) -> list[dict[str, Any]]:
     """The contact's activities of a type; none while there is no such contact."""
-    response = caller.page(contact_id, tracking_activity_type=activity_type)
+    response = client.page(contact_id, tracking_activity_type=activity_type)
     return list(response.json()["tracking_activities"]) if response.status_code == httpx.codes.OK else []
 
 
