@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext
 from typing import TypeVar
@@ -20,6 +21,7 @@ from rapport.store.applications import Grant
 from rapport.store.engines import open_store
 from rapport.store.protocol import Store
 from rapport.web.door import now
+from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async
 from tests.helpers.postgres import Databases
 from tests.helpers.server import Server
@@ -229,3 +231,18 @@ async def test_old_and_new_tokens_at_once_leave_nothing_valid_or_one(servers: li
     assert len(grants) <= 1
     new = {response.json().get("refresh_token") for response in responses} - {None, second}
     assert len(new) <= 1
+
+
+def test_dropping_the_old_keys_voids_refresh_tokens_and_codes(data: str) -> None:
+    with Server(data) as server:
+        app = create_app(server, "default")
+        tokens = granted(server, app, "default")
+        with browser_of(server, "default") as browser:
+            code = code_of(browser, app)
+        run_rapport("keys", "rotate", "--drop-old", "--data", data)
+        deadline = time.monotonic() + 10
+        while status_with(server, tokens["access_token"]) == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert error_of(refresh(server, app, tokens["refresh_token"])) == (400, "invalid_grant")
+        assert error_of(redeem(server, app, code)) == (400, "invalid_grant")
