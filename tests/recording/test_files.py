@@ -102,8 +102,8 @@ def test_csv_rows_are_rejected_individually() -> None:
     ("content", "name", "why"),
     [
         (b"%PDF-1.7", "a.ndjson", "neither CSV"),
-        (gzip.compress(GOOD)[:-4], "a.ndjson.gz", "read to its end"),
-        (b"PK\x03\x04" + GOOD, "a.zip", "read to its end"),
+        (gzip.compress(GOOD)[:-4], "a.ndjson.gz", "read to the end"),
+        (b"PK\x03\x04" + GOOD, "a.zip", "read to the end"),
         (HEADER.replace(b"opt", b"upt") + ROW, "a.csv", "upt_out_reason"),
         (b"contact_id,contact_id\r\n", "a.csv", "twice"),
     ],

@@ -49,7 +49,7 @@ def read_file(
                 log.note(source.note)
             yield from _read_source(source, planner, context, log)
     except READ_ERRORS as exc:
-        raise UnreadableFile(f"{name}: can't be read to its end: {exc}") from exc
+        raise UnreadableFile(f"{name}: can't be read to the end: {exc}") from exc
 
 
 def _read_source(source: Source, planner: Planner[T], context: Context, log: ReadingLog) -> Iterator[T | InvalidLine]:
