@@ -146,7 +146,7 @@ def test_stream_ends_when_token_expires(server: Server, account: str) -> None:
     async def made() -> str:
         principal = Principal(account, account, "tests", Role.OWNER, frozenset(Scope))
         async with open_store(Settings(data=server.data)) as store:
-            keys = await load_keys(store)
+            keys = await load_keys(store.secrets)
         expires = Instant(now() + 2_500)
         return make_token(
             keys, principal, issuer="rapport", audience="rapport", now=now(), expires=expires, token_id=new_token_id()

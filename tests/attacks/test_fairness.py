@@ -41,8 +41,8 @@ def crowded(engine: str, databases: object, tmp_path_factory: pytest.TempPathFac
 
 async def open_once(data: str) -> None:
     async with open_store(Settings(data=data)) as store:
-        await store.ensure_account("large")
-        await store.ensure_account("small")
+        await store.accounts.ensure("large")
+        await store.accounts.ensure("small")
 
 
 def add_contacts_to_file(file: Path) -> None:

@@ -28,7 +28,7 @@ def is_ended(sessions: EndedSessions, session: Session) -> bool:
 def test_ended_session_is_ended_for_all_readers(data: str) -> None:
     async def run() -> None:
         async with open_store(Settings(data=data)) as store, open_store(Settings(data=data)) as other_store:
-            here, elsewhere = EndedSessions(store), EndedSessions(other_store)
+            here, elsewhere = EndedSessions(store.secrets), EndedSessions(other_store.secrets)
             ended, kept = begin("acme"), begin("acme")
             await here.end(ended, NOW)
             assert (is_ended(here, ended), is_ended(here, kept)) == (True, False)
@@ -44,7 +44,7 @@ def test_ended_session_is_ended_for_all_readers(data: str) -> None:
 def test_expired_sessions_are_removed_from_list(data: str) -> None:
     async def run() -> None:
         async with open_store(Settings(data=data)) as store:
-            sessions = EndedSessions(store)
+            sessions = EndedSessions(store.secrets)
             early = begin("acme")
             await sessions.end(early, NOW)
             await sessions.end(begin("acme"), Instant(NOW + LIFE + HOUR - 1))
@@ -60,7 +60,7 @@ def test_too_many_ended_sessions_end_all_sessions_of_account(data: str, monkeypa
 
     async def run() -> None:
         async with open_store(Settings(data=data)) as store:
-            sessions = EndedSessions(store)
+            sessions = EndedSessions(store.secrets)
             # One of them began on a server whose clock is a second ahead.
             ended = [*(begin("acme", NOW + number) for number in range(4)), begin("acme", NOW + 1_000), begin("acme")]
             kept, other = begin("acme", NOW + 3), begin("other", NOW + 3)
@@ -71,7 +71,7 @@ def test_too_many_ended_sessions_end_all_sessions_of_account(data: str, monkeypa
             assert all(is_ended(sessions, session) for session in (*ended, kept))
             assert not is_ended(sessions, other)
             assert not is_ended(sessions, begin("acme", NOW + 1_001))
-            stored = await store.read_secret("ended-sessions")
+            stored = await store.secrets.read("ended-sessions")
             assert stored is not None
             assert len(stored) < 200
 
@@ -81,8 +81,8 @@ def test_too_many_ended_sessions_end_all_sessions_of_account(data: str, monkeypa
 def test_damaged_list_is_reported(data: str) -> None:
     async def run() -> None:
         async with open_store(Settings(data=data)) as store:
-            await store.replace_secret("ended-sessions", None, b"{")
+            await store.secrets.replace("ended-sessions", None, b"{")
             with pytest.raises(StoreUnavailable, match="list of ended sessions is damaged"):
-                await EndedSessions(store).look()
+                await EndedSessions(store.secrets).look()
 
     asyncio.run(run())

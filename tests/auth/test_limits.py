@@ -48,7 +48,7 @@ def test_rate_limit_and_quota_errors_differ_and_have_retry_after(data: str) -> N
         await store.open()
         now = Instant(time.time_ns() // 1_000_000)
         for _ in range(VENDOR_A_DAY):
-            await store.count_request("busy", now, VENDOR_A_DAY)
+            await store.rate_limits.count_request("busy", now, VENDOR_A_DAY)
         await store.close()
 
     asyncio.run(use_up_the_day())

@@ -20,8 +20,8 @@ from rapport.errors import InvalidField, StoreUnavailable, TooManyTokens, Unknow
 from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
 from rapport.store.sqlite.secrets import read_secret, replace_secret
+from rapport.store.store import Store
 from tests.cli.command import rapport
 from tests.world import Server, details, line
 
@@ -46,8 +46,8 @@ def principal(account_id: str) -> Principal:
 
 async def named(store: Store, account_id: str, name: str, expires: Instant, keys: Keys | None = None) -> str:
     _, token = await give(
-        store,
-        keys or await load_keys(store),
+        store.secrets,
+        keys or await load_keys(store.secrets),
         Settings(),
         principal(account_id),
         name=name,
@@ -58,7 +58,7 @@ async def named(store: Store, account_id: str, name: str, expires: Instant, keys
 
 
 async def listed(store: Store, account_id: str, at: Instant | None = None) -> list[ListedToken]:
-    return await listed_tokens(store, await load_keys(store), account_id, at or now())
+    return await listed_tokens(store.secrets, await load_keys(store.secrets), account_id, at or now())
 
 
 def ask(server: Server, token: str) -> int:
@@ -107,7 +107,7 @@ def test_register_stores_permissions_and_never_the_token(data: str) -> None:
         assert (found.name, found.role, found.scopes) == ("the shop's", Role.OWNER, frozenset(Scope))
         assert found.made_by == "somebody"
         assert found.expires - found.made_time == pytest.approx(DAY, abs=1_000)
-        kept = b"".join([await store.read_secret(name) or b"" for name in await store.secret_names()])
+        kept = b"".join([await store.secrets.read(name) or b"" for name in await store.secrets.list_names()])
         assert token.rpartition(".")[2].encode() not in kept
 
     with_store(data, do)
@@ -127,12 +127,12 @@ def test_token_lists_of_accounts_are_case_sensitive(data: str) -> None:
     async def do(store: Store) -> None:
         for account_id in ("acme", "Acme"):
             await named(store, account_id, account_id, Instant(now() + DAY))
-        keys = await load_keys(store)
+        keys = await load_keys(store.secrets)
         ((mine, _),) = await listed(store, "acme")
         assert mine.name == "acme"
         with pytest.raises(UnknownToken):
-            await listed_token(store, keys, "Acme", mine.token_id, now())
-        await revoke(store, mine, by="somebody", now=now())
+            await listed_token(store.secrets, keys, "Acme", mine.token_id, now())
+        await revoke(store.secrets, mine, by="somebody", now=now())
         assert [revocation for _, revocation in await listed(store, "Acme")] == [None]
 
     with_store(data, do)
@@ -140,7 +140,7 @@ def test_token_lists_of_accounts_are_case_sensitive(data: str) -> None:
 
 def test_expired_tokens_are_dropped_and_count_is_limited(data: str) -> None:
     async def do(store: Store) -> None:
-        keys = await load_keys(store)
+        keys = await load_keys(store.secrets)
         await named(store, "acme", "short", Instant(now() + HOUR), keys)
         for number in range(MOST - 1):
             await named(store, "acme", str(number), Instant(now() + DAY), keys)
@@ -148,7 +148,7 @@ def test_expired_tokens_are_dropped_and_count_is_limited(data: str) -> None:
             await named(store, "acme", "one more", Instant(now() + DAY), keys)
         *others, (short, _) = await listed(store, "acme")
         for token, _ in others:
-            await revoke(store, token, by="somebody", now=now())
+            await revoke(store.secrets, token, by="somebody", now=now())
         # Every server has to remember what is revoked.
         with pytest.raises(TooManyTokens):
             await named(store, "acme", "one more", Instant(now() + DAY), keys)
@@ -156,17 +156,19 @@ def test_expired_tokens_are_dropped_and_count_is_limited(data: str) -> None:
         assert short.token_id not in {token.token_id for token, _ in await listed(store, "acme", short.expires)}
 
         # Dropped with the keys, all of them are void: there is room again.
-        keys = await rotate_keys(store, now(), drop_old=True)
+        keys = await rotate_keys(store.secrets, now(), drop_old=True)
         assert await listed(store, "acme") == []
         await named(store, "acme", "anew", Instant(now() + DAY), keys)
         assert [token.name for token, _ in await listed(store, "acme")] == ["anew"]
-        stored = [await store.read_secret(name) for name in await store.secret_names() if name.startswith("tokens-")]
+        stored = [
+            await store.secrets.read(name) for name in await store.secrets.list_names() if name.startswith("tokens-")
+        ]
         assert sum(text.count(b'"token_id"') for text in stored if text) == 2
 
         # Nor does the list of the revoked grow for ever.
         ((token, _),) = await listed(store, "acme")
-        await revoke(store, token, by="somebody", now=Instant(now() + 3 * DAY))
-        revoked = await store.read_secret("revoked-tokens")
+        await revoke(store.secrets, token, by="somebody", now=Instant(now() + 3 * DAY))
+        revoked = await store.secrets.read("revoked-tokens")
         assert revoked is not None
         assert revoked.count(b'"token_id"') == 1
 
@@ -175,10 +177,10 @@ def test_expired_tokens_are_dropped_and_count_is_limited(data: str) -> None:
 
 def test_concurrently_created_tokens_are_all_kept(data: str) -> None:
     async def do(store: Store) -> None:
-        keys = await load_keys(store)
+        keys = await load_keys(store.secrets)
         await asyncio.gather(*(named(store, "acme", str(each), Instant(now() + DAY), keys) for each in range(8)))
         found = await listed(store, "acme")
-        await asyncio.gather(*(revoke(store, token, by="somebody", now=now()) for token, _ in found))
+        await asyncio.gather(*(revoke(store.secrets, token, by="somebody", now=now()) for token, _ in found))
         assert {token.name for token, revocation in await listed(store, "acme") if revocation} == set("01234567")
 
     with_store(data, do)

@@ -34,7 +34,7 @@ def begin(day: date) -> Instant:
 def record(data: str, activities: Iterable[Activity]) -> None:
     async def work() -> None:
         async with open_store(Settings(data=data)) as store:
-            await store.record([build_batch("default", list(activities))])
+            await store.ingest.record([build_batch("default", list(activities))])
 
     asyncio.run(work())
 
@@ -46,8 +46,8 @@ def count_contacts(data: str) -> Counter[str]:
         async with open_store(Settings(data=data), create=False) as store:
             return Counter(
                 {
-                    contact_id: len([activity async for activity in store.history("default", contact_id)])
-                    for contact_id in await store.contact_ids("default", "", 1_000)
+                    contact_id: len([activity async for activity in store.activities.iterate("default", contact_id)])
+                    for contact_id in await store.contacts.list_ids("default", "", 1_000)
                 }
             )
 
@@ -131,8 +131,8 @@ def test_demo_sample_ends_today_and_is_created_once(data: str) -> None:
             return max(
                 [
                     activity.created_time
-                    for contact_id in await store.contact_ids("default", "", 1_000)
-                    async for activity in store.history("default", contact_id)
+                    for contact_id in await store.contacts.list_ids("default", "", 1_000)
+                    async for activity in store.activities.iterate("default", contact_id)
                 ]
             )
 

@@ -7,8 +7,8 @@ import subprocess
 import asyncpg
 
 from rapport.settings import Settings
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
+from rapport.store.hashing import contact_key
 from tests.world import Server
 
 URL = os.environ.get("RAPPORT_TEST_CITUS_URL", "")
@@ -62,7 +62,7 @@ def contacts_by_port(place: str) -> dict[int, list[str]]:
 async def find_differences(place: str) -> list[object]:
     """What a recount finds wrong."""
     async with open_store(Settings(data=place)) as store:
-        return [difference async for difference in store.recount(repair=False)]
+        return [difference async for difference in store.verification.verify(repair=False)]
 
 
 def count_recorded(server: Server, contact_id: str) -> int:

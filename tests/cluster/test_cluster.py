@@ -17,13 +17,14 @@ from rapport.activity import ActivityType
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, build_batch
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
-from rapport.store.postgres import campaign_reader, counter_reader
+from rapport.store.hashing import contact_key
+from rapport.store.postgres.activities import merge_ranges
 from rapport.store.postgres.citus.cluster import Cluster
 from rapport.store.postgres.citus.layout import ClusterLayout
-from rapport.store.postgres.pool import SHARED, Connection, Pool, Touched
-from rapport.store.postgres.reader import merged
+from rapport.store.postgres.pool import SHARED, Connection, Contacts, Pool
+from rapport.store.postgres.queries import SQL
+from rapport.store.postgres.reports import page_statement
 from tests.cluster.cluster import (
     CONTACTS,
     SPARE,
@@ -43,7 +44,7 @@ from tests.world import Server, details, line
 @pytest.mark.parametrize("types", [1, 3, 10])
 def test_activity_page_reads_one_shard(place: str, types: int) -> None:
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merged("page", types))
+    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merge_ranges("list_newest", types))
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
     assert "Task Count: 1\n" in plan
 
@@ -52,27 +53,27 @@ def test_activity_page_reads_one_shard(place: str, types: int) -> None:
     ("selections", "value"),
     [
         ((), ""),
-        (("of_links",), "'{1}'"),
-        (("of_bounce_codes",), "1"),
-        (("of_contacts",), "'ada'"),
-        (("last_of_contact",), ""),
-        (("unanswered",), ""),
-        (("last_of_contact_and_link",), ""),
+        (("by_link",), "'{1}'"),
+        (("by_bounce_code",), "1"),
+        (("by_contact",), "'ada'"),
+        (("latest_per_contact",), ""),
+        (("not_opened",), ""),
+        (("latest_per_contact_and_link",), ""),
     ],
 )
 def test_tracking_page_reads_at_most_its_limit_from_each_shard(
     place: str, selections: tuple[str, ...], value: str
 ) -> None:
     values = ["1", "0::smallint", "'2020-01-01'", "'2030-01-01'", "'x'", "0", "501", value]
-    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selections))
+    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], page_statement(selections))
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
     assert re.search(r"->  Task\n.*\n +->  Limit ", plan), plan
 
 
-@pytest.mark.parametrize("name", ["of_campaign_activities", "of_campaigns"])
+@pytest.mark.parametrize("name", ["get_activity_stats", "get_campaign_stats"])
 def test_counters_are_filtered_and_summed_on_shards(place: str, name: str) -> None:
     """And not fetched whole, those of all accounts."""
-    sql = counter_reader.SQL[name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
+    sql = SQL["reports"][name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
     plan = "\n".join(row[0] for row in asyncio.run(ask(place, f"EXPLAIN {sql}")))
     of_stats = plan.split("Distributed Subplan")[1]
     assert re.search("(Nested Loop|Join) .*\n", of_stats), plan
@@ -83,12 +84,17 @@ class Listening(Pool):
     """A pool that hears what the coordinator sends to the nodes."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, 1, by_pgbouncer=False)
+        super().__init__(url, 1, use_pgbouncer=False)
         self.sent: list[str] = []
 
     @asynccontextmanager
-    async def acquire(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Connection]:
-        async with super().acquire(seconds, turn_of, contacts) as connection:
+    async def acquire(
+        self,
+        timeout: float,  # noqa: ASYNC109 - as the pool's own
+        account_id: str = SHARED,
+        contacts: Contacts = (),
+    ) -> AsyncIterator[Connection]:
+        async with super().acquire(timeout, account_id, contacts) as connection:
 
             def hear(_: object, message: PostgresLogMessage) -> None:
                 self.sent.append(" ".join(message.as_dict().values()))
@@ -110,11 +116,10 @@ def test_recording_one_contact_writes_one_shard_per_table(place: str, count: int
         )
 
     async def work() -> list[str]:
-        cluster = Cluster(place, by_pgbouncer=False)
+        cluster = Cluster(place, use_pgbouncer=False)
         pool = Listening(place)
         await pool.open()
-        await cluster.open(pool, pool)
-        writer = cluster.writer
+        writer = await cluster.open(pool, pool)
         await writer.record([batch(0)])
         pool.sent.clear()
         await writer.record([batch(count)])
@@ -140,12 +145,12 @@ def test_batches_across_nodes_are_counted_correctly(place: str, step: int, *, ah
             seen = 0
             for first, last in ((0, step), (half, half + step), (0, 2 * step), (0, 2 * step)):
                 batch = build_batch("a", history[first:last])
-                (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
+                (outcome,) = await store.ingest.record([await store.ingest.prepare(batch) if ahead else batch])
                 assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
             for contact_id in {activity.contact_id for activity in history[:200]}:
-                found = [activity async for activity in store.history("a", contact_id)]
+                found = [activity async for activity in store.activities.iterate("a", contact_id)]
                 assert len(found) == len({each for each in history if each.contact_id == contact_id})
 
     asyncio.run(work())
@@ -155,13 +160,13 @@ def test_batches_across_nodes_are_counted_correctly(place: str, step: int, *, ah
 def test_erased_contact_is_removed_with_its_links(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
-            await store.record(
+            await store.ingest.record(
                 [build_batch("default", [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:20]])]
             )
-            assert all([await store.erase("default", each) for each in CONTACTS[:20]])
-            assert not await store.erase("default", CONTACTS[0])
+            assert all([await store.erasure.erase("default", each) for each in CONTACTS[:20]])
+            assert not await store.erasure.erase("default", CONTACTS[0])
             again = [did(each, ActivityType.EM_CLICKS, 1) for each in CONTACTS[:40]]
-            (outcome,) = await store.record([build_batch("default", again)])
+            (outcome,) = await store.ingest.record([build_batch("default", again)])
             assert (outcome.accepted, outcome.duplicate) == ({ActivityType.EM_CLICKS: 20}, 20)
 
     asyncio.run(work())
@@ -176,8 +181,8 @@ def test_contact_counters_are_colocated_with_contact(place: str) -> None:
     """
 
     async def find_layout() -> ClusterLayout:
-        cluster = Cluster(place, by_pgbouncer=False)
-        pool = Pool(place, 1, by_pgbouncer=False)
+        cluster = Cluster(place, use_pgbouncer=False)
+        pool = Pool(place, 1, use_pgbouncer=False)
         await cluster.open(pool, pool)
         shards = await cluster.placement.shards_of([contact_key("default", each) for each in CONTACTS[:24]])
         await cluster.close()

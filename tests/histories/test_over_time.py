@@ -22,7 +22,7 @@ from rapport.reporting.time_series import (
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.histories.recount import Line
 from tests.histories.test_rollups import activity
 
@@ -70,7 +70,9 @@ def recounted(lines: list[Line], zone: ZoneInfo) -> Counter[tuple[int, str]]:
 async def filled(store: Store, lines: list[Line]) -> str:
     account = f"over-time-{uuid4().hex}"
     other = f"{account}-other"
-    await store.record([build_batch(account, map(activity, lines)), build_batch(other, map(activity, lines[:100]))])
+    await store.ingest.record(
+        [build_batch(account, map(activity, lines)), build_batch(other, map(activity, lines[:100]))]
+    )
     return account
 
 
@@ -83,12 +85,12 @@ def test_daily_counts_equal_recount_across_clock_changes(data: str, zone: ZoneIn
             account = await filled(store, lines)
             for name in ("m0", "m1", "m2"):
                 of_it = [line for line in lines if line["campaign_activity_id"] == name]
-                assert told((await get_campaign_timeline(store, account, name, 72, zone)).lifetime) == recounted(
-                    of_it, zone
-                )
+                assert told(
+                    (await get_campaign_timeline(store.reports, account, name, 72, zone)).lifetime
+                ) == recounted(of_it, zone)
             first, last = date(2025, 10, 26), date(2025, 10, 28)
             within = [line for line in lines if first <= day_of(line, zone) <= last]
-            shown = await get_account_time_series(store, account, first, last, zone)
+            shown = await get_account_time_series(store.reports, account, first, last, zone)
             assert told(shown) == recounted(within, zone)
             assert [slot.start for slot in shown.buckets] == [midnight(first + timedelta(n), zone) for n in range(3)]
             assert shown.total(ActivityType.EM_OPENS) == sum(
@@ -106,7 +108,7 @@ def test_long_period_is_counted_by_week(data: str) -> None:
             account = await filled(store, lines)
             first = date(2025, 10, 29)
             last = first + timedelta(days=MAX_DAILY_BUCKETS)
-            shown = await get_account_time_series(store, account, first, last, BERLIN)
+            shown = await get_account_time_series(store.reports, account, first, last, BERLIN)
             assert shown.bucket_days == 7
             begins = [datetime.fromtimestamp(slot.start / 1000, BERLIN) for slot in shown.buckets]
             assert begins[0].date() == first
@@ -136,7 +138,7 @@ def test_campaign_timeline_starts_with_first_send(data: str) -> None:
             of_it = [line for line in lines if line["campaign_activity_id"] == "m1"]
             begin = min(line["created_time"] for line in of_it if line["tracking_activity_type"] == "em_sends")
             begin -= begin % HOUR
-            shown = (await get_campaign_timeline(store, account, "m1", 72, BERLIN)).first_hours
+            shown = (await get_campaign_timeline(store.reports, account, "m1", 72, BERLIN)).first_hours
             assert [slot.start for slot in shown.buckets] == [begin + hour * HOUR for hour in range(72)]
             assert told(shown) == Counter(
                 (line["created_time"] // HOUR * HOUR, line["tracking_activity_type"])
@@ -144,7 +146,7 @@ def test_campaign_timeline_starts_with_first_send(data: str) -> None:
                 if begin <= line["created_time"] < begin + 72 * HOUR
             )
             for of, name in ((account, "m9"), ("nobody", "m1")):
-                strange = await get_campaign_timeline(store, of, name, 72, BERLIN)
+                strange = await get_campaign_timeline(store.reports, of, name, 72, BERLIN)
                 assert (strange.first_hours.buckets, strange.lifetime.buckets) == ([], [])
 
     asyncio.run(work())
@@ -166,7 +168,7 @@ def test_recent_sends_are_newest_first(data: str) -> None:
             }
             newest = [
                 (each.campaign_activity.campaign_activity_id, each.last_sent)
-                for each in await store.recent_sends(account, 2)
+                for each in await store.reports.list_recent_sends(account, 2)
             ]
             assert newest == sorted(sent.items(), key=lambda each: -each[1])[:2]
 
@@ -198,12 +200,12 @@ def test_half_hour_zone_falls_back_to_utc(data: str, zone: ZoneInfo, first: date
     async def work() -> None:
         async with open_store(Settings(data=data)) as store:
             account = await filled(store, lines)
-            slots = await get_account_time_series(store, account, first, last, zone)
+            slots = await get_account_time_series(store.reports, account, first, last, zone)
             assert slots.zone is shown
             assert told(slots) == recounted([each for each in lines if first <= day_of(each, shown) <= last], shown)
             for name in ("m0", "m1", "m2"):
                 of_it = [each for each in lines if each["campaign_activity_id"] == name]
-                life = (await get_campaign_timeline(store, account, name, 72, zone)).lifetime
+                life = (await get_campaign_timeline(store.reports, account, name, 72, zone)).lifetime
                 assert told(life) == recounted(of_it, life.zone)
                 assert life.zone is shown
 

@@ -18,7 +18,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.histories.recount import Line, recorded
 from tests.histories.tally import BEGIN, in_store, random_activity, standing, tallied
 from tests.store.earlier import without_roll_ups
@@ -71,7 +71,9 @@ def test_rollups_equal_recount(data: str, groups: list[list[tuple[int, list[Line
     async def work() -> None:
         async with open_store(Settings(data=data)) as store:
             for group in groups:
-                await store.record([build_batch(accounts[place], map(activity, lines)) for place, lines in group])
+                await store.ingest.record(
+                    [build_batch(accounts[place], map(activity, lines)) for place, lines in group]
+                )
 
     asyncio.run(work())
     for place, account in enumerate(accounts):
@@ -87,7 +89,7 @@ def test_rollups_of_large_batches_equal_recount(data: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=data)) as store:
             for first, last in edges:
-                await store.record([build_batch("a", history[first:last])])
+                await store.ingest.record([build_batch("a", history[first:last])])
 
     asyncio.run(work())
     lines = in_store(data, "a")
@@ -99,7 +101,7 @@ async def sent_until_recorded(store: Store, batches: list[Batch]) -> None:
     """As senders do who are told to try again: of so many for the same contacts, a cluster tells some."""
     for _ in range(20):
         with suppress(StoreUnavailable):
-            await store.record(batches)
+            await store.ingest.record(batches)
             return
     raise AssertionError("never recorded")
 
@@ -133,7 +135,7 @@ def test_migration_adds_rollups_to_existing_store(data: str) -> None:
 
     async def fill(account: str, some: list[Activity]) -> None:
         async with open_store(Settings(data=data)) as store:
-            await store.record([build_batch(account, some)])
+            await store.ingest.record([build_batch(account, some)])
 
     asyncio.run(fill("a", history))
     asyncio.run(fill("b", history[:200]))

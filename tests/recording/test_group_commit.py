@@ -13,7 +13,7 @@ from rapport.recording.group_commit import MAX_GROUP_SIZE, GroupCommitter
 from rapport.settings import Settings
 from rapport.store.batch import Batch, Part, build_batch
 from rapport.store.engines import create_store, open_store
-from rapport.store.protocol import Recorded
+from rapport.store.ingest import Recorded
 from tests.store.test_promises import NOON
 
 
@@ -46,7 +46,7 @@ class SlowDisk:
         await self.go.wait()
         if self.failure is not None and any(batch.account_id == "bad" for batch in batches):
             raise self.failure
-        return await self._store.record(batches)
+        return await self._store.ingest.record(batches)
 
 
 class DividedStore(SlowDisk):
@@ -61,7 +61,7 @@ class DividedStore(SlowDisk):
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         if any(row[1] % 2 for batch in batches for rows in batch.rows.values() for row in rows):
             return await super().record(batches)
-        return await self._store.record(batches)
+        return await self._store.ingest.record(batches)
 
 
 async def started(data: str, most_waiting: int = 100_000) -> tuple[SlowDisk, GroupCommitter]:
@@ -185,7 +185,7 @@ def test_shutdown_commits_queued_batches(data: str) -> None:
         assert all(task.done() and not task.exception() for task in tasks)
         await disk.close()
         async with open_store(Settings(data=data)) as store:
-            assert len([activity async for activity in store.history("a", "c")]) == 5
+            assert len([activity async for activity in store.activities.iterate("a", "c")]) == 5
 
     asyncio.run(run())
 
@@ -238,7 +238,7 @@ def test_commits_run_outside_request_context(data: str) -> None:
     class Observed(SlowDisk):
         async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
             seen.append(request.get())
-            return await self._store.record(batches)
+            return await self._store.ingest.record(batches)
 
     async def run() -> None:
         disk, recorder = await start(Observed(data))

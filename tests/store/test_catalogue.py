@@ -17,10 +17,10 @@ from rapport.catalogue import (
 )
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
+from rapport.store.contacts import ContactCursor, ContactQuery, ContactRecord, ContactStatus, InstantRange
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
-from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingQuery
 from tests.store.test_promises import all_links, on, record
 
@@ -104,9 +104,9 @@ def test_latest_update_wins_in_any_order(data: str, seed: int) -> None:
         for first in range(0, len(history), 4):
             some = history[first : first + 4]
             await record(store, *(each for each in some if isinstance(each, Activity)))
-            await store.upsert_contacts("a", [each for each in some if isinstance(each, ContactUpdate)])
+            await store.contacts.upsert("a", [each for each in some if isinstance(each, ContactUpdate)])
         for contact_id in CONTACTS:
-            known = await store.contact("a", contact_id)
+            known = await store.contacts.get("a", contact_id)
             assert known is not None
             assert known._replace(updated_at=None) == wanted[contact_id]
 
@@ -116,12 +116,12 @@ def test_latest_update_wins_in_any_order(data: str, seed: int) -> None:
 def test_update_without_changes_counts_as_unchanged(data: str) -> None:
     async def work(store: Store) -> None:
         first = [contact(first_name="Ada"), contact("c2", first_name="Bob")]
-        assert await store.upsert_contacts("a", first) == 2
-        assert await store.upsert_contacts("a", first) == 0
-        assert await store.upsert_contacts("a", [contact(hours=-9, first_name="Old"), contact("c3")]) == 1
-        assert await store.upsert_contacts("a", [contact(hours=9, first_name="New")]) == 1
-        assert await store.contact("b", "c1") is None
-        known = await store.contact("a", "c1")
+        assert await store.contacts.upsert("a", first) == 2
+        assert await store.contacts.upsert("a", first) == 0
+        assert await store.contacts.upsert("a", [contact(hours=-9, first_name="Old"), contact("c3")]) == 1
+        assert await store.contacts.upsert("a", [contact(hours=9, first_name="New")]) == 1
+        assert await store.contacts.get("b", "c1") is None
+        known = await store.contacts.get("a", "c1")
         assert known is not None
         assert (known.first_name, known.updated_at) == ("New", at(9))
 
@@ -131,14 +131,14 @@ def test_update_without_changes_counts_as_unchanged(data: str) -> None:
 def test_only_later_dated_update_recreates_erased_contact(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0, first_name="Ada"))
-        await store.upsert_contacts("a", [contact(first_name="Ada")])
-        assert await store.erase("a", "c1")
+        await store.contacts.upsert("a", [contact(first_name="Ada")])
+        assert await store.erasure.erase("a", "c1")
         undated = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
-        assert await store.upsert_contacts("a", [contact(first_name="Ada"), undated]) == 0
-        assert await store.contact("a", "c1") is None
+        assert await store.contacts.upsert("a", [contact(first_name="Ada"), undated]) == 0
+        assert await store.contacts.get("a", "c1") is None
         later = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
-        assert await store.upsert_contacts("a", [later]) == 1
-        assert await store.contact("a", "c1") is not None
+        assert await store.contacts.upsert("a", [later]) == 1
+        assert await store.contacts.get("a", "c1") is not None
 
     on(data, work)
 
@@ -148,20 +148,20 @@ def test_contact_update_keeps_profile_of_past_activities(data: str) -> None:
     newest_first = TrackingQuery(type=ActivityType.EM_OPENS, after=START_OF_REPORT, not_before=EARLIEST, limit=9)
 
     async def addresses(store: Store) -> list[tuple[str | None, str | None]]:
-        rows = await store.tracking("a", "m1", newest_first)
+        rows = await store.reports.list_tracking("a", "m1", newest_first)
         assert rows is not None
-        return [(row.then.email_address, row.now.email_address) for row in rows]
+        return [(row.profile_at_activity.email_address, row.current_profile.email_address) for row in rows]
 
     async def work(store: Store) -> None:
         # The second says nothing: it is shown with what was said before it.
         await record(store, opened_by("c1", 0, email_address=old), opened_by("c1", 1))
         assert await addresses(store) == [(old, old)] * 2
         for _ in range(2):
-            await store.upsert_contacts("a", [contact(hours=2, email_address=new)])
+            await store.contacts.upsert("a", [contact(hours=2, email_address=new)])
             assert await addresses(store) == [(old, new)] * 2
         await record(store, opened_by("c1", 3, email_address=new), opened_by("c1", 4, email_address=old))
         assert await addresses(store) == [(old, old), (new, old), (old, old), (old, old)]
-        said = [each.person and each.person.email_address async for each in store.history("a", "c1")]
+        said = [each.person and each.person.email_address async for each in store.activities.iterate("a", "c1")]
         assert said == [old, new, None, old]
 
     on(data, work)
@@ -174,7 +174,7 @@ def found(known: Sequence[ContactRecord]) -> list[str]:
 def test_contacts_are_filtered_by_status_and_update_time(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c0", 0))
-        await store.upsert_contacts(
+        await store.contacts.upsert(
             "a",
             [
                 ContactUpdate(
@@ -190,8 +190,8 @@ def test_contacts_are_filtered_by_status_and_update_time(data: str) -> None:
         )
 
         async def params(wanted: ContactQuery) -> list[str]:
-            page = await store.contacts("a", wanted)
-            assert await store.contact_count("a", wanted) >= len(page)
+            page = await store.contacts.find("a", wanted)
+            assert await store.contacts.count("a", wanted) >= len(page)
             return found(page)
 
         assert await params(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
@@ -199,12 +199,12 @@ def test_contacts_are_filtered_by_status_and_update_time(data: str) -> None:
         assert await params(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
         unsubscribed = frozenset({ContactStatus.UNSUBSCRIBED, ContactStatus.UNKNOWN})
         assert await params(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
-        assert await params(ContactQuery(updated=Within(at(4), at(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
-        both = ContactQuery(updated=Within(at(4), at(7)), created=Within(at(-4), at(0)), limit=9)
+        assert await params(ContactQuery(updated=InstantRange(at(4), at(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
+        both = ContactQuery(updated=InstantRange(at(4), at(7)), created=InstantRange(at(-4), at(0)), limit=9)
         assert await params(both) == ["c4", "c3"]
-        assert await store.contact_count("a", both) == 2
-        assert await params(ContactQuery(created=Within(at(-3), at(-1)), limit=2)) == ["c3", "c2"]
-        assert await store.contacts_by_status("a") == {
+        assert await store.contacts.count("a", both) == 2
+        assert await params(ContactQuery(created=InstantRange(at(-3), at(-1)), limit=2)) == ["c3", "c2"]
+        assert await store.contacts.count_by_status("a") == {
             ContactStatus.UNKNOWN: 1,
             ContactStatus.IMPLICIT: 1,
             ContactStatus.PENDING_CONFIRMATION: 2,
@@ -219,18 +219,20 @@ def test_contacts_are_filtered_by_status_and_update_time(data: str) -> None:
 def test_contacts_sharing_address_are_paginated_after_erasure(data: str) -> None:
     async def work(store: Store) -> None:
         ids = [f"c{number}" for number in range(5)]
-        await store.upsert_contacts("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
+        await store.contacts.upsert("a", [contact(each, email_address=f"{each[0]}@Example.com") for each in ids])
 
         async def page(after: str) -> list[str]:
             place = ContactCursor(0, after)
-            return found(await store.contacts("a", ContactQuery(email_address="C@example.COM", after=place, limit=2)))
+            return found(
+                await store.contacts.find("a", ContactQuery(email_address="C@example.COM", after=place, limit=2))
+            )
 
         walked, after = list[str](), ""
         while some := await page(after):
             walked += some
             after = some[-1]
         assert sorted(walked) == ids
-        assert await store.erase("a", walked[1])
+        assert await store.erasure.erase("a", walked[1])
         assert set(await page(walked[1])) & {walked[0], walked[2]}
 
     on(data, work)
@@ -251,21 +253,21 @@ def campaign(hours: int, subject: str, name: str, **said: object) -> CampaignUpd
 def test_campaign_has_attributes_of_latest_update(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0))
-        assert await store.campaign("a", "k1") is None
+        assert await store.campaigns.get("a", "k1") is None
         assert (
-            await store.upsert_campaigns("a", [campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)]) == 1
+            await store.campaigns.upsert("a", [campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)]) == 1
         )
-        assert await store.upsert_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 1
-        assert await store.upsert_campaigns("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 0
-        known = await store.campaign("a", "k1")
+        assert await store.campaigns.upsert("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 1
+        assert await store.campaigns.upsert("a", [campaign(3, "Earlier", "Winter", type="CARD")]) == 0
+        known = await store.campaigns.get("a", "k1")
         assert known is not None
-        facts = {field: value for field, (value, _) in known.facts.items()}
+        facts = {field: value for field, (value, _) in known.attributes.items()}
         assert facts == {"campaign_id": "k1", "campaign_name": "Spring", "current_status": "Done", "type": "CARD"}
         assert (known.updated_at, known.is_sent) == (at(5), False)
         (activity,) = known.campaign_activities
-        assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
-        assert await store.campaign_activity("a", "m1") == activity
-        assert await store.campaign_activity("b", "m1") is None
+        assert (activity.campaign_activity_name, activity.attributes["subject"][0]) == ("Spring", "Later")
+        assert await store.campaigns.get_activity("a", "m1") == activity
+        assert await store.campaigns.get_activity("b", "m1") is None
         links = await all_links(store, "a", "m1")
         assert links == [("https://example.com/", "7", 0)]
 
@@ -275,15 +277,15 @@ def test_campaign_has_attributes_of_latest_update(data: str) -> None:
 def test_copy_keeps_all_attributes(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         await record(store, opened_by("c1", 0))
-        await store.upsert_contacts(
+        await store.contacts.upsert(
             "a", [contact(first_name="Ada"), contact(hours=2, last_name="L", deleted_at=at(1)), contact("c2", hours=3)]
         )
-        await store.upsert_campaigns("a", [campaign(5, "Later", "Spring"), campaign(3, "Earlier", "Old", type="CARD")])
+        await store.campaigns.upsert("a", [campaign(5, "Later", "Spring"), campaign(3, "Earlier", "Old", type="CARD")])
         async with open_store(Settings(data=str(tmp_path / "copy"))) as target:
             await copy(store, target, lambda _: None)
             for contact_id in ("c1", "c2"):
-                assert await target.contact("a", contact_id) == await store.contact("a", contact_id)
-            assert await target.list_contact_attributes("a", "", 9) == await store.list_contact_attributes("a", "", 9)
-            assert await target.list_campaign_attributes("a") == await store.list_campaign_attributes("a")
+                assert await target.contacts.get("a", contact_id) == await store.contacts.get("a", contact_id)
+            assert await target.contacts.list_attributes("a", "", 9) == await store.contacts.list_attributes("a", "", 9)
+            assert await target.campaigns.list_attributes("a") == await store.campaigns.list_attributes("a")
 
     on(data, work)

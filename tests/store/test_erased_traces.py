@@ -16,11 +16,11 @@ from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.copying import copy
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
 from rapport.store.erasure_keys import ERASURE_KEYS, make_keys, read_keys
+from rapport.store.hashing import contact_key
 from rapport.store.links import LinksQuery
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.store.by_hand import params
 from tests.store.test_erasure import is_right, numbers, of_ada, of_many, tables
 from tests.store.test_promises import NOON, did, on, record, whole
@@ -84,7 +84,9 @@ class Expected:
 
 
 async def links_of(store: Store, campaign_activity_id: str) -> list[tuple[str | None, int]]:
-    links = await store.links("a", campaign_activity_id, LinksQuery(limit=1_000, with_unclicked=True)) or []
+    links = (
+        await store.reports.list_links("a", campaign_activity_id, LinksQuery(limit=1_000, with_unclicked=True)) or []
+    )
     return sorted(((link.link_url, link.unique_clicks) for link in links), key=repr)
 
 
@@ -104,7 +106,7 @@ def test_links_clicked_only_by_erased_contacts_keep_counts(data: str, seed: int)
                     await record(store, *clicks)
                     for each in clicks:
                         expected.click(each)
-                assert await rng.choice([one, other]).erase("a", contact_id)
+                assert await rng.choice([one, other]).erasure.erase("a", contact_id)
                 gone.add(contact_id)
                 expected.erase(contact_id)
                 for campaign_activity_id in ("m1", "m2"):
@@ -131,14 +133,14 @@ def test_copy_keeps_counts_of_erased_links(data: str, tmp_path: Path) -> None:
             await record(source, *random_clicks(random.Random(3), 300))
             await copy(source, store, lambda _: None)
             for contact_id in CONTACTS[:5]:
-                assert await source.erase("a", contact_id)
+                assert await source.erasure.erase("a", contact_id)
                 await copy(source, store, lambda _: None)
                 for campaign_activity_id in ("m1", "m2"):
                     assert await links_of(store, campaign_activity_id) == await links_of(source, campaign_activity_id)
         async with open_store(Settings(data=str(tmp_path / "back"))) as back:
             await copy(store, back, lambda _: None)
             assert await links_of(back, "m1") == await links_of(store, "m1")
-            assert await back.erased("a") == await store.erased("a")
+            assert await back.erasure.export_tombstones("a") == await store.erasure.export_tombstones("a")
 
     on(data, work)
     for table in tables(data):
@@ -154,22 +156,22 @@ def test_copy_erases_contacts_erased_in_source(data: str, tmp_path: Path) -> Non
             await record(source, *of_many(), *of_ada(), *of_ada(1))
             await copy(source, store, lambda _: None)
             for contact_id in ("c1", "c2", "c-augusta-king"):
-                assert await source.erase("a", contact_id)
+                assert await source.erasure.erase("a", contact_id)
             # One of them comes back, with new activities.
             await record(source, *later)
             for _ in range(2):
                 await copy(source, store, lambda _: None)
                 assert await numbers(store) == await numbers(source)
                 assert await is_right(store)
-                assert await store.contact("a", "c1") is None
+                assert await store.contacts.get("a", "c1") is None
                 assert await whole(store, "c-augusta-king") == await whole(source, "c-augusta-king")
                 assert len(await whole(store, "c-augusta-king")) == len(later)
             recorded = await record(store, *of_many(), *of_ada())
             assert recorded.duplicate == len(of_many()) + len(of_ada())
             # And again.
-            assert await source.erase("a", "c-augusta-king")
+            assert await source.erasure.erase("a", "c-augusta-king")
             await copy(source, store, lambda _: None)
-            assert await store.contact("a", "c-augusta-king") is None
+            assert await store.contacts.get("a", "c-augusta-king") is None
             assert await numbers(store) == await numbers(source)
             assert await is_right(store)
 
@@ -179,20 +181,20 @@ def test_copy_erases_contacts_erased_in_source(data: str, tmp_path: Path) -> Non
 def test_copy_merges_erasures_of_both_stores(data: str, tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         await record(store, did("own"))
-        assert await store.erase("a", "own")
+        assert await store.erasure.erase("a", "own")
         async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, did("ada"), did("bob"), did("cyd"))
-            assert await source.erase("a", "ada")
+            assert await source.erasure.erase("a", "ada")
             await copy(source, store, lambda _: None)
-            assert await source.erase("a", "bob")
+            assert await source.erasure.erase("a", "bob")
             await copy(source, store, lambda _: None)
-            assert await store.contact("a", "bob") is None
-            assert await store.contact("a", "cyd") is not None
+            assert await store.contacts.get("a", "bob") is None
+            assert await store.contacts.get("a", "cyd") is not None
         recorded = await record(store, did("own"), did("ada"), did("bob"))
         assert recorded.duplicate == 3
-        assert len(read_keys(await store.read_secret(ERASURE_KEYS))) == 2
+        assert len(read_keys(await store.secrets.read(ERASURE_KEYS))) == 2
         await record(store, did("dan"))
-        assert await store.erase("a", "dan")
+        assert await store.erasure.erase("a", "dan")
         assert (await record(store, did("dan"))).duplicate == 1
 
     on(data, work)
@@ -202,11 +204,11 @@ def test_interrupted_copy_of_erasures_is_completed(data: str, tmp_path: Path) ->
     async def work(store: Store) -> None:
         async with open_store(Settings(data=str(tmp_path / "source"))) as source:
             await record(source, *of_many(), *of_ada())
-            assert await source.erase("a", "c-augusta-king")
-            assert await source.erase("a", "c1")
+            assert await source.erasure.erase("a", "c-augusta-king")
+            assert await source.erasure.erase("a", "c1")
             # What a copy to an empty store does with them before its recount.
-            assert await store.replace_secret(ERASURE_KEYS, None, await source.read_secret(ERASURE_KEYS) or b"")
-            await store.import_tombstones("a", await source.erased("a"))
+            assert await store.secrets.replace(ERASURE_KEYS, None, await source.secrets.read(ERASURE_KEYS) or b"")
+            await store.erasure.import_tombstones("a", await source.erasure.export_tombstones("a"))
             assert not await is_right(store)
             await copy(source, store, lambda _: None)
             assert await numbers(store) == await numbers(source)
@@ -218,7 +220,7 @@ def test_interrupted_copy_of_erasures_is_completed(data: str, tmp_path: Path) ->
 def test_erased_contact_id_cannot_be_guessed_without_key(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did("ada"))
-        assert await store.erase("a", "ada")
+        assert await store.erasure.erase("a", "ada")
 
     on(data, work)
     guesses = {contact_key("a", "ada"), blake2b(contact_key("a", "ada"), digest_size=16).digest()}
@@ -232,8 +234,8 @@ def test_erased_contact_id_cannot_be_guessed_without_key(data: str) -> None:
 def test_store_without_erasure_keys_is_refused(data: str) -> None:
     async def fill(store: Store) -> None:
         await record(store, did("ada"))
-        assert await store.erase("a", "ada")
-        keys.append(await store.read_secret(ERASURE_KEYS) or b"")
+        assert await store.erasure.erase("a", "ada")
+        keys.append(await store.secrets.read(ERASURE_KEYS) or b"")
 
     async def replay(store: Store) -> None:
         await record(store, did("ada"))
@@ -249,7 +251,7 @@ def test_store_without_erasure_keys_is_refused(data: str) -> None:
             (Path(data) / f"{ERASURE_KEYS}.secret.json").write_bytes(keys[0])
         async with open_store(Settings(data=data)) as store:
             if data.startswith("postgresql:"):
-                assert await store.replace_secret(ERASURE_KEYS, None, keys[0])
+                assert await store.secrets.replace(ERASURE_KEYS, None, keys[0])
             assert (await record(store, did("ada"))).duplicate == 1
 
     asyncio.run(restore())
@@ -283,7 +285,7 @@ def test_erasure_with_fast_clock_does_not_reject_later_activities(data: str, mon
         after = did("ada", after=now - HOUR - NOON)
         await record(store, before)
         ahead = 365 * DAY
-        assert await store.erase("a", "ada")
+        assert await store.erasure.erase("a", "ada")
         assert (await record(store, before, after)).duplicate == 2
         ahead = 0
         recorded = await record(store, before, after)
@@ -303,7 +305,7 @@ def test_erased_personal_data_is_in_no_file(tmp_path: Path) -> None:
         await record(store, *of_many())
         await record(store, replace(click("zzada", "https://s.example/?u=zzada", "zzid", 5), person=person))
         assert any(b"zz" in file.read_bytes() for file in data.iterdir())
-        assert await store.erase("a", "zzada")
+        assert await store.erasure.erase("a", "zzada")
         for file in data.iterdir():
             assert b"zz" not in file.read_bytes().lower(), file
 

@@ -14,7 +14,9 @@ from rapport.store.batch import build_batch
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
 from rapport.store.erasure import Tombstones
-from rapport.store.protocol import Counter, Recorded, Store
+from rapport.store.ingest import Recorded
+from rapport.store.reports import StatRow
+from rapport.store.store import Store
 from tests.histories.tally import random_activity, standing
 from tests.histories.test_rollups import activity
 from tests.store.by_hand import params
@@ -50,15 +52,15 @@ def of_many(seed: int = 5, count: int = 1_200) -> list[Activity]:
     return [activity(random_activity(rng, number)) for number in range(count)]
 
 
-async def numbers(store: Store) -> tuple[list[Counter], dict[str, list[tuple[str | None, str, int]]]]:
+async def numbers(store: Store) -> tuple[list[StatRow], dict[str, list[tuple[str | None, str, int]]]]:
     """What the reports on campaigns count."""
-    counters = await store.campaign_activity_counters("a", CAMPAIGN_ACTIVITIES)
+    counters = await store.reports.get_activity_stats("a", CAMPAIGN_ACTIVITIES)
     links = {each: sorted(await all_links(store, "a", each)) for each in CAMPAIGN_ACTIVITIES}
     return sorted(counters, key=repr), links
 
 
 async def is_right(store: Store) -> bool:
-    return [difference async for difference in store.recount(repair=False)] == []
+    return [difference async for difference in store.verification.verify(repair=False)] == []
 
 
 def tables(data: str) -> list[str]:
@@ -71,12 +73,12 @@ def test_erasure_removes_contact_from_every_table(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, *of_ada(), *of_ada(1), *of_many())
         await record(store, *of_ada(), account="b")
-        assert await store.erase("a", "c-augusta-king")
-        assert not await store.erase("a", "c-augusta-king")
-        assert not await store.erase("a", "nobody")
-        assert await store.contact("a", "c-augusta-king") is None
+        assert await store.erasure.erase("a", "c-augusta-king")
+        assert not await store.erasure.erase("a", "c-augusta-king")
+        assert not await store.erasure.erase("a", "nobody")
+        assert await store.contacts.get("a", "c-augusta-king") is None
         assert len(await whole(store, "c-augusta-king", "b")) == len(of_ada())
-        assert await store.erase("b", "c-augusta-king")
+        assert await store.erasure.erase("b", "c-augusta-king")
 
     on(data, work)
     for table in tables(data):
@@ -89,9 +91,9 @@ def test_erasure_keeps_campaign_counters(data: str) -> None:
         await record(store, *of_many(), *(each for number in range(3) for each in of_ada(number)))
         before = await numbers(store)
         for number in range(20):
-            assert await store.erase("a", f"c{number}")
+            assert await store.erasure.erase("a", f"c{number}")
             assert await numbers(store) == before
-        assert await store.erase("a", "c-augusta-king")
+        assert await store.erasure.erase("a", "c-augusta-king")
         assert await numbers(store) == before
         assert await is_right(store)
 
@@ -102,16 +104,16 @@ def test_erasure_keeps_campaign_counters(data: str) -> None:
 
 def test_erasure_removes_only_its_contact_from_feed(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_head()
+        start = await store.feed.head()
         await record(store, *of_ada(), did("bob"))
-        told = await store.feed(["a"], start, await store.feed_head())
-        assert await store.erase("a", "c-augusta-king")
-        left = await store.feed(["a"], start, await store.feed_head())
+        told = await store.feed.read(["a"], start, await store.feed.head())
+        assert await store.erasure.erase("a", "c-augusta-king")
+        left = await store.feed.read(["a"], start, await store.feed.head())
         assert told is not None
         assert left is not None
         assert [len(row.positions) for row in left] == [len(row.positions) for row in told]
         (kept,) = {key for row in left for key in row.keys} & {key for row in told for key in row.keys}
-        assert await store.feed_activities("a", [kept]) == [did("bob")]
+        assert await store.feed.get_activities("a", [kept]) == [did("bob")]
 
     on(data, work)
 
@@ -120,13 +122,13 @@ def test_repair_includes_counts_of_erased_contacts(data: str) -> None:
     async def fill(store: Store) -> None:
         await record(store, *of_many(), *of_ada())
         for contact_id in ("c1", "c2", "c-augusta-king"):
-            assert await store.erase("a", contact_id)
+            assert await store.erasure.erase("a", contact_id)
 
     async def then(store: Store) -> None:
         before.append(await numbers(store))
 
     async def mend(store: Store) -> None:
-        assert [difference async for difference in store.recount(repair=True)]
+        assert [difference async for difference in store.verification.verify(repair=True)]
         before.append(await numbers(store))
 
     before: list[object] = []
@@ -142,14 +144,14 @@ def test_replay_after_erasure_counts_as_duplicate(data: str) -> None:
 
     async def first(store: Store) -> None:
         await record(store, *history)
-        assert await store.erase("a", "c-augusta-king")
+        assert await store.erasure.erase("a", "c-augusta-king")
         before.append(await numbers(store))
 
     async def again(store: Store) -> None:
         recorded = await record(store, *history)
         assert (dict(recorded.accepted), recorded.duplicate) == ({}, len(history))
         assert (await record(store, *of_ada(7))).duplicate == len(of_ada())
-        assert await store.contact("a", "c-augusta-king") is None
+        assert await store.contacts.get("a", "c-augusta-king") is None
         assert await numbers(store) == before[0]
         assert await is_right(store)
 
@@ -161,14 +163,14 @@ def test_replay_after_erasure_counts_as_duplicate(data: str) -> None:
 def test_later_activity_of_erased_contact_starts_new_history(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did(), did(activity_type=ActivityType.EM_SENDS))
-        assert await store.erase("a", "ada")
+        assert await store.erasure.erase("a", "ada")
         later = did(after=FAR - did().created_time)
         recorded = await record(store, did(), later)
         assert (dict(recorded.accepted), recorded.duplicate) == ({ActivityType.EM_OPENS: 1}, 1)
         assert await whole(store) == [later]
         assert await is_right(store)
         # What lay ahead of the clock when it was erased is refused with the rest.
-        assert await store.erase("a", "ada")
+        assert await store.erasure.erase("a", "ada")
         assert (await record(store, later)).duplicate == 1
         assert await whole(store) == []
         assert await is_right(store)
@@ -181,10 +183,10 @@ def test_erased_contact_is_not_recreated_by_other_process(data: str) -> None:
         async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             for store in (one, other):
                 await record(store, *of_ada())
-            assert await one.erase("a", "c-augusta-king")
+            assert await one.erasure.erase("a", "c-augusta-king")
             later = did("c-augusta-king", after=FAR - did().created_time)
             assert (await record(other, *of_ada(), *of_ada(1))).duplicate == 2 * len(of_ada())
-            assert await other.contact("a", "c-augusta-king") is None
+            assert await other.contacts.get("a", "c-augusta-king") is None
             await record(other, later)
             assert await whole(one, "c-augusta-king") == [later]
             assert await is_right(one)
@@ -196,11 +198,11 @@ def test_prepared_batch_omits_contact_erased_since(data: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             await record(one, *of_ada())
-            ready = await one.prepare(build_batch("a", [did(), *of_ada(1)]))
-            assert await other.erase("a", "c-augusta-king")
-            (recorded,) = await one.record([ready])
+            ready = await one.ingest.prepare(build_batch("a", [did(), *of_ada(1)]))
+            assert await other.erasure.erase("a", "c-augusta-king")
+            (recorded,) = await one.ingest.record([ready])
             assert (dict(recorded.accepted), recorded.duplicate) == ({ActivityType.EM_OPENS: 1}, len(of_ada()))
-            assert await one.contact("a", "c-augusta-king") is None
+            assert await one.contacts.get("a", "c-augusta-king") is None
             assert await is_right(one)
 
     asyncio.run(work())
@@ -217,7 +219,7 @@ def test_erasure_during_recording_keeps_counters_correct(data: str, size: int) -
     async def forget(store: Store) -> None:
         for contact_id in erased:
             await asyncio.sleep(0.02)
-            assert await store.erase("a", contact_id)
+            assert await store.erasure.erase("a", contact_id)
 
     async def work() -> None:
         async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
@@ -226,7 +228,7 @@ def test_erasure_during_recording_keeps_counters_correct(data: str, size: int) -
             writing = (write(one, pieces), write(one, pieces[1::2]), write(other, pieces[::-1]))
             await asyncio.gather(*writing, forget(other))
             for contact_id in erased:
-                assert await one.contact("a", contact_id) is None
+                assert await one.contacts.get("a", contact_id) is None
             assert await is_right(one)
             assert (await record(other, *history)).duplicate == len(history)
 
@@ -242,15 +244,15 @@ def test_copy_applies_erasures_and_keeps_counters(data: str, tmp_path: Path) -> 
             await record(source, *of_ada(), *of_ada(1), *every)
             await record(source, *of_ada(2), account="b")
             for contact_id in ("c-augusta-king", every[0].contact_id):
-                assert await source.erase("a", contact_id)
+                assert await source.erasure.erase("a", contact_id)
             for _ in range(2):
                 await copy(source, store, lambda _: None)
                 assert await numbers(store) == await numbers(source)
             assert await is_right(store)
-            assert await store.erased("a") == await source.erased("a")
-            assert await store.erased("b") == Tombstones([], [], [], [])
+            assert await store.erasure.export_tombstones("a") == await source.erasure.export_tombstones("a")
+            assert await store.erasure.export_tombstones("b") == Tombstones([], [], [], [])
         await record(store, *of_ada())
-        assert await store.contact("a", "c-augusta-king") is None
+        assert await store.contacts.get("a", "c-augusta-king") is None
         async with open_store(Settings(data=str(tmp_path / "back"))) as back:
             await copy(store, back, lambda _: None)
             assert await numbers(back) == await numbers(store)

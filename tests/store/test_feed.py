@@ -13,7 +13,7 @@ from rapport.store import feed
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
 from rapport.store.feed import MAX_KEYS_PER_BATCH, FeedRow
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.store.by_hand import params
 from tests.store.earlier import execute
 from tests.store.test_promises import did, on, record, whole
@@ -21,9 +21,9 @@ from tests.store.test_promises import did, on, record, whole
 
 async def rows(store: Store, after: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
     """All that the feed has behind the position, for the accounts."""
-    end = until or await store.feed_head()
+    end = until or await store.feed.head()
     found: list[FeedRow] = []
-    while more := await store.feed(accounts or ("a",), after, end):
+    while more := await store.feed.read(accounts or ("a",), after, end):
         found += more
         after = more[-1].positions[-1]
     assert more is not None
@@ -32,7 +32,7 @@ async def rows(store: Store, after: str, *accounts: str, until: str | None = Non
 
 async def told(store: Store, found: Sequence[FeedRow]) -> list[Activity]:
     """The activities of which the rows tell."""
-    activities = [each for row in found for each in await store.feed_activities(row.account_id, row.keys)]
+    activities = [each for row in found for each in await store.feed.get_activities(row.account_id, row.keys)]
     return [each for each in activities if each is not None]
 
 
@@ -51,11 +51,11 @@ def test_feed_returns_complete_activities_in_time_order(data: str) -> None:
     )
 
     async def work(store: Store) -> None:
-        start = await store.feed_head()
+        start = await store.feed.head()
         assert await rows(store, start) == []
         await record(store, did("bob", after=5), click, did("ada", after=-5, person=ada))
         (row,) = await rows(store, start)
-        assert (row.account_id, len(row.keys), dict(row.left_out)) == ("a", 3, {})
+        assert (row.account_id, len(row.keys), dict(row.omitted)) == ("a", 3, {})
         sent, clicked, opened_ = await told(store, [row])
         assert (sent.created_time, opened_.contact_id) == (did(after=-5).created_time, "bob")
         assert clicked == click
@@ -70,9 +70,9 @@ def test_feed_returns_complete_activities_in_time_order(data: str) -> None:
 def test_duplicates_are_not_in_feed(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did())
-        start = await store.feed_head()
+        start = await store.feed.head()
         await record(store, did(), did())
-        assert await store.feed_head() == start or await rows(store, start) == []
+        assert await store.feed.head() == start or await rows(store, start) == []
         await record(store, did(), did(after=1))
         assert [len(row.keys) for row in await rows(store, start)] == [1]
 
@@ -81,8 +81,8 @@ def test_duplicates_are_not_in_feed(data: str) -> None:
 
 def test_feed_is_separate_for_each_account(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_head()
-        await store.record(
+        start = await store.feed.head()
+        await store.ingest.record(
             [build_batch("a", [did()]), build_batch("b", [did(after=1)]), build_batch("a", [did(after=2)])]
         )
         assert [(row.account_id, len(row.keys)) for row in await rows(store, start, "a")] == [("a", 2)]
@@ -92,14 +92,14 @@ def test_feed_is_separate_for_each_account(data: str) -> None:
         assert await rows(store, start, "c") == []
         # A key is of no use to anybody else, where it isn't a secret by itself.
         if not data.startswith("postgresql:"):
-            assert await store.feed_activities("b", row.keys) == [None, None]
+            assert await store.feed.get_activities("b", row.keys) == [None, None]
 
     on(data, work)
 
 
 def test_large_batch_is_partly_in_feed_and_rest_counted(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_head()
+        start = await store.feed.head()
         activity_types = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
         for first in (0, 6_000):
             await record(
@@ -109,20 +109,20 @@ def test_large_batch_is_partly_in_feed_and_rest_counted(data: str) -> None:
         assert [len(row.keys) for row in found] == [MAX_KEYS_PER_BATCH, 0 or MAX_KEYS_PER_BATCH][: len(found)]
         kept = Counter(activity_type for row in found for _, activity_type, *_ in row.keys)
         for row in found:
-            kept.update(row.left_out)
+            kept.update(row.omitted)
         assert kept == {ActivityType.EM_SENDS: 3_500, ActivityType.EM_OPENS: 3_500}
         # Behind some of its keys, what is left out isn't told once more.
         (rest, *_) = await rows(store, found[0].positions[-3])
-        assert (len(rest.keys), rest.left_out) == (2, {})
+        assert (len(rest.keys), rest.omitted) == (2, {})
 
     on(data, work)
 
 
 def test_feed_resumes_after_every_position(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_head()
+        start = await store.feed.head()
         for size in (1, 3, 2, 1, 5):
-            end = await store.feed_head()
+            end = await store.feed.head()
             first = int(end.rpartition("@")[2]) * 10
             await record(store, *(did(f"c{size}", after=first + number) for number in range(size)))
         every = await rows(store, start)
@@ -139,9 +139,9 @@ def test_feed_resumes_after_every_position(data: str) -> None:
 
 def test_feed_omits_erased_contacts(data: str) -> None:
     async def work(store: Store) -> None:
-        start = await store.feed_head()
+        start = await store.feed.head()
         await record(store, did("ada"), did("bob", after=1))
-        await store.erase("a", "ada")
+        await store.erasure.erase("a", "ada")
         found = await rows(store, start)
         assert [len(row.keys) for row in found] == [2]
         assert [each.contact_id for each in await told(store, found)] == ["bob"]
@@ -150,20 +150,20 @@ def test_feed_omits_erased_contacts(data: str) -> None:
 
 
 def test_invalid_and_expired_feed_positions_return_none(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"rapport.store.{module}.feed.MOST_HELD", 50)
-    monkeypatch.setattr("rapport.store.postgres.feed._PRUNE_AFTER", 1)
+    for module in ("sqlite.feed", "postgres.feed_writer"):
+        monkeypatch.setattr(f"rapport.store.{module}.MIN_KEYS", 50)
+    monkeypatch.setattr("rapport.store.postgres.feed_writer._PRUNE_AFTER", 1)
     positions: list[str] = []
 
     async def begin(store: Store) -> None:
-        start = await store.feed_head()
+        start = await store.feed.head()
         await record(store, did())
-        soon = await store.feed_head()
+        soon = await store.feed.head()
         for text in ("", "x", "-1", "1:2:3", "9" * 30, "2:1:@5", f"{soon}~", f"~{soon}", f"{soon}~{soon}~1.2", "é" * 9):
-            assert await store.feed(["a"], text, soon) is None
+            assert await store.feed.read(["a"], text, soon) is None
         assert await rows(store, start, until=soon)
         # From a store that has more in it: a backup was put back.
-        assert await store.feed(["a"], soon, start) is None
+        assert await store.feed.read(["a"], soon, start) is None
         for number in range(1, 101):
             await record(store, did(after=number))
         if data.startswith("postgresql:"):
@@ -173,8 +173,8 @@ def test_invalid_and_expired_feed_positions_return_none(data: str, monkeypatch: 
 
     async def go_on(store: Store) -> None:
         await record(store, did(after=101))
-        end = await store.feed_head()
-        assert [await store.feed(["a"], position, end) for position in positions] == [None, None]
+        end = await store.feed.head()
+        assert [await store.feed.read(["a"], position, end) for position in positions] == [None, None]
         await record(store, did("last"))
         assert len(await rows(store, end)) == 1
 
@@ -203,7 +203,7 @@ def test_feed_misses_nothing_of_concurrent_writers(data: str, seed: int) -> None
         position, is_last = start, False
         while not is_last:
             is_last = done.is_set()
-            end = await store.feed_head()
+            end = await store.feed.head()
             found = await rows(store, position, until=end)
             heard += [key for row in found for key in row.keys]
             # Now and then as somebody who was cut off in the middle of it, and has to read some of it again.
@@ -218,7 +218,7 @@ def test_feed_misses_nothing_of_concurrent_writers(data: str, seed: int) -> None
     async def work() -> None:
         async with open_store(Settings(data=data)) as one, open_store(Settings(data=data)) as other:
             done = asyncio.Event()
-            start = await one.feed_head()
+            start = await one.feed.head()
             listening = [asyncio.create_task(listen(store, start, done)) for store in (one, other)]
             await asyncio.gather(*(write((one, other)[writer % 2], writer) for writer in range(writers)))
             done.set()
@@ -232,4 +232,4 @@ def test_feed_misses_nothing_of_concurrent_writers(data: str, seed: int) -> None
 
 
 def test_feed_retention_covers_50_batches() -> None:
-    assert feed.MOST_HELD >= 50 * MAX_KEYS_PER_BATCH
+    assert feed.MIN_KEYS >= 50 * MAX_KEYS_PER_BATCH

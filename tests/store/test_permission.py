@@ -16,12 +16,13 @@ from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
 from rapport.recording.decoding import ACTIVITIES as ACTIVITY_FORM
 from rapport.recording.exporting import export_activities, export_contact
 from rapport.settings import Settings
+from rapport.store.contacts import ContactQuery, ContactStatus, InstantRange
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
-from rapport.store.facts import Attributes
-from rapport.store.known import ContactQuery, ContactStatus, Within
-from rapport.store.permission import PERMISSION_FACTS, PermissionColumns
-from rapport.store.protocol import PermissionDifference, Store
+from rapport.store.merge import Attributes
+from rapport.store.permission import PERMISSION_ATTRIBUTES, PermissionColumns
+from rapport.store.store import Store
+from rapport.store.verification import PermissionMismatch
 from tests.store.earlier import execute, remove_derived_permissions
 from tests.store.test_promises import on, record
 
@@ -168,26 +169,28 @@ def make_up(rng: random.Random) -> Activity | ContactUpdate:
 
 async def take(store: Store, said: Sequence[Activity | ContactUpdate]) -> None:
     await record(store, *(each for each in said if isinstance(each, Activity)))
-    await store.upsert_contacts("a", [each for each in said if isinstance(each, ContactUpdate)])
+    await store.contacts.upsert("a", [each for each in said if isinstance(each, ContactUpdate)])
 
 
 async def read(store: Store, contact_id: str = "c0") -> PermissionColumns:
-    known = await store.contact("a", contact_id)
+    known = await store.contacts.get("a", contact_id)
     if known is None:
         return NOTHING
     return PermissionColumns(known.permission_to_send, known.opt_out_date, known.opt_out_source, known.opt_out_reason)
 
 
 async def read_facts(store: Store) -> dict[str, Attributes]:
-    stated = await store.list_contact_attributes("a", "", 99)
+    stated = await store.contacts.list_attributes("a", "", 99)
     return {
-        contact.contact_id: {field: fact for field, fact in contact.facts.items() if field in PERMISSION_FACTS}
+        contact.contact_id: {
+            field: fact for field, fact in contact.attributes.items() if field in PERMISSION_ATTRIBUTES
+        }
         for contact in stated
     }
 
 
 async def differences(store: Store, *, repair: bool = False) -> list[object]:
-    return [difference async for difference in store.recount(repair=repair)]
+    return [difference async for difference in store.verification.verify(repair=repair)]
 
 
 def resolve_ties(history: list[Activity | ContactUpdate]) -> list[Activity | ContactUpdate]:
@@ -219,7 +222,7 @@ def test_permissions_equal_recount_in_any_order_of_arrival(data: str, tmp_path: 
         expected = {contact_id: recount(history, contact_id) for contact_id in CONTACTS}
         assert {contact_id: await read(store, contact_id) for contact_id in CONTACTS} == expected
         assert await differences(store) == []
-        by_status = await store.contacts_by_status("a")
+        by_status = await store.contacts.count_by_status("a")
         unsubscribed = [contact_id for contact_id in CONTACTS if expected[contact_id].permission_to_send == 3]
         assert by_status.get(ContactStatus.UNSUBSCRIBED, 0) == len(unsubscribed)
 
@@ -230,9 +233,9 @@ def test_permissions_equal_recount_in_any_order_of_arrival(data: str, tmp_path: 
             assert await differences(target) == []
 
         gone = rng.choice(CONTACTS)
-        await store.erase("a", gone)
+        await store.erasure.erase("a", gone)
         await take(store, [said for said in history if said.contact_id == gone and isinstance(said, Activity)])
-        assert await store.contact("a", gone) is None
+        assert await store.contacts.get("a", gone) is None
         assert await differences(store) == []
         rest = [contact_id for contact_id in CONTACTS if contact_id != gone]
         assert {contact_id: await read(store, contact_id) for contact_id in rest} == {
@@ -253,10 +256,10 @@ def test_export_restores_permission_with_and_without_activities(data: str, tmp_p
             folder = str(tmp_path / f"with activities {with_activities}")
             async with open_store(Settings(data=folder)) as target:
                 for contact_id in CONTACTS:
-                    lines = [line async for line in export_contact(store, "a", contact_id)]
-                    await target.upsert_contacts("a", [CONTACT_FORM.decode_json(line, Context(NOW)) for line in lines])
+                    lines = [line async for line in export_contact(store.contacts, store.activities, "a", contact_id)]
+                    await target.contacts.upsert("a", [CONTACT_FORM.decode_json(line, Context(NOW)) for line in lines])
                     if with_activities:
-                        exported = [line async for line in export_activities(store, "a", contact_id)]
+                        exported = [line async for line in export_activities(store.activities, "a", contact_id)]
                         await record(target, *(ACTIVITY_FORM.decode_json(line, Context(NOW)) for line in exported))
                     assert await read(target, contact_id) == await read(store, contact_id)
 
@@ -345,17 +348,17 @@ def test_contacts_are_filtered_by_opt_out_date(data: str) -> None:
         await take(store, [opt_out(10 - number, f"c{number}") for number in range(6)])
         await take(store, [sign_up(20, "c2"), stated(1, PermissionToSend.EXPLICIT, "c9")])
 
-        async def find(**bounds: Within) -> list[str]:
+        async def find(**bounds: InstantRange) -> list[str]:
             query = ContactQuery(limit=99, **bounds)
-            page = [known.contact_id for known in await store.contacts("a", query)]
-            assert await store.contact_count("a", query) == len(page)
+            page = [known.contact_id for known in await store.contacts.find("a", query)]
+            assert await store.contacts.count("a", query) == len(page)
             return page
 
-        assert await find(opted_out=Within(at(6), at(9))) == ["c4", "c3", "c1"]
-        assert await find(opted_out=Within(at(6), at(9)), updated=Within(at(0), at(9))) == []
+        assert await find(opted_out=InstantRange(at(6), at(9))) == ["c4", "c3", "c1"]
+        assert await find(opted_out=InstantRange(at(6), at(9)), updated=InstantRange(at(0), at(9))) == []
         await take(store, [stated(2, None, "c3"), stated(3, None, "c1")])
-        assert await find(opted_out=Within(at(6), at(9)), updated=Within(at(0), at(9))) == ["c3", "c1"]
-        assert await find(opted_out=Within(at(6), at(9)), created=Within(at(0), at(9))) == []
+        assert await find(opted_out=InstantRange(at(6), at(9)), updated=InstantRange(at(0), at(9))) == ["c3", "c1"]
+        assert await find(opted_out=InstantRange(at(6), at(9)), created=InstantRange(at(0), at(9))) == []
 
     on(data, work)
 
@@ -393,9 +396,9 @@ def test_check_finds_and_repairs_permissions(data: str, tampering: str) -> None:
         found = await differences(store)
         assert found
         for difference in found:
-            assert isinstance(difference, PermissionDifference)
-            assert difference.should == recount(history, difference.contact_id)
-            assert difference.stands != difference.should
+            assert isinstance(difference, PermissionMismatch)
+            assert difference.expected == recount(history, difference.contact_id)
+            assert difference.stored != difference.expected
         assert sorted(map(repr, await differences(store, repair=True))) == sorted(map(repr, found))
         assert await differences(store) == []
 

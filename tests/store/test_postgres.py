@@ -21,23 +21,13 @@ from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
+from rapport.store.contacts import ContactQuery
 from rapport.store.engines import create_store, open_store
-from rapport.store.known import ContactQuery
-from rapport.store.postgres import (
-    campaign_reader,
-    contact_reader,
-    contact_reports,
-    counter_reader,
-    erasing,
-    feed,
-    finder,
-    permission,
-    write,
-)
-from rapport.store.postgres.citus.feed import ClusterFeedReader
-from rapport.store.postgres.citus.statements import SQL as CLUSTER
+from rapport.store.postgres import reports
+from rapport.store.postgres.activities import merge_ranges
+from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.pool import Pool, TimedOut
-from rapport.store.postgres.reader import merged
+from rapport.store.postgres.queries import PARAM_NAMES, SQL
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.network import free_port
 from tests.postgres import Databases, PostgresServer
@@ -99,7 +89,7 @@ def nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
 
 async def record(place: str, history: Iterable[Activity]) -> None:
     async with open_store(Settings(data=place)) as store:
-        await store.record([build_batch("default", list(history))])
+        await store.ingest.record([build_batch("default", list(history))])
 
 
 async def planned(place: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
@@ -112,11 +102,36 @@ async def planned(place: str, statement: str, types: str, values: str) -> list[d
     return list(nodes(json.loads(told)[0]["Plan"]))
 
 
+PARAMS = {
+    "account_id": ("text", "'default'"),
+    "after": ("text", "''"),
+    "after_id": ("text", "''"),
+    "campaign_activity_id": ("text", "'m'"),
+    "contact": ("bytea", "'x'"),
+    "email_address": ("text", "'x'"),
+    "first_name": ("text", "'Ada'"),
+    "limit": ("int", "51"),
+    "status_bits": ("int", "255"),
+}
+"""Types and values of parameters by name; all others are times."""
+
+
+async def planned_query(place: str, query: str, **values: str) -> list[dict[str, object]]:
+    """The nodes of the plan of a query with named parameters."""
+    time = "timestamptz", "'2026-01-02'"
+    params = [
+        ("text", values[name]) if name in ("start", "end") and name in values else PARAMS.get(name, time)
+        for name in PARAM_NAMES[query]
+    ]
+    given = [values.get(name, value) for name, (_, value) in zip(PARAM_NAMES[query], params, strict=True)]
+    return await planned(place, query, ", ".join(kind for kind, _ in params), ", ".join(given))
+
+
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
 def test_activity_page_plan_uses_primary_key_without_sort(sampled: str, types: int) -> None:
     parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-    plan = asyncio.run(planned(sampled, merged("page", types), ", ".join(parameters), ", ".join(values)))
+    plan = asyncio.run(planned(sampled, merge_ranges("list_newest", types), ", ".join(parameters), ", ".join(values)))
     scans = [node for node in plan if node.get("Relation Name") == "tracking_activity"]
     assert len(scans) == types
     for scan in scans:
@@ -128,50 +143,25 @@ def test_activity_page_plan_uses_primary_key_without_sort(sampled: str, types: i
 
 
 @pytest.mark.parametrize(
-    ("name", "types", "values", "index"),
+    ("name", "values", "index"),
     [
-        ("contacts", "text, int, text, int", "'default', 51, '', 255", "contact_by_account"),
-        (
-            "contacts_of_address",
-            "text, int, text, int, text",
-            "'default', 51, '', 255, 'x'",
-            "contact_by_email_address",
-        ),
-        (
-            "contacts_by_update",
-            "text, int, text, int, text" + ", timestamptz" * 7,
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL, NULL, NULL",
-            "contact_by_update",
-        ),
-        (
-            "contacts_by_creation",
-            "text, int, text, int, text, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL",
-            "contact_by_creation",
-        ),
-        (
-            "contacts_by_opt_out",
-            "text, int, text, int, text, timestamptz, timestamptz, timestamptz",
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01'",
-            "contact_by_opt_out",
-        ),
-        (
-            "count_of_address",
-            "text, text, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
-            "'default', 'x', 255, NULL, NULL, NULL, NULL, NULL, NULL",
-            "contact_by_email_address",
-        ),
+        ("find", {}, "contact_by_account"),
+        ("find_by_address", {}, "contact_by_email_address"),
+        ("find_by_update", {"email_address": "NULL", "created_after": "NULL"}, "contact_by_update"),
+        ("find_by_creation", {"email_address": "NULL", "opted_out_after": "NULL"}, "contact_by_creation"),
+        ("find_by_opt_out", {"email_address": "NULL"}, "contact_by_opt_out"),
+        ("count_by_address", {}, "contact_by_email_address"),
     ],
 )
-def test_contact_list_plan_uses_index(sampled: str, name: str, types: str, values: str, index: str) -> None:
-    plan = asyncio.run(planned(sampled, contact_reader.SQL[name], types, values))
+def test_contact_list_plan_uses_index(sampled: str, name: str, values: dict[str, str], index: str) -> None:
+    plan = asyncio.run(planned_query(sampled, SQL["contacts"][name], **values))
     assert index in {node.get("Index Name") for node in plan}
 
 
 @pytest.mark.parametrize(
     ("name", "types", "values"),
     [
-        ("permissions", "bytea", "'x'"),
+        ("get_permissions", "bytea", "'x'"),
         ("update_permissions", "bytea, smallint, timestamptz, smallint, text", "'x', 0, NULL, NULL, NULL"),
         ("lock_contacts", "bytea", "'x'"),
     ],
@@ -179,23 +169,23 @@ def test_contact_list_plan_uses_index(sampled: str, name: str, types: str, value
 def test_cluster_permission_plans_use_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
     plan = asyncio.run(planned(sampled, CLUSTER[name], types, values))
     assert {str(node["Index Name"]) for node in plan if "Index Name" in node} - {"account_pkey"} == (
-        {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
+        {"contact_pkey", "tracking_activity_pkey"} if name == "get_permissions" else {"contact_pkey"}
     )
 
 
 @pytest.mark.parametrize(
     ("name", "types", "values"),
     [
-        ("permissions", "bytea[]", "ARRAY['x'::bytea]"),
+        ("get_permissions", "bytea[]", "ARRAY['x'::bytea]"),
         ("lock_contacts", "bytea[]", "ARRAY['x'::bytea]"),
-        ("next_contacts", "bytea, int", "'x', 500"),
+        ("list_contacts", "bytea, int", "'x', 500"),
     ],
 )
 def test_permission_plans_use_primary_keys(sampled: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(sampled, permission.SQL[name], types, values))
+    plan = asyncio.run(planned(sampled, SQL["permission"][name], types, values))
     indexes = {str(node["Index Name"]) for node in plan if "Index Name" in node}
     assert indexes - {"account_pkey"} == (
-        {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
+        {"contact_pkey", "tracking_activity_pkey"} if name == "get_permissions" else {"contact_pkey"}
     )
     assert not [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] != "account"]
     for node in plan:
@@ -206,19 +196,15 @@ def test_permission_plans_use_primary_keys(sampled: str, name: str, types: str, 
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("contacts_by_email_address", "contact_by_email_address"),
-        ("contacts_by_first_name", "contact_by_name"),
-        ("contacts_by_last_name", "contact_by_last_name"),
-        ("contacts_by_both_names", "contact_by_name"),
-        ("contacts_by_contact_id", "contact_by_account"),
+        ("find_by_email_address_prefix", "contact_by_email_address"),
+        ("find_by_first_name_prefix", "contact_by_name"),
+        ("find_by_last_name_prefix", "contact_by_last_name"),
+        ("find_by_full_name_prefix", "contact_by_name"),
+        ("find_by_contact_id_prefix", "contact_by_account"),
     ],
 )
 def test_contact_search_plan_uses_index_order(sampled: str, name: str, index: str) -> None:
-    types, values = ["text", "text", "text", "int"], ["'default'", "'a'", "'b'", "8"]
-    if name == "contacts_by_both_names":
-        types.append("text")
-        values.append("'Ada'")
-    plan = asyncio.run(planned(sampled, finder.SQL[name], ", ".join(types), ", ".join(values)))
+    plan = asyncio.run(planned_query(sampled, SQL["contacts"][name], start="'a'", end="'b'"))
     assert index in {node.get("Index Name") for node in plan}
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
 
@@ -226,9 +212,9 @@ def test_contact_search_plan_uses_index_order(sampled: str, name: str, index: st
 @pytest.mark.parametrize(
     ("name", "types", "values", "indexes"),
     [
-        ("rows", "text, text, text, bigint, text[], int", "'9:9:', '9:9:', '0', 0, '{a}', 20", {"feed_by_xid"}),
+        ("list_rows", "text, text, text, bigint, text[], int", "'9:9:', '9:9:', '0', 0, '{a}', 20", {"feed_by_xid"}),
         (
-            "activities",
+            "get_activities",
             "int[], bytea[], smallint[], timestamptz[], bigint[]",
             "'{0}', '{x}', '{1}', '{2020-01-01}', '{5}'",
             {"tracking_activity_pkey", "contact_pkey", "person_pkey"},
@@ -236,56 +222,37 @@ def test_contact_search_plan_uses_index_order(sampled: str, name: str, index: st
     ],
 )
 def test_feed_plan_uses_its_index(sampled: str, name: str, types: str, values: str, indexes: set[str]) -> None:
-    plan = asyncio.run(planned(sampled, feed.SQL[name], types, values))
+    plan = asyncio.run(planned(sampled, SQL["feed"][name], types, values))
     assert indexes <= {str(node.get("Index Name")) for node in plan}
-    if name == "activities":
+    if name == "get_activities":
         (condition,) = (str(each["Index Cond"]) for each in plan if each.get("Index Name") == "tracking_activity_pkey")
         assert all(column in condition for column in ("contact", "type", "created_time", "identity"))
 
 
-@pytest.mark.parametrize(
-    ("name", "types", "values"),
-    [
-        (
-            "sent_campaign_activities",
-            "bytea, timestamptz, timestamptz, text, int",
-            "'x', '2020-01-01', '2030-01-01', '', 9",
-        ),
-        *(
-            (name, "bytea, timestamptz, timestamptz", "'x', '2020-01-01', '2030-01-01'")
-            for name in ("reached", "activity_counts", "activity_quarters")
-        ),
-    ],
-)
-def test_contact_report_plan_reads_primary_key_ranges(sampled: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(sampled, contact_reports.SQL[name], types, values))
+@pytest.mark.parametrize("name", ["list_sent", "count_engagement", "count_by_type", "count_by_quarter_hour"])
+def test_contact_report_plan_reads_primary_key_ranges(sampled: str, name: str) -> None:
+    plan = asyncio.run(planned_query(sampled, SQL["activities"][name]))
     scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert scans
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
 
 
-@pytest.mark.parametrize(
-    ("name", "types", "values"),
-    [
-        ("hours_of_campaign_activity", "text, text", "'a7', 'm'"),
-        ("hours_of_account", "text, timestamptz, timestamptz", "'a7', '2026-01-02', '2026-01-03'"),
-    ],
-)
-def test_hourly_count_plan_reads_counter_ranges(large: str, name: str, types: str, values: str) -> None:
-    plan = asyncio.run(planned(large, counter_reader.SQL[name], types, values))
+@pytest.mark.parametrize("name", ["count_activity_by_hour", "count_account_by_hour"])
+def test_hourly_count_plan_reads_counter_ranges(large: str, name: str) -> None:
+    plan = asyncio.run(planned_query(large, SQL["reports"][name], account_id="'a7'"))
     (read,) = [node for node in plan if node.get("Index Name") == "campaign_activity_hour_pkey"]
     assert "campaign_activity = campaign_activity.key" in str(read["Index Cond"])
-    assert ("hour >=" in str(read["Index Cond"])) is (name == "hours_of_account")
+    assert ("hour >=" in str(read["Index Cond"])) is (name == "count_account_by_hour")
 
 
 @pytest.mark.parametrize(
     ("selections", "more", "value"),
     [
         ((), "", ""),
-        (("of_links",), ", bigint[]", ", '{1,2}'"),
-        (("of_bounce_codes",), ", integer", ", 3"),
-        (("of_contacts",), ", text", ", 'ada'"),
-        *(((each.value,), "", "") for each in RowSelection if each is not RowSelection.EVERY),
+        (("by_link",), ", bigint[]", ", '{1,2}'"),
+        (("by_bounce_code",), ", integer", ", 3"),
+        (("by_contact",), ", text", ", 'ada'"),
+        *(((each.value,), "", "") for each in RowSelection if each is not RowSelection.ALL),
     ],
 )
 def test_tracking_page_plan_uses_index_without_sort(
@@ -293,7 +260,7 @@ def test_tracking_page_plan_uses_index_without_sort(
 ) -> None:
     types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
     values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
-    plan = asyncio.run(planned(large, campaign_reader.page_of(selections), types, values))
+    plan = asyncio.run(planned(large, reports.page_statement(selections), types, values))
     page = next(node for node in plan if node.get("Index Name") == "tracking_activity_by_campaign_activity")
     assert page["Scan Direction"] == "Backward"
     condition = str(page["Index Cond"])
@@ -304,11 +271,11 @@ def test_tracking_page_plan_uses_index_without_sort(
     # What each row is compared with is found by a key of its contact.
     for node in plan:
         if node is not page and "Scan" in str(node["Node Type"]):
-            assert re.search(r"(contact|key) = chosen\.contact", str(node["Index Cond"]))
+            assert re.search(r"(contact|key) = candidate\.contact", str(node["Index Cond"]))
 
 
 def test_erasure_plan_uses_primary_key_of_clicked_links(sampled: str) -> None:
-    sql = erasing.SQL["clicked_by_another"]
+    sql = SQL["erasure"]["is_clicked_by_others"]
     plan = asyncio.run(planned(sampled, sql, "bigint, bigint, bytea", "1, 2, 'x'"))
     (scan,) = [node for node in plan if node.get("Relation Name") == "clicked_link"]
     assert scan["Index Name"] == "clicked_link_pkey"
@@ -383,16 +350,18 @@ def test_unreachable_database_is_reported() -> None:
 def test_cluster_feed_query_returns_same_rows(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
-            start = await store.feed_head()
-            await store.record([build_batch("default", list(sample(20, seed=1)))])
-            rows = await store.feed(["default"], start, await store.feed_head())
+            start = await store.feed.head()
+            await store.ingest.record([build_batch("default", list(sample(20, seed=1)))])
+            rows = await store.feed.read(["default"], start, await store.feed.head())
             assert rows
-            pool = Pool(place, 2, by_pgbouncer=False)
+            pool = Pool(place, 2, use_pgbouncer=False)
             await pool.open()
-            keys = rows[0].keys
-            assert await ClusterFeedReader(pool).activities("default", keys) == await store.feed_activities(
-                "default", keys
-            )
+            columns = [list(column) for column in zip(*rows[0].keys, strict=True)]
+            async with pool.acquire(3) as connection:
+                queries = SQL["feed"]["get_activities"], CLUSTER["get_activities"]
+                found = [await connection.fetch(query, list(range(len(columns[0]))), *columns) for query in queries]
+            assert found[0]
+            assert sorted(found[0]) == sorted(found[1])
             await pool.close()
 
     asyncio.run(work())
@@ -406,12 +375,12 @@ def test_concurrent_writers_record_each_activity_once(place: str) -> None:
         async with open_store(Settings(data=place)) as one, open_store(Settings(data=place)) as other:
             batches = [build_batch("a", history[first::7]) for first in range(7)] + [build_batch("a", history)]
             outcomes = await asyncio.gather(
-                *(store.record([batch]) for batch in batches for store in (one, other)),
-                *(other.record([build_batch("a", reversed(history))]) for _ in range(3)),
+                *(store.ingest.record([batch]) for batch in batches for store in (one, other)),
+                *(other.ingest.record([build_batch("a", reversed(history))]) for _ in range(3)),
             )
             assert sum(sum(outcome.accepted.values()) for (outcome,) in outcomes) == len(set(history))
             for contact_id in {activity.contact_id for activity in history}:
-                found = [activity async for activity in one.history("a", contact_id)]
+                found = [activity async for activity in one.activities.iterate("a", contact_id)]
                 assert len(found) == len({each for each in history if each.contact_id == contact_id})
 
     asyncio.run(work())
@@ -421,17 +390,17 @@ def test_lock_timeout_is_reported_as_temporary(place: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
             history = list(sample(1, seed=2))
-            await store.record([build_batch("default", history)])
+            await store.ingest.record([build_batch("default", history)])
             connection = await asyncpg.connect(place)
             async with connection.transaction():
                 await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
                 waited = await asyncio.gather(
-                    store.record([build_batch("default", list(sample(2, seed=3)))]),
-                    store.erase("default", history[0].contact_id),
+                    store.ingest.record([build_batch("default", list(sample(2, seed=3)))]),
+                    store.erasure.erase("default", history[0].contact_id),
                     return_exceptions=True,
                 )
             assert [type(each) for each in waited] == [TimedOut, TimedOut]
-            assert await store.erase("default", history[0].contact_id)
+            assert await store.erasure.erase("default", history[0].contact_id)
             await connection.close()
 
     asyncio.run(work())
@@ -447,11 +416,11 @@ def test_large_batch_is_counted_correctly(place: str, *, ahead: bool) -> None:
             seen = 0
             for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
                 batch = build_batch("a", history[first:last])
-                (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
+                (outcome,) = await store.ingest.record([await store.ingest.prepare(batch) if ahead else batch])
                 assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
-            assert [difference async for difference in store.recount(repair=False)] == []
+            assert [difference async for difference in store.verification.verify(repair=False)] == []
 
     asyncio.run(work())
 
@@ -512,16 +481,16 @@ def test_concurrently_prepared_chunks_are_counted_correctly(place: str, seed: in
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
             chunks = [build_batch("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
-            upcoming = asyncio.create_task(store.prepare(chunks[0]))
+            upcoming = asyncio.create_task(store.ingest.prepare(chunks[0]))
             for following in [*chunks[1:], None]:
                 chunk = await upcoming
                 if following is not None:
-                    upcoming = asyncio.create_task(store.prepare(following))
-                (outcome,) = await store.record([chunk])
+                    upcoming = asyncio.create_task(store.ingest.prepare(following))
+                (outcome,) = await store.ingest.record([chunk])
                 assert outcome.duplicate == 0
-            assert [difference async for difference in store.recount(repair=False)] == []
+            assert [difference async for difference in store.verification.verify(repair=False)] == []
             query = ContactQuery(limit=2_000)
-            found = {each.contact_id: each for each in await store.contacts("a", query)}
+            found = {each.contact_id: each for each in await store.contacts.find("a", query)}
             for contact_id, said in latest_said(history).items():
                 contact = found[contact_id]
                 assert (contact.email_address, contact.first_name, contact.last_name) == said
@@ -534,10 +503,10 @@ def test_engagement_added_after_lookup_is_counted_once(place: str) -> None:
 
     async def work() -> None:
         async with open_store(Settings(data=place)) as store, open_store(Settings(data=place)) as other:
-            prepared = await store.prepare(build_batch("a", then))
-            await other.record([build_batch("a", first)])
-            await store.record([prepared])
-            assert [difference async for difference in store.recount(repair=False)] == []
+            prepared = await store.ingest.prepare(build_batch("a", then))
+            await other.ingest.record([build_batch("a", first)])
+            await store.ingest.record([prepared])
+            assert [difference async for difference in store.verification.verify(repair=False)] == []
 
     asyncio.run(work())
 
@@ -546,16 +515,16 @@ def test_engagement_added_after_lookup_is_counted_once(place: str) -> None:
     ("name", "types", "values", "index"),
     [
         (
-            "known_engagement",
+            "find_engagement",
             "bigint[], smallint[], integer[], integer[], bytea",
             "'{1}', '{1}', '{0}', '{9}', 'x'",
             "engagement_pkey",
         ),
-        ("differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
+        ("find_differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
     ],
 )
 def test_large_batch_lookup_plan_uses_primary_key(large: str, name: str, types: str, values: str, index: str) -> None:
-    plan = asyncio.run(planned(large, write.SQL[name], types, values))
+    plan = asyncio.run(planned(large, SQL["ingest"][name], types, values))
     assert index in {node.get("Index Name") for node in plan}
     assert "Seq Scan" not in {node["Node Type"] for node in plan}
 
@@ -658,24 +627,24 @@ def sent_to(contact_id: str, email_address: str = "ada@example.com", time: int =
 
 
 def test_erasure_during_read_does_not_shorten_page(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = campaign_reader._page  # noqa: SLF001 - between it and what follows there is no other way in
+    read = reports._read_page  # noqa: SLF001 - between it and what follows there is no other way in
 
     async def work() -> None:
         async with open_store(Settings(data=place)) as store:
-            await store.record([build_batch("a", [sent_to(f"c{number}") for number in range(5)])])
-            every = await store.tracking("a", "m", EVERY_SEND)
+            await store.ingest.record([build_batch("a", [sent_to(f"c{number}") for number in range(5)])])
+            every = await store.reports.list_tracking("a", "m", EVERY_SEND)
             assert every is not None
             gone = every[1].contact_id
 
             async def page(*params: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - whatever the page is asked by
-                monkeypatch.setattr(campaign_reader, "_page", read)
+                monkeypatch.setattr(reports, "_read_page", read)
                 found = await read(*params)
-                await store.erase("a", gone)
-                await store.record([build_batch("a", [sent_to(gone, "later@example.com", 2_000_000_000_000)])])
+                await store.erasure.erase("a", gone)
+                await store.ingest.record([build_batch("a", [sent_to(gone, "later@example.com", 2_000_000_000_000)])])
                 return found
 
-            monkeypatch.setattr(campaign_reader, "_page", page)
-            rows = await store.tracking("a", "m", EVERY_SEND)
+            monkeypatch.setattr(reports, "_read_page", page)
+            rows = await store.reports.list_tracking("a", "m", EVERY_SEND)
             assert rows is not None
             assert [row.contact_id for row in rows] == [gone, every[0].contact_id, every[2].contact_id]
 

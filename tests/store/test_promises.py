@@ -12,10 +12,12 @@ from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, Conta
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
+from rapport.store.activities import START_OF_HISTORY, ActivityCursor, ActivityQuery
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
+from rapport.store.ingest import Recorded
 from rapport.store.links import LinksQuery
-from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, ActivityQuery, Recorded, Store
+from rapport.store.store import Store
 from tests.store.by_hand import params
 
 NOON = Instant(1_767_268_800_000)
@@ -57,11 +59,11 @@ def on(data: str, work: Callable[[Store], Awaitable[None]]) -> None:
 async def all_links(store: Store, account_id: str, campaign_activity_id: str) -> list[tuple[str | None, str, int]]:
     """Return all links of the campaign activity, most clicked first, without the keys that differ between stores."""
     query = LinksQuery(limit=100_000, with_unclicked=True)
-    return [link[:3] for link in await store.links(account_id, campaign_activity_id, query) or ()]
+    return [link[:3] for link in await store.reports.list_links(account_id, campaign_activity_id, query) or ()]
 
 
 async def record(store: Store, *activities: Activity, account: str = "a") -> Recorded:
-    (recorded,) = await store.record([build_batch(account, activities)])
+    (recorded,) = await store.ingest.record([build_batch(account, activities)])
     return recorded
 
 
@@ -70,7 +72,7 @@ def query(*types: ActivityType, limit: int = 100, after: ActivityCursor = START_
 
 
 async def whole(store: Store, contact_id: str = "ada", account: str = "a") -> list[Activity]:
-    return [activity async for activity in store.history(account, contact_id)]
+    return [activity async for activity in store.activities.iterate(account, contact_id)]
 
 
 def test_all_fields_survive_reopen(data: str) -> None:
@@ -133,7 +135,7 @@ def test_record_counts_new_by_type_and_duplicates(data: str) -> None:
 
 def test_batches_of_group_are_counted_separately(data: str) -> None:
     async def work(store: Store) -> None:
-        outcomes = await store.record(
+        outcomes = await store.ingest.record(
             [
                 build_batch("a", [did()]),
                 build_batch("a", [did()]),
@@ -158,9 +160,9 @@ def test_repeated_event_id_keeps_first_delivery(data: str) -> None:
 def test_unknown_contact_differs_from_contact_without_activities(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, did())
-        assert await store.activities("a", "bob", query()) is None
-        assert await store.activities("b", "ada", query()) is None
-        found = await store.activities("a", "ada", query(ActivityType.EM_CLICKS))
+        assert await store.activities.list_newest("a", "bob", query()) is None
+        assert await store.activities.list_newest("b", "ada", query()) is None
+        found = await store.activities.list_newest("a", "ada", query(ActivityType.EM_CLICKS))
         assert found is not None
         assert list(found.rows) == []
 
@@ -170,13 +172,13 @@ def test_unknown_contact_differs_from_contact_without_activities(data: str) -> N
 def test_activities_are_returned_newest_first_after_cursor(data: str) -> None:
     async def work(store: Store) -> None:
         await record(store, *(did(after=number // 3, event_id=str(number)) for number in range(30)))
-        found = await store.activities("a", "ada", query(limit=1_000))
+        found = await store.activities.list_newest("a", "ada", query(limit=1_000))
         assert found is not None
         order = [(row[0], row[1]) for row in found.rows]
         assert order == sorted(order, reverse=True)
         assert len(order) == 30
         for place, position in enumerate(order):
-            after = await store.activities("a", "ada", query(after=ActivityCursor(*position), limit=4))
+            after = await store.activities.list_newest("a", "ada", query(after=ActivityCursor(*position), limit=4))
             assert after is not None
             assert [(row[0], row[1]) for row in after.rows] == order[place + 1 : place + 5]
 
@@ -226,8 +228,8 @@ def test_failed_commit_leaves_nothing_and_store_continues(data: str) -> None:
             contact_id="ada", campaign_activity_id="m1", type=ActivityType.EM_OPENS, created_time=Instant(2**70)
         )
         with pytest.raises(Exception, match=r"."):
-            await store.record([build_batch("a", [unstorable]), build_batch("a", [broken])])
-        assert await store.activities("a", "ada", query()) is None
+            await store.ingest.record([build_batch("a", [unstorable]), build_batch("a", [broken])])
+        assert await store.activities.list_newest("a", "ada", query()) is None
         assert sum((await record(store, did())).accepted.values()) == 1
 
     on(data, work)
@@ -235,32 +237,34 @@ def test_failed_commit_leaves_nothing_and_store_continues(data: str) -> None:
 
 def test_replace_secret_requires_current_value(data: str) -> None:
     async def work(store: Store) -> None:
-        assert await store.read_secret("s") is None
-        assert await store.replace_secret("s", None, b"1")
-        assert not await store.replace_secret("s", None, b"2")
-        assert not await store.replace_secret("s", b"0", b"2")
-        assert await store.replace_secret("s", b"1", b"2")
-        assert await store.read_secret("s") == b"2"
+        assert await store.secrets.read("s") is None
+        assert await store.secrets.replace("s", None, b"1")
+        assert not await store.secrets.replace("s", None, b"2")
+        assert not await store.secrets.replace("s", b"0", b"2")
+        assert await store.secrets.replace("s", b"1", b"2")
+        assert await store.secrets.read("s") == b"2"
 
     on(data, work)
 
 
 def test_requests_are_counted_by_second_and_day_up_to_limit(data: str) -> None:
     async def work(store: Store) -> None:
-        counts = [await store.count_request("c", Instant(NOON + at), 2) for at in (0, 1, 2, 3, 1_000, 86_400_000)]
+        counts = [
+            await store.rate_limits.count_request("c", Instant(NOON + at), 2) for at in (0, 1, 2, 3, 1_000, 86_400_000)
+        ]
         assert [tuple(count) for count in counts] == [(1, 1), (2, 2), (3, 2), (4, 2), (1, 3), (1, 1)]
-        assert tuple(await store.count_request("another", NOON, 2)) == (1, 1)
+        assert tuple(await store.rate_limits.count_request("another", NOON, 2)) == (1, 1)
 
     on(data, work)
 
 
 def test_ensure_account_creates_account_once(data: str) -> None:
     async def work(store: Store) -> None:
-        assert await store.ensure_account("a")
-        assert not await store.ensure_account("a")
-        assert not await store.has_contacts("a")
+        assert await store.accounts.ensure("a")
+        assert not await store.accounts.ensure("a")
+        assert not await store.contacts.has_any("a")
         await record(store, did())
-        assert await store.has_contacts("a")
+        assert await store.contacts.has_any("a")
 
     on(data, work)
 
@@ -288,7 +292,7 @@ def test_backup_is_complete_and_writable(data: str, tmp_path: Path) -> None:
 
     async def back_up(store: Store) -> None:
         await record(store, did())
-        await store.replace_secret("s", None, b"1")
+        await store.secrets.replace("s", None, b"1")
         await store.backup(copy)
         await record(store, did(after=1))
         with pytest.raises(StoreUnavailable, match="exists"):
@@ -296,7 +300,7 @@ def test_backup_is_complete_and_writable(data: str, tmp_path: Path) -> None:
 
     async def look(store: Store) -> None:
         assert len(await whole(store)) == 1
-        assert await store.read_secret("s") == b"1"
+        assert await store.secrets.read("s") == b"1"
         await record(store, did(after=2))
         assert len(await whole(store)) == 2
 
@@ -315,7 +319,7 @@ def test_repeated_event_id_in_batch_updates_nothing(data: str) -> None:
             person=ContactProfile(email_address="ghost@example.com"),
         )
         await record(store, did(event_id="e", name="right"), did(event_id="e", name="wrong"), ghost)
-        assert [named.campaign_activity_id for named in await store.campaign_activities("a")] == ["m1"]
+        assert [named.campaign_activity_id for named in await store.campaigns.list_activity_refs("a")] == ["m1"]
         assert (await whole(store))[0].campaign_activity_name == "right"
 
     on(data, work)
@@ -324,7 +328,7 @@ def test_repeated_event_id_in_batch_updates_nothing(data: str) -> None:
 def test_accounts_and_contacts_are_listed_in_order(data: str) -> None:
     async def work(store: Store) -> None:
         for contact_id in ("b", "B", "a", "-", "_", "9"):
-            await store.record(
+            await store.ingest.record(
                 [
                     build_batch(
                         "x",
@@ -339,11 +343,11 @@ def test_accounts_and_contacts_are_listed_in_order(data: str) -> None:
                     )
                 ]
             )
-        await store.ensure_account("empty")
-        assert await store.accounts() == ["empty", "x"]
-        assert await store.contact_ids("x", "", 4) == ["-", "9", "B", "_"]
-        assert await store.contact_ids("x", "_", 4) == ["a", "b"]
-        assert await store.contact_ids("nobody", "", 4) == []
+        await store.accounts.ensure("empty")
+        assert await store.accounts.list_ids() == ["empty", "x"]
+        assert await store.contacts.list_ids("x", "", 4) == ["-", "9", "B", "_"]
+        assert await store.contacts.list_ids("x", "_", 4) == ["a", "b"]
+        assert await store.contacts.list_ids("nobody", "", 4) == []
 
     on(data, work)
 

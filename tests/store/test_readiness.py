@@ -12,8 +12,8 @@ import pytest
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
 from rapport.store.sqlite.connection import DATABASE
+from rapport.store.store import Store
 from tests.cli.command import rapport
 from tests.store.by_hand import params
 from tests.store.earlier import execute

@@ -8,7 +8,7 @@ import pytest
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import CounterMismatch
+from rapport.store.verification import CounterMismatch
 from tests.histories.tally import in_store, random_activity, standing, tallied
 from tests.histories.test_rollups import activity
 from tests.store.earlier import execute
@@ -32,14 +32,14 @@ TAMPERING = [
 
 async def recounted(data: str, *, repair: bool) -> list[CounterMismatch]:
     async with open_store(Settings(data=data)) as store:
-        return [difference async for difference in store.recount(repair=repair)]
+        return [difference async for difference in store.verification.verify(repair=repair)]
 
 
 async def fill(data: str, count: int = 600) -> None:
     rng = random.Random(11)
     async with open_store(Settings(data=data)) as store:
         for account in ("a", "b"):
-            await store.record(
+            await store.ingest.record(
                 [build_batch(account, [activity(random_activity(rng, number)) for number in range(count)])]
             )
 
@@ -69,7 +69,7 @@ def test_recount_finds_and_repairs_tampered_counters(filled: str, tampering: str
     execute(filled, tampering)
     found = asyncio.run(recounted(filled, repair=False))
     assert found
-    assert all(each.stands != each.should for each in found)
+    assert all(each.stored != each.expected for each in found)
     assert in_order(asyncio.run(recounted(filled, repair=True))) == in_order(found)
     assert asyncio.run(recounted(filled, repair=False)) == []
     assert_right(filled)
@@ -83,13 +83,13 @@ def test_repair_keeps_concurrently_recorded_activities(filled: str) -> None:
 
             async def write() -> None:
                 for _ in range(30):
-                    await store.record(
+                    await store.ingest.record(
                         [build_batch("a", [activity(random_activity(rng, number)) for number in range(20)])]
                     )
 
             async def repair() -> list[CounterMismatch]:
                 await asyncio.sleep(0.02)
-                return [difference async for difference in store.recount(repair=True)]
+                return [difference async for difference in store.verification.verify(repair=True)]
 
             *_, found = await asyncio.gather(write(), write(), write(), repair())
             return found
@@ -107,7 +107,7 @@ def test_recount_during_recording_finds_nothing(filled: str) -> None:
 
             async def write() -> None:
                 for _ in range(30):
-                    await store.record(
+                    await store.ingest.record(
                         [build_batch("a", [activity(random_activity(rng, number)) for number in range(20)])]
                     )
 
@@ -115,7 +115,7 @@ def test_recount_during_recording_finds_nothing(filled: str) -> None:
                 found = []
                 for _ in range(5):
                     await asyncio.sleep(0.01)
-                    found += [difference async for difference in store.recount(repair=False)]
+                    found += [difference async for difference in store.verification.verify(repair=False)]
                 return found
 
             *_, found = await asyncio.gather(write(), write(), look())

@@ -4,6 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import apsw
 import asyncpg
 import pytest
 
@@ -11,18 +12,18 @@ from rapport import disconnects
 from rapport.disconnects import is_cancelled_by_disconnect, watch_client
 from rapport.errors import StoreUnavailable
 from rapport.store.postgres.pool import Pool
-from rapport.store.sqlite import reports
+from rapport.store.sqlite import report_threads
 from rapport.store.sqlite.connection import make_folder
-from rapport.store.sqlite.reports import Readers, Reports
+from rapport.store.sqlite.report_threads import ReportThreads
 
 ENDLESS = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT max(n) FROM number"
 
 
-def count_forever(readers: Readers) -> None:
-    readers.catalogue._connection.execute(ENDLESS).fetchall()  # noqa: SLF001 - no report takes for ever
+def count_forever(connection: apsw.Connection) -> None:
+    connection.execute(ENDLESS).fetchall()
 
 
-def response(_readers: Readers) -> str:
+def response(_connection: apsw.Connection) -> str:
     return "made"
 
 
@@ -34,15 +35,15 @@ def folder(tmp_path: Path) -> Path:
 
 def test_cancelled_report_releases_its_thread(folder: Path) -> None:
     async def work() -> None:
-        made = Reports()
+        made = ReportThreads()
         made.open(folder)
         for _ in range(3):
-            endless = [asyncio.create_task(made.make(account_id, count_forever)) for account_id in "aabbcc"]
+            endless = [asyncio.create_task(made.run(account_id, count_forever)) for account_id in "aabbcc"]
             await asyncio.sleep(0.1)
             for task in endless:
                 task.cancel()
             async with asyncio.timeout(20):
-                assert await made.make("d", response) == "made"
+                assert await made.run("d", response) == "made"
         await made.close()
 
     asyncio.run(work())
@@ -50,9 +51,9 @@ def test_cancelled_report_releases_its_thread(folder: Path) -> None:
 
 def test_shutdown_rejects_queued_and_ends_running_reports(folder: Path) -> None:
     async def work() -> None:
-        made = Reports()
+        made = ReportThreads()
         made.open(folder)
-        endless = [asyncio.create_task(made.make(account_id, count_forever)) for account_id in "aaabbb"]
+        endless = [asyncio.create_task(made.run(account_id, count_forever)) for account_id in "aaabbb"]
         await asyncio.sleep(0.1)
         made.stop()
         async with asyncio.timeout(20):
@@ -64,14 +65,14 @@ def test_shutdown_rejects_queued_and_ends_running_reports(folder: Path) -> None:
 
 
 def test_report_is_ended_after_timeout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "_REPORT_TIMEOUT", 0.1)
+    monkeypatch.setattr(report_threads, "_REPORT_TIMEOUT", 0.1)
 
     async def work() -> None:
-        made = Reports()
+        made = ReportThreads()
         made.open(folder)
         async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
-                await made.make("a", count_forever)
+                await made.run("a", count_forever)
         await made.close()
 
     asyncio.run(work())
@@ -79,7 +80,7 @@ def test_report_is_ended_after_timeout(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_report_ends_when_client_disconnects(folder: Path) -> None:
     async def work() -> None:
-        made = Reports()
+        made = ReportThreads()
         made.open(folder)
         hung_up = asyncio.Event()
 
@@ -90,7 +91,7 @@ def test_report_ends_when_client_disconnects(folder: Path) -> None:
         async def respond() -> bool:
             watch_client(receive)
             try:
-                await made.make("a", count_forever)
+                await made.run("a", count_forever)
             except asyncio.CancelledError:
                 return is_cancelled_by_disconnect()
             return False
@@ -109,7 +110,7 @@ def test_abandoned_query_is_cancelled_in_database(postgresql: str) -> None:
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1234)%' AND state = 'active'"
 
     async def work() -> None:
-        pool = Pool(postgresql, 4, by_pgbouncer=False)
+        pool = Pool(postgresql, 4, use_pgbouncer=False)
         await pool.open()
 
         async def sleep() -> None:
@@ -135,7 +136,7 @@ def test_abandoned_query_is_cancelled_in_database(postgresql: str) -> None:
 
 def test_account_leaves_connections_to_others(postgresql: str) -> None:
     async def work() -> None:
-        pool = Pool(postgresql, 4, by_pgbouncer=False)
+        pool = Pool(postgresql, 4, use_pgbouncer=False)
         await pool.open()
 
         async def sleep() -> None:

@@ -11,12 +11,18 @@ import pytest
 
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.postgres.citus.layout import statement_with_rows
+from rapport.store.postgres.citus.layout import insert_statement
 from rapport.store.postgres.layout import ONE_DATABASE
-from rapport.store.postgres.write import SQL
+from rapport.store.postgres.queries import SQL
 from tests.postgres import Databases
 
-WIDTHS = {"grow_engagement": 5, "grow_bounced_contact": 4, "add_clicked_links": 3, "grow_stats": 7, "grow_hours": 5}
+WIDTHS = {
+    "increment_engagement": 5,
+    "increment_bounced_contact": 4,
+    "add_clicked_links": 3,
+    "increment_stats": 7,
+    "increment_hours": 5,
+}
 """How many columns the rows of each statement have."""
 
 
@@ -35,21 +41,21 @@ def test_contacts_are_spread_evenly_over_buckets() -> None:
 @pytest.mark.parametrize(
     ("name", "key"),
     [
-        ("grow_engagement", "engagement_pkey"),
-        ("grow_bounced_contact", "bounced_contact_pkey"),
+        ("increment_engagement", "engagement_pkey"),
+        ("increment_bounced_contact", "bounced_contact_pkey"),
         ("add_clicked_links", "clicked_link_pkey"),
-        ("grow_stats", "campaign_activity_stats_pkey"),
-        ("grow_hours", "campaign_activity_hour_pkey"),
+        ("increment_stats", "campaign_activity_stats_pkey"),
+        ("increment_hours", "campaign_activity_hour_pkey"),
     ],
 )
 @pytest.mark.parametrize("of_a_cluster", [False, True])
 def test_rollup_update_plan_uses_primary_key(place: str, name: str, key: str, *, of_a_cluster: bool) -> None:
-    sql = statement_with_rows(name, WIDTHS[name], 2) if of_a_cluster else SQL[name]
+    sql = insert_statement(name, WIDTHS[name], 2) if of_a_cluster else SQL["ingest"][name]
     assert arbiters(place, sql) == [key]
 
 
 def test_bulk_engagement_update_plan_uses_primary_key(place: str) -> None:
-    assert arbiters(place, SQL["grow_staged_engagement"]) == ["engagement_pkey"]
+    assert arbiters(place, SQL["ingest"]["increment_staged_engagement"]) == ["engagement_pkey"]
 
 
 def arbiters(place: str, sql: str) -> list[str]:
@@ -59,7 +65,7 @@ def arbiters(place: str, sql: str) -> list[str]:
         async with open_store(Settings(data=place)):
             pass
         connection = await asyncpg.connect(place)
-        await connection.execute(SQL["stage_engagement"].replace("ON COMMIT DROP", ""))
+        await connection.execute(SQL["ingest"]["stage_engagement"].replace("ON COMMIT DROP", ""))
         statement = await connection.prepare(sql)
         values = ["'{}'" if each.activity_type == "array" else "NULL" for each in statement.get_parameters()]
         await connection.execute(f"PREPARE growing AS {sql}")

@@ -98,7 +98,7 @@ def test_sign_in_link_works_once(server: Server, account: str, caller: Caller) -
 
     async def made() -> str:
         async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store, principal, now())
+            return await create_code(store.secrets, principal, now())
 
     code = asyncio.run(made())
     with httpx.Client(base_url=server.url) as first, httpx.Client(base_url=server.url) as second:
