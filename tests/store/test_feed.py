@@ -150,7 +150,7 @@ def test_feed_omits_erased_contacts(data: str) -> None:
 
 
 def test_invalid_and_expired_feed_positions_return_none(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sqlite.feed", "postgres.feed_writer"):
+    for module in ("sqlite.feed_writer", "postgres.feed_writer"):
         monkeypatch.setattr(f"rapport.store.{module}.MIN_KEYS", 50)
     monkeypatch.setattr("rapport.store.postgres.feed_writer._PRUNE_AFTER", 1)
     positions: list[str] = []
