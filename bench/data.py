@@ -55,6 +55,6 @@ async def fill_store(data: str, generated: Iterator[Activity]) -> int:
     filled = 0
     async with open_store(Settings(data=data)) as store:
         while batch := [activity for _, activity in zip(range(20_000), generated, strict=False)]:
-            await store.record([build_batch("default", batch)])
+            await store.ingest.record([build_batch("default", batch)])
             filled += len(batch)
     return filled

@@ -19,8 +19,9 @@ from rapport.instant import Instant
 from rapport.reporting.contact_activities import get_activity_page
 from rapport.reporting.page import PageRequest
 from rapport.settings import Settings
+from rapport.store.activities import START_OF_HISTORY
 from rapport.store.engines import open_store
-from rapport.store.protocol import START_OF_HISTORY, Store
+from rapport.store.store import Store
 
 _COMMON = (ActivityType.EM_SENDS, ActivityType.EM_OPENS, ActivityType.EM_CLICKS)
 _BUSY = "busy"
@@ -106,7 +107,7 @@ def request_for(types: tuple[ActivityType, ...], limit: int = 100) -> PageReques
 async def _get_distant_page(store: Store, number: int) -> PageRequest:
     request = request_for(_COMMON)
     for _ in range(number - 1):
-        page = await get_activity_page(store, "default", _BUSY, request)
+        page = await get_activity_page(store.activities, "default", _BUSY, request)
         assert page.next is not None
         request = page.next
     return request
@@ -114,7 +115,7 @@ async def _get_distant_page(store: Store, number: int) -> PageRequest:
 
 async def make_page(store: Store, contact: str, request: PageRequest) -> None:
     """Make a page as the server does, without HTTP."""
-    page = await get_activity_page(store, "default", contact, request)
+    page = await get_activity_page(store.activities, "default", contact, request)
     encode_activity_page(contact, page, with_names=True, next_href="…")
 
 

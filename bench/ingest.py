@@ -15,9 +15,9 @@ from bench.load import BIN, find_free_port, granian, measure_rate, rapport, serv
 from bench.measure import Measurement, expect_min
 from bench.pages import make_token
 from rapport.recording.reader_process import CHUNK_SIZE
-from rapport.store.digests import contact_order
-from rapport.store.sqlite.migrations import STEPS, add_functions
-from rapport.store.sqlite.write import SQL
+from rapport.store.hashing import contact_order
+from rapport.store.sqlite.migrations import MIGRATIONS, add_functions
+from rapport.store.sqlite.queries import SQL
 
 _CLIENTS: Final = 64
 
@@ -92,12 +92,12 @@ def _time_bare_inserts(rows: list[tuple[int | str | None, ...]], folder: str) ->
         connection.pragma(name, value)
     connection.pragma("wal_autocheckpoint", 4_000)
     add_functions(connection)
-    for _, _, sql in STEPS:
+    for _, _, sql in MIGRATIONS:
         connection.execute(sql)
     started = time.perf_counter()
     for first in range(0, len(rows), CHUNK_SIZE):
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(SQL["add_activity"], rows[first : first + CHUNK_SIZE])
+        connection.executemany(SQL["ingest"]["add_activity"], rows[first : first + CHUNK_SIZE])
         connection.execute("COMMIT")
     elapsed = time.perf_counter() - started
     connection.close()

@@ -73,7 +73,7 @@ def read_key(data: str) -> str:
 
     async def read() -> str:
         async with open_store(Settings(data=data)) as store:
-            return json.dumps((await load_keys(store)).signing.as_dict(private=True))
+            return json.dumps((await load_keys(store.secrets)).signing.as_dict(private=True))
 
     return asyncio.run(read())
 

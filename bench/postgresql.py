@@ -20,10 +20,11 @@ from bench.pages import TYPES, make_token, measure_rapport, read_key, write_path
 from rapport.activity import EARLIEST, ActivityType
 from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.settings import Settings
-from rapport.store.digests import contact_key
+from rapport.store.activities import START_OF_HISTORY
 from rapport.store.engines import open_store
-from rapport.store.postgres.pool import LATEST_TIME, Pool
-from rapport.store.postgres.reader import merged
+from rapport.store.hashing import contact_key
+from rapport.store.postgres.activities import merge_ranges
+from rapport.store.postgres.pool import Pool
 from tests.helpers.postgres import Databases, postgres_server
 
 _CLIENTS = 16
@@ -94,11 +95,11 @@ async def _vacuum(data: str) -> None:
 
 async def _measure_bare_queries(data: str, contacts: int, limit: int, seconds: float) -> float:
     """Run the page's statement from as many clients in one process, and return the queries per second."""
-    pool = Pool(data, 10, by_pgbouncer=False)
+    pool = Pool(data, 10, use_pgbouncer=False)
     await pool.open()
     rng = random.Random(1)
     keys = [contact_key("default", contact_id(rng.randrange(contacts))) for _ in range(2_000)]
-    statement, after = merged("page", len(TYPES)), (LATEST_TIME, 2**63 - 1)
+    statement, after = merge_ranges("list_newest", len(TYPES)), START_OF_HISTORY
     ends = time.perf_counter() + seconds
 
     async def run_queries() -> int:
@@ -171,7 +172,7 @@ def _measure_import(databases: Databases, *, small: bool) -> Measurement:
 
 async def _measure_bare_copy(data: str, count: int) -> float:
     """Empty the tables that the import filled, and copy their rows back in. Return the activities per second."""
-    pool = Pool(data, 2, by_pgbouncer=False)
+    pool = Pool(data, 2, use_pgbouncer=False)
     await pool.open()
     async with pool.acquire(3_600) as connection:
         rows = {

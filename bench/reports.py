@@ -31,8 +31,8 @@ from rapport.reporting.tracking_reports import EMAIL_REPORTS, TrackingRequest, g
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
 from rapport.store.rollups import RollUps
+from rapport.store.store import Store
 from rapport.store.tracking import START_OF_REPORT
 
 _REPORTS: Final = {report.name: report for report in REPORTS}
@@ -129,7 +129,7 @@ async def _fill(data: str, recipients: int) -> int:
     generated.sort(key=lambda activity: activity.created_time)
     async with open_store(Settings(data=data)) as store:
         for first in range(0, len(generated), _CHUNK):
-            await store.record([build_batch("default", generated[first : first + _CHUNK])])
+            await store.ingest.record([build_batch("default", generated[first : first + _CHUNK])])
     return len(generated)
 
 
@@ -166,14 +166,14 @@ async def _find_last_page(store: Store, report: str, limit: int) -> TrackingRequ
     while later - earlier > 1:
         middle = Instant((earlier + later) // 2)
         request = TrackingRequest(limit=limit, not_before=EARLIEST, after=tracking_cursor_before(middle))
-        page = await get_tracking_page(store, "default", _BIG, EMAIL_REPORTS[report], request)
+        page = await get_tracking_page(store.reports, "default", _BIG, EMAIL_REPORTS[report], request)
         earlier, later = (middle, later) if page.next is None else (earlier, middle)
     return TrackingRequest(limit=limit, not_before=EARLIEST, after=tracking_cursor_before(earlier))
 
 
 async def _make_page(store: Store, campaign_activity_id: str, report: str, request: TrackingRequest) -> None:
     """Make a page as the server does, without HTTP."""
-    page = await get_tracking_page(store, "default", campaign_activity_id, EMAIL_REPORTS[report], request)
+    page = await get_tracking_page(store.reports, "default", campaign_activity_id, EMAIL_REPORTS[report], request)
     msgspec.json.encode(_REPORTS[report].serialize(campaign_activity_id, page, page_links("…")))
 
 
@@ -192,7 +192,7 @@ async def _measure_stats(store: Store, contact: str) -> Measurement:
     ids = [_BIG, _SMALL, *_OTHERS]
     ten = request_for((ActivityType.EM_SENDS,), limit=10)
     stats, page = await _medians(
-        [lambda: get_campaign_activity_stats(store, "default", ids), lambda: make_page(store, contact, ten)],
+        [lambda: get_campaign_activity_stats(store.reports, "default", ids), lambda: make_page(store, contact, ten)],
         rounds=200,
     )
     return expect_max(
@@ -222,7 +222,12 @@ async def _measure_without_rollups(store: Store, folder: Path) -> list[Measureme
             "an anti-join",
             _NOT_OPENED_SQL,
         ),
-        ("by the hour", lambda: get_campaign_timeline(store, "default", _BIG, 72, UTC), "GROUP BY", _HOURLY_SQL),
+        (
+            "by the hour",
+            lambda: get_campaign_timeline(store.reports, "default", _BIG, 72, UTC),
+            "GROUP BY",
+            _HOURLY_SQL,
+        ),
     ]
     for report, ask, how, sql in responses:
         ours, theirs = await _medians([ask, lambda sql=sql: plain(sql)], rounds=3)
@@ -267,10 +272,10 @@ async def _record(chunks: list[list[Activity]], with_rollups: str, without: str)
         for chunk in chunks:
             batch = build_batch("default", chunk)
             started = time.perf_counter()
-            await store.record([batch])
+            await store.ingest.record([batch])
             between = time.perf_counter()
             with patch.object(RollUps, "count", lambda *_: None), patch("rapport.store.sqlite.writer.apply"):
-                await other.record([batch])
+                await other.ingest.record([batch])
             full += between - started
             bare += time.perf_counter() - between
     return full, bare

@@ -11,7 +11,7 @@ import pytest
 
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.helpers.api import ApiClient
 from tests.helpers.loop import run_async
 from tests.helpers.postgres import CITUS_URL, Databases, PostgresServer, postgres_server

@@ -14,8 +14,8 @@ from rapport.errors import InvalidField
 from rapport.instant import Instant
 from rapport.recording.activity_codec import Context
 from rapport.recording.decoding import decode_activity
-from rapport.store.digests import person_key
-from rapport.store.links import url_id_of
+from rapport.store.hashing import profile_key
+from rapport.store.links import make_url_id
 from rapport.web.zone import _zone_named
 
 COUNT = 2_000
@@ -39,8 +39,8 @@ CALLS: dict[str, Callable[[str], Any]] = {
     "identity_of_content": lambda text: content_identity("em_clicks", "a", text, None),
     "check_id": lambda text: reject("contact_id", text),
     "activity_of_json": read_line,
-    "person_key": lambda text: person_key((text, None, None)),
-    "url_id_of": url_id_of,
+    "profile_key": lambda text: profile_key((text, None, None)),
+    "make_url_id": make_url_id,
     "contact_reports.parse_page": lambda text: contact_reports.parse_page(f"next={text}".encode(), ()),
     "tracking_report.parse_page": lambda text: tracking_report.parse_page(
         f"next={text}".encode(), REPORTS[0], EmailReports.limit

@@ -52,7 +52,7 @@ from rapport.recording.spool_recorder import SpoolRecorder
 from rapport.reporting.live_feed import LiveFeed
 from rapport.settings import Limits, Settings, load_settings, main_process
 from rapport.store.engines import create_store, find_spool
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from rapport.web.account import AccountPage
 from rapport.web.applications import ApplicationsPage
 from rapport.web.authorize import ConsentPages
@@ -94,26 +94,33 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     `started` is called when it is ready to serve.
     """
     store = create_store(settings)
-    recorder = GroupCommitter(store, settings.waiting)
-    feed = LiveFeed(store, settings.streams)
-    keys = KeyCache(store, settings)
-    gate = Authorizer(keys, limiter_for(settings.limits, store))
+    recorder = GroupCommitter(store.ingest, settings.waiting)
+    feed = LiveFeed(store.feed, settings.streams)
+    keys = KeyCache(store.secrets, settings)
+    gate = Authorizer(keys, limiter_for(settings.limits, store.rate_limits))
     door = SessionManager(keys, settings.public_url)
-    grants = TokenService(store, keys, settings)
+    grants = TokenService(store.secrets, keys, settings)
     cursors = Cursors(keys)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
     spool = SpoolWriter(folder, settings.spool_mb * 1_000_000)
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources: list[Resource] = [
-        ContactReports(store, cursors, (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()),
-        EmailReports(store, cursors),
-        LandingPageReports(store, cursors),
-        CampaignStats(store, cursors),
-        *(CrossReferences(), Contacts(store, cursors), ContactLists(), CustomFields(), ContactTags(), Segments()),
-        *(BulkActivities(), Campaigns(store, cursors), EmailSends(store)),
+        ContactReports(store.activities, cursors, (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()),
+        EmailReports(store.reports, cursors),
+        LandingPageReports(store.reports, cursors),
+        CampaignStats(store.reports, cursors),
+        *(
+            CrossReferences(),
+            Contacts(store.contacts, cursors),
+            ContactLists(),
+            CustomFields(),
+            ContactTags(),
+            Segments(),
+        ),
+        *(BulkActivities(), Campaigns(store.campaigns, cursors), EmailSends(store.campaigns, store.reports)),
         Account(),
-        Ingest(store, recorder),
+        Ingest(recorder, store.contacts, store.campaigns, store.erasure),
         Stream(feed, gate),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
     ]
@@ -155,13 +162,13 @@ def _page_routes(store: Store, door: SessionManager, keys: KeyCache, grants: Tok
     return [
         *Pages(door, grants).routes(),
         *StaticFiles().routes(),
-        *SignInPage(store, door, keys).routes(),
-        *ConnectPage(store, door, grants).routes(),
-        *SearchPage(store, door).routes(),
-        *ContactPage(store, door).routes(),
-        *ExportPage(store, door).routes(),
-        *CampaignPage(store, door).routes(),
-        *AccountPage(store, door).routes(),
+        *SignInPage(store.secrets, door, keys).routes(),
+        *ConnectPage(store.contacts, door, grants).routes(),
+        *SearchPage(store.contacts, store.campaigns, door).routes(),
+        *ContactPage(store.activities, store.contacts, store.erasure, door).routes(),
+        *ExportPage(store.activities, store.contacts, door).routes(),
+        *CampaignPage(store.reports, store.campaigns, door).routes(),
+        *AccountPage(store.reports, door).routes(),
     ]
 
 

@@ -45,8 +45,8 @@ def crowded_server(engine: str, databases: object, tmp_path_factory: pytest.Temp
 
 async def create_accounts(location: str) -> None:
     async with open_store(Settings(data=location)) as store:
-        await store.ensure_account("large")
-        await store.ensure_account("small")
+        await store.accounts.ensure("large")
+        await store.accounts.ensure("small")
 
 
 def add_contacts_to_file(file: Path) -> None:

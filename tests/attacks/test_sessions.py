@@ -28,7 +28,9 @@ SIGN_OUTS = 700
 def make_link(server: Server, account: str) -> str:
     async def make() -> str:
         async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now())
+            return await create_code(
+                store.secrets, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now()
+            )
 
     return f"/sign-in/{run_async(make())}"
 

@@ -25,7 +25,7 @@ def is_ended(sessions: EndedSessions, session: Session) -> bool:
 
 async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
     async with open_store(Settings(data=location)) as store, open_store(Settings(data=location)) as other_store:
-        here, elsewhere = EndedSessions(store), EndedSessions(other_store)
+        here, elsewhere = EndedSessions(store.secrets), EndedSessions(other_store)
         ended, kept = start_session("acme"), start_session("acme")
         await here.end(ended, NOW)
         assert (is_ended(here, ended), is_ended(here, kept)) == (True, False)
@@ -38,7 +38,7 @@ async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
 
 async def test_expired_sessions_are_removed_from_list(location: str) -> None:
     async with open_store(Settings(data=location)) as store:
-        sessions = EndedSessions(store)
+        sessions = EndedSessions(store.secrets)
         early = start_session("acme")
         await sessions.end(early, NOW)
         await sessions.end(start_session("acme"), Instant(NOW + LIFE + HOUR - 1))
@@ -53,7 +53,7 @@ async def test_too_many_ended_sessions_end_all_sessions_of_account(
     monkeypatch.setattr(ended_sessions, "MAX_LISTED", 5)
 
     async with open_store(Settings(data=location)) as store:
-        sessions = EndedSessions(store)
+        sessions = EndedSessions(store.secrets)
         # One session was started by a server whose clock is a second ahead.
         ended = [
             *(start_session("acme", NOW + number) for number in range(4)),
@@ -68,13 +68,13 @@ async def test_too_many_ended_sessions_end_all_sessions_of_account(
         assert all(is_ended(sessions, session) for session in (*ended, kept))
         assert not is_ended(sessions, other)
         assert not is_ended(sessions, start_session("acme", NOW + 1_001))
-        stored = await store.read_secret("ended-sessions")
+        stored = await store.secrets.read("ended-sessions")
         assert stored is not None
         assert len(stored) < 200
 
 
 async def test_damaged_list_is_reported(location: str) -> None:
     async with open_store(Settings(data=location)) as store:
-        await store.replace_secret("ended-sessions", None, b"{")
+        await store.secrets.replace("ended-sessions", None, b"{")
         with pytest.raises(StoreUnavailable, match="list of ended sessions is damaged"):
-            await EndedSessions(store).look()
+            await EndedSessions(store.secrets).look()

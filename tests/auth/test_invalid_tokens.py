@@ -15,7 +15,7 @@ from rapport.errors import InvalidToken
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 OWNER = Principal("default", "tests", "tests", Role.OWNER, frozenset(Scope))
 
@@ -32,19 +32,19 @@ def sign_token(keys: Keys, audience: str = "rapport") -> str:
     )
 
 
-class CountingStore:
-    """A store that counts how often its secrets are read."""
+class CountingSecrets:
+    """Secrets that count how often they are read."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, secrets: SecretRepository) -> None:
+        self._secrets = secrets
         self.reads = 0
 
-    async def read_secret(self, name: str) -> bytes | None:
+    async def read(self, name: str) -> bytes | None:
         self.reads += 1
-        return await self._store.read_secret(name)
+        return await self._secrets.read(name)
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
+        return getattr(self._secrets, name)
 
 
 @pytest.mark.slow
@@ -53,10 +53,10 @@ async def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activit
     settings = Settings(data=str(tmp_path / "data"))
 
     async with open_store(settings) as store, open_store(Settings(data=str(tmp_path / "other"))) as other:
-        counting = CountingStore(store)
+        counting = CountingSecrets(store.secrets)
         keys = KeyCache(counting, settings)  # type: ignore[arg-type]
         await keys.start()
-        foreign = KeyCache(other, settings)
+        foreign = KeyCache(other.secrets, settings)
         await foreign.check()
         counting.reads = 0
         for _ in range(10):
@@ -79,7 +79,7 @@ async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) ->
     settings = Settings(data=location)
 
     async with open_store(settings) as store:
-        keys = KeyCache(store, settings)
+        keys = KeyCache(store.secrets, settings)
         await keys.start()
 
         async def send_refused() -> None:
@@ -90,7 +90,7 @@ async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) ->
 
         attacks = [asyncio.create_task(send_refused()) for _ in range(60)]
         await asyncio.sleep(0.2)
-        token = sign_token(await rotate_keys(store, now(), drop_old=False))
+        token = sign_token(await rotate_keys(store.secrets, now(), drop_old=False))
         async with asyncio.timeout(20):
             while True:
                 try:

@@ -50,7 +50,7 @@ async def test_rate_limit_and_quota_errors_differ_and_have_retry_after(location:
     await store.open()
     now = Instant(time.time_ns() // 1_000_000)
     for _ in range(VENDOR_A_DAY):
-        await store.count_request("busy", now, VENDOR_A_DAY)
+        await store.rate_limits.count_request("busy", now, VENDOR_A_DAY)
     await store.close()
     with Server(location, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         headers = {client: {"authorization": f"Bearer {server.token('default', client=client)}"} for client in "ab"}

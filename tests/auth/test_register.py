@@ -20,8 +20,8 @@ from rapport.errors import InvalidField, StoreUnavailable, TooManyTokens, Unknow
 from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
 from rapport.store.sqlite.secrets import read_secret, replace_secret
+from rapport.store.store import Store
 from tests.helpers.api import details_path, make_line
 from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async
@@ -48,8 +48,8 @@ def make_principal(account_id: str) -> Principal:
 
 async def create_token(store: Store, account_id: str, name: str, expires: Instant, keys: Keys | None = None) -> str:
     _, token = await give(
-        store,
-        keys or await load_keys(store),
+        store.secrets,
+        keys or await load_keys(store.secrets),
         Settings(),
         make_principal(account_id),
         name=name,
@@ -60,7 +60,7 @@ async def create_token(store: Store, account_id: str, name: str, expires: Instan
 
 
 async def list_tokens(store: Store, account_id: str, at: Instant | None = None) -> list[ListedToken]:
-    return await listed_tokens(store, await load_keys(store), account_id, at or now())
+    return await listed_tokens(store.secrets, await load_keys(store.secrets), account_id, at or now())
 
 
 def send_request(server: Server, token: str) -> int:
@@ -110,7 +110,7 @@ def test_register_stores_permissions_and_never_the_token(location: str) -> None:
         assert (results.name, results.role, results.scopes) == ("the shop's", Role.OWNER, frozenset(Scope))
         assert results.made_by == "somebody"
         assert results.expires - results.made_time == pytest.approx(DAY, abs=1_000)
-        kept = b"".join([await store.read_secret(name) or b"" for name in await store.secret_names()])
+        kept = b"".join([await store.secrets.read(name) or b"" for name in await store.secrets.list_names()])
         assert token.rpartition(".")[2].encode() not in kept
 
     with_store(location, do)
@@ -130,12 +130,12 @@ def test_token_lists_of_accounts_are_case_sensitive(location: str) -> None:
     async def do(store: Store) -> None:
         for account_id in ("acme", "Acme"):
             await create_token(store, account_id, account_id, Instant(now() + DAY))
-        keys = await load_keys(store)
+        keys = await load_keys(store.secrets)
         ((mine, _),) = await list_tokens(store, "acme")
         assert mine.name == "acme"
         with pytest.raises(UnknownToken):
-            await listed_token(store, keys, "Acme", mine.token_id, now())
-        await revoke(store, mine, by="somebody", now=now())
+            await listed_token(store.secrets, keys, "Acme", mine.token_id, now())
+        await revoke(store.secrets, mine, by="somebody", now=now())
         assert [revocation for _, revocation in await list_tokens(store, "Acme")] == [None]
 
     with_store(location, do)
@@ -144,7 +144,7 @@ def test_token_lists_of_accounts_are_case_sensitive(location: str) -> None:
 @pytest.mark.slow
 def test_expired_tokens_are_dropped_and_count_is_limited(location: str) -> None:
     async def do(store: Store) -> None:
-        keys = await load_keys(store)
+        keys = await load_keys(store.secrets)
         await create_token(store, "acme", "short", Instant(now() + HOUR), keys)
         for number in range(MOST - 1):
             await create_token(store, "acme", str(number), Instant(now() + DAY), keys)
@@ -152,7 +152,7 @@ def test_expired_tokens_are_dropped_and_count_is_limited(location: str) -> None:
             await create_token(store, "acme", "one more", Instant(now() + DAY), keys)
         *others, (short, _) = await list_tokens(store, "acme")
         for token, _ in others:
-            await revoke(store, token, by="somebody", now=now())
+            await revoke(store.secrets, token, by="somebody", now=now())
         # Every server keeps the list of revoked tokens.
         with pytest.raises(TooManyTokens):
             await create_token(store, "acme", "one more", Instant(now() + DAY), keys)
@@ -160,17 +160,19 @@ def test_expired_tokens_are_dropped_and_count_is_limited(location: str) -> None:
         assert short.token_id not in {token.token_id for token, _ in await list_tokens(store, "acme", short.expires)}
 
         # Dropping the keys invalidates all tokens, so there is room for new ones.
-        keys = await rotate_keys(store, now(), drop_old=True)
+        keys = await rotate_keys(store.secrets, now(), drop_old=True)
         assert await list_tokens(store, "acme") == []
         await create_token(store, "acme", "anew", Instant(now() + DAY), keys)
         assert [token.name for token, _ in await list_tokens(store, "acme")] == ["anew"]
-        stored = [await store.read_secret(name) for name in await store.secret_names() if name.startswith("tokens-")]
+        stored = [
+            await store.secrets.read(name) for name in await store.secrets.list_names() if name.startswith("tokens-")
+        ]
         assert sum(text.count(b'"token_id"') for text in stored if text) == 2
 
         # The list of revoked tokens doesn't grow forever either.
         ((token, _),) = await list_tokens(store, "acme")
-        await revoke(store, token, by="somebody", now=Instant(now() + 3 * DAY))
-        revoked = await store.read_secret("revoked-tokens")
+        await revoke(store.secrets, token, by="somebody", now=Instant(now() + 3 * DAY))
+        revoked = await store.secrets.read("revoked-tokens")
         assert revoked is not None
         assert revoked.count(b'"token_id"') == 1
 
@@ -179,12 +181,12 @@ def test_expired_tokens_are_dropped_and_count_is_limited(location: str) -> None:
 
 def test_concurrently_created_tokens_are_all_kept(location: str) -> None:
     async def do(store: Store) -> None:
-        keys = await load_keys(store)
+        keys = await load_keys(store.secrets)
         await asyncio.gather(
             *(create_token(store, "acme", str(number), Instant(now() + DAY), keys) for number in range(8))
         )
         results = await list_tokens(store, "acme")
-        await asyncio.gather(*(revoke(store, token, by="somebody", now=now()) for token, _ in results))
+        await asyncio.gather(*(revoke(store.secrets, token, by="somebody", now=now()) for token, _ in results))
         assert {token.name for token, revocation in await list_tokens(store, "acme") if revocation} == set("01234567")
 
     with_store(location, do)

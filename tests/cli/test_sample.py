@@ -36,7 +36,7 @@ def start_of(day: date) -> Instant:
 def record(location: str, activities: Iterable[Activity]) -> None:
     async def work() -> None:
         async with open_store(Settings(data=location)) as store:
-            await store.record([build_batch("default", list(activities))])
+            await store.ingest.record([build_batch("default", list(activities))])
 
     run_async(work())
 
@@ -48,8 +48,8 @@ def count_contacts(location: str) -> Counter[str]:
         async with open_store(Settings(data=location), create=False) as store:
             return Counter(
                 {
-                    contact_id: len([activity async for activity in store.history("default", contact_id)])
-                    for contact_id in await store.contact_ids("default", "", 1_000)
+                    contact_id: len([activity async for activity in store.activities.iterate("default", contact_id)])
+                    for contact_id in await store.contacts.list_ids("default", "", 1_000)
                 }
             )
 
@@ -145,8 +145,8 @@ async def test_demo_sample_ends_today_and_is_created_once(location: str) -> None
                 max(
                     [
                         activity.created_time
-                        for contact_id in await store.contact_ids("default", "", 1_000)
-                        async for activity in store.history("default", contact_id)
+                        for contact_id in await store.contacts.list_ids("default", "", 1_000)
+                        async for activity in store.activities.iterate("default", contact_id)
                     ]
                 )
             )

@@ -17,13 +17,14 @@ from rapport.activity import ActivityType
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, build_batch
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
-from rapport.store.postgres import campaign_reader, counter_reader
+from rapport.store.hashing import contact_key
+from rapport.store.postgres.activities import merge_ranges
 from rapport.store.postgres.citus.cluster import Cluster
 from rapport.store.postgres.citus.layout import ClusterLayout
-from rapport.store.postgres.pool import SHARED, Connection, Pool, Touched
-from rapport.store.postgres.reader import merged
+from rapport.store.postgres.pool import SHARED, Connection, Contacts, Pool
+from rapport.store.postgres.queries import SQL
+from rapport.store.postgres.reports import page_statement
 from tests.helpers.activities import make_activity
 from tests.helpers.api import details_path, make_line
 from tests.helpers.cluster import (
@@ -44,7 +45,7 @@ from tests.helpers.server import Server
 @pytest.mark.parametrize("types", [1, 3, 10])
 def test_activity_page_reads_one_shard(database_url: str, types: int) -> None:
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merged("page", types))
+    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], merge_ranges("list_newest", types))
     plan = "\n".join(row[0] for row in asyncio.run(fetch_rows(database_url, f"EXPLAIN {sql}")))
     assert "Task Count: 1\n" in plan
 
@@ -53,27 +54,27 @@ def test_activity_page_reads_one_shard(database_url: str, types: int) -> None:
     ("selections", "value"),
     [
         ((), ""),
-        (("of_links",), "'{1}'"),
-        (("of_bounce_codes",), "1"),
-        (("of_contacts",), "'ada'"),
-        (("last_of_contact",), ""),
-        (("unanswered",), ""),
-        (("last_of_contact_and_link",), ""),
+        (("by_link",), "'{1}'"),
+        (("by_bounce_code",), "1"),
+        (("by_contact",), "'ada'"),
+        (("latest_per_contact",), ""),
+        (("not_opened",), ""),
+        (("latest_per_contact_and_link",), ""),
     ],
 )
 def test_tracking_page_reads_at_most_its_limit_from_each_shard(
     database_url: str, selections: tuple[str, ...], value: str
 ) -> None:
     values = ["1", "0::smallint", "'2020-01-01'", "'2030-01-01'", "'x'", "0", "501", value]
-    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], campaign_reader.page_of(selections))
+    sql = re.sub(r"\$(\d+)", lambda found: values[int(found[1]) - 1], page_statement(selections))
     plan = "\n".join(row[0] for row in asyncio.run(fetch_rows(database_url, f"EXPLAIN {sql}")))
     assert re.search(r"->  Task\n.*\n +->  Limit ", plan), plan
 
 
-@pytest.mark.parametrize("name", ["of_campaign_activities", "of_campaigns"])
+@pytest.mark.parametrize("name", ["get_activity_stats", "get_campaign_stats"])
 def test_counters_are_filtered_and_summed_on_shards(database_url: str, name: str) -> None:
     """They aren't fetched for all accounts and filtered on the coordinator."""
-    sql = counter_reader.SQL[name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
+    sql = SQL["reports"][name].replace("$1", "'default'").replace("$2", "'{ca-1}'")
     plan = "\n".join(row[0] for row in asyncio.run(fetch_rows(database_url, f"EXPLAIN {sql}")))
     of_stats = plan.split("Distributed Subplan")[1]
     assert re.search("(Nested Loop|Join) .*\n", of_stats), plan
@@ -84,12 +85,17 @@ class RecordingPool(Pool):
     """A pool that records the commands sent to the nodes."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, 1, by_pgbouncer=False)
+        super().__init__(url, 1, use_pgbouncer=False)
         self.sent: list[str] = []
 
     @asynccontextmanager
-    async def acquire(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Connection]:
-        async with super().acquire(seconds, turn_of, contacts) as connection:
+    async def acquire(
+        self,
+        timeout: float,  # noqa: ASYNC109 - as the pool's own
+        account_id: str = SHARED,
+        contacts: Contacts = (),
+    ) -> AsyncIterator[Connection]:
+        async with super().acquire(timeout, account_id, contacts) as connection:
 
             def hear(_: object, message: PostgresLogMessage) -> None:
                 self.sent.append(" ".join(message.as_dict().values()))
@@ -112,11 +118,10 @@ def test_recording_one_contact_writes_one_shard_per_table(database_url: str, cou
         )
 
     async def work() -> list[str]:
-        cluster = Cluster(database_url, by_pgbouncer=False)
+        cluster = Cluster(database_url, use_pgbouncer=False)
         pool = RecordingPool(database_url)
         await pool.open()
-        await cluster.open(pool, pool)
-        writer = cluster.writer
+        writer = await cluster.open(pool, pool)
         await writer.record([batch(0)])
         pool.sent.clear()
         await writer.record([batch(count)])
@@ -142,12 +147,12 @@ def test_batches_across_nodes_are_counted_correctly(database_url: str, step: int
             seen = 0
             for first, last in ((0, step), (half, half + step), (0, 2 * step), (0, 2 * step)):
                 batch = build_batch("a", history[first:last])
-                (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
+                (outcome,) = await store.ingest.record([await store.ingest.prepare(batch) if ahead else batch])
                 assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
                 assert outcome.duplicate == last - first - sum(outcome.accepted.values())
                 seen = max(seen, last)
             for contact_id in {activity.contact_id for activity in history[:200]}:
-                results = [activity async for activity in store.history("a", contact_id)]
+                results = [activity async for activity in store.activities.iterate("a", contact_id)]
                 assert len(results) == len({activity for activity in history if activity.contact_id == contact_id})
 
     asyncio.run(work())
@@ -157,17 +162,17 @@ def test_batches_across_nodes_are_counted_correctly(database_url: str, step: int
 def test_erased_contact_is_removed_with_its_links(database_url: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=database_url)) as store:
-            await store.record(
+            await store.ingest.record(
                 [
                     build_batch(
                         "default", [make_activity(contact, ActivityType.EM_CLICKS, 1) for contact in CONTACTS[:20]]
                     )
                 ]
             )
-            assert all([await store.erase("default", contact) for contact in CONTACTS[:20]])
-            assert not await store.erase("default", CONTACTS[0])
+            assert all([await store.erasure.erase("default", contact) for contact in CONTACTS[:20]])
+            assert not await store.erasure.erase("default", CONTACTS[0])
             again = [make_activity(contact, ActivityType.EM_CLICKS, 1) for contact in CONTACTS[:40]]
-            (outcome,) = await store.record([build_batch("default", again)])
+            (outcome,) = await store.ingest.record([build_batch("default", again)])
             assert (outcome.accepted, outcome.duplicate) == ({ActivityType.EM_CLICKS: 20}, 20)
 
     asyncio.run(work())
@@ -182,8 +187,8 @@ def test_contact_counters_are_colocated_with_contact(database_url: str) -> None:
     """
 
     async def find_layout() -> ClusterLayout:
-        cluster = Cluster(database_url, by_pgbouncer=False)
-        pool = Pool(database_url, 1, by_pgbouncer=False)
+        cluster = Cluster(database_url, use_pgbouncer=False)
+        pool = Pool(database_url, 1, use_pgbouncer=False)
         await cluster.open(pool, pool)
         shards = await cluster.placement.shards_of([contact_key("default", contact) for contact in CONTACTS[:24]])
         await cluster.close()

@@ -68,7 +68,7 @@ def read_activities(location: str) -> list[tuple[str, str, str | None]]:
             return [
                 (activity.contact_id, activity.type.name.lower(), activity.event_id)
                 for contact in CONTACTS
-                async for activity in store.history("default", contact)
+                async for activity in store.activities.iterate("default", contact)
             ]
 
     return run_async(read())

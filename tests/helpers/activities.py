@@ -3,8 +3,9 @@
 from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, TYPES, Activity, ActivityType, ContactProfile, Link
 from rapport.instant import Instant
 from rapport.store.batch import build_batch
+from rapport.store.ingest import Recorded
 from rapport.store.links import LinksQuery
-from rapport.store.protocol import Recorded, Store
+from rapport.store.store import Store
 from tests.helpers.recount import Line
 
 NOON = Instant(1_767_268_800_000)
@@ -51,16 +52,16 @@ def activity_from_line(line: Line) -> Activity:
 
 async def record(store: Store, *activities: Activity, account: str = "a") -> Recorded:
     """Record the activities in one batch."""
-    (recorded,) = await store.record([build_batch(account, activities)])
+    (recorded,) = await store.ingest.record([build_batch(account, activities)])
     return recorded
 
 
 async def list_activities(store: Store, contact_id: str = "ada", account: str = "a") -> list[Activity]:
     """Return all of the contact's activities."""
-    return [activity async for activity in store.history(account, contact_id)]
+    return [activity async for activity in store.activities.iterate(account, contact_id)]
 
 
 async def list_links(store: Store, account_id: str, campaign_activity_id: str) -> list[tuple[str | None, str, int]]:
     """Return all links of the campaign activity, most clicked first, without the keys that differ between stores."""
     query = LinksQuery(limit=100_000, with_unclicked=True)
-    return [link[:3] for link in await store.links(account_id, campaign_activity_id, query) or ()]
+    return [link[:3] for link in await store.reports.list_links(account_id, campaign_activity_id, query) or ()]

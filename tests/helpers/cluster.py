@@ -6,8 +6,8 @@ import subprocess
 import asyncpg
 
 from rapport.settings import Settings
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
+from rapport.store.hashing import contact_key
 from tests.helpers.loop import run_async
 from tests.helpers.server import Server
 
@@ -64,7 +64,7 @@ def contacts_by_port(database_url: str) -> dict[int, list[str]]:
 async def find_differences(database_url: str) -> list[object]:
     """Return the mismatches that a recount finds."""
     async with open_store(Settings(data=database_url)) as store:
-        return [difference async for difference in store.recount(repair=False)]
+        return [difference async for difference in store.verification.verify(repair=False)]
 
 
 def count_recorded(server: Server, contact_id: str) -> int:

@@ -4,7 +4,8 @@ import random
 
 from rapport.activity import Activity, ActivityType, ContactProfile, Link
 from rapport.instant import Instant
-from rapport.store.protocol import Counter, Store
+from rapport.store.reports import StatRow
+from rapport.store.store import Store
 from tests.helpers.activities import activity_from_line, list_links
 from tests.helpers.rollup_oracle import random_line
 from tests.helpers.sql import fetch_all
@@ -37,16 +38,16 @@ def random_activities(seed: int = 5, count: int = 1_200) -> list[Activity]:
     return [activity_from_line(random_line(rng, number)) for number in range(count)]
 
 
-async def read_counters(store: Store) -> tuple[list[Counter], dict[str, list[tuple[str | None, str, int]]]]:
+async def read_counters(store: Store) -> tuple[list[StatRow], dict[str, list[tuple[str | None, str, int]]]]:
     """Return the counters and links of all campaign activities."""
-    counters = await store.campaign_activity_counters("a", CAMPAIGN_ACTIVITIES)
+    counters = await store.reports.get_activity_stats("a", CAMPAIGN_ACTIVITIES)
     links = {key: sorted(await list_links(store, "a", key)) for key in CAMPAIGN_ACTIVITIES}
     return sorted(counters, key=repr), links
 
 
 async def counters_match(store: Store) -> bool:
     """Return True if a recount finds all counters correct."""
-    return [difference async for difference in store.recount(repair=False)] == []
+    return [difference async for difference in store.verification.verify(repair=False)] == []
 
 
 def list_tables(location: str) -> list[str]:

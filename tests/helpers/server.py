@@ -154,7 +154,7 @@ class Server:
 
 async def _load_keys(settings: Settings) -> Keys:
     async with open_store(settings) as store:
-        return await load_keys(store)
+        return await load_keys(store.secrets)
 
 
 async def create_store(data: str) -> None:

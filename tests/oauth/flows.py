@@ -82,7 +82,7 @@ def browser_of(
 
     async def create() -> str:
         async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store, Principal(account, "serve", "ada@example.com", role, scopes), now())
+            return await create_code(store.secrets, Principal(account, "serve", "ada@example.com", role, scopes), now())
 
     with httpx.Client(base_url=server.url, timeout=60) as client:
         assert client.post(f"/sign-in/{run_async(create())}").status_code == 303

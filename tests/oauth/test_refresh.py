@@ -19,7 +19,7 @@ from rapport.oauth.lifetimes import ROTATION_GRACE
 from rapport.settings import Settings
 from rapport.store.applications import Grant
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from rapport.web.door import now
 from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async

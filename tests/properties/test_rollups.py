@@ -17,7 +17,7 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.helpers.activities import activity_from_line
 from tests.helpers.legacy import remove_rollups
 from tests.helpers.recount import Line, deduplicate
@@ -56,7 +56,9 @@ async def test_rollups_equal_recount(location: str, groups: list[list[tuple[int,
 
     async with open_store(Settings(data=location)) as store:
         for group in groups:
-            await store.record([build_batch(accounts[place], map(activity_from_line, lines)) for place, lines in group])
+            await store.ingest.record(
+                [build_batch(accounts[place], map(activity_from_line, lines)) for place, lines in group]
+            )
     for place, account in enumerate(accounts):
         lines = [line for group in groups for of, batch in group if of == place for line in batch]
         assert stored_rollups(location, account) == expected_rollups(deduplicate(lines))
@@ -69,7 +71,7 @@ async def test_rollups_of_large_batches_equal_recount(location: str) -> None:
 
     async with open_store(Settings(data=location)) as store:
         for first, last in edges:
-            await store.record([build_batch("a", history[first:last])])
+            await store.ingest.record([build_batch("a", history[first:last])])
     lines = stored_lines(location, "a")
     assert len(lines) == len(set(history))
     assert stored_rollups(location, "a") == expected_rollups(lines)
@@ -79,7 +81,7 @@ async def record_with_retries(store: Store, batches: list[Batch]) -> None:
     """Record the batches, and retry while the store is unavailable, as it may be on a cluster."""
     for _ in range(20):
         with suppress(StoreUnavailable):
-            await store.record(batches)
+            await store.ingest.record(batches)
             return
     raise AssertionError("never recorded")
 
@@ -110,7 +112,7 @@ async def test_migration_adds_rollups_to_existing_store(location: str) -> None:
 
     async def fill(account: str, some: list[Activity]) -> None:
         async with open_store(Settings(data=location)) as store:
-            await store.record([build_batch(account, some)])
+            await store.ingest.record([build_batch(account, some)])
 
     await fill("a", history)
     await fill("b", history[:200])

@@ -21,7 +21,7 @@ from rapport.reporting.time_series import (
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.helpers.activities import activity_from_line
 from tests.helpers.recount import Line
 
@@ -69,7 +69,7 @@ def recount(lines: list[Line], zone: ZoneInfo) -> Counter[tuple[int, str]]:
 async def record_lines(store: Store, lines: list[Line]) -> str:
     account = f"over-time-{uuid4().hex}"
     other = f"{account}-other"
-    await store.record(
+    await store.ingest.record(
         [build_batch(account, map(activity_from_line, lines)), build_batch(other, map(activity_from_line, lines[:100]))]
     )
     return account
@@ -83,12 +83,12 @@ async def test_daily_counts_equal_recount_across_clock_changes(location: str, zo
         account = await record_lines(store, lines)
         for name in ("m0", "m1", "m2"):
             campaign_lines = [line for line in lines if line["campaign_activity_id"] == name]
-            assert count_slots((await get_campaign_timeline(store, account, name, 72, zone)).lifetime) == recount(
-                campaign_lines, zone
-            )
+            assert count_slots(
+                (await get_campaign_timeline(store.activities, account, name, 72, zone)).lifetime
+            ) == recount(campaign_lines, zone)
         first, last = date(2025, 10, 26), date(2025, 10, 28)
         within = [line for line in lines if first <= get_day(line, zone) <= last]
-        shown = await get_account_time_series(store, account, first, last, zone)
+        shown = await get_account_time_series(store.reports, account, first, last, zone)
         assert count_slots(shown) == recount(within, zone)
         assert [slot.start for slot in shown.buckets] == [get_midnight(first + timedelta(n), zone) for n in range(3)]
         assert shown.total(ActivityType.EM_OPENS) == sum(
@@ -103,7 +103,7 @@ async def test_long_period_is_counted_by_week(location: str) -> None:
         account = await record_lines(store, lines)
         first = date(2025, 10, 29)
         last = first + timedelta(days=MAX_DAILY_BUCKETS)
-        shown = await get_account_time_series(store, account, first, last, BERLIN)
+        shown = await get_account_time_series(store.reports, account, first, last, BERLIN)
         assert shown.bucket_days == 7
         starts = [datetime.fromtimestamp(slot.start / 1000, BERLIN) for slot in shown.buckets]
         assert starts[0].date() == first
@@ -130,7 +130,7 @@ async def test_campaign_timeline_starts_with_first_send(location: str) -> None:
         campaign_lines = [line for line in lines if line["campaign_activity_id"] == "m1"]
         start = min(line["created_time"] for line in campaign_lines if line["tracking_activity_type"] == "em_sends")
         start -= start % HOUR
-        shown = (await get_campaign_timeline(store, account, "m1", 72, BERLIN)).first_hours
+        shown = (await get_campaign_timeline(store.activities, account, "m1", 72, BERLIN)).first_hours
         assert [slot.start for slot in shown.buckets] == [start + hour * HOUR for hour in range(72)]
         assert count_slots(shown) == Counter(
             (line["created_time"] // HOUR * HOUR, line["tracking_activity_type"])
@@ -138,7 +138,7 @@ async def test_campaign_timeline_starts_with_first_send(location: str) -> None:
             if start <= line["created_time"] < start + 72 * HOUR
         )
         for of, name in ((account, "m9"), ("nobody", "m1")):
-            strange = await get_campaign_timeline(store, of, name, 72, BERLIN)
+            strange = await get_campaign_timeline(store.activities, of, name, 72, BERLIN)
             assert (strange.first_hours.buckets, strange.lifetime.buckets) == ([], [])
 
 
@@ -157,7 +157,7 @@ async def test_recent_sends_are_newest_first(location: str) -> None:
         }
         newest = [
             (recent_send.campaign_activity.campaign_activity_id, recent_send.last_sent)
-            for recent_send in await store.recent_sends(account, 2)
+            for recent_send in await store.reports.list_recent_sends(account, 2)
         ]
         assert newest == sorted(sent.items(), key=lambda each: -each[1])[:2]
 
@@ -186,12 +186,12 @@ async def test_half_hour_zone_falls_back_to_utc(location: str, zone: ZoneInfo, f
 
     async with open_store(Settings(data=location)) as store:
         account = await record_lines(store, lines)
-        slots = await get_account_time_series(store, account, first, last, zone)
+        slots = await get_account_time_series(store.reports, account, first, last, zone)
         assert slots.zone is shown
         assert count_slots(slots) == recount([line for line in lines if first <= get_day(line, shown) <= last], shown)
         for name in ("m0", "m1", "m2"):
             campaign_lines = [line for line in lines if line["campaign_activity_id"] == name]
-            life = (await get_campaign_timeline(store, account, name, 72, zone)).lifetime
+            life = (await get_campaign_timeline(store.activities, account, name, 72, zone)).lifetime
             assert count_slots(life) == recount(campaign_lines, life.zone)
             assert life.zone is shown
 

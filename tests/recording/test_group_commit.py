@@ -13,7 +13,7 @@ from rapport.recording.group_commit import MAX_GROUP_SIZE, GroupCommitter
 from rapport.settings import Settings
 from rapport.store.batch import Batch, Part, build_batch
 from rapport.store.engines import create_store, open_store
-from rapport.store.protocol import Recorded
+from rapport.store.ingest import Recorded
 from tests.helpers.activities import NOON
 
 
@@ -46,7 +46,7 @@ class SlowDisk:
         await self.go.wait()
         if self.failure is not None and any(batch.account_id == "bad" for batch in batches):
             raise self.failure
-        return await self._store.record(batches)
+        return await self._store.ingest.record(batches)
 
 
 class DividedStore(SlowDisk):
@@ -61,7 +61,7 @@ class DividedStore(SlowDisk):
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         if any(row[1] % 2 for batch in batches for rows in batch.rows.values() for row in rows):
             return await super().record(batches)
-        return await self._store.record(batches)
+        return await self._store.ingest.record(batches)
 
 
 async def run_committer(location: str, most_waiting: int = 100_000) -> tuple[SlowDisk, GroupCommitter]:
@@ -170,7 +170,7 @@ async def test_shutdown_commits_queued_batches(location: str) -> None:
     assert all(task.done() and not task.exception() for task in tasks)
     await disk.close()
     async with open_store(Settings(data=location)) as store:
-        assert len([activity async for activity in store.history("a", "c")]) == 5
+        assert len([activity async for activity in store.activities.iterate("a", "c")]) == 5
 
 
 async def test_cancelled_sender_does_not_affect_group(location: str) -> None:
@@ -217,7 +217,7 @@ async def test_commits_run_outside_request_context(location: str) -> None:
     class Observed(SlowDisk):
         async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
             seen.append(request.get())
-            return await self._store.record(batches)
+            return await self._store.ingest.record(batches)
 
     disk, recorder = await start(Observed(location))
     request.set("first")

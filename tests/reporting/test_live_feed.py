@@ -10,7 +10,7 @@ from rapport.errors import StoreUnavailable, TooManyStreams
 from rapport.reporting.live_feed import ActivityEvent, LiveFeed, Subscription
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.helpers.activities import make_activity, record
 from tests.helpers.postgres import PostgresServer
 
@@ -26,7 +26,7 @@ async def receive(subscription: Subscription, count: int) -> list[ActivityEvent]
 
 
 async def test_slow_subscriber_is_dropped_and_can_resume(store: Store) -> None:
-    feed = LiveFeed(store, 4)
+    feed = LiveFeed(store.feed, 4)
     slow = await feed.subscribe("a", EVERY)
     begun = slow.position
     for first in range(0, 6_000, 1_000):
@@ -50,7 +50,7 @@ async def test_store_is_polled_only_with_subscribers(tmp_path: Path) -> None:
         return "feed" in {task.get_name() for task in asyncio.all_tasks()}
 
     async with open_store(Settings(data=str(tmp_path / "data"))) as store:
-        feed = LiveFeed(store, 4)
+        feed = LiveFeed(store.feed, 4)
         assert not is_looking()
         subscriptions = [await feed.subscribe("a", EVERY) for _ in range(2)]
         assert is_looking()
@@ -79,7 +79,7 @@ async def test_store_is_polled_only_with_subscribers(tmp_path: Path) -> None:
 
 async def test_feed_survives_database_restart_without_missing_activities(own_postgres: PostgresServer) -> None:
     async with open_store(Settings(data=own_postgres.url)) as store:
-        feed = LiveFeed(store, 4)
+        feed = LiveFeed(store.feed, 4)
         subscription = await feed.subscribe("a", EVERY)
         await record(store, make_activity())
         own_postgres.stop("immediate")

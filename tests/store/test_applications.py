@@ -63,7 +63,7 @@ def grant(grant_id: str = "grant", **changes: object) -> Grant:
 @pytest.mark.parametrize("name", [name for name in SQL if not name.startswith("add_")])
 def test_each_statement_is_served_by_an_index(tmp_path: Path, name: str) -> None:
     run_rapport("token", "--create", "--data", str(tmp_path))
-    connection = connect(tmp_path, patience=1)
+    connection = connect(tmp_path, busy_timeout=1)
     values = dict.fromkeys(re.findall(r":(\w+)", SQL[name]), 1)
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values)]
     connection.close()
@@ -159,7 +159,7 @@ def test_what_has_expired_is_deleted_and_so_is_what_belongs_to_a_deleted_applica
 def test_a_copy_takes_applications_and_grants_along(location: str, tmp_path: Path) -> None:
     async def fill() -> None:
         async with open_store(Settings(data=location)) as store:
-            await store.ensure_account("default")
+            await store.accounts.ensure("default")
             await store.applications.add_application(application())
             await store.applications.add_grant(grant(), NOW)
 

@@ -17,10 +17,10 @@ from rapport.catalogue import (
 )
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
+from rapport.store.contacts import ContactCursor, ContactQuery, ContactRecord, ContactStatus, InstantRange
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
-from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingQuery
 from tests.helpers.activities import list_links, record
 
@@ -109,35 +109,35 @@ async def test_latest_update_wins_in_any_order(store: Store, seed: int) -> None:
     for first in range(0, len(history), 4):
         some = history[first : first + 4]
         await record(store, *(update for update in some if isinstance(update, Activity)))
-        await store.upsert_contacts("a", [update for update in some if isinstance(update, ContactUpdate)])
+        await store.contacts.upsert("a", [update for update in some if isinstance(update, ContactUpdate)])
     for contact_id in CONTACTS:
-        known = await store.contact("a", contact_id)
+        known = await store.contacts.get("a", contact_id)
         assert known is not None
         assert known._replace(updated_at=None) == expected[contact_id]
 
 
 async def test_update_without_changes_counts_as_unchanged(store: Store) -> None:
     first = [make_contact(first_name="Ada"), make_contact("c2", first_name="Bob")]
-    assert await store.upsert_contacts("a", first) == 2
-    assert await store.upsert_contacts("a", first) == 0
-    assert await store.upsert_contacts("a", [make_contact(hours=-9, first_name="Old"), make_contact("c3")]) == 1
-    assert await store.upsert_contacts("a", [make_contact(hours=9, first_name="New")]) == 1
-    assert await store.contact("b", "c1") is None
-    known = await store.contact("a", "c1")
+    assert await store.contacts.upsert("a", first) == 2
+    assert await store.contacts.upsert("a", first) == 0
+    assert await store.contacts.upsert("a", [make_contact(hours=-9, first_name="Old"), make_contact("c3")]) == 1
+    assert await store.contacts.upsert("a", [make_contact(hours=9, first_name="New")]) == 1
+    assert await store.contacts.get("b", "c1") is None
+    known = await store.contacts.get("a", "c1")
     assert known is not None
     assert (known.first_name, known.updated_at) == ("New", get_time(9))
 
 
 async def test_only_later_dated_update_recreates_erased_contact(store: Store) -> None:
     await record(store, make_open("c1", 0, first_name="Ada"))
-    await store.upsert_contacts("a", [make_contact(first_name="Ada")])
-    assert await store.erase("a", "c1")
+    await store.contacts.upsert("a", [make_contact(first_name="Ada")])
+    assert await store.erasure.erase("a", "c1")
     undated = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=False)
-    assert await store.upsert_contacts("a", [make_contact(first_name="Ada"), undated]) == 0
-    assert await store.contact("a", "c1") is None
+    assert await store.contacts.upsert("a", [make_contact(first_name="Ada"), undated]) == 0
+    assert await store.contacts.get("a", "c1") is None
     later = ContactUpdate(contact_id="c1", updated_at=Instant(4_000_000_000_000), is_dated=True)
-    assert await store.upsert_contacts("a", [later]) == 1
-    assert await store.contact("a", "c1") is not None
+    assert await store.contacts.upsert("a", [later]) == 1
+    assert await store.contacts.get("a", "c1") is not None
 
 
 async def test_contact_update_keeps_profile_of_past_activities(store: Store) -> None:
@@ -145,19 +145,19 @@ async def test_contact_update_keeps_profile_of_past_activities(store: Store) -> 
     newest_first = TrackingQuery(type=ActivityType.EM_OPENS, after=START_OF_REPORT, not_before=EARLIEST, limit=9)
 
     async def addresses(store: Store) -> list[tuple[str | None, str | None]]:
-        rows = await store.tracking("a", "m1", newest_first)
+        rows = await store.reports.list_tracking("a", "m1", newest_first)
         assert rows is not None
-        return [(row.then.email_address, row.now.email_address) for row in rows]
+        return [(row.profile_at_activity.email_address, row.current_profile.email_address) for row in rows]
 
     # The second has no profile: it is returned with the previous one.
     await record(store, make_open("c1", 0, email_address=old), make_open("c1", 1))
     assert await addresses(store) == [(old, old)] * 2
     for _ in range(2):
-        await store.upsert_contacts("a", [make_contact(hours=2, email_address=new)])
+        await store.contacts.upsert("a", [make_contact(hours=2, email_address=new)])
         assert await addresses(store) == [(old, new)] * 2
     await record(store, make_open("c1", 3, email_address=new), make_open("c1", 4, email_address=old))
     assert await addresses(store) == [(old, old), (new, old), (old, old), (old, old)]
-    said = [activity.person and activity.person.email_address async for activity in store.history("a", "c1")]
+    said = [activity.person and activity.person.email_address async for activity in store.activities.iterate("a", "c1")]
     assert said == [old, new, None, old]
 
 
@@ -167,7 +167,7 @@ def get_ids(known: Sequence[ContactRecord]) -> list[str]:
 
 async def test_contacts_are_filtered_by_status_and_update_time(store: Store) -> None:
     await record(store, make_open("c0", 0))
-    await store.upsert_contacts(
+    await store.contacts.upsert(
         "a",
         [
             ContactUpdate(
@@ -183,8 +183,8 @@ async def test_contacts_are_filtered_by_status_and_update_time(store: Store) -> 
     )
 
     async def params(expected: ContactQuery) -> list[str]:
-        page = await store.contacts("a", expected)
-        assert await store.contact_count("a", expected) >= len(page)
+        page = await store.contacts.find("a", expected)
+        assert await store.contacts.count("a", expected) >= len(page)
         return get_ids(page)
 
     assert await params(ContactQuery(limit=9)) == [f"c{number}" for number in range(8)]
@@ -192,12 +192,19 @@ async def test_contacts_are_filtered_by_status_and_update_time(store: Store) -> 
     assert await params(ContactQuery(statuses=deleted, limit=9)) == ["c5"]
     unsubscribed = frozenset({ContactStatus.UNSUBSCRIBED, ContactStatus.UNKNOWN})
     assert await params(ContactQuery(statuses=unsubscribed, limit=9)) == ["c0", "c3", "c7"]
-    assert await params(ContactQuery(updated=Within(get_time(4), get_time(7)), limit=9)) == ["c6", "c5", "c4", "c3"]
-    both = ContactQuery(updated=Within(get_time(4), get_time(7)), created=Within(get_time(-4), get_time(0)), limit=9)
+    assert await params(ContactQuery(updated=InstantRange(get_time(4), get_time(7)), limit=9)) == [
+        "c6",
+        "c5",
+        "c4",
+        "c3",
+    ]
+    both = ContactQuery(
+        updated=InstantRange(get_time(4), get_time(7)), created=InstantRange(get_time(-4), get_time(0)), limit=9
+    )
     assert await params(both) == ["c4", "c3"]
-    assert await store.contact_count("a", both) == 2
-    assert await params(ContactQuery(created=Within(get_time(-3), get_time(-1)), limit=2)) == ["c3", "c2"]
-    assert await store.contacts_by_status("a") == {
+    assert await store.contacts.count("a", both) == 2
+    assert await params(ContactQuery(created=InstantRange(get_time(-3), get_time(-1)), limit=2)) == ["c3", "c2"]
+    assert await store.contacts.count_by_status("a") == {
         ContactStatus.UNKNOWN: 1,
         ContactStatus.IMPLICIT: 1,
         ContactStatus.PENDING_CONFIRMATION: 2,
@@ -209,20 +216,22 @@ async def test_contacts_are_filtered_by_status_and_update_time(store: Store) -> 
 
 async def test_contacts_sharing_address_are_paginated_after_erasure(store: Store) -> None:
     ids = [f"c{number}" for number in range(5)]
-    await store.upsert_contacts(
+    await store.contacts.upsert(
         "a", [make_contact(contact_id, email_address=f"{contact_id[0]}@Example.com") for contact_id in ids]
     )
 
     async def page(after: str) -> list[str]:
         place = ContactCursor(0, after)
-        return get_ids(await store.contacts("a", ContactQuery(email_address="C@example.COM", after=place, limit=2)))
+        return get_ids(
+            await store.contacts.find("a", ContactQuery(email_address="C@example.COM", after=place, limit=2))
+        )
 
     walked, after = list[str](), ""
     while some := await page(after):
         walked += some
         after = some[-1]
     assert sorted(walked) == ids
-    assert await store.erase("a", walked[1])
+    assert await store.erasure.erase("a", walked[1])
     assert set(await page(walked[1])) & {walked[0], walked[2]}
 
 
@@ -240,29 +249,29 @@ def make_campaign(hours: int, subject: str, name: str, **said: object) -> Campai
 
 async def test_campaign_has_attributes_of_latest_update(store: Store) -> None:
     await record(store, make_open("c1", 0))
-    assert await store.campaign("a", "k1") is None
+    assert await store.campaigns.get("a", "k1") is None
     assert (
-        await store.upsert_campaigns("a", [make_campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)])
+        await store.campaigns.upsert("a", [make_campaign(5, "Later", "Spring", current_status=CampaignStatus.DONE)])
         == 1
     )
-    assert await store.upsert_campaigns("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 1
-    assert await store.upsert_campaigns("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 0
-    known = await store.campaign("a", "k1")
+    assert await store.campaigns.upsert("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 1
+    assert await store.campaigns.upsert("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 0
+    known = await store.campaigns.get("a", "k1")
     assert known is not None
     facts = {field: value for field, (value, _) in known.facts.items()}
     assert facts == {"campaign_id": "k1", "campaign_name": "Spring", "current_status": "Done", "type": "CARD"}
     assert (known.updated_at, known.is_sent) == (get_time(5), False)
     (activity,) = known.campaign_activities
     assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
-    assert await store.campaign_activity("a", "m1") == activity
-    assert await store.campaign_activity("b", "m1") is None
+    assert await store.campaigns.get_activity("a", "m1") == activity
+    assert await store.campaigns.get_activity("b", "m1") is None
     links = await list_links(store, "a", "m1")
     assert links == [("https://example.com/", "7", 0)]
 
 
 async def test_copy_keeps_all_attributes(store: Store, tmp_path: Path) -> None:
     await record(store, make_open("c1", 0))
-    await store.upsert_contacts(
+    await store.contacts.upsert(
         "a",
         [
             make_contact(first_name="Ada"),
@@ -270,12 +279,12 @@ async def test_copy_keeps_all_attributes(store: Store, tmp_path: Path) -> None:
             make_contact("c2", hours=3),
         ],
     )
-    await store.upsert_campaigns(
+    await store.campaigns.upsert(
         "a", [make_campaign(5, "Later", "Spring"), make_campaign(3, "Earlier", "Old", type="CARD")]
     )
     async with open_store(Settings(data=str(tmp_path / "copy"))) as target:
         await copy(store, target, lambda _: None)
         for contact_id in ("c1", "c2"):
-            assert await target.contact("a", contact_id) == await store.contact("a", contact_id)
-        assert await target.list_contact_attributes("a", "", 9) == await store.list_contact_attributes("a", "", 9)
-        assert await target.list_campaign_attributes("a") == await store.list_campaign_attributes("a")
+            assert await target.contacts.get("a", contact_id) == await store.contacts.get("a", contact_id)
+        assert await target.contacts.list_attributes("a", "", 9) == await store.contacts.list_attributes("a", "", 9)
+        assert await target.campaigns.list_attributes("a") == await store.campaigns.list_attributes("a")

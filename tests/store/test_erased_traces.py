@@ -15,11 +15,11 @@ from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.copying import copy
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
 from rapport.store.erasure_keys import ERASURE_KEYS, make_keys, read_keys
+from rapport.store.hashing import contact_key
 from rapport.store.links import LinksQuery
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.helpers.activities import NOON, list_activities, make_activity, record
 from tests.helpers.erasure import ada_activities, counters_match, list_tables, random_activities, read_counters
 from tests.helpers.sql import fetch_all
@@ -83,7 +83,9 @@ class Expected:
 
 
 async def count_links(store: Store, campaign_activity_id: str) -> list[tuple[str | None, int]]:
-    links = await store.links("a", campaign_activity_id, LinksQuery(limit=1_000, with_unclicked=True)) or []
+    links = (
+        await store.reports.list_links("a", campaign_activity_id, LinksQuery(limit=1_000, with_unclicked=True)) or []
+    )
     return sorted(((link.link_url, link.unique_clicks) for link in links), key=repr)
 
 
@@ -127,7 +129,7 @@ async def test_copy_keeps_counts_of_erased_links(location: str, tmp_path: Path) 
             await record(source, *random_clicks(random.Random(3), 300))
             await copy(source, store, lambda _: None)
             for contact_id in CONTACTS[:5]:
-                assert await source.erase("a", contact_id)
+                assert await source.erasure.erase("a", contact_id)
                 await copy(source, store, lambda _: None)
                 for campaign_activity_id in ("m1", "m2"):
                     assert await count_links(store, campaign_activity_id) == await count_links(
@@ -136,7 +138,7 @@ async def test_copy_keeps_counts_of_erased_links(location: str, tmp_path: Path) 
         async with open_store(Settings(data=str(tmp_path / "back"))) as back:
             await copy(store, back, lambda _: None)
             assert await count_links(back, "m1") == await count_links(store, "m1")
-            assert await back.erased("a") == await store.erased("a")
+            assert await back.erased("a") == await store.erasure.export_tombstones("a")
     for table in list_tables(location):
         rows = repr(fetch_all(location, f'SELECT * FROM "{table}"'))  # noqa: S608
         assert not [contact_id for contact_id in CONTACTS[:5] if contact_id in rows], table
@@ -152,53 +154,55 @@ async def test_copy_erases_contacts_erased_in_source(store: Store, tmp_path: Pat
         await record(source, *random_activities(), *ada_activities(), *ada_activities(1))
         await copy(source, store, lambda _: None)
         for contact_id in ("c1", "c2", "c-augusta-king"):
-            assert await source.erase("a", contact_id)
+            assert await source.erasure.erase("a", contact_id)
         # One of them returns with new activities.
         await record(source, *later)
         for _ in range(2):
             await copy(source, store, lambda _: None)
             assert await read_counters(store) == await read_counters(source)
             assert await counters_match(store)
-            assert await store.contact("a", "c1") is None
-            assert await list_activities(store, "c-augusta-king") == await list_activities(source, "c-augusta-king")
-            assert len(await list_activities(store, "c-augusta-king")) == len(later)
+            assert await store.contacts.get("a", "c1") is None
+            assert await list_activities(store.activities, "c-augusta-king") == await list_activities(
+                source, "c-augusta-king"
+            )
+            assert len(await list_activities(store.activities, "c-augusta-king")) == len(later)
         recorded = await record(store, *random_activities(), *ada_activities())
         assert recorded.duplicate == len(random_activities()) + len(ada_activities())
         # Once more.
-        assert await source.erase("a", "c-augusta-king")
+        assert await source.erasure.erase("a", "c-augusta-king")
         await copy(source, store, lambda _: None)
-        assert await store.contact("a", "c-augusta-king") is None
+        assert await store.contacts.get("a", "c-augusta-king") is None
         assert await read_counters(store) == await read_counters(source)
         assert await counters_match(store)
 
 
 async def test_copy_merges_erasures_of_both_stores(store: Store, tmp_path: Path) -> None:
     await record(store, make_activity("own"))
-    assert await store.erase("a", "own")
+    assert await store.erasure.erase("a", "own")
     async with open_store(Settings(data=str(tmp_path / "source"))) as source:
         await record(source, make_activity("ada"), make_activity("bob"), make_activity("cyd"))
-        assert await source.erase("a", "ada")
+        assert await source.erasure.erase("a", "ada")
         await copy(source, store, lambda _: None)
-        assert await source.erase("a", "bob")
+        assert await source.erasure.erase("a", "bob")
         await copy(source, store, lambda _: None)
-        assert await store.contact("a", "bob") is None
-        assert await store.contact("a", "cyd") is not None
+        assert await store.contacts.get("a", "bob") is None
+        assert await store.contacts.get("a", "cyd") is not None
     recorded = await record(store, make_activity("own"), make_activity("ada"), make_activity("bob"))
     assert recorded.duplicate == 3
-    assert len(read_keys(await store.read_secret(ERASURE_KEYS))) == 2
+    assert len(read_keys(await store.secrets.read(ERASURE_KEYS))) == 2
     await record(store, make_activity("dan"))
-    assert await store.erase("a", "dan")
+    assert await store.erasure.erase("a", "dan")
     assert (await record(store, make_activity("dan"))).duplicate == 1
 
 
 async def test_interrupted_copy_of_erasures_is_completed(store: Store, tmp_path: Path) -> None:
     async with open_store(Settings(data=str(tmp_path / "source"))) as source:
         await record(source, *random_activities(), *ada_activities())
-        assert await source.erase("a", "c-augusta-king")
-        assert await source.erase("a", "c1")
+        assert await source.erasure.erase("a", "c-augusta-king")
+        assert await source.erasure.erase("a", "c1")
         # As a copy to an empty store does before its recount.
-        assert await store.replace_secret(ERASURE_KEYS, None, await source.read_secret(ERASURE_KEYS) or b"")
-        await store.import_tombstones("a", await source.erased("a"))
+        assert await store.secrets.replace(ERASURE_KEYS, None, await source.secrets.read(ERASURE_KEYS) or b"")
+        await store.erasure.import_tombstones("a", await source.erasure.export_tombstones("a"))
         assert not await counters_match(store)
         await copy(source, store, lambda _: None)
         assert await read_counters(store) == await read_counters(source)
@@ -208,7 +212,7 @@ async def test_interrupted_copy_of_erasures_is_completed(store: Store, tmp_path:
 async def test_erased_contact_id_cannot_be_guessed_without_key(location: str) -> None:
     async with open_store(Settings(data=location)) as store:
         await record(store, make_activity("ada"))
-        assert await store.erase("a", "ada")
+        assert await store.erasure.erase("a", "ada")
     guesses = {contact_key("a", "ada"), blake2b(contact_key("a", "ada"), digest_size=16).digest()}
     hidden = {"secret"}
     for table in set(list_tables(location)) - hidden:
@@ -221,8 +225,8 @@ async def test_store_without_erasure_keys_is_refused(location: str) -> None:
     keys: list[bytes] = []
     async with open_store(Settings(data=location)) as store:
         await record(store, make_activity("ada"))
-        assert await store.erase("a", "ada")
-        keys.append(await store.read_secret(ERASURE_KEYS) or b"")
+        assert await store.erasure.erase("a", "ada")
+        keys.append(await store.secrets.read(ERASURE_KEYS) or b"")
     remove_keys(location)
     with pytest.raises(StoreUnavailable, match=r"erasure-keys is missing.*restore it from a backup"):
         async with open_store(Settings(data=location)) as store:
@@ -232,7 +236,7 @@ async def test_store_without_erasure_keys_is_refused(location: str) -> None:
         (Path(location) / f"{ERASURE_KEYS}.secret.json").write_bytes(keys[0])
     async with open_store(Settings(data=location)) as store:
         if location.startswith("postgresql:"):
-            assert await store.replace_secret(ERASURE_KEYS, None, keys[0])
+            assert await store.secrets.replace(ERASURE_KEYS, None, keys[0])
         assert (await record(store, make_activity("ada"))).duplicate == 1
 
 
@@ -266,7 +270,7 @@ async def test_erasure_with_fast_clock_does_not_reject_later_activities(
         after = make_activity("ada", after=now - HOUR - NOON)
         await record(store, before)
         ahead = 365 * DAY
-        assert await store.erase("a", "ada")
+        assert await store.erasure.erase("a", "ada")
         assert (await record(store, before, after)).duplicate == 2
         ahead = 0
         recorded = await record(store, before, after)
@@ -283,6 +287,6 @@ async def test_erased_personal_data_is_in_no_file(tmp_path: Path) -> None:
         await record(store, *random_activities())
         await record(store, replace(make_click("zzada", "https://s.example/?u=zzada", "zzid", 5), person=person))
         assert any(b"zz" in file.read_bytes() for file in data.iterdir())
-        assert await store.erase("a", "zzada")
+        assert await store.erasure.erase("a", "zzada")
         for file in data.iterdir():
             assert b"zz" not in file.read_bytes().lower(), file

@@ -13,16 +13,16 @@ from rapport.store import feed
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
 from rapport.store.feed import MAX_KEYS_PER_BATCH, FeedRow
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from tests.helpers.activities import list_activities, make_activity, record
 from tests.helpers.sql import execute_sql, fetch_all
 
 
 async def read_feed(store: Store, after: str, *accounts: str, until: str | None = None) -> list[FeedRow]:
     """Return all feed entries of the accounts after the position."""
-    end = until or await store.feed_head()
+    end = until or await store.feed.head()
     results: list[FeedRow] = []
-    while more := await store.feed(accounts or ("a",), after, end):
+    while more := await store.feed.read(accounts or ("a",), after, end):
         results += more
         after = more[-1].positions[-1]
     assert more is not None
@@ -32,7 +32,7 @@ async def read_feed(store: Store, after: str, *accounts: str, until: str | None 
 async def read_activities(store: Store, results: Sequence[FeedRow]) -> list[Activity]:
     """Return the activities of the entries."""
     activities = [
-        feed_activity for row in results for feed_activity in await store.feed_activities(row.account_id, row.keys)
+        feed_activity for row in results for feed_activity in await store.feed.get_activities(row.account_id, row.keys)
     ]
     return [activity for activity in activities if activity is not None]
 
@@ -51,11 +51,11 @@ async def test_feed_returns_complete_activities_in_time_order(store: Store) -> N
         person=ada,
     )
 
-    start = await store.feed_head()
+    start = await store.feed.head()
     assert await read_feed(store, start) == []
     await record(store, make_activity("bob", after=5), click, make_activity("ada", after=-5, person=ada))
     (row,) = await read_feed(store, start)
-    assert (row.account_id, len(row.keys), dict(row.left_out)) == ("a", 3, {})
+    assert (row.account_id, len(row.keys), dict(row.omitted)) == ("a", 3, {})
     sent, clicked, opened_ = await read_activities(store, [row])
     assert (sent.created_time, opened_.contact_id) == (make_activity(after=-5).created_time, "bob")
     assert clicked == click
@@ -67,16 +67,16 @@ async def test_feed_returns_complete_activities_in_time_order(store: Store) -> N
 
 async def test_duplicates_are_not_in_feed(store: Store) -> None:
     await record(store, make_activity())
-    start = await store.feed_head()
+    start = await store.feed.head()
     await record(store, make_activity(), make_activity())
-    assert await store.feed_head() == start or await read_feed(store, start) == []
+    assert await store.feed.head() == start or await read_feed(store, start) == []
     await record(store, make_activity(), make_activity(after=1))
     assert [len(row.keys) for row in await read_feed(store, start)] == [1]
 
 
 async def test_feed_is_separate_for_each_account(location: str, store: Store) -> None:
-    start = await store.feed_head()
-    await store.record(
+    start = await store.feed.head()
+    await store.ingest.record(
         [
             build_batch("a", [make_activity()]),
             build_batch("b", [make_activity(after=1)]),
@@ -90,11 +90,11 @@ async def test_feed_is_separate_for_each_account(location: str, store: Store) ->
     assert await read_feed(store, start, "c") == []
     # Keys of another account are rejected unless they are unguessable.
     if not location.startswith("postgresql:"):
-        assert await store.feed_activities("b", row.keys) == [None, None]
+        assert await store.feed.get_activities("b", row.keys) == [None, None]
 
 
 async def test_large_batch_is_partly_in_feed_and_rest_counted(store: Store) -> None:
-    start = await store.feed_head()
+    start = await store.feed.head()
     activity_types = (ActivityType.EM_SENDS, ActivityType.EM_OPENS)
     for first in (0, 6_000):
         await record(
@@ -105,17 +105,17 @@ async def test_large_batch_is_partly_in_feed_and_rest_counted(store: Store) -> N
     assert [len(row.keys) for row in results] == [MAX_KEYS_PER_BATCH, 0 or MAX_KEYS_PER_BATCH][: len(results)]
     kept = Counter(activity_type for row in results for _, activity_type, *_ in row.keys)
     for row in results:
-        kept.update(row.left_out)
+        kept.update(row.omitted)
     assert kept == {ActivityType.EM_SENDS: 3_500, ActivityType.EM_OPENS: 3_500}
     # After some of its keys, the omitted activities aren't counted again.
     (rest, *_) = await read_feed(store, results[0].positions[-3])
-    assert (len(rest.keys), rest.left_out) == (2, {})
+    assert (len(rest.keys), rest.omitted) == (2, {})
 
 
 async def test_feed_resumes_after_every_position(store: Store) -> None:
-    start = await store.feed_head()
+    start = await store.feed.head()
     for size in (1, 3, 2, 1, 5):
-        end = await store.feed_head()
+        end = await store.feed.head()
         first = int(end.rpartition("@")[2]) * 10
         await record(store, *(make_activity(f"c{size}", after=first + number) for number in range(size)))
     all_items = await read_feed(store, start)
@@ -129,9 +129,9 @@ async def test_feed_resumes_after_every_position(store: Store) -> None:
 
 
 async def test_feed_omits_erased_contacts(store: Store) -> None:
-    start = await store.feed_head()
+    start = await store.feed.head()
     await record(store, make_activity("ada"), make_activity("bob", after=1))
-    await store.erase("a", "ada")
+    await store.erasure.erase("a", "ada")
     results = await read_feed(store, start)
     assert [len(row.keys) for row in results] == [2]
     assert [activity.contact_id for activity in await read_activities(store, results)] == ["bob"]
@@ -139,19 +139,19 @@ async def test_feed_omits_erased_contacts(store: Store) -> None:
 
 async def test_invalid_and_expired_feed_positions_return_none(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"rapport.store.{module}.feed.MOST_HELD", 50)
-    monkeypatch.setattr("rapport.store.postgres.feed._PRUNE_AFTER", 1)
+        monkeypatch.setattr(f"rapport.store.{module}.MIN_KEYS", 50)
+    monkeypatch.setattr("rapport.store.postgres.feed_writer._PRUNE_AFTER", 1)
     positions: list[str] = []
 
     async with open_store(Settings(data=location)) as store:
-        start = await store.feed_head()
+        start = await store.feed.head()
         await record(store, make_activity())
-        soon = await store.feed_head()
+        soon = await store.feed.head()
         for text in ("", "x", "-1", "1:2:3", "9" * 30, "2:1:@5", f"{soon}~", f"~{soon}", f"{soon}~{soon}~1.2", "é" * 9):
-            assert await store.feed(["a"], text, soon) is None
+            assert await store.feed.read(["a"], text, soon) is None
         assert await read_feed(store, start, until=soon)
         # A position beyond the end, as after restoring a backup.
-        assert await store.feed(["a"], soon, start) is None
+        assert await store.feed.read(["a"], soon, start) is None
         for number in range(1, 101):
             await record(store, make_activity(after=number))
         if location.startswith("postgresql:"):
@@ -162,8 +162,8 @@ async def test_invalid_and_expired_feed_positions_return_none(location: str, mon
         execute_sql(location, "UPDATE feed SET recorded_time = recorded_time - interval '1 hour'")
     async with open_store(Settings(data=location)) as store:
         await record(store, make_activity(after=101))
-        end = await store.feed_head()
-        assert [await store.feed(["a"], position, end) for position in positions] == [None, None]
+        end = await store.feed.head()
+        assert [await store.feed.read(["a"], position, end) for position in positions] == [None, None]
         await record(store, make_activity("last"))
         assert len(await read_feed(store, end)) == 1
     assert fetch_all(location, "SELECT count(*) FROM feed")[0][0] in range(50, 53)
@@ -187,7 +187,7 @@ async def test_feed_misses_nothing_of_concurrent_writers(location: str, seed: in
         position, is_last = start, False
         while not is_last:
             is_last = done.is_set()
-            end = await store.feed_head()
+            end = await store.feed.head()
             results = await read_feed(store, position, until=end)
             received += [key for row in results for key in row.keys]
             # Sometimes resume from the middle, as after a disconnect.
@@ -201,7 +201,7 @@ async def test_feed_misses_nothing_of_concurrent_writers(location: str, seed: in
 
     async with open_store(Settings(data=location)) as one, open_store(Settings(data=location)) as other:
         done = asyncio.Event()
-        start = await one.feed_head()
+        start = await one.feed.head()
         listening = [asyncio.create_task(listen(store, start, done)) for store in (one, other)]
         await asyncio.gather(*(write((one, other)[writer % 2], writer) for writer in range(writers)))
         done.set()
@@ -213,4 +213,4 @@ async def test_feed_misses_nothing_of_concurrent_writers(location: str, seed: in
 
 
 def test_feed_retention_covers_50_batches() -> None:
-    assert feed.MOST_HELD >= 50 * MAX_KEYS_PER_BATCH
+    assert feed.MIN_KEYS >= 50 * MAX_KEYS_PER_BATCH

@@ -16,12 +16,13 @@ from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
 from rapport.recording.decoding import ACTIVITIES as ACTIVITY_FORM
 from rapport.recording.exporting import export_activities, export_contact
 from rapport.settings import Settings
+from rapport.store.contacts import ContactQuery, ContactStatus, InstantRange
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
-from rapport.store.facts import Attributes
-from rapport.store.known import ContactQuery, ContactStatus, Within
+from rapport.store.merge import Attributes
 from rapport.store.permission import PERMISSION_FACTS, PermissionColumns
-from rapport.store.protocol import PermissionDifference, Store
+from rapport.store.store import Store
+from rapport.store.verification import PermissionMismatch
 from tests.helpers.activities import record
 from tests.helpers.legacy import remove_derived_permissions
 from tests.helpers.sql import execute_sql
@@ -171,18 +172,18 @@ def random_event(rng: random.Random) -> Activity | ContactUpdate:
 
 async def record_all(store: Store, said: Sequence[Activity | ContactUpdate]) -> None:
     await record(store, *(event for event in said if isinstance(event, Activity)))
-    await store.upsert_contacts("a", [event for event in said if isinstance(event, ContactUpdate)])
+    await store.contacts.upsert("a", [event for event in said if isinstance(event, ContactUpdate)])
 
 
 async def read_permission(store: Store, contact_id: str = "c0") -> PermissionColumns:
-    known = await store.contact("a", contact_id)
+    known = await store.contacts.get("a", contact_id)
     if known is None:
         return NOTHING
     return PermissionColumns(known.permission_to_send, known.opt_out_date, known.opt_out_source, known.opt_out_reason)
 
 
 async def read_facts(store: Store) -> dict[str, Attributes]:
-    updates = await store.list_contact_attributes("a", "", 99)
+    updates = await store.contacts.list_attributes("a", "", 99)
     return {
         contact.contact_id: {field: fact for field, fact in contact.facts.items() if field in PERMISSION_FACTS}
         for contact in updates
@@ -190,7 +191,7 @@ async def read_facts(store: Store) -> dict[str, Attributes]:
 
 
 async def list_differences(store: Store, *, repair: bool = False) -> list[object]:
-    return [difference async for difference in store.recount(repair=repair)]
+    return [difference async for difference in store.verification.verify(repair=repair)]
 
 
 def resolve_ties(history: list[Activity | ContactUpdate]) -> list[Activity | ContactUpdate]:
@@ -221,7 +222,7 @@ async def test_permissions_equal_recount_in_any_order_of_arrival(store: Store, t
     expected = {contact_id: recount(history, contact_id) for contact_id in CONTACTS}
     assert {contact_id: await read_permission(store, contact_id) for contact_id in CONTACTS} == expected
     assert await list_differences(store) == []
-    by_status = await store.contacts_by_status("a")
+    by_status = await store.contacts.count_by_status("a")
     unsubscribed = [contact_id for contact_id in CONTACTS if expected[contact_id].permission_to_send == 3]
     assert by_status.get(ContactStatus.UNSUBSCRIBED, 0) == len(unsubscribed)
 
@@ -232,9 +233,9 @@ async def test_permissions_equal_recount_in_any_order_of_arrival(store: Store, t
         assert await list_differences(target) == []
 
     gone = rng.choice(CONTACTS)
-    await store.erase("a", gone)
+    await store.erasure.erase("a", gone)
     await record_all(store, [said for said in history if said.contact_id == gone and isinstance(said, Activity)])
-    assert await store.contact("a", gone) is None
+    assert await store.contacts.get("a", gone) is None
     assert await list_differences(store) == []
     rest = [contact_id for contact_id in CONTACTS if contact_id != gone]
     assert {contact_id: await read_permission(store, contact_id) for contact_id in rest} == {
@@ -252,10 +253,10 @@ async def test_export_restores_permission_with_and_without_activities(store: Sto
         folder = str(tmp_path / f"with activities {with_activities}")
         async with open_store(Settings(data=folder)) as target:
             for contact_id in CONTACTS:
-                lines = [line async for line in export_contact(store, "a", contact_id)]
-                await target.upsert_contacts("a", [CONTACT_FORM.decode_json(line, Context(NOW)) for line in lines])
+                lines = [line async for line in export_contact(store.contacts, store.activities, "a", contact_id)]
+                await target.contacts.upsert("a", [CONTACT_FORM.decode_json(line, Context(NOW)) for line in lines])
                 if with_activities:
-                    exported = [line async for line in export_activities(store, "a", contact_id)]
+                    exported = [line async for line in export_activities(store.activities, "a", contact_id)]
                     await record(target, *(ACTIVITY_FORM.decode_json(line, Context(NOW)) for line in exported))
                 assert await read_permission(target, contact_id) == await read_permission(store, contact_id)
 
@@ -335,20 +336,28 @@ async def test_contacts_are_filtered_by_opt_out_date(store: Store) -> None:
     await record_all(store, [make_opt_out(10 - number, f"c{number}") for number in range(6)])
     await record_all(store, [make_sign_up(20, "c2"), make_update(1, PermissionToSend.EXPLICIT, "c9")])
 
-    async def find(**bounds: Within) -> list[str]:
+    async def find(**bounds: InstantRange) -> list[str]:
         query = ContactQuery(limit=99, **bounds)
-        page = [known.contact_id for known in await store.contacts("a", query)]
-        assert await store.contact_count("a", query) == len(page)
+        page = [known.contact_id for known in await store.contacts.find("a", query)]
+        assert await store.contacts.count("a", query) == len(page)
         return page
 
-    assert await find(opted_out=Within(get_time(6), get_time(9))) == ["c4", "c3", "c1"]
-    assert await find(opted_out=Within(get_time(6), get_time(9)), updated=Within(get_time(0), get_time(9))) == []
+    assert await find(opted_out=InstantRange(get_time(6), get_time(9))) == ["c4", "c3", "c1"]
+    assert (
+        await find(opted_out=InstantRange(get_time(6), get_time(9)), updated=InstantRange(get_time(0), get_time(9)))
+        == []
+    )
     await record_all(store, [make_update(2, None, "c3"), make_update(3, None, "c1")])
-    assert await find(opted_out=Within(get_time(6), get_time(9)), updated=Within(get_time(0), get_time(9))) == [
+    assert await find(
+        opted_out=InstantRange(get_time(6), get_time(9)), updated=InstantRange(get_time(0), get_time(9))
+    ) == [
         "c3",
         "c1",
     ]
-    assert await find(opted_out=Within(get_time(6), get_time(9)), created=Within(get_time(0), get_time(9))) == []
+    assert (
+        await find(opted_out=InstantRange(get_time(6), get_time(9)), created=InstantRange(get_time(0), get_time(9)))
+        == []
+    )
 
 
 async def test_concurrent_opt_outs_and_sign_ups_are_all_counted(store: Store) -> None:
@@ -382,8 +391,8 @@ async def test_check_finds_and_repairs_permissions(location: str, tampering: str
         results = await list_differences(store)
         assert results
         for difference in results:
-            assert isinstance(difference, PermissionDifference)
-            assert difference.should == recount(history, difference.contact_id)
-            assert difference.stands != difference.should
+            assert isinstance(difference, PermissionMismatch)
+            assert difference.expected == recount(history, difference.contact_id)
+            assert difference.stored != difference.expected
         assert sorted(map(repr, await list_differences(store, repair=True))) == sorted(map(repr, results))
         assert await list_differences(store) == []

@@ -21,23 +21,13 @@ from rapport.instant import Instant
 from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
+from rapport.store.contacts import ContactQuery
 from rapport.store.engines import create_store, open_store
-from rapport.store.known import ContactQuery
-from rapport.store.postgres import (
-    campaign_reader,
-    contact_reader,
-    contact_reports,
-    counter_reader,
-    erasing,
-    feed,
-    finder,
-    permission,
-    write,
-)
-from rapport.store.postgres.citus.feed import ClusterFeedReader
-from rapport.store.postgres.citus.statements import SQL as CLUSTER
+from rapport.store.postgres import reports
+from rapport.store.postgres.activities import merge_ranges
+from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.pool import Pool, TimedOut
-from rapport.store.postgres.reader import merged
+from rapport.store.postgres.queries import PARAM_NAMES, SQL
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.helpers.api import make_line
 from tests.helpers.legacy import APPLICATIONS, PERMISSION_MIGRATION
@@ -102,7 +92,7 @@ def walk_plan(plan: dict[str, object]) -> Iterator[dict[str, object]]:
 
 async def record_history(database_url: str, history: Iterable[Activity]) -> None:
     async with open_store(Settings(data=database_url)) as store:
-        await store.record([build_batch("default", list(history))])
+        await store.ingest.record([build_batch("default", list(history))])
 
 
 async def explain(database_url: str, statement: str, types: str, values: str) -> list[dict[str, object]]:
@@ -117,11 +107,38 @@ async def explain(database_url: str, statement: str, types: str, values: str) ->
     return list(walk_plan(json.loads(plan)[0]["Plan"]))
 
 
+PARAMS = {
+    "account_id": ("text", "'default'"),
+    "after": ("text", "''"),
+    "after_id": ("text", "''"),
+    "campaign_activity_id": ("text", "'m'"),
+    "contact": ("bytea", "'x'"),
+    "email_address": ("text", "'x'"),
+    "first_name": ("text", "'Ada'"),
+    "limit": ("int", "51"),
+    "status_bits": ("int", "255"),
+}
+"""Types and values of parameters by name; all others are times."""
+
+
+async def explain_query(database_url: str, query: str, **values: str) -> list[dict[str, object]]:
+    """Return the nodes of the generic plan of a query with named parameters."""
+    time = "timestamptz", "'2026-01-02'"
+    params = [
+        ("text", values[name]) if name in ("start", "end") and name in values else PARAMS.get(name, time)
+        for name in PARAM_NAMES[query]
+    ]
+    given = [values.get(name, value) for name, (_, value) in zip(PARAM_NAMES[query], params, strict=True)]
+    return await explain(database_url, query, ", ".join(kind for kind, _ in params), ", ".join(given))
+
+
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
 async def test_activity_page_plan_uses_primary_key_without_sort(sample_database_url: str, types: int) -> None:
     parameters = ["bytea", "timestamptz", "timestamptz", "bigint", "bigint", *["smallint"] * types]
     values = ["'x'", "'2020-01-01'", "'2030-01-01'", "0", "101", *map(str, range(types))]
-    plan = await explain(sample_database_url, merged("page", types), ", ".join(parameters), ", ".join(values))
+    plan = await explain(
+        sample_database_url, merge_ranges("list_newest", types), ", ".join(parameters), ", ".join(values)
+    )
     scans = [node for node in plan if node.get("Relation Name") == "tracking_activity"]
     assert len(scans) == types
     for scan in scans:
@@ -133,52 +150,27 @@ async def test_activity_page_plan_uses_primary_key_without_sort(sample_database_
 
 
 @pytest.mark.parametrize(
-    ("name", "types", "values", "index"),
+    ("name", "values", "index"),
     [
-        ("contacts", "text, int, text, int", "'default', 51, '', 255", "contact_by_account"),
-        (
-            "contacts_of_address",
-            "text, int, text, int, text",
-            "'default', 51, '', 255, 'x'",
-            "contact_by_email_address",
-        ),
-        (
-            "contacts_by_update",
-            "text, int, text, int, text" + ", timestamptz" * 7,
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL, NULL, NULL",
-            "contact_by_update",
-        ),
-        (
-            "contacts_by_creation",
-            "text, int, text, int, text, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01', NULL, NULL",
-            "contact_by_creation",
-        ),
-        (
-            "contacts_by_opt_out",
-            "text, int, text, int, text, timestamptz, timestamptz, timestamptz",
-            "'default', 51, '', 255, NULL, '2026-01-01', '2026-01-02', '1970-01-01'",
-            "contact_by_opt_out",
-        ),
-        (
-            "count_of_address",
-            "text, text, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz",
-            "'default', 'x', 255, NULL, NULL, NULL, NULL, NULL, NULL",
-            "contact_by_email_address",
-        ),
+        ("find", {}, "contact_by_account"),
+        ("find_by_address", {}, "contact_by_email_address"),
+        ("find_by_update", {"email_address": "NULL", "created_after": "NULL"}, "contact_by_update"),
+        ("find_by_creation", {"email_address": "NULL", "opted_out_after": "NULL"}, "contact_by_creation"),
+        ("find_by_opt_out", {"email_address": "NULL"}, "contact_by_opt_out"),
+        ("count_by_address", {}, "contact_by_email_address"),
     ],
 )
 async def test_contact_list_plan_uses_index(
-    sample_database_url: str, name: str, types: str, values: str, index: str
+    sample_database_url: str, name: str, values: dict[str, str], index: str
 ) -> None:
-    plan = await explain(sample_database_url, contact_reader.SQL[name], types, values)
+    plan = await explain_query(sample_database_url, SQL["contacts"][name], **values)
     assert index in {node.get("Index Name") for node in plan}
 
 
 @pytest.mark.parametrize(
     ("name", "types", "values"),
     [
-        ("permissions", "bytea", "'x'"),
+        ("get_permissions", "bytea", "'x'"),
         ("update_permissions", "bytea, smallint, timestamptz, smallint, text", "'x', 0, NULL, NULL, NULL"),
         ("lock_contacts", "bytea", "'x'"),
     ],
@@ -188,23 +180,23 @@ async def test_cluster_permission_plans_use_primary_keys(
 ) -> None:
     plan = await explain(sample_database_url, CLUSTER[name], types, values)
     assert {str(node["Index Name"]) for node in plan if "Index Name" in node} - {"account_pkey"} == (
-        {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
+        {"contact_pkey", "tracking_activity_pkey"} if name == "get_permissions" else {"contact_pkey"}
     )
 
 
 @pytest.mark.parametrize(
     ("name", "types", "values"),
     [
-        ("permissions", "bytea[]", "ARRAY['x'::bytea]"),
+        ("get_permissions", "bytea[]", "ARRAY['x'::bytea]"),
         ("lock_contacts", "bytea[]", "ARRAY['x'::bytea]"),
-        ("next_contacts", "bytea, int", "'x', 500"),
+        ("list_contacts", "bytea, int", "'x', 500"),
     ],
 )
 async def test_permission_plans_use_primary_keys(sample_database_url: str, name: str, types: str, values: str) -> None:
-    plan = await explain(sample_database_url, permission.SQL[name], types, values)
+    plan = await explain(sample_database_url, SQL["permission"][name], types, values)
     indexes = {str(node["Index Name"]) for node in plan if "Index Name" in node}
     assert indexes - {"account_pkey"} == (
-        {"contact_pkey", "tracking_activity_pkey"} if name == "permissions" else {"contact_pkey"}
+        {"contact_pkey", "tracking_activity_pkey"} if name == "get_permissions" else {"contact_pkey"}
     )
     assert not [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] != "account"]
     for node in plan:
@@ -215,19 +207,15 @@ async def test_permission_plans_use_primary_keys(sample_database_url: str, name:
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("contacts_by_email_address", "contact_by_email_address"),
-        ("contacts_by_first_name", "contact_by_name"),
-        ("contacts_by_last_name", "contact_by_last_name"),
-        ("contacts_by_both_names", "contact_by_name"),
-        ("contacts_by_contact_id", "contact_by_account"),
+        ("find_by_email_address_prefix", "contact_by_email_address"),
+        ("find_by_first_name_prefix", "contact_by_name"),
+        ("find_by_last_name_prefix", "contact_by_last_name"),
+        ("find_by_full_name_prefix", "contact_by_name"),
+        ("find_by_contact_id_prefix", "contact_by_account"),
     ],
 )
 async def test_contact_search_plan_uses_index_order(sample_database_url: str, name: str, index: str) -> None:
-    types, values = ["text", "text", "text", "int"], ["'default'", "'a'", "'b'", "8"]
-    if name == "contacts_by_both_names":
-        types.append("text")
-        values.append("'Ada'")
-    plan = await explain(sample_database_url, finder.SQL[name], ", ".join(types), ", ".join(values))
+    plan = await explain_query(sample_database_url, SQL["contacts"][name], start="'a'", end="'b'")
     assert index in {node.get("Index Name") for node in plan}
     assert not [node for node in plan if "Sort" in str(node["Node Type"])]
 
@@ -235,9 +223,9 @@ async def test_contact_search_plan_uses_index_order(sample_database_url: str, na
 @pytest.mark.parametrize(
     ("name", "types", "values", "indexes"),
     [
-        ("rows", "text, text, text, bigint, text[], int", "'9:9:', '9:9:', '0', 0, '{a}', 20", {"feed_by_xid"}),
+        ("list_rows", "text, text, text, bigint, text[], int", "'9:9:', '9:9:', '0', 0, '{a}', 20", {"feed_by_xid"}),
         (
-            "activities",
+            "get_activities",
             "int[], bytea[], smallint[], timestamptz[], bigint[]",
             "'{0}', '{x}', '{1}', '{2020-01-01}', '{5}'",
             {"tracking_activity_pkey", "contact_pkey", "person_pkey"},
@@ -247,60 +235,37 @@ async def test_contact_search_plan_uses_index_order(sample_database_url: str, na
 async def test_feed_plan_uses_its_index(
     sample_database_url: str, name: str, types: str, values: str, indexes: set[str]
 ) -> None:
-    plan = await explain(sample_database_url, feed.SQL[name], types, values)
+    plan = await explain(sample_database_url, SQL["feed"][name], types, values)
     assert indexes <= {str(node.get("Index Name")) for node in plan}
-    if name == "activities":
-        (condition,) = (str(node["Index Cond"]) for node in plan if node.get("Index Name") == "tracking_activity_pkey")
+    if name == "get_activities":
+        (condition,) = (str(each["Index Cond"]) for each in plan if each.get("Index Name") == "tracking_activity_pkey")
         assert all(column in condition for column in ("contact", "type", "created_time", "identity"))
 
 
-@pytest.mark.parametrize(
-    ("name", "types", "values"),
-    [
-        (
-            "sent_campaign_activities",
-            "bytea, timestamptz, timestamptz, text, int",
-            "'x', '2020-01-01', '2030-01-01', '', 9",
-        ),
-        *(
-            (name, "bytea, timestamptz, timestamptz", "'x', '2020-01-01', '2030-01-01'")
-            for name in ("reached", "activity_counts", "activity_quarters")
-        ),
-    ],
-)
-async def test_contact_report_plan_reads_primary_key_ranges(
-    sample_database_url: str, name: str, types: str, values: str
-) -> None:
-    plan = await explain(sample_database_url, contact_reports.SQL[name], types, values)
+@pytest.mark.parametrize("name", ["list_sent", "count_engagement", "count_by_type", "count_by_quarter_hour"])
+async def test_contact_report_plan_reads_primary_key_ranges(sample_database_url: str, name: str) -> None:
+    plan = await explain_query(sample_database_url, SQL["activities"][name])
     scans = [node for node in plan if "contact" in str(node.get("Index Cond"))]
     assert scans
     assert {node["Index Name"] for node in scans} == {"tracking_activity_pkey"}
 
 
-@pytest.mark.parametrize(
-    ("name", "types", "values"),
-    [
-        ("hours_of_campaign_activity", "text, text", "'a7', 'm'"),
-        ("hours_of_account", "text, timestamptz, timestamptz", "'a7', '2026-01-02', '2026-01-03'"),
-    ],
-)
-async def test_hourly_count_plan_reads_counter_ranges(
-    large_database_url: str, name: str, types: str, values: str
-) -> None:
-    plan = await explain(large_database_url, counter_reader.SQL[name], types, values)
+@pytest.mark.parametrize("name", ["count_activity_by_hour", "count_account_by_hour"])
+async def test_hourly_count_plan_reads_counter_ranges(large_database_url: str, name: str) -> None:
+    plan = await explain_query(large_database_url, SQL["reports"][name], account_id="'a7'")
     (read,) = [node for node in plan if node.get("Index Name") == "campaign_activity_hour_pkey"]
     assert "campaign_activity = campaign_activity.key" in str(read["Index Cond"])
-    assert ("hour >=" in str(read["Index Cond"])) is (name == "hours_of_account")
+    assert ("hour >=" in str(read["Index Cond"])) is (name == "count_account_by_hour")
 
 
 @pytest.mark.parametrize(
     ("selections", "more", "value"),
     [
         ((), "", ""),
-        (("of_links",), ", bigint[]", ", '{1,2}'"),
-        (("of_bounce_codes",), ", integer", ", 3"),
-        (("of_contacts",), ", text", ", 'ada'"),
-        *(((selection.value,), "", "") for selection in RowSelection if selection is not RowSelection.EVERY),
+        (("by_link",), ", bigint[]", ", '{1,2}'"),
+        (("by_bounce_code",), ", integer", ", 3"),
+        (("by_contact",), ", text", ", 'ada'"),
+        *(((each.value,), "", "") for each in RowSelection if each is not RowSelection.ALL),
     ],
 )
 async def test_tracking_page_plan_uses_index_without_sort(
@@ -308,7 +273,7 @@ async def test_tracking_page_plan_uses_index_without_sort(
 ) -> None:
     types = f"bigint, smallint, timestamptz, timestamptz, bytea, bigint, bigint{more}"
     values = f"1, 0, '2020-01-01', '2030-01-01', 'x', 0, 501{value}"
-    plan = await explain(large_database_url, campaign_reader.page_of(selections), types, values)
+    plan = await explain(large_database_url, reports.page_statement(selections), types, values)
     page = next(node for node in plan if node.get("Index Name") == "tracking_activity_by_campaign_activity")
     assert page["Scan Direction"] == "Backward"
     condition = str(page["Index Cond"])
@@ -319,11 +284,11 @@ async def test_tracking_page_plan_uses_index_without_sort(
     # The row to compare with is found by a key of its contact.
     for node in plan:
         if node is not page and "Scan" in str(node["Node Type"]):
-            assert re.search(r"(contact|key) = chosen\.contact", str(node["Index Cond"]))
+            assert re.search(r"(contact|key) = candidate\.contact", str(node["Index Cond"]))
 
 
 async def test_erasure_plan_uses_primary_key_of_clicked_links(sample_database_url: str) -> None:
-    sql = erasing.SQL["clicked_by_another"]
+    sql = SQL["erasure"]["is_clicked_by_others"]
     plan = await explain(sample_database_url, sql, "bigint, bigint, bytea", "1, 2, 'x'")
     (scan,) = [node for node in plan if node.get("Relation Name") == "clicked_link"]
     assert scan["Index Name"] == "clicked_link_pkey"
@@ -388,14 +353,18 @@ async def test_unreachable_database_is_reported() -> None:
 
 async def test_cluster_feed_query_returns_same_rows(database_url: str) -> None:
     async with open_store(Settings(data=database_url)) as store:
-        start = await store.feed_head()
-        await store.record([build_batch("default", list(sample(20, seed=1)))])
-        rows = await store.feed(["default"], start, await store.feed_head())
+        start = await store.feed.head()
+        await store.ingest.record([build_batch("default", list(sample(20, seed=1)))])
+        rows = await store.feed.read(["default"], start, await store.feed.head())
         assert rows
-        pool = Pool(database_url, 2, by_pgbouncer=False)
+        pool = Pool(database_url, 2, use_pgbouncer=False)
         await pool.open()
-        keys = rows[0].keys
-        assert await ClusterFeedReader(pool).activities("default", keys) == await store.feed_activities("default", keys)
+        columns = [list(column) for column in zip(*rows[0].keys, strict=True)]
+        async with pool.acquire(3) as connection:
+            queries = SQL["feed"]["get_activities"], CLUSTER["get_activities"]
+            fetched = [await connection.fetch(query, list(range(len(columns[0]))), *columns) for query in queries]
+        assert fetched[0]
+        assert sorted(fetched[0]) == sorted(fetched[1])
         await pool.close()
 
 
@@ -406,29 +375,29 @@ async def test_concurrent_writers_record_each_activity_once(database_url: str) -
     async with open_store(Settings(data=database_url)) as one, open_store(Settings(data=database_url)) as other:
         batches = [build_batch("a", history[first::7]) for first in range(7)] + [build_batch("a", history)]
         outcomes = await asyncio.gather(
-            *(store.record([batch]) for batch in batches for store in (one, other)),
-            *(other.record([build_batch("a", reversed(history))]) for _ in range(3)),
+            *(store.ingest.record([batch]) for batch in batches for store in (one, other)),
+            *(other.ingest.record([build_batch("a", reversed(history))]) for _ in range(3)),
         )
         assert sum(sum(outcome.accepted.values()) for (outcome,) in outcomes) == len(set(history))
         for contact_id in {activity.contact_id for activity in history}:
-            results = [activity async for activity in one.history("a", contact_id)]
+            results = [activity async for activity in one.activities.iterate("a", contact_id)]
             assert len(results) == len({activity for activity in history if activity.contact_id == contact_id})
 
 
 async def test_lock_timeout_is_reported_as_temporary(database_url: str) -> None:
     async with open_store(Settings(data=database_url)) as store:
         history = list(sample(1, seed=2))
-        await store.record([build_batch("default", history)])
+        await store.ingest.record([build_batch("default", history)])
         connection = await asyncpg.connect(database_url)
         async with connection.transaction():
             await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
             waited = await asyncio.gather(
-                store.record([build_batch("default", list(sample(2, seed=3)))]),
-                store.erase("default", history[0].contact_id),
+                store.ingest.record([build_batch("default", list(sample(2, seed=3)))]),
+                store.erasure.erase("default", history[0].contact_id),
                 return_exceptions=True,
             )
         assert [type(wait) for wait in waited] == [TimedOut, TimedOut]
-        assert await store.erase("default", history[0].contact_id)
+        assert await store.erasure.erase("default", history[0].contact_id)
         await connection.close()
 
 
@@ -441,11 +410,11 @@ async def test_large_batch_is_counted_correctly(database_url: str, *, ahead: boo
         seen = 0
         for first, last in ((0, 6_000), (3_000, 9_000), (0, 12_000), (0, 12_000)):
             batch = build_batch("a", history[first:last])
-            (outcome,) = await store.record([await store.prepare(batch) if ahead else batch])
+            (outcome,) = await store.ingest.record([await store.ingest.prepare(batch) if ahead else batch])
             assert sum(outcome.accepted.values()) == max(0, last - max(seen, first))
             assert outcome.duplicate == last - first - sum(outcome.accepted.values())
             seen = max(seen, last)
-        assert [difference async for difference in store.recount(repair=False)] == []
+        assert [difference async for difference in store.verification.verify(repair=False)] == []
 
 
 def busy_history(seed: int, count: int) -> list[Activity]:
@@ -507,16 +476,16 @@ async def test_concurrently_prepared_chunks_are_counted_correctly(database_url: 
 
     async with open_store(Settings(data=database_url)) as store:
         chunks = [build_batch("a", history[first : first + 6_000]) for first in range(0, len(history), 6_000)]
-        upcoming = asyncio.create_task(store.prepare(chunks[0]))
+        upcoming = asyncio.create_task(store.ingest.prepare(chunks[0]))
         for following in [*chunks[1:], None]:
             chunk = await upcoming
             if following is not None:
-                upcoming = asyncio.create_task(store.prepare(following))
-            (outcome,) = await store.record([chunk])
+                upcoming = asyncio.create_task(store.ingest.prepare(following))
+            (outcome,) = await store.ingest.record([chunk])
             assert outcome.duplicate == 0
-        assert [difference async for difference in store.recount(repair=False)] == []
+        assert [difference async for difference in store.verification.verify(repair=False)] == []
         query = ContactQuery(limit=2_000)
-        results = {contact.contact_id: contact for contact in await store.contacts("a", query)}
+        results = {contact.contact_id: contact for contact in await store.contacts.find("a", query)}
         for contact_id, said in compute_latest_profiles(history).items():
             contact = results[contact_id]
             assert (contact.email_address, contact.first_name, contact.last_name) == said
@@ -526,28 +495,28 @@ async def test_engagement_added_after_lookup_is_counted_once(database_url: str) 
     first, then = busy_history(8, 6_000), busy_history(9, 6_000)
 
     async with open_store(Settings(data=database_url)) as store, open_store(Settings(data=database_url)) as other:
-        prepared = await store.prepare(build_batch("a", then))
-        await other.record([build_batch("a", first)])
-        await store.record([prepared])
-        assert [difference async for difference in store.recount(repair=False)] == []
+        prepared = await store.ingest.prepare(build_batch("a", then))
+        await other.ingest.record([build_batch("a", first)])
+        await store.ingest.record([prepared])
+        assert [difference async for difference in store.verification.verify(repair=False)] == []
 
 
 @pytest.mark.parametrize(
     ("name", "types", "values", "index"),
     [
         (
-            "known_engagement",
+            "find_engagement",
             "bigint[], smallint[], integer[], integer[], bytea",
             "'{1}', '{1}', '{0}', '{9}', 'x'",
             "engagement_pkey",
         ),
-        ("differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
+        ("find_differing_contacts", "bytea, text, text, text", "'x', 'x', NULL, NULL", "contact_pkey"),
     ],
 )
 async def test_large_batch_lookup_plan_uses_primary_key(
     large_database_url: str, name: str, types: str, values: str, index: str
 ) -> None:
-    plan = await explain(large_database_url, write.SQL[name], types, values)
+    plan = await explain(large_database_url, SQL["ingest"][name], types, values)
     assert index in {node.get("Index Name") for node in plan}
     assert "Seq Scan" not in {node["Node Type"] for node in plan}
 
@@ -650,22 +619,22 @@ def make_send(contact_id: str, email_address: str = "ada@example.com", time: int
 
 
 async def test_erasure_during_read_does_not_shorten_page(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = campaign_reader._page  # noqa: SLF001 - the only point between the two reads
+    read = reports._read_page  # noqa: SLF001 - the only point between the two reads
 
     async with open_store(Settings(data=database_url)) as store:
-        await store.record([build_batch("a", [make_send(f"c{number}") for number in range(5)])])
-        all_items = await store.tracking("a", "m", EVERY_SEND)
+        await store.ingest.record([build_batch("a", [make_send(f"c{number}") for number in range(5)])])
+        all_items = await store.reports.list_tracking("a", "m", EVERY_SEND)
         assert all_items is not None
         gone = all_items[1].contact_id
 
         async def page(*params: Any) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - arguments of the patched method
-            monkeypatch.setattr(campaign_reader, "_page", read)
+            monkeypatch.setattr(reports, "_read_page", read)
             results = await read(*params)
-            await store.erase("a", gone)
-            await store.record([build_batch("a", [make_send(gone, "later@example.com", 2_000_000_000_000)])])
+            await store.erasure.erase("a", gone)
+            await store.ingest.record([build_batch("a", [make_send(gone, "later@example.com", 2_000_000_000_000)])])
             return results
 
-        monkeypatch.setattr(campaign_reader, "_page", page)
-        rows = await store.tracking("a", "m", EVERY_SEND)
+        monkeypatch.setattr(reports, "_read_page", page)
+        rows = await store.reports.list_tracking("a", "m", EVERY_SEND)
         assert rows is not None
         assert [row.contact_id for row in rows] == [gone, all_items[0].contact_id, all_items[2].contact_id]

@@ -11,8 +11,8 @@ import pytest
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
 from rapport.store.sqlite.connection import DATABASE
+from rapport.store.store import Store
 from tests.helpers.activities import make_activity, record
 from tests.helpers.api import make_line
 from tests.helpers.command import run_rapport

@@ -8,7 +8,7 @@ import pytest
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import CounterMismatch
+from rapport.store.verification import CounterMismatch
 from tests.helpers.activities import activity_from_line
 from tests.helpers.rollup_oracle import expected_rollups, random_line, stored_lines, stored_rollups
 from tests.helpers.sql import execute_sql
@@ -32,14 +32,14 @@ TAMPERING = [
 
 async def run_recount(location: str, *, repair: bool) -> list[CounterMismatch]:
     async with open_store(Settings(data=location)) as store:
-        return [difference async for difference in store.recount(repair=repair)]
+        return [difference async for difference in store.verification.verify(repair=repair)]
 
 
 async def fill(location: str, count: int = 600) -> None:
     rng = random.Random(11)
     async with open_store(Settings(data=location)) as store:
         for account in ("a", "b"):
-            await store.record(
+            await store.ingest.record(
                 [build_batch(account, [activity_from_line(random_line(rng, number)) for number in range(count)])]
             )
 
@@ -69,7 +69,7 @@ async def test_recount_finds_and_repairs_tampered_counters(filled_location: str,
     execute_sql(filled_location, tampering)
     results = await run_recount(filled_location, repair=False)
     assert results
-    assert all(block.stands != block.should for block in results)
+    assert all(block.stored != block.expected for block in results)
     assert sort_mismatches(await run_recount(filled_location, repair=True)) == sort_mismatches(results)
     assert (await run_recount(filled_location, repair=False)) == []
     assert_rollups_correct(filled_location)
@@ -85,13 +85,13 @@ async def test_repair_keeps_concurrently_recorded_activities(filled_location: st
 
         async def write() -> None:
             for _ in range(30):
-                await store.record(
+                await store.ingest.record(
                     [build_batch("a", [activity_from_line(random_line(rng, number)) for number in range(20)])]
                 )
 
         async def repair() -> list[CounterMismatch]:
             await asyncio.sleep(0.02)
-            return [difference async for difference in store.recount(repair=True)]
+            return [difference async for difference in store.verification.verify(repair=True)]
 
         *_, results = await asyncio.gather(write(), write(), write(), repair())
         assert results
@@ -105,7 +105,7 @@ async def test_recount_during_recording_finds_nothing(filled_location: str) -> N
 
         async def write() -> None:
             for _ in range(30):
-                await store.record(
+                await store.ingest.record(
                     [build_batch("a", [activity_from_line(random_line(rng, number)) for number in range(20)])]
                 )
 
@@ -113,7 +113,7 @@ async def test_recount_during_recording_finds_nothing(filled_location: str) -> N
             results = []
             for _ in range(5):
                 await asyncio.sleep(0.01)
-                results += [difference async for difference in store.recount(repair=False)]
+                results += [difference async for difference in store.verification.verify(repair=False)]
             return results
 
         *_, results = await asyncio.gather(write(), write(), look())

@@ -4,6 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import apsw
 import asyncpg
 import pytest
 
@@ -11,18 +12,18 @@ from rapport import disconnects
 from rapport.disconnects import is_cancelled_by_disconnect, watch_client
 from rapport.errors import StoreUnavailable
 from rapport.store.postgres.pool import Pool
-from rapport.store.sqlite import reports
+from rapport.store.sqlite import report_threads
 from rapport.store.sqlite.connection import make_folder
-from rapport.store.sqlite.reports import Readers, Reports
+from rapport.store.sqlite.report_threads import ReportThreads
 
 ENDLESS = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT max(n) FROM number"
 
 
-def count_forever(readers: Readers) -> None:
-    readers.catalogue._connection.execute(ENDLESS).fetchall()  # noqa: SLF001 - otherwise the test would take a minute
+def count_forever(connection: apsw.Connection) -> None:
+    connection.execute(ENDLESS).fetchall()
 
 
-def return_at_once(_readers: Readers) -> str:
+def return_at_once(_connection: apsw.Connection) -> str:
     return "made"
 
 
@@ -33,22 +34,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_cancelled_report_releases_its_thread(folder: Path) -> None:
-    made = Reports()
+    made = ReportThreads()
     made.open(folder)
     for _ in range(3):
-        endless = [asyncio.create_task(made.make(account_id, count_forever)) for account_id in "aabbcc"]
+        endless = [asyncio.create_task(made.run(account_id, count_forever)) for account_id in "aabbcc"]
         await asyncio.sleep(0.1)
         for task in endless:
             task.cancel()
         async with asyncio.timeout(20):
-            assert await made.make("d", return_at_once) == "made"
+            assert await made.run("d", return_at_once) == "made"
     await made.close()
 
 
 async def test_shutdown_rejects_queued_and_ends_running_reports(folder: Path) -> None:
-    made = Reports()
+    made = ReportThreads()
     made.open(folder)
-    endless = [asyncio.create_task(made.make(account_id, count_forever)) for account_id in "aaabbb"]
+    endless = [asyncio.create_task(made.run(account_id, count_forever)) for account_id in "aaabbb"]
     await asyncio.sleep(0.1)
     made.stop()
     async with asyncio.timeout(20):
@@ -58,18 +59,18 @@ async def test_shutdown_rejects_queued_and_ends_running_reports(folder: Path) ->
 
 
 async def test_report_is_ended_after_timeout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "_REPORT_TIMEOUT", 0.1)
+    monkeypatch.setattr(report_threads, "_REPORT_TIMEOUT", 0.1)
 
-    made = Reports()
+    made = ReportThreads()
     made.open(folder)
     async with asyncio.timeout(20):
         with pytest.raises(StoreUnavailable):
-            await made.make("a", count_forever)
+            await made.run("a", count_forever)
     await made.close()
 
 
 async def test_report_ends_when_client_disconnects(folder: Path) -> None:
-    made = Reports()
+    made = ReportThreads()
     made.open(folder)
     hung_up = asyncio.Event()
 
@@ -80,7 +81,7 @@ async def test_report_ends_when_client_disconnects(folder: Path) -> None:
     async def respond() -> bool:
         watch_client(receive)
         try:
-            await made.make("a", count_forever)
+            await made.run("a", count_forever)
         except asyncio.CancelledError:
             return is_cancelled_by_disconnect()
         return False
@@ -96,7 +97,7 @@ async def test_report_ends_when_client_disconnects(folder: Path) -> None:
 async def test_abandoned_query_is_cancelled_in_database(postgres_url: str) -> None:
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1234)%' AND state = 'active'"
 
-    pool = Pool(postgres_url, 4, by_pgbouncer=False)
+    pool = Pool(postgres_url, 4, use_pgbouncer=False)
     await pool.open()
 
     async def sleep() -> None:
@@ -119,7 +120,7 @@ async def test_abandoned_query_is_cancelled_in_database(postgres_url: str) -> No
 
 
 async def test_account_leaves_connections_to_others(postgres_url: str) -> None:
-    pool = Pool(postgres_url, 4, by_pgbouncer=False)
+    pool = Pool(postgres_url, 4, use_pgbouncer=False)
     await pool.open()
 
     async def sleep() -> None:

@@ -10,12 +10,18 @@ import pytest
 
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.store.postgres.citus.layout import statement_with_rows
+from rapport.store.postgres.citus.layout import insert_statement
 from rapport.store.postgres.layout import ONE_DATABASE
-from rapport.store.postgres.write import SQL
+from rapport.store.postgres.queries import SQL
 from tests.helpers.postgres import Databases
 
-WIDTHS = {"grow_engagement": 5, "grow_bounced_contact": 4, "add_clicked_links": 3, "grow_stats": 7, "grow_hours": 5}
+WIDTHS = {
+    "increment_engagement": 5,
+    "increment_bounced_contact": 4,
+    "add_clicked_links": 3,
+    "increment_stats": 7,
+    "increment_hours": 5,
+}
 """Number of columns of each statement's rows."""
 
 
@@ -34,23 +40,25 @@ def test_contacts_are_spread_evenly_over_buckets() -> None:
 @pytest.mark.parametrize(
     ("name", "key"),
     [
-        ("grow_engagement", "engagement_pkey"),
-        ("grow_bounced_contact", "bounced_contact_pkey"),
+        ("increment_engagement", "engagement_pkey"),
+        ("increment_bounced_contact", "bounced_contact_pkey"),
         ("add_clicked_links", "clicked_link_pkey"),
-        ("grow_stats", "campaign_activity_stats_pkey"),
-        ("grow_hours", "campaign_activity_hour_pkey"),
+        ("increment_stats", "campaign_activity_stats_pkey"),
+        ("increment_hours", "campaign_activity_hour_pkey"),
     ],
 )
 @pytest.mark.parametrize("of_a_cluster", [False, True])
 async def test_rollup_update_plan_uses_primary_key(
     database_url: str, name: str, key: str, *, of_a_cluster: bool
 ) -> None:
-    sql = statement_with_rows(name, WIDTHS[name], 2) if of_a_cluster else SQL[name]
+    sql = insert_statement(name, WIDTHS[name], 2) if of_a_cluster else SQL["ingest"][name]
     assert await explain_conflict_indexes(database_url, sql) == [key]
 
 
 async def test_bulk_engagement_update_plan_uses_primary_key(database_url: str) -> None:
-    assert await explain_conflict_indexes(database_url, SQL["grow_staged_engagement"]) == ["engagement_pkey"]
+    assert await explain_conflict_indexes(database_url, SQL["ingest"]["increment_staged_engagement"]) == [
+        "engagement_pkey"
+    ]
 
 
 async def explain_conflict_indexes(database_url: str, sql: str) -> list[str]:
@@ -59,7 +67,7 @@ async def explain_conflict_indexes(database_url: str, sql: str) -> list[str]:
         pass
     connection = await asyncpg.connect(database_url)
     try:
-        await connection.execute(SQL["stage_engagement"].replace("ON COMMIT DROP", ""))
+        await connection.execute(SQL["ingest"]["stage_engagement"].replace("ON COMMIT DROP", ""))
         statement = await connection.prepare(sql)
         values = ["'{}'" if parameter.kind == "array" else "NULL" for parameter in statement.get_parameters()]
         await connection.execute(f"PREPARE growing AS {sql}")

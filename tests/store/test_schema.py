@@ -12,15 +12,15 @@ from rapport.activity import ActivityType, event_identity
 from rapport.errors import SchemaIncomplete, SchemaTooNew
 from rapport.sample import sample
 from rapport.settings import Settings
-from rapport.store.digests import contact_key
 from rapport.store.engines import open_store
 from rapport.store.event_identities import earlier_event_identity
+from rapport.store.hashing import contact_key
 from rapport.store.links import LinksQuery, link_digest
-from rapport.store.postgres.migrations import STEPS as POSTGRESQL
-from rapport.store.postgres.migrations import _statements
+from rapport.store.postgres.migrations import MIGRATIONS as POSTGRESQL
+from rapport.store.postgres.migrations import split_statements
 from rapport.store.schema import find_missing_steps
 from rapport.store.sqlite.connection import DATABASE
-from rapport.store.sqlite.migrations import STEPS as SQLITE
+from rapport.store.sqlite.migrations import MIGRATIONS as SQLITE
 from rapport.store.sqlite.migrations import add_functions
 from tests.helpers.activities import NOON, make_activity, record
 from tests.helpers.loop import run_async
@@ -62,7 +62,7 @@ async def _build_postgresql(url: str, numbers: Collection[int]) -> None:
     await connection.execute(STEP_TABLE)
     for number, name, sql in POSTGRESQL:
         if number in numbers:
-            for statement in _statements(sql):
+            for statement in split_statements(sql):
                 await connection.execute(statement)
             await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
     await connection.close()
@@ -84,8 +84,8 @@ async def test_missing_migrations_are_applied(missing_location: str, missing: se
         history = list(sample(20, seed=1))
         recorded = await record(store, *history)
         assert sum(recorded.accepted.values()) == len(history)
-        assert await store.erase("a", history[0].contact_id)
-        assert [difference async for difference in store.recount(repair=False)] == []
+        assert await store.erasure.erase("a", history[0].contact_id)
+        assert [difference async for difference in store.verification.verify(repair=False)] == []
         await store.check()
     steps = POSTGRESQL if is_postgresql(missing_location) else SQLITE
     applied = {
@@ -197,7 +197,7 @@ async def test_erasures_of_earlier_version_stay_effective_without_links(missing_
     async with open_store(Settings(data=missing_location)) as store:
         recorded = await record(store, make_activity("ada"), make_activity("ada", after=120_000))
         assert (sum(recorded.accepted.values()), recorded.duplicate) == (1, 1)
-        links = await store.links("a", "m1", LinksQuery(limit=1_000, with_unclicked=True))
+        links = await store.reports.list_links("a", "m1", LinksQuery(limit=1_000, with_unclicked=True))
         assert links is not None
         assert sorted((tuple(link[:3]) for link in links), key=repr) == [
             ("https://shop.example.com", "7", 2),
@@ -243,7 +243,10 @@ async def test_events_of_earlier_stores_stay_duplicates_and_gain_their_type(miss
         ]
         recorded = await record(store, *events)
         assert (sum(recorded.accepted.values()), recorded.duplicate) == (2, 2)
-        assert sum(did.event_id == "1" for did in [activity async for activity in store.history("a", "ada")]) == 3
+        assert (
+            sum(did.event_id == "1" for did in [activity async for activity in store.activities.iterate("a", "ada")])
+            == 3
+        )
     ((stored,),) = fetch_all(missing_location, "SELECT keys FROM feed ORDER BY number LIMIT 1")
     ((migrated,),) = fetch_all(
         missing_location, "SELECT identity FROM tracking_activity WHERE type = 1 AND campaign_activity = 1"

@@ -19,22 +19,12 @@ from rapport.sample import sample
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import create_store, open_store
-from rapport.store.protocol import Store
-from rapport.store.sqlite import (
-    campaign_reader,
-    contact_reader,
-    contact_reports,
-    counter_reader,
-    erasing,
-    feed,
-    finder,
-    permission,
-    reader,
-    recount,
-    write,
-)
+from rapport.store.sqlite.activities import merge_ranges
 from rapport.store.sqlite.connection import DATABASE, connect
-from rapport.store.sqlite.migrations import STEPS, migrate
+from rapport.store.sqlite.migrations import MIGRATIONS, migrate
+from rapport.store.sqlite.queries import SQL
+from rapport.store.sqlite.reports import page_statement
+from rapport.store.store import Store
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.helpers.legacy import remove_contact_order, remove_rollups
 from tests.helpers.loop import run_async
@@ -48,7 +38,7 @@ def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def fill() -> None:
         async with open_store(Settings(data=str(data))) as store:
-            await store.record([build_batch("default", list(sample(50, seed=1)))])
+            await store.ingest.record([build_batch("default", list(sample(50, seed=1)))])
 
     run_async(fill())
     return data
@@ -67,59 +57,73 @@ def explain(connection: apsw.Connection, sql: str) -> list[str]:
 
 
 @pytest.mark.parametrize("types", range(1, len(ActivityType) + 1))
-@pytest.mark.parametrize("statement", ["activities_of_type", "whole_activities_of_type"])
+@pytest.mark.parametrize("statement", ["list_newest_of_type", "list_with_details_of_type"])
 def test_activity_page_plan_uses_primary_key_without_sort(folder: Path, statement: str, types: int) -> None:
-    steps = explain(connect(folder, patience=1), reader.merged(statement, types))
+    steps = explain(connect(folder, busy_timeout=1), merge_ranges(statement, types))
     ranges = [step for step in steps if "tracking_activity USING" in step]
     key = "PRIMARY KEY (contact=? AND type=? AND created_time>? AND (created_time,identity)<(?,?))"
     assert ranges == [f"SEARCH tracking_activity USING {key}"] * types
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]
 
 
-@pytest.mark.parametrize("name", [*write.SQL, *(name for name in reader.SQL if not name.endswith("_of_type"))])
-def test_no_plan_scans_table_or_sorts(folder: Path, name: str) -> None:
-    sql = {**reader.SQL, **write.SQL}[name]
-    if name in {"newest_first", "readable"}:
-        return
-    steps = explain(connect(folder, patience=1), sql)
+CONTACT_REPORTS = ("count_by_type", "count_by_quarter_hour", "list_sent", "count_engagement")
+
+PARTS_OF_PAGES = {"newest_first", "list_newest_of_type", "list_with_details_of_type"}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        (file, name)
+        for file in ("accounts", "activities", "ingest", "rate_limits")
+        for name in SQL[file]
+        if name not in PARTS_OF_PAGES and name not in CONTACT_REPORTS
+    ],
+)
+def test_no_plan_scans_table_or_sorts(folder: Path, file: str, name: str) -> None:
+    sql = SQL[file][name]
+    steps = explain(connect(folder, busy_timeout=1), sql)
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
 
-@pytest.mark.parametrize("name", permission.SQL)
+@pytest.mark.parametrize("name", SQL["permission"])
 def test_permission_plans_use_primary_keys(folder: Path, name: str) -> None:
-    connection = connect(folder, patience=1)
-    steps = explain(connection, permission.SQL[name])
+    connection = connect(folder, busy_timeout=1)
+    steps = explain(connection, SQL["permission"][name])
     assert [step for step in steps if step.startswith("SEARCH contact USING INTEGER PRIMARY KEY")]
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
     for step in steps:
-        if "did" in step:
+        if "SEARCH activity" in step:
             assert "PRIMARY KEY (contact=? AND type=?)" in step
 
 
 def test_link_count_plan_groups_in_index_order(folder: Path) -> None:
-    connection = connect(folder, patience=1)
-    steps = explain(connection, campaign_reader.SQL["link_groups"])
+    connection = connect(folder, busy_timeout=1)
+    steps = explain(connection, SQL["reports"]["group_links"])
     searches = [step for step in steps if step.startswith("SEARCH")]
     assert len(searches) == 2
     assert all("INDEX link_by_campaign_activity (campaign_activity=?" in step for step in searches), steps
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
     values = {"links": apsw.carray(array("q", [1]))}
-    named = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {campaign_reader.SQL['link_names']}", values)]
+    named = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL['reports']['name_links']}", values)]
     assert [step for step in named if "SEARCH link USING INTEGER PRIMARY KEY" in step], named
 
 
 CONTACT_INDEXES = {
-    "contacts_of_address": "contact_by_email_address (account=? AND email_address=? AND contact_id>?)",
-    "count_of_address": "contact_by_email_address ",
-    "contacts_by_update": "contact_by_update (account=? AND (updated_at,contact_id)>(?,?) AND updated_at<?)",
-    "contacts_by_creation": "contact_by_creation (account=? AND (created_at,contact_id)>(?,?) AND created_at<?)",
-    "contacts_by_opt_out": "contact_by_opt_out (account=? AND (opt_out_date,contact_id)>(?,?) AND opt_out_date<?)",
+    "find_by_address": "contact_by_email_address (account=? AND email_address=? AND contact_id>?)",
+    "count_by_address": "contact_by_email_address ",
+    "find_by_update": "contact_by_update (account=? AND (updated_at,contact_id)>(?,?) AND updated_at<?)",
+    "find_by_creation": "contact_by_creation (account=? AND (created_at,contact_id)>(?,?) AND created_at<?)",
+    "find_by_opt_out": "contact_by_opt_out (account=? AND (opt_out_date,contact_id)>(?,?) AND opt_out_date<?)",
 }
 
 
-@pytest.mark.parametrize("name", contact_reader.SQL)
+CONTACT_READS = ("get", "get_attributes", "find", "count", "count_by_status", "list_ids", "find_any", "list_attributes")
+
+
+@pytest.mark.parametrize("name", [*CONTACT_READS, *CONTACT_INDEXES])
 def test_contact_list_plan_uses_index(folder: Path, name: str) -> None:
-    steps = explain(connect(folder, patience=1), contact_reader.SQL[name])
+    steps = explain(connect(folder, busy_timeout=1), SQL["contacts"][name])
     index = CONTACT_INDEXES.get(name, "sqlite_autoindex_contact_1 ")
     if name == "count_by_status":
         # Once over all ranges, in any order.
@@ -129,56 +133,56 @@ def test_contact_list_plan_uses_index(folder: Path, name: str) -> None:
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
 
 
-WALKED_WHEN_ERASING = {"erased_contacts", "every_erased", "counted_links"}
-"""Statements of copies and migrations, which read every erased contact."""
+WALKED_WHEN_ERASING = {"export_contacts", "list_unkeyed", "list_counted_links"}
+"""Statements of copies and migrations, which look at every erased contact."""
 
 
-@pytest.mark.parametrize("name", sorted(erasing.SQL.keys() - WALKED_WHEN_ERASING))
+@pytest.mark.parametrize("name", sorted(SQL["erasure"].keys() - WALKED_WHEN_ERASING))
 def test_erasure_plans_use_indexes(folder: Path, name: str) -> None:
-    steps = explain(connect(folder, patience=1), erasing.SQL[name])
-    walked = [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT)", step)]
-    assert not walked or name == "are_any", steps
+    steps = explain(connect(folder, busy_timeout=1), SQL["erasure"][name])
+    walked = [step for step in steps if re.match(r"SCAN (?!requested|CONSTANT)", step)]
+    assert not walked or name == "has_tombstones", steps
 
 
 FOUND_BY = {
-    "contacts_by_email_address": "contact_by_email_address",
-    "contacts_by_first_name": "contact_by_name",
-    "contacts_by_last_name": "contact_by_last_name",
-    "contacts_by_both_names": "contact_by_name",
-    "contacts_by_contact_id": "sqlite_autoindex_contact_1",
+    "find_by_email_address_prefix": "contact_by_email_address",
+    "find_by_first_name_prefix": "contact_by_name",
+    "find_by_last_name_prefix": "contact_by_last_name",
+    "find_by_full_name_prefix": "contact_by_name",
+    "find_by_contact_id_prefix": "sqlite_autoindex_contact_1",
 }
 
 
 @pytest.mark.parametrize("name", FOUND_BY)
 def test_contact_search_plan_uses_index_order(folder: Path, name: str) -> None:
-    steps = explain(connect(folder, patience=1), finder.SQL[name])
+    steps = explain(connect(folder, busy_timeout=1), SQL["contacts"][name])
     assert [step for step in steps if f"SEARCH contact USING INDEX {FOUND_BY[name]} " in step], steps
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
 
 
-@pytest.mark.parametrize("name", feed.SQL)
+@pytest.mark.parametrize("name", SQL["feed"])
 def test_feed_plans_use_primary_key(folder: Path, name: str) -> None:
-    sql = feed.SQL[name].replace("carray(:account_ids)", "(:account_ids)")
-    steps = explain(connect(folder, patience=1), sql)
-    # The oldest entry is the first by key; an erased contact is searched for in all entries.
-    walks = ("oldest", "of_contact")
+    sql = SQL["feed"][name].replace("carray(:account_ids)", "(:account_ids)")
+    steps = explain(connect(folder, busy_timeout=1), sql)
+    # The oldest is the first of a walk by the key, and whoever is erased is looked for in all that are held.
+    walks = ("oldest", "find_by_contact")
     assert name in walks or not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")], steps
-    if name == "activity":
+    if name == "get_activity":
         key = "PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)"
         assert f"SEARCH tracking_activity USING {key}" in steps
 
 
-@pytest.mark.parametrize("name", contact_reports.SQL)
+@pytest.mark.parametrize("name", CONTACT_REPORTS)
 def test_contact_report_plan_reads_primary_key_ranges(folder: Path, name: str) -> None:
-    steps = explain(connect(folder, patience=1), contact_reports.SQL[name])
+    steps = explain(connect(folder, busy_timeout=1), SQL["activities"][name])
     read = [step for step in steps if "tracking_activity" in step]
     assert read
     assert all("tracking_activity USING PRIMARY KEY (contact=? AND type=?" in step for step in read), steps
 
 
-@pytest.mark.parametrize("name", ["next_campaign_activities", "contact_id", "standing_stats", "clear_engagement"])
+@pytest.mark.parametrize("name", ["next_campaign_activities", "get_contact_id", "stored_stats", "clear_engagement"])
 def test_recount_plan_walks_primary_keys(folder: Path, name: str) -> None:
-    steps = explain(connect(folder, patience=1), recount.SQL[name])
+    steps = explain(connect(folder, busy_timeout=1), SQL["verification"][name])
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN \w+$", step)], steps
 
 
@@ -191,32 +195,32 @@ def test_recount_plan_walks_primary_keys(folder: Path, name: str) -> None:
     ],
 )
 def test_recount_plan_compares_rows_by_primary_key(folder: Path, name: str, key: str) -> None:
-    steps = explain(connect(folder, patience=1), recount.SQL[name])
-    assert f"SEARCH stands USING PRIMARY KEY (campaign_activity=? AND {key}=? AND contact=?) LEFT-JOIN" in steps, steps
-    assert "SEARCH stands USING PRIMARY KEY (campaign_activity=?)" in steps
-    assert "SEARCH did USING PRIMARY KEY (contact=? AND type=?)" in steps
+    steps = explain(connect(folder, busy_timeout=1), SQL["verification"][name])
+    assert f"SEARCH stored USING PRIMARY KEY (campaign_activity=? AND {key}=? AND contact=?) LEFT-JOIN" in steps, steps
+    assert "SEARCH stored USING PRIMARY KEY (campaign_activity=?)" in steps
+    assert "SEARCH activity USING PRIMARY KEY (contact=? AND type=?)" in steps
 
 
 SELECTIONS = [
     (),
-    ("of_links",),
-    ("of_bounce_codes",),
-    ("of_contacts",),
-    *((selection.value,) for selection in RowSelection if selection is not RowSelection.EVERY),
+    ("by_link",),
+    ("by_bounce_code",),
+    ("by_contact",),
+    *((each.value,) for each in RowSelection if each is not RowSelection.ALL),
 ]
 
 
 @pytest.mark.parametrize("selections", SELECTIONS)
 def test_tracking_page_plan_uses_index_without_sort(folder: Path, selections: tuple[str, ...]) -> None:
-    steps = explain(connect(folder, patience=1), campaign_reader.page_of(selections))
+    steps = explain(connect(folder, busy_timeout=1), page_statement(selections))
     place = "(created_time,contact_order,contact,identity)<(?,?,?,?)"
     key = f"(campaign_activity=? AND type=? AND created_time>? AND {place})"
-    # Rows are selected from the index alone; their details are looked up row by row.
-    assert f"SEARCH chosen USING COVERING INDEX tracking_activity_by_campaign_activity {key}" in steps
-    assert "SEARCH did USING PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)" in steps
+    # From the index alone, also what is selected by; what is shown is then looked up, row by row.
+    assert f"SEARCH candidate USING COVERING INDEX tracking_activity_by_campaign_activity {key}" in steps
+    assert "SEARCH activity USING PRIMARY KEY (contact=? AND type=? AND created_time=? AND identity=?)" in steps
     assert not [step for step in steps if "TEMP B-TREE" in step or re.match(r"SCAN (?!found|carray)", step)], steps
-    # The row to compare with is found by a primary key too.
-    compared = [step for step in steps if step.startswith(("SEARCH engagement", "SEARCH tie", "SEARCH later"))]
+    # What each row is compared with is found by a primary key as well.
+    compared = [step for step in steps if step.startswith(("SEARCH engagement", "SEARCH same_time", "SEARCH later"))]
     assert all("USING PRIMARY KEY (" in step for step in compared), steps
     assert bool(compared) is (selections in SELECTIONS[4:])
 
@@ -224,29 +228,35 @@ def test_tracking_page_plan_uses_index_without_sort(folder: Path, selections: tu
 PARTS = {"tracking_page", *(part for selections in SELECTIONS for part in selections)}
 
 
-@pytest.mark.parametrize("name", sorted(campaign_reader.SQL.keys() - PARTS))
+STATS = (
+    *("get_activity_stats", "get_campaign_stats", "list_sent_campaigns", "list_recent_sends"),
+    *("count_activity_by_hour", "count_account_by_hour"),
+)
+
+
+@pytest.mark.parametrize("name", sorted(SQL["reports"].keys() - PARTS - set(STATS)))
 def test_tracking_page_plan_looks_up_details_by_primary_key(folder: Path, name: str) -> None:
-    connection = connect(folder, patience=1)
-    sql = re.sub(r"carray\(:\w+\)", "carray(x'')", campaign_reader.SQL[name])
+    connection = connect(folder, busy_timeout=1)
+    sql = re.sub(r"carray\(:\w+\)", "carray(x'')", SQL["reports"][name])
     steps = explain(connection, sql.replace("carray(x'')", "(SELECT 1 AS value)"))
     assert not [step for step in steps if "B-TREE FOR ORDER" in step or "tracking_activity_by_campaign" in step], steps
-    assert not [step for step in steps if re.match(r"SCAN (?!wanted|CONSTANT|\()", step)], steps
+    assert not [step for step in steps if re.match(r"SCAN (?!requested|CONSTANT|\()", step)], steps
 
 
-@pytest.mark.parametrize("name", ["hours_of_campaign_activity", "hours_of_account", "newest_sent"])
+@pytest.mark.parametrize("name", ["count_activity_by_hour", "count_account_by_hour", "list_recent_sends"])
 def test_hourly_count_plan_reads_counter_ranges(folder: Path, name: str) -> None:
-    steps = explain(connect(folder, patience=1), counter_reader.SQL[name])
+    steps = explain(connect(folder, busy_timeout=1), SQL["reports"][name])
     key = {
-        "hours_of_campaign_activity": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=?)",
-        "hours_of_account": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=? AND hour>? AND hour<?)",
-        "newest_sent": "campaign_activity_stats USING PRIMARY KEY (campaign_activity=? AND type=? AND detail=?)",
+        "count_activity_by_hour": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=?)",
+        "count_account_by_hour": "campaign_activity_hour USING PRIMARY KEY (campaign_activity=? AND hour>? AND hour<?)",
+        "list_recent_sends": "campaign_activity_stats USING PRIMARY KEY (campaign_activity=? AND type=? AND detail=?)",
     }[name]
     assert f"SEARCH {key}" in steps, steps
     assert not [step for step in steps if step.startswith("SCAN")], steps
 
 
 def test_statement_is_prepared_once_for_all_values(folder: Path) -> None:
-    connection = connect(folder, patience=1)
+    connection = connect(folder, busy_timeout=1)
     params: list[int] = []
 
     def authorize(operation: int, *_: object) -> int:
@@ -255,7 +265,7 @@ def test_statement_is_prepared_once_for_all_values(folder: Path) -> None:
 
     # SQLite calls the authorizer only while it prepares a statement.
     connection.set_authorizer(authorize)
-    sql = reader.merged("activities_of_type", 3)
+    sql = merge_ranges("list_newest_of_type", 3)
     for contact in range(1, 20):
         values = {"type_0": 0, "type_1": 1, "type_2": 2, "contact": contact, "not_before": 0, "limit": 10}
         connection.execute(sql, {**values, "after_time": 2**62 + contact, "after_identity": contact}).fetchall()
@@ -266,7 +276,7 @@ def test_statement_is_prepared_once_for_all_values(folder: Path) -> None:
 
 
 def test_views_name_all_stored_enum_values(folder: Path) -> None:
-    connection = connect(folder, patience=1)
+    connection = connect(folder, busy_timeout=1)
     views = {
         "activity_type": list(enumerate(TYPE_NAMES)),
         "device_type": [(int(device), name) for name, device in DEVICE_TYPES.items()],
@@ -287,9 +297,10 @@ async def test_first_profile_of_contact_has_no_profile_row(folder: Path) -> None
 
     async def histories() -> list[list[Activity]]:
         async with open_store(Settings(data=str(folder))) as store:
-            await store.record([build_batch("default", activities)])
+            await store.ingest.record([build_batch("default", activities)])
             return [
-                [activity async for activity in store.history("default", contact_id)] for contact_id in sorted(firsts)
+                [activity async for activity in store.activities.iterate("default", contact_id)]
+                for contact_id in sorted(firsts)
             ]
 
     before = await histories()
@@ -309,15 +320,15 @@ def test_recording_is_blocked_during_migration(folder: Path, tmp_path: Path) -> 
         seen.update(fetch_all(str(tmp_path), "SELECT max(number) FROM schema_migration"))
         return apsw.SQLITE_OK
 
-    connection = connect(tmp_path, patience=1)
+    connection = connect(tmp_path, busy_timeout=1)
     connection.set_wal_hook(look)
     migrate(connection)
     connection.close()
-    assert seen <= {(3,), (STEPS[-1][0],)}
+    assert seen <= {(3,), (MIGRATIONS[-1][0],)}
 
 
 async def test_newer_schema_is_refused_with_instructions(folder: Path) -> None:
-    connect(folder, patience=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
+    connect(folder, busy_timeout=1).execute("INSERT INTO schema_migration (number, name) VALUES (9999, 'the_future')")
     with pytest.raises(SchemaTooNew, match=r"9999.*install"):
         await create_store(Settings(data=str(folder))).open()
 
@@ -329,8 +340,8 @@ async def test_concurrent_opens_of_empty_directory_create_one_schema(tmp_path: P
 
     stores = [create_store(Settings(data=str(tmp_path / "data"))) for _ in range(8)]
     await asyncio.gather(*(asyncio.to_thread(asyncio.run, _open_and_close(store)) for store in stores))
-    steps = connect(tmp_path / "data", patience=1).execute("SELECT number FROM schema_migration").fetchall()
-    assert steps == [(number,) for number, _, _ in STEPS]
+    steps = connect(tmp_path / "data", busy_timeout=1).execute("SELECT number FROM schema_migration").fetchall()
+    assert steps == [(number,) for number, _, _ in MIGRATIONS]
 
 
 async def test_unusable_directory_is_reported(tmp_path: Path) -> None:
@@ -347,10 +358,10 @@ async def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
 
 async def test_reader_does_not_wait_for_writer(folder: Path) -> None:
     async with open_store(Settings(data=str(folder))) as store:
-        with contextlib.closing(connect(folder, patience=1)) as writing:
+        with contextlib.closing(connect(folder, busy_timeout=1)) as writing:
             writing.execute("BEGIN IMMEDIATE")
             async with asyncio.timeout(0.5):
-                assert await store.has_contacts("default")
+                assert await store.contacts.has_any("default")
 
 
 async def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> None:
@@ -368,11 +379,11 @@ async def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> Non
 
     async def record(data: str, activities: list[Activity]) -> None:
         async with open_store(Settings(data=data)) as store:
-            await store.record([build_batch("a", activities)])
+            await store.ingest.record([build_batch("a", activities)])
 
     async def contact_ids(data: str) -> list[str]:
         async with open_store(Settings(data=data)) as store:
-            rows = await store.tracking("a", "m", query)
+            rows = await store.reports.list_tracking("a", "m", query)
             assert rows is not None
             return [row.contact_id for row in rows]
 

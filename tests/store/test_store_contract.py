@@ -11,9 +11,10 @@ from rapport.activity import EARLIEST, Activity, ActivityType, BounceCode, Conta
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
+from rapport.store.activities import START_OF_HISTORY, ActivityCursor, ActivityQuery
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, ActivityQuery, Store
+from rapport.store.store import Store
 from tests.helpers.activities import NOON, list_activities, make_activity, record
 from tests.helpers.sql import fetch_all
 
@@ -74,7 +75,7 @@ async def test_record_counts_new_by_type_and_duplicates(store: Store) -> None:
 
 
 async def test_batches_of_group_are_counted_separately(store: Store) -> None:
-    outcomes = await store.record(
+    outcomes = await store.ingest.record(
         [
             build_batch("a", [make_activity()]),
             build_batch("a", [make_activity()]),
@@ -103,22 +104,22 @@ async def test_repeated_event_id_keeps_first_delivery(store: Store) -> None:
 
 async def test_unknown_contact_differs_from_contact_without_activities(store: Store) -> None:
     await record(store, make_activity())
-    assert await store.activities("a", "bob", make_query()) is None
-    assert await store.activities("b", "ada", make_query()) is None
-    results = await store.activities("a", "ada", make_query(ActivityType.EM_CLICKS))
+    assert await store.activities.list_newest("a", "bob", make_query()) is None
+    assert await store.activities.list_newest("b", "ada", make_query()) is None
+    results = await store.activities.list_newest("a", "ada", make_query(ActivityType.EM_CLICKS))
     assert results is not None
     assert list(results.rows) == []
 
 
 async def test_activities_are_returned_newest_first_after_cursor(store: Store) -> None:
     await record(store, *(make_activity(after=number // 3, event_id=str(number)) for number in range(30)))
-    results = await store.activities("a", "ada", make_query(limit=1_000))
+    results = await store.activities.list_newest("a", "ada", make_query(limit=1_000))
     assert results is not None
     order = [(row[0], row[1]) for row in results.rows]
     assert order == sorted(order, reverse=True)
     assert len(order) == 30
     for place, position in enumerate(order):
-        after = await store.activities("a", "ada", make_query(after=ActivityCursor(*position), limit=4))
+        after = await store.activities.list_newest("a", "ada", make_query(after=ActivityCursor(*position), limit=4))
         assert after is not None
         assert [(row[0], row[1]) for row in after.rows] == order[place + 1 : place + 5]
 
@@ -162,32 +163,34 @@ async def test_failed_commit_leaves_nothing_and_store_continues(store: Store) ->
         contact_id="ada", campaign_activity_id="m1", type=ActivityType.EM_OPENS, created_time=Instant(2**70)
     )
     with pytest.raises(Exception, match=r"."):
-        await store.record([build_batch("a", [unstorable]), build_batch("a", [broken])])
-    assert await store.activities("a", "ada", make_query()) is None
+        await store.ingest.record([build_batch("a", [unstorable]), build_batch("a", [broken])])
+    assert await store.activities.list_newest("a", "ada", make_query()) is None
     assert sum((await record(store, make_activity())).accepted.values()) == 1
 
 
 async def test_replace_secret_requires_current_value(store: Store) -> None:
-    assert await store.read_secret("s") is None
-    assert await store.replace_secret("s", None, b"1")
-    assert not await store.replace_secret("s", None, b"2")
-    assert not await store.replace_secret("s", b"0", b"2")
-    assert await store.replace_secret("s", b"1", b"2")
-    assert await store.read_secret("s") == b"2"
+    assert await store.secrets.read("s") is None
+    assert await store.secrets.replace("s", None, b"1")
+    assert not await store.secrets.replace("s", None, b"2")
+    assert not await store.secrets.replace("s", b"0", b"2")
+    assert await store.secrets.replace("s", b"1", b"2")
+    assert await store.secrets.read("s") == b"2"
 
 
 async def test_requests_are_counted_by_second_and_day_up_to_limit(store: Store) -> None:
-    counts = [await store.count_request("c", Instant(NOON + at), 2) for at in (0, 1, 2, 3, 1_000, 86_400_000)]
+    counts = [
+        await store.rate_limits.count_request("c", Instant(NOON + at), 2) for at in (0, 1, 2, 3, 1_000, 86_400_000)
+    ]
     assert [tuple(count) for count in counts] == [(1, 1), (2, 2), (3, 2), (4, 2), (1, 3), (1, 1)]
-    assert tuple(await store.count_request("another", NOON, 2)) == (1, 1)
+    assert tuple(await store.rate_limits.count_request("another", NOON, 2)) == (1, 1)
 
 
 async def test_ensure_account_creates_account_once(store: Store) -> None:
-    assert await store.ensure_account("a")
-    assert not await store.ensure_account("a")
-    assert not await store.has_contacts("a")
+    assert await store.accounts.ensure("a")
+    assert not await store.accounts.ensure("a")
+    assert not await store.contacts.has_any("a")
     await record(store, make_activity())
-    assert await store.has_contacts("a")
+    assert await store.contacts.has_any("a")
 
 
 async def test_two_stores_write_concurrently(location: str, store: Store) -> None:
@@ -210,14 +213,14 @@ async def test_backup_is_complete_and_writable(location: str, tmp_path: Path) ->
 
     async with open_store(Settings(data=location)) as store:
         await record(store, make_activity())
-        await store.replace_secret("s", None, b"1")
+        await store.secrets.replace("s", None, b"1")
         await store.backup(copy)
         await record(store, make_activity(after=1))
         with pytest.raises(StoreUnavailable, match="exists"):
             await store.backup(copy)
     async with open_store(Settings(data=str(copy))) as store:
         assert len(await list_activities(store)) == 1
-        assert await store.read_secret("s") == b"1"
+        assert await store.secrets.read("s") == b"1"
         await record(store, make_activity(after=2))
         assert len(await list_activities(store)) == 2
 
@@ -232,13 +235,13 @@ async def test_repeated_event_id_in_batch_updates_nothing(store: Store) -> None:
         person=ContactProfile(email_address="ghost@example.com"),
     )
     await record(store, make_activity(event_id="e", name="right"), make_activity(event_id="e", name="wrong"), ghost)
-    assert [named.campaign_activity_id for named in await store.campaign_activities("a")] == ["m1"]
+    assert [named.campaign_activity_id for named in await store.campaigns.list_activity_refs("a")] == ["m1"]
     assert (await list_activities(store))[0].campaign_activity_name == "right"
 
 
 async def test_accounts_and_contacts_are_listed_in_order(store: Store) -> None:
     for contact_id in ("b", "B", "a", "-", "_", "9"):
-        await store.record(
+        await store.ingest.record(
             [
                 build_batch(
                     "x",
@@ -253,11 +256,11 @@ async def test_accounts_and_contacts_are_listed_in_order(store: Store) -> None:
                 )
             ]
         )
-    await store.ensure_account("empty")
-    assert await store.accounts() == ["empty", "x"]
-    assert await store.contact_ids("x", "", 4) == ["-", "9", "B", "_"]
-    assert await store.contact_ids("x", "_", 4) == ["a", "b"]
-    assert await store.contact_ids("nobody", "", 4) == []
+    await store.accounts.ensure("empty")
+    assert await store.accounts.list_ids() == ["empty", "x"]
+    assert await store.contacts.list_ids("x", "", 4) == ["-", "9", "B", "_"]
+    assert await store.contacts.list_ids("x", "_", 4) == ["a", "b"]
+    assert await store.contacts.list_ids("nobody", "", 4) == []
 
 
 async def test_missing_store_is_not_created_by_open(missing_location: str) -> None:

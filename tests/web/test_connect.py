@@ -44,7 +44,7 @@ def open_browser_by_link(server: Server, account: str, role: Role = Role.OWNER) 
 
     async def made() -> str:
         async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
+            return await create_code(store.secrets, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
     with httpx.Client(base_url=server.url, timeout=60) as browser:
         assert browser.post(f"/sign-in/{run_async(made())}").status_code == 303

@@ -73,7 +73,7 @@ async def test_sign_in_link_works_once(server: Server, account: str, client: Api
     principal = Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope))
 
     async with open_store(Settings(data=server.data)) as store:
-        code = await create_code(store, principal, now())
+        code = await create_code(store.secrets, principal, now())
     with httpx.Client(base_url=server.url) as first, httpx.Client(base_url=server.url) as second:
         response = first.post(f"/sign-in/{code}")
         assert response.status_code == 303

@@ -64,7 +64,7 @@ OWN_PATHS = [
 def make_link(server: Server, account: str, role: Role = Role.OWNER) -> str:
     async def make() -> str:
         async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
+            return await create_code(store.secrets, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
 
     return f"/sign-in/{run_async(make())}"
 

@@ -24,7 +24,7 @@ from rapport.instant import Instant
 from rapport.recording.hook_registry import ActiveHook, HookRegistry
 from rapport.recording.spool_recorder import SpoolRecorder
 from rapport.store.hooks import CapturedWork, HookDelivery
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 PATH: Final = "/in/{provider}/{hook}"
 

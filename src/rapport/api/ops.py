@@ -11,7 +11,7 @@ from rapport.api.endpoint import Json, Resource, Returns, public_endpoint
 from rapport.api.responses import json_response
 from rapport.auth.watch import KeyCache
 from rapport.errors import StoreUnavailable
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 READYZ: Final = "/readyz"
 

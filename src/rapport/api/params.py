@@ -15,7 +15,7 @@ from rapport.activity import TYPES, ActivityType, is_id
 from rapport.api.query import SHOWN_LENGTH, Query, get_list, get_single, get_time
 from rapport.errors import InvalidField, NotFound, RapportError
 from rapport.instant import FIRST, LAST, Instant
-from rapport.store.known import Within
+from rapport.store.contacts import InstantRange
 from rapport.url_paths import quote_id, restore_marks, split_ids
 
 T = TypeVar("T")
@@ -208,7 +208,7 @@ class Bounds(NamedTuple):
     before: Instant | None
 
 
-class TimeRange(QueryParam[Within | None]):
+class TimeRange(QueryParam[InstantRange | None]):
     """Two parameters that bound a time, both inclusive; None if neither is sent."""
 
     def __init__(self, after: str, before: str, subject: str) -> None:
@@ -216,11 +216,11 @@ class TimeRange(QueryParam[Within | None]):
         self._before = before
         self._before_description = f"Only {subject} at this time or earlier."
 
-    def get(self, query: Query) -> Within | None:
+    def get(self, query: Query) -> InstantRange | None:
         first, last = self.get_bounds(query)
         if first is None and last is None:
             return None
-        return Within(FIRST if first is None else first, LAST if last is None else last)
+        return InstantRange(FIRST if first is None else first, LAST if last is None else last)
 
     def get_bounds(self, query: Query) -> Bounds:
         """Return both bounds as they were sent. Raises InvalidField, also if the first is later than the second."""

@@ -11,7 +11,7 @@ import msgspec
 from rapport.auth.session import LIFE, SESSION_ID_PREFIX, Session, read_begin
 from rapport.errors import StoreUnavailable
 from rapport.instant import HOUR, Instant
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 MAX_LISTED: Final = 500
 """Ended sessions listed for one account; with one more, all of the account's sessions so far are ended instead."""
@@ -43,8 +43,8 @@ class _Stored(msgspec.Struct, frozen=True):
 class EndedSessions:
     """The ended sessions, as last read from the store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, repository: SecretRepository) -> None:
+        self._repository = repository
         self._stored: bytes | None = None
         # Two reads at once may finish in the wrong order: the earlier one must not overwrite the later one.
         self._lock = asyncio.Lock()
@@ -54,7 +54,7 @@ class EndedSessions:
     async def look(self) -> None:
         """Read the list again."""
         async with self._lock:
-            stored = await self._store.read_secret(_NAME)
+            stored = await self._repository.read(_NAME)
             if stored != self._stored:
                 entries = _decode(stored)
                 self._ids = frozenset(entry.session_id for entry in entries.sessions)
@@ -73,7 +73,7 @@ class EndedSessions:
         account_id = session.principal.account_id
         ended = _EndedSession(account_id=account_id, session_id=session.session_id, expires=session.expires)
         while True:
-            stored = await self._store.read_secret(_NAME)
+            stored = await self._repository.read(_NAME)
             entries = _decode(stored)
             sessions = [entry for entry in entries.sessions if entry.expires > now - _CLOCK_DIFFERENCE]
             accounts = [entry for entry in entries.accounts if entry.expires > now - _CLOCK_DIFFERENCE]
@@ -86,7 +86,7 @@ class EndedSessions:
                 sessions = [entry for entry in sessions if entry.account_id != account_id]
                 accounts = [entry for entry in accounts if entry.account_id != account_id]
                 accounts.append(_EndedAccount(account_id=account_id, until=until, expires=Instant(until + LIFE)))
-            if await self._store.replace_secret(_NAME, stored, msgspec.json.encode(_Stored(sessions, accounts))):
+            if await self._repository.replace(_NAME, stored, msgspec.json.encode(_Stored(sessions, accounts))):
                 await self.look()
                 return
 

@@ -24,7 +24,7 @@ from rapport.auth.watch import KeyCache
 from rapport.errors import Forbidden, InvalidField, TooManyTokens
 from rapport.instant import MINUTE, Instant, iso
 from rapport.settings import Settings
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 MANAGE_TOKENS: Final = Privilege.ACCOUNT_UPDATE
 """The privilege to see, make and revoke the tokens of the account: an owner's and a manager's."""
@@ -63,15 +63,15 @@ def roles_of(session: Session) -> list[Role]:
 class TokenService:
     """What sessions do with the tokens of their accounts. Every call may raise Forbidden."""
 
-    def __init__(self, store: Store, keys: KeyCache, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, repository: SecretRepository, keys: KeyCache, settings: Settings) -> None:
+        self._repository = repository
         self._keys = keys
         self._settings = settings
 
     async def tokens(self, session: Session, now: Instant) -> list[ListedToken]:
         """The tokens that have a name, the newest first."""
         check_may(session.principal, None, MANAGE_TOKENS)
-        return await listed_tokens(self._store, self._keys.keys, session.principal.account_id, now)
+        return await listed_tokens(self._repository, self._keys.keys, session.principal.account_id, now)
 
     async def make(self, session: Session, params: TokenRequest, now: Instant) -> str:
         """The token that is asked for. Raises InvalidField, TooManyTokens and RepeatedRequest."""
@@ -85,7 +85,7 @@ class TokenService:
             scopes=params.scopes,
         )
         given, token = await give(
-            self._store,
+            self._repository,
             self._keys.keys,
             self._settings,
             principal,
@@ -120,16 +120,16 @@ class TokenService:
         """Void a token of the account, here at once. Raises UnknownToken."""
         check_may(session.principal, None, MANAGE_TOKENS)
         account_id = session.principal.account_id
-        token, _ = await listed_token(self._store, self._keys.keys, account_id, token_id, now)
+        token, _ = await listed_token(self._repository, self._keys.keys, account_id, token_id, now)
         if not may_give(session, token.role, token.scopes):
             raise Forbidden("role or a scope of that token")
-        await revoke(self._store, token, by=session.principal.user, now=now)
+        await revoke(self._repository, token, by=session.principal.user, now=now)
         await self._keys.look_up_revoked()
         _log.info("token revoked", account=account_id, token_id=token_id)
 
 
 async def give(
-    store: Store,
+    repository: SecretRepository,
     keys: Keys,
     settings: Settings,
     principal: Principal,
@@ -154,7 +154,7 @@ async def give(
         expires=expires,
         request_key=request_key,
     )
-    await register(store, keys, made, now)
+    await register(repository, keys, made, now)
     return made, make_token(
         keys,
         principal,

@@ -9,7 +9,7 @@ from joserfc.jwk import KeySet, RSAKey
 
 from rapport.errors import StoreUnavailable
 from rapport.instant import DAY, Instant
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 ALGORITHM: Final = "RS256"
 MAX_TOKEN_LIFETIME: Final = 400 * DAY
@@ -60,24 +60,24 @@ class Keys:
         return msgspec.json.encode(self.verifying.as_dict(private=False))
 
 
-async def load_keys(store: Store, known: Keys | None = None) -> Keys:
+async def load_keys(repository: SecretRepository, known: Keys | None = None) -> Keys:
     """The store's keys, which are made if there are none yet; `known` itself if they are still the same."""
     while True:
-        stored = await store.read_secret(_NAME)
+        stored = await repository.read(_NAME)
         if stored is not None:
             return known if known is not None and known.stored == stored else Keys(stored)
         # Whoever is first makes them; all others find them on the next turn.
-        await store.replace_secret(_NAME, None, _encode([_new_key()], secrets.token_bytes(32)))
+        await repository.replace(_NAME, None, _encode([_new_key()], secrets.token_bytes(32)))
 
 
-async def rotate_keys(store: Store, now: Instant, *, drop_old: bool) -> Keys:
+async def rotate_keys(repository: SecretRepository, now: Instant, *, drop_old: bool) -> Keys:
     """Sign with a new key from now on.
 
     Tokens of the old ones stay good until they expire, unless `drop_old`: then every token, and every cursor,
     that was ever given out is void.
     """
     while True:
-        old = await load_keys(store)
+        old = await load_keys(repository)
         if drop_old:
             new = _encode([_new_key()], secrets.token_bytes(32))
         else:
@@ -85,7 +85,7 @@ async def rotate_keys(store: Store, now: Instant, *, drop_old: bool) -> Keys:
             retired = [_StoredKey(key.jwk, key.retired_time or now) for key in known.signing]
             good = [key for key in retired if key.retired_time is None or key.retired_time > now - MAX_TOKEN_LIFETIME]
             new = _encode([_new_key(), *good], known.sealing)
-        if await store.replace_secret(_NAME, old.stored, new):
+        if await repository.replace(_NAME, old.stored, new):
             return Keys(new)
 
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from rapport.errors import QuotaExceeded, Throttled
 from rapport.instant import DAY, SECOND, Instant
 from rapport.settings import Limits
-from rapport.store.protocol import Store
+from rapport.store.rate_limits import RateLimitRepository
 
 GENEROUS_A_SECOND: Final = 1_000
 VENDOR_A_SECOND: Final = 4
@@ -64,13 +64,13 @@ class GenerousLimiter:
 class VendorLimiter:
     """The vendor's own limits to the letter, over all workers and servers at one store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, repository: RateLimitRepository) -> None:
+        self._repository = repository
 
     async def admit(self, client_id: str) -> Quota:
         """Return, or raise Throttled within a second of too many, QuotaExceeded until midnight in UTC."""
         now = Instant(time.time_ns() // 1_000_000)
-        count = await self._store.count_request(client_id, now, VENDOR_A_SECOND)
+        count = await self._repository.count_request(client_id, now, VENDOR_A_SECOND)
         reset = (DAY - now % DAY) // SECOND + 1
         if count.in_second > VENDOR_A_SECOND:
             raise Throttled(retry_after=1, limit=VENDOR_A_SECOND)
@@ -79,10 +79,10 @@ class VendorLimiter:
         return Quota(VENDOR_A_DAY, VENDOR_A_DAY - count.in_day, reset)
 
 
-def limiter_for(limits: Limits, store: Store) -> Limiter:
+def limiter_for(limits: Limits, repository: RateLimitRepository) -> Limiter:
     """The limiter that the setting names."""
     if limits is Limits.OFF:
         return NoLimiter()
     if limits is Limits.CONSTANT_CONTACT:
-        return VendorLimiter(store)
+        return VendorLimiter(repository)
     return GenerousLimiter()

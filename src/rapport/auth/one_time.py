@@ -12,7 +12,7 @@ import msgspec
 from rapport.auth.token import Principal
 from rapport.errors import InvalidToken, StoreUnavailable
 from rapport.instant import MINUTE, Instant
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 LIFE: Final = 15 * MINUTE
 
@@ -27,27 +27,27 @@ class _Code(msgspec.Struct, frozen=True):
     principal: Principal
 
 
-async def create_code(store: Store, principal: Principal, now: Instant) -> str:
+async def create_code(repository: SecretRepository, principal: Principal, now: Instant) -> str:
     """A code that signs the principal in, once and within LIFE from now."""
     text = secrets.token_urlsafe(32)
     made = _Code(_digest(text), Instant(now + LIFE), principal)
     while True:
-        stored = await store.read_secret(_NAME)
+        stored = await repository.read(_NAME)
         waiting = [code for code in _decode(stored) if code.expires > now]
-        if await store.replace_secret(_NAME, stored, _encode([*waiting, made][-_MOST:])):
+        if await repository.replace(_NAME, stored, _encode([*waiting, made][-_MOST:])):
             return text
 
 
-async def redeem_code(store: Store, text: str, now: Instant) -> Principal:
+async def redeem_code(repository: SecretRepository, text: str, now: Instant) -> Principal:
     """Whom the code signs in; it is used up by this. Raises InvalidToken when it is not, or no longer, good."""
     digest = _digest(text)
     while True:
-        stored = await store.read_secret(_NAME)
+        stored = await repository.read(_NAME)
         codes = _decode(stored)
         found = next((code for code in codes if code.digest == digest), None)
         if found is None:
             raise InvalidToken("there is no such code, or it has been used")
-        if await store.replace_secret(_NAME, stored, _encode([code for code in codes if code is not found])):
+        if await repository.replace(_NAME, stored, _encode([code for code in codes if code is not found])):
             if found.expires <= now:
                 raise InvalidToken("the code is too old")
             return found.principal

@@ -16,7 +16,7 @@ from rapport.auth.keys import Keys, load_keys
 from rapport.auth.scope import Role, Scope
 from rapport.errors import InvalidField, RepeatedRequest, StoreUnavailable, TooManyTokens, UnknownToken
 from rapport.instant import HOUR, Instant
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 MOST: Final = 200
 """Tokens of an account that have not expired. Those that are revoked count: every server has to remember them."""
@@ -74,12 +74,12 @@ def read_name(text: str) -> str:
     return name
 
 
-async def register(store: Store, keys: Keys, token: NamedToken, now: Instant) -> None:
+async def register(repository: SecretRepository, keys: Keys, token: NamedToken, now: Instant) -> None:
     """Have the token in the register of its account. Raises TooManyTokens and RepeatedRequest."""
     place = _place(token.account_id)
     while True:
-        stored = await store.read_secret(place)
-        held = await _held(store, keys, stored, now)
+        stored = await repository.read(place)
+        held = await _held(repository, keys, stored, now)
         if token.request_key and any(other.request_key == token.request_key for other in held):
             raise RepeatedRequest(f"the token {token.name} was already created")
         if len(held) >= MOST:
@@ -87,14 +87,14 @@ async def register(store: Store, keys: Keys, token: NamedToken, now: Instant) ->
                 f"the account {token.account_id} has {len(held)} tokens with a name, and {MOST} is the most: wait "
                 "until some expire (revoked ones count until then), or make one without a name by `rapport token`"
             )
-        if await store.replace_secret(place, stored, msgspec.json.encode([*held, token])):
+        if await repository.replace(place, stored, msgspec.json.encode([*held, token])):
             return
 
 
-async def listed_tokens(store: Store, keys: Keys, account_id: str, now: Instant) -> list[ListedToken]:
+async def listed_tokens(repository: SecretRepository, keys: Keys, account_id: str, now: Instant) -> list[ListedToken]:
     """The tokens of the account that have neither expired nor lost their key, the newest first."""
-    held = await _held(store, keys, await store.read_secret(_place(account_id)), now)
-    revoked = {each.token_id: each for each in _decode_revoked(await store.read_secret(_REVOKED))}
+    held = await _held(repository, keys, await repository.read(_place(account_id)), now)
+    revoked = {each.token_id: each for each in _decode_revoked(await repository.read(_REVOKED))}
 
     def listed(token: NamedToken) -> ListedToken:
         ids = (token.token_id, *reversed(token.made_with))
@@ -103,36 +103,38 @@ async def listed_tokens(store: Store, keys: Keys, account_id: str, now: Instant)
     return [listed(token) for token in reversed(held)]
 
 
-async def listed_token(store: Store, keys: Keys, account_id: str, token_id: str, now: Instant) -> ListedToken:
+async def listed_token(
+    repository: SecretRepository, keys: Keys, account_id: str, token_id: str, now: Instant
+) -> ListedToken:
     """The token of the account with this id. Raises UnknownToken, also for those of other accounts."""
-    for listed in await listed_tokens(store, keys, account_id, now):
+    for listed in await listed_tokens(repository, keys, account_id, now):
         if listed.token.token_id == token_id:
             return listed
     raise UnknownToken(token_id)
 
 
-async def revoke(store: Store, token: NamedToken, *, by: str, now: Instant) -> None:
+async def revoke(repository: SecretRepository, token: NamedToken, *, by: str, now: Instant) -> None:
     """Void the token, and all that were made with it, on every server within the time in which they look."""
-    await revoke_id(store, token.token_id, token.expires, by=by, now=now)
+    await revoke_id(repository, token.token_id, token.expires, by=by, now=now)
 
 
-async def revoke_id(store: Store, token_id: str, expires: Instant, *, by: str, now: Instant) -> None:
+async def revoke_id(repository: SecretRepository, token_id: str, expires: Instant, *, by: str, now: Instant) -> None:
     """Void the token with this id, and all that were made with it; the last of them expires at `expires`."""
     made = Revocation(token_id=token_id, expires=expires, revoked_time=now, revoked_by=by)
     while True:
-        stored = await store.read_secret(_REVOKED)
+        stored = await repository.read(_REVOKED)
         kept = [each for each in _decode_revoked(stored) if each.expires > now - _CLOCKS_DIFFER]
         if any(each.token_id == token_id for each in kept):
             return
-        if await store.replace_secret(_REVOKED, stored, msgspec.json.encode([*kept, made])):
+        if await repository.replace(_REVOKED, stored, msgspec.json.encode([*kept, made])):
             return
 
 
 class RevocationList:
     """The ids of the tokens that are void, as the store last had them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, repository: SecretRepository) -> None:
+        self._repository = repository
         self._stored: bytes | None = None
         # Of two looks at once the one that asked earlier must not have the last word.
         self._one_at_a_time = asyncio.Lock()
@@ -141,7 +143,7 @@ class RevocationList:
     async def look(self) -> None:
         """Take over what the store has now."""
         async with self._one_at_a_time:
-            stored = await self._store.read_secret(_REVOKED)
+            stored = await self._repository.read(_REVOKED)
             if stored != self._stored:
                 self.ids = frozenset(each.token_id for each in _decode_revoked(stored))
                 self._stored = stored
@@ -152,10 +154,10 @@ def _place(account_id: str) -> str:
     return f"tokens-{blake2b(account_id.encode(), digest_size=16).hexdigest()}"
 
 
-async def _held(store: Store, keys: Keys, stored: bytes | None, now: Instant) -> list[NamedToken]:
+async def _held(repository: SecretRepository, keys: Keys, stored: bytes | None, now: Instant) -> list[NamedToken]:
     tokens = _decode(stored)
     # Read behind the register, which may name a key that was made a moment ago.
-    known = (await load_keys(store, keys)).ids
+    known = (await load_keys(repository, keys)).ids
     return [each for each in tokens if each.expires > now and each.key_id in known]
 
 

@@ -22,7 +22,7 @@ from rapport.auth.token import Issuer, Principal, RefusedAgain, Verified, Verifi
 from rapport.errors import InvalidSetting, InvalidToken, RevokedToken, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 
 _REFRESH_INTERVAL: Final = 0.5
 """Seconds between two refreshes that refused tokens lead to: all that come meanwhile share the next one."""
@@ -38,16 +38,16 @@ _log = structlog.get_logger("rapport.auth")
 class KeyCache:
     """Verifies tokens with the keys that hold now."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, repository: SecretRepository, settings: Settings) -> None:
+        self._repository = repository
         self._settings = settings
         self._keys: Keys | None = None
         self._trusted = b""
         self._trusted_keys: KeySet | None = None
         self._trusted_failure = ""
         self._verifier = Verifier((), settings.audience)
-        self._revoked = RevocationList(store)
-        self._ended_sessions = EndedSessions(store)
+        self._revoked = RevocationList(repository)
+        self._ended_sessions = EndedSessions(repository)
         self._task: asyncio.Task[None] | None = None
         self._next_refresh: asyncio.Task[None] | None = None
         self._refresh_at = 0.0
@@ -179,7 +179,7 @@ class KeyCache:
 
     async def _take_over(self, trusted: tuple[bytes, KeySet | None]) -> bool:
         known = self._keys
-        keys = await load_keys(self._store, known)
+        keys = await load_keys(self._repository, known)
         content, trusted_keys = trusted
         if keys is known and content == self._trusted:
             return False

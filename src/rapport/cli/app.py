@@ -159,7 +159,7 @@ async def _create(
 ) -> tuple[Application, str | None]:
     async with open_command_store(settings, create=create) as store:
         created = await create_application(store, account_id, request, by="rapport app", now=now())
-        await store.ensure_account(account_id)
+        await store.accounts.ensure(account_id)
         return created
 
 

@@ -87,7 +87,7 @@ async def _ensure_hook(settings: Settings, account: str) -> str:
             raise InvalidHook(f"the account {account} has {len(found)} hooks for bounce mail; delete all but one")
         if found:
             return found[0]
-        await store.ensure_account(account)
+        await store.accounts.ensure(account)
         title = SOURCES[SOURCE].title
         made, _ = await create_hook(store, account, SOURCE, name=title, settings={}, keys=(), now=now())
         return made.hook.hook_id

@@ -11,7 +11,7 @@ from rapport.recording.captured_events import CapturedEvents
 from rapport.recording.hook_registry import load_hooks
 from rapport.store.batch import Batch
 from rapport.store.engines import find_spool
-from rapport.store.protocol import Recorded
+from rapport.store.ingest import Recorded
 
 _PAGE = 100
 
@@ -76,7 +76,7 @@ def retry(data: str | None, account: str) -> None:
         async with open_command_store(settings_for(data=data)) as store:
 
             async def record(batch: Batch) -> Recorded:
-                [recorded] = await store.record([batch])
+                [recorded] = await store.ingest.record([batch])
                 return recorded
 
             hooks = {each.hook.hook_id: each for each in await load_hooks(store) if each.hook.account_id == account}

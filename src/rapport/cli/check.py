@@ -11,7 +11,7 @@ from rapport.cli.command import data_option, open_command_store, settings_for
 from rapport.instant import iso
 from rapport.settings import Settings
 from rapport.store.permission import PermissionColumns
-from rapport.store.protocol import CounterMismatch, Counts, PermissionDifference
+from rapport.store.verification import CounterMismatch, Counts, PermissionMismatch
 
 
 @click.command()
@@ -43,18 +43,18 @@ def check(data: str | None, *, repair: bool) -> None:
 async def _check(settings: Settings, *, repair: bool) -> int:
     found = 0
     async with open_command_store(settings) as store:
-        async for difference in store.recount(repair=repair):
+        async for difference in store.verification.verify(repair=repair):
             click.echo(
-                format_permission(difference) if isinstance(difference, PermissionDifference) else told(difference)
+                format_permission(difference) if isinstance(difference, PermissionMismatch) else told(difference)
             )
             found += 1
     return found
 
 
-def format_permission(difference: PermissionDifference) -> str:
+def format_permission(difference: PermissionMismatch) -> str:
     """Return a contact's permission that differs as a line."""
     where = f"{difference.account_id} contact {difference.contact_id}"
-    return f"{where}: {_format_columns(difference.stands)}, should be {_format_columns(difference.should)}"
+    return f"{where}: {_format_columns(difference.stored)}, should be {_format_columns(difference.expected)}"
 
 
 def _format_columns(columns: PermissionColumns) -> str:
@@ -82,7 +82,7 @@ def told(difference: CounterMismatch) -> str:
         of.append(f"contact {difference.contact_id}")
     where = f"{difference.account_id} {difference.campaign_activity_id} {' '.join(of)}"
     of_contact = difference.contact_id is not None
-    return f"{where}: {_counts(difference.stands, of_contact)}, should be {_counts(difference.should, of_contact)}"
+    return f"{where}: {_counts(difference.stored, of_contact)}, should be {_counts(difference.expected, of_contact)}"
 
 
 def _detail(activity_type: ActivityType, detail: int) -> str:

@@ -21,7 +21,7 @@ from rapport.errors import DataNotFound, RapportError
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from rapport.settings import Settings, load_settings, sentences, unknown_variables, variable
 from rapport.store.engines import find_directory, format_location, open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

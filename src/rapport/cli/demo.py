@@ -22,7 +22,7 @@ from rapport.sample import find_day, last, sample, star
 from rapport.settings import LogFormat, Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 ACCOUNT = "default"
 
@@ -95,14 +95,16 @@ async def _load(settings: Settings, contacts: int, seed: int, day: date) -> None
         if await _knows(store, last(contacts, seed)):
             return
         if await _knows(store, star(seed)):
-            begun = find_day([activity async for activity in store.history(ACCOUNT, star(seed))], contacts, seed)
+            begun = find_day(
+                [activity async for activity in store.activities.iterate(ACCOUNT, star(seed))], contacts, seed
+            )
             if begun is None:
                 click.echo(
                     "rapport: the sample is of another size, or of an earlier version: it is left as it is", err=True
                 )
                 return
             day = begun
-        elif await store.has_contacts(ACCOUNT):
+        elif await store.contacts.has_any(ACCOUNT):
             raise InvalidSetting("there is other data than this sample: name an empty directory with --data")
         moment = now()
         activities = (activity for activity in sample(contacts, seed, day) if activity.created_time <= moment)
@@ -110,9 +112,9 @@ async def _load(settings: Settings, contacts: int, seed: int, day: date) -> None
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task(f"Sample data for {contacts} contacts", total=None)
             while batch := list(islice(activities, CHUNK_SIZE)):
-                await store.record([build_batch(ACCOUNT, batch)])
+                await store.ingest.record([build_batch(ACCOUNT, batch)])
                 progress.update(task, advance=len(batch))
 
 
 async def _knows(store: Store, contact_id: str) -> bool:
-    return await anext(aiter(store.history(ACCOUNT, contact_id)), None) is not None
+    return await anext(aiter(store.activities.iterate(ACCOUNT, contact_id)), None) is not None

@@ -36,4 +36,4 @@ def erase(contact_id: str, data: str | None, account: str, *, yes: bool) -> None
 
 async def _erase(settings: Settings, account: str, contact_id: str) -> bool:
     async with open_command_store(settings) as store:
-        return await store.erase(account, contact_id)
+        return await store.erasure.erase(account, contact_id)

@@ -42,8 +42,11 @@ def export(contact_id: str, what: str, data: str | None, account: str) -> None:
 async def _export(settings: Settings, account: str, contact_id: str, what: str) -> int:
     exported = 0
     async with open_command_store(settings) as store:
-        lines = export_activities if what == "activities" else export_contact
-        async for line in lines(store, account, contact_id):
+        if what == "activities":
+            lines = export_activities(store.activities, account, contact_id)
+        else:
+            lines = export_contact(store.contacts, store.activities, account, contact_id)
+        async for line in lines:
             sys.stdout.buffer.write(line)
             exported += 1
     sys.stdout.buffer.flush()

@@ -30,7 +30,7 @@ from rapport.recording.hook_registry import (
 )
 from rapport.recording.matching import Matched, Matcher
 from rapport.settings import Settings
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 _LISTED_DELIVERIES = 5
 _DAY_HOURS = 24
@@ -114,7 +114,7 @@ def create(
 
     async def run() -> tuple[ActiveHook, str | None]:
         async with open_command_store(chosen, create=create) as store:
-            await store.ensure_account(account)
+            await store.accounts.ensure(account)
             title = name or SOURCES[provider].title
             return await create_hook(store, account, provider, name=title, settings=own, keys=read, now=now())
 

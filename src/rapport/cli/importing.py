@@ -24,7 +24,7 @@ from rapport.recording.importing import ImportResult, import_file, import_update
 from rapport.recording.options import ImportOptions
 from rapport.recording.reader_process import GC_THRESHOLD, RejectedLine
 from rapport.settings import Settings
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 from rapport.worker import tune_gc
 
 _SWITCH_INTERVAL: Final = 0.001
@@ -177,11 +177,11 @@ async def _import_one(
 
         rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
         if what == "activities":
-            await import_file(store, account, file, name, result, **rest)
+            await import_file(store.ingest, account, file, name, result, **rest)
         elif what == "contacts":
-            await import_updates(partial(store.upsert_contacts, account), file, name, CONTACTS, result, **rest)
+            await import_updates(partial(store.contacts.upsert, account), file, name, CONTACTS, result, **rest)
         else:
-            await import_updates(partial(store.upsert_campaigns, account), file, name, CAMPAIGNS, result, **rest)
+            await import_updates(partial(store.campaigns.upsert, account), file, name, CAMPAIGNS, result, **rest)
 
 
 def _rejected_file(name: str) -> Path:

@@ -36,11 +36,11 @@ def list_keys(data: str | None) -> None:
 
 async def _rotate(settings: Settings, *, drop_old: bool) -> str:
     async with open_command_store(settings) as store:
-        rotated = await rotate_keys(store, now(), drop_old=drop_old)
+        rotated = await rotate_keys(store.secrets, now(), drop_old=drop_old)
     return str(rotated.signing.kid)
 
 
 async def _kids(settings: Settings) -> list[str]:
     async with open_command_store(settings) as store:
-        held = await load_keys(store)
+        held = await load_keys(store.secrets)
     return [str(key.kid) for key in held.verifying.keys]

@@ -25,7 +25,7 @@ from rapport.cli.command import DEFAULT_ACCOUNT, data_option, ensure_store, now,
 from rapport.errors import InvalidSetting
 from rapport.settings import Settings, export_to_environment
 from rapport.store.engines import open_store
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 _READY_WITHIN: Final = 30.0
 _STOP_WITHIN: Final = 15
@@ -77,7 +77,7 @@ async def sign_in_link(settings: Settings, principal: Principal) -> str:
 
 async def make_link(store: Store, settings: Settings, principal: Principal) -> str:
     """Return a link that signs the principal in, once."""
-    code = await create_code(store, principal, now())
+    code = await create_code(store.secrets, principal, now())
     return f"{settings.public_url or address(settings)}/sign-in/{code}"
 
 
@@ -128,7 +128,7 @@ def _check_free(settings: Settings) -> None:
 async def _check_store(settings: Settings) -> None:
     """What a worker would fail of is told here, in a sentence."""
     async with open_store(settings) as store:
-        await KeyCache(store, settings).check()
+        await KeyCache(store.secrets, settings).check()
 
 
 @contextlib.contextmanager

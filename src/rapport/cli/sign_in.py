@@ -31,7 +31,7 @@ def sign_in(*, data: str | None, account: str, host: str | None, port: int | Non
 
 async def _make_link(settings: Settings, account_id: str) -> str:
     async with open_command_store(settings) as store:
-        accounts = {DEFAULT_ACCOUNT, *await store.accounts()}
+        accounts = {DEFAULT_ACCOUNT, *await store.accounts.list_ids()}
         if account_id not in accounts:
             raise click.BadParameter(
                 f"there is no account {account_id!r}; expected one of {', '.join(sorted(accounts))}",

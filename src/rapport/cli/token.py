@@ -22,7 +22,7 @@ from rapport.cli.command import (
 from rapport.instant import DAY, Instant
 from rapport.settings import Settings
 from rapport.store.engines import format_location
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 DEFAULT_SCOPE = "contact_data campaign_data account_read activity_write"
 
@@ -88,13 +88,13 @@ async def _make(settings: Settings, principal: Principal, lifetime: int, name: s
 
 async def make(store: Store, settings: Settings, principal: Principal, lifetime: int, name: str | None = None) -> str:
     """Return a token for the principal, creating its account if necessary; one with a name is listed."""
-    if await store.ensure_account(principal.account_id):
+    if await store.accounts.ensure(principal.account_id):
         click.echo(f"The account {principal.account_id} is new in {format_location(settings.data)}.", err=True)
-    keys = await load_keys(store)
+    keys = await load_keys(store.secrets)
     made = now()
     expires = Instant(made + lifetime)
     if name is not None:
-        _, given = await give(store, keys, settings, principal, name=name, now=made, expires=expires)
+        _, given = await give(store.secrets, keys, settings, principal, name=name, now=made, expires=expires)
         return given
     return make_token(
         keys,

@@ -66,11 +66,11 @@ def _columns(listed: ListedToken) -> tuple[str, ...]:
 
 async def _listed(settings: Settings, account_id: str) -> list[ListedToken]:
     async with open_command_store(settings) as store:
-        return await listed_tokens(store, await load_keys(store), account_id, now())
+        return await listed_tokens(store.secrets, await load_keys(store.secrets), account_id, now())
 
 
 async def _revoke(settings: Settings, account_id: str, token_id: str) -> str:
     async with open_command_store(settings) as store:
-        listed = await listed_token(store, await load_keys(store), account_id, token_id, now())
-        await revoke(store, listed.token, by="rapport tokens", now=now())
+        listed = await listed_token(store.secrets, await load_keys(store.secrets), account_id, token_id, now())
+        await revoke(store.secrets, listed.token, by="rapport tokens", now=now())
     return listed.token.name

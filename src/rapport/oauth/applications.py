@@ -21,7 +21,7 @@ from rapport.oauth.credentials import digest_client_secret, new_client_secret
 from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME
 from rapport.oauth.redirects import MAX_REDIRECT_URIS, read_redirect_uri
 from rapport.store.applications import Application
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 MANAGE_APPLICATIONS: Final = Privilege.ACCOUNT_UPDATE
 """The privilege to see and change the account's applications: an owner's and a manager's."""
@@ -118,7 +118,9 @@ async def delete_application(store: Store, account_id: str, client_id: str, *, b
     """
     application = await find_application(store, account_id, client_id)
     # First: should this be interrupted, the application can be deleted again.
-    await revoke_id(store, application_mark(client_id), Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=by, now=now)
+    await revoke_id(
+        store.secrets, application_mark(client_id), Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=by, now=now
+    )
     if not await store.applications.delete_application(account_id, client_id):
         raise UnknownApplication(client_id)
     return application.name

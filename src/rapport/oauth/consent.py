@@ -22,7 +22,7 @@ from rapport.oauth.lifetimes import CODE_LIFETIME, KEPT
 from rapport.oauth.requests import MalformedRequest, Pairs, merge, read_pairs
 from rapport.oauth.validator import Loaded, PkceCodeGrant, Validator
 from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 _URI: Final = "https://rapport.invalid/"
 

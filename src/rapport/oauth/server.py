@@ -26,7 +26,7 @@ from rapport.oauth.tokens import TokenIssuer
 from rapport.oauth.validator import DEVICE_CODE, Loaded, Validator
 from rapport.settings import Settings
 from rapport.store.applications import Application, Consent, DeviceAuthorization, Grant
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 ACTIVATE: Final = "/activate"
 """The page on which people type in the code of a device."""
@@ -185,7 +185,7 @@ class AuthorizationServer:
     async def _revoke_grant(self, grant_id: str, now: Instant, reason: str) -> None:
         """Revoke a grant, its refresh token at once and its access tokens as soon as servers look."""
         if await self._store.applications.revoke_grant(grant_id, now):
-            await revoke_id(self._store, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_BY, now=now)
+            await revoke_id(self._store.secrets, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_BY, now=now)
             await self._keys.look_up_revoked()
             _log.warning("grant revoked", grant_id=grant_id, reason=reason)
 
@@ -195,5 +195,5 @@ class AuthorizationServer:
         except InvalidToken:
             return
         if verified.principal.client_id == client_id and application_mark(client_id) in verified.token_ids:
-            await revoke_id(self._store, verified.token_ids[0], verified.expires, by=_BY, now=now)
+            await revoke_id(self._store.secrets, verified.token_ids[0], verified.expires, by=_BY, now=now)
             await self._keys.look_up_revoked()

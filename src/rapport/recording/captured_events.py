@@ -17,7 +17,8 @@ from rapport.recording.hook_registry import ActiveHook
 from rapport.recording.matching import Matcher
 from rapport.store.batch import Batch, build_batch
 from rapport.store.hooks import CapturedMessage, CapturedWork, HookDelivery, UnmatchedItem, UsedToken
-from rapport.store.protocol import Recorded, Store
+from rapport.store.ingest import Recorded
+from rapport.store.store import Store
 
 UNREADABLE: Final = "unreadable"
 REUSED_TOKEN: Final = "reused token"  # noqa: S105 - a reason

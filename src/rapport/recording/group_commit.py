@@ -14,7 +14,7 @@ from rapport.activity import TYPE_NAMES, ActivityType
 from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.store.batch import Batch, weigh
-from rapport.store.protocol import Recorded, Store
+from rapport.store.ingest import IngestRepository, Recorded
 
 MAX_GROUP_SIZE: Final = 10_000
 """The most activities in one commit unless a single batch has more, so that later batches don't wait for all."""
@@ -115,8 +115,8 @@ class GroupCommitter:
     fills at most half of the queue. If the store partitions batches, each partition has its own queue.
     """
 
-    def __init__(self, store: Store, max_waiting: int) -> None:
-        self._store = store
+    def __init__(self, ingest: IngestRepository, max_waiting: int) -> None:
+        self._ingest = ingest
         self._max_waiting = max_waiting
         self._queues: dict[Hashable, _Queue] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -153,7 +153,7 @@ class GroupCommitter:
         loop = asyncio.get_running_loop()
         parts = [
             (self._get_queue(key), _PendingBatch(part, loop.create_future()))
-            for key, part in await self._store.partition(batch)
+            for key, part in await self._ingest.partition(batch)
         ]
         if self._stopping or not all(queue.has_room(pending) for queue, pending in parts):
             raise RecorderBusy(_RETRY_AFTER)
@@ -196,7 +196,7 @@ class GroupCommitter:
         size = sum(pending.batch.size for pending in group)
         started = time.perf_counter()
         try:
-            recorded = await self._store.record([pending.batch for pending in group])
+            recorded = await self._ingest.record([pending.batch for pending in group])
         except StoreUnavailable as exc:
             _log.warning("commit refused", activities=size, error=str(exc))
             self._fail(group, exc)

@@ -19,7 +19,7 @@ from rapport.catalogue import MAX_NAME_LENGTH
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.hooks import Hook
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 KEYS: Final = "hook-keys"
 """The secret that holds the keys with which requests are checked, by the ids of the hooks."""
@@ -92,7 +92,7 @@ class HookRegistry:
 
 async def load_hooks(store: Store) -> list[ActiveHook]:
     """Return all hooks whose provider is known, with their keys."""
-    keys = _decode_keys(await store.read_secret(KEYS))
+    keys = _decode_keys(await store.secrets.read(KEYS))
     return [
         ActiveHook(hook, SOURCES[hook.provider], _credentials(hook, keys.get(hook.hook_id, ())))
         for hook in await store.hooks.hooks()
@@ -133,11 +133,11 @@ async def delete_hook(store: Store, account_id: str, hook_id: str) -> bool:
 
 async def _change_keys(store: Store, hook_id: str, keys: tuple[str, ...]) -> None:
     for _ in range(_ATTEMPTS):
-        stored = await store.read_secret(KEYS)
+        stored = await store.secrets.read(KEYS)
         changed = {name: value for name, value in _decode_keys(stored).items() if name != hook_id}
         if keys:
             changed[hook_id] = keys
-        if await store.replace_secret(KEYS, stored, msgspec.json.encode(changed)):
+        if await store.secrets.replace(KEYS, stored, msgspec.json.encode(changed)):
             return
     raise StoreUnavailable("the keys of hooks are being changed by others; try again")
 

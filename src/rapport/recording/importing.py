@@ -21,7 +21,7 @@ from rapport.recording.options import NO_OPTIONS, ImportOptions
 from rapport.recording.reader_process import Chunk, RejectedLine, describe_rejected, read_in_subprocess
 from rapport.recording.reading_log import MAX_NOTICES, Notice, ReadingLog
 from rapport.recording.tables import InvalidLine
-from rapport.store.protocol import Store
+from rapport.store.ingest import IngestRepository
 
 
 class ImportResult(msgspec.Struct, kw_only=True):
@@ -54,7 +54,7 @@ class ImportResult(msgspec.Struct, kw_only=True):
 
 
 async def import_file(
-    store: Store,
+    ingest: IngestRepository,
     account_id: str,
     file: BinaryIO,
     name: str,
@@ -72,14 +72,14 @@ async def import_file(
     """
     with read_in_subprocess(file, name, account_id, now, options) as chunks:
         finished: list[Chunk] = []
-        async with aclosing(_prefetch(store, chunks, finished)) as ready:
+        async with aclosing(_prefetch(ingest, chunks, finished)) as ready:
             async for chunk in ready:
                 for line in chunk.rejected:
                     reject(line)
                 result.rejected += len(chunk.rejected)
                 result.add(chunk.notes, chunk.skipped, chunk.notices)
                 if chunk.batch.size:
-                    (recorded,) = await store.record([chunk.batch])
+                    (recorded,) = await ingest.record([chunk.batch])
                     result.accepted += sum(recorded.accepted.values())
                     result.duplicate += recorded.duplicate
                 progress()
@@ -89,15 +89,17 @@ async def import_file(
                 del chunk
 
 
-async def _prefetch(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> AsyncGenerator[Chunk, None]:
+async def _prefetch(
+    ingest: IngestRepository, chunks: Iterator[Chunk], finished: list[Chunk]
+) -> AsyncGenerator[Chunk, None]:
     """Yield the chunks, reading and preparing each one while the previous one is recorded and waits for the disk.
 
     The memory of finished chunks is freed at the same time, because freeing one takes as long as a round trip.
     """
-    upcoming = asyncio.create_task(_read_next(store, chunks, finished))
+    upcoming = asyncio.create_task(_read_next(ingest, chunks, finished))
     try:
         while (chunk := await upcoming) is not None:
-            upcoming = asyncio.create_task(_read_next(store, chunks, finished))
+            upcoming = asyncio.create_task(_read_next(ingest, chunks, finished))
             yield chunk
             del chunk
     finally:
@@ -105,11 +107,11 @@ async def _prefetch(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]
         await asyncio.gather(upcoming, return_exceptions=True)
 
 
-async def _read_next(store: Store, chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
+async def _read_next(ingest: IngestRepository, chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
     chunk = await asyncio.to_thread(_read_chunk, chunks, finished)
     if chunk is None or not chunk.batch.size:
         return chunk
-    return replace(chunk, batch=await store.prepare(chunk.batch))
+    return replace(chunk, batch=await ingest.prepare(chunk.batch))
 
 
 def _read_chunk(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:

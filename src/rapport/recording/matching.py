@@ -17,7 +17,7 @@ from rapport.capture.webhooks.provider import CAMPAIGN_ACTIVITY_KEY, CONTACT_KEY
 from rapport.errors import InvalidField, StoreUnavailable
 from rapport.recording.hook_registry import CAMPAIGN_ACTIVITY, CONSTANT_RULE, CONTACT_FIELD, METADATA_RULE
 from rapport.store.hooks import CapturedMessage, Hook
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 CONTACT_ID_KEY: Final = "contact-id-key"
 """The secret of the ids of contacts that are created by address: the address can't be guessed from the id."""
@@ -87,9 +87,9 @@ class Matcher:
 
     async def _load_key(self) -> bytes:
         while self._key is None:
-            stored = await self._store.read_secret(CONTACT_ID_KEY)
+            stored = await self._store.secrets.read(CONTACT_ID_KEY)
             if stored is None:
-                await self._store.replace_secret(CONTACT_ID_KEY, None, secrets.token_bytes(32))
+                await self._store.secrets.replace(CONTACT_ID_KEY, None, secrets.token_bytes(32))
             elif len(stored) < 32:
                 raise StoreUnavailable(f"the secret {CONTACT_ID_KEY} is damaged: restore it from a backup")
             else:

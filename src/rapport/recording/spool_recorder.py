@@ -18,7 +18,7 @@ from rapport.instant import DAY, Instant
 from rapport.recording.captured_events import Arrival, CapturedEvents
 from rapport.recording.hook_registry import HookRegistry
 from rapport.store.hooks import CapturedWork, UnmatchedItem
-from rapport.store.protocol import Store
+from rapport.store.store import Store
 
 _MAX_ENTRIES: Final = 2_000
 _MAX_BYTES: Final = 4 * 1024 * 1024

@@ -5,21 +5,21 @@ from msgspec.structs import replace
 
 from rapport.catalogue import CampaignRole, CampaignStatus
 from rapport.errors import UnknownCampaign, UnknownCampaignActivity
-from rapport.store.catalogue import get_text
-from rapport.store.known import (
+from rapport.store.attributes import get_text
+from rapport.store.campaigns import (
     CampaignActivityRecord,
     CampaignCursor,
     CampaignQuery,
     CampaignRecord,
-    Within,
+    CampaignRepository,
 )
-from rapport.store.protocol import Store
+from rapport.store.contacts import InstantRange
 
 
 class CampaignsRequest(msgspec.Struct, frozen=True, array_like=True):
     """The parameters of a page of campaigns. The cursor of the next page contains them."""
 
-    within: Within
+    within: InstantRange
     limit: int
     after: CampaignCursor
 
@@ -31,27 +31,29 @@ class CampaignsPage(msgspec.Struct, frozen=True):
     next: CampaignsRequest | None
 
 
-async def list_campaigns(store: Store, account_id: str, request: CampaignsRequest) -> CampaignsPage:
+async def list_campaigns(repository: CampaignRepository, account_id: str, request: CampaignsRequest) -> CampaignsPage:
     """Return a page of the account's email campaigns."""
     query = CampaignQuery(within=request.within, after=request.after, limit=request.limit + 1)
-    campaigns = await store.campaigns(account_id, query)
+    campaigns = await repository.find(account_id, query)
     page = campaigns[: request.limit]
     if len(campaigns) <= request.limit:
         return CampaignsPage(page, None)
     return CampaignsPage(page, replace(request, after=CampaignCursor(page[-1].updated_at, page[-1].campaign_id)))
 
 
-async def get_campaign(store: Store, account_id: str, campaign_id: str) -> CampaignRecord:
+async def get_campaign(repository: CampaignRepository, account_id: str, campaign_id: str) -> CampaignRecord:
     """Return an email campaign with its campaign activities. Raises UnknownCampaign."""
-    campaign = await store.campaign(account_id, campaign_id)
+    campaign = await repository.get(account_id, campaign_id)
     if campaign is None:
         raise UnknownCampaign(campaign_id)
     return campaign
 
 
-async def get_campaign_activity(store: Store, account_id: str, campaign_activity_id: str) -> CampaignActivityRecord:
+async def get_campaign_activity(
+    repository: CampaignRepository, account_id: str, campaign_activity_id: str
+) -> CampaignActivityRecord:
     """Return a campaign activity. Raises UnknownCampaignActivity."""
-    activity = await store.campaign_activity(account_id, campaign_activity_id)
+    activity = await repository.get_activity(account_id, campaign_activity_id)
     if activity is None:
         raise UnknownCampaignActivity(campaign_activity_id)
     return activity
@@ -66,11 +68,11 @@ def derive_status(status: str | None, *, is_sent: bool) -> CampaignStatus:
 
 def get_role(activity: CampaignActivityRecord) -> CampaignRole:
     """Return the recorded role of a campaign activity, or else PRIMARY_EMAIL."""
-    role = get_text(activity.facts, "role")
+    role = get_text(activity.attributes, "role")
     return CampaignRole.PRIMARY_EMAIL if role is None else CampaignRole(role)
 
 
 def get_name(campaign: CampaignRecord) -> str | None:
     """Return the recorded name of a campaign, or else the name of one of its campaign activities."""
-    name = get_text(campaign.facts, "campaign_name")
+    name = get_text(campaign.attributes, "campaign_name")
     return campaign.activity_name if name is None else name

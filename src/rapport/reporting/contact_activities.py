@@ -11,7 +11,7 @@ from rapport.activity import Activity, ActivityType
 from rapport.errors import UnknownContact
 from rapport.reporting.page import Page, PageRequest, count_fitting_rows
 from rapport.reporting.period import Period
-from rapport.store.protocol import ActivityCursor, ActivityQuery, Store
+from rapport.store.activities import ActivityCursor, ActivityQuery, ActivityRepository
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,9 +21,11 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     next: PageRequest | None
 
 
-async def get_activity_page(store: Store, account_id: str, contact_id: str, request: PageRequest) -> Page:
+async def get_activity_page(
+    repository: ActivityRepository, account_id: str, contact_id: str, request: PageRequest
+) -> Page:
     """Return a page of the contact's activities, newest first. Raises UnknownContact."""
-    activities = await store.activities(account_id, contact_id, _query_with_lookahead(request))
+    activities = await repository.list_newest(account_id, contact_id, _query_with_lookahead(request))
     if activities is None:
         raise UnknownContact(contact_id)
     rows = activities.rows[: request.limit]
@@ -34,9 +36,11 @@ async def get_activity_page(store: Store, account_id: str, contact_id: str, requ
     return Page(rows=rows, campaign_activities=activities.campaign_activities, next=next_request)
 
 
-async def get_timeline(store: Store, account_id: str, contact_id: str, request: PageRequest) -> Timeline:
+async def get_timeline(
+    repository: ActivityRepository, account_id: str, contact_id: str, request: PageRequest
+) -> Timeline:
     """Return the same page as `get_activity_page`, with all details of each activity. Raises UnknownContact."""
-    activities = await store.activities_with_details(account_id, contact_id, _query_with_lookahead(request))
+    activities = await repository.list_with_details(account_id, contact_id, _query_with_lookahead(request))
     if activities is None:
         raise UnknownContact(contact_id)
     rows = activities[: count_fitting_rows(request.limit, (_text_length(row.activity) for row in activities))]
@@ -52,20 +56,20 @@ def _text_length(activity: Activity) -> int:
 
 
 async def count_activities(
-    store: Store, account_id: str, contact_id: str, period: Period
+    repository: ActivityRepository, account_id: str, contact_id: str, period: Period
 ) -> Mapping[ActivityType, int]:
     """Count the contact's activities in a period by type. Raises UnknownContact."""
-    counts = await store.activity_counts(account_id, contact_id, period.start, period.end)
+    counts = await repository.count_by_type(account_id, contact_id, period.start, period.end)
     if counts is None:
         raise UnknownContact(contact_id)
     return counts
 
 
 async def count_activities_by_day(
-    store: Store, account_id: str, contact_id: str, period: Period, zone: tzinfo
+    repository: ActivityRepository, account_id: str, contact_id: str, period: Period, zone: tzinfo
 ) -> Mapping[date, int]:
     """Count the contact's activities in a period by day in a time zone. Raises UnknownContact."""
-    quarter_hours = await store.count_by_quarter_hour(account_id, contact_id, period.start, period.end)
+    quarter_hours = await repository.count_by_quarter_hour(account_id, contact_id, period.start, period.end)
     if quarter_hours is None:
         raise UnknownContact(contact_id)
     days = Counter[date]()

@@ -7,7 +7,7 @@ import msgspec
 from rapport.errors import UnknownContact
 from rapport.instant import Instant
 from rapport.reporting.period import Period
-from rapport.store.protocol import SentCampaignActivity, SentQuery, Store
+from rapport.store.activities import ActivityRepository, SentCampaignActivity, SentQuery
 
 PAGE_SIZE: Final = 200
 """Campaign activities on a page: Constant Contact's number, which no parameter changes."""
@@ -43,13 +43,15 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     average_click_rate: float
 
 
-async def get_activity_summary(store: Store, account_id: str, contact_id: str, request: SummaryRequest) -> Summary:
+async def get_activity_summary(
+    repository: ActivityRepository, account_id: str, contact_id: str, request: SummaryRequest
+) -> Summary:
     """Return the campaign activities last sent to the contact in the period, with its activities per type.
 
     Raises UnknownContact.
     """
     period = request.period
-    sent = await store.sent_campaign_activities(
+    sent = await repository.list_sent(
         account_id,
         contact_id,
         SentQuery(not_before=period.start, after=request.after, limit=PAGE_SIZE + 1),
@@ -63,12 +65,14 @@ async def get_activity_summary(store: Store, account_id: str, contact_id: str, r
     return Summary(campaign_activities=page, next=next_request)
 
 
-async def get_open_and_click_rates(store: Store, account_id: str, contact_id: str, period: Period) -> Rates:
+async def get_open_and_click_rates(
+    repository: ActivityRepository, account_id: str, contact_id: str, period: Period
+) -> Rates:
     """Return which fractions of the campaign activities last sent in the period the contact opened and clicked.
 
     Raises UnknownContact.
     """
-    totals = await store.reached(account_id, contact_id, period.start, period.end)
+    totals = await repository.count_engagement(account_id, contact_id, period.start, period.end)
     if totals is None:
         raise UnknownContact(contact_id)
     return Rates(

@@ -7,8 +7,14 @@ from msgspec.structs import replace
 
 from rapport.errors import UnknownContact
 from rapport.instant import LAST, Instant
-from rapport.store.known import ContactCursor, ContactQuery, ContactRecord, ContactStatus, Within
-from rapport.store.protocol import Store
+from rapport.store.contacts import (
+    ContactCursor,
+    ContactQuery,
+    ContactRecord,
+    ContactRepository,
+    ContactStatus,
+    InstantRange,
+)
 
 NOT_DELETED: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
 """The statuses that are listed by default."""
@@ -19,13 +25,13 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
 
     email_address: str | None
     statuses: frozenset[ContactStatus]
-    updated: Within | None
-    created: Within | None
+    updated: InstantRange | None
+    created: InstantRange | None
     limit: int
     with_count: bool
     included: tuple[str, ...]
     after: ContactCursor
-    opted_out: Within | None = None
+    opted_out: InstantRange | None = None
 
     def to_query(self) -> ContactQuery:
         """Return the store query for one contact more than the page has, which tells whether there is a next page."""
@@ -48,14 +54,14 @@ class ContactsPage(msgspec.Struct, frozen=True, kw_only=True):
     next: ContactsRequest | None
 
 
-async def list_contacts(store: Store, account_id: str, request: ContactsRequest) -> ContactsPage:
+async def list_contacts(repository: ContactRepository, account_id: str, request: ContactsRequest) -> ContactsPage:
     """Return a page of the account's contacts that match the request."""
     query = request.to_query()
-    records = await store.contacts(account_id, query)
+    records = await repository.find(account_id, query)
     page = records[: request.limit]
     return ContactsPage(
         contacts=page,
-        count=await store.contact_count(account_id, query) if request.with_count else None,
+        count=await repository.count(account_id, query) if request.with_count else None,
         next=replace(request, after=_cursor_after(request, page[-1])) if len(records) > request.limit else None,
     )
 
@@ -82,14 +88,14 @@ class ContactCounts(msgspec.Struct, frozen=True):
     new_subscriber: int | None
 
 
-async def count_contacts(store: Store, account_id: str, new_since: Instant | None) -> ContactCounts:
+async def count_contacts(repository: ContactRepository, account_id: str, new_since: Instant | None) -> ContactCounts:
     """Count the contacts by status. With `new_since`, also count those with permission that were created since then."""
-    by_status = await store.contacts_by_status(account_id)
+    by_status = await repository.count_by_status(account_id)
     with_permission = frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT})
     new = None
     if new_since is not None:
-        created = Within(new_since, LAST)
-        new = await store.contact_count(account_id, ContactQuery(statuses=with_permission, created=created, limit=1))
+        created = InstantRange(new_since, LAST)
+        new = await repository.count(account_id, ContactQuery(statuses=with_permission, created=created, limit=1))
     return ContactCounts(
         total=sum(count for status, count in by_status.items() if status in NOT_DELETED),
         explicit=by_status.get(ContactStatus.EXPLICIT, 0),
@@ -100,9 +106,9 @@ async def count_contacts(store: Store, account_id: str, new_since: Instant | Non
     )
 
 
-async def get_contact(store: Store, account_id: str, contact_id: str) -> ContactRecord:
+async def get_contact(repository: ContactRepository, account_id: str, contact_id: str) -> ContactRecord:
     """Return a contact's current attributes. Raises UnknownContact."""
-    record = await store.contact(account_id, contact_id)
+    record = await repository.get(account_id, contact_id)
     if record is None:
         raise UnknownContact(contact_id)
     return record

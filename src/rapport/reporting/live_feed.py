@@ -14,8 +14,7 @@ import structlog
 
 from rapport.activity import Activity, ActivityType
 from rapport.errors import StoreUnavailable, TooManyStreams
-from rapport.store.feed import FeedKey, FeedRow
-from rapport.store.protocol import Store
+from rapport.store.feed import FeedKey, FeedRepository, FeedRow
 
 POLL_INTERVAL: Final = 0.25
 """Seconds between two polls of the store."""
@@ -139,8 +138,8 @@ def _text_length(event: ActivityEvent | GapEvent) -> int:
 class LiveFeed:
     """The subscriptions of a worker, and the task that polls the store for them."""
 
-    def __init__(self, store: Store, max_subscriptions: int) -> None:
-        self._store = store
+    def __init__(self, repository: FeedRepository, max_subscriptions: int) -> None:
+        self._repository = repository
         self._max_subscriptions = max_subscriptions
         self._subscriptions: set[Subscription] = set()
         self._is_closed = False
@@ -215,7 +214,7 @@ class LiveFeed:
 
     async def _poll(self) -> None:
         """Publish everything new since the last poll. If reading fails halfway, the next poll continues there."""
-        head = await self._store.feed_head()
+        head = await self._repository.head()
         account_ids = list({subscription.account_id for subscription in self._subscriptions})
         while account_ids and self.position != head:
             rows = await self.read_rows(account_ids, self.position, head)
@@ -236,12 +235,12 @@ class LiveFeed:
 
     async def read_rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
         """Return the next rows of the store's feed. `Store.feed` documents the parameters."""
-        return await self._store.feed(account_ids, after, until)
+        return await self._repository.read(account_ids, after, until)
 
     async def read_events(self, row: FeedRow) -> AsyncIterator[tuple[list[ActivityEvent | GapEvent], str]]:
         """Yield the events of a row in chunks, each with the position after it."""
-        gap = GapEvent({ActivityType(activity_type): count for activity_type, count in row.left_out.items()})
-        events: list[ActivityEvent | GapEvent] = [gap] if row.left_out else []
+        gap = GapEvent({ActivityType(activity_type): count for activity_type, count in row.omitted.items()})
+        events: list[ActivityEvent | GapEvent] = [gap] if row.omitted else []
         for first in range(0, len(row.keys), _CHUNK_SIZE):
             positions = row.positions[first : first + _CHUNK_SIZE]
             activities = await self._read_activities(row, row.keys[first : first + _CHUNK_SIZE])
@@ -255,10 +254,10 @@ class LiveFeed:
             await asyncio.sleep(0)
 
     async def _read_activities(self, row: FeedRow, keys: Sequence[FeedKey]) -> list[Activity | None]:
-        activities = await self._store.feed_activities(row.account_id, keys)
-        retries = _MAX_RETRIES if row.is_fresh else 0
+        activities = await self._repository.get_activities(row.account_id, keys)
+        retries = _MAX_RETRIES if row.may_lag else 0
         while None in activities and retries:
             retries -= 1
             await asyncio.sleep(POLL_INTERVAL)
-            activities = await self._store.feed_activities(row.account_id, keys)
+            activities = await self._repository.get_activities(row.account_id, keys)
         return activities

@@ -7,7 +7,7 @@ import msgspec
 
 from rapport.activity import ActivityType, CampaignActivity
 from rapport.instant import Instant
-from rapport.store.protocol import ActivityCursor, ActivityRow
+from rapport.store.activities import ActivityCursor, ActivityRow
 
 MAX_TEXT: Final = 500_000
 """The most characters of links and reasons on a page; a typical one has a tenth. A page with longer texts has fewer

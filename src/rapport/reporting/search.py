@@ -6,8 +6,8 @@ from typing import Final
 
 from rapport.activity import CampaignActivity
 from rapport.email_address import normalize_query_address
-from rapport.store.known import ContactPrefix, ContactRecord, SearchField
-from rapport.store.protocol import Store
+from rapport.store.campaigns import CampaignRepository
+from rapport.store.contacts import ContactPrefix, ContactRecord, ContactRepository, SearchField
 
 MAX_RESULTS: Final = 8
 """The most contacts, and the most campaign activities, that a search returns."""
@@ -16,7 +16,7 @@ _MAX_WORDS: Final = 6
 """Where the last name may start is tried for this many words of the text at most."""
 
 
-async def find_contacts(store: Store, account_id: str, text: str) -> list[ContactRecord]:
+async def find_contacts(repository: ContactRepository, account_id: str, text: str) -> list[ContactRecord]:
     """Return the contacts whose email address, name or id starts with the text, in this order, without duplicates."""
     text = " ".join(text.split())
     if not text or not text.isprintable():
@@ -25,19 +25,21 @@ async def find_contacts(store: Store, account_id: str, text: str) -> list[Contac
         text = normalize_query_address(text)
     contacts: dict[str, ContactRecord] = {}
     for prefix in _search_prefixes(text):
-        for contact in await store.contacts_by_prefix(account_id, prefix):
+        for contact in await repository.find_by_prefix(account_id, prefix):
             contacts.setdefault(contact.contact_id, contact)
         if len(contacts) >= MAX_RESULTS:
             break
     return list(contacts.values())[:MAX_RESULTS]
 
 
-async def find_campaign_activities(store: Store, account_id: str, text: str) -> list[CampaignActivity]:
+async def find_campaign_activities(
+    repository: CampaignRepository, account_id: str, text: str
+) -> list[CampaignActivity]:
     """Return the campaign activities whose name contains the text or whose id starts with it; the latest if empty."""
     text = text.strip()
     if text and not text.isprintable():
         return []
-    return await store.campaign_activities_by_text(account_id, text, MAX_RESULTS)
+    return await repository.find_activities(account_id, text, MAX_RESULTS)
 
 
 def _search_prefixes(text: str) -> Iterator[ContactPrefix]:

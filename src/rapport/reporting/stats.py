@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from rapport.activity import ActivityType, BounceCode, DeviceType
 from rapport.errors import UnknownCampaign
 from rapport.instant import Instant
-from rapport.store.counters import ALL, Counter, SentCampaign, SentCampaignQuery
-from rapport.store.protocol import Store
+from rapport.store.reports import ReportRepository, SentCampaign, SentCampaignQuery, StatRow
+from rapport.store.rollups import ALL
 
 _ENGAGEMENT_TYPES: Final = (
     ActivityType.EM_OPENS,
@@ -28,7 +28,7 @@ class Counts:
     A contact counts once for each campaign activity.
     """
 
-    def __init__(self, counters: Iterable[Counter]) -> None:
+    def __init__(self, counters: Iterable[StatRow]) -> None:
         self._totals: dict[tuple[int, int], int] = defaultdict(int)
         self._contacts: dict[tuple[int, int], int] = defaultdict(int)
         totals, contacts_by_key = self._totals, self._contacts
@@ -143,11 +143,11 @@ def calculate_meaningful_percents(counts: Counts) -> dict[str, float | None]:
 
 
 async def get_campaign_activity_stats(
-    store: Store, account_id: str, campaign_activity_ids: Sequence[str]
+    repository: ReportRepository, account_id: str, campaign_activity_ids: Sequence[str]
 ) -> tuple[list[StatsEntry], list[str]]:
     """Return the statistics of the campaign activities, and the ids of those that have none or don't exist."""
-    counters: dict[str, list[Counter]] = defaultdict(list)
-    for counter in await store.campaign_activity_counters(account_id, campaign_activity_ids):
+    counters: dict[str, list[StatRow]] = defaultdict(list)
+    for counter in await repository.get_activity_stats(account_id, campaign_activity_ids):
         if counter.type is not None:
             counters[counter.campaign_activity_id].append(counter)
     entries = [
@@ -158,9 +158,11 @@ async def get_campaign_activity_stats(
     return entries, [key for key in campaign_activity_ids if key not in counters]
 
 
-async def get_campaign_stats(store: Store, account_id: str, campaign_ids: Sequence[str]) -> list[StatsEntry]:
+async def get_campaign_stats(
+    repository: ReportRepository, account_id: str, campaign_ids: Sequence[str]
+) -> list[StatsEntry]:
     """Return the statistics of campaigns. Raises UnknownCampaign for the first one that has none."""
-    counters = await _get_counters_by_campaign(store, account_id, campaign_ids)
+    counters = await _get_counters_by_campaign(repository, account_id, campaign_ids)
     for campaign_id in campaign_ids:
         if campaign_id not in counters:
             raise UnknownCampaign(campaign_id)
@@ -170,13 +172,17 @@ async def get_campaign_stats(store: Store, account_id: str, campaign_ids: Sequen
     ]
 
 
-async def get_campaign_summaries(store: Store, account_id: str, request: SummariesRequest) -> SummariesPage:
+async def get_campaign_summaries(
+    repository: ReportRepository, account_id: str, request: SummariesRequest
+) -> SummariesPage:
     """Return a page of the campaigns that were sent, with their statistics."""
-    sent_campaigns = await store.sent_campaigns(
+    sent_campaigns = await repository.list_sent_campaigns(
         account_id, SentCampaignQuery(request.not_before, request.after, request.limit + 1)
     )
     page = sent_campaigns[: request.limit]
-    counters = await _get_counters_by_campaign(store, account_id, [sent.campaign_id for sent in page]) if page else {}
+    counters = (
+        await _get_counters_by_campaign(repository, account_id, [sent.campaign_id for sent in page]) if page else {}
+    )
     next_request = None
     if len(sent_campaigns) > request.limit:
         next_request = replace(request, after=(page[-1].last_sent, page[-1].campaign_id))
@@ -189,10 +195,10 @@ async def get_campaign_summaries(store: Store, account_id: str, request: Summari
 
 
 async def _get_counters_by_campaign(
-    store: Store, account_id: str, campaign_ids: Sequence[str]
-) -> dict[str, list[Counter]]:
-    counters: dict[str, list[Counter]] = defaultdict(list)
-    for counter in await store.campaign_counters(account_id, campaign_ids):
+    repository: ReportRepository, account_id: str, campaign_ids: Sequence[str]
+) -> dict[str, list[StatRow]]:
+    counters: dict[str, list[StatRow]] = defaultdict(list)
+    for counter in await repository.get_campaign_stats(account_id, campaign_ids):
         if counter.campaign_id is not None:
             counters[counter.campaign_id].append(counter)
     return counters

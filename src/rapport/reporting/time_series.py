@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.activity import ActivityType
 from rapport.instant import DAY, HOUR, SECOND, Instant, from_datetime
-from rapport.store.counters import HourlyCount
-from rapport.store.protocol import Store
+from rapport.store.reports import HourlyCount, ReportRepository
 
 MAX_DAILY_BUCKETS: Final = 184
 """Longer series are grouped by week, so that a chart stays readable."""
@@ -58,10 +57,10 @@ class CampaignTimeline(NamedTuple):
 
 
 async def get_campaign_timeline(
-    store: Store, account_id: str, campaign_activity_id: str, hours: int, zone: ZoneInfo
+    repository: ReportRepository, account_id: str, campaign_activity_id: str, hours: int, zone: ZoneInfo
 ) -> CampaignTimeline:
     """Return the timeline of a campaign activity with its first `hours` hours, empty if it has no activities."""
-    counts = await store.campaign_activity_hourly_counts(account_id, campaign_activity_id)
+    counts = await repository.count_activity_by_hour(account_id, campaign_activity_id)
     if not counts:
         return CampaignTimeline(TimeSeries([], 0, zone), TimeSeries([], 1, zone))
     sends = [count.hour for count in counts if count.type == ActivityType.EM_SENDS]
@@ -75,13 +74,15 @@ async def get_campaign_timeline(
     )
 
 
-async def get_account_time_series(store: Store, account_id: str, first: date, last: date, zone: ZoneInfo) -> TimeSeries:
+async def get_account_time_series(
+    repository: ReportRepository, account_id: str, first: date, last: date, zone: ZoneInfo
+) -> TimeSeries:
     """Count the activities of an account from `first` to `last`, both included, by day or week.
 
     The days are those of the zone that `choose_day_zone` returns.
     """
     zone = choose_day_zone(zone, first, last)
-    counts = await store.account_hourly_counts(
+    counts = await repository.count_account_by_hour(
         account_id, _start_of_day(first, zone), _start_of_day(last + _ONE_DAY, zone)
     )
     return _group_by_days(counts, first, last, zone)

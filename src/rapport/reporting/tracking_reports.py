@@ -10,8 +10,8 @@ from rapport.activity import ActivityType, BounceCode
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import Instant
 from rapport.reporting.page import count_fitting_rows
-from rapport.store.links import LinkClicks, LinkPlace, LinksQuery
-from rapport.store.protocol import Store
+from rapport.store.links import LinkClicks, LinkCursor, LinksQuery
+from rapport.store.reports import ReportRepository
 from rapport.store.tracking import RowSelection, TrackingCursor, TrackingQuery, TrackingRow
 
 
@@ -19,7 +19,7 @@ class TrackingReport(NamedTuple):
     """A list of activities of one type, and which of them it shows."""
 
     type: ActivityType
-    shown: RowSelection = RowSelection.EVERY
+    selection: RowSelection = RowSelection.ALL
 
 
 EMAIL_REPORTS: Final = {
@@ -68,7 +68,7 @@ class LinksRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     limit: int
     no_clicks: bool
-    after: LinkPlace | None = None
+    after: LinkCursor | None = None
 
 
 class LinksPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,19 +88,23 @@ def tracking_cursor_before(instant: Instant) -> TrackingCursor:
 
 
 async def get_tracking_page(
-    store: Store, account_id: str, campaign_activity_id: str, report: TrackingReport | None, request: TrackingRequest
+    repository: ReportRepository,
+    account_id: str,
+    campaign_activity_id: str,
+    report: TrackingReport | None,
+    request: TrackingRequest,
 ) -> TrackingPage:
     """Return a page of a report on a campaign activity, newest first. Raises UnknownCampaignActivity."""
     if report is None:
-        if not await store.campaign_activity_counters(account_id, [campaign_activity_id]):
+        if not await repository.get_activity_stats(account_id, [campaign_activity_id]):
             raise UnknownCampaignActivity(campaign_activity_id)
         return TrackingPage(rows=(), next=None)
-    rows = await store.tracking(
+    rows = await repository.list_tracking(
         account_id,
         campaign_activity_id,
         TrackingQuery(
             type=report.type,
-            shown=report.shown,
+            selection=report.selection,
             after=request.after,
             not_before=request.not_before,
             # One more than the page has, to tell whether there is a next page.
@@ -115,22 +119,24 @@ async def get_tracking_page(
     page_rows = rows[: count_fitting_rows(request.limit, map(_text_length, rows))]
     next_request = None
     if len(rows) > len(page_rows):
-        next_request = replace(request, after=page_rows[-1].place)
+        next_request = replace(request, after=page_rows[-1].cursor)
     return TrackingPage(rows=page_rows, next=next_request)
 
 
-async def get_links_page(store: Store, account_id: str, campaign_activity_id: str, request: LinksRequest) -> LinksPage:
+async def get_links_page(
+    repository: ReportRepository, account_id: str, campaign_activity_id: str, request: LinksRequest
+) -> LinksPage:
     """Return a page of the links of the campaign activity, most clicked first.
 
     Links without clicks are included only with `no_clicks` (docs/compatibility.md#links-without-clicks).
     Raises UnknownCampaignActivity.
     """
     query = LinksQuery(limit=request.limit + 1, with_unclicked=request.no_clicks, after=request.after)
-    rows = await store.links(account_id, campaign_activity_id, query)
+    rows = await repository.list_links(account_id, campaign_activity_id, query)
     if rows is None:
         raise UnknownCampaignActivity(campaign_activity_id)
     page_rows = rows[: count_fitting_rows(request.limit, (len(link.link_url or "") for link in rows))]
     next_request = None
     if len(rows) > len(page_rows):
-        next_request = replace(request, after=LinkPlace(page_rows[-1].unique_clicks, page_rows[-1].key))
+        next_request = replace(request, after=LinkCursor(page_rows[-1].unique_clicks, page_rows[-1].key))
     return LinksPage(links=page_rows, next=next_request)

@@ -1,1 +1,1 @@
-"""Where activities rest: the protocol, and the engines that keep it."""
+"""Persistent storage: repositories, and the engines that implement them."""

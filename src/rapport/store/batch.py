@@ -1,7 +1,7 @@
-"""Activities that came in together, made ready for a store: each thing they name once, each activity a row of places.
+"""Batches of activities, prepared for a store: everything they name once, and rows that refer to it by index.
 
-Pure, and done where the activities come in, so that little is left to do within the transaction. The same for every
-engine, and of plain values only: it may go from one process to another.
+Built where activities arrive, so that little is left to do in the transaction. The same for every engine, and of plain
+values only, so that a batch can go from one process to another.
 """
 
 from collections.abc import Hashable, Iterable
@@ -13,22 +13,28 @@ from msgspec.structs import astuple
 from rapport.activity import Activity, ActivityType, ContactProfile, Link
 
 Row: TypeAlias = tuple[int, int, int, int, int | None, int | None, int | None, int | None, str | None, str | None]
-"""An activity without its type: the place of its contact, created_time, identity, the places of its campaign
-activity, of what it says of its contact, and of its link, device_type, bounce_code, opt_out_reason, event_id."""
+"""An activity without its type: index of the contact, created_time, identity, indexes of the campaign activity, the
+profile and the link, device_type, bounce_code, opt_out_reason, event_id."""
+
+ROW_CONTACT: Final = 0
+ROW_TIME: Final = 1
+ROW_PROFILE: Final = 4
+ROW_LINK: Final = 5
+ROW_OPT_OUT_REASON: Final = 8
 
 ProfileRow: TypeAlias = tuple[int, str | None, str | None, str | None, int]
-"""What is said of a contact: the contact's place, email_address, first_name, last_name, and the latest time of it."""
+"""What activities report about a contact: index of the contact, email_address, first_name, last_name, latest time."""
 
 
 class TimestampedValue(NamedTuple):
-    """A value, and the time of the activity that states it."""
+    """A value and the time at which it was set."""
 
     value: str
     created_time: int
 
 
 class CampaignActivityRef(NamedTuple):
-    """A campaign activity, and the latest that the batch states of its name and its campaign."""
+    """A campaign activity, and the latest values of its name and its campaign in the batch."""
 
     campaign_activity_id: str
     campaign_activity_name: TimestampedValue | None
@@ -36,7 +42,7 @@ class CampaignActivityRef(NamedTuple):
 
 
 class LinkRef(NamedTuple):
-    """A link, and the place of the campaign activity that it belongs to."""
+    """A link, and the index of its campaign activity."""
 
     campaign_activity: int
     link_url: str | None
@@ -44,7 +50,7 @@ class LinkRef(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Activities of one account that are recorded, and counted, together. A `BatchBuilder` makes it.
+    """Activities of one account that are recorded together. Made by a `BatchBuilder`.
 
     `size` counts all of them; `rows` leaves out repeated deliveries of an event.
     """
@@ -52,47 +58,46 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     size: int
     contacts: list[str]
-    said: list[ProfileRow]
+    profiles: list[ProfileRow]
     campaign_activities: list[CampaignActivityRef]
     links: list[LinkRef]
     rows: dict[ActivityType, list[Row]]
 
 
-_TEXT_OF_ONE: Final = 250
-"""Characters of long text that weigh as much as an activity."""
-
+_CHARACTERS_PER_ACTIVITY: Final = 250
+"""Characters of long text that take as much memory as an activity."""
 
 Part: TypeAlias = tuple[Hashable, Batch]
-"""What a batch has for one part of a store, and the key of that part."""
+"""The key of a part of a store, and the activities that belong to it."""
 
 
 def weigh(batch: Batch) -> int:
-    """Return how much memory a batch takes, counted in usual activities: more if its texts are long."""
+    """Estimate the memory that a batch takes, as a number of typical activities."""
     text = sum(len(link.link_url or "") for link in batch.links)
-    text += sum(len(value or "") for said in batch.said for value in said[1:4])
-    text += sum(len(row[8] or "") for row in batch.rows.get(ActivityType.EM_OPTOUTS, ()))
-    return batch.size + text // _TEXT_OF_ONE
+    text += sum(len(value or "") for profile in batch.profiles for value in profile[1:4])
+    text += sum(len(row[ROW_OPT_OUT_REASON] or "") for row in batch.rows.get(ActivityType.EM_OPTOUTS, ()))
+    return batch.size + text // _CHARACTERS_PER_ACTIVITY
 
 
 def build_batch(account_id: str, activities: Iterable[Activity]) -> Batch:
-    """The batch of these activities."""
-    gathering = BatchBuilder()
-    gathering.extend(activities)
-    return gathering.batch(account_id)
+    """Return a batch of these activities."""
+    builder = BatchBuilder()
+    builder.extend(activities)
+    return builder.batch(account_id)
 
 
-class _Facts:
-    """The latest that is stated of a campaign activity."""
+class _CampaignActivity:
+    """The index of a campaign activity, and the latest values of its name and its campaign."""
 
-    __slots__ = ("campaign_id", "name", "place")
+    __slots__ = ("campaign_id", "index", "name")
 
-    def __init__(self, place: int) -> None:
-        self.place = place
+    def __init__(self, index: int) -> None:
+        self.index = index
         self.name: TimestampedValue | None = None
         self.campaign_id: TimestampedValue | None = None
 
-    def state(self, activity: Activity) -> None:
-        """Take over what the activity states. Of two statements the later holds, at the same time what came last."""
+    def merge(self, activity: Activity) -> None:
+        """Merge the name and the campaign of an activity: the later wins, of two with the same time the last one."""
         name, campaign_id, time = activity.campaign_activity_name, activity.campaign_id, activity.created_time
         if name is not None and (self.name is None or time >= self.name.created_time):
             self.name = TimestampedValue(name, time)
@@ -101,7 +106,7 @@ class _Facts:
 
 
 class BatchBuilder:
-    """A batch in the making. Everything has the place at which it was first named."""
+    """Builds a batch. Contacts, profiles and so on are numbered in the order in which they first occur."""
 
     def __init__(self) -> None:
         self._size = 0
@@ -109,36 +114,37 @@ class BatchBuilder:
         # By the numbers of the types: an enum is slow as the key of a dictionary.
         self._rows: list[list[Row]] = [[] for _ in ActivityType]
         self._contacts: dict[str, int] = {}
-        self._said: dict[tuple[int, ContactProfile], int] = {}
-        self._said_at: list[int] = []
-        self._campaign_activities: dict[str, _Facts] = {}
+        self._profiles: dict[tuple[int, ContactProfile], int] = {}
+        self._profile_times: list[int] = []
+        self._campaign_activities: dict[str, _CampaignActivity] = {}
         self._events: set[tuple[int, int]] = set()
 
     def extend(self, activities: Iterable[Activity]) -> None:
-        """More activities. Of an event that is delivered several times, the first delivery counts."""
-        contacts, load_attributes, links, rows = self._contacts, self._campaign_activities, self._links, self._rows
+        """Add activities. Only the first delivery of an event counts."""
+        contacts, campaign_activities, links, rows = self._contacts, self._campaign_activities, self._links, self._rows
         for activity in activities:
             self._size += 1
             contact = contacts.setdefault(activity.contact_id, len(contacts))
             event_id, identity = activity.event_id, activity.identity
             if event_id is not None and self._is_known_event(contact, identity):
                 continue
-            facts = load_attributes.get(activity.campaign_activity_id)
-            if facts is None:
-                facts = load_attributes[activity.campaign_activity_id] = _Facts(len(load_attributes))
+            campaign_activity = campaign_activities.get(activity.campaign_activity_id)
+            if campaign_activity is None:
+                campaign_activity = _CampaignActivity(len(campaign_activities))
+                campaign_activities[activity.campaign_activity_id] = campaign_activity
             if activity.campaign_activity_name is not None or activity.campaign_id is not None:
-                facts.state(activity)
-            said = link = None
+                campaign_activity.merge(activity)
+            profile = link = None
             if activity.person is not None:
-                said = self._say(contact, activity.person, activity.created_time)
+                profile = self._add_profile(contact, activity.person, activity.created_time)
             if activity.link is not None:
-                link = links.setdefault((facts.place, activity.link), len(links))
+                link = links.setdefault((campaign_activity.index, activity.link), len(links))
             row = (
                 contact,
                 activity.created_time,
                 identity,
-                facts.place,
-                said,
+                campaign_activity.index,
+                profile,
                 link,
                 activity.device_type,
                 activity.bounce_code,
@@ -147,34 +153,34 @@ class BatchBuilder:
             )
             rows[activity.type].append(row)
 
-    def _say(self, contact: int, person: ContactProfile, created_time: int) -> int:
-        place = self._said.setdefault((contact, person), len(self._said))
-        if place == len(self._said_at):
-            self._said_at.append(created_time)
-        elif created_time > self._said_at[place]:
-            self._said_at[place] = created_time
-        return place
+    def _add_profile(self, contact: int, profile: ContactProfile, created_time: int) -> int:
+        index = self._profiles.setdefault((contact, profile), len(self._profiles))
+        if index == len(self._profile_times):
+            self._profile_times.append(created_time)
+        elif created_time > self._profile_times[index]:
+            self._profile_times[index] = created_time
+        return index
 
     def _is_known_event(self, contact: int, identity: int) -> bool:
-        known = (contact, identity) in self._events
+        is_known = (contact, identity) in self._events
         self._events.add((contact, identity))
-        return known
+        return is_known
 
     def batch(self, account_id: str) -> Batch:
-        """The batch of the activities so far."""
+        """Return a batch of the activities that were added."""
         return Batch(
             account_id=account_id,
             size=self._size,
             contacts=list(self._contacts),
-            said=[
-                (contact, *astuple(person), time)
-                for (contact, person), time in zip(self._said, self._said_at, strict=True)
+            profiles=[
+                (contact, *astuple(profile), time)
+                for (contact, profile), time in zip(self._profiles, self._profile_times, strict=True)
             ],
             campaign_activities=[
-                CampaignActivityRef(campaign_activity_id, facts.name, facts.campaign_id)
-                for campaign_activity_id, facts in self._campaign_activities.items()
+                CampaignActivityRef(campaign_activity_id, latest.name, latest.campaign_id)
+                for campaign_activity_id, latest in self._campaign_activities.items()
             ],
-            links=[LinkRef(place, *astuple(link)) for place, link in self._links],
+            links=[LinkRef(index, *astuple(link)) for index, link in self._links],
             rows={
                 activity_type: self._rows[activity_type] for activity_type in ActivityType if self._rows[activity_type]
             },

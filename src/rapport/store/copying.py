@@ -1,4 +1,4 @@
-"""From one store to another, contact by contact, each read back and compared: what is equal already is passed over."""
+"""Copy one store to another, contact by contact. Each is read back and compared; equal ones are skipped."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,20 +11,20 @@ from msgspec.structs import replace
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
 from rapport.instant import FIRST
+from rapport.store.attributes import campaign_updates, contact_updates
 from rapport.store.batch import BatchBuilder, build_batch
-from rapport.store.catalogue import campaign_updates, contact_updates
-from rapport.store.digests import contact_key
 from rapport.store.erasure import Tombstones
 from rapport.store.erasure_keys import ERASURE_KEYS, digest_contacts, merge_keys, read_keys
-from rapport.store.protocol import Store
+from rapport.store.hashing import contact_key
+from rapport.store.store import Store
 
-_CONTACTS: Final = 500
-_AT_ONCE: Final = 8
-_ACTIVITIES: Final = 20_000
+_MAX_CONTACTS: Final = 500
+_MAX_CONCURRENT_READS: Final = 8
+_MAX_ACTIVITIES: Final = 20_000
 
 
 class Copied(msgspec.Struct, kw_only=True):
-    """What has been copied and compared so far. The digest is the same for the same activities, from any engine."""
+    """What has been copied and compared so far. The digest is the same for the same activities on any engine."""
 
     accounts: int = 0
     contacts: int = 0
@@ -34,146 +34,153 @@ class Copied(msgspec.Struct, kw_only=True):
 
 
 async def copy(source: Store, target: Store, progress: Callable[[Copied], None]) -> Copied:
-    """Have all of `source` in `target`, which may hold it in part already. `progress` is called every few contacts.
+    """Copy everything in `source` to `target`, which may contain a part of it. Call `progress` every few contacts.
 
-    Every contact is read back from the target after it was written, and compared. Raises StoreUnavailable where they
-    differ in the end: then the target holds something that the source doesn't. Stopped and begun again, it goes on.
+    Every contact is read back from the target and compared. Raises StoreUnavailable if one differs in the end, which
+    means that the target contains something that the source doesn't. An interrupted copy can be started again.
     """
     copied = Copied()
-    are_erased = False
-    for name in await source.secret_names():
+    has_erased = False
+    for name in await source.secrets.list_names():
         await _copy_secret(source, target, name)
-    for account_id in await source.accounts():
-        await target.ensure_account(account_id)
-        erased = await _copy_erased(source, target, account_id)
+    for account_id in await source.accounts.list_ids():
+        await target.accounts.ensure(account_id)
+        tombstones = await _copy_tombstones(source, target, account_id)
         await _copy_applications(source, target, account_id)
-        await _copy_facts(source, target, account_id)
-        await _copy_catalogue(source, target, account_id)
+        await _copy_activity_refs(source, target, account_id)
+        await _copy_attributes(source, target, account_id)
         after = ""
-        while contact_ids := await source.contact_ids(account_id, after, _CONTACTS):
+        while contact_ids := await source.contacts.list_ids(account_id, after, _MAX_CONTACTS):
             await _copy_contacts(source, target, account_id, contact_ids, copied)
             after = contact_ids[-1]
             progress(copied)
         copied.accounts += 1
-        # Again, for those who were erased in the source while it was copied.
-        erased = await _copy_erased(source, target, account_id, erased)
-        are_erased |= bool(erased.contacts)
-    if are_erased:
-        # The counts of erased contacts are part of the stats; a copy that was interrupted may have left them out.
-        async for _ in target.recount(repair=True):
+        # Again, for contacts that were erased in the source during the copy.
+        tombstones = await _copy_tombstones(source, target, account_id, tombstones)
+        has_erased |= bool(tombstones.contacts)
+    if has_erased:
+        # The stats include the counts of erased contacts; an interrupted copy may have left them out.
+        async for _ in target.verification.verify(repair=True):
             progress(copied)
     return copied
 
 
-async def _copy_erased(source: Store, target: Store, account_id: str, copied: Tombstones | None = None) -> Tombstones:
-    """Erase in the target who was erased in the source, take over what is left of them, and return that.
+async def _copy_tombstones(
+    source: Store, target: Store, account_id: str, copied: Tombstones | None = None
+) -> Tombstones:
+    """Erase contacts in the target that were erased in the source, copy the tombstones, and return them.
 
-    Nothing is done if it is what was `copied` before.
+    Does nothing if they are the same as `copied`.
     """
-    erased = await source.erased(account_id)
-    if erased.contacts and erased != copied:
-        await _erase_contacts(source, target, account_id, erased)
-        await target.import_tombstones(account_id, erased)
-    return erased
+    tombstones = await source.erasure.export_tombstones(account_id)
+    if tombstones.contacts and tombstones != copied:
+        await _erase_contacts(source, target, account_id, tombstones)
+        await target.erasure.import_tombstones(account_id, tombstones)
+    return tombstones
 
 
-async def _erase_contacts(source: Store, target: Store, account_id: str, erased: Tombstones) -> None:
+async def _erase_contacts(source: Store, target: Store, account_id: str, tombstones: Tombstones) -> None:
     """Erase the contacts in the target that were erased in the source since the last copy."""
-    done = {contact.digest: contact.erased_time for contact in (await target.erased(account_id)).contacts}
+    target_tombstones = await target.erasure.export_tombstones(account_id)
+    erased_times = {contact.digest: contact.erased_time for contact in target_tombstones.contacts}
     due = {
         contact.digest: contact
-        for contact in erased.contacts
-        if contact.digest not in done or done[contact.digest] < contact.erased_time
+        for contact in tombstones.contacts
+        if contact.digest not in erased_times or erased_times[contact.digest] < contact.erased_time
     }
-    keys = read_keys(await source.read_secret(ERASURE_KEYS))
+    keys = read_keys(await source.secrets.read(ERASURE_KEYS))
     after = ""
-    while due and (contact_ids := await target.contact_ids(account_id, after, _CONTACTS)):
+    while due and (contact_ids := await target.contacts.list_ids(account_id, after, _MAX_CONTACTS)):
         by_key = {contact_key(account_id, contact_id): contact_id for contact_id in contact_ids}
         by_digest = digest_contacts(keys, by_key)
         for digest in by_digest.keys() & due.keys():
-            await target.erase(account_id, by_key[by_digest[digest]], due[digest])
+            await target.erasure.erase(account_id, by_key[by_digest[digest]], due[digest])
         after = contact_ids[-1]
 
 
 async def _copy_secret(source: Store, target: Store, name: str) -> None:
-    there = await target.read_secret(name)
-    wanted = await source.read_secret(name)
-    if wanted is not None and name == ERASURE_KEYS:
-        # The target needs its own keys as well, for those who were erased there.
-        wanted = merge_keys(there, wanted)
-    if wanted is None or there == wanted:
+    old = await target.secrets.read(name)
+    new = await source.secrets.read(name)
+    if new is not None and name == ERASURE_KEYS:
+        # The target needs its own keys as well, for contacts that were erased there.
+        new = merge_keys(old, new)
+    if new is None or old == new:
         return
-    if not await target.replace_secret(name, there, wanted):
-        raise StoreUnavailable(f"{name} of the target was changed meanwhile: start the copy again")
+    if not await target.secrets.replace(name, old, new):
+        raise StoreUnavailable(f"{name} of the target was changed during the copy: start the copy again")
 
 
 async def _copy_applications(source: Store, target: Store, account_id: str) -> None:
-    """Copy applications and grants. Codes are left out: they live for minutes."""
+    """Copy applications and grants. Codes are left out, as they are valid for minutes only."""
     for application in await source.applications.list_applications(account_id):
         await target.applications.add_application(application)
     for grant in await source.applications.list_grants(account_id):
         await target.applications.add_grant(grant, FIRST)
 
 
-async def _copy_facts(source: Store, target: Store, account_id: str) -> None:
-    """What is stated of campaign activities, with the times of the statements."""
-    nothing = build_batch(account_id, [])
-    stated = await source.campaign_activities(account_id)
-    for first in range(0, len(stated), _CONTACTS):
-        await target.record([replace(nothing, campaign_activities=stated[first : first + _CONTACTS])])
+async def _copy_activity_refs(source: Store, target: Store, account_id: str) -> None:
+    """Copy the names and campaigns of campaign activities, with their times."""
+    empty = build_batch(account_id, [])
+    refs = await source.campaigns.list_activity_refs(account_id)
+    for first in range(0, len(refs), _MAX_CONTACTS):
+        await target.ingest.record([replace(empty, campaign_activities=refs[first : first + _MAX_CONTACTS])])
 
 
-async def _copy_catalogue(source: Store, target: Store, account_id: str) -> None:
-    """What is stated of campaigns and contacts. Who never did anything is copied by this alone."""
-    campaigns = await source.list_campaign_attributes(account_id)
-    await target.upsert_campaigns(account_id, [each for stored in campaigns for each in campaign_updates(stored)])
+async def _copy_attributes(source: Store, target: Store, account_id: str) -> None:
+    """Copy the attributes of campaigns and contacts. This alone copies contacts without activities."""
+    campaigns = await source.campaigns.list_attributes(account_id)
+    await target.campaigns.upsert(
+        account_id, [update for campaign in campaigns for update in campaign_updates(campaign)]
+    )
     after = ""
-    while contacts := await source.list_contact_attributes(account_id, after, _CONTACTS):
-        statements = [each for stored in contacts for each in contact_updates(stored)]
-        await target.upsert_contacts(account_id, statements)
+    while contacts := await source.contacts.list_attributes(account_id, after, _MAX_CONTACTS):
+        await target.contacts.upsert(
+            account_id, [update for contact in contacts for update in contact_updates(contact)]
+        )
         after = contacts[-1].contact_id
 
 
 async def _copy_contacts(
     source: Store, target: Store, account_id: str, contact_ids: Sequence[str], copied: Copied
 ) -> None:
-    wanted = await _histories(source, account_id, contact_ids)
-    there = await _histories(target, account_id, contact_ids)
-    differing = [place for place in range(len(contact_ids)) if wanted[place] != there[place]]
-    gathering, size = BatchBuilder(), 0
-    for place in differing:
-        # Oldest first: of two statements at the same time the last holds, as it did in the source.
-        gathering.extend(reversed(wanted[place]))
-        size += len(wanted[place])
-        if size >= _ACTIVITIES or place == differing[-1]:
-            await target.record([gathering.batch(account_id)])
-            gathering, size = BatchBuilder(), 0
-    again = await _histories(target, account_id, [contact_ids[place] for place in differing])
-    for place, history in zip(differing, again, strict=True):
-        if history != wanted[place]:
+    histories = await _read_histories(source, account_id, contact_ids)
+    existing = await _read_histories(target, account_id, contact_ids)
+    differing = [index for index in range(len(contact_ids)) if histories[index] != existing[index]]
+    builder, size = BatchBuilder(), 0
+    for index in differing:
+        # Oldest first: of two names set at the same time the last one wins, as it did in the source.
+        builder.extend(reversed(histories[index]))
+        size += len(histories[index])
+        if size >= _MAX_ACTIVITIES or index == differing[-1]:
+            await target.ingest.record([builder.batch(account_id)])
+            builder, size = BatchBuilder(), 0
+    recorded = await _read_histories(target, account_id, [contact_ids[index] for index in differing])
+    for index, history in zip(differing, recorded, strict=True):
+        if history != histories[index]:
             raise StoreUnavailable(
-                f"contact {contact_ids[place]} of account {account_id} differs: {len(wanted[place])} activities in the "
-                f"source, {len(history)} in the target. Copy to an empty target, or to an earlier copy of this source"
+                f"contact {contact_ids[index]} of account {account_id} differs: {len(histories[index])} activities in "
+                f"the source, {len(history)} in the target. Copy to an empty target, or to an earlier copy of this "
+                "source"
             )
     copied.contacts += len(contact_ids)
-    copied.activities += sum(map(len, wanted))
+    copied.activities += sum(map(len, histories))
     copied.already_there += len(contact_ids) - len(differing)
-    for contact_id, history in zip(contact_ids, wanted, strict=True):
-        said = msgspec.msgpack.encode([account_id, contact_id, history])
-        copied.digest = blake2b(copied.digest + said, digest_size=16).digest()
+    for contact_id, history in zip(contact_ids, histories, strict=True):
+        encoded = msgspec.msgpack.encode([account_id, contact_id, history])
+        copied.digest = blake2b(copied.digest + encoded, digest_size=16).digest()
 
 
-async def _histories(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[list[Activity]]:
+async def _read_histories(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[list[Activity]]:
     histories: list[list[Activity]] = []
-    for first in range(0, len(contact_ids), _AT_ONCE):
-        some = contact_ids[first : first + _AT_ONCE]
-        histories += await asyncio.gather(*(_history(store, account_id, contact_id) for contact_id in some))
+    for first in range(0, len(contact_ids), _MAX_CONCURRENT_READS):
+        group = contact_ids[first : first + _MAX_CONCURRENT_READS]
+        histories += await asyncio.gather(*(_read_history(store, account_id, contact_id) for contact_id in group))
     return histories
 
 
-async def _history(store: Store, account_id: str, contact_id: str) -> list[Activity]:
-    """What is recorded of the contact, without what is stated of campaign activities: that is copied by itself."""
+async def _read_history(store: Store, account_id: str, contact_id: str) -> list[Activity]:
+    """Return the contact's activities without names and campaigns, which are copied separately."""
     return [
         replace(activity, campaign_activity_name=None, campaign_id=None)
-        async for activity in store.history(account_id, contact_id)
+        async for activity in store.activities.iterate(account_id, contact_id)
     ]

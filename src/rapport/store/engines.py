@@ -1,4 +1,4 @@
-"""Which engine a `--data` means. The only place that asks."""
+"""Choose the engine for a `--data` setting."""
 
 import contextlib
 import os
@@ -9,16 +9,18 @@ from typing import Final
 
 from rapport.settings import Settings
 from rapport.store.postgres.store import PostgresStore
-from rapport.store.protocol import Store
 from rapport.store.sqlite.store import SQLiteStore
+from rapport.store.store import Store
 
 _POSTGRESQL: Final = ("postgresql://", "postgres://")
 
 
 def create_store(settings: Settings) -> Store:
-    """The store that the settings name: a PostgreSQL URL, or a directory."""
+    """Return the store in the settings: a PostgreSQL URL or a directory."""
     if settings.data.startswith(_POSTGRESQL):
-        return PostgresStore(settings.data, settings.connections, by_pgbouncer=settings.pgbouncer)
+        return PostgresStore(
+            settings.data, settings.connections, use_pgbouncer=settings.pgbouncer, create_backup=SQLiteStore
+        )
     return SQLiteStore(Path(settings.data))
 
 
@@ -27,7 +29,7 @@ def format_location(data: str) -> str:
     if not data.startswith(_POSTGRESQL):
         return os.path.abspath(data)  # noqa: PTH100 - resolve() would replace the symbolic links that the user named
     scheme, _, rest = data.partition("://")
-    # A password may contain '?' or '#' where it should have been percent-encoded: nothing of it may be shown.
+    # A password may contain '?' or '#' where it should have been percent-encoded: never show any of it.
     server = rest.partition("?")[0]
     if "@" not in server:
         server = rest
@@ -53,7 +55,7 @@ def find_spool(settings: Settings) -> Path:
 
 @contextlib.asynccontextmanager
 async def open_store(settings: Settings, *, create: bool = True) -> AsyncIterator[Store]:
-    """The store that the settings name, open. Raises NoData if there is none and `create` is False."""
+    """Open the store in the settings. Raises DataNotFound if there is none and `create` is False."""
     store = create_store(settings)
     await store.open(create=create)
     try:

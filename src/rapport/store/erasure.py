@@ -1,25 +1,38 @@
-"""What erasing a contact leaves behind, and what it keeps from coming back. Pure; the same for every engine.
+"""Erasure of contacts, and the tombstones that remain.
 
-The rule: nothing of the person stays, and the numbers of a campaign do. What was counted of the contact is added to the
-erased counts, which a recount starts from. What comes in later about the time before is refused, or the next replay of
-an old file would bring the person back. Links that nobody else clicked may be personal: they lose their addresses.
+Nothing personal remains, and the numbers of a campaign stay the same. The contact's counts are added to the erased
+counts, from which a recount starts. Activities that arrive later but happened before the erasure are refused; otherwise
+the next replay of an old file would bring the contact back. Links that nobody else clicked may be personal, so they
+lose their addresses.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Generic, NamedTuple
 
 from rapport.instant import HOUR, Instant
-from rapport.store.batch import Batch, CampaignActivityRef, LinkRef, Row
+from rapport.store.batch import (
+    ROW_CONTACT,
+    ROW_LINK,
+    ROW_PROFILE,
+    ROW_TIME,
+    Batch,
+    CampaignActivityRef,
+    LinkRef,
+    Row,
+)
 from rapport.store.links import MergedLink
 from rapport.store.rollups import Contact, HourRow, RollUps, StatsRow
+from rapport.store.sql_engine import Row as SqlRow
+from rapport.store.sql_engine import SqlEngine
 
 _NEVER: Final = Instant(-1)
 
 
 class ErasureSnapshot(Generic[Contact]):
-    """What one contact was counted with.
+    """The counts of one contact.
 
-    Of each of its activities campaign_activity, type, contact, created_time, device_type, bounce_code and link.
+    Made from rows of campaign_activity, type, contact, created_time, device_type, bounce_code and link.
     """
 
     engagement: list[tuple[int, int, Contact]]
@@ -37,36 +50,36 @@ class ErasureSnapshot(Generic[Contact]):
 
     @property
     def campaign_activities(self) -> list[int]:
-        """Those of which links were clicked."""
+        """Return the campaign activities with clicked links."""
         return sorted({campaign_activity for campaign_activity, _, _ in self.clicked})
 
     @property
     def last_time(self) -> Instant:
-        """The time of the contact's last activity; 0 if it has none."""
+        """Return the time of the contact's last activity, or 0."""
         return Instant(max((last_time for *_, last_time in self.stats), default=0))
 
     def clicked_in(self, campaign_activity: int) -> set[int]:
         """Return the links of a campaign activity that the contact clicked."""
-        return {link for of, link, _ in self.clicked if of == campaign_activity}
+        return {link for key, link, _ in self.clicked if key == campaign_activity}
 
 
 class LinkErasure:
-    """What becomes of the links of a campaign activity when those who clicked some of them are erased.
+    """The changes to the links of a campaign activity when contacts that clicked some of them are erased.
 
-    `clicked` are the links that the erased clicked, `others` those that somebody else clicked as well. A link that is
-    in `clicked` alone is forgotten. Of the links that share an address, one keeps the count: one that somebody else
-    clicked, or else one that is forgotten.
+    `clicked` are the links that erased contacts clicked, `others` those that other contacts clicked as well. A link
+    that is only in `clicked` is forgotten. Of the links that share an address, one keeps the count: one that other
+    contacts clicked, or else a forgotten one.
     """
 
     def __init__(self, links: Iterable[MergedLink], clicked: set[int], others: set[int]) -> None:
         self.counted: list[int] = []
-        """The links that keep a count, one for each address that was clicked."""
+        """Links that keep a count, one for each clicked address."""
         self.moved: list[tuple[int, int]] = []
-        """Links whose earlier counts move to another one, and that one."""
+        """Links whose earlier counts move to another one, and that link."""
         self.emptied: list[int] = []
-        """Links that stay for the sake of their count, without their address and id."""
+        """Links that remain because of their count, without address and id."""
         self.removed: list[int] = []
-        """Links that go."""
+        """Links that are deleted."""
         for link in links:
             forgotten = [key for key in link.keys if key in clicked and key not in others]
             kept = [key for key in link.keys if key in others]
@@ -83,29 +96,32 @@ class LinkErasure:
 
 
 class ErasedContact(NamedTuple):
-    """By what an erased contact is recognised, when it was erased, and the time of what was known of it last."""
+    """The digest that identifies an erased contact, when it was erased, and the time of its last activity or update."""
 
     digest: bytes
     erased_time: Instant
     last_time: Instant
 
 
-def erased_contact(digest: bytes, now: Instant, last_time: Instant) -> ErasedContact:
-    """Return what refuses a contact that is erased now: all until now, and what it did a little ahead of our clock."""
+def new_tombstone(digest: bytes, now: Instant, last_time: Instant) -> ErasedContact:
+    """Return the tombstone of a contact that is erased now.
+
+    It also covers activities whose time is slightly ahead of our clock.
+    """
     return ErasedContact(digest, max(now, last_time), last_time)
 
 
-def refused_until(erased_time: Instant, last_time: Instant, now: Instant) -> Instant:
+def erased_until(erased_time: Instant, last_time: Instant, now: Instant) -> Instant:
     """Return the time until which activities of an erased contact are refused.
 
-    An erasure that lies in the future was made while the clock was wrong. Nobody knows when it really was; after what
-    the contact was known to have done.
+    An erasure in the future was made while the clock was wrong. Its real time is unknown, but it was after the
+    contact's last activity.
     """
     return last_time if erased_time > now + HOUR else erased_time
 
 
 class TombstoneLink(NamedTuple):
-    """How many erased contacts clicked a link."""
+    """The number of erased contacts that clicked a link."""
 
     campaign_activity_id: str
     link_url: str | None
@@ -114,7 +130,7 @@ class TombstoneLink(NamedTuple):
 
 
 class TombstoneCount(NamedTuple):
-    """What erased contacts are counted with in the stats of a campaign activity; see `StatsRow`."""
+    """The share of erased contacts in the stats of a campaign activity; see `StatsRow`."""
 
     campaign_activity_id: str
     type: int
@@ -125,7 +141,7 @@ class TombstoneCount(NamedTuple):
 
 
 class TombstoneHour(NamedTuple):
-    """With how many activities erased contacts are counted in an hour of a campaign activity; see `HourRow`."""
+    """The number of activities of erased contacts in an hour of a campaign activity; see `HourRow`."""
 
     campaign_activity_id: str
     hour: int
@@ -134,7 +150,7 @@ class TombstoneHour(NamedTuple):
 
 
 class Tombstones(NamedTuple):
-    """What is left of the erased contacts of an account: digests and times that refuse them, and their counts."""
+    """What remains of the erased contacts of an account: digests and times by which they are refused, and counts."""
 
     contacts: list[ErasedContact]
     counts: list[TombstoneCount]
@@ -143,58 +159,96 @@ class Tombstones(NamedTuple):
 
     @property
     def campaign_activity_ids(self) -> list[str]:
-        """The campaign activities that any of it is about, each once."""
-        about: tuple[TombstoneCount | TombstoneHour | TombstoneLink, ...] = (*self.counts, *self.hours, *self.links)
-        return sorted({each.campaign_activity_id for each in about})
+        """Return the ids of all campaign activities in the tombstones, without duplicates."""
+        entries: tuple[TombstoneCount | TombstoneHour | TombstoneLink, ...] = (*self.counts, *self.hours, *self.links)
+        return sorted({entry.campaign_activity_id for entry in entries})
 
 
-def named_in_erased(account_id: str, erased: Tombstones) -> Batch:
-    """The campaign activities and links of erased contacts, in their order, as a batch that has them come to be."""
-    named = erased.campaign_activity_ids
-    places = {campaign_activity_id: place for place, campaign_activity_id in enumerate(named)}
-    links = [LinkRef(places[each.campaign_activity_id], each.link_url, each.url_id) for each in erased.links]
+class Erasure(ABC):
+    """Erases contacts. Every method raises StoreUnavailable."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+        self._sql = engine.sql["erasure"]
+
+    @abstractmethod
+    async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
+        """Erase a contact and all its activities for good; the counts of its campaigns stay the same.
+
+        Return True if the contact existed. Activities until now are refused from now on, and count as duplicates; with
+        `tombstone`, which another store keeps of the contact, those until it was erased there.
+        """
+
+    async def export_tombstones(self, account_id: str) -> Tombstones:
+        """Return the tombstones of the account's erased contacts."""
+        params = {"account_id": account_id}
+
+        async def fetch(name: str) -> Sequence[SqlRow]:
+            return await self._engine.fetch_all(self._sql[name], params, account_id=account_id)
+
+        return Tombstones(
+            contacts=[ErasedContact(*row) for row in await fetch("export_contacts")],
+            counts=[TombstoneCount(*row) for row in await fetch("export_stats")],
+            hours=[TombstoneHour(*row) for row in await fetch("export_hours")],
+            links=[TombstoneLink(*row) for row in await fetch("export_links")],
+        )
+
+    @abstractmethod
+    async def import_tombstones(self, account_id: str, tombstones: Tombstones) -> None:
+        """Replace the account's tombstones with those of another store.
+
+        Run `verify(repair=True)` afterwards, which includes them in the stats.
+        """
+
+
+def tombstones_batch(account_id: str, tombstones: Tombstones) -> Batch:
+    """Return a batch without activities that creates the campaign activities and links of tombstones, in order."""
+    ids = tombstones.campaign_activity_ids
+    indexes = {campaign_activity_id: index for index, campaign_activity_id in enumerate(ids)}
     return Batch(
         account_id=account_id,
         size=0,
         contacts=[],
-        said=[],
-        campaign_activities=[CampaignActivityRef(each, None, None) for each in named],
-        links=links,
+        profiles=[],
+        campaign_activities=[CampaignActivityRef(campaign_activity_id, None, None) for campaign_activity_id in ids],
+        links=[LinkRef(indexes[link.campaign_activity_id], link.link_url, link.url_id) for link in tombstones.links],
         rows={},
     )
 
 
-def drop_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:
-    """The batch without what contacts, given by their places, did until they were erased.
+def filter_erased(batch: Batch, erased: Mapping[int, Instant]) -> Batch:
+    """Return the batch without the activities of erased contacts, given by index, until they were erased.
 
-    Its size stays: what is left out was recorded once, and counts as a duplicate.
+    The size stays the same, as the removed activities count as duplicates.
     """
     if not erased:
         return batch
     rows = {
-        activity_type: [row for row in of_kind if row[1] > erased.get(row[0], _NEVER)]
-        for activity_type, of_kind in batch.rows.items()
+        activity_type: [row for row in group if row[ROW_TIME] > erased.get(row[ROW_CONTACT], _NEVER)]
+        for activity_type, group in batch.rows.items()
     }
-    kept = [row for of_kind in rows.values() for row in of_kind]
-    did, said = {row[0] for row in kept}, {row[4] for row in kept}
-    clicked = {row[5] for row in kept}
+    kept = [row for group in rows.values() for row in group]
+    used_contacts, used_profiles = {row[ROW_CONTACT] for row in kept}, {row[ROW_PROFILE] for row in kept}
+    used_links = {row[ROW_LINK] for row in kept}
     # A link that only an erased contact clicked would come back with its address.
-    links = [place for place in range(len(batch.links)) if place in clicked]
-    contacts = [place for place in range(len(batch.contacts)) if place in did or place not in erased]
-    sayings = [place for place, row in enumerate(batch.said) if place in said or row[0] not in erased]
-    contact_at = {place: number for number, place in enumerate(contacts)}
-    said_at: dict[int | None, int | None] = {None: None, **{place: number for number, place in enumerate(sayings)}}
-    link_at: dict[int | None, int | None] = {None: None, **{place: number for number, place in enumerate(links)}}
+    links = [index for index in range(len(batch.links)) if index in used_links]
+    contacts = [index for index in range(len(batch.contacts)) if index in used_contacts or index not in erased]
+    profiles = [
+        index for index, row in enumerate(batch.profiles) if index in used_profiles or row[ROW_CONTACT] not in erased
+    ]
+    new_contact = {old: new for new, old in enumerate(contacts)}
+    new_profile: dict[int | None, int | None] = {None: None, **{old: new for new, old in enumerate(profiles)}}
+    new_link: dict[int | None, int | None] = {None: None, **{old: new for new, old in enumerate(links)}}
 
-    def moved(row: Row) -> Row:
-        return (contact_at[row[0]], *row[1:4], said_at[row[4]], link_at[row[5]], *row[6:])
+    def renumber(row: Row) -> Row:
+        return (new_contact[row[0]], *row[1:4], new_profile[row[4]], new_link[row[5]], *row[6:])
 
     return Batch(
         account_id=batch.account_id,
         size=batch.size,
-        contacts=[batch.contacts[place] for place in contacts],
-        said=[(contact_at[row[0]], *row[1:]) for row in (batch.said[place] for place in sayings)],
+        contacts=[batch.contacts[index] for index in contacts],
+        profiles=[(new_contact[row[0]], *row[1:]) for row in (batch.profiles[index] for index in profiles)],
         campaign_activities=batch.campaign_activities,
-        links=[batch.links[place] for place in links],
-        rows={activity_type: [moved(row) for row in of_kind] for activity_type, of_kind in rows.items() if of_kind},
+        links=[batch.links[index] for index in links],
+        rows={activity_type: list(map(renumber, group)) for activity_type, group in rows.items() if group},
     )

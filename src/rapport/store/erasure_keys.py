@@ -14,7 +14,7 @@ import msgspec
 from rapport.errors import StoreUnavailable
 
 ERASURE_KEYS: Final = "erasure-keys"
-"""The name of the secret that holds them."""
+"""The name of the secret that contains them."""
 
 _BYTES: Final = 32
 

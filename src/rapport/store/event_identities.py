@@ -1,7 +1,4 @@
-"""Part of a migration: the keys in the feed of activities with an event id, whose identity was another before.
-
-Pure; the same for every engine.
-"""
+"""Part of a migration: earlier identities of activities with an event id."""
 
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -15,6 +12,6 @@ def earlier_event_identity(event_id: str) -> int:
     return int.from_bytes(blake2b(f"event\x1f{event_id}".encode(), digest_size=8).digest(), signed=True)
 
 
-def replace_keys(form: Struct, stored: bytes, changes: Mapping[FeedKey, FeedKey]) -> bytes:
+def replace_keys(key_format: Struct, stored: bytes, changes: Mapping[FeedKey, FeedKey]) -> bytes:
     """Return the stored keys with those in `changes` replaced; all keep their positions."""
-    return b"".join(form.pack(*changes.get(key, key)) for key in form.iter_unpack(stored))
+    return b"".join(key_format.pack(*changes.get(key, key)) for key in key_format.iter_unpack(stored))

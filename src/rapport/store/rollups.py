@@ -1,7 +1,7 @@
-"""What activities add to the roll-ups, worked out before the database is asked. Pure; the same for every engine.
+"""What activities add to the roll-ups, computed before the database is involved.
 
-The rule: a roll-up is at every commit what a recount of the activities gives. So only activities that were really
-added are counted, and a contact is counted where its engagement is new.
+At every commit, a roll-up equals a recount of the activities. So only activities that were actually inserted are
+counted, and a contact is counted where its engagement is new.
 """
 
 from collections import Counter
@@ -13,45 +13,45 @@ from rapport.activity import ActivityType
 from rapport.instant import HOUR
 
 Contact = TypeVar("Contact", int, bytes)
-"""A contact's key, as the engine has it."""
+"""A contact's key: an integer or a digest, depending on the engine."""
 
 ALL: Final = -1
-"""In the place of a detail: all activities of the type."""
+"""The detail of all activities of a type."""
 
 StatsRow: TypeAlias = tuple[int, int, int, int, int | None, int]
 """campaign_activity, type, detail, total, contacts, last_time."""
 
 HourRow: TypeAlias = tuple[int, int, int, int]
-"""campaign_activity, hour, type, total; the hour is given by the instant at which it begins."""
+"""campaign_activity, hour (the instant at which it begins), type, total."""
 
 EngagementRow: TypeAlias = tuple[int, int, Contact, int, int]
 """campaign_activity, type, contact, activities, last_time."""
 
 _KEY: Final = itemgetter(0)
-_KEY_OF_STATS: Final = itemgetter(0, 1, 2)
+_STATS_KEY: Final = itemgetter(0, 1, 2)
 
 _BOUNCES: Final = int(ActivityType.EM_BOUNCES)
 
 
 class _Group(Generic[Contact]):
-    """What the contacts did with one campaign activity by activities of one type."""
+    """The activities of one type with one campaign activity."""
 
     __slots__ = ("contacts", "details", "hours")
 
     def __init__(self) -> None:
         self.contacts: dict[Contact, tuple[int, int]] = {}
-        """How many activities, and the last when."""
+        """The number of activities and the last time, by contact."""
         self.details: dict[int, tuple[int, int]] = {}
-        """The same of each device type or bounce code."""
+        """The number of activities and the last time, by device type or bounce code."""
         self.hours: dict[int, int] = {}
 
 
-def _more(known: tuple[int, int] | None, time: int) -> tuple[int, int]:
-    return (1, time) if known is None else (known[0] + 1, max(known[1], time))
+def _increment(existing: tuple[int, int] | None, time: int) -> tuple[int, int]:
+    return (1, time) if existing is None else (existing[0] + 1, max(existing[1], time))
 
 
 class RollUps(Generic[Contact]):
-    """The counts of activities that were added in one transaction."""
+    """The counts of activities that were inserted in one transaction."""
 
     def __init__(self) -> None:
         self.groups: dict[tuple[int, int], _Group[Contact]] = {}
@@ -59,28 +59,28 @@ class RollUps(Generic[Contact]):
         self._clicked: set[tuple[int, int, Contact]] = set()
 
     def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
-        """Count them: campaign_activity, type, contact, created_time, device_type, bounce_code and link of each."""
+        """Count rows of campaign_activity, type, contact, created_time, device_type, bounce_code and link."""
         groups = self.groups
         for campaign_activity, activity_type, contact, time, device_type, bounce_code, link in added:
             group = groups.get((campaign_activity, activity_type))
             if group is None:
                 group = groups[campaign_activity, activity_type] = _Group()
             contacts, hours = group.contacts, group.hours
-            known = contacts.get(contact)
-            contacts[contact] = (1, time) if known is None else _more(known, time)
+            existing = contacts.get(contact)
+            contacts[contact] = (1, time) if existing is None else _increment(existing, time)
             hour = time // HOUR
             hours[hour] = hours.get(hour, 0) + 1
             if link is not None:
                 self._clicked.add((campaign_activity, link, contact))
             if device_type is not None:
-                group.details[device_type] = _more(group.details.get(device_type), time)
+                group.details[device_type] = _increment(group.details.get(device_type), time)
             elif bounce_code is not None:
-                group.details[bounce_code] = _more(group.details.get(bounce_code), time)
+                group.details[bounce_code] = _increment(group.details.get(bounce_code), time)
                 bounced = campaign_activity, bounce_code, contact
                 self._bounced[bounced] = self._bounced.get(bounced, 0) + 1
 
     def engagement(self) -> list[EngagementRow[Contact]]:
-        """What engagement grows by, in the order of the key."""
+        """Return the increments of engagement, in the order of the key."""
         return [
             (campaign_activity, activity_type, contact, activities, last_time)
             for (campaign_activity, activity_type), group in sorted(self.groups.items(), key=_KEY)
@@ -88,7 +88,7 @@ class RollUps(Generic[Contact]):
         ]
 
     def find_common(self, other: "RollUps[Contact]") -> list[tuple[int, int, Contact]]:
-        """Return the keys of engagement that grows by both: campaign_activity, type, contact."""
+        """Return the keys of engagement that both increment: campaign_activity, type, contact."""
         return [
             (campaign_activity, activity_type, contact)
             for (campaign_activity, activity_type), group in self.groups.items()
@@ -97,18 +97,18 @@ class RollUps(Generic[Contact]):
         ]
 
     def bounced_contacts(self) -> list[tuple[int, int, Contact, int]]:
-        """campaign_activity, bounce_code, contact, activities: in the order of the key."""
+        """Return campaign_activity, bounce_code, contact and activities, in the order of the key."""
         return [
             (campaign_activity, bounce_code, contact, activities)
             for (campaign_activity, bounce_code, contact), activities in sorted(self._bounced.items())
         ]
 
     def clicked_links(self) -> list[tuple[int, int, Contact]]:
-        """campaign_activity, link, contact: in the order of the key."""
+        """Return campaign_activity, link and contact, in the order of the key."""
         return sorted(self._clicked)
 
     def hours(self) -> list[HourRow]:
-        """What the hours grow by, in the order of the key."""
+        """Return the increments of the hours, in the order of the key."""
         rows = [
             (campaign_activity, hour * HOUR, activity_type, total)
             for (campaign_activity, activity_type), group in self.groups.items()
@@ -117,7 +117,10 @@ class RollUps(Generic[Contact]):
         return sorted(rows)
 
     def stats(self) -> list[StatsRow]:
-        """What the stats grow by, in the order of their key, if none of these contacts was known: see `less_known`."""
+        """Return the increments of the stats, in the order of the key, as if all contacts were new.
+
+        See `exclude_existing_contacts`.
+        """
         bounced = Counter((campaign_activity, bounce_code) for campaign_activity, bounce_code, _ in self._bounced)
         rows: list[StatsRow] = []
         for (campaign_activity, activity_type), group in self.groups.items():
@@ -126,32 +129,32 @@ class RollUps(Generic[Contact]):
                 (campaign_activity, activity_type, ALL, sum(group.hours.values()), len(group.contacts), last_time)
             )
             for detail, (total, last_of_detail) in group.details.items():
-                contacts = bounced[campaign_activity, detail] if has_contacts(activity_type, detail) else None
+                contacts = bounced[campaign_activity, detail] if counts_unique_contacts(activity_type, detail) else None
                 rows.append((campaign_activity, activity_type, detail, total, contacts, last_of_detail))
-        return sorted(rows, key=_KEY_OF_STATS)
+        return sorted(rows, key=_STATS_KEY)
 
 
-def less_known(
+def exclude_existing_contacts(
     stats: Iterable[StatsRow],
-    known: Iterable[tuple[int, int, Contact]],
-    known_bounced: Iterable[tuple[int, int, Contact]],
+    existing: Iterable[tuple[int, int, Contact]],
+    existing_bounced: Iterable[tuple[int, int, Contact]],
 ) -> list[StatsRow]:
-    """The stats without the contacts whose engagement was there already, and those whom these bounces were known of."""
-    there = Counter((campaign_activity, activity_type, ALL) for campaign_activity, activity_type, _ in known)
-    there.update((campaign_activity, _BOUNCES, bounce_code) for campaign_activity, bounce_code, _ in known_bounced)
+    """Subtract the contacts whose engagement, or bounces with a code, existed already from the stats."""
+    counts = Counter((campaign_activity, activity_type, ALL) for campaign_activity, activity_type, _ in existing)
+    counts.update((campaign_activity, _BOUNCES, bounce_code) for campaign_activity, bounce_code, _ in existing_bounced)
     return [
         (
             campaign_activity,
             activity_type,
             detail,
             total,
-            None if contacts is None else contacts - there[campaign_activity, activity_type, detail],
+            None if contacts is None else contacts - counts[campaign_activity, activity_type, detail],
             last_time,
         )
         for campaign_activity, activity_type, detail, total, contacts, last_time in stats
     ]
 
 
-def has_contacts(activity_type: int, detail: int) -> bool:
-    """Whether the stats of a detail count contacts: all of a type, and the bounce codes."""
+def counts_unique_contacts(activity_type: int, detail: int) -> bool:
+    """Return True if the stats of a detail count contacts: for all of a type, and for bounce codes."""
     return detail == ALL or activity_type == _BOUNCES

@@ -1,19 +1,20 @@
-"""From the columns of a row, in the order of the statements of every engine, to what they hold."""
+"""Decode rows with everything that was recorded about an activity."""
 
 from typing import Any, Final
 
 from rapport.activity import Activity, ActivityType, BounceCode, ContactProfile, DeviceType, Link
-from rapport.store.batch import CampaignActivityRef, TimestampedValue
 
-MAX_NAMES_BYTES: Final = 32_000_000
-"""Bytes of the names of campaign activities that a reader remembers."""
+MAX_NAME_BYTES: Final = 32_000_000
+"""Bytes of names of campaign activities that a reader caches."""
+
+EMPTY_PROFILE: Final = (None, None, None)
 
 
 def activity_from_row(contact_id: str, row: tuple[Any, ...]) -> Activity:
-    """The activity that a row of the statement for whole activities holds."""
+    """Return the activity in a row whose columns have the order of `list_with_details`."""
     (created_time, _identity, activity_type, event_id, device_type, bounce_code, opt_out_reason, *rest) = row
-    (campaign_activity_id, campaign_activity_name, campaign_id, link_url, url_id, *person) = rest
-    email_address, first_name, last_name = person
+    (campaign_activity_id, campaign_activity_name, campaign_id, link_url, url_id, *profile) = rest
+    email_address, first_name, last_name = profile
     return Activity(
         contact_id=contact_id,
         campaign_activity_id=campaign_activity_id,
@@ -21,7 +22,7 @@ def activity_from_row(contact_id: str, row: tuple[Any, ...]) -> Activity:
         created_time=created_time,
         event_id=event_id,
         person=None
-        if person == [None, None, None]
+        if (email_address, first_name, last_name) == EMPTY_PROFILE
         else ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name),
         campaign_activity_name=campaign_activity_name,
         campaign_id=campaign_id,
@@ -29,14 +30,4 @@ def activity_from_row(contact_id: str, row: tuple[Any, ...]) -> Activity:
         device_type=None if device_type is None else DeviceType(device_type),
         bounce_code=None if bounce_code is None else BounceCode(bounce_code),
         opt_out_reason=opt_out_reason,
-    )
-
-
-def campaign_activity_ref(row: tuple[Any, ...]) -> CampaignActivityRef:
-    """What a row of `stated_campaign_activities` states."""
-    campaign_activity_id, name, name_time, campaign_id, campaign_time = row
-    return CampaignActivityRef(
-        campaign_activity_id,
-        None if name is None else TimestampedValue(name, name_time),
-        None if campaign_id is None else TimestampedValue(campaign_id, campaign_time),
     )

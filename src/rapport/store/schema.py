@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from rapport.errors import SchemaIncomplete, SchemaTooNew
-from rapport.store.statements import Step
+from rapport.store.queries import Step
 
 _ORDERED: Final = 17
 """Up to this number, a step may rely on every step with a lower number."""

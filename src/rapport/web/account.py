@@ -15,7 +15,7 @@ from rapport.errors import InvalidField
 from rapport.instant import Instant
 from rapport.reporting.stats import Counts, calculate_meaningful_percents, get_campaign_activity_stats
 from rapport.reporting.time_series import choose_day_zone, get_account_time_series
-from rapport.store.protocol import Store
+from rapport.store.reports import ReportRepository
 from rapport.web.charts import chart
 from rapport.web.door import SessionManager, now
 from rapport.web.rendering import page
@@ -57,8 +57,8 @@ class Beside(NamedTuple):
 class AccountPage:
     """The page of the account."""
 
-    def __init__(self, store: Store, door: SessionManager) -> None:
-        self._store = store
+    def __init__(self, reports: ReportRepository, door: SessionManager) -> None:
+        self._reports = reports
         self._door = door
 
     def routes(self) -> list[Route]:
@@ -72,12 +72,12 @@ class AccountPage:
         zone = zone_of(request)
         newest = await self._side_by_side(account_id)
         span = _span(request, local(now(), zone).date())
-        series = await get_account_time_series(self._store, account_id, span.first, span.last, zone)
+        series = await get_account_time_series(self._reports, account_id, span.first, span.last, zone)
         is_earlier = not (series.total(ActivityType.EM_SENDS) or request.query_params) and bool(newest)
         if is_earlier:
             # Who asks for no time in particular is shown one in which something was sent.
             span = _span_from(newest[0].last_sent, zone)
-            series = await get_account_time_series(self._store, account_id, span.first, span.last, zone)
+            series = await get_account_time_series(self._reports, account_id, span.first, span.last, zone)
         return page(
             "account.html",
             here="account",
@@ -98,11 +98,11 @@ class AccountPage:
         )
 
     async def _side_by_side(self, account_id: str) -> list[Beside]:
-        newest = await self._store.recent_sends(account_id, _NEWEST)
+        newest = await self._reports.list_recent_sends(account_id, _NEWEST)
         if not newest:
             return []
         ids = [each.campaign_activity.campaign_activity_id for each in newest]
-        found, _ = await get_campaign_activity_stats(self._store, account_id, ids)
+        found, _ = await get_campaign_activity_stats(self._reports, account_id, ids)
         counts_of = {each.campaign_activity_id: each.counts for each in found}
         return [
             Beside(

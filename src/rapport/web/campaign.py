@@ -23,9 +23,10 @@ from rapport.reporting.tracking_reports import (
     get_links_page,
     get_tracking_page,
 )
-from rapport.store.catalogue import get_text
-from rapport.store.links import LinkPlace
-from rapport.store.protocol import Store
+from rapport.store.attributes import get_text
+from rapport.store.campaigns import CampaignRepository
+from rapport.store.links import LinkCursor
+from rapport.store.reports import ReportRepository
 from rapport.store.tracking import START_OF_REPORT, TrackingCursor
 from rapport.url_paths import quote_id, restore_marks
 from rapport.web.charts import chart
@@ -65,8 +66,9 @@ class Stage(NamedTuple):
 class CampaignPage:
     """The page of a campaign activity, and of the lists behind its numbers."""
 
-    def __init__(self, store: Store, door: SessionManager) -> None:
-        self._store = store
+    def __init__(self, reports: ReportRepository, campaigns: CampaignRepository, door: SessionManager) -> None:
+        self._reports = reports
+        self._campaigns = campaigns
         self._door = door
 
     def routes(self) -> list[Route]:
@@ -77,14 +79,14 @@ class CampaignPage:
         """The page."""
         session, known = await self._asked(request)
         account_id = session.principal.account_id
-        found, _ = await get_campaign_activity_stats(self._store, account_id, [known["campaign_activity_id"]])
+        found, _ = await get_campaign_activity_stats(self._reports, account_id, [known["campaign_activity_id"]])
         counts = found[0].counts if found else Counts(())
         stages = _funnel(counts)
         pages = _landing_page(counts)
         asked_links = LinksRequest(limit=_ROWS, no_clicks=True, after=_link_place(request))
-        found_links = await get_links_page(self._store, account_id, known["campaign_activity_id"], asked_links)
+        found_links = await get_links_page(self._reports, account_id, known["campaign_activity_id"], asked_links)
         time_series = await get_campaign_timeline(
-            self._store, account_id, known["campaign_activity_id"], _HOURS, zone_of(request)
+            self._reports, account_id, known["campaign_activity_id"], _HOURS, zone_of(request)
         )
         return page(
             "campaign.html",
@@ -117,7 +119,7 @@ class CampaignPage:
         if name not in _REPORTS:
             raise UnknownCampaignActivity(name[:64])
         found = await get_tracking_page(
-            self._store,
+            self._reports,
             session.principal.account_id,
             known["campaign_activity_id"],
             _REPORTS[name],
@@ -147,12 +149,12 @@ class CampaignPage:
         campaign_activity_id = restore_marks(request.path_params["campaign_activity_id"])
         if not is_id(campaign_activity_id):
             raise UnknownCampaignActivity(campaign_activity_id[:64])
-        known = await get_campaign_activity(self._store, session.principal.account_id, campaign_activity_id)
+        known = await get_campaign_activity(self._campaigns, session.principal.account_id, campaign_activity_id)
         return session, {
             "campaign_activity_id": campaign_activity_id,
             "name": known.campaign_activity_name or campaign_activity_id,
-            "subject": get_text(known.facts, "subject"),
-            "from_name": get_text(known.facts, "from_name"),
+            "subject": get_text(known.attributes, "subject"),
+            "from_name": get_text(known.attributes, "from_name"),
         }
 
 
@@ -220,13 +222,13 @@ def _more_links(found: LinksPage) -> str | None:
     return "?" + urlencode({_LINKS_AFTER: f"{unique_clicks}.{key}"}) + "#links"
 
 
-def _link_place(request: Request) -> LinkPlace | None:
+def _link_place(request: Request) -> LinkCursor | None:
     text = request.query_params.get(_LINKS_AFTER, "")
     if not text:
         return None
     try:
         unique_clicks, key = text.split(".")
-        return LinkPlace(identity_of(unique_clicks), identity_of(key))
+        return LinkCursor(identity_of(unique_clicks), identity_of(key))
     except ValueError:
         refuse(text)
 

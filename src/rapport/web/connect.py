@@ -17,7 +17,7 @@ from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.errors import InvalidField, RepeatedRequest
 from rapport.instant import DAY, Instant
-from rapport.store.protocol import Store
+from rapport.store.contacts import ContactRepository
 from rapport.web.door import SessionManager, now, read_fields, read_form
 from rapport.web.rendering import page
 from rapport.web.routing import shown
@@ -41,8 +41,8 @@ _CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCO
 class ConnectPage:
     """The page, the form that makes a token, and those that revoke one."""
 
-    def __init__(self, store: Store, door: SessionManager, grants: TokenService) -> None:
-        self._store = store
+    def __init__(self, contacts: ContactRepository, door: SessionManager, grants: TokenService) -> None:
+        self._contacts = contacts
         self._door = door
         self._grants = grants
 
@@ -126,7 +126,7 @@ class ConnectPage:
         """A contact of the account, so that what is pasted has an answer, where the session may know of one."""
         if not may(session.principal, Scope.CONTACT_DATA, Privilege.CONTACT_REPORTS):
             return NOBODY
-        found = await self._store.contact_ids(session.principal.account_id, "", 1)
+        found = await self._contacts.list_ids(session.principal.account_id, "", 1)
         return found[0] if found else NOBODY
 
 

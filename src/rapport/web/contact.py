@@ -22,7 +22,9 @@ from rapport.reporting.contact_summary import get_open_and_click_rates
 from rapport.reporting.contacts import get_contact
 from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
-from rapport.store.protocol import START_OF_HISTORY, ActivityCursor, Store
+from rapport.store.activities import START_OF_HISTORY, ActivityCursor, ActivityRepository
+from rapport.store.contacts import ContactRepository
+from rapport.store.erasure import Erasure
 from rapport.url_paths import quote_id
 from rapport.web.door import SessionManager, contact_asked, now, read_form
 from rapport.web.heat import first_day, year
@@ -57,8 +59,12 @@ class View(NamedTuple):
 class ContactPage:
     """The page of a contact, and the form that erases it."""
 
-    def __init__(self, store: Store, door: SessionManager) -> None:
-        self._store = store
+    def __init__(
+        self, activities: ActivityRepository, contacts: ContactRepository, erasure: Erasure, door: SessionManager
+    ) -> None:
+        self._activities = activities
+        self._contacts = contacts
+        self._erasure = erasure
         self._door = door
 
     def routes(self) -> list[Route]:
@@ -72,7 +78,7 @@ class ContactPage:
         view = _view(request)
         after = _behind(request)
         is_part = "part" in request.query_params
-        found = await get_timeline(self._store, account_id, contact_id, _page_request(view, after))
+        found = await get_timeline(self._activities, account_id, contact_id, _page_request(view, after))
         values: dict[str, Any] = {
             "contact_id": contact_id,
             "zone": view.zone,
@@ -90,9 +96,9 @@ class ContactPage:
             "contact.html",
             session=session,
             form_token=self._door.form_token(session),
-            contact=await get_contact(self._store, account_id, contact_id),
+            contact=await get_contact(self._contacts, account_id, contact_id),
             rates=await get_open_and_click_rates(
-                self._store, account_id, contact_id, Period(Instant(until - _YEARS_OF_RATES), until)
+                self._activities, account_id, contact_id, Period(Instant(until - _YEARS_OF_RATES), until)
             ),
             curl=_curl(self._door.address(request), contact_id, view),
             permissions=PERMISSION_WORDS,
@@ -107,8 +113,8 @@ class ContactPage:
         today = local(until, view.zone).date()
         monday = first_day(today)
         since = from_datetime(datetime(monday.year, monday.month, monday.day, tzinfo=view.zone))
-        days = await count_activities_by_day(self._store, account_id, contact_id, Period(since, until), view.zone)
-        counts = await count_activities(self._store, account_id, contact_id, view.period)
+        days = await count_activities_by_day(self._activities, account_id, contact_id, Period(since, until), view.zone)
+        counts = await count_activities(self._activities, account_id, contact_id, view.period)
         is_chosen = "type" in request.query_params
         return {
             "year": year(days, today),
@@ -137,7 +143,7 @@ class ContactPage:
             raise InvalidField("typed", form.get("typed"), f"must be {contact_id}: nothing was erased")
         if session.principal.role is not Role.OWNER or not _may_erase(session):
             raise InvalidField("role", session.principal.role.value, "must be owner, with a token for activity_write")
-        if not await self._store.erase(session.principal.account_id, contact_id):
+        if not await self._erasure.erase(session.principal.account_id, contact_id):
             raise UnknownContact(contact_id)
         return RedirectResponse("/?" + urlencode({"erased": contact_id}), status_code=303)
 

@@ -11,7 +11,8 @@ from rapport.auth.scope import Privilege
 from rapport.errors import UnknownContact
 from rapport.pacing import PacedStream
 from rapport.recording.exporting import export_activities
-from rapport.store.protocol import Store
+from rapport.store.activities import ActivityRepository
+from rapport.store.contacts import ContactRepository
 from rapport.url_paths import quote_id
 from rapport.web.door import SessionManager, contact_asked
 from rapport.web.routing import shown
@@ -22,8 +23,9 @@ EXPORT: Final = "/contacts/{contact_id}/export"
 class ExportPage:
     """The file of a contact's activities."""
 
-    def __init__(self, store: Store, door: SessionManager) -> None:
-        self._store = store
+    def __init__(self, activities: ActivityRepository, contacts: ContactRepository, door: SessionManager) -> None:
+        self._activities = activities
+        self._contacts = contacts
         self._door = door
 
     def routes(self) -> list[Route]:
@@ -33,10 +35,10 @@ class ExportPage:
     async def export(self, request: Request) -> Response:
         """The file, as it is read."""
         session, contact_id = contact_asked(self._door, request, Privilege.CONTACT_REPORTS)
-        lines = export_activities(self._store, session.principal.account_id, contact_id)
+        lines = export_activities(self._activities, session.principal.account_id, contact_id)
         # What is told on a page, that there is no such contact or no store, is known by the first line.
         first = await anext(lines, None)
-        if first is None and await self._store.contact(session.principal.account_id, contact_id) is None:
+        if first is None and await self._contacts.get(session.principal.account_id, contact_id) is None:
             raise UnknownContact(contact_id)
         return PacedStream(
             _whole(first, lines),

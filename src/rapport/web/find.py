@@ -10,7 +10,8 @@ from starlette.routing import Route
 from rapport.activity import is_id
 from rapport.auth.scope import Privilege, Scope
 from rapport.reporting.search import find_campaign_activities, find_contacts
-from rapport.store.protocol import Store
+from rapport.store.campaigns import CampaignRepository
+from rapport.store.contacts import ContactRepository
 from rapport.web.door import SessionManager
 from rapport.web.rendering import page
 from rapport.web.routing import shown
@@ -23,8 +24,9 @@ _LONGEST: Final = 254
 class SearchPage:
     """The page that one lands on."""
 
-    def __init__(self, store: Store, door: SessionManager) -> None:
-        self._store = store
+    def __init__(self, contacts: ContactRepository, campaigns: CampaignRepository, door: SessionManager) -> None:
+        self._contacts = contacts
+        self._campaigns = campaigns
         self._door = door
 
     def routes(self) -> list[Route]:
@@ -40,8 +42,8 @@ class SearchPage:
         values: dict[str, Any] = {
             "text": text,
             "erased": erased if is_id(erased) else None,
-            "contacts": await find_contacts(self._store, account_id, text),
-            "campaign_activities": await find_campaign_activities(self._store, account_id, text),
+            "contacts": await find_contacts(self._contacts, account_id, text),
+            "campaign_activities": await find_campaign_activities(self._campaigns, account_id, text),
         }
         if "part" in request.query_params:
             found = page("found.html", **values)

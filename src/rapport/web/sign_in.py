@@ -12,7 +12,7 @@ from rapport.auth.token import Principal
 from rapport.auth.watch import KeyCache
 from rapport.errors import InvalidToken
 from rapport.oauth.applications import is_application_token
-from rapport.store.protocol import Store
+from rapport.store.secrets import SecretRepository
 from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
 from rapport.web.door import SessionManager, now, read_form
 from rapport.web.navigation import home_of
@@ -28,8 +28,8 @@ _LONGEST_TOKEN: Final = 8_192
 class SignInPage:
     """The pages that need no session, and the form that ends one."""
 
-    def __init__(self, store: Store, door: SessionManager, keys: KeyCache) -> None:
-        self._store = store
+    def __init__(self, secrets: SecretRepository, door: SessionManager, keys: KeyCache) -> None:
+        self._secrets = secrets
         self._door = door
         self._keys = keys
 
@@ -60,7 +60,7 @@ class SignInPage:
         self._door.check_site(request)
         next_path = _next_path((await read_form(request)).get(NEXT, ""))
         try:
-            principal = await redeem_code(self._store, request.path_params["code"], now())
+            principal = await redeem_code(self._secrets, request.path_params["code"], now())
         except InvalidToken:
             problem = (
                 "This link was already used or has expired. Run `rapport sign-in` on the server to get a new one, "

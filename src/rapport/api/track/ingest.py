@@ -47,7 +47,9 @@ from rapport.recording.catalog_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
 from rapport.recording.decoding import decode_activity
 from rapport.recording.group_commit import GroupCommitter
 from rapport.store.batch import Batch, BatchBuilder
-from rapport.store.protocol import Store
+from rapport.store.campaigns import CampaignRepository
+from rapport.store.contacts import ContactRepository
+from rapport.store.erasure import Erasure
 
 ACTIVITIES: Final = "/track/v1/activities"
 CONTACTS: Final = "/track/v1/contacts"
@@ -131,8 +133,16 @@ _UPDATE_RULE: Final = (
 class Ingest(Resource):
     """The endpoints that write."""
 
-    def __init__(self, store: Store, recorder: GroupCommitter) -> None:
-        self._store = store
+    def __init__(
+        self,
+        recorder: GroupCommitter,
+        contacts: ContactRepository,
+        campaigns: CampaignRepository,
+        erasure: Erasure,
+    ) -> None:
+        self._contacts = contacts
+        self._campaigns = campaigns
+        self._erasure = erasure
         self._recorder = recorder
         self._bodies = BodyReader()
 
@@ -152,7 +162,7 @@ class Ingest(Resource):
         with await self._bodies.read(request, principal.account_id) as lines:
             updates, receipt = await _read_updates(lines, catalog_codec.CONTACTS)
         watch_client(request.receive)
-        return await _result(self._store.upsert_contacts(principal.account_id, updates), len(updates), receipt)
+        return await _result(self._contacts.upsert(principal.account_id, updates), len(updates), receipt)
 
     @endpoint(
         "POST",
@@ -170,7 +180,7 @@ class Ingest(Resource):
         with await self._bodies.read(request, principal.account_id) as lines:
             updates, receipt = await _read_updates(lines, catalog_codec.CAMPAIGNS)
         watch_client(request.receive)
-        return await _result(self._store.upsert_campaigns(principal.account_id, updates), len(updates), receipt)
+        return await _result(self._campaigns.upsert(principal.account_id, updates), len(updates), receipt)
 
     @endpoint(
         "POST",
@@ -223,7 +233,7 @@ class Ingest(Resource):
     )
     async def erase_contact(self, request: Request, principal: Principal) -> Response:
         contact_id = CONTACT_ID.get(request)
-        if not await self._store.erase(principal.account_id, contact_id):
+        if not await self._erasure.erase(principal.account_id, contact_id):
             raise UnknownContact(contact_id)
         return Response(status_code=204)
 

@@ -28,8 +28,8 @@ from rapport.reporting.stats import (
     get_campaign_stats,
     get_campaign_summaries,
 )
-from rapport.store.known import Within
-from rapport.store.protocol import Store
+from rapport.store.contacts import InstantRange
+from rapport.store.reports import ReportRepository
 
 SUMMARIES: Final = "/v3/reports/summary_reports/email_campaign_summaries"
 
@@ -172,8 +172,8 @@ def _example_stats(campaign_activity_id: str | None) -> Any:  # noqa: ANN401 - J
 class CampaignStats(Resource):
     """The reports on whole campaigns."""
 
-    def __init__(self, store: Store, cursors: Cursors) -> None:
-        self._store = store
+    def __init__(self, reports: ReportRepository, cursors: Cursors) -> None:
+        self._reports = reports
         self._cursors = cursors
 
     @endpoint(
@@ -204,7 +204,7 @@ class CampaignStats(Resource):
         for campaign_id in campaign_ids:
             if not is_id(campaign_id):
                 raise UnknownCampaign(campaign_id[:SHOWN_LENGTH])
-        return await get_campaign_stats(self._store, principal.account_id, campaign_ids)
+        return await get_campaign_stats(self._reports, principal.account_id, campaign_ids)
 
     @endpoint(
         "GET",
@@ -233,7 +233,7 @@ class CampaignStats(Resource):
         for campaign_activity_id in campaign_activity_ids:
             if not is_id(campaign_activity_id):
                 raise MalformedCampaignActivityId(campaign_activity_id[:SHOWN_LENGTH])
-        return await get_campaign_activity_stats(self._store, principal.account_id, campaign_activity_ids)
+        return await get_campaign_activity_stats(self._reports, principal.account_id, campaign_activity_ids)
 
     @endpoint(
         "GET",
@@ -279,9 +279,9 @@ class CampaignStats(Resource):
         query = query_of(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, SUMMARIES, SummariesRequest)
         if page_request is None:
-            sent = SENT.get(query) or Within(FIRST, LAST)
-            page_request = SummariesRequest(LIMIT.get(query), sent.after, (Instant(sent.before + 1), ""))
-        page = await get_campaign_summaries(self._store, principal.account_id, page_request)
+            sent = SENT.get(query) or InstantRange(FIRST, LAST)
+            page_request = SummariesRequest(LIMIT.get(query), sent.start, (Instant(sent.end + 1), ""))
+        page = await get_campaign_summaries(self._reports, principal.account_id, page_request)
         percents = calculate_percents(page.total)
         return encode_response(
             BulkEmailCampaignSummariesPage(

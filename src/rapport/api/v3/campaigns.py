@@ -27,9 +27,9 @@ from rapport.reporting.campaigns import (
     get_role,
     list_campaigns,
 )
-from rapport.store.catalogue import get_number, get_text
-from rapport.store.known import CampaignCursor, CampaignRecord, Within
-from rapport.store.protocol import Store
+from rapport.store.attributes import get_number, get_text
+from rapport.store.campaigns import CampaignCursor, CampaignRecord, CampaignRepository
+from rapport.store.contacts import InstantRange
 
 CAMPAIGNS: Final = "/v3/emails"
 
@@ -125,8 +125,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
 class Campaigns(Resource):
     """The email campaigns of an account."""
 
-    def __init__(self, store: Store, cursors: Cursors) -> None:
-        self._store = store
+    def __init__(self, repository: CampaignRepository, cursors: Cursors) -> None:
+        self._repository = repository
         self._cursors = cursors
 
     @endpoint(
@@ -149,9 +149,9 @@ class Campaigns(Resource):
         query = query_of(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CAMPAIGNS, CampaignsRequest)
         if page_request is None:
-            within = UPDATED.get(query) or Within(FIRST, LAST)
+            within = UPDATED.get(query) or InstantRange(FIRST, LAST)
             page_request = CampaignsRequest(within, LIMIT.get(query), CampaignCursor(LAST + 1, ""))
-        page = await list_campaigns(self._store, principal.account_id, page_request)
+        page = await list_campaigns(self._repository, principal.account_id, page_request)
         return encode_response(
             EmailCampaignsPage(
                 campaigns=[
@@ -185,7 +185,7 @@ class Campaigns(Resource):
         errors=(UnknownCampaign,),
     )
     async def get_campaign(self, request: Request, principal: Principal) -> Response:
-        campaign = await get_campaign(self._store, principal.account_id, CAMPAIGN_ID.get(request))
+        campaign = await get_campaign(self._repository, principal.account_id, CAMPAIGN_ID.get(request))
         references = [
             ActivityReference(activity.campaign_activity_id, get_role(activity).value)
             for activity in campaign.campaign_activities
@@ -225,8 +225,10 @@ class Campaigns(Resource):
         errors=(UnknownCampaignActivity,),
     )
     async def get_campaign_activity(self, request: Request, principal: Principal) -> Response:
-        activity = await get_campaign_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
-        preheader = get_text(activity.facts, "preheader")
+        activity = await get_campaign_activity(
+            self._repository, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request)
+        )
+        preheader = get_text(activity.attributes, "preheader")
         return encode_response(
             EmailCampaignActivity(
                 campaign_activity_id=activity.campaign_activity_id,
@@ -234,11 +236,11 @@ class Campaigns(Resource):
                 role=get_role(activity).value,
                 current_status=derive_status(activity.campaign_status, is_sent=activity.is_sent).name,
                 format_type=_FORMAT_TYPE,
-                subject=get_text(activity.facts, "subject") or "",
+                subject=get_text(activity.attributes, "subject") or "",
                 preheader=UNSET if preheader is None else preheader,
-                from_name=get_text(activity.facts, "from_name") or "",
-                from_email=get_text(activity.facts, "from_email") or "",
-                reply_to_email=get_text(activity.facts, "reply_to_email") or "",
+                from_name=get_text(activity.attributes, "from_name") or "",
+                from_email=get_text(activity.attributes, "from_email") or "",
+                reply_to_email=get_text(activity.attributes, "reply_to_email") or "",
                 contact_list_ids=[],
                 segment_ids=[],
             )
@@ -246,17 +248,17 @@ class Campaigns(Resource):
 
 
 def _status(campaign: CampaignRecord) -> CampaignStatus:
-    return derive_status(get_text(campaign.facts, "current_status"), is_sent=campaign.is_sent)
+    return derive_status(get_text(campaign.attributes, "current_status"), is_sent=campaign.is_sent)
 
 
 def _common_columns(campaign: CampaignRecord) -> dict[str, Any]:
     """Return the columns of a campaign in a list and alone."""
-    name, created_at = get_name(campaign), get_number(campaign.facts, "created_at")
-    type_code = get_number(campaign.facts, "type_code")
+    name, created_at = get_name(campaign), get_number(campaign.attributes, "created_at")
+    type_code = get_number(campaign.attributes, "type_code")
     return {
         "campaign_id": campaign.campaign_id,
         "name": UNSET if name is None else name,
-        "type": get_text(campaign.facts, "type") or _DEFAULT_TYPE,
+        "type": get_text(campaign.attributes, "type") or _DEFAULT_TYPE,
         "type_code": _DEFAULT_TYPE_CODE if type_code is None else type_code,
         "created_at": UNSET if created_at is None else iso(created_at),
         "updated_at": iso(campaign.updated_at) if campaign.updated_at else UNSET,

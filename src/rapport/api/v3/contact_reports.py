@@ -30,7 +30,7 @@ from rapport.reporting.contact_summary import (
 )
 from rapport.reporting.page import PageRequest, cursor_at
 from rapport.reporting.period import Period
-from rapport.store.protocol import START_OF_HISTORY, SentCampaignActivity, Store
+from rapport.store.activities import START_OF_HISTORY, ActivityRepository, SentCampaignActivity
 
 _CONTACT: Final = "/v3/reports/contact_reports/{contact_id:any}"
 _READ: Final = Access(Scope.CONTACT_DATA, Privilege.REPORTS)
@@ -137,8 +137,10 @@ _EXAMPLE_PAGE: Final[dict[str, Any]] = {
 class ContactReports(Resource):
     """The reports on one contact. `default_types` are those of a request for activities that names no type."""
 
-    def __init__(self, store: Store, cursors: Cursors, default_types: tuple[ActivityType, ...]) -> None:
-        self._store = store
+    def __init__(
+        self, activities: ActivityRepository, cursors: Cursors, default_types: tuple[ActivityType, ...]
+    ) -> None:
+        self._activities = activities
         self._cursors = cursors
         self._default_types = default_types
 
@@ -161,7 +163,7 @@ class ContactReports(Resource):
         if isinstance(page_request, str):
             page_request = self._cursors.decode(page_request, principal, path, PageRequest)
         contact_id = CONTACT_ID.get(request)
-        page = await get_activity_page(self._store, principal.account_id, contact_id, page_request)
+        page = await get_activity_page(self._activities, principal.account_id, contact_id, page_request)
         next_href = self._cursors.next_href(principal, path, page.next)
         return json_response(
             encode_activity_page(contact_id, page, with_names=page_request.with_names, next_href=next_href)
@@ -207,7 +209,7 @@ class ContactReports(Resource):
         if page_request is None:
             page_request = first_summary_request(_period(query))
         contact_id = CONTACT_ID.get(request)
-        summary = await get_activity_summary(self._store, principal.account_id, contact_id, page_request)
+        summary = await get_activity_summary(self._activities, principal.account_id, contact_id, page_request)
         return encode_response(
             ContactCampaignActivitiesSummary(
                 contact_id=contact_id,
@@ -244,7 +246,7 @@ class ContactReports(Resource):
         if period.is_longer_than(_MAX_YEARS):
             raise InvalidField("end", query["end"][0], f"must not be more than {_MAX_YEARS} years after start")
         contact_id = CONTACT_ID.get(request)
-        rates = await get_open_and_click_rates(self._store, principal.account_id, contact_id, period)
+        rates = await get_open_and_click_rates(self._activities, principal.account_id, contact_id, period)
         return encode_response(
             ContactOpenAndClickRates(
                 contact_id=contact_id,

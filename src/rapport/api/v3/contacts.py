@@ -23,8 +23,7 @@ from rapport.email_address import normalize_query_address
 from rapport.errors import InvalidField, MalformedContactId, UnknownContact
 from rapport.instant import DAY, Instant, iso
 from rapport.reporting.contacts import NOT_DELETED, ContactsRequest, count_contacts, get_contact, list_contacts
-from rapport.store.known import FIRST_CONTACT, ContactRecord, ContactStatus
-from rapport.store.protocol import Store
+from rapport.store.contacts import FIRST_CONTACT, ContactRecord, ContactRepository, ContactStatus
 
 CONTACTS: Final = "/v3/contacts"
 
@@ -152,8 +151,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
 class Contacts(Resource):
     """The contacts of an account."""
 
-    def __init__(self, store: Store, cursors: Cursors) -> None:
-        self._store = store
+    def __init__(self, repository: ContactRepository, cursors: Cursors) -> None:
+        self._repository = repository
         self._cursors = cursors
 
     @endpoint(
@@ -177,7 +176,7 @@ class Contacts(Resource):
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CONTACTS, ContactsRequest)
         if page_request is None:
             page_request = _first_page(query)
-        page = await list_contacts(self._store, principal.account_id, page_request)
+        page = await list_contacts(self._repository, principal.account_id, page_request)
         return encode_response(
             ContactsPage(
                 contacts=[_contact(known, page_request.included) for known in page.contacts],
@@ -207,7 +206,7 @@ class Contacts(Resource):
         new_since = None
         if INCLUDE_NEW.get(query_of(request)):
             new_since = Instant(time.time_ns() // 1_000_000 - _NEW_SUBSCRIBER_PERIOD)
-        counts = await count_contacts(self._store, principal.account_id, new_since)
+        counts = await count_contacts(self._repository, principal.account_id, new_since)
         return encode_response(
             ContactsCounts(
                 total=counts.total,
@@ -233,7 +232,7 @@ class Contacts(Resource):
     )
     async def get_contact(self, request: Request, principal: Principal) -> Response:
         included = INCLUDE.get(query_of(request))
-        known = await get_contact(self._store, principal.account_id, CONTACT_ID.get(request))
+        known = await get_contact(self._repository, principal.account_id, CONTACT_ID.get(request))
         return encode_response(_contact(known, included))
 
 

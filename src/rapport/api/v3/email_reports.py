@@ -171,7 +171,7 @@ def _reason_column(row: TrackingRow) -> dict[str, Any]:
 
 def _bounce_columns(row: TrackingRow) -> dict[str, Any]:
     code = BounceCode.X if row.bounce_code is None else BounceCode(row.bounce_code)
-    return {"bounce_code": code.name, "current_email_address": or_unset(row.now.email_address)}
+    return {"bounce_code": code.name, "current_email_address": or_unset(row.current_profile.email_address)}
 
 
 _DEVICE: Final = {"device_type": "mobile"}
@@ -309,7 +309,7 @@ class EmailReports(TrackingReports):
         if page_request is None:
             page_request = LinksRequest(limit=LINK_LIMIT.get(query), no_clicks=NO_CLICKS.get(query))
         campaign_activity_id = CAMPAIGN_ACTIVITY_ID.get(request)
-        page = await get_links_page(self.store, principal.account_id, campaign_activity_id, page_request)
+        page = await get_links_page(self.repository, principal.account_id, campaign_activity_id, page_request)
         counts = [LinkClickCount(link.link_url or "", link.url_id, link.unique_clicks) for link in page.links]
         next_href = self.cursors.next_href(principal, path, page.next)
         next_page = UNSET if next_href is None else page_links(next_href)

@@ -17,9 +17,9 @@ from rapport.auth.token import Principal
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import DAY, iso
 from rapport.reporting.campaigns import get_campaign_activity
-from rapport.store.catalogue import get_text
-from rapport.store.counters import HourlyCount
-from rapport.store.protocol import Store
+from rapport.store.attributes import get_text
+from rapport.store.campaigns import CampaignRepository
+from rapport.store.reports import HourlyCount, ReportRepository
 
 _READ: Final = Access(Scope.CAMPAIGN_DATA, Privilege.CAMPAIGN_READ)
 _TAG: Final = "Email Scheduling"
@@ -63,8 +63,9 @@ class Preview(msgspec.Struct, kw_only=True):
 class EmailSends(Resource):
     """When emails were sent."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, campaigns: CampaignRepository, reports: ReportRepository) -> None:
+        self._campaigns = campaigns
+        self._reports = reports
 
     @endpoint(
         "GET",
@@ -95,8 +96,8 @@ class EmailSends(Resource):
     )
     async def list_runs(self, request: Request, principal: Principal) -> Response:
         activity_id = CAMPAIGN_ACTIVITY_ID.get(request)
-        await get_campaign_activity(self._store, principal.account_id, activity_id)
-        hours = await self._store.campaign_activity_hourly_counts(principal.account_id, activity_id)
+        await get_campaign_activity(self._campaigns, principal.account_id, activity_id)
+        hours = await self._reports.count_activity_by_hour(principal.account_id, activity_id)
         return encode_response(_runs([hour for hour in hours if hour.type == ActivityType.EM_SENDS]))
 
     @endpoint(
@@ -112,7 +113,7 @@ class EmailSends(Resource):
         errors=(UnknownCampaignActivity,),
     )
     async def list_schedules(self, request: Request, principal: Principal) -> Response:
-        await get_campaign_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
+        await get_campaign_activity(self._campaigns, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
         return encode_response(list[Schedule]())
 
     @endpoint(
@@ -140,15 +141,15 @@ class EmailSends(Resource):
         errors=(UnknownCampaignActivity,),
     )
     async def get_preview(self, request: Request, principal: Principal) -> Response:
-        activity = await get_campaign_activity(self._store, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
-        preheader = get_text(activity.facts, "preheader")
+        activity = await get_campaign_activity(self._campaigns, principal.account_id, CAMPAIGN_ACTIVITY_ID.get(request))
+        preheader = get_text(activity.attributes, "preheader")
         return encode_response(
             Preview(
                 campaign_activity_id=activity.campaign_activity_id,
-                from_email=get_text(activity.facts, "from_email") or "",
-                from_name=get_text(activity.facts, "from_name") or "",
-                reply_to_email=get_text(activity.facts, "reply_to_email") or "",
-                subject=get_text(activity.facts, "subject") or "",
+                from_email=get_text(activity.attributes, "from_email") or "",
+                from_name=get_text(activity.attributes, "from_name") or "",
+                reply_to_email=get_text(activity.attributes, "reply_to_email") or "",
+                subject=get_text(activity.attributes, "subject") or "",
                 preheader=UNSET if preheader is None else preheader,
                 preview_html_content="",
                 preview_text_content="",

@@ -31,8 +31,8 @@ from rapport.reporting.tracking_reports import (
     get_tracking_page,
     tracking_cursor_before,
 )
-from rapport.store.links import url_id_of
-from rapport.store.protocol import Store
+from rapport.store.links import make_url_id
+from rapport.store.reports import ReportRepository
 from rapport.store.tracking import START_OF_REPORT, TrackingRow
 
 _MAX_FILTER_LENGTH: Final = 255
@@ -115,7 +115,7 @@ class ContactActivity(msgspec.Struct, kw_only=True):
 
 def contact_columns(campaign_activity_id: str, type_name: str, row: TrackingRow) -> dict[str, Any]:
     """Return the columns that the rows of all reports have."""
-    email_address, first_name, last_name = row.then
+    email_address, first_name, last_name = row.profile_at_activity
     return {
         "contact_id": row.contact_id,
         "campaign_activity_id": campaign_activity_id,
@@ -140,7 +140,7 @@ def device_column(row: TrackingRow) -> dict[str, Any]:
 
 def link_columns(row: TrackingRow) -> dict[str, Any]:
     """Return the columns that the rows of clicks have in addition."""
-    url_id = url_id_of(row.link_url) if row.url_id is None else row.url_id
+    url_id = make_url_id(row.link_url) if row.url_id is None else row.url_id
     return {**device_column(row), "url_id": url_id, "link_url": row.link_url or ""}
 
 
@@ -185,8 +185,8 @@ class TrackingReports(Resource):
     selections: Mapping[str, TrackingReport | None]
     limit: Limit
 
-    def __init__(self, store: Store, cursors: Cursors) -> None:
-        self.store = store
+    def __init__(self, repository: ReportRepository, cursors: Cursors) -> None:
+        self.repository = repository
         self.cursors = cursors
 
     @staticmethod
@@ -246,7 +246,9 @@ class TrackingReports(Resource):
             page_request = self.cursors.decode(page_request, principal, path, TrackingRequest)
         campaign_activity_id = CAMPAIGN_ACTIVITY_ID.get(request)
         selection = self.selections[report.name]
-        page = await get_tracking_page(self.store, principal.account_id, campaign_activity_id, selection, page_request)
+        page = await get_tracking_page(
+            self.repository, principal.account_id, campaign_activity_id, selection, page_request
+        )
         links = self.links(self.cursors.next_href(principal, path, page.next))
         return encode_response(report.serialize(campaign_activity_id, page, links))
 

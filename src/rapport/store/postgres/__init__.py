@@ -1,1 +1,1 @@
-"""PostgreSQL, and Citus, which is PostgreSQL over several machines."""
+"""PostgreSQL: the engine for several machines."""

@@ -1,11 +1,11 @@
-"""Part of a migration: addresses in their normal form."""
+"""Part of a migration: normalize email addresses."""
 
 from rapport.email_address import normalize_query_address
 from rapport.store.postgres.pool import Connection
 
 
 async def normalize_addresses(connection: Connection) -> None:
-    """Have the addresses of contacts in their normal form."""
+    """Normalize the email addresses of contacts."""
     rows = await connection.fetch(
         "SELECT key, email_address FROM contact WHERE email_address ~ '[^ -~]' OR email_address ILIKE '%@%xn--%'"
     )

@@ -1,6 +1,5 @@
 """Applications and grants in PostgreSQL."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from rapport.instant import Instant
@@ -16,25 +15,26 @@ from rapport.store.application_rows import (
     grant_params,
 )
 from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization, Grant
-from rapport.store.postgres.pool import SHARED, Connection, Pool
-from rapport.store.statements import read_statements
+from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.pool import SHARED, Connection
+from rapport.store.postgres.queries import SQL
 
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "applications.sql")
+_SQL: Final = SQL["applications"]
 
-_WITHIN: Final = 15.0
+_TIMEOUT: Final = 15.0
 
 
 class PostgresApplications:
-    """See `rapport.store.applications.ApplicationRepository` for what each call promises."""
+    """Reads and writes applications and grants. See `ApplicationRepository`."""
 
-    def __init__(self, reading: Pool, writing: Pool) -> None:
-        self._reading = reading
-        self._writing = writing
+    def __init__(self, engine: Engine) -> None:
+        self._reading = engine.reading
+        self._writing = engine.writing
 
     async def add_application(self, application: Application) -> None:
         """Insert or update its row."""
-        async with self._writing.acquire(_WITHIN, application.account_id) as connection:
-            await connection.execute(SQL["add_application"], *application_params(application).values())
+        async with self._writing.acquire(_TIMEOUT, application.account_id) as connection:
+            await connection.execute(_SQL["add_application"], *application_params(application).values())
 
     async def find_application(self, client_id: str) -> Application | None:
         """Read its row."""
@@ -43,8 +43,8 @@ class PostgresApplications:
 
     async def list_applications(self, account_id: str) -> list[Application]:
         """Read the account's rows."""
-        async with self._reading.acquire(_WITHIN, account_id) as connection:
-            rows = await connection.fetch(SQL["list_applications"], account_id)
+        async with self._reading.acquire(_TIMEOUT, account_id) as connection:
+            rows = await connection.fetch(_SQL["list_applications"], account_id)
         return [application_from_row(row) for row in rows]
 
     async def set_secret(self, account_id: str, client_id: str, secret_digest: bytes) -> bool:
@@ -53,18 +53,18 @@ class PostgresApplications:
 
     async def delete_application(self, account_id: str, client_id: str) -> bool:
         """Delete its row, and what belongs to it."""
-        async with self._writing.acquire(_WITHIN, account_id) as connection, connection.transaction():
-            if await connection.fetchval(SQL["delete_application"], client_id, account_id) is None:
+        async with self._writing.acquire(_TIMEOUT, account_id) as connection, connection.transaction():
+            if await connection.fetchval(_SQL["delete_application"], client_id, account_id) is None:
                 return False
             for statement in ("delete_codes", "delete_devices", "delete_grants"):
-                await connection.execute(SQL[statement], client_id)
+                await connection.execute(_SQL[statement], client_id)
             return True
 
     async def add_code(self, code: AuthorizationCode, expired_before: Instant) -> None:
         """Insert its row."""
-        async with self._writing.acquire(_WITHIN, code.account_id) as connection:
-            await connection.execute(SQL["delete_expired_codes"], expired_before)
-            await connection.execute(SQL["add_code"], *code_params(code).values())
+        async with self._writing.acquire(_TIMEOUT, code.account_id) as connection:
+            await connection.execute(_SQL["delete_expired_codes"], expired_before)
+            await connection.execute(_SQL["add_code"], *code_params(code).values())
 
     async def find_code(self, digest: bytes) -> AuthorizationCode | None:
         """Read its row."""
@@ -73,19 +73,19 @@ class PostgresApplications:
 
     async def redeem_code(self, digest: bytes, grant: Grant) -> bool:
         """Update its row and insert the grant's, in one transaction."""
-        async with self._writing.acquire(_WITHIN, grant.account_id) as connection, connection.transaction():
-            if await connection.fetchval(SQL["redeem_code"], grant.grant_id, digest) is None:
+        async with self._writing.acquire(_TIMEOUT, grant.account_id) as connection, connection.transaction():
+            if await connection.fetchval(_SQL["redeem_code"], grant.grant_id, digest) is None:
                 return False
             await _add_grant(connection, grant)
             return True
 
     async def add_device(self, device: DeviceAuthorization, expired_before: Instant, max_waiting: int) -> bool:
         """Insert its row."""
-        async with self._writing.acquire(_WITHIN, device.account_id) as connection:
-            await connection.execute(SQL["delete_expired_devices"], expired_before)
-            if await connection.fetchval(SQL["count_devices"], device.client_id) >= max_waiting:
+        async with self._writing.acquire(_TIMEOUT, device.account_id) as connection:
+            await connection.execute(_SQL["delete_expired_devices"], expired_before)
+            if await connection.fetchval(_SQL["count_devices"], device.client_id) >= max_waiting:
                 return False
-            await connection.execute(SQL["add_device"], *device_params(device).values())
+            await connection.execute(_SQL["add_device"], *device_params(device).values())
             return True
 
     async def find_device(self, digest: bytes) -> DeviceAuthorization | None:
@@ -100,8 +100,8 @@ class PostgresApplications:
 
     async def poll_device(self, digest: bytes, now: Instant, interval: int) -> None:
         """Update its row."""
-        async with self._writing.acquire(_WITHIN) as connection:
-            await connection.execute(SQL["poll_device"], now, interval, digest)
+        async with self._writing.acquire(_TIMEOUT) as connection:
+            await connection.execute(_SQL["poll_device"], now, interval, digest)
 
     async def decide_device(
         self, account_id: str, user_code_digest: bytes, decision: str, consent: Consent | None, now: Instant
@@ -112,8 +112,8 @@ class PostgresApplications:
 
     async def redeem_device(self, digest: bytes, grant: Grant) -> bool:
         """Delete its row and insert the grant's, in one transaction."""
-        async with self._writing.acquire(_WITHIN, grant.account_id) as connection, connection.transaction():
-            if await connection.fetchval(SQL["redeem_device"], digest) is None:
+        async with self._writing.acquire(_TIMEOUT, grant.account_id) as connection, connection.transaction():
+            if await connection.fetchval(_SQL["redeem_device"], digest) is None:
                 return False
             await _add_grant(connection, grant)
             return True
@@ -125,13 +125,13 @@ class PostgresApplications:
 
     async def list_grants(self, account_id: str) -> list[Grant]:
         """Read the account's rows."""
-        async with self._reading.acquire(_WITHIN, account_id) as connection:
-            return [grant_from_row(row) for row in await connection.fetch(SQL["list_grants"], account_id)]
+        async with self._reading.acquire(_TIMEOUT, account_id) as connection:
+            return [grant_from_row(row) for row in await connection.fetch(_SQL["list_grants"], account_id)]
 
     async def add_grant(self, grant: Grant, expired_before: Instant) -> None:
         """Insert or update its row."""
-        async with self._writing.acquire(_WITHIN, grant.account_id) as connection:
-            await connection.execute(SQL["delete_expired_grants"], expired_before)
+        async with self._writing.acquire(_TIMEOUT, grant.account_id) as connection:
+            await connection.execute(_SQL["delete_expired_grants"], expired_before)
             await _add_grant(connection, grant)
 
     async def rotate_refresh_token(self, grant_id: str, old: bytes, new: bytes, now: Instant, expires: Instant) -> bool:
@@ -140,22 +140,22 @@ class PostgresApplications:
 
     async def extend_grant(self, grant_id: str, expires: Instant) -> None:
         """Update its row."""
-        async with self._writing.acquire(_WITHIN) as connection:
-            await connection.execute(SQL["extend_grant"], expires, grant_id)
+        async with self._writing.acquire(_TIMEOUT) as connection:
+            await connection.execute(_SQL["extend_grant"], expires, grant_id)
 
     async def revoke_grant(self, grant_id: str, now: Instant) -> bool:
         """Update its row."""
         return await self._changes(SHARED, "revoke_grant", now, grant_id)
 
-    async def _fetch_one(self, turn_of: str, statement: str, *params: object) -> Any:  # noqa: ANN401 - a row
-        async with self._reading.acquire(_WITHIN, turn_of) as connection:
-            return await connection.fetchrow(SQL[statement], *params)
+    async def _fetch_one(self, account_id: str, statement: str, *params: object) -> Any:  # noqa: ANN401 - a row
+        async with self._reading.acquire(_TIMEOUT, account_id) as connection:
+            return await connection.fetchrow(_SQL[statement], *params)
 
-    async def _changes(self, turn_of: str, statement: str, *params: object) -> bool:
+    async def _changes(self, account_id: str, statement: str, *params: object) -> bool:
         """Run a statement that returns the rows that it changes, and return True if there are any."""
-        async with self._writing.acquire(_WITHIN, turn_of) as connection:
-            return await connection.fetchval(SQL[statement], *params) is not None
+        async with self._writing.acquire(_TIMEOUT, account_id) as connection:
+            return await connection.fetchval(_SQL[statement], *params) is not None
 
 
 async def _add_grant(connection: Connection, grant: Grant) -> None:
-    await connection.execute(SQL["add_grant"], *grant_params(grant).values())
+    await connection.execute(_SQL["add_grant"], *grant_params(grant).values())

@@ -1,7 +1,4 @@
-"""Rows written out as COPY takes them in its binary form: at a third of what it costs cell by cell, and ahead of time.
-
-All else that is sent is left to asyncpg.
-"""
+"""Encode rows in the binary format of COPY: at a third of asyncpg's cost, and before the transaction."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -14,7 +11,7 @@ from rapport.store.rollups import EngagementRow
 ActivityValues: TypeAlias = tuple[
     int, int, int, int | None, int | None, int, int | None, int | None, bytes, str | None, str | None
 ]
-"""An activity as it is written: the values of its columns."""
+"""The values of an activity's columns."""
 
 ACTIVITY: Final = (
     *("created_time", "identity", "campaign_activity", "person", "link", "type", "device_type", "bounce_code"),
@@ -29,13 +26,13 @@ _BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
 
-# Each value stands behind its length, the columns of a row behind their number; a contact has 16 bytes.
-_pack_beginning: Final = Struct(">hiqiqiq").pack
+# Each value follows its length, and the columns of a row follow their number. A contact has 16 bytes.
+_pack_start: Final = Struct(">hiqiqiq").pack
 _pack_bigint: Final = Struct(">iq").pack
 _pack_smallint: Final = Struct(">ih").pack
 _pack_length: Final = Struct(">i").pack
-# Most rows are of one of two kinds, which are packed at once: without any detail, and with a link and a device. What
-# stands between their values is always the same: the number of columns, lengths, and the lengths of NULLs.
+# Most rows have one of two forms, which are packed by one call: without details, or with a link and a device. The bytes
+# between their values are constant: the number of columns, lengths, and the lengths of NULLs.
 _pack_plain: Final = Struct(">6sq4sq4sq4sq8sh12s16s8s").pack
 _pack_clicked: Final = Struct(">6sq4sq4sq4sq4sq4sh4sh8s16s8s").pack
 _BEFORE_TIME: Final = _pack_length(11)[2:] + _pack_length(8)
@@ -46,21 +43,21 @@ _NULL_AND_SMALLINT: Final = _NULL + _BEFORE_SMALLINT
 _NULL_AND_CONTACT: Final = _NULL + _BEFORE_CONTACT
 _TWO_NULLS: Final = _NULL * 2
 _TWO_NULLS_AND_CONTACT: Final = _TWO_NULLS + _BEFORE_CONTACT
-_engagement: Final = Struct(">6sq4sh4s16s4sq4sq")
+_ENGAGEMENT_FORMAT: Final = Struct(">6sq4sh4s16s4sq4sq")
 _BEFORE_ENGAGEMENT: Final = _pack_length(5)[2:] + _pack_length(8)
-_pack_engagement: Final = _engagement.pack
-_ENGAGEMENT_SIZE: Final = _engagement.size
+_pack_engagement: Final = _ENGAGEMENT_FORMAT.pack
+_ENGAGEMENT_SIZE: Final = _ENGAGEMENT_FORMAT.size
 
 
-def activities(rows: Iterable[ActivityValues]) -> bytes:
-    """Rows of tracking_activity."""
-    return _whole(map(_activity, rows))
+def encode_activities(rows: Iterable[ActivityValues]) -> bytes:
+    """Encode rows of tracking_activity."""
+    return _with_header(map(_encode_activity, rows))
 
 
-def _activity(row: ActivityValues) -> bytes:
-    time, identity, campaign_activity, person, link, activity_type, device, bounce, contact, reason, event = row
+def _encode_activity(row: ActivityValues) -> bytes:
+    time, identity, campaign_activity, profile, link, activity_type, device, bounce, contact, reason, event = row
     microseconds = (time - EPOCH_2000) * 1_000
-    if person is not None and event is None and bounce is None and reason is None:
+    if profile is not None and event is None and bounce is None and reason is None:
         if link is None and device is None:
             return _pack_plain(
                 _BEFORE_TIME,
@@ -70,7 +67,7 @@ def _activity(row: ActivityValues) -> bytes:
                 _BEFORE_BIGINT,
                 campaign_activity,
                 _BEFORE_BIGINT,
-                person,
+                profile,
                 _NULL_AND_SMALLINT,
                 activity_type,
                 _TWO_NULLS_AND_CONTACT,
@@ -86,7 +83,7 @@ def _activity(row: ActivityValues) -> bytes:
                 _BEFORE_BIGINT,
                 campaign_activity,
                 _BEFORE_BIGINT,
-                person,
+                profile,
                 _BEFORE_BIGINT,
                 link,
                 _BEFORE_SMALLINT,
@@ -98,8 +95,8 @@ def _activity(row: ActivityValues) -> bytes:
                 _TWO_NULLS,
             )
     return b"%b%b%b%b\0\0\0\x10%b%b%b" % (
-        _pack_beginning(11, 8, microseconds, 8, identity, 8, campaign_activity),
-        _NULL if person is None else _pack_bigint(8, person),
+        _pack_start(11, 8, microseconds, 8, identity, 8, campaign_activity),
+        _NULL if profile is None else _pack_bigint(8, profile),
         _NULL if link is None else _pack_bigint(8, link),
         _smallints(activity_type, device, bounce),
         contact,
@@ -108,9 +105,9 @@ def _activity(row: ActivityValues) -> bytes:
     )
 
 
-def engagement(rows: Iterable[EngagementRow[bytes]]) -> bytes:
-    """Rows of engagement."""
-    return _whole(
+def encode_engagement(rows: Iterable[EngagementRow[bytes]]) -> bytes:
+    """Encode rows of engagement."""
+    return _with_header(
         _pack_engagement(
             _BEFORE_ENGAGEMENT,
             campaign_activity,
@@ -127,17 +124,17 @@ def engagement(rows: Iterable[EngagementRow[bytes]]) -> bytes:
     )
 
 
-def without(rows: bytes, places: Iterable[int]) -> bytes:
-    """Return rows of engagement, as `engagement` gives them, without those at some places, which are in order."""
+def without_rows(rows: bytes, indexes: Iterable[int]) -> bytes:
+    """Return encoded rows of engagement without those at some indexes, which are in order."""
     kept, start = [_BEGIN], len(_BEGIN)
-    for place in places:
-        end = len(_BEGIN) + place * _ENGAGEMENT_SIZE
+    for index in indexes:
+        end = len(_BEGIN) + index * _ENGAGEMENT_SIZE
         kept.append(rows[start:end])
         start = end + _ENGAGEMENT_SIZE
     return b"".join((*kept, rows[start:]))
 
 
-def _whole(rows: Iterable[bytes]) -> bytes:
+def _with_header(rows: Iterable[bytes]) -> bytes:
     return b"".join((_BEGIN, *rows, _END))
 
 

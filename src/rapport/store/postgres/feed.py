@@ -1,179 +1,134 @@
-"""The feed in the database: a row for what each transaction records, and its reading from snapshot to snapshot.
+"""Read the feed in PostgreSQL, from snapshot to snapshot.
 
-Transactions commit in another order than that in which they number their rows. What a reader has seen is therefore a
-snapshot, and what is new is what a later snapshot holds beyond that: nothing is missed, and nobody waits for anybody.
+Transactions commit in a different order than they number their rows. So a reader's position is a snapshot, and what is
+new is what a later snapshot contains in addition. Nothing is missed, and no transaction waits for another.
 """
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
 from rapport.activity import Activity
-from rapport.errors import StoreUnavailable
-from rapport.store.feed import (
-    MOST_HELD,
-    ROWS_AT_ONCE,
-    FeedEntryBuilder,
-    FeedKey,
-    FeedRow,
-    packed,
-    read_left_out,
-    unpacked,
-    without_contact,
-)
-from rapport.store.postgres.pool import Connection, Pool
+from rapport.store.feed import MAX_ROWS, FeedKey, FeedRow, decode_keys, decode_omitted
+from rapport.store.postgres.citus.queries import CLUSTER
+from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.feed_writer import FEED_KEY, FEED_TIMEOUT
+from rapport.store.postgres.pool import Connection
+from rapport.store.postgres.queries import SQL
 from rapport.store.rows import activity_from_row
-from rapport.store.statements import read_statements
 
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "feed.sql")
+_SQL: Final = SQL["feed"]
 
-_READ_WITHIN: Final = 3.0
-KEY_FORMAT: Final = Struct(">16sBqq")
-_PRUNE_AFTER: Final = MOST_HELD // 10
-"""Keys that one process adds before it looks for what is old."""
-_UNDER_WAY: Final = 32
-"""Transactions with a lower number than the highest that is committed: there are hardly ever so many."""
+_MAX_CONCURRENT: Final = 32
+"""Transactions with a lower number than the highest committed one; there are hardly ever as many."""
 
-_LONGEST: Final = 4_000
-_END: Final = re.compile(r"([0-9]{1,18}:[0-9]{1,18}:[0-9,]*)@([0-9]{1,18})", re.ASCII)
+_MAX_LENGTH: Final = 4_000
+_SNAPSHOT: Final = re.compile(r"([0-9]{1,18}:[0-9]{1,18}:[0-9,]*)@([0-9]{1,18})", re.ASCII)
 _ROW: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
 
-_Place: TypeAlias = tuple[int, int, int]
-"""A row's xid and number, and how many of its keys are read."""
+_RowCursor: TypeAlias = tuple[int, int, int]
+"""The xid and number of a row, and how many of its keys were read."""
 
-_FIRST: Final = (0, 0, 0)
+_FIRST_ROW: Final = (0, 0, 0)
 
 
-class _End(NamedTuple):
-    """A position behind all that was committed at a time: the snapshot, and the highest number that it holds."""
+class _Snapshot(NamedTuple):
+    """A position after everything that was committed at a time: the snapshot, and the highest number in it."""
 
     snapshot: str
     number: int
 
 
 class _Position(NamedTuple):
-    """Where a reader is: it has seen all of one snapshot, and of what the next holds beyond that up to a place."""
+    """A reader's position: everything in one snapshot, and what another contains in addition up to a row."""
 
-    seen: _End
-    next: _End | None = None
-    place: _Place = _FIRST
-
-
-class FeedWriter:
-    """Tells the feed what is recorded, and lets go of what is old in passing."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        # Due with the first: a process may record no more than once.
-        self._told = _PRUNE_AFTER
-
-    async def tell(self, connection: Connection, news: FeedEntryBuilder[bytes]) -> None:
-        """Add what the running transaction has recorded: the last that it does."""
-        rows = list(news.rows())
-        if rows:
-            stored = [packed(KEY_FORMAT, keys) for _, keys, _ in rows]
-            await connection.execute(SQL["add"], [row[0] for row in rows], [row[2] for row in rows], stored)
-            self._told += sum(len(keys) for _, keys, _ in rows)
-
-    async def prune(self) -> None:
-        """Let go of what is old, if much was told since the last time. If it can't be done now, the next does it."""
-        if self._told < _PRUNE_AFTER:
-            return
-        self._told = 0
-        with suppress(StoreUnavailable):
-            async with self._pool.acquire(_READ_WITHIN) as connection:
-                await connection.execute(SQL["prune"], MOST_HELD * KEY_FORMAT.size)
+    seen: _Snapshot
+    next: _Snapshot | None = None
+    row: _RowCursor = _FIRST_ROW
 
 
-async def forget(connection: Connection, contact: bytes) -> None:
-    """Leave no key of a contact that is erased, within the transaction that does so."""
-    for number, keys in await connection.fetch(SQL["of_contact"], contact):
-        await connection.execute(SQL["replace"], number, without_contact(KEY_FORMAT, keys, contact))
+class PostgresFeed:
+    """Reads the feed."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pool = engine.reading
 
-class FeedReader:
-    """Reads through a pool. Raises StoreUnavailable."""
+    async def head(self) -> str:
+        """Return the position after everything that is committed."""
+        async with self._pool.acquire(FEED_TIMEOUT) as connection:
+            head: str = await connection.fetchval(_SQL["head"])
+            return head
 
-    activities_statement = SQL["activities"]
-    may_lag = False
-    """Whether activities may be readable a moment later than the row of them."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def end(self) -> str:
-        """The position behind all that is committed."""
-        async with self._pool.acquire(_READ_WITHIN) as connection:
-            end: str = await connection.fetchval(SQL["end"])
-            return end
-
-    async def rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
-        """The next rows of these accounts between two positions; None when not all that is behind is held."""
-        position, end = _position(after), _end(until)
+    async def read(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
+        """Return the next rows of these accounts, or None if not all rows since `after` are stored."""
+        position, end = _parse_position(after), _parse_snapshot(until)
         if position is None or end is None or position.seen.number > end.number:
             return None
         try:
-            async with self._pool.acquire(_READ_WITHIN) as connection:
+            async with self._pool.acquire(FEED_TIMEOUT) as connection:
                 rows: list[FeedRow] = []
                 if position.next is not None:
-                    rows = await self._between(connection, account_ids, position.seen, position.next, position.place)
+                    rows = await self._between(connection, account_ids, position.seen, position.next, position.row)
                     position = position if rows else _Position(position.next)
                 if not rows:
-                    rows = await self._between(connection, account_ids, position.seen, end, _FIRST)
-                pruned: int = await connection.fetchval(SQL["pruned"])
+                    rows = await self._between(connection, account_ids, position.seen, end, _FIRST_ROW)
+                pruned: int = await connection.fetchval(_SQL["get_pruned"])
         except asyncpg.DataError:
-            # It looks like a snapshot, and is none.
+            # It has the form of a snapshot, but isn't one.
             return None
-        return rows if not pruned or pruned <= position.seen.number - _UNDER_WAY else None
+        return rows if not pruned or pruned <= position.seen.number - _MAX_CONCURRENT else None
 
-    async def activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
-        """The activities with these keys; None for those that aren't there. The contact's key is the account's."""
+    async def get_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
+        """Return the activities with these keys; None for those that don't exist. Keys contain the account."""
         del account_id
+        query = _SQL["get_activities"] if self._engine.cluster is None else CLUSTER["get_activities"]
         contacts = [bytes(contact) for contact, *_ in keys]
         columns = [[key[column] for key in keys] for column in range(1, 4)]
-        async with self._pool.acquire(_READ_WITHIN, contacts=contacts) as connection:
-            rows = await connection.fetch(self.activities_statement, list(range(len(keys))), contacts, *columns)
-        found = {place: activity_from_row(contact_id, tuple(row)) for place, contact_id, *row in rows}
-        return [found.get(place) for place in range(len(keys))]
+        async with self._pool.acquire(FEED_TIMEOUT, contacts=contacts) as connection:
+            rows = await connection.fetch(query, list(range(len(keys))), contacts, *columns)
+        activities = {index: activity_from_row(contact_id, tuple(row)) for index, contact_id, *row in rows}
+        return [activities.get(index) for index in range(len(keys))]
 
     async def _between(
-        self, connection: Connection, account_ids: Sequence[str], seen: _End, end: _End, place: _Place
+        self, connection: Connection, account_ids: Sequence[str], seen: _Snapshot, end: _Snapshot, row: _RowCursor
     ) -> list[FeedRow]:
-        xid, number, index = place
-        params = str(xid), number, list(account_ids), ROWS_AT_ONCE
-        found = await connection.fetch(SQL["rows"], seen.snapshot, end.snapshot, *params)
-        rows = [_row(seen, end, tuple(row), index if (int(row[0]), row[1]) == (xid, number) else 0) for row in found]
-        return [row._replace(is_fresh=row.is_fresh and self.may_lag) for row in rows if row.keys]
+        xid, number, read = row
+        params = str(xid), number, list(account_ids), MAX_ROWS
+        found = await connection.fetch(_SQL["list_rows"], seen.snapshot, end.snapshot, *params)
+        rows = [
+            _feed_row(seen, end, tuple(row), read if (int(row[0]), row[1]) == (xid, number) else 0) for row in found
+        ]
+        # On a cluster, activities may become readable a moment later than their row in the feed.
+        is_cluster = self._engine.cluster is not None
+        return [row._replace(may_lag=row.may_lag and is_cluster) for row in rows if row.keys]
 
 
-def _row(seen: _End, end: _End, row: tuple[Any, ...], read: int) -> FeedRow:
-    xid, number, account_id, left_out, stored, is_fresh = row
-    keys = unpacked(KEY_FORMAT, stored)
-    between = f"{seen.snapshot}@{seen.number}~{end.snapshot}@{end.number}~{xid}.{number}"
-    positions = [f"{between}.{each}" for each in range(read + 1, len(keys) + 1)]
-    # What was left out has been told with the first of the keys.
-    return FeedRow(account_id, keys[read:], positions, read_left_out(None if read else left_out), is_fresh)
+def _feed_row(seen: _Snapshot, end: _Snapshot, row: tuple[Any, ...], read: int) -> FeedRow:
+    xid, number, account_id, omitted, stored, is_recent = row
+    keys = decode_keys(FEED_KEY, stored)
+    prefix = f"{seen.snapshot}@{seen.number}~{end.snapshot}@{end.number}~{xid}.{number}"
+    positions = [f"{prefix}.{count}" for count in range(read + 1, len(keys) + 1)]
+    # The omitted counts were returned with the first of the keys.
+    return FeedRow(account_id, keys[read:], positions, decode_omitted(None if read else omitted), is_recent)
 
 
-def _position(text: str) -> _Position | None:
-    if len(text) > _LONGEST:
+def _parse_position(text: str) -> _Position | None:
+    if len(text) > _MAX_LENGTH:
         return None
     first, *rest = text.split("~")
-    seen = _end(first)
+    seen = _parse_snapshot(first)
     if seen is None or not rest:
         return None if seen is None else _Position(seen)
     row = _ROW.fullmatch(rest[-1])
-    end = _end(rest[0])
+    end = _parse_snapshot(rest[0])
     if len(rest) != 2 or row is None or end is None:
         return None
     return _Position(seen, end, (int(row[1]), int(row[2]), int(row[3])))
 
 
-def _end(text: str) -> _End | None:
-    matched = _END.fullmatch(text)
-    return None if matched is None else _End(matched[1], int(matched[2]))
+def _parse_snapshot(text: str) -> _Snapshot | None:
+    match = _SNAPSHOT.fullmatch(text)
+    return None if match is None else _Snapshot(match[1], int(match[2]))

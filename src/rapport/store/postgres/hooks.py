@@ -1,14 +1,14 @@
-"""Hooks in the database."""
+"""Hooks in PostgreSQL."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from rapport.store.postgres.pool import SHARED, Every, Pool
+from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.pool import SHARED, Reach
+from rapport.store.postgres.queries import SQL
 from rapport.store.sql_hooks import Step
-from rapport.store.statements import read_statements
 
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "hooks.sql")
+_SQL: Final = SQL["hooks"]
 
 _TIMEOUT: Final = 12.0
 
@@ -16,16 +16,16 @@ _TIMEOUT: Final = 12.0
 class PostgresHooks:
     """Runs the statements of hooks through a pool."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, engine: Engine) -> None:
+        self._pool = engine.writing
 
     async def fetch(self, statement: str, *params: Any) -> list[Any]:  # noqa: ANN401 - a column may have any type
         """Return the rows of a statement."""
-        async with self._pool.acquire(_TIMEOUT, SHARED, Every.CONTACT) as connection:
-            return [tuple(row) for row in await connection.fetch(SQL[statement], *params)]
+        async with self._pool.acquire(_TIMEOUT, SHARED, Reach.ALL) as connection:
+            return [tuple(row) for row in await connection.fetch(_SQL[statement], *params)]
 
     async def write(self, steps: Sequence[Step]) -> None:
         """Run statements in one transaction."""
-        async with self._pool.acquire(_TIMEOUT, SHARED, Every.CONTACT) as connection, connection.transaction():
+        async with self._pool.acquire(_TIMEOUT, SHARED, Reach.ALL) as connection, connection.transaction():
             for statement, params in steps:
-                await connection.executemany(SQL[statement], params)
+                await connection.executemany(_SQL[statement], params)

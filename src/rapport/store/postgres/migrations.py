@@ -1,4 +1,4 @@
-"""Brings the database's schema up to this program's, in one transaction that only one process makes at a time."""
+"""Migrate the schema, in one transaction that only one process runs at a time."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Final
 import asyncpg
 
 from rapport.store.postgres.addresses import normalize_addresses
-from rapport.store.postgres.citus.tables import distribute, distributed, in_sequence, is_cluster
-from rapport.store.postgres.erasing import forget_links_of_erased, key_digests
+from rapport.store.postgres.citus.tables import distribute, distributed, force_sequential_mode, is_cluster
 from rapport.store.postgres.event_identities import update_feed_identities
 from rapport.store.postgres.pool import Connection
+from rapport.store.postgres.tombstones import forget_links_of_erased, key_digests
+from rapport.store.queries import Step, read_migrations
 from rapport.store.schema import find_missing_steps, incomplete_schema
-from rapport.store.statements import Step, read_migrations
 
-STEPS: Final = read_migrations(Path(__file__).parent / "migrations")
+MIGRATIONS: Final = read_migrations(Path(__file__).parent / "migrations")
 
 _LOCK: Final = 0x526170706F7274
 """The advisory lock's number: 'Rapport' in ASCII."""
 
-_RECORD_OF_STEPS: Final = """
+_SCHEMA_MIGRATION_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     number       integer     NOT NULL PRIMARY KEY,
     name         text        NOT NULL,
@@ -28,37 +28,37 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 """
 
 
-async def is_there(connection: Connection) -> bool:
-    """Whether there is a schema of ours at all."""
+async def schema_exists(connection: Connection) -> bool:
+    """Return True if the database has a schema of Rapport."""
     return bool(await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"))
 
 
-_AFTER: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
+_AFTER_STEP: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
     "keyed_digests": key_digests,
     "forgotten_links": forget_links_of_erased,
     "event_identities": update_feed_identities,
     "normal_addresses": normalize_addresses,
 }
-"""What a step does beyond its SQL, by its name."""
+"""Code to run after the SQL of a step, by the step's name."""
 
 
 async def is_current(connection: Connection) -> bool:
     """Return True if no step is missing. Raises SchemaTooNew and SchemaIncomplete."""
-    return await is_there(connection) and not find_missing_steps(STEPS, await _applied(connection))
+    return await schema_exists(connection) and not find_missing_steps(MIGRATIONS, await _applied(connection))
 
 
 async def migrate(connection: Connection) -> int:
     """Apply the steps that are missing, and return how many. Raises SchemaTooNew and SchemaIncomplete."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        await connection.execute(_RECORD_OF_STEPS)
+        await connection.execute(_SCHEMA_MIGRATION_TABLE)
         applied = await _applied(connection)
-        missing = find_missing_steps(STEPS, applied)
+        missing = find_missing_steps(MIGRATIONS, applied)
         if applied and missing:
-            await _keep_writers_out(connection)
-        is_spread = bool(missing) and await is_cluster(connection) and bool(await distributed(connection))
-        if is_spread:
-            await in_sequence(connection)
+            await _lock_out_writers(connection)
+        is_distributed = bool(missing) and await is_cluster(connection) and bool(await distributed(connection))
+        if is_distributed:
+            await force_sequential_mode(connection)
         newest = max(applied, default=(0, ""))
         for step in missing:
             try:
@@ -68,24 +68,24 @@ async def migrate(connection: Connection) -> int:
                 if step[:2] > newest or isinstance(exc, asyncpg.InsufficientPrivilegeError):
                     raise
                 raise incomplete_schema([step[:2]], str(exc)) from exc
-        if is_spread:
+        if is_distributed:
             await distribute(connection)
         return len(missing)
 
 
 async def _apply(connection: Connection, step: Step) -> None:
     number, name, sql = step
-    for statement in _statements(sql):
+    for statement in split_statements(sql):
         await connection.execute(statement)
-    if name in _AFTER:
-        await _AFTER[name](connection)
+    if name in _AFTER_STEP:
+        await _AFTER_STEP[name](connection)
     await connection.execute("INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name)
 
 
-async def _keep_writers_out(connection: Connection) -> None:
-    """Have nobody record until the steps are through: what an earlier version's server added would be counted nowhere.
+async def _lock_out_writers(connection: Connection) -> None:
+    """Lock out writers during the migration: what a server of an earlier version records wouldn't be counted.
 
-    All that record read erasure first, so that nobody waits in a circle; schemas before version 10 have none.
+    Writers read erasure first, so that there are no deadlocks; schemas before version 10 don't have it.
     """
     for table in ("erasure", "tracking_activity"):
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
@@ -93,8 +93,8 @@ async def _keep_writers_out(connection: Connection) -> None:
             return
 
 
-def _statements(sql: str) -> list[str]:
-    """The statements of a step: a cluster hands to its nodes the whole of what it was sent, and they take but one."""
+def split_statements(sql: str) -> list[str]:
+    """Return the statements of a step one by one: the nodes of a cluster don't accept several at once."""
     without_comments = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
     return [statement for statement in without_comments.split(";\n") if statement.strip("; \n")]
 

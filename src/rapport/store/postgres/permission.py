@@ -1,20 +1,19 @@
-"""Reads what the permissions of contacts derive from, and writes those that have changed."""
+"""Keep the permissions of contacts up to date."""
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from rapport.store.catalogue import load_attributes
+from rapport.store.attributes import load_attributes
 from rapport.store.permission import NewestActivities, PermissionColumns, derive_permission
 from rapport.store.postgres.layout import Layout
 from rapport.store.postgres.pool import Connection
-from rapport.store.statements import read_statements
+from rapport.store.postgres.queries import SQL
 
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "permission.sql")
+_SQL: Final = SQL["permission"]
 
 
 class ContactPermission(NamedTuple):
-    """A contact's permission as it is stored, and as it derives from what is stored beside it."""
+    """The stored and the derived permission of a contact."""
 
     key: bytes
     account_id: str
@@ -22,27 +21,32 @@ class ContactPermission(NamedTuple):
     stored: PermissionColumns
     derived: PermissionColumns
 
+    @property
+    def differs(self) -> bool:
+        """Return True if the stored permission isn't the derived one."""
+        return self.stored != self.derived
+
 
 async def update_permissions(connection: Connection, contacts: Collection[bytes], layout: Layout) -> None:
-    """Bring the permissions of these contacts up to date, within the transaction that changed what they derive from."""
+    """Update the permissions of contacts, in the transaction that changed what they are derived from."""
     if contacts:
         await lock_contacts(connection, contacts, layout)
-        # A statement of its own, which sees what a transaction that held the locks has committed.
+        # A separate statement, which sees what the transaction that held the locks has committed.
         permissions = await read_permissions(connection, contacts, layout)
         await write_permissions(connection, permissions, layout)
 
 
 async def lock_contacts(connection: Connection, contacts: Collection[bytes], layout: Layout) -> None:
-    """Lock the contacts until the transaction ends, in an order that all keep."""
-    await layout.fetch_of_contacts(connection, SQL, "lock_contacts", contacts)
+    """Lock the contacts until the transaction ends, in an order that all transactions use."""
+    await layout.fetch_of_contacts(connection, _SQL, "lock_contacts", contacts)
 
 
 async def read_permissions(
     connection: Connection, contacts: Collection[bytes], layout: Layout
 ) -> list[ContactPermission]:
-    """Return the permissions of these contacts."""
+    """Return the permissions of contacts."""
     permissions = []
-    for key, facts, *values in await layout.fetch_of_contacts(connection, SQL, "permissions", contacts):
+    for key, facts, *values in await layout.fetch_of_contacts(connection, _SQL, "get_permissions", contacts):
         derived = derive_permission(load_attributes(facts), NewestActivities(*values[4:7]))
         account_id, contact_id = values[7:]
         stored = PermissionColumns(*values[:4])
@@ -51,7 +55,7 @@ async def read_permissions(
 
 
 async def write_permissions(connection: Connection, permissions: Collection[ContactPermission], layout: Layout) -> None:
-    """Write the permissions that differ from what is stored."""
-    changed = [(each.key, *each.derived) for each in permissions if each.derived != each.stored]
+    """Write the permissions that differ from the stored ones."""
+    changed = [(permission.key, *permission.derived) for permission in permissions if permission.differs]
     if changed:
-        await layout.change_contacts(connection, SQL, "update_permissions", changed)
+        await layout.change_contacts(connection, _SQL, "update_permissions", changed)

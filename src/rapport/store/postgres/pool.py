@@ -1,4 +1,4 @@
-"""Connections to the database: lent for a time, taken back at a deadline, and their failures told in our own words."""
+"""A pool of connections with deadlines, whose errors are translated."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,240 +18,246 @@ from rapport.store.turns import Turns
 
 Connection: TypeAlias = PoolConnectionProxy
 
-_CONNECT_WITHIN: Final = 5.0
-_IDLE_FOR: Final = 300.0
+_CONNECT_TIMEOUT: Final = 5.0
+_MAX_IDLE: Final = 300.0
 _MAX_WAITING: Final = 1_000
 _RETRY_AFTER: Final = 1
 SHARED: Final = ""
-"""The turn of what accounts do together: no account has this id."""
-_CHECKS_ITS_CLIENT: Final = 14
-"""The first version of the database that looks, during a query, whether its client is still there."""
+"""The turn of work for several accounts: no account has this id."""
+_CHECKS_CLIENT_CONNECTION: Final = 14
+"""The first version of PostgreSQL that checks during a query whether its client is still connected."""
 EPOCH_2000: Final = 946_684_800_000
-"""The database counts microseconds since 2000, we count milliseconds since 1970: its beginning by ours."""
-LATEST_TIME: Final = 9_224_318_015_999_999
+"""The database's epoch in milliseconds since 1970. It counts microseconds since 2000."""
+_START_OF_CURSORS: Final = 2**63 - 1
+"""The time of cursors that precede all rows, newest first."""
+_LATEST_TIME: Final = 9_224_318_015_999_999
 """The latest time that a timestamptz can have, in milliseconds since 1970."""
 
 _SETTINGS: Final = {
     "application_name": "rapport",
-    # Of a cluster: whoever writes to several shards does so in the same order as all others.
+    # On a cluster: writes to several shards happen in the same order in all transactions.
     "citus.multi_shard_modify_mode": "sequential",
-    # Which would have it look over every table of the catalogue when the driver asks what an array is: for seconds.
+    # Otherwise a cluster scans all tables of the catalog, for seconds, when the driver looks up an array type.
     "citus.override_table_visibility": "off",
 }
 
-# What passes by itself, or when somebody has put the database in order. By SQLSTATE: a cluster's errors have
-# nothing else that can be relied on.
-_PASSING_CLASSES: Final = ("08", "28", "40", "53", "57", "58")
-_PASSING_STATES: Final = frozenset({"25006", "3D000", "55006", "55P03", "XX000"})
-_OF_THE_CONNECTION: Final = (InterfaceError, InternalClientError, OSError, EOFError)
+# Errors that are temporary, or that an administrator has to fix. By SQLSTATE, as nothing else is reliable in the errors
+# of a cluster.
+_OPERATIONAL_CLASSES: Final = ("08", "28", "40", "53", "57", "58")
+_OPERATIONAL_STATES: Final = frozenset({"25006", "3D000", "55006", "55P03", "XX000"})
+_CONNECTION_ERRORS: Final = (InterfaceError, InternalClientError, OSError, EOFError)
 
 
 class TimedOut(StoreUnavailable):
-    """The database did not answer in time."""
+    """The database did not respond in time."""
 
 
 class _Connection(_BaseConnection):
-    """A connection that needs no clearing up between two uses, as nobody changes its state: a round trip less."""
+    """A connection that isn't reset between two uses, as its state never changes. That saves a round trip."""
 
     def get_reset_query(self) -> str:
         return ""
 
 
-class Every(Enum):
-    """What a call touches, if it isn't the contacts that are named."""
+class Reach(Enum):
+    """The contacts that a call reads or writes, if they aren't listed."""
 
-    CONTACT = 0
-    """All contacts, or what every node of a cluster has."""
-    PERHAPS = 1
-    """The same, unless it is found that this isn't needed."""
+    ALL = 0
+    """All contacts, or something that every node of a cluster has."""
+    MAYBE_ALL = 1
+    """The same, unless it turns out that this isn't needed."""
 
 
-Touched: TypeAlias = Sequence[bytes] | Every
-"""The contacts that a call touches, by their keys."""
+Contacts: TypeAlias = Sequence[bytes] | Reach
+"""The keys of the contacts that a call reads or writes."""
 
 
 class Call(Protocol):
-    """A call that is under way."""
+    """A running call."""
 
-    def connected(self, cut: Callable[[], None]) -> None:
-        """It has a connection, which `cut` cuts. Raises StoreUnavailable if it can't be answered."""
+    def connected(self, terminate: Callable[[], None]) -> None:
+        """Register how to terminate the call's connection. Raises StoreUnavailable if the call can't succeed."""
 
 
-class Watch(Protocol):
-    """Watches calls; on a cluster, where some can't be answered while others are."""
+class CircuitBreaker(Protocol):
+    """Watches calls to a cluster, of which some can't succeed while others can."""
 
-    async def begin(self, contacts: Touched) -> Any:  # noqa: ANN401 - a Call, that `end` takes back
-        """Take note of a call. Raises StoreUnavailable if it can't be answered."""
+    async def begin(self, contacts: Contacts) -> Any:  # noqa: ANN401 - a Call, which `end` takes
+        """Register a call. Raises StoreUnavailable if it can't succeed."""
 
     def end(self, call: Any) -> None:  # noqa: ANN401 - the same
-        """The call is over."""
+        """Unregister a call."""
 
 
 class Pool:
-    """So many connections of one worker."""
+    """A fixed number of connections of one worker."""
 
-    watch: Watch | None = None
-    """Who watches the calls that say which contacts they touch."""
+    circuit_breaker: CircuitBreaker | None = None
+    """Watches the calls that name contacts."""
 
-    def __init__(self, url: str, size: int, *, by_pgbouncer: bool) -> None:
+    def __init__(self, url: str, size: int, *, use_pgbouncer: bool) -> None:
         self._url = url
         self._size = size
-        self._by_pgbouncer = by_pgbouncer
+        self._use_pgbouncer = use_pgbouncer
         self._pool: asyncpg.Pool | None = None
-        # A quarter, and one at least, is left for the others.
+        # A quarter, and at least one, is left for other accounts.
         self._turns = Turns(size, _MAX_WAITING, for_one=max(1, size - max(1, size // 4)))
-        self._lent: set[Connection] = set()
+        self._acquired: set[Connection] = set()
 
     async def open(self) -> None:
-        """Connect once, to know that the database is there. Raises StoreUnavailable."""
+        """Connect once to check that the database is available. Raises StoreUnavailable."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
                 max_size=self._size,
-                timeout=_CONNECT_WITHIN,
-                max_inactive_connection_lifetime=_IDLE_FOR,
+                timeout=_CONNECT_TIMEOUT,
+                max_inactive_connection_lifetime=_MAX_IDLE,
                 connection_class=_Connection,
-                init=_prepare if self._by_pgbouncer else _prepare_own,
-                # PgBouncer hands out another connection for every transaction, which knows no prepared statement.
-                statement_cache_size=0 if self._by_pgbouncer else 100,
-                server_settings={} if self._by_pgbouncer else _SETTINGS,
+                init=_prepare if self._use_pgbouncer else _prepare_direct,
+                # PgBouncer uses another connection for every transaction, without prepared statements.
+                statement_cache_size=0 if self._use_pgbouncer else 100,
+                server_settings={} if self._use_pgbouncer else _SETTINGS,
             )
-        except (PostgresError, *_OF_THE_CONNECTION) as problem:
-            raise StoreUnavailable(f"the database can't be reached: {describe_connecting(problem)}") from problem
-        except (ValueError, OverflowError, InterfaceError) as problem:
-            raise StoreUnavailable(f"the database's URL can't be used: {problem}") from problem
-        async with self.acquire(_CONNECT_WITHIN) as connection:
+        except (PostgresError, *_CONNECTION_ERRORS) as exc:
+            raise StoreUnavailable(f"the database can't be reached: {describe_connecting(exc)}") from exc
+        except (ValueError, OverflowError, InterfaceError) as exc:
+            raise StoreUnavailable(f"the database's URL can't be used: {exc}") from exc
+        async with self.acquire(_CONNECT_TIMEOUT) as connection:
             version = connection.get_server_version()
         unsupported = check_version(version.major, f"{version.major}.{version.minor}")
         if unsupported is not None:
             raise StoreUnavailable(unsupported)
 
     async def close(self) -> None:
-        """Let go of all connections; one that hangs is cut."""
+        """Close all connections, and terminate those that hang."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
         try:
-            async with asyncio.timeout(_CONNECT_WITHIN):
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
                 await pool.close()
         except TimeoutError:
             pool.terminate()
 
     def stop(self) -> None:
-        """Refuse those that wait for a connection, and cut the connections that are lent."""
+        """Refuse callers that wait for a connection, and terminate the acquired connections."""
         self._turns.close()
-        for connection in list(self._lent):
-            _cut(connection)
+        for connection in list(self._acquired):
+            _terminate(connection)
 
     @asynccontextmanager
-    async def acquire(self, seconds: float, turn_of: str = SHARED, contacts: Touched = ()) -> AsyncIterator[Connection]:
-        """A connection for at most `seconds`, the wait for it included, when it is the turn of the account.
+    async def acquire(
+        self,
+        timeout: float,  # noqa: ASYNC109 - includes the wait for a turn, which is reported differently
+        account_id: str = SHARED,
+        contacts: Contacts = (),
+    ) -> AsyncIterator[Connection]:
+        """Lend a connection in the turn of the account, for `timeout` seconds including the wait.
 
-        It is for what these contacts have, if that can be told.
-        After that it is cut: a cluster whose node hangs doesn't answer a cancellation either. Raises
-        StoreUnavailable for whatever passes by itself.
+        `contacts` are those that the caller reads or writes. At the deadline the connection is terminated: a cluster
+        whose node hangs doesn't respond to a cancellation. Raises StoreUnavailable for operational errors.
         """
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
-        ends = asyncio.get_running_loop().time() + seconds
-        watch = self.watch if contacts else None
-        call: Call | None = None if watch is None else await watch.begin(contacts)
+        deadline = asyncio.get_running_loop().time() + timeout
+        breaker = self.circuit_breaker if contacts else None
+        call: Call | None = None if breaker is None else await breaker.begin(contacts)
         try:
             try:
-                async with asyncio.timeout_at(ends):
-                    await self._turns.take(turn_of)
-            except TimeoutError as problem:
-                raise StoreBusy(_RETRY_AFTER) from problem
+                async with asyncio.timeout_at(deadline):
+                    await self._turns.take(account_id)
+            except TimeoutError as exc:
+                raise StoreBusy(_RETRY_AFTER) from exc
             try:
                 with CancelledByDisconnect():
-                    async with self._connection(ends, seconds, call) as connection:
+                    async with self._connection(deadline, timeout, call) as connection:
                         yield connection
             finally:
-                self._turns.release(turn_of)
+                self._turns.release(account_id)
         finally:
-            if watch is not None:
-                watch.end(call)
+            if breaker is not None:
+                breaker.end(call)
 
     @asynccontextmanager
-    async def _connection(self, ends: float, seconds: float, call: Call | None) -> AsyncIterator[Connection]:
+    async def _connection(self, deadline: float, seconds: float, call: Call | None) -> AsyncIterator[Connection]:
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
         try:
-            async with asyncio.timeout_at(ends):
+            async with asyncio.timeout_at(deadline):
                 connection: Connection = await self._pool.acquire()
-        except PostgresError as problem:
-            raise StoreUnavailable(f"the database can't be reached: {describe_connecting(problem)}") from problem
-        except (TimeoutError, *_OF_THE_CONNECTION) as problem:
-            raise _unavailable(problem, seconds) or problem from problem
-        deadline = _Deadline(connection, ends)
-        self._lent.add(connection)
+        except PostgresError as exc:
+            raise StoreUnavailable(f"the database can't be reached: {describe_connecting(exc)}") from exc
+        except (TimeoutError, *_CONNECTION_ERRORS) as exc:
+            raise _unavailable(exc, seconds) or exc from exc
+        timer = _Timer(connection, deadline)
+        self._acquired.add(connection)
         try:
             if call is not None:
-                call.connected(deadline.cut)
-            if self._by_pgbouncer:
+                call.connected(timer.terminate)
+            if self._use_pgbouncer:
                 async with connection.transaction():
                     yield connection
             else:
                 yield connection
-        except BaseException as problem:
-            if not isinstance(problem, PostgresError | StoreUnavailable):
-                # Whatever it is, it may have left the connection in the middle of something.
-                _cut(connection)
-            unavailable = _unavailable(TimeoutError() if deadline.passed else problem, seconds)
-            if isinstance(problem, PostgresError) and not deadline.passed:
-                explanation = await explain(connection, problem)
+        except BaseException as exc:
+            if not isinstance(exc, PostgresError | StoreUnavailable):
+                # The connection may be in the middle of something.
+                _terminate(connection)
+            unavailable = _unavailable(TimeoutError() if timer.has_expired else exc, seconds)
+            if isinstance(exc, PostgresError) and not timer.has_expired:
+                explanation = await explain(connection, exc)
                 unavailable = unavailable if explanation is None else StoreUnavailable(explanation)
             if unavailable is not None:
-                raise unavailable from problem
+                raise unavailable from exc
             raise
         finally:
-            deadline.lift()
-            self._lent.discard(connection)
+            timer.cancel()
+            self._acquired.discard(connection)
             await self._pool.release(connection)
 
 
-async def connect(url: str, *, by_pgbouncer: bool) -> Connection:
-    """A connection of its own, of no pool. Raises StoreUnavailable."""
+async def connect(url: str, *, use_pgbouncer: bool) -> Connection:
+    """Open a connection outside of a pool. Raises StoreUnavailable."""
     try:
         connection: Connection = await asyncpg.connect(
             url,
-            timeout=_CONNECT_WITHIN,
-            statement_cache_size=0 if by_pgbouncer else 100,
-            server_settings={} if by_pgbouncer else _SETTINGS,
+            timeout=_CONNECT_TIMEOUT,
+            statement_cache_size=0 if use_pgbouncer else 100,
+            server_settings={} if use_pgbouncer else _SETTINGS,
         )
-        return connection  # noqa: TRY300 - nothing of it fails
-    except (TimeoutError, PostgresError, *_OF_THE_CONNECTION) as problem:
-        raise StoreUnavailable(f"the database can't be reached: {problem}") from problem
+        return connection  # noqa: TRY300 - can't fail
+    except (TimeoutError, PostgresError, *_CONNECTION_ERRORS) as exc:
+        raise StoreUnavailable(f"the database can't be reached: {exc}") from exc
 
 
 async def copy(connection: Connection, table: str, columns: Sequence[str], rows: bytes) -> None:
-    """Copy rows, as `rapport.store.postgres.binary` makes them, to a table."""
-    # Bytes would be taken for the path of a file.
+    """Copy rows that `rapport.store.postgres.binary` has encoded to a table."""
+    # asyncpg takes bytes for the path of a file.
     await connection.copy_to_table(table, source=memoryview(rows), columns=columns, format="binary")
 
 
-def _cut(connection: Connection) -> None:
-    # One that was lost is the pool's again already.
+def _terminate(connection: Connection) -> None:
+    # A lost connection has returned to the pool already.
     with suppress(InterfaceError):
         connection.terminate()
 
 
-class _Deadline:
-    """Cuts a connection at a time. Not a cancellation: whoever is cancelled rolls back, and waits for that."""
+class _Timer:
+    """Terminates a connection at a deadline. A cancelled caller would roll back, and wait for that."""
 
-    def __init__(self, connection: Connection, ends: float) -> None:
-        self.passed = False
+    def __init__(self, connection: Connection, deadline: float) -> None:
+        self.has_expired = False
         self._connection = connection
-        self._timer = asyncio.get_running_loop().call_at(ends, self.cut)
+        self._timer = asyncio.get_running_loop().call_at(deadline, self.terminate)
 
-    def cut(self) -> None:
-        """Cut it now."""
-        self.passed = True
-        _cut(self._connection)
+    def terminate(self) -> None:
+        """Terminate the connection now."""
+        self.has_expired = True
+        _terminate(self._connection)
 
-    def lift(self) -> None:
-        """It is over in time."""
+    def cancel(self) -> None:
+        """Cancel the timer."""
         self._timer.cancel()
 
 
@@ -261,14 +267,16 @@ async def _prepare(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
     )
 
 
-async def _prepare_own(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
+async def _prepare_direct(connection: Any) -> None:  # noqa: ANN401 - asyncpg's own
     await _prepare(connection)
-    if connection.get_server_version().major >= _CHECKS_ITS_CLIENT:
-        # So that a query ends soon after its connection was cut, as nobody waits for its answer any more.
+    if connection.get_server_version().major >= _CHECKS_CLIENT_CONNECTION:
+        # A query ends soon after its connection was terminated.
         await connection.execute("SET client_connection_check_interval = 500")
 
 
 def _encode_time(milliseconds: int) -> tuple[int]:
+    if _LATEST_TIME < milliseconds <= _START_OF_CURSORS:
+        milliseconds = _LATEST_TIME
     return ((milliseconds - EPOCH_2000) * 1_000,)
 
 
@@ -276,14 +284,14 @@ def _decode_time(microseconds: tuple[int]) -> int:
     return microseconds[0] // 1_000 + EPOCH_2000
 
 
-def _unavailable(problem: BaseException, seconds: float) -> StoreUnavailable | None:
-    if isinstance(problem, TimeoutError):
+def _unavailable(exc: BaseException, seconds: float) -> StoreUnavailable | None:
+    if isinstance(exc, TimeoutError):
         return TimedOut(f"the database did not answer within {seconds:g} s")
-    if isinstance(problem, PostgresError):
-        state = str(getattr(problem, "sqlstate", ""))
-        if state[:2] in _PASSING_CLASSES or state in _PASSING_STATES:
-            return StoreUnavailable(f"{type(problem).__name__}: {problem}")
+    if isinstance(exc, PostgresError):
+        state = str(getattr(exc, "sqlstate", ""))
+        if state[:2] in _OPERATIONAL_CLASSES or state in _OPERATIONAL_STATES:
+            return StoreUnavailable(f"{type(exc).__name__}: {exc}")
         return None
-    if isinstance(problem, _OF_THE_CONNECTION):
-        return StoreUnavailable(f"the connection to the database was lost: {problem}")
+    if isinstance(exc, _CONNECTION_ERRORS):
+        return StoreUnavailable(f"the connection to the database was lost: {exc}")
     return None

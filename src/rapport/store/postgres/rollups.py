@@ -1,4 +1,4 @@
-"""Changes the roll-ups by what a transaction has added."""
+"""Increment the roll-ups by the activities that a transaction has inserted."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
@@ -8,27 +8,28 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from rapport.activity import ActivityType
-from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, engagement, without
+from rapport.store.postgres.binary import ENGAGEMENT, ActivityValues, encode_engagement, without_rows
 from rapport.store.postgres.layout import ONE_DATABASE, Layout
 from rapport.store.postgres.pool import Connection, copy
-from rapport.store.postgres.write import SQL
-from rapport.store.rollups import HourRow, RollUps, StatsRow, less_known
+from rapport.store.postgres.queries import SQL
+from rapport.store.rollups import HourRow, RollUps, StatsRow, exclude_existing_contacts
 
-_COUNTED: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
-"""Of such a row: campaign_activity, type, contact, created_time, device_type, bounce_code, link."""
+_SQL: Final = SQL["ingest"]
+
+_COUNTED_COLUMNS: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
+"""campaign_activity, type, contact, created_time, device_type, bounce_code and link of `ActivityValues`."""
 
 _GROUP: Final = itemgetter(0, 1)
-"""Of a row of engagement: campaign_activity, type."""
+"""campaign_activity and type of a row of engagement."""
 
-_FEW: Final = 500
-"""Engagement that goes as arrays in one statement; more of it is copied to the database first."""
-
+_STAGING_THRESHOLD: Final = 500
+"""Rows up to which arrays in one statement are faster than a copy to a temporary table."""
 
 _Key: TypeAlias = tuple[int, int, bytes]
 
 
 class Counts:
-    """What activities add to the roll-ups, in the buckets that the layout says."""
+    """The increments of the roll-ups, in the buckets of the layout."""
 
     def __init__(self, added: Sequence[ActivityValues], layout: Layout) -> None:
         self._layout = layout
@@ -42,12 +43,12 @@ class Counts:
 
     @cached_property
     def copied_engagement(self) -> bytes:
-        """The engagement, as it is copied to the database."""
-        return engagement(self.engagement)
+        """Return the engagement, encoded for COPY."""
+        return encode_engagement(self.engagement)
 
     @cached_property
     def engagement_keys(self) -> tuple[list[int], list[int], list[int], list[int], bytes]:
-        """The keys of the engagement: campaign activities and types, from which place to which, and all contacts."""
+        """Return the keys of the engagement: campaign activities, types, first and last indexes, and all contacts."""
         ranges = []
         first = 0
         for key, rows in groupby(self.engagement, _GROUP):
@@ -59,7 +60,7 @@ class Counts:
 
     @cached_property
     def by_type(self) -> dict[ActivityType, int]:
-        """How many activities there are of each type."""
+        """Return the number of activities of each type."""
         counted: dict[ActivityType, int] = {}
         for rollups in self.counted.values():
             for (_, activity_type), group in rollups.groups.items():
@@ -69,7 +70,7 @@ class Counts:
         return counted
 
     def find_common(self, other: "Counts") -> list[int]:
-        """Return the places of the engagement that grows by `other` as well; all must be in one bucket."""
+        """Return the indexes of the engagement that `other` increments as well; all must be in one bucket."""
         return [
             bisect_left(self.engagement, key)
             for counted in self.counted.values()
@@ -77,88 +78,90 @@ class Counts:
             for key in counted.find_common(others)
         ]
 
-    def stats(self, known: Iterable[_Key], known_bounced: Iterable[_Key]) -> list[tuple[*StatsRow, bytes]]:
-        """What the stats grow by, each row with its bucket, when these keys of the others were there already."""
-        known_in = self._layout.divide_keys(known, self._stats)
-        bounced_in = self._layout.divide_keys(known_bounced, self._stats)
+    def stats(self, existing: Iterable[_Key], existing_bounced: Iterable[_Key]) -> list[tuple[*StatsRow, bytes]]:
+        """Return the increments of the stats with their buckets, without the contacts of existing keys."""
+        keys = self._layout.divide_keys(existing, self._stats)
+        bounced_keys = self._layout.divide_keys(existing_bounced, self._stats)
         return [
             (*row, bucket)
             for bucket, stats in self._stats.items()
-            for row in less_known(stats, known_in[bucket], bounced_in[bucket])
+            for row in exclude_existing_contacts(stats, keys[bucket], bounced_keys[bucket])
         ]
 
 
-async def find_known_engagement(connection: Connection, counts: Counts) -> list[int]:
-    """Return the places of the engagement that is there already."""
-    return [place for (place,) in await connection.fetch(SQL["known_engagement"], *counts.engagement_keys)]
+async def find_existing_engagement(connection: Connection, counts: Counts) -> list[int]:
+    """Return the indexes of the engagement that exists already."""
+    return [index for (index,) in await connection.fetch(_SQL["find_engagement"], *counts.engagement_keys)]
 
 
-async def roll_up(
-    connection: Connection, counts: Counts, layout: Layout, *, known_places: Collection[int] | None = None
+async def increment_rollups(
+    connection: Connection, counts: Counts, layout: Layout, *, existing_indexes: Collection[int] | None = None
 ) -> None:
-    """Take in what was counted, within the transaction that added it.
+    """Increment the roll-ups, within the transaction that inserted the activities.
 
-    `known_places` are those of the engagement that may be there already, and most probably no other is: then much of it
-    is copied right into its table. Raises UniqueViolationError if some other is there.
+    `existing_indexes` are those of the engagement that may exist already. The rest is copied straight into its table,
+    and UniqueViolationError is raised if any of it exists.
     """
-    if len(counts.engagement) <= _FEW or not layout.has_staging:
-        known = await _grow(connection, layout, "engagement", counts.engagement)
-    elif known_places is not None:
-        known = await _copy_engagement(connection, counts, sorted(known_places))
+    if len(counts.engagement) <= _STAGING_THRESHOLD or not layout.has_staging:
+        existing = await _increment(connection, layout, "engagement", counts.engagement)
+    elif existing_indexes is not None:
+        existing = await _copy_engagement(connection, counts, sorted(existing_indexes))
     else:
-        known = await _grow_engagement(connection, counts.copied_engagement)
-    known_bounced = await _grow(connection, layout, "bounced_contact", counts.bounced_contacts)
+        existing = await _stage_engagement(connection, counts.copied_engagement)
+    existing_bounced = await _increment(connection, layout, "bounced_contact", counts.bounced_contacts)
     clicked = columns(counts.clicked_links, 3)
-    await layout.insert(connection, SQL, "add_clicked_links", clicked, by=2)
-    await grow_hours(connection, counts.hours, layout)
-    await grow_stats(connection, counts.stats(known, known_bounced), layout)
+    await layout.insert(connection, _SQL, "add_clicked_links", clicked, by=2)
+    await increment_hours(connection, counts.hours, layout)
+    await increment_stats(connection, counts.stats(existing, existing_bounced), layout)
 
 
 def _counted(rows: Sequence[ActivityValues]) -> RollUps[bytes]:
     rollups = RollUps[bytes]()
-    rollups.count(map(_COUNTED, rows))
+    rollups.count(map(_COUNTED_COLUMNS, rows))
     return rollups
 
 
-async def grow_stats(
+async def increment_stats(
     connection: Connection, stats: Sequence[tuple[*StatsRow, bytes]], layout: Layout = ONE_DATABASE
 ) -> None:
-    """Add to the stats, each row to its bucket."""
-    await layout.insert(connection, SQL, "grow_stats", columns(stats, 7), by=6)
+    """Increment the stats, each row in its bucket."""
+    await layout.insert(connection, _SQL, "increment_stats", columns(stats, 7), by=6)
 
 
-async def grow_hours(
+async def increment_hours(
     connection: Connection, hours: Sequence[tuple[*HourRow, bytes]], layout: Layout = ONE_DATABASE
 ) -> None:
-    """Add to the hours, each row to its bucket."""
-    await layout.insert(connection, SQL, "grow_hours", columns(hours, 5), by=4)
+    """Increment the hours, each row in its bucket."""
+    await layout.insert(connection, _SQL, "increment_hours", columns(hours, 5), by=4)
 
 
-async def _grow(connection: Connection, layout: Layout, table: str, rows: Sequence[tuple[Any, ...]]) -> set[_Key]:
-    """Add the rows to those of the table, in the order of the key; the keys that were there already."""
+async def _increment(connection: Connection, layout: Layout, table: str, rows: Sequence[tuple[Any, ...]]) -> set[_Key]:
+    """Add the rows to those of the table, in the order of the key. Return the keys that existed already."""
     if not rows:
         return set()
     values = columns(rows, len(rows[0]))
-    grown = await layout.insert(connection, SQL, f"grow_{table}", values, by=2)
-    # One that is new holds what was added to it, and no other does.
-    new = {(key[0], key[1], key[2], key[3]) for key in grown}
+    incremented = await layout.insert(connection, _SQL, f"increment_{table}", values, by=2)
+    # Only a new row has the count that was added to it.
+    new = {(row[0], row[1], row[2], row[3]) for row in incremented}
     return {row[:3] for row in rows if row[:4] not in new}
 
 
-async def _copy_engagement(connection: Connection, counts: Counts, places: Sequence[int]) -> set[_Key]:
-    """Grow the engagement at these places and copy the rest: a third of what a conflict check for every row costs."""
-    known = await _grow(connection, ONE_DATABASE, "engagement", [counts.engagement[place] for place in places])
-    await copy(connection, "engagement", ENGAGEMENT, without(counts.copied_engagement, places))
-    return known
+async def _copy_engagement(connection: Connection, counts: Counts, indexes: Sequence[int]) -> set[_Key]:
+    """Increment the engagement at these indexes and copy the rest, at a third of the cost of a conflict check."""
+    rows = [counts.engagement[index] for index in indexes]
+    existing = await _increment(connection, ONE_DATABASE, "engagement", rows)
+    await copy(connection, "engagement", ENGAGEMENT, without_rows(counts.copied_engagement, indexes))
+    return existing
 
 
-async def _grow_engagement(connection: Connection, copied: bytes) -> set[_Key]:
-    """The same for much engagement on one machine."""
-    await connection.execute(SQL["stage_engagement"])
+async def _stage_engagement(connection: Connection, copied: bytes) -> set[_Key]:
+    """Add many rows by way of a temporary table. Return the keys that existed already."""
+    await connection.execute(_SQL["stage_engagement"])
     await copy(connection, "staged_engagement", ENGAGEMENT, copied)
-    return {(key[0], key[1], key[2]) for key in await connection.fetch(SQL["grow_staged_engagement"])}
+    rows = await connection.fetch(_SQL["increment_staged_engagement"])
+    return {(row[0], row[1], row[2]) for row in rows}
 
 
 def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """The values of each of the first columns, as arrays are sent."""
-    return [[row[place] for row in rows] for place in range(width)]
+    """Return the values of each of the first columns."""
+    return [[row[index] for row in rows] for index in range(width)]

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresConnectionError, PostgresError
 from asyncpg.pool import PoolConnectionProxy
 
-from rapport.store.statements import read_statements
+from rapport.store.postgres.queries import SQL
 
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "privileges.sql")
+_SQL: Final = SQL["privileges"]
 
 MIN_VERSION: Final = 14
 
@@ -80,8 +79,8 @@ def _advise(missing: Sequence[str], commands: Sequence[str], reason: str = "") -
 async def _find_missing(
     connection: PoolConnectionProxy, state: str, message: str, missing: list[str], commands: list[str]
 ) -> None:
-    user = await connection.fetchrow(SQL["user"])
-    schemas = await connection.fetch(SQL["schemas"])
+    user = await connection.fetchrow(_SQL["user"])
+    schemas = await connection.fetch(_SQL["schemas"])
     name, to_user = user["name"], f"TO {user['quoted_name']}"
     existing = [schema for schema in schemas if schema["exists"]]
     if not existing:
@@ -94,7 +93,7 @@ async def _find_missing(
         if not schema["has_usage"]:
             missing.append(f"{lacks} USAGE on the schema {schema['name']}")
             commands.append(f"GRANT USAGE ON SCHEMA {schema['quoted_name']} {to_user}")
-        for row in await connection.fetch(SQL["tables"], schema["name"]):
+        for row in await connection.fetch(_SQL["tables"], schema["name"]):
             tables = ", ".join(row["tables"])
             missing.append(f"{lacks} {row['privileges']} on {tables}")
             commands.append(f"GRANT {row['privileges']} ON {tables} {to_user}")

@@ -1,1 +1,1 @@
-"""The embedded engine: one file."""
+"""SQLite: the embedded engine."""

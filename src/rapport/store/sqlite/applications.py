@@ -1,8 +1,6 @@
 """Applications and grants in SQLite: read in the event loop, written in the writer's thread."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 import apsw
 
@@ -20,29 +18,19 @@ from rapport.store.application_rows import (
     grant_params,
 )
 from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization, Grant
-from rapport.store.sqlite.connection import Values, every, one, translate_errors
-from rapport.store.sqlite.parts import Parts
-from rapport.store.statements import read_statements
+from rapport.store.sqlite.connection import Values, fetch_all, fetch_one, translate_errors
+from rapport.store.sqlite.engine import SHARED, Engine
+from rapport.store.sqlite.queries import SQL
 
-T = TypeVar("T")
-
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "applications.sql")
-
-
-class InThread(Protocol):
-    """Runs work in the writer's thread, in the turn of an account."""
-
-    def __call__(self, turn_of: str, work: Callable[[], T], /) -> Awaitable[T]:
-        """Return what the work returns."""
-        ...
+_SQL: Final = SQL["applications"]
 
 
 class SQLiteApplications:
-    """See `rapport.store.applications.ApplicationRepository` for what each call promises."""
+    """Reads and writes applications and grants. See `ApplicationRepository`."""
 
-    def __init__(self, parts: Callable[[], Parts], in_thread: InThread) -> None:
-        self._parts = parts
-        self._in_thread = in_thread
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._write = engine.write
 
     async def add_application(self, application: Application) -> None:
         """Insert or update its row."""
@@ -108,7 +96,7 @@ class SQLiteApplications:
 
         def add(connection: apsw.Connection) -> bool:
             _run(connection, "delete_expired_devices", {"expired_before": expired_before})
-            counted = one(connection, SQL["count_devices"], {"client_id": device.client_id})
+            counted = fetch_one(connection, _SQL["count_devices"], {"client_id": device.client_id})
             if counted is None or counted[0] >= max_waiting:
                 return False
             _run(connection, "add_device", device_params(device))
@@ -130,7 +118,7 @@ class SQLiteApplications:
     async def poll_device(self, digest: bytes, now: Instant, interval: int) -> None:
         """Update its row."""
         params: Params = {"digest": digest, "now": now, "interval": interval}
-        await self._write("", lambda connection: _run(connection, "poll_device", params))
+        await self._write(SHARED, lambda connection: _run(connection, "poll_device", params))
 
     async def decide_device(
         self, account_id: str, user_code_digest: bytes, decision: str, consent: Consent | None, now: Instant
@@ -177,35 +165,31 @@ class SQLiteApplications:
     async def rotate_refresh_token(self, grant_id: str, old: bytes, new: bytes, now: Instant, expires: Instant) -> bool:
         """Update its row."""
         params: Params = {"grant_id": grant_id, "old": old, "new": new, "now": now, "expires": expires}
-        return await self._write("", lambda connection: _changes(connection, "rotate_refresh_token", params))
+        return await self._write(SHARED, lambda connection: _changes(connection, "rotate_refresh_token", params))
 
     async def extend_grant(self, grant_id: str, expires: Instant) -> None:
         """Update its row."""
         params: Params = {"grant_id": grant_id, "expires": expires}
-        await self._write("", lambda connection: _run(connection, "extend_grant", params))
+        await self._write(SHARED, lambda connection: _run(connection, "extend_grant", params))
 
     async def revoke_grant(self, grant_id: str, now: Instant) -> bool:
         """Update its row."""
         params: Params = {"grant_id": grant_id, "now": now}
-        return await self._write("", lambda connection: _changes(connection, "revoke_grant", params))
-
-    async def _write(self, turn_of: str, work: Callable[[apsw.Connection], T]) -> T:
-        """Run work in a transaction."""
-        return await self._in_thread(turn_of, lambda: self._parts().writer.run(work))
+        return await self._write(SHARED, lambda connection: _changes(connection, "revoke_grant", params))
 
     def _fetch_one(self, statement: str, params: Values) -> tuple[Any, ...] | None:
         with translate_errors():
-            return one(self._parts().reading, SQL[statement], params)
+            return fetch_one(self._engine.reading, _SQL[statement], params)
 
     def _fetch_all(self, statement: str, params: Values) -> list[Any]:
         with translate_errors():
-            return every(self._parts().reading, SQL[statement], params)
+            return fetch_all(self._engine.reading, _SQL[statement], params)
 
 
 def _run(connection: apsw.Connection, statement: str, params: Params) -> None:
-    connection.execute(SQL[statement], params)
+    connection.execute(_SQL[statement], params)
 
 
 def _changes(connection: apsw.Connection, statement: str, params: Params) -> bool:
     """Run a statement that returns the rows that it changes, and return True if there are any."""
-    return bool(every(connection, SQL[statement], params))
+    return bool(fetch_all(connection, _SQL[statement], params))

@@ -1,4 +1,4 @@
-"""A copy of the whole data directory as it is at one moment, made while it is in use."""
+"""Copy the whole data directory, as of one moment, while it is in use."""
 
 import os
 import shutil
@@ -10,11 +10,11 @@ from rapport.errors import StoreUnavailable
 from rapport.store.sqlite.connection import DATABASE, connect, translate_errors
 from rapport.store.sqlite.secrets import SUFFIX
 
-_PATIENCE: Final = 20.0
+_BUSY_TIMEOUT: Final = 20.0
 
 
 def back_up(folder: Path, target: Path) -> None:
-    """Copy the data directory `folder` to `target`, which must not exist; it is whole, or not there. Blocks.
+    """Copy the data directory `folder` to `target`, which must not exist. It is complete, or isn't created. Blocks.
 
     Raises StoreUnavailable.
     """
@@ -22,7 +22,7 @@ def back_up(folder: Path, target: Path) -> None:
         if target.exists():
             raise StoreUnavailable(f"{target} exists already; name a folder that doesn't")
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A name that nobody else has, for its owner's eyes only.
+        # A unique name, accessible to its owner only.
         unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".unfinished", dir=target.parent))
         try:
             _copy_folder(folder, unfinished)
@@ -31,8 +31,8 @@ def back_up(folder: Path, target: Path) -> None:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         _sync(target.parent)
-    except OSError as problem:
-        raise StoreUnavailable(f"the backup can't be written: {problem}") from problem
+    except OSError as exc:
+        raise StoreUnavailable(f"the backup can't be written: {exc}") from exc
 
 
 def _copy_folder(folder: Path, copy: Path) -> None:
@@ -45,11 +45,11 @@ def _copy_folder(folder: Path, copy: Path) -> None:
 
 
 def _copy_database(folder: Path, copy: Path) -> None:
-    connection = connect(folder, patience=_PATIENCE)
+    connection = connect(folder, busy_timeout=_BUSY_TIMEOUT)
     try:
         copy.touch(mode=0o600)
         with translate_errors():
-            # One read transaction: the copy is of one moment, and writers don't wait for it.
+            # One read transaction: a consistent copy for which writers don't wait.
             connection.execute("VACUUM INTO ?", (str(copy),))
     finally:
         connection.close()

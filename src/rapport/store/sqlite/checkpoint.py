@@ -1,4 +1,4 @@
-"""Returns the write-ahead log to the database and empties it, in a thread and on a connection of its own."""
+"""Checkpoint the write-ahead log and empty it, in a thread and on a connection of its own."""
 
 import contextlib
 import threading
@@ -12,10 +12,10 @@ from rapport.errors import StoreUnavailable
 from rapport.store.sqlite.connection import DATABASE, LOG_SUFFIX, connect, translate_errors
 
 LOG_PAGES: Final = 4_000
-"""Pages of the log, 16 MB, after which it is emptied at once."""
+"""Pages of the log, 16 MB, at which it is emptied immediately."""
 
 _INTERVAL: Final = 10.0
-"""Seconds after which a log that holds anything is emptied in any case. Another process may have erased a contact."""
+"""Seconds after which a non-empty log is emptied in any case: another process may have erased a contact."""
 _TIMEOUT: Final = 0.05
 """Seconds for which emptying the log waits for readers; writers wait that long as well."""
 _FIRST_RETRY: Final = 0.1
@@ -24,24 +24,24 @@ _LAST_RETRY: Final = 5.0
 
 
 class Checkpointer:
-    """Empties the log when it is long, on request, and every few seconds; again and again until it is empty."""
+    """Empties the log when it is long, on request, and every few seconds, with retries until it is empty."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / (DATABASE + LOG_SUFFIX)
-        self._connection = connect(folder, patience=_TIMEOUT)
+        self._connection = connect(folder, busy_timeout=_TIMEOUT)
         self._lock = threading.Lock()
-        self._tried = Future[None]()
+        self._attempt = Future[None]()
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rapport-checkpoints", daemon=True)
         self._thread.start()
 
     def request(self) -> Future[None]:
-        """Have the log emptied soon. The future is done after the next try, whether that succeeded or not."""
+        """Request that the log is emptied soon. The future is done after the next attempt, even if that fails."""
         with self._lock:
-            tried = self._tried
+            attempt = self._attempt
         self._wake.set()
-        return tried
+        return attempt
 
     def close(self) -> None:
         """Stop. SQLite itself empties the log when the last connection to the file is closed."""
@@ -60,9 +60,9 @@ class Checkpointer:
                 self._wake.wait(_INTERVAL)
             self._wake.clear()
             with self._lock:
-                tried, self._tried = self._tried, Future[None]()
+                attempt, self._attempt = self._attempt, Future[None]()
             is_empty = self._empty_log()
-            tried.set_result(None)
+            attempt.set_result(None)
             retry = 0.0 if is_empty else min(max(2 * retry, _FIRST_RETRY), _LAST_RETRY)
 
     def _empty_log(self) -> bool:

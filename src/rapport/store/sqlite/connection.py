@@ -1,4 +1,4 @@
-"""Connections to the one file: how they are set up, how they wait for each other, how their failures are told."""
+"""Open and set up connections to the database file, and translate their errors."""
 
 import os
 import time
@@ -16,9 +16,9 @@ DATABASE: Final = "rapport.db"
 LOG_SUFFIX: Final = "-wal"
 
 Values: TypeAlias = "Mapping[str, str | int | bytes | apsw.CArrayBinding | None] | tuple[str | int | None, ...]"
-"""What a statement's parameters are bound to."""
+"""Values of a statement's parameters."""
 
-_PASSING: Final = (
+_OPERATIONAL_ERRORS: Final = (
     apsw.BusyError,
     apsw.LockedError,
     apsw.FullError,
@@ -33,20 +33,20 @@ _PASSING: Final = (
 
 
 class _TranslateErrors:
-    """A context that is entered for every page: no generator to make."""
+    """A context manager without a generator, as it is entered for every page."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(
-        self, activity_type: type[BaseException] | None, problem: BaseException | None, _trace: TracebackType | None
+        self, _type: type[BaseException] | None, exc: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        if isinstance(problem, _PASSING):
-            raise StoreUnavailable(f"the database can't be used now: {problem}") from problem
+        if isinstance(exc, _OPERATIONAL_ERRORS):
+            raise StoreUnavailable(f"the database can't be used now: {exc}") from exc
 
 
 def translate_errors() -> _TranslateErrors:
-    """Tell the engine's failures that are the machine's, not ours, as StoreUnavailable."""
+    """Translate operational errors of SQLite to StoreUnavailable."""
     return _TRANSLATE_ERRORS
 
 
@@ -54,24 +54,24 @@ _TRANSLATE_ERRORS: Final = _TranslateErrors()
 
 
 def make_folder(folder: Path) -> None:
-    """Have the data directory exist, for its owner's eyes only. Raises StoreUnavailable."""
+    """Create the data directory if needed, accessible to its owner only. Raises StoreUnavailable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / DATABASE, os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as problem:
-        raise StoreUnavailable(f"the data directory {folder} can't be used: {problem.strerror}") from problem
+    except OSError as exc:
+        raise StoreUnavailable(f"the data directory {folder} can't be used: {exc.strerror}") from exc
     os.close(descriptor)
 
 
 class OpenFiles:
-    """The files of a database that is open. Nothing is to be written once somebody has moved or deleted them."""
+    """The files of an open database. Nothing may be written after they were moved or deleted."""
 
     def __init__(self, folder: Path) -> None:
         names = (DATABASE, DATABASE + LOG_SUFFIX)
         self._files = {folder.absolute() / name: _identity(folder / name) for name in names}
 
     def check(self) -> None:
-        """Return if the files are the ones that were opened. Raises StoreUnavailable."""
+        """Return if the files are still those that were opened. Raises StoreUnavailable."""
         for path, identity in self._files.items():
             if identity is None or _identity(path) != identity:
                 raise StoreUnavailable(
@@ -87,13 +87,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def connect(folder: Path, *, patience: float) -> apsw.Connection:
-    """A connection that waits up to `patience` seconds for its turn. Raises StoreUnavailable."""
+def connect(folder: Path, *, busy_timeout: float) -> apsw.Connection:
+    """Open a connection that waits up to `busy_timeout` seconds for a lock. Raises StoreUnavailable."""
     with translate_errors():
         connection = apsw.Connection(str(folder / DATABASE))
-        set_busy_timeout(connection, patience)
-        # Stable plans: without this, SQLite looks at the values and prepares a statement anew whenever they change,
-        # which costs several times what the statement does.
+        set_busy_timeout(connection, busy_timeout)
+        # Stable plans: otherwise SQLite prepares a statement again whenever its values change, which costs several
+        # times as much as the statement itself.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.pragma("journal_mode", "wal")
         # FULL: a commit returns when the log is on the disk, so that an acknowledgement survives a power cut.
@@ -103,18 +103,18 @@ def connect(folder: Path, *, patience: float) -> apsw.Connection:
     return connection
 
 
-def set_busy_timeout(connection: apsw.Connection, patience: float) -> None:
-    """Have the connection wait for another process's transaction, looking often: those are short.
+def set_busy_timeout(connection: apsw.Connection, busy_timeout: float) -> None:
+    """Wait for transactions of other processes, and retry often, as they are short.
 
-    SQLite's own wait grows to a tenth of a second a look, in which a busy neighbour gets in again and again.
+    SQLite's own busy handler waits up to a tenth of a second between retries, and a busy process starves the others.
     """
-    began = 0.0
+    started_at = 0.0
 
     def wait(tries: int) -> bool:
-        nonlocal began
+        nonlocal started_at
         if tries == 0:
-            began = time.monotonic()
-        elif time.monotonic() - began > patience:
+            started_at = time.monotonic()
+        elif time.monotonic() - started_at > busy_timeout:
             return False
         time.sleep(0.001 if tries < 100 else 0.01)
         return True
@@ -122,19 +122,19 @@ def set_busy_timeout(connection: apsw.Connection, patience: float) -> None:
     connection.set_busy_handler(wait)
 
 
-def every(connection: apsw.Connection, sql: str, values: Values = ()) -> list[Any]:
-    """All rows of a statement's answer."""
+def fetch_all(connection: apsw.Connection, sql: str, values: Values = ()) -> list[Any]:
+    """Return all rows of a statement."""
     return connection.execute(sql, values).fetchall()
 
 
-def one(connection: apsw.Connection, sql: str, values: Values = ()) -> tuple[Any, ...] | None:
-    """The first row of a statement's answer, if it has one."""
+def fetch_one(connection: apsw.Connection, sql: str, values: Values = ()) -> tuple[Any, ...] | None:
+    """Return the first row of a statement, or None."""
     return connection.execute(sql, values).fetchone()
 
 
 @contextmanager
 def transaction(connection: apsw.Connection) -> Iterator[None]:
-    """Everything inside is on the disk when this ends, or nothing of it. Raises StoreUnavailable."""
+    """Run a transaction that is durable when the context ends. Raises StoreUnavailable."""
     with translate_errors():
         connection.execute("BEGIN IMMEDIATE")
         try:

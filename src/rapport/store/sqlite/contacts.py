@@ -1,146 +1,126 @@
-"""The contacts of a batch: their keys, the numbers of what is said of them, and what is learnt from it.
+"""Updates of contacts in SQLite."""
 
-What was looked up is remembered from batch to batch, as long as nobody else writes to the file.
-"""
-
-from array import array
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import apsw
 
-from rapport.caching import WeighedDict
-from rapport.store.batch import Batch, ProfileRow
-from rapport.store.facts import PERSON_FIELDS, latest_said
-from rapport.store.sqlite.connection import Values, every
-from rapport.store.sqlite.write import SQL
+from rapport.catalogue import ContactUpdate
+from rapport.instant import Instant
+from rapport.store.attributes import (
+    PROFILE_FIELDS,
+    dump_attributes,
+    get_number,
+    load_attributes,
+    merge_contact,
+    updated_at,
+)
+from rapport.store.chunks import chunk_contacts
+from rapport.store.contacts import ContactRepository
+from rapport.store.hashing import contact_key
+from rapport.store.merge import Attributes
+from rapport.store.sqlite.connection import Values, fetch_all
+from rapport.store.sqlite.engine import Engine
+from rapport.store.sqlite.identifiers import account_key
+from rapport.store.sqlite.permission import update_permissions
+from rapport.store.sqlite.profiles import ContactCache
+from rapport.store.sqlite.queries import SQL
+from rapport.store.sqlite.tombstones import erased_times
 
-_LEARN: Final = tuple(SQL[f"learn_{field}"] for field in PERSON_FIELDS)
-
-_MOST_REMEMBERED: Final = 50_000
-_MAX_BYTES: Final = 48_000_000
-
-_FIRST: Final = 1
-"""The number of what was said first. Mostly nothing else ever is: then the contact's row holds it, and no other."""
+_SQL: Final = SQL["contacts"]
+_INGEST: Final = SQL["ingest"]
 
 
-class _Known:
-    """A contact: its key, what is known of it now, and the numbers of what was said of it and has a row of its own."""
+class SQLiteContacts(ContactRepository):
+    """Reads and updates contacts."""
 
-    __slots__ = ("key", "now", "numbers")
+    def __init__(self, engine: Engine, cache: ContactCache) -> None:
+        super().__init__(engine)
+        self._sqlite = engine
+        self._cache = cache
 
-    def __init__(self, key: int, now: tuple[str | None, ...]) -> None:
+    async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
+        """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""
+        changes = 0
+        for chunk in chunk_contacts(updates):
+            changes += await self._sqlite.run(account_id, partial(self._upsert_chunk, account_id, chunk))
+        return changes
+
+    def _upsert_chunk(self, account_id: str, updates: Sequence[ContactUpdate], connection: apsw.Connection) -> int:
+        try:
+            return self._sqlite.commit(connection, lambda connection: _upsert(connection, account_id, updates))
+        finally:
+            self._cache.clear()
+
+
+class _Contact:
+    """The row of a contact: its key, profile and attributes."""
+
+    __slots__ = ("attributes", "is_changed", "key", "profile")
+
+    def __init__(self, key: int, profile: Sequence[str | None], attributes: Attributes) -> None:
         self.key = key
-        self.now = now
-        self.numbers: dict[tuple[str | None, ...], int] = {}
-
-    def get_number(self, said: tuple[str | None, ...]) -> int | None:
-        """The number of what is said; None if it needs a row."""
-        number = self.numbers.get(said)
-        return _FIRST if number is None and said == self.now and not self.is_first_kept else number
-
-    @property
-    def is_first_kept(self) -> bool:
-        """Whether what was said first has a row: its contact's may hold something else."""
-        return _FIRST in self.numbers.values()
+        self.profile = dict(zip(PROFILE_FIELDS, profile, strict=True))
+        self.attributes = attributes
+        self.is_changed = False
 
 
-class Contacts:
-    """Finds and makes contacts within the transactions of one connection."""
+def _upsert(connection: apsw.Connection, account_id: str, updates: Sequence[ContactUpdate]) -> int:
+    now = Instant(time.time_ns() // 1_000_000)
+    account = account_key(connection, account_id, now)
+    erased = erased_times(connection, [contact_key(account_id, update.contact_id) for update in updates], now)
+    contacts = _get_contacts(connection, account, {update.contact_id for update in updates})
+    changes = 0
+    for update in updates:
+        erased_time = erased.get(contact_key(account_id, update.contact_id))
+        if erased_time is not None and not (update.is_dated and update.updated_at > erased_time):
+            # Undated updates never recreate an erased contact; a later dated one does.
+            continue
+        contact = contacts.get(update.contact_id)
+        is_new = contact is None
+        if contact is None:
+            values = (account, update.contact_id, None, None, None)
+            ((key,),) = fetch_all(connection, _INGEST["add_contact"], values)
+            contact = contacts[update.contact_id] = _Contact(int(key), (None, None, None), {})
+        is_changed = merge_contact(contact.attributes, update)
+        contact.is_changed |= is_changed
+        changes += is_new or is_changed
+    for contact in contacts.values():
+        if contact.is_changed:
+            _update(connection, contact)
+    with_permission = {update.contact_id for update in updates if update.permission_to_send is not None}
+    changed = [contacts[contact_id] for contact_id in with_permission if contact_id in contacts]
+    update_permissions(connection, [contact.key for contact in changed if contact.is_changed])
+    return changes
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._remembered = WeighedDict[tuple[int, str], _Known](_MAX_BYTES)
-        self._version: int | None = None
 
-    def begin(self) -> None:
-        """In a transaction that has begun: forget what another connection may have changed since the last one."""
-        is_full = self._remembered.weight.is_full or len(self._remembered) > _MOST_REMEMBERED
-        if is_full or self._connection.data_version() != self._version:
-            self._remembered.clear()
+def _get_contacts(connection: apsw.Connection, account: int, contact_ids: set[str]) -> dict[str, _Contact]:
+    params: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
+    return {
+        contact_id: _Contact(key, profile, load_attributes(stored))
+        for contact_id, key, *profile, stored in fetch_all(connection, _SQL["get_all_attributes"], params)
+    }
 
-    def committed(self) -> None:
-        """After a transaction: what is remembered is the file's state."""
-        self._version = self._connection.data_version()
 
-    def forget(self) -> None:
-        """After a transaction that failed: what it made is not there."""
-        self._remembered.clear()
-
-    def resolve(self, account: int, batch: Batch) -> tuple[list[int], list[int]]:
-        """By their places in the batch: the keys of the contacts, and the numbers of what is said of them."""
-        contacts = self._known(account, batch)
-        differing = {contacts[row[0]]: list[ProfileRow]() for row in batch.said if row[1:4] != contacts[row[0]].now}
-        if differing:
-            # With all that the batch says of them: what it says of a later time may be what is known.
-            for row in batch.said:
-                if contacts[row[0]] in differing:
-                    differing[contacts[row[0]]].append(row)
-            for known, rows in differing.items():
-                self._learn(known, rows)
-        numbers: list[int] = []
-        added: list[tuple[int | str | None, ...]] = []
-        for contact, *words, _ in batch.said:
-            known, said = contacts[contact], tuple(words)
-            number = known.get_number(said)
-            if number is None:
-                # Behind all others, and behind the first, which may have no row.
-                number = known.numbers[said] = len(known.numbers) + 1 + _FIRST
-                self._remembered.weight.add(said)
-                added.append((known.key, number, *said))
-            numbers.append(number)
-        self._connection.executemany(SQL["add_person"], added)
-        return [known.key for known in contacts], numbers
-
-    def _known(self, account: int, batch: Batch) -> list[_Known]:
-        remembered = self._remembered
-        wanted = [contact_id for contact_id in batch.contacts if (account, contact_id) not in remembered]
-        if wanted:
-            self._look_up(account, wanted)
-            self._make(account, {contact_id for contact_id in wanted if (account, contact_id) not in remembered}, batch)
-        return [remembered[account, contact_id] for contact_id in batch.contacts]
-
-    def _look_up(self, account: int, contact_ids: list[str]) -> None:
-        found: dict[int, _Known] = {}
-        params: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
-        for contact_id, key, *now in every(self._connection, SQL["contacts"], params):
-            found[key] = _Known(key, tuple(now))
-            self._remembered.remember((account, contact_id), found[key], now)
-        if found:
-            keys = apsw.carray(array("q", found))
-            for key, number, *said in every(self._connection, SQL["persons"], {"contacts": keys}):
-                found[key].numbers[tuple(said)] = number
-                self._remembered.weight.add(said)
-
-    def _make(self, account: int, contact_ids: set[str], batch: Batch) -> None:
-        if not contact_ids:
-            return
-        said: dict[str, list[ProfileRow]] = {
-            contact_id: [] for contact_id in batch.contacts if contact_id in contact_ids
-        }
-        for row in batch.said:
-            contact_id = batch.contacts[row[0]]
-            if contact_id in said:
-                said[contact_id].append(row)
-        latest = {contact_id: latest_said(rows) for contact_id, rows in said.items()}
-        rows = [(account, contact_id, *now) for contact_id, now in latest.items()]
-        made = self._connection.executemany(SQL["add_contact"], rows)
-        for (contact_id, now), (key,) in zip(latest.items(), made, strict=True):
-            self._remembered.remember((account, contact_id), _Known(key, now), now)
-
-    def _learn(self, known: _Known, said: list[ProfileRow]) -> None:
-        """Take over what is stated and differs, unless a later activity stated something else."""
-        now = list(known.now)
-        for place, stated in enumerate(latest_said(said)):
-            if stated is None or stated == now[place]:
-                continue
-            self._keep_first(known)
-            time = max(row[4] for row in said if row[place + 1] == stated)
-            values: Values = {"contact": known.key, "stated": stated, "created_time": time}
-            if every(self._connection, _LEARN[place], values):
-                now[place] = stated
-        known.now = tuple(now)
-
-    def _keep_first(self, known: _Known) -> None:
-        """Before the contact's row changes: give what was said first, and is in it, a row of its own."""
-        if not known.is_first_kept and every(self._connection, SQL["keep_person"], {"contact": known.key}):
-            known.numbers[known.now] = _FIRST
+def _update(connection: apsw.Connection, contact: _Contact) -> None:
+    attributes = contact.attributes
+    values = (
+        get_number(attributes, "created_at"),
+        updated_at(attributes),
+        get_number(attributes, "deleted_at"),
+        dump_attributes(attributes),
+        contact.key,
+    )
+    connection.execute(_SQL["update_attributes"], values)
+    differing = [
+        field for field in PROFILE_FIELDS if field in attributes and attributes[field][0] != contact.profile[field]
+    ]
+    if differing:
+        connection.execute(_INGEST["add_first_profile"], {"contact": contact.key})
+        for field in differing:
+            # Unless a later activity reported another value.
+            value, set_at = attributes[field]
+            params: Values = {"contact": contact.key, "value": value, "created_time": set_at}
+            connection.execute(_INGEST[f"set_{field}"], params)

@@ -1,63 +1,38 @@
-"""The feed in the file: a row for what each transaction records, and its reading in the event loop."""
+"""The feed in SQLite: one row for each transaction and account."""
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from struct import Struct
 from typing import Any, Final
 
 import apsw
 
 from rapport.activity import Activity
-from rapport.store.feed import (
-    MOST_HELD,
-    ROWS_AT_ONCE,
-    FeedEntryBuilder,
-    FeedKey,
-    FeedRow,
-    packed,
-    read_left_out,
-    unpacked,
-    without_contact,
-)
+from rapport.store.feed import MAX_ROWS, FeedKey, FeedRow, decode_keys, decode_omitted
 from rapport.store.rows import activity_from_row
-from rapport.store.sqlite.connection import Values, every, one, translate_errors
-from rapport.store.statements import read_statements
+from rapport.store.sqlite.connection import Values, fetch_all, fetch_one, translate_errors
+from rapport.store.sqlite.engine import Engine
+from rapport.store.sqlite.feed_writer import FEED_KEY
+from rapport.store.sqlite.queries import SQL
 
-SQL: Final = read_statements(Path(__file__).parent / "sql" / "feed.sql")
+_SQL: Final = SQL["feed"]
 
-KEY_FORMAT: Final = Struct(">qBqq")
 _POSITION: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-def tell(connection: apsw.Connection, news: FeedEntryBuilder[int]) -> None:
-    """Add to the feed what the running transaction has recorded, and let go of what is old."""
-    rows = [(len(keys), account_id, left_out, packed(KEY_FORMAT, keys)) for account_id, keys, left_out in news.rows()]
-    if rows:
-        connection.executemany(SQL["add"], rows)
-        connection.execute(SQL["prune"], {"held": MOST_HELD})
+class SQLiteFeed:
+    """Reads the feed in the event loop."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
-def forget(connection: apsw.Connection, contact: int) -> None:
-    """Leave no key of a contact that is erased, within the transaction that does so."""
-    for number, keys in every(connection, SQL["of_contact"], {"contact": contact.to_bytes(8)}):
-        connection.execute(SQL["replace"], (without_contact(KEY_FORMAT, keys, contact), number))
-
-
-class FeedReader:
-    """Reads on a connection that only reads. Raises StoreUnavailable."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def end(self) -> str:
-        """The position behind all that is recorded."""
+    async def head(self) -> str:
+        """Return the position after everything that is recorded."""
         with translate_errors():
-            ((number,),) = every(self._connection, SQL["end"])
+            ((number,),) = fetch_all(self._engine.reading, _SQL["head"])
         return str(number)
 
-    def rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
-        """The next rows of these accounts between two positions; None when not all that is behind is held."""
+    async def read(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
+        """Return the next rows of these accounts, or None if not all rows since `after` are stored."""
         if _POSITION.fullmatch(after) is None:
             return None
         first, last = int(after), int(until)
@@ -65,34 +40,35 @@ class FeedReader:
             "after": first,
             "until": last,
             "account_ids": apsw.carray(tuple(account_ids)),
-            "limit": ROWS_AT_ONCE,
+            "limit": MAX_ROWS,
         }
         with translate_errors():
-            rows = every(self._connection, SQL["rows"], params)
-            oldest = one(self._connection, SQL["oldest"])
-        if first > last or (oldest is not None and first < oldest[0] - oldest[1] // KEY_FORMAT.size):
+            rows = fetch_all(self._engine.reading, _SQL["list_rows"], params)
+            oldest = fetch_one(self._engine.reading, _SQL["oldest"])
+        if first > last or (oldest is not None and first < oldest[0] - oldest[1] // FEED_KEY.size):
             return None
-        return [_row(first, *row) for row in rows]
+        return [_feed_row(first, *row) for row in rows]
 
-    def activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
-        """The activities of the account with these keys; None for those that aren't there."""
-        found: list[tuple[Any, ...]]
+    async def get_activities(self, account_id: str, keys: Sequence[FeedKey]) -> list[Activity | None]:
+        """Return the account's activities with these keys; None for those that don't exist."""
+        rows: list[tuple[Any, ...]]
+        params = ((*key, account_id) for key in keys)
         with translate_errors():
-            found = self._connection.executemany(SQL["activity"], ((*key, account_id) for key in keys)).fetchall()
-        there = {
+            rows = self._engine.reading.executemany(_SQL["get_activity"], params).fetchall()
+        activities = {
             (contact, activity_type, created_time, identity): activity_from_row(
-                contact_id, (created_time, identity, activity_type, *rest)
+                contact_id, (created_time, identity, activity_type, *columns)
             )
-            for contact, activity_type, created_time, identity, contact_id, *rest in found
+            for contact, activity_type, created_time, identity, contact_id, *columns in rows
         }
-        return [there.get(key) for key in keys]
+        return [activities.get(key) for key in keys]
 
 
-def _row(after: int, number: int, account_id: str, left_out: str | None, stored: bytes) -> FeedRow:
-    keys = unpacked(KEY_FORMAT, stored)
-    begins = number - len(keys)
-    if after > begins:
-        # What was left out has been told with the first of its keys.
-        keys, begins, left_out = keys[after - begins :], after, None
-    positions = [str(each) for each in range(begins + 1, number + 1)]
-    return FeedRow(account_id, keys, positions, read_left_out(left_out), is_fresh=False)
+def _feed_row(after: int, number: int, account_id: str, omitted: str | None, stored: bytes) -> FeedRow:
+    keys = decode_keys(FEED_KEY, stored)
+    start = number - len(keys)
+    if after > start:
+        # The omitted counts were returned with the first of the keys.
+        keys, start, omitted = keys[after - start :], after, None
+    positions = [str(position) for position in range(start + 1, number + 1)]
+    return FeedRow(account_id, keys, positions, decode_omitted(omitted), may_lag=False)

@@ -1,4 +1,4 @@
-"""Brings the file's schema up to this program's, one numbered step after the other, in one transaction."""
+"""Migrate the schema, one numbered step after the other, in one transaction."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ import apsw
 from rapport.activity import TYPE_NAMES, event_identity
 from rapport.email_address import normalize_query_address
 from rapport.instant import Instant
-from rapport.store.digests import contact_order
+from rapport.store.hashing import contact_order
+from rapport.store.queries import Step, read_migrations
 from rapport.store.schema import find_missing_steps, incomplete_schema
-from rapport.store.sqlite.connection import every, transaction
-from rapport.store.sqlite.erasing import forget_links_of_erased, key_digests
+from rapport.store.sqlite.connection import fetch_all, transaction
 from rapport.store.sqlite.event_identities import update_feed_identities
-from rapport.store.statements import Step, read_migrations
+from rapport.store.sqlite.tombstones import forget_links_of_erased, key_digests
 
-STEPS: Final = read_migrations(Path(__file__).parent / "migrations")
+MIGRATIONS: Final = read_migrations(Path(__file__).parent / "migrations")
 
-_RECORD_OF_STEPS: Final = """
+_SCHEMA_MIGRATION_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     number       INTEGER PRIMARY KEY,
     name         TEXT NOT NULL,
@@ -28,25 +28,25 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 """
 
 
-_AFTER: Final[Mapping[str, Callable[[apsw.Connection, Instant], None]]] = {
+_AFTER_STEP: Final[Mapping[str, Callable[[apsw.Connection, Instant], None]]] = {
     "keyed_digests": key_digests,
     "forgotten_links": forget_links_of_erased,
     "event_identities": update_feed_identities,
 }
-"""What a step does beyond its SQL, by its name."""
+"""Code to run after the SQL of a step, by the step's name."""
 
 
 def migrate(connection: apsw.Connection) -> None:
-    """Apply the steps that are missing; several processes may do so at once.
+    """Apply the missing steps. Several processes may call this at the same time.
 
     Raises SchemaTooNew and SchemaIncomplete.
     """
     with transaction(connection):
-        connection.execute(_RECORD_OF_STEPS)
+        connection.execute(_SCHEMA_MIGRATION_TABLE)
     add_functions(connection)
-    # A step may sort all activities, which has its place on the disk.
+    # A step may sort all activities, which takes space on the disk.
     connection.pragma("temp_store", "file")
-    # What a step removes may be personal.
+    # What a step deletes may be personal.
     connection.pragma("secure_delete", True)
     try:
         _apply_missing(connection)
@@ -56,7 +56,7 @@ def migrate(connection: apsw.Connection) -> None:
 
 
 def add_functions(connection: apsw.Connection) -> None:
-    """Have the connection know the functions that steps call."""
+    """Register the functions that steps call."""
     connection.create_scalar_function(
         "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
     )
@@ -72,11 +72,13 @@ def _event_identity(*values: Any) -> int:  # noqa: ANN401 - columns of several t
 
 
 def _apply_missing(connection: apsw.Connection) -> None:
-    # Together: what an earlier version's process recorded between two of them would be counted nowhere.
+    # In one transaction: what a process of an earlier version recorded between two steps wouldn't be counted.
     with transaction(connection):
-        applied = {(number, name) for number, name in every(connection, "SELECT number, name FROM schema_migration")}
+        applied = {
+            (number, name) for number, name in fetch_all(connection, "SELECT number, name FROM schema_migration")
+        }
         newest = max(applied, default=(0, ""))
-        for step in find_missing_steps(STEPS, applied):
+        for step in find_missing_steps(MIGRATIONS, applied):
             try:
                 _apply(connection, step)
             except (apsw.SQLError, apsw.ConstraintError) as exc:
@@ -88,6 +90,6 @@ def _apply_missing(connection: apsw.Connection) -> None:
 def _apply(connection: apsw.Connection, step: Step) -> None:
     number, name, sql = step
     connection.execute(sql)
-    if name in _AFTER:
-        _AFTER[name](connection, Instant(time.time_ns() // 1_000_000))
+    if name in _AFTER_STEP:
+        _AFTER_STEP[name](connection, Instant(time.time_ns() // 1_000_000))
     connection.execute("INSERT INTO schema_migration (number, name) VALUES (?, ?)", (number, name))

@@ -1,131 +1,201 @@
-"""Reports: in threads of their own, as what they cost isn't bounded by the size of a page."""
+"""Reports in SQLite, read in a thread.
 
-import asyncio
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+A page has up to 500 joined rows, and the clicks of a single link are found among all clicks: neither belongs in the
+event loop.
+"""
+
+from array import array
+from collections import defaultdict
+from functools import lru_cache
+from typing import Any, Final
 
 import apsw
 
-from rapport.disconnects import CancelledByDisconnect
-from rapport.errors import StoreUnavailable
-from rapport.store.sqlite.campaign_reader import CampaignReader
-from rapport.store.sqlite.catalogue_reader import CatalogueReader
-from rapport.store.sqlite.connection import connect
-from rapport.store.sqlite.contact_reader import ContactReader
-from rapport.store.sqlite.contact_reports import ContactReports
-from rapport.store.sqlite.counter_reader import CounterReader
-from rapport.store.sqlite.finder import Finder
-from rapport.store.turns import Turns
+from rapport.store.hashing import contact_order
+from rapport.store.links import (
+    NO_LINK,
+    LinkClicks,
+    LinkCursor,
+    LinksQuery,
+    make_url_id,
+    name_links,
+    select_links,
+)
+from rapport.store.reports import ReportRepository, tracking_conditions, tracking_page
+from rapport.store.sqlite.connection import Values, fetch_all, fetch_one
+from rapport.store.sqlite.engine import Engine
+from rapport.store.sqlite.queries import SQL
+from rapport.store.tracking import (
+    Profile,
+    ReportedProfile,
+    TrackingCursor,
+    TrackingQuery,
+    TrackingRow,
+    contacts_missing_fields,
+    resolve_profiles,
+)
 
-T = TypeVar("T")
+_SQL: Final = SQL["reports"]
 
-_THREADS: Final = 3
-_THREADS_FOR_ONE: Final = 2
-"""Threads that the reports of one account may use, so that one is left for the others."""
-_MAX_WAITING: Final = 200
-_BUSY_TIMEOUT: Final = 20.0
-_REPORT_TIMEOUT: Final = 30.0
-_STEPS: Final = 500_000
-"""Instructions of SQLite's virtual machine, some 10 ms, between two looks whether a report should go on."""
-
-
-class Readers(NamedTuple):
-    """What reads on the connection of a thread."""
-
-    reports: ContactReports
-    contacts: ContactReader
-    campaigns: CampaignReader
-    counters: CounterReader
-    catalogue: CatalogueReader
-    finder: Finder
+_BEFORE_ALL_CONTACTS: Final = -(2**63), 0
+"""Precedes the order and the key of every contact."""
 
 
-class _Lane:
-    """A connection and its readers, for one report at a time."""
-
-    def __init__(self, folder: Path) -> None:
-        self.connection = connection = connect(folder, patience=_BUSY_TIMEOUT)
-        self._readers = Readers(
-            ContactReports(connection),
-            ContactReader(connection),
-            CampaignReader(connection),
-            CounterReader(connection),
-            CatalogueReader(connection),
-            Finder(connection),
-        )
-        self._is_stopped = False
-        self._ends = 0.0
-        connection.set_progress_handler(self._must_end, _STEPS)
-
-    def run(self, work: Callable[[Readers], T]) -> T:
-        """Make a report. Raises StoreUnavailable if it is stopped, or takes too long."""
-        self._is_stopped = False
-        self._ends = time.monotonic() + _REPORT_TIMEOUT
-        try:
-            return work(self._readers)
-        except apsw.InterruptError as exc:
-            raise StoreUnavailable(f"the report was stopped, or took longer than {_REPORT_TIMEOUT:g} s") from exc
-
-    def stop(self) -> None:
-        """End the report that is being made. Called from another thread."""
-        self._is_stopped = True
-
-    def _must_end(self) -> bool:
-        return self._is_stopped or time.monotonic() > self._ends
+@lru_cache
+def page_statement(conditions: tuple[str, ...]) -> str:
+    """Return the statement for a page that is selected by these conditions."""
+    return tracking_page(_SQL, conditions)
 
 
-class Reports:
-    """Makes reports, those of different accounts in turn."""
+class SQLiteReports(ReportRepository):
+    """Reads reports about campaign activities."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rapport-reports")
-        self._turns = Turns(_THREADS, _MAX_WAITING, for_one=_THREADS_FOR_ONE)
-        self._lanes: list[_Lane] = []
-        self._free: list[_Lane] = []
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._report = engine.report
 
-    def open(self, folder: Path) -> None:
-        """Connect to the file. Raises StoreUnavailable."""
-        for _ in range(_THREADS):
-            self._lanes.append(_Lane(folder))
-        self._free = list(self._lanes)
+    async def list_tracking(
+        self, account_id: str, campaign_activity_id: str, query: TrackingQuery
+    ) -> list[TrackingRow] | None:
+        """Return the activities that match the query, or None if there is no such campaign activity."""
 
-    async def make(self, account_id: str, work: Callable[[Readers], T]) -> T:
-        """Make a report in a thread, when it is the account's turn. Raises StoreUnavailable.
+        def read(connection: apsw.Connection) -> list[TrackingRow] | None:
+            key = _find_campaign_activity(connection, account_id, campaign_activity_id)
+            return None if key is None else _read_page(connection, account_id, key, query)
 
-        If this is cancelled, or the client hangs up, the report is stopped.
-        """
-        if not self._lanes:
-            raise StoreUnavailable("the store is not open")
-        await self._turns.take(account_id)
-        lane = self._free.pop()
-        made = asyncio.wrap_future(self._threads.submit(lane.run, work))
-        made.add_done_callback(lambda _: self._give_back(account_id, lane))
-        try:
-            with CancelledByDisconnect():
-                # Shielded, so that `made` is done when the thread is, and no earlier.
-                return await asyncio.shield(made)
-        except asyncio.CancelledError:
-            if not made.done():
-                lane.stop()
-            raise
+        return await self._report(account_id, read)
 
-    def _give_back(self, account_id: str, lane: _Lane) -> None:
-        self._free.append(lane)
-        self._turns.release(account_id)
+    async def list_links(
+        self, account_id: str, campaign_activity_id: str, query: LinksQuery
+    ) -> list[LinkClicks] | None:
+        """Return the links that match the query, or None if there is no such campaign activity."""
 
-    def stop(self) -> None:
-        """Refuse the reports that wait, and stop those that are being made."""
-        self._turns.close()
-        for lane in self._lanes:
-            if lane not in self._free:
-                lane.stop()
+        def read(connection: apsw.Connection) -> list[LinkClicks] | None:
+            key = _find_campaign_activity(connection, account_id, campaign_activity_id)
+            return None if key is None else _read_links(connection, key, query)
 
-    async def close(self) -> None:
-        """Wait for the threads, and close the connections."""
-        await asyncio.to_thread(self._threads.shutdown)
-        self._free.clear()
-        while self._lanes:
-            self._lanes.pop().connection.close()
+        return await self._report(account_id, read)
+
+
+def _find_campaign_activity(connection: apsw.Connection, account_id: str, campaign_activity_id: str) -> int | None:
+    params: Values = {"account_id": account_id, "campaign_activity_id": campaign_activity_id}
+    row = fetch_one(connection, _SQL["campaign_activity_key"], params)
+    return None if row is None else row[0]
+
+
+def _read_links(connection: apsw.Connection, campaign_activity: int, query: LinksQuery) -> list[LinkClicks]:
+    params = {"campaign_activity": campaign_activity}
+    clickers = dict(fetch_all(connection, _SQL["count_clickers"], params))
+    erased = dict(fetch_all(connection, _SQL["count_erased_clickers"], params))
+    clicks = []
+    for first, text in fetch_all(connection, _SQL["group_links"], params):
+        contacts, keys = clickers.get(first, 0), [first]
+        if "," in text:
+            keys = [int(key) for key in text.split(",")]
+            contacts = _count_clickers(connection, campaign_activity, keys)
+        clicks.append(LinkCursor(contacts + sum(erased.get(key, 0) for key in keys), first))
+    positions = select_links(clicks, query)
+    if not positions:
+        return []
+    values: Values = {"links": _array([position.key for position in positions])}
+    names = {key: (link_url, url_id) for key, link_url, url_id in fetch_all(connection, _SQL["name_links"], values)}
+    return name_links(positions, names)
+
+
+def _count_clickers(connection: apsw.Connection, campaign_activity: int, links: list[int]) -> int:
+    params: Values = {"campaign_activity": campaign_activity, "links": _array(links)}
+    ((contacts,),) = fetch_all(connection, _SQL["count_clickers_of_links"], params)
+    return int(contacts)
+
+
+def _read_page(
+    connection: apsw.Connection, account_id: str, campaign_activity: int, query: TrackingQuery
+) -> list[TrackingRow]:
+    after_order, after_contact = _contact_position(connection, account_id, query.after)
+    params: dict[str, Any] = {
+        "campaign_activity": campaign_activity,
+        "type": int(query.type),
+        "not_before": query.not_before,
+        "after_time": query.after.created_time,
+        "after_order": after_order,
+        "after_contact": after_contact,
+        "after_identity": query.after.identity,
+        "limit": query.limit,
+    }
+    if query.url_id is not None:
+        links = _find_links(connection, campaign_activity, query.url_id)
+        if not links:
+            return []
+        params["links"] = _array(links)
+    if query.bounce_codes:
+        params["bounce_bits"] = query.bounce_bits
+    if query.contacts_filter is not None:
+        params["contacts_filter"] = query.filter_text
+    rows = fetch_all(connection, page_statement(tracking_conditions(query)), params)
+    # In the order of the index, which the joins don't guarantee.
+    rows.sort(key=lambda row: (row[0], row[-2], row[-1], row[1]), reverse=True)
+    return _with_profiles(connection, rows)
+
+
+def _contact_position(connection: apsw.Connection, account_id: str, cursor: TrackingCursor) -> tuple[int, int]:
+    """Return the order and the key of a contact, which may have been erased since the last page."""
+    if not cursor.contact_id:
+        return _BEFORE_ALL_CONTACTS
+    order = contact_order(account_id, cursor.contact_id)
+    if cursor.contact_key is not None:
+        return order, cursor.contact_key
+    # A cursor of an earlier version.
+    row = fetch_one(connection, _SQL["contact_key"], {"account_id": account_id, "contact_id": cursor.contact_id})
+    return order, 0 if row is None else row[0]
+
+
+def _find_links(connection: apsw.Connection, campaign_activity: int, url_id: str) -> list[int]:
+    """Return the keys of the links with this url_id; 0 stands for clicks without a link."""
+    # Row by row, as all links together may be large.
+    links = connection.execute(_SQL["list_links"], {"campaign_activity": campaign_activity})
+    keys = [key for key, link_url, own in links if url_id == (make_url_id(link_url) if own is None else own)]
+    return [*keys, 0] if url_id == NO_LINK else keys
+
+
+def _with_profiles(connection: apsw.Connection, found: list[tuple[Any, ...]]) -> list[TrackingRow]:
+    rows = [_tracking_row(*row) for row in found]
+    missing = contacts_missing_fields(rows)
+    if not missing:
+        return rows
+    contacts = {row[-1]: row[2] for row in found if row[2] in missing}
+    return resolve_profiles(rows, _read_profiles(connection, contacts, rows[0].created_time))
+
+
+def _read_profiles(
+    connection: apsw.Connection, contacts: dict[int, str], until: int
+) -> dict[str, list[ReportedProfile]]:
+    """Return the reported profiles of the contacts that have several."""
+    keys = fetch_all(connection, _SQL["find_with_several_profiles"], {"contacts": _array(list(contacts))})
+    profiles: dict[str, list[ReportedProfile]] = defaultdict(list)
+    if keys:
+        params: Values = {"contacts": _array([contact for (contact,) in keys]), "until": until}
+        for contact, created_time, identity, *profile in fetch_all(connection, _SQL["list_profiles"], params):
+            profiles[contacts[contact]].append((created_time, identity, Profile(*profile)))
+    return profiles
+
+
+def _array(numbers: list[int]) -> "apsw.CArrayBinding":
+    return apsw.carray(array("q", numbers))
+
+
+def _tracking_row(created_time: int, identity: int, contact_id: str, *columns: Any) -> TrackingRow:  # noqa: ANN401 - columns of a row
+    deleted_at, device_type, bounce_code, opt_out_reason, link_url, url_id, _order, contact_key = columns[6:]
+    return TrackingRow(
+        created_time=created_time,
+        identity=identity,
+        contact_id=contact_id,
+        profile_at_activity=Profile(*columns[:3]),
+        current_profile=Profile(*columns[3:6]),
+        deleted_at=deleted_at,
+        device_type=device_type,
+        bounce_code=bounce_code,
+        opt_out_reason=opt_out_reason,
+        link_url=link_url,
+        url_id=url_id,
+        contact_key=contact_key,
+    )

@@ -1,4 +1,4 @@
-"""Secrets beside the database, in a file of their own: whoever is handed the database gets no keys."""
+"""Secrets in files next to the database, so that a copy of the database contains no keys."""
 
 import fcntl
 import os
@@ -14,29 +14,48 @@ from rapport.store.sqlite.connection import DATABASE
 SUFFIX: Final = ".secret.json"
 
 
+class SQLiteSecrets:
+    """Reads and replaces secrets in a data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def read(self, name: str) -> bytes | None:
+        """Return the secret with this name, or None."""
+        return read_secret(self._folder, name)
+
+    async def list_names(self) -> list[str]:
+        """Return the names of all secrets."""
+        return list_names(self._folder)
+
+    async def replace(self, name: str, old: bytes | None, new: bytes) -> bool:
+        """Replace `old` with `new`. Return False if `old` is no longer the stored value."""
+        return replace_secret(self._folder, name, old, new)
+
+
 def read_secret(folder: Path, name: str) -> bytes | None:
-    """The secret of that name, if there is one."""
+    """Return the secret with this name, or None. Raises StoreUnavailable."""
     try:
         return _file(folder, name).read_bytes()
     except FileNotFoundError:
         return None
-    except OSError as problem:
-        raise StoreUnavailable(f"{_file(folder, name)} can't be read: {problem.strerror}") from problem
+    except OSError as exc:
+        raise StoreUnavailable(f"{_file(folder, name)} can't be read: {exc.strerror}") from exc
 
 
-def secret_names(folder: Path) -> list[str]:
-    """The names of all secrets."""
+def list_names(folder: Path) -> list[str]:
+    """Return the names of all secrets."""
     return sorted(file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}"))
 
 
 def replace_secret(folder: Path, name: str, old: bytes | None, new: bytes) -> bool:
-    """Put `new` in the place of `old`, on the disk when this returns. False if it is no longer `old` that is there."""
+    """Replace `old` with `new` durably. Return False if `old` is no longer the stored value."""
     try:
-        with _alone(folder):
+        with _file_lock(folder):
             if read_secret(folder, name) != old:
                 return False
             unfinished = folder / f"{name}.new"
-            # As a file, which writes all of it or tells why not: a disk that fills up takes a part.
+            # A file object writes everything or raises: on a full disk, a raw write may be partial.
             with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(new)
                 file.flush()
@@ -44,14 +63,14 @@ def replace_secret(folder: Path, name: str, old: bytes | None, new: bytes) -> bo
             unfinished.replace(_file(folder, name))
             _sync_folder(folder)
             return True
-    except OSError as problem:
-        raise StoreUnavailable(f"{_file(folder, name)} can't be written: {problem.strerror}") from problem
+    except OSError as exc:
+        raise StoreUnavailable(f"{_file(folder, name)} can't be written: {exc.strerror}") from exc
 
 
 def check_database(folder: Path) -> None:
-    """Return unless the folder has the secrets of a store, but not its database. Raises NoData."""
+    """Return unless the folder has the secrets of a store without its database. Raises DataNotFound."""
     # In this order: another process that creates the store has a database before it has secrets.
-    if not secret_names(folder):
+    if not list_names(folder):
         return
     database = folder / DATABASE
     if not database.exists() or database.stat().st_size == 0:
@@ -67,7 +86,7 @@ def read_erasure_keys(folder: Path) -> list[bytes]:
 
 
 def ensure_erasure_keys(folder: Path) -> list[bytes]:
-    """Return the same, and make the store's own key if there is none."""
+    """Return the same, and create the store's own key if there is none."""
     keys = read_erasure_keys(folder)
     if not keys:
         replace_secret(folder, ERASURE_KEYS, None, make_keys())
@@ -80,7 +99,7 @@ def _file(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _file_lock(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""How a cluster takes the rows of a transaction: each on the shard of its contact, the counts on a shard beside it."""
+"""How a transaction writes its rows to a cluster: each, and its counts, to the shard of its contact."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -7,56 +7,56 @@ from typing import Any, Final
 
 from rapport.store.postgres.binary import ActivityValues
 from rapport.store.postgres.citus.placement import Placement
-from rapport.store.postgres.citus.statements import INSERT, SQL
+from rapport.store.postgres.citus.queries import CLUSTER, INSERT
 from rapport.store.postgres.layout import Layout
 from rapport.store.postgres.pool import Connection
 
-_FEW: Final = 1_000
-"""Rows for which VALUES take less time than a statement for each shard."""
+_VALUES_THRESHOLD: Final = 1_000
+"""Rows up to which VALUES are faster than a statement for each shard."""
 
-_CONTACT: Final = itemgetter(8)
+_CONTACT_COLUMN: Final = itemgetter(8)
 
 
-class OthersRecord(Exception):
-    """An erasure changes links, which others may click now."""
+class ConcurrentWriters(Exception):
+    """An erasure changes links, while contacts on other shards may click them."""
 
 
 class ClusterLayout(Layout):
-    """The layout of some contacts, whose shards are known."""
+    """The layout for contacts whose shards are known."""
 
     has_staging = False
 
-    # Such a statement would ask every shard.
+    # Such a statement would query every shard.
     joins_arrays = False
 
     def __init__(self, placement: Placement, shards: Mapping[bytes, int], *, locks_shards: bool = True) -> None:
-        """`locks_shards`: an erasure excludes those who record on its shard; else, as in one database, all of them."""
+        """With `locks_shards`, an erasure blocks writers on its shard only; otherwise all, as in one database."""
         self._locks_shards = locks_shards
         self._shards = shards
-        self._touched = sorted(set(shards.values()))
-        bucket_of_shard = {shard: placement.bucket_of(shard) for shard in self._touched}
+        self._all_shards = sorted(set(shards.values()))
+        bucket_of_shard = {shard: placement.bucket_of(shard) for shard in self._all_shards}
         self._buckets = {contact: bucket_of_shard[shard] for contact, shard in shards.items()}
         self._shards_of_buckets = {bucket: shard for shard, bucket in bucket_of_shard.items()}
 
     def divide_by_bucket(self, rows: Sequence[ActivityValues]) -> Iterable[tuple[bytes, Sequence[ActivityValues]]]:
-        """The activities of each shard, with the bucket beside them."""
+        """Return the activities of each shard, with the bucket on the same shard."""
         divided: dict[bytes, list[ActivityValues]] = {}
         for row in rows:
-            divided.setdefault(self._buckets[_CONTACT(row)], []).append(row)
+            divided.setdefault(self._buckets[_CONTACT_COLUMN(row)], []).append(row)
         return sorted(divided.items())
 
     def bucket_of(self, contact: bytes) -> bytes:
-        """The bucket beside the contact."""
+        """Return the bucket on the contact's shard."""
         return self._buckets[contact]
 
     def hour_bucket_of(self, bucket: bytes) -> bytes:
-        """The same: another would lie on another shard."""
+        """Return the same bucket, as another would be on another shard."""
         return bucket
 
     def divide_keys(
         self, keys: Iterable[tuple[int, int, bytes]], buckets: Iterable[bytes]
     ) -> Mapping[bytes, Sequence[tuple[int, int, bytes]]]:
-        """Keys that end with a contact, by the buckets beside the contacts."""
+        """Return keys that end with a contact, by the buckets on the contacts' shards."""
         divided: dict[bytes, list[tuple[int, int, bytes]]] = {bucket: [] for bucket in buckets}
         for key in keys:
             divided[self._buckets[key[2]]].append(key)
@@ -71,66 +71,66 @@ class ClusterLayout(Layout):
         *,
         by: int,
     ) -> Sequence[Any]:
-        """Insert few rows as VALUES, of which each shard is sent its own, and many by a statement for each shard."""
+        """Insert few rows as VALUES, which the cluster routes, and many by a statement for each shard."""
         keys: Sequence[bytes] = values[by]
         if not keys:
             return ()
-        if len(keys) <= _FEW:
+        if len(keys) <= _VALUES_THRESHOLD:
             row_after_row = [value for row in zip(*values, strict=True) for value in row]
-            return list(await connection.fetch(statement_with_rows(name, len(values), len(keys)), *row_after_row))
-        found: list[Any] = []
-        for places in self._by_shard(keys):
-            arrays = ([array[place] for place in places] for array in values)
-            found += await connection.fetch(statements[name], *arrays)
-        return found
+            return list(await connection.fetch(insert_statement(name, len(values), len(keys)), *row_after_row))
+        rows: list[Any] = []
+        for indexes in self._group_by_shard(keys):
+            arrays = ([array[index] for index in indexes] for array in values)
+            rows += await connection.fetch(statements[name], *arrays)
+        return rows
 
-    def _by_shard(self, keys: Sequence[bytes]) -> Iterable[list[int]]:
-        """The places of the keys of each shard, the shards in an order that all keep."""
-        places: dict[int, list[int]] = {}
-        for place, key in enumerate(keys):
+    def _group_by_shard(self, keys: Sequence[bytes]) -> Iterable[list[int]]:
+        """Return the indexes of the keys of each shard, in an order of shards that all transactions use."""
+        indexes: dict[int, list[int]] = {}
+        for index, key in enumerate(keys):
             shard = self._shards.get(key)
-            places.setdefault(self._shards_of_buckets[key] if shard is None else shard, []).append(place)
-        return [places[shard] for shard in sorted(places)]
+            indexes.setdefault(self._shards_of_buckets[key] if shard is None else shard, []).append(index)
+        return [indexes[shard] for shard in sorted(indexes)]
 
     async def fetch_of_contacts(
         self, connection: Connection, statements: Mapping[str, str], name: str, contacts: Collection[bytes]
     ) -> Sequence[Any]:
-        """Run the statement for each contact: rows are locked, and joined laterally, on one shard only."""
+        """Run a query for each contact, as rows can be locked and joined laterally on one shard only."""
         del statements
-        return [row for contact in sorted(contacts) for row in await connection.fetch(SQL[name], contact)]
+        return [row for contact in sorted(contacts) for row in await connection.fetch(CLUSTER[name], contact)]
 
     async def change_contacts(
         self, connection: Connection, statements: Mapping[str, str], name: str, rows: Sequence[tuple[Any, ...]]
     ) -> None:
-        """The same with one row after the other: a statement that joins arrays would ask every shard."""
+        """Update one row after another: a statement that joins arrays would query every shard."""
         del statements
-        await connection.executemany(SQL[name], sorted(rows, key=itemgetter(0)))
+        await connection.executemany(CLUSTER[name], sorted(rows, key=itemgetter(0)))
 
     async def lock_against_erasure(self, connection: Connection) -> None:
-        """Keep erasers out of these shards until the transaction ends."""
-        await connection.execute(SQL["keep_erasers_out"], self._touched)
+        """Keep erasures out of these shards until the transaction ends."""
+        await connection.execute(CLUSTER["lock_against_erasure"], self._all_shards)
 
-    def require_all_writers_out(self) -> None:
-        """Raise OthersRecord if only those of this shard are kept out."""
+    def require_all_writers_blocked(self) -> None:
+        """Raise ConcurrentWriters if only writers on this shard are blocked."""
         if self._locks_shards:
-            raise OthersRecord
+            raise ConcurrentWriters
 
     async def lock_against_writes(self, connection: Connection, statements: Mapping[str, str]) -> None:
-        """Keep writers out of this shard: on others they go on, also when a hung node keeps some from an end."""
+        """Keep writers out of this shard. On others they continue, even if a hung node blocks some."""
         if not self._locks_shards:
             await super().lock_against_writes(connection, statements)
             return
-        for shard in self._touched:
-            await connection.execute(SQL["keep_writers_out"], shard)
-        # So that a recount, which locks the table, and an erasure wait for each other.
-        await connection.execute(SQL["keep_recounts_out"])
+        for shard in self._all_shards:
+            await connection.execute(CLUSTER["lock_against_writes"], shard)
+        # So that a verification, which locks the table, and an erasure wait for each other.
+        await connection.execute(CLUSTER["lock_against_verification"])
 
 
 @lru_cache(256)
-def statement_with_rows(name: str, columns: int, rows: int) -> str:
-    """The INSERT of that name for so many rows of so many columns."""
-    made = ", ".join(
+def insert_statement(name: str, columns: int, rows: int) -> str:
+    """Return an INSERT with VALUES for a number of rows and columns."""
+    values = ", ".join(
         f"({', '.join(f'${first + column}' for column in range(columns))})"
         for first in range(1, 1 + rows * columns, columns)
     )
-    return INSERT[name].replace(":rows", made)
+    return INSERT[name].replace("{rows}", values)

@@ -1,32 +1,32 @@
-"""Spreads the tables over a cluster: all of one contact on one shard, the small tables on every node.
+"""Distribute the tables over a cluster: everything of a contact on one shard, small tables on every node.
 
-What a cluster promises and what it doesn't is told in docs/scaling.md.
+See docs/scaling.md for what a cluster guarantees.
 """
 
 from typing import Final
 
 from rapport.store.postgres.pool import Connection
 
-SMALL: Final = ("account", "campaign", "campaign_activity", "link", "revision")
-"""What every node has, because every page or every recording of a contact needs it beside the contact."""
+REFERENCE_TABLES: Final = ("account", "campaign", "campaign_activity", "link", "revision")
+"""On every node, because every page and every write of a contact needs them."""
 
-LARGE: Final = (
+DISTRIBUTED_TABLES: Final = (
     *("contact", "person", "tracking_activity"),
     *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats", "campaign_activity_hour"),
     *("erased_stats", "erased_link", "erased_hour"),
 )
-"""What is spread by the contact; the stats by buckets that lie beside it.
+"""Distributed by contact; stats by buckets on the same shards."""
 
-What is in `LOCAL` stays where it is: only the servers ask for it.
-"""
-
-HOOKS: Final = ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
-OAUTH: Final = ("application", "application_grant", "authorization_code", "device_authorization")
-LOCAL: Final = (
+_HOOK_TABLES: Final = ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
+_OAUTH_TABLES: Final = ("application", "application_grant", "authorization_code", "device_authorization")
+_LOCAL_TABLES: Final = (
     *("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness"),
-    *HOOKS,
-    *OAUTH,
+    *_HOOK_TABLES,
+    *_OAUTH_TABLES,
 )
+"""On the coordinator only."""
+
+ALL_TABLES: Final = (*REFERENCE_TABLES, *DISTRIBUTED_TABLES, *_LOCAL_TABLES)
 
 _SHARDS: Final = 32
 
@@ -41,34 +41,38 @@ _COLUMN: Final = {
 
 
 async def is_cluster(connection: Connection) -> bool:
-    """Whether the database has the Citus extension."""
+    """Return True if the database has the Citus extension."""
     return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"))
 
 
 async def distributed(connection: Connection) -> set[str]:
-    """Our tables that are on several nodes already."""
+    """Return our tables that are distributed already."""
     found = await connection.fetch("SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod IN ('h', 'n')")
     return {name for (name,) in found}
 
 
-async def in_sequence(connection: Connection) -> None:
-    """Have the rest of the transaction take one shard after the other: a step may change what another has just read."""
+async def force_sequential_mode(connection: Connection) -> None:
+    """Process one shard after another in the rest of the transaction, as a step may change what another has read."""
     await connection.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 
 
 async def distribute(connection: Connection) -> list[str]:
-    """Put every table where it belongs, with what is in it; what was done, a sentence each."""
+    """Distribute every table with its rows. Return a description of each change."""
     done = []
-    there = await distributed(connection)
-    for table in SMALL:
-        if table not in there:
+    existing = await distributed(connection)
+    for table in REFERENCE_TABLES:
+        if table not in existing:
             await connection.execute("SELECT create_reference_table($1::text::regclass)", table)
             done.append(f"{table} is on every node")
-    for table in LARGE:
-        if table not in there:
-            together = f"shard_count => {_SHARDS}" if table == LARGE[0] else f"colocate_with => '{LARGE[0]}'"
+    for table in DISTRIBUTED_TABLES:
+        if table not in existing:
+            placement = (
+                f"shard_count => {_SHARDS}"
+                if table == DISTRIBUTED_TABLES[0]
+                else f"colocate_with => '{DISTRIBUTED_TABLES[0]}'"
+            )
             await connection.execute(
-                f"SELECT create_distributed_table($1::text::regclass, $2, {together})",
+                f"SELECT create_distributed_table($1::text::regclass, $2, {placement})",
                 table,
                 _COLUMN.get(table, "contact"),
             )

@@ -1,24 +1,24 @@
--- lock_contacts: nobody else changes these contacts until the transaction ends. Served by the primary key.
+-- lock_contacts: Lock contacts until the transaction ends. Served by the primary key.
 SELECT key FROM contact WHERE key = ANY($1::bytea[]) ORDER BY key FOR NO KEY UPDATE
 
--- permissions: what the permissions of contacts derive from, and what is stored. Served by the primary keys.
+-- get_permissions: Get the stored permissions of contacts, and what they are derived from. Served by the primary keys.
 SELECT contact.key, facts::text, permission_to_send, opt_out_date, opt_out_source, contact.opt_out_reason,
        opted_out.created_time, opted_out.opt_out_reason, signed_up.created_time, account_id, contact_id
 FROM contact JOIN account ON account.key = contact.account
 LEFT JOIN LATERAL (
-    SELECT created_time, opt_out_reason FROM tracking_activity AS did WHERE did.contact = contact.key AND did.type = 4
+    SELECT created_time, opt_out_reason FROM tracking_activity AS activity WHERE activity.contact = contact.key AND activity.type = 4
     ORDER BY created_time DESC, identity DESC LIMIT 1
 ) AS opted_out ON true
 LEFT JOIN LATERAL (
-    SELECT created_time FROM tracking_activity AS did WHERE did.contact = contact.key AND did.type = 8
+    SELECT created_time FROM tracking_activity AS activity WHERE activity.contact = contact.key AND activity.type = 8
     ORDER BY created_time DESC, identity DESC LIMIT 1
 ) AS signed_up ON true
 WHERE contact.key = ANY($1::bytea[])
 
--- next_contacts: the next contacts of all accounts, in the order of their keys. Served by the primary key.
+-- list_contacts: List the next contacts of all accounts in the order of their keys. Served by the primary key.
 SELECT key FROM contact WHERE key > $1 ORDER BY key LIMIT $2
 
--- update_permissions: the permissions of contacts. Served by the primary key.
+-- update_permissions: Set the permissions of contacts. Served by the primary key.
 UPDATE contact SET
     permission_to_send = derived.permission_to_send,
     opt_out_date       = derived.opt_out_date,

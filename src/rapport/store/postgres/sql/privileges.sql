@@ -1,9 +1,11 @@
--- user: who is connected, to which database, and whether temporary tables may be created there, which large batches use.
+-- user: Get the connected user, the database, and whether the user may create temporary tables, which large batches
+-- need.
 SELECT current_user::text AS name, quote_ident(current_user) AS quoted_name, current_database()::text AS database,
        quote_ident(current_database()) AS quoted_database,
        has_database_privilege(current_database(), 'TEMPORARY') AS has_temporary
 
--- schemas: the schemas of the search path, in its order; oid is NULL for one that doesn't exist. By pg_namespace's names.
+-- schemas: the schemas of the search path, in its order; oid is NULL for one that doesn't exist. By pg_namespace's
+-- names.
 SELECT listed.name, quote_ident(listed.name) AS quoted_name, pg_namespace.oid IS NOT NULL AS exists,
        pg_namespace.oid IS NULL OR has_schema_privilege(pg_namespace.oid, 'USAGE') AS has_usage,
        pg_namespace.oid IS NULL OR has_schema_privilege(pg_namespace.oid, 'CREATE') AS has_create

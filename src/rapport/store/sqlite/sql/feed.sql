@@ -1,28 +1,28 @@
--- end: the number of what was recorded last. Served by the primary key.
+-- head: Get the position after everything that is recorded. Served by the primary key.
 SELECT coalesce(max(number), 0) FROM feed;
 
--- add: what a transaction has recorded.
+-- add: Append what a transaction has recorded, account by account.
 INSERT INTO feed (number, account_id, left_out, keys)
 VALUES (coalesce((SELECT max(number) FROM feed), 0) + ?, ?, ?, ?);
 
--- prune: what is so old that it isn't held. Served by the primary key.
-DELETE FROM feed WHERE number <= (SELECT max(number) FROM feed) - :held;
+-- prune: Delete old rows. Served by the primary key.
+DELETE FROM feed WHERE number <= (SELECT max(number) FROM feed) - :kept;
 
--- oldest: where the feed begins. Served by the primary key.
+-- oldest: Get the oldest row. Served by the primary key.
 SELECT number, length(keys) FROM feed ORDER BY number LIMIT 1;
 
--- of_contact: rows that may hold keys of a contact. All that are held are looked at.
+-- find_by_contact: Find rows that may contain keys of a contact. Reads all rows.
 SELECT number, keys FROM feed WHERE instr(keys, :contact) > 0;
 
--- replace: other keys in the place of a row's. Served by the primary key.
+-- update_keys: Replace the keys of a row. Served by the primary key.
 UPDATE feed SET keys = ? WHERE number = ?;
 
--- rows: what was recorded between two positions. Served by the primary key.
+-- list_rows: List what was recorded between two positions, in a stable order. Served by the primary key.
 SELECT number, account_id, left_out, keys FROM feed
 WHERE number > :after AND number <= :until AND account_id IN carray(:account_ids)
 ORDER BY number LIMIT :limit;
 
--- activity: one of the feed, whole; of a contact what the activity says, and else what is known. By the primary keys.
+-- get_activity: Get an activity with all details; missing profile fields are those of the contact. By the primary keys.
 SELECT tracking_activity.contact, type, created_time, identity, contact.contact_id,
        event_id, device_type, bounce_code, tracking_activity.opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,

@@ -1,63 +1,64 @@
--- shards: on which shard each key lies.
-SELECT get_shard_id_for_distribution_column('tracking_activity', key) FROM unnest($1::bytea[]) AS asked (key)
+-- get_shards: Get the shard of each key.
+SELECT get_shard_id_for_distribution_column('tracking_activity', key) FROM unnest($1::bytea[]) AS requested (key)
 
--- placements: on which node each shard lies.
+-- list_placements: List the node of each shard.
 SELECT shardid, groupid, nodename, nodeport
 FROM pg_dist_shard JOIN pg_dist_placement USING (shardid) JOIN pg_dist_node USING (groupid)
 WHERE logicalrelid = 'tracking_activity'::regclass AND noderole = 'primary'
 
--- node_answers: whether a node answers, by a connection of its own; not later than citus.node_connection_timeout.
+-- check_node: Check on a new connection whether a node responds, within citus.node_connection_timeout.
 SELECT citus_check_connection_to_node($1, $2)
 
--- keep_erasers_out: nobody is erased on these shards until the transaction ends.
+-- lock_against_erasure: Keep contacts on these shards from being erased until the transaction ends.
 SELECT pg_advisory_xact_lock_shared(1163022657, shard) FROM unnest($1::integer[]) AS touched (shard) ORDER BY shard
 
--- keep_writers_out: nobody records on this shard until the transaction ends, and who is recording now has done so.
+-- lock_against_writes: Keep others from recording on this shard until the transaction ends, after those that are
+-- recording now.
 SELECT pg_advisory_xact_lock(1163022657, $1)
 
--- activities: some of the feed, whole, as in feed.sql; the last condition says which shards have them, or all would be
--- asked. By primary keys.
-SELECT told.place, contact.contact_id, did.created_time, did.identity, did.type,
-       did.event_id, did.device_type, did.bounce_code, did.opt_out_reason,
+-- get_activities: Get activities with all details, as in feed.sql. The last condition limits the query to their shards.
+-- By primary keys.
+SELECT requested.place, contact.contact_id, activity.created_time, activity.identity, activity.type,
+       activity.event_id, activity.device_type, activity.bounce_code, activity.opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,
        link.link_url, link.url_id, coalesce(person.email_address, contact.email_address),
        coalesce(person.first_name, contact.first_name), coalesce(person.last_name, contact.last_name)
 FROM unnest($1::integer[], $2::bytea[], $3::smallint[], $4::timestamptz[], $5::bigint[])
-     AS told (place, contact, type, created_time, identity)
-JOIN tracking_activity AS did ON did.contact = told.contact AND did.type = told.type
- AND did.created_time = told.created_time AND did.identity = told.identity
-LEFT JOIN contact ON contact.key = did.contact
-LEFT JOIN campaign_activity ON campaign_activity.key = did.campaign_activity
+     AS requested (place, contact, type, created_time, identity)
+JOIN tracking_activity AS activity ON activity.contact = requested.contact AND activity.type = requested.type
+ AND activity.created_time = requested.created_time AND activity.identity = requested.identity
+LEFT JOIN contact ON contact.key = activity.contact
+LEFT JOIN campaign_activity ON campaign_activity.key = activity.campaign_activity
 LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
-LEFT JOIN link ON link.key = did.link
-LEFT JOIN person ON person.contact = did.contact AND person.key = did.person
-WHERE did.contact = ANY($2)
+LEFT JOIN link ON link.key = activity.link
+LEFT JOIN person ON person.contact = activity.contact AND person.key = activity.person
+WHERE activity.contact = ANY($2)
 
--- keep_recounts_out: nobody locks the table of erasures until the transaction ends.
+-- lock_against_verification: Keep the table of erasures from being locked until the transaction ends.
 LOCK TABLE erasure IN ROW EXCLUSIVE MODE
 
--- lock_contacts: nobody else changes this contact until the transaction ends. Served by the primary key.
+-- lock_contacts: Lock a contact until the transaction ends. Served by the primary key.
 SELECT key FROM contact WHERE key = $1 FOR NO KEY UPDATE
 
--- permissions: what the permission of a contact derives from, and what is stored. Served by the primary keys.
+-- get_permissions: Get the stored permission of a contact, and what it is derived from. Served by the primary keys.
 SELECT contact.key, facts::text, permission_to_send, opt_out_date, opt_out_source, contact.opt_out_reason,
        opted_out.created_time, opted_out.opt_out_reason, signed_up.created_time, account_id, contact_id
 FROM contact JOIN account ON account.key = contact.account
 LEFT JOIN LATERAL (
-    SELECT created_time, opt_out_reason FROM tracking_activity AS did WHERE did.contact = $1 AND did.type = 4
+    SELECT created_time, opt_out_reason FROM tracking_activity AS activity WHERE activity.contact = $1 AND activity.type = 4
     ORDER BY created_time DESC, identity DESC LIMIT 1
 ) AS opted_out ON true
 LEFT JOIN LATERAL (
-    SELECT created_time FROM tracking_activity AS did WHERE did.contact = $1 AND did.type = 8
+    SELECT created_time FROM tracking_activity AS activity WHERE activity.contact = $1 AND activity.type = 8
     ORDER BY created_time DESC, identity DESC LIMIT 1
 ) AS signed_up ON true
 WHERE contact.key = $1
 
--- update_permissions: the permission of a contact. Served by the primary key.
+-- update_permissions: Set the permission of a contact. Served by the primary key.
 UPDATE contact SET permission_to_send = $2, opt_out_date = $3, opt_out_source = $4, opt_out_reason = $5 WHERE key = $1
 
--- has_clicked: whether the contact has clicked anything. Served by the primary key.
+-- has_clicked: Check whether a contact has clicked anything. Served by the primary key.
 SELECT EXISTS (SELECT 1 FROM tracking_activity WHERE contact = $1 AND type = $2)
 
--- ask_all: every node takes part in the answer.
+-- query_all_nodes: Run a query that involves every node.
 SELECT count(*) FROM erased_link WHERE campaign_activity = 0

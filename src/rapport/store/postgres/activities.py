@@ -1,0 +1,113 @@
+"""Histories in PostgreSQL: a page is one round trip, and names of campaign activities are cached until one changes."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from msgspec.structs import replace
+
+from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.caching import Weight
+from rapport.store.activities import (
+    START_OF_HISTORY,
+    ActivityCursor,
+    ActivityQuery,
+    ActivityRepository,
+    ActivityRow,
+    ActivityRows,
+    ActivityWithDetails,
+)
+from rapport.store.hashing import contact_key
+from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.pool import Connection
+from rapport.store.postgres.queries import SQL
+from rapport.store.rows import MAX_NAME_BYTES, activity_from_row
+
+_SQL: Final = SQL["activities"]
+_CONTACT_EXISTS: Final = _SQL["contact_exists"]
+
+PAGE_TIMEOUT: Final = 3.0
+"""Seconds for a page, including the wait for a connection."""
+
+_HISTORY_STEP: Final = 100
+_FIRST_TYPE_PARAMETER: Final = 6
+
+
+@lru_cache(maxsize=64)
+def merge_ranges(statement: str, types: int) -> str:
+    """Return the statement that merges one ordered range for each of so many types."""
+    ranges = "\nUNION ALL\n".join(
+        _SQL["list_newest_of_type"].replace("{type}", f"${_FIRST_TYPE_PARAMETER + number}") for number in range(types)
+    )
+    return _SQL[statement].replace("{ranges}", ranges)
+
+
+def page_params(query: ActivityQuery, contact: bytes) -> tuple[bytes | int, ...]:
+    """Return the parameters of a merged statement."""
+    return contact, query.not_before, *query.after, query.limit, *map(int, query.types)
+
+
+class PostgresActivities(ActivityRepository):
+    """Reads the histories of contacts."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._pool = engine.reading
+        self._names: dict[int, CampaignActivity] = {}
+        self._weight = Weight(MAX_NAME_BYTES)
+        self._revision = -1
+
+    async def list_newest(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
+        """Return the rows of a page, or None if there is no such contact."""
+        contact = contact_key(account_id, contact_id)
+        async with self._pool.acquire(PAGE_TIMEOUT, account_id, [contact]) as connection:
+            found = await connection.fetch(merge_ranges("list_newest", len(query.types)), *page_params(query, contact))
+            if not found and await connection.fetchval(_CONTACT_EXISTS, contact) is None:
+                return None
+            rows: list[ActivityRow] = [(row[0], row[1], row[2], row[3]) for row in found]
+            revision = found[0][4] if found else self._revision
+            return ActivityRows(rows, await self._names_for(connection, rows, revision))
+
+    async def list_with_details(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[ActivityWithDetails] | None:
+        """Return the activities of a page with all details, or None if there is no such contact."""
+        contact = contact_key(account_id, contact_id)
+        async with self._pool.acquire(PAGE_TIMEOUT, account_id, [contact]) as connection:
+            statement = merge_ranges("list_with_details", len(query.types))
+            rows = await connection.fetch(statement, *page_params(query, contact))
+            if not rows and await connection.fetchval(_CONTACT_EXISTS, contact) is None:
+                return None
+        return [
+            ActivityWithDetails(ActivityCursor(row[0], row[1]), activity_from_row(contact_id, tuple(row)))
+            for row in rows
+        ]
+
+    async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
+        """Yield all activities of the contact with all details, newest first."""
+        query = ActivityQuery(
+            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_HISTORY_STEP
+        )
+        while True:
+            activities = await self.list_with_details(account_id, contact_id, query)
+            for entry in activities or ():
+                yield entry.activity
+            if not activities or len(activities) < _HISTORY_STEP:
+                return
+            query = replace(query, after=activities[-1].position)
+
+    async def _names_for(
+        self, connection: Connection, rows: Sequence[ActivityRow], revision: int
+    ) -> Mapping[int, CampaignActivity]:
+        """Return the cached names of campaign activities, which include those of the rows, as of then or later."""
+        if revision > self._revision or self._weight.is_full:
+            self._names, self._revision = {}, revision
+            self._weight.clear()
+        # A local reference: another call may start a new dictionary while this one waits.
+        names = self._names
+        missing = {row[3] for row in rows}.difference(names)
+        if missing:
+            for key, *columns in await connection.fetch(_SQL["name_campaign_activities"], list(missing)):
+                names[key] = CampaignActivity(*columns)
+                self._weight.add(columns)
+        return names

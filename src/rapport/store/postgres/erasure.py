@@ -1,0 +1,30 @@
+"""Erasure of contacts in PostgreSQL."""
+
+import time
+
+from rapport.instant import Instant
+from rapport.store.erasure import ErasedContact, Erasure, Tombstones
+from rapport.store.hooks import HookRepository
+from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.erase import ERASE_TIMEOUT, import_tombstones
+
+
+class PostgresErasure(Erasure):
+    """Erases contacts while nothing is recorded for them."""
+
+    def __init__(self, engine: Engine, hooks: HookRepository) -> None:
+        super().__init__(engine)
+        self._hooks = hooks
+        self._postgres = engine
+
+    async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
+        """Erase a contact. Return True if it existed."""
+        await self._hooks.forget_contact(account_id, contact_id)
+        now = Instant(time.time_ns() // 1_000_000)
+        return await self._postgres.writer.erase(account_id, contact_id, now, tombstone)
+
+    async def import_tombstones(self, account_id: str, tombstones: Tombstones) -> None:
+        """Replace the account's tombstones."""
+        now = Instant(time.time_ns() // 1_000_000)
+        async with self._postgres.writing.acquire(ERASE_TIMEOUT, account_id) as connection:
+            await import_tombstones(connection, account_id, tombstones, now)

@@ -1,0 +1,26 @@
+"""Record activities in PostgreSQL. How depends on whether the database is a cluster, which is known once it's open."""
+
+from collections.abc import Sequence
+
+from rapport.store.batch import Batch, Part
+from rapport.store.ingest import Recorded
+from rapport.store.postgres.engine import Engine
+
+
+class PostgresIngest:
+    """Records activities by the engine's current writer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def partition(self, batch: Batch) -> Sequence[Part]:
+        """Divide a batch into parts that can be committed independently."""
+        return await self._engine.writer.partition(batch)
+
+    async def prepare(self, batch: Batch) -> Batch:
+        """Compute what doesn't need the transaction."""
+        return await self._engine.writer.prepare(batch)
+
+    async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
+        """Record the batches: in one transaction, or on a cluster in one for each node."""
+        return await self._engine.writer.record(batches)

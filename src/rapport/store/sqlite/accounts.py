@@ -1,0 +1,27 @@
+"""Accounts in SQLite."""
+
+import time
+
+import apsw
+
+from rapport.store.accounts import AccountRepository
+from rapport.store.sqlite.connection import Values, fetch_one
+from rapport.store.sqlite.engine import SHARED, Engine
+from rapport.store.sqlite.queries import SQL
+
+
+class SQLiteAccounts(AccountRepository):
+    """Reads and creates accounts."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._write = engine.write
+
+    async def ensure(self, account_id: str) -> bool:
+        """Create the account if it doesn't exist. Return True if it was created."""
+        params: Values = {"account_id": account_id, "created_time": time.time_ns() // 1_000_000}
+
+        def add(connection: apsw.Connection) -> bool:
+            return fetch_one(connection, SQL["accounts"]["add"], params) is not None
+
+        return await self._write(SHARED, add)

@@ -1,0 +1,118 @@
+"""Histories in SQLite, read in the event loop: a page costs less than handing it to a thread."""
+
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from msgspec.structs import replace
+
+from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.caching import Weight
+from rapport.store.activities import (
+    START_OF_HISTORY,
+    ActivityCursor,
+    ActivityQuery,
+    ActivityRepository,
+    ActivityRow,
+    ActivityRows,
+    ActivityWithDetails,
+)
+from rapport.store.rows import MAX_NAME_BYTES, activity_from_row
+from rapport.store.sqlite.connection import fetch_all, fetch_one, translate_errors
+from rapport.store.sqlite.engine import Engine
+from rapport.store.sqlite.queries import SQL
+
+_SQL: Final = SQL["activities"]
+_CONTACT_KEY: Final = _SQL["contact_key"]
+_HISTORY_STEP: Final = 100
+
+
+@lru_cache(maxsize=64)
+def merge_ranges(statement: str, types: int) -> str:
+    """Return the statement that merges one ordered range for each of so many types."""
+    ranges = (_SQL[statement].replace(":type", f":type_{number}") for number in range(types))
+    return "\nUNION ALL\n".join(ranges) + "\n" + _SQL["newest_first"]
+
+
+def page_params(query: ActivityQuery, contact: int) -> dict[str, int]:
+    """Return the parameters of a merged statement."""
+    params = {f"type_{number}": int(activity_type) for number, activity_type in enumerate(query.types)}
+    params["contact"] = contact
+    params["not_before"] = query.not_before
+    params["after_time"], params["after_identity"] = query.after
+    params["limit"] = query.limit
+    return params
+
+
+class SQLiteActivities(ActivityRepository):
+    """Reads the histories of contacts."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._sqlite = engine
+        self._names: dict[int, CampaignActivity] = {}
+        self._weight = Weight(MAX_NAME_BYTES)
+        self._revision: tuple[int, ...] | None = None
+        self._version: int | None = None
+
+    async def list_newest(self, account_id: str, contact_id: str, query: ActivityQuery) -> ActivityRows | None:
+        """Return the rows of a page, or None if there is no such contact."""
+        with translate_errors():
+            contact = self._find_contact(account_id, contact_id)
+            if contact is None:
+                return None
+            statement = merge_ranges("list_newest_of_type", len(query.types))
+            rows: list[ActivityRow] = fetch_all(self._sqlite.reading, statement, page_params(query, contact))
+            return ActivityRows(rows, self._names_for(rows))
+
+    async def list_with_details(
+        self, account_id: str, contact_id: str, query: ActivityQuery
+    ) -> list[ActivityWithDetails] | None:
+        """Return the activities of a page with all details, or None if there is no such contact."""
+        with translate_errors():
+            contact = self._find_contact(account_id, contact_id)
+            if contact is None:
+                return None
+            statement = merge_ranges("list_with_details_of_type", len(query.types))
+            rows = fetch_all(self._sqlite.reading, statement, page_params(query, contact))
+        return [ActivityWithDetails(ActivityCursor(row[0], row[1]), activity_from_row(contact_id, row)) for row in rows]
+
+    async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
+        """Yield all activities of the contact with all details, newest first."""
+        query = ActivityQuery(
+            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_HISTORY_STEP
+        )
+        while True:
+            activities = await self.list_with_details(account_id, contact_id, query)
+            for entry in activities or ():
+                yield entry.activity
+            if not activities or len(activities) < _HISTORY_STEP:
+                return
+            query = replace(query, after=activities[-1].position)
+
+    def _find_contact(self, account_id: str, contact_id: str) -> int | None:
+        row = fetch_one(self._sqlite.reading, _CONTACT_KEY, {"account_id": account_id, "contact_id": contact_id})
+        return None if row is None else row[0]
+
+    def _names_for(self, rows: list[ActivityRow]) -> Mapping[int, CampaignActivity]:
+        """Return the cached names of campaign activities, which include those of the rows and are current."""
+        connection = self._sqlite.reading
+        # The file's version, as the read of the rows saw it, is free; the revision is read only if it has changed.
+        version = connection.data_version()
+        if version != self._version:
+            revision = fetch_one(connection, _SQL["names_revision"])
+            if revision != self._revision:
+                self._clear_names()
+            self._version, self._revision = version, revision
+        if self._weight.is_full:
+            self._clear_names()
+        names = self._names
+        for key in {row[3] for row in rows}.difference(names):
+            for row in fetch_all(connection, _SQL["name_campaign_activity"], {"key": key}):
+                names[key] = CampaignActivity(*row)
+                self._weight.add(row)
+        return names
+
+    def _clear_names(self) -> None:
+        self._names = {}
+        self._weight.clear()

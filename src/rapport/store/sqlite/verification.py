@@ -1,0 +1,136 @@
+"""Verification in SQLite, on a connection of its own."""
+
+from array import array
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import chain
+from typing import Any, Final
+
+import apsw
+
+from rapport.store.links import make_url_id
+from rapport.store.sqlite.connection import fetch_all, transaction, translate_errors
+from rapport.store.sqlite.engine import Engine
+from rapport.store.sqlite.permission import compare, update_permissions
+from rapport.store.sqlite.queries import SQL
+from rapport.store.verification import (
+    CounterMismatch,
+    Hours,
+    PermissionMismatch,
+    Stats,
+    Subject,
+    sum_hours,
+    sum_stats,
+)
+
+_SQL: Final = SQL["verification"]
+_PERMISSION: Final = SQL["permission"]
+_INGEST: Final = SQL["ingest"]
+
+_STEP: Final = 500
+
+
+class SQLiteVerification:
+    """Verifies counters and permissions while other connections write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def verify(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionMismatch]:
+        """Yield every mismatch, and correct them with `repair`."""
+        with self._engine.connect() as connection:
+            # Sorting a large campaign activity takes space on the disk.
+            connection.pragma("temp_store", "file")
+            with translate_errors():
+                for subject in _list_subjects(connection):
+                    # What differs here may only have changed between two reads.
+                    if next(_compare(connection, subject), None) is not None:
+                        with transaction(connection):
+                            for mismatch in _compare(connection, subject):
+                                yield mismatch
+                            if repair:
+                                _repair(connection, subject)
+                for permission in _verify_permissions(connection, repair=repair):
+                    yield permission
+
+
+def _verify_permissions(connection: apsw.Connection, *, repair: bool) -> Iterator[PermissionMismatch]:
+    after = 0
+    while rows := fetch_all(connection, _PERMISSION["list_permissions"], {"after": after, "limit": _STEP}):
+        keys = [row[0] for row in rows if _differs(row)]
+        if keys:
+            # What differs here may only have changed between two reads.
+            with transaction(connection):
+                params = {"contacts": apsw.carray(array("q", keys))}
+                for row in fetch_all(connection, _PERMISSION["get_permissions"], params):
+                    if _differs(row):
+                        yield _permission_mismatch(connection, row)
+                if repair:
+                    update_permissions(connection, keys)
+        after = rows[-1][0]
+
+
+def _permission_mismatch(connection: apsw.Connection, row: Sequence[Any]) -> PermissionMismatch:
+    stored, derived = compare(row[1:])
+    ((account_id, contact_id),) = fetch_all(connection, _SQL["get_contact_ids"], {"contact": row[0]})
+    return PermissionMismatch(account_id=account_id, contact_id=contact_id, stored=stored, expected=derived)
+
+
+def _differs(row: Sequence[Any]) -> bool:
+    stored, derived = compare(row[1:])
+    return stored != derived
+
+
+def _list_subjects(connection: apsw.Connection) -> Iterator[Subject]:
+    after = 0
+    while rows := fetch_all(connection, _SQL["next_campaign_activities"], {"after": after, "limit": _STEP}):
+        yield from map(Subject._make, rows)
+        after = rows[-1][0]
+
+
+def _compare(connection: apsw.Connection, subject: Subject) -> Iterator[CounterMismatch]:
+    params = {"campaign_activity": subject.key}
+    stored_stats = sum_stats(fetch_all(connection, _SQL["stored_stats"], params))
+    yield from subject.compare_stats(stored_stats, _recount_stats(connection, subject))
+    stored_hours = sum_hours(fetch_all(connection, _SQL["stored_hours"], params))
+    yield from subject.compare_hours(stored_hours, _recount_hours(connection, subject))
+    for row in connection.execute(_SQL["differing_engagement"], params):
+        yield subject.compare_engagement(_contact_id(connection, row[1]), row)
+    for row in connection.execute(_SQL["differing_bounced_contact"], params):
+        yield subject.compare_bounced_contact(_contact_id(connection, row[1]), row)
+    for row in connection.execute(_SQL["differing_clicked_link"], params):
+        yield subject.compare_clicked_link(_contact_id(connection, row[1]), _url_id(connection, row[0]), row)
+
+
+def _recount_stats(connection: apsw.Connection, subject: Subject) -> Stats:
+    params = {"campaign_activity": subject.key}
+    names = ("recounted_totals", "recounted_details", "erased_stats")
+    return sum_stats(chain.from_iterable(fetch_all(connection, _SQL[name], params) for name in names))
+
+
+def _recount_hours(connection: apsw.Connection, subject: Subject) -> Hours:
+    params = {"campaign_activity": subject.key}
+    names = ("recounted_hours", "erased_hours")
+    return sum_hours(chain.from_iterable(fetch_all(connection, _SQL[name], params) for name in names))
+
+
+def _contact_id(connection: apsw.Connection, contact: int) -> str:
+    ((contact_id,),) = fetch_all(connection, _SQL["get_contact_id"], {"contact": contact})
+    return str(contact_id)
+
+
+def _url_id(connection: apsw.Connection, link: int) -> str:
+    ((link_url, url_id),) = fetch_all(connection, _SQL["get_link"], {"link": link})
+    return str(make_url_id(link_url) if url_id is None else url_id)
+
+
+def _repair(connection: apsw.Connection, subject: Subject) -> None:
+    params = {"campaign_activity": subject.key}
+    for table in ("engagement", "bounced_contact", "clicked_link"):
+        connection.execute(_SQL[f"clear_{table}"], params)
+        connection.execute(_SQL[f"recount_{table}"], params)
+    connection.execute(_SQL["clear_stats"], params)
+    stats = [(subject.key, *key, *counts) for key, counts in _recount_stats(connection, subject).items()]
+    connection.executemany(_INGEST["increment_stats"], stats)
+    connection.execute(_SQL["clear_hours"], params)
+    hours = [(subject.key, *key, total) for key, total in _recount_hours(connection, subject).items()]
+    connection.executemany(_INGEST["increment_hours"], hours)
