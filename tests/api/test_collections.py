@@ -16,7 +16,7 @@ COLLECTIONS = {
 
 
 @pytest.mark.parametrize(("path", "key"), COLLECTIONS.items())
-def test_a_collection_of_what_is_not_recorded_is_an_empty_page(client: ApiClient, path: str, key: str) -> None:
+def test_unrecorded_collection_is_empty_page(client: ApiClient, path: str, key: str) -> None:
     assert client.get(path).json() == {key: [], "_links": {}}
     assert client.get(f"{path}/?limit=20").json() == {key: [], "_links": {}}
     for limit in ("0", "1001", "x"):
@@ -39,13 +39,13 @@ def test_lists_are_counted(client: ApiClient) -> None:
         ("/v3/emails/campaign_id_xrefs", "v2_email_campaign_ids"),
     ],
 )
-def test_no_id_of_the_old_api_is_known(client: ApiClient, path: str, param: str) -> None:
+def test_v2_ids_are_unknown(client: ApiClient, path: str, param: str) -> None:
     assert client.get(path, params={param: "1,2"}).json() == {"xrefs": []}
     for missing in ({}, {param: ""}, {param: " , "}):
         assert client.get(path, params=missing).status_code == 400
 
 
-def test_send_history_counts_the_recorded_sends_by_runs(client: ApiClient) -> None:
+def test_send_history_groups_sends_by_run(client: ApiClient) -> None:
     first = [make_line(f"c{n}", "em_sends", f"2026-03-01T10:{n:02}:00.000Z") for n in range(3)]
     later = [make_line(f"d{n}", "em_sends", "2026-03-01T12:30:00.000Z") for n in range(2)]
     again = [make_line("e1", "em_sends", "2026-03-05T08:15:00.000Z")]
@@ -59,12 +59,12 @@ def test_send_history_counts_the_recorded_sends_by_runs(client: ApiClient) -> No
     assert client.get("/v3/emails/activities/ca-1/schedules").json() == []
 
 
-def test_an_unsent_campaign_activity_has_no_runs(client: ApiClient) -> None:
+def test_unsent_campaign_activity_has_no_runs(client: ApiClient) -> None:
     client.record(make_line("c1", "em_opens"))
     assert client.get("/v3/emails/activities/ca-1/send_history").json() == []
 
 
-def test_a_preview_shows_the_subject_and_sender(server: Server, account: str) -> None:
+def test_preview_contains_subject_and_sender(server: Server, account: str) -> None:
     with server.client(account, frozenset(Scope)) as client:
         activity = {"campaign_activity_id": "ca-1", "role": "primary_email", "subject": "Hello", "from_name": "Ada"}
         campaign = {"campaign_id": "k-1", "campaign_activities": [activity]}
@@ -74,5 +74,5 @@ def test_a_preview_shows_the_subject_and_sender(server: Server, account: str) ->
 
 
 @pytest.mark.parametrize("name", ["send_history", "schedules", "previews"])
-def test_an_unknown_campaign_activity_is_not_found(client: ApiClient, name: str) -> None:
+def test_unknown_campaign_activity_returns_404(client: ApiClient, name: str) -> None:
     assert client.get(f"/v3/emails/activities/unknown/{name}").status_code == 404

@@ -49,7 +49,7 @@ def read_contact(client: ApiClient, contact_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("id_", IDS)
-def test_id_round_trips_through_the_api(client: ApiClient, id_: str) -> None:
+def test_id_round_trips_through_api(client: ApiClient, id_: str) -> None:
     other = f"{id_[:200]} 2"
     receipt = client.record(
         make_line(id_, campaign_activity_id=id_, campaign_id=id_),
@@ -98,7 +98,7 @@ def test_commas_between_ids_may_be_encoded(client: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("text", ["%20a", "a%20", "a%00b", "%0A", "x" * 256])
-def test_malformed_id_is_not_found(client: ApiClient, text: str) -> None:
+def test_malformed_id_returns_404(client: ApiClient, text: str) -> None:
     assert client.get(details_path(text), params={"tracking_activity_type": "em_opens"}).status_code == 404
     assert client.get(tracking_path(text, "opens")).status_code == 404
 

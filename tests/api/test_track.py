@@ -90,7 +90,7 @@ def test_body_is_read_by_its_content(client: ApiClient, content: bytes, headers:
 
 
 @pytest.mark.parametrize("bad", [b'{"first_name": "Ada \\ud83d"}', b"oops", b'{"contact_id": nul}', b'"\xff"'])
-def test_broken_item_of_array_costs_only_itself(client: ApiClient, bad: bytes) -> None:
+def test_invalid_array_item_is_rejected_alone(client: ApiClient, bad: bytes) -> None:
     content = b"[" + encode_lines(make_line("a")) + b", " + bad + b",\n" + encode_lines(make_line("b")) + b"]"
     receipt = client.post(TRACK, content=content, headers=JSON).json()
     assert (receipt["accepted"], receipt["rejected"]) == (2, 1)

@@ -8,16 +8,11 @@ import httpx
 import pytest
 
 from rapport.auth import ended_sessions
-from rapport.auth.one_time import create_code
-from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal
-from rapport.settings import Settings
-from rapport.store.engines import open_store
-from rapport.web.door import COOKIE, now
+from rapport.auth.scope import Scope
+from rapport.web.door import COOKIE
 from tests.helpers.cost import measure_cost
-from tests.helpers.loop import run_async
 from tests.helpers.server import Server
-from tests.helpers.web import get_form_token
+from tests.helpers.web import create_sign_in_link, get_form_token
 
 pytestmark = pytest.mark.slow
 
@@ -25,18 +20,8 @@ GUESSES = 500
 SIGN_OUTS = 700
 
 
-def make_link(server: Server, account: str) -> str:
-    async def make() -> str:
-        async with open_store(Settings(data=server.data)) as store:
-            return await create_code(
-                store.secrets, Principal(account, "serve", "serve", Role.OWNER, frozenset(Scope)), now()
-            )
-
-    return f"/sign-in/{run_async(make())}"
-
-
 async def test_concurrent_uses_of_sign_in_link_sign_in_once(server: Server, account: str) -> None:
-    link = make_link(server, account)
+    link = create_sign_in_link(server, account)
 
     async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         await asyncio.gather(*(client.request(method, link) for method in ["HEAD", "GET"] * 20))
@@ -46,7 +31,7 @@ async def test_concurrent_uses_of_sign_in_link_sign_in_once(server: Server, acco
 
 def test_guessed_links_and_tampered_cookies_are_rejected(server: Server, account: str) -> None:
     with httpx.Client(base_url=server.url, timeout=60) as client, measure_cost(server):
-        assert client.post(make_link(server, account)).status_code == 303
+        assert client.post(create_sign_in_link(server, account)).status_code == 303
         cookie = client.cookies[COOKIE]
         with httpx.Client(base_url=server.url, timeout=60) as attacker:
             for number in range(GUESSES):

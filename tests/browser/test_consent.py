@@ -8,12 +8,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.test_signing_in import make_link
-from tests.helpers.browser import PHONE, SCHEMES, find_accessibility_issues
+from tests.helpers.browser import PHONE, SCHEMES, find_accessibility_issues, print_sign_in_link
 from tests.helpers.command import run_rapport
+from tests.helpers.oauth import App, ask, poll_device, post, redeem, start_device, tokens_of
 from tests.helpers.server import Server
-from tests.oauth.flows import App, ask, post, redeem, tokens_of
-from tests.oauth.test_device import poll, start
 
 
 class _Callback(BaseHTTPRequestHandler):
@@ -55,11 +53,11 @@ def create(server: Server, account: str, *options: str) -> App:
 
 
 def sign_in(page: Page, server: Server, account: str) -> None:
-    page.goto(make_link(server, account))
+    page.goto(print_sign_in_link(server, account))
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_user_allows_access_and_returns_with_a_code(
+def test_user_allows_access_and_returns_with_code(
     context: BrowserContext, server: Server, account: str, callback: str
 ) -> None:
     app = create(server, account, "--redirect-uri", "http://127.0.0.1/callback")
@@ -75,7 +73,7 @@ def test_a_user_allows_access_and_returns_with_a_code(
     assert tokens["refresh_token"]
 
 
-def test_a_user_denies_access(context: BrowserContext, server: Server, account: str, callback: str) -> None:
+def test_user_denies_access_in_browser(context: BrowserContext, server: Server, account: str, callback: str) -> None:
     app = create(server, account, "--redirect-uri", "http://127.0.0.1/callback")
     page = context.new_page()
     sign_in(page, server, account)
@@ -84,7 +82,7 @@ def test_a_user_denies_access(context: BrowserContext, server: Server, account: 
     expect(page).to_have_url(re.compile(r"/callback\?error=access_denied"))
 
 
-def test_a_user_who_is_not_signed_in_returns_to_the_request(
+def test_sign_in_returns_to_authorization_request(
     context: BrowserContext, server: Server, account: str, callback: str
 ) -> None:
     app = create(server, account, "--redirect-uri", "http://127.0.0.1/callback")
@@ -97,7 +95,7 @@ def test_a_user_who_is_not_signed_in_returns_to_the_request(
     expect(page.get_by_text("back at the application")).to_be_visible()
 
 
-def test_a_wrong_redirect_uri_is_a_page_of_this_server(context: BrowserContext, server: Server, account: str) -> None:
+def test_invalid_redirect_uri_shows_error_page(context: BrowserContext, server: Server, account: str) -> None:
     app = create(server, account, "--redirect-uri", "https://shop.example.com/callback")
     page = context.new_page()
     sign_in(page, server, account)
@@ -105,9 +103,9 @@ def test_a_wrong_redirect_uri_is_a_page_of_this_server(context: BrowserContext, 
     expect(page.get_by_role("heading", level=1)).to_have_text("Authorization failed")
 
 
-def test_a_device_is_connected_on_a_phone(browser: Browser, server: Server, account: str) -> None:
+def test_device_is_connected_on_phone(browser: Browser, server: Server, account: str) -> None:
     app = create(server, account, "--public")
-    device = start(server, app)
+    device = start_device(server, app)
     phone = browser.new_context(base_url=server.url, reduced_motion="reduce", viewport=PHONE)
     page = phone.new_page()
     sign_in(page, server, account)
@@ -120,11 +118,11 @@ def test_a_device_is_connected_on_a_phone(browser: Browser, server: Server, acco
     expect(page.get_by_text(device["user_code"])).to_be_visible()
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Device connected")
-    assert tokens_of(poll(server, app, device))["refresh_token"]
+    assert tokens_of(poll_device(server, app, device))["refresh_token"]
     phone.close()
 
 
-def test_everybody_can_read_the_pages(browser: Browser, server: Server, account: str) -> None:
+def test_oauth_pages_are_accessible(browser: Browser, server: Server, account: str) -> None:
     app = create(server, account, "--redirect-uri", "https://client.example.com/callback")
     assert post(server, "/oauth2/default/v1/token", {"grant_type": "x"}, app).status_code == 400
     for scheme in SCHEMES:

@@ -7,8 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.helpers.api import ApiClient, make_line
-from tests.helpers.browser import PHONE, SCHEMES, find_accessibility_issues, open_signed_in
-from tests.helpers.command import run_rapport
+from tests.helpers.browser import PHONE, SCHEMES, find_accessibility_issues, open_signed_in, print_sign_in_link
 from tests.helpers.server import Server
 
 
@@ -17,11 +16,6 @@ def stranger(browser: Browser, server: Server, request: pytest.FixtureRequest) -
     context = browser.new_context(base_url=server.url, java_script_enabled=request.param, reduced_motion="reduce")
     yield context
     context.close()
-
-
-def make_link(server: Server, account: str) -> str:
-    result = run_rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
-    return result.stdout.strip()
 
 
 def test_shared_link_survives_sign_in(stranger: BrowserContext, client: ApiClient) -> None:
@@ -42,7 +36,7 @@ def test_sign_in_link_needs_button_press(
     stranger: BrowserContext, server: Server, account: str, client: ApiClient
 ) -> None:
     client.record(make_line("c-1"))
-    link = make_link(server, account)
+    link = print_sign_in_link(server, account)
     preview = stranger.new_page()
     preview.goto(link)
     preview.wait_for_load_state("networkidle")
@@ -58,7 +52,7 @@ def test_sign_in_link_needs_button_press(
 
 def test_link_page_is_accessible(browser: Browser, server: Server, account: str, client: ApiClient) -> None:
     client.record(make_line("c-1"))
-    link = make_link(server, account)
+    link = print_sign_in_link(server, account)
     for scheme in SCHEMES:
         context = browser.new_context(color_scheme=scheme, viewport=PHONE)
         page = context.new_page()

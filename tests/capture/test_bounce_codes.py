@@ -27,7 +27,7 @@ B, D, F, S, V, X, Z = BounceCode
         ("5.5.0", X),
     ],
 )
-def test_status_without_a_text(status: str, code: BounceCode) -> None:
+def test_status_without_text_is_mapped(status: str, code: BounceCode) -> None:
     assert bounce_code(status, None) is code
 
 
@@ -49,11 +49,11 @@ def test_status_without_a_text(status: str, code: BounceCode) -> None:
         (None, "", X),
     ],
 )
-def test_text_decides_where_the_status_says_nothing(status: str | None, text: str | None, code: BounceCode) -> None:
+def test_text_decides_for_unspecific_status(status: str | None, text: str | None, code: BounceCode) -> None:
     assert bounce_code(status, text) is code
 
 
-def test_status_wins_over_the_label_of_the_provider() -> None:
+def test_status_overrides_label_of_provider() -> None:
     assert bounce_code(None, "552 5.2.2 quota", B) is F
     assert bounce_code(None, "no idea", B) is B
 
@@ -61,5 +61,5 @@ def test_status_wins_over_the_label_of_the_provider() -> None:
 @pytest.mark.parametrize(
     ("text", "status"), [("x 5.1.1 y", "5.1.1"), ("4.2.2.1", None), ("(#5.1.1)", "5.1.1"), ("5.1.1.", "5.1.1")]
 )
-def test_addresses_are_no_statuses(text: str, status: str | None) -> None:
+def test_addresses_are_not_read_as_statuses(text: str, status: str | None) -> None:
     assert find_status(text) == status

@@ -160,12 +160,12 @@ def read(raw: bytes) -> list[Event]:
     ("raw", "code"), [(dsn(), BounceCode.B), (QMAIL, BounceCode.F), (EXIM, BounceCode.Z), (AWAY, BounceCode.V)]
 )
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_bounce_is_read_whatever_the_line_ends(raw: bytes, code: BounceCode, end: bytes) -> None:
+def test_bounce_is_read_with_any_line_ending(raw: bytes, code: BounceCode, end: bytes) -> None:
     [event] = read(raw.replace(b"\n", end))
     assert (event.type, event.recipient, event.bounce_code) == (ActivityType.EM_BOUNCES, GRACE, code)
 
 
-def test_report_names_the_message_that_it_returns() -> None:
+def test_report_yields_id_of_returned_message() -> None:
     [event] = read(dsn())
     assert event.message_id == "<letter-1@shop.example.com>"
     assert event.metadata == {"rapport_campaign_activity_id": "spring"}
@@ -188,12 +188,12 @@ def test_only_failed_deliveries_are_bounces(action: str) -> None:
         ("5.3.4", "smtp; 552 5.3.4 Message too large", BounceCode.X),
     ],
 )
-def test_code_is_that_of_the_receiving_server(status: str, diagnostic: str, code: BounceCode) -> None:
+def test_code_comes_from_receiving_server(status: str, diagnostic: str, code: BounceCode) -> None:
     [event] = read(dsn(status=status, diagnostic=diagnostic))
     assert event.bounce_code is code
 
 
-def test_complaint_is_an_opt_out_with_its_reason() -> None:
+def test_complaint_is_recorded_as_opt_out() -> None:
     [event] = read(complaint("abuse"))
     assert (event.type, event.recipient, event.opt_out_reason) == (ActivityType.EM_OPTOUTS, GRACE, "complaint")
     assert event.message_id == "<letter-1@shop.example.com>"
@@ -202,20 +202,20 @@ def test_complaint_is_an_opt_out_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize("feedback_type", ["auth-failure", "fraud", "virus", "not-spam"])
-def test_other_feedback_says_nothing_about_the_contact(feedback_type: str) -> None:
+def test_other_feedback_is_ignored(feedback_type: str) -> None:
     assert read(complaint(feedback_type)) == []
 
 
-def test_recipient_that_a_report_does_not_name_is_that_of_the_returned_message() -> None:
+def test_missing_recipient_is_read_from_returned_message() -> None:
     [event] = read(complaint("abuse", "Source-IP: 192.0.2.1"))
     assert event.recipient == GRACE
 
 
-def test_answer_of_a_person_is_no_bounce() -> None:
+def test_reply_of_person_is_not_a_bounce() -> None:
     assert read(PERSON) == []
 
 
-def test_report_that_arrives_again_is_the_same_event() -> None:
+def test_repeated_report_is_same_event() -> None:
     assert read_bounce(dsn(), NOW) == read_bounce(dsn(), Instant(NOW + 60_000))
     assert read(dsn(to=GRACE))[0].event_id != read(dsn(to="alan.turing@example.org"))[0].event_id
 
@@ -231,7 +231,7 @@ def test_damaged_messages_never_raise() -> None:
             read(bytes(data[: rng.randrange(len(data) + 1)]))
 
 
-def test_bounces_reach_the_contact(location: str, tmp_path: Path) -> None:
+def test_bounces_are_recorded_for_contact(location: str, tmp_path: Path) -> None:
     environment = {"RAPPORT_SPOOL": str(tmp_path / "spool")}
     new = tmp_path / "Maildir" / "new"
     new.mkdir(parents=True)
@@ -254,7 +254,7 @@ def test_bounces_reach_the_contact(location: str, tmp_path: Path) -> None:
         assert types == ["em_bounces", "em_optouts"]
 
 
-def test_bounce_that_cannot_be_kept_asks_to_try_again(location: str, tmp_path: Path) -> None:
+def test_unstorable_bounce_is_temporarily_rejected(location: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     environment = {"RAPPORT_SPOOL": str(tmp_path / "file" / "spool")}
     run_rapport("bounce", "--data", location, stdin=dsn(), environment=environment, code=75)

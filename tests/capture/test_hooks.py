@@ -13,11 +13,11 @@ import pytest
 
 from rapport.capture.webhooks.provider import SecretProvider
 from rapport.capture.webhooks.registry import PROVIDERS
-from tests.capture.payloads import ALAN, GRACE, SAMPLES, SHOP
-from tests.capture.signing import KEY, SETTINGS, STANDARD_KEY, ec_key, public_key, rsa_key, signed_request
 from tests.helpers.api import ALL_ACTIVITY_TYPES, ApiClient, make_line
 from tests.helpers.command import run_rapport
 from tests.helpers.server import Server
+from tests.helpers.webhook_payloads import ALAN, GRACE, SAMPLES, SHOP
+from tests.helpers.webhook_signing import KEY, SETTINGS, STANDARD_KEY, ec_key, public_key, rsa_key, signed_request
 
 KEYS = {
     "sendgrid": public_key(ec_key()),
@@ -111,9 +111,7 @@ SIGNED = ["generic", "mailersend", "mailgun", "postal", "resend", "sendgrid"]
 
 
 @pytest.mark.parametrize("provider", [*SECRETS, *SIGNED])
-def test_events_are_on_the_contact_soon_and_once(
-    client: ApiClient, make_hook: Callable[..., MadeHook], provider: str
-) -> None:
+def test_webhook_events_are_recorded_once(client: ApiClient, make_hook: Callable[..., MadeHook], provider: str) -> None:
     hook = make_hook(provider, "--set=campaign_activity=constant:spring")
     own = [sample for sample in SAMPLES if sample.provider == provider and sample.expected.get("recipient", "") == ""]
     for _ in range(2):
@@ -136,7 +134,7 @@ def test_events_are_on_the_contact_soon_and_once(
 
 
 @pytest.mark.parametrize("provider", [*SECRETS, *SIGNED])
-def test_request_that_is_not_authentic_is_refused(
+def test_unauthenticated_request_is_rejected(
     server: Server, client: ApiClient, make_hook: Callable[..., MadeHook], provider: str
 ) -> None:
     hook = make_hook(provider)
@@ -154,7 +152,7 @@ def test_request_that_is_not_authentic_is_refused(
     assert KEYS.get(provider, "x" * 99) not in hook.run("list")
 
 
-def test_unknown_places_are_not_found(server: Server, make_hook: Callable[..., MadeHook]) -> None:
+def test_unknown_hook_paths_return_404(server: Server, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("postmark")
     secret = hook.path.partition(".")[2]
     for path in (
@@ -168,7 +166,7 @@ def test_unknown_places_are_not_found(server: Server, make_hook: Callable[..., M
     assert httpx.get(server.url + hook.path).status_code == 405
 
 
-def test_too_large_bodies_are_refused(make_hook: Callable[..., MadeHook]) -> None:
+def test_oversized_bodies_are_rejected(make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("postmark")
     assert hook.post({}, content=b" " * (1024 * 1024 + 1)).status_code == 413
     large = json.dumps(sample("postmark", "open") | {"Content": "x" * 900_000}).encode()
@@ -184,9 +182,7 @@ def test_compressed_and_odd_bodies_are_kept_with_their_reason(
     wait_for(lambda: hook.capture("unmatched").count("unreadable") == 6)
 
 
-def test_unmatched_events_are_matched_after_the_rule_is_changed(
-    client: ApiClient, make_hook: Callable[..., MadeHook]
-) -> None:
+def test_unmatched_events_are_matched_after_rule_change(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("sparkpost", "--set=campaign_activity=metadata:letter")
     hook.post(*(sample.payload for sample in SAMPLES if sample.provider == "sparkpost"))
     wait_for(lambda: "unmatched: no campaign activity" in hook.capture("status"))
@@ -198,7 +194,7 @@ def test_unmatched_events_are_matched_after_the_rule_is_changed(
     assert "Everything that was captured is matched." in hook.capture("status")
 
 
-def test_contact_and_campaign_activity_of_the_metadata_win(
+def test_metadata_overrides_contact_and_campaign_activity(
     client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("sendgrid")
@@ -209,9 +205,7 @@ def test_contact_and_campaign_activity_of_the_metadata_win(
     assert contacts(client)[0]["contact_id"] == "c-7"
 
 
-def test_event_without_recipient_is_matched_by_the_send_of_its_message(
-    client: ApiClient, make_hook: Callable[..., MadeHook]
-) -> None:
+def test_event_without_recipient_is_matched_by_its_send(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("resend")
     hook.post(sample("resend", "sent"))
     wait_for(lambda: history(client))
@@ -221,9 +215,7 @@ def test_event_without_recipient_is_matched_by_the_send_of_its_message(
     assert {activity["campaign_activity_id"] for activity in history(client)} == {"spring"}
 
 
-def test_event_is_matched_by_a_send_that_was_recorded_with_the_message_id(
-    client: ApiClient, make_hook: Callable[..., MadeHook]
-) -> None:
+def test_event_is_matched_by_message_id_of_send(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     payload = sample("postmark", "open") | {"Tag": None, "Metadata": {}}
     sent = make_line(contact_id="c-9", campaign_activity_id="autumn", tracking_activity_type="em_sends")
     client.record({**sent, "email_address": GRACE, "event_id": payload["MessageID"]})
@@ -232,9 +224,7 @@ def test_event_is_matched_by_a_send_that_was_recorded_with_the_message_id(
     assert {activity["campaign_activity_id"] for activity in history(client)} == {"autumn"}
 
 
-def test_known_contact_is_found_by_address_whatever_its_case(
-    client: ApiClient, make_hook: Callable[..., MadeHook]
-) -> None:
+def test_known_contact_is_found_by_email_in_any_case(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     client.record({**make_line(contact_id="c-1"), "email_address": GRACE.upper()})
     make_hook("mailjet").post(sample("mailjet", "click") | {"Payload": ""})
     clicks = wait_for(lambda: page_of(client, "c-1", "em_clicks"))
@@ -242,9 +232,7 @@ def test_known_contact_is_found_by_address_whatever_its_case(
     assert contacts(client)[0]["email_address"] == GRACE.upper()
 
 
-def test_opt_out_and_complaint_change_the_status_of_the_contact(
-    client: ApiClient, make_hook: Callable[..., MadeHook]
-) -> None:
+def test_opt_out_and_complaint_change_contact_status(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("mailjet")
     hook.post(sample("mailjet", "open"))
     wait_for(lambda: contacts(client))
@@ -259,7 +247,7 @@ def test_opt_out_and_complaint_change_the_status_of_the_contact(
     assert address
 
 
-def test_one_mailgun_signature_is_good_for_one_request(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
+def test_mailgun_signature_is_accepted_once(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("mailgun", "--set=campaign_activity=constant:spring")
     now = time.time_ns() // 1_000_000
     request = signed_request("mailgun", sample("mailgun", "opened"), now=now)
@@ -288,7 +276,7 @@ def test_erased_contact_leaves_nothing_among_captured_data(
     assert GRACE not in hook.capture("unmatched")
 
 
-def test_hooks_of_another_account_are_out_of_reach(
+def test_hooks_of_other_account_are_inaccessible(
     server: Server, account: str, client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("postmark")
@@ -301,14 +289,14 @@ def test_hooks_of_another_account_are_out_of_reach(
     )
 
 
-def test_deleted_hook_answers_no_more(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
+def test_deleted_hook_returns_404(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("postmark")
     assert hook.post(sample("postmark", "open")).status_code == 200
     hook.run("delete", hook.hook_id)
     wait_for(lambda: hook.post(sample("postmark", "open")).status_code == 404)
 
 
-def test_hook_test_explains_a_signature_and_shows_what_would_be_recorded(
+def test_hook_test_explains_signature_and_shows_activities(
     client: ApiClient, make_hook: Callable[..., MadeHook]
 ) -> None:
     hook = make_hook("sendgrid")
@@ -343,7 +331,7 @@ def numbered(number: int) -> dict[str, Any]:
     return {"msys": {"track_event": payload | {"event_id": str(number)}}}
 
 
-def test_what_got_its_200_survives_kill_minus_nine(lonely: Server) -> None:
+def test_acknowledged_request_survives_sigkill(lonely: Server) -> None:
     with lonely.client("default") as client:
         hook = MadeHook(lonely, "default", "sparkpost")
         kept: list[int] = []
@@ -379,7 +367,7 @@ def test_several_workers_record_everything_once(location: str, tmp_path: Path) -
         wait_for(lambda: len(history(client)) == 100)
 
 
-def test_full_spool_asks_to_send_again(lonely: Server) -> None:
+def test_full_spool_rejects_with_retry_after(lonely: Server) -> None:
     with lonely.client("default"):
         brevo, postmark = MadeHook(lonely, "default", "brevo"), MadeHook(lonely, "default", "postmark")
         large = json.dumps(sample("brevo", "opened") | {"x": "y" * 1_000_000}).encode()

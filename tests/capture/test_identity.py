@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from rapport.capture.webhooks.registry import PROVIDERS
-from tests.capture.payloads import SAMPLES, SHOP, TIME
-from tests.capture.signing import NOW, SETTINGS, provider, signed_request
+from tests.helpers.webhook_payloads import SAMPLES, SHOP, TIME
+from tests.helpers.webhook_signing import NOW, SETTINGS, provider, signed_request
 
 
 def identities(name: str, *payloads: object, now: int = NOW) -> list[str]:
@@ -29,7 +29,7 @@ def test_redelivery_keeps_the_identity(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["brevo", "mailjet", "mandrill", "sendgrid", "sparkpost"])
-def test_order_in_a_batch_makes_no_difference(name: str) -> None:
+def test_identity_does_not_depend_on_order_in_batch(name: str) -> None:
     payloads = [sample.payload for sample in SAMPLES if sample.provider == name]
     assert sorted(identities(name, *payloads)) == sorted(identities(name, *reversed(payloads)))
 
@@ -50,7 +50,7 @@ def test_sendgrid_identity_survives_a_changed_event_id() -> None:
         assert identities("sendgrid", payload) != identities("sendgrid", {**payload, field: value}), field
 
 
-def test_ses_bounce_is_the_same_by_both_ways() -> None:
+def test_ses_bounce_has_same_identity_in_both_formats() -> None:
     assert identities("amazon-ses", sample("amazon-ses", "bounce")) == identities(
         "amazon-ses", sample("amazon-ses", "bounce as a notification")
     )
@@ -62,18 +62,18 @@ def test_ses_opens_at_different_times_are_different() -> None:
     assert identities("amazon-ses", payload) != identities("amazon-ses", later)
 
 
-def test_mailgun_id_of_another_day_is_another_event() -> None:
+def test_mailgun_id_of_other_day_is_other_event() -> None:
     payload = sample("mailgun", "opened")
     assert identities("mailgun", payload) != identities("mailgun", {**payload, "timestamp": TIME - 86_400})
 
 
-def test_brevo_webhook_id_is_no_identity() -> None:
+def test_brevo_webhook_id_is_not_an_identity() -> None:
     payload = sample("brevo", "click")
     assert identities("brevo", payload) == identities("brevo", {**payload, "id": 2, "date": "2026-02-25 00:00:00"})
     assert identities("brevo", payload) != identities("brevo", {**payload, "link": SHOP + "1"})
 
 
-def test_brevo_first_open_is_one_event_if_it_is_sent_twice() -> None:
+def test_repeated_brevo_first_open_is_one_event() -> None:
     assert identities("brevo", sample("brevo", "opened")) == identities("brevo", sample("brevo", "unique_opened"))
 
 

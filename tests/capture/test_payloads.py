@@ -10,8 +10,8 @@ from rapport.capture.errors import InvalidPayload
 from rapport.capture.event import Event
 from rapport.capture.webhooks.provider import WebhookRequest
 from rapport.capture.webhooks.registry import PROVIDERS
-from tests.capture.payloads import GRACE, NOTHING, SAMPLES, Sample
-from tests.capture.signing import NOW, SETTINGS, encode, provider, signed_request, sns_message
+from tests.helpers.webhook_payloads import GRACE, NOTHING, SAMPLES, Sample
+from tests.helpers.webhook_signing import NOW, SETTINGS, encode, provider, signed_request, sns_message
 
 
 def read(name: str, request: WebhookRequest) -> list[Event]:
@@ -38,7 +38,7 @@ def test_payload_is_read_as_expected(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.activity_type is not None], ids=identify)
-def test_event_makes_a_valid_activity(sample: Sample) -> None:
+def test_event_becomes_valid_activity(sample: Sample) -> None:
     [event] = read(sample.provider, signed_request(sample.provider, sample.payload))
     assert event.type is not None
     Activity(
@@ -74,7 +74,7 @@ def test_other_payloads_have_no_events(name: str, what: str, payload: object) ->
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
-def test_batch_is_read_as_its_events(name: str) -> None:
+def test_batch_yields_its_events(name: str) -> None:
     payloads = [sample.payload for sample in SAMPLES if sample.provider == name]
     single = [event for payload in payloads for event in read(name, signed_request(name, payload))]
     if name in {"sendgrid", "mailjet", "brevo", "sparkpost", "mandrill", "generic"}:
@@ -82,12 +82,12 @@ def test_batch_is_read_as_its_events(name: str) -> None:
         assert batch == single
 
 
-def test_sns_message_about_the_subscription_has_no_events() -> None:
+def test_sns_subscription_message_has_no_events() -> None:
     message = sns_message("You have chosen to subscribe", NOW, Type="SubscriptionConfirmation", Token="t" * 64)
     assert read("amazon-ses", WebhookRequest(body=encode(message), received_time=NOW)) == []
 
 
-def test_ses_bounce_of_several_recipients_makes_an_event_for_each() -> None:
+def test_ses_bounce_yields_event_per_recipient() -> None:
     bounce = next(sample for sample in SAMPLES if sample.name == "bounce").payload
     recipients = [{"emailAddress": f"reader{number}@example.net", "status": "5.1.1"} for number in range(3)]
     payload = {**bounce, "bounce": {**bounce["bounce"], "bouncedRecipients": recipients}}
@@ -119,7 +119,7 @@ def test_payload_without_one_of_its_fields_raises_only_invalid_payload(sample: S
                 read(sample.provider, signed_request(sample.provider, payload))
 
 
-def test_unknown_event_is_named_with_what_is_expected() -> None:
+def test_unknown_event_error_lists_expected_events() -> None:
     sample = next(sample for sample in SAMPLES if sample.provider == "mailjet")
     with pytest.raises(InvalidPayload, match=r"unknown event 'read'; expected one of sent, open, click"):
         read("mailjet", signed_request("mailjet", {**sample.payload, "event": "read"}))

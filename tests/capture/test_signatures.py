@@ -16,8 +16,8 @@ from rapport.capture.webhooks.provider import Credentials, SecretProvider, Webho
 from rapport.capture.webhooks.registry import PROVIDERS
 from rapport.capture.webhooks.sns import Certificates
 from rapport.instant import DAY, HOUR, MINUTE, Instant
-from tests.capture.payloads import SAMPLES
-from tests.capture.signing import (
+from tests.helpers.webhook_payloads import SAMPLES
+from tests.helpers.webhook_signing import (
     CERTIFICATE_URL,
     KEY,
     NOW,
@@ -64,7 +64,7 @@ def is_refused(name: str, request: WebhookRequest, hook: Credentials | None = No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_request_of_the_provider_is_accepted(name: str) -> None:
+def test_request_of_provider_is_accepted(name: str) -> None:
     provider(name).check_credentials(credentials(name))
     provider(name).authenticate(request_for(name), credentials(name))
 
@@ -83,7 +83,7 @@ def changed_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", [name for name in SIGNED if name not in {"mailgun", "amazon-ses"}])
-def test_changed_body_is_refused(name: str) -> None:
+def test_changed_body_is_rejected(name: str) -> None:
     rng = random.Random(name)
     request = request_for(name)
     refused = 0
@@ -109,13 +109,13 @@ def signed_parts(name: str, request: WebhookRequest) -> Iterator[WebhookRequest]
 
 
 @pytest.mark.parametrize("name", ["mailgun", "amazon-ses"])
-def test_changed_field_under_a_signature_in_the_body_is_refused(name: str) -> None:
+def test_changed_signed_field_is_rejected(name: str) -> None:
     for changed in signed_parts(name, request_for(name)):
         assert is_refused(name, changed), changed.body
 
 
 @pytest.mark.parametrize("name", sorted(SIGNATURE_HEADERS))
-def test_changed_signature_is_refused(name: str) -> None:
+def test_changed_signature_is_rejected(name: str) -> None:
     rng = random.Random(name)
     request = request_for(name)
     header = SIGNATURE_HEADERS[name]
@@ -138,7 +138,7 @@ def base64_bytes(text: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_request_without_its_headers_is_refused(name: str) -> None:
+def test_request_without_headers_is_rejected(name: str) -> None:
     request = request_for(name)
     if request.headers:
         assert is_refused(name, msgspec.structs.replace(request, headers={}))
@@ -150,7 +150,7 @@ def test_request_without_its_headers_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SIGNED if name != "amazon-ses"])
-def test_request_signed_with_another_key_is_refused(name: str) -> None:
+def test_request_signed_with_other_key_is_rejected(name: str) -> None:
     other = {
         "sendgrid": public_key(ec.generate_private_key(ec.SECP256R1())),
         "postal": public_key(rsa.generate_private_key(65_537, 2_048)),
@@ -173,7 +173,7 @@ def test_request_signed_with_another_key_is_refused(name: str) -> None:
         ("amazon-ses", 25 * HOUR),
     ],
 )
-def test_age_is_limited_by_the_time_for_which_the_provider_tries(name: str, horizon: int) -> None:
+def test_age_limit_covers_retries_of_provider(name: str, horizon: int) -> None:
     request = request_for(name)
     for age, refused in (
         (0, False),
@@ -187,7 +187,7 @@ def test_age_is_limited_by_the_time_for_which_the_provider_tries(name: str, hori
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_secret_is_needed(name: str) -> None:
+def test_secret_is_required(name: str) -> None:
     body = request_for(name).body
 
     def refused(**fields: object) -> bool:
@@ -213,25 +213,25 @@ def test_secret_is_needed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_hook_without_key_and_secret_is_not_created(name: str) -> None:
+def test_hook_requires_key_and_secret(name: str) -> None:
     with pytest.raises(InvalidHook):
         PROVIDERS[name].check_credentials(Credentials())
 
 
 @pytest.mark.parametrize("name", ["sendgrid", "postal", "resend", "generic"])
 @pytest.mark.parametrize("key", ["", "x", "whsec_", "-----BEGIN PUBLIC KEY-----", "{}", '{"n":"AQAB"}', "MFkw", "ü"])
-def test_unusable_key_is_not_taken(name: str, key: str) -> None:
+def test_unusable_key_is_rejected(name: str, key: str) -> None:
     hook = msgspec.structs.replace(credentials(name), keys=(key,))
     with pytest.raises(InvalidHook):
         provider(name).check_credentials(hook)
 
 
-def test_unknown_provider_is_answered_with_the_known_ones() -> None:
+def test_unknown_provider_error_lists_known_ones() -> None:
     with pytest.raises(InvalidHook, match="unknown provider 'sendgird'; expected one of amazon-ses, brevo"):
         get_source("sendgird")
 
 
-def test_known_answer_of_sendgrid() -> None:
+def test_sendgrid_test_vector_is_accepted() -> None:
     """The example of Twilio's own library."""
     key = (
         "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaIN"
@@ -316,7 +316,7 @@ def test_certificates_of_other_hosts_are_never_fetched(url: str) -> None:
     assert fetched == []
 
 
-def test_messages_of_another_topic_are_refused_before_their_certificate_is_fetched() -> None:
+def test_messages_of_other_topic_are_rejected_before_fetching_certificate() -> None:
     def fetch(_: str) -> bytes:
         raise AssertionError
 
@@ -326,7 +326,7 @@ def test_messages_of_another_topic_are_refused_before_their_certificate_is_fetch
         AmazonSES(Certificates(fetch)).authenticate(request, credentials("amazon-ses"))
 
 
-def test_certificate_is_fetched_once_and_its_absence_is_no_refusal() -> None:
+def test_certificate_is_fetched_once_and_failure_is_temporary() -> None:
     fetched: list[str] = []
 
     def fetch(url: str) -> bytes:
@@ -343,19 +343,19 @@ def test_certificate_is_fetched_once_and_its_absence_is_no_refusal() -> None:
     assert fetched == [CERTIFICATE_URL] * 2
 
 
-def test_expired_certificate_is_refused() -> None:
+def test_expired_certificate_is_rejected() -> None:
     later = NOW + 4_001 * DAY
     message = sign_sns(sns_message({"eventType": "Send"}, later))
     assert is_refused("amazon-ses", WebhookRequest(body=encode(message), received_time=Instant(later)))
 
 
-def test_raw_message_delivery_is_refused_with_what_to_do() -> None:
+def test_raw_message_delivery_error_says_what_to_do() -> None:
     request = WebhookRequest(body=encode({"eventType": "Send"}), received_time=NOW)
     with pytest.raises(RefusedRequest, match="turn 'raw message delivery'"):
         provider("amazon-ses").authenticate(request, credentials("amazon-ses"))
 
 
-def test_subscription_is_confirmed_at_amazon_whatever_the_message_says() -> None:
+def test_subscription_is_confirmed_only_at_amazon() -> None:
     message = sns_message("", NOW, Type="SubscriptionConfirmation", Token="t&t")  # noqa: S106 - not a password
     assert provider("amazon-ses").confirmation_url(message) == (
         "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"
@@ -364,19 +364,19 @@ def test_subscription_is_confirmed_at_amazon_whatever_the_message_says() -> None
     assert provider("amazon-ses").confirmation_url(sns_message("", NOW)) is None
 
 
-def test_mandrill_tests_a_url_before_it_shows_the_key() -> None:
+def test_unsigned_mandrill_url_test_is_accepted() -> None:
     request = WebhookRequest(body=b"mandrill_events=%5B%5D", received_time=NOW)
     assert not is_refused("mandrill", request)
     assert PROVIDERS["mandrill"].split(request) == []
 
 
-def test_mandrill_that_was_given_another_url_is_explained() -> None:
+def test_mandrill_url_mismatch_is_explained() -> None:
     request = msgspec.structs.replace(request_for("mandrill"), url="http://rapport.example.com/in/mandrill/spring")
     with pytest.raises(RefusedRequest, match=r"the URL is another one: Mandrill was given https://rapport"):
         provider("mandrill").authenticate(request, credentials("mandrill"))
 
 
-def test_mailgun_token_is_known_so_that_it_can_be_used_once() -> None:
+def test_mailgun_token_is_extracted_for_replay_protection() -> None:
     request = request_for("mailgun")
     [item] = PROVIDERS["mailgun"].split(request)
     assert PROVIDERS["mailgun"].token(item) == json.loads(request.body)["signature"]["token"]

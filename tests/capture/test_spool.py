@@ -55,13 +55,13 @@ def test_records_are_read_once_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("max_entries", "max_bytes"), [(1, 1), (3, 1 << 20), (1_000, 10), (1_000, 1 << 30)])
-def test_every_size_of_a_batch_reads_the_same(tmp_path: Path, max_entries: int, max_bytes: int) -> None:
+def test_batch_size_does_not_change_records(tmp_path: Path, max_entries: int, max_bytes: int) -> None:
     payloads = [str(number).encode() * number for number in range(200)]
     run(append_all(tmp_path, payloads))
     assert read_all(tmp_path, max_entries, max_bytes) == payloads
 
 
-def test_what_is_not_committed_is_read_again(tmp_path: Path) -> None:
+def test_uncommitted_records_are_read_again(tmp_path: Path) -> None:
     payloads = [str(number).encode() for number in range(10)]
     run(append_all(tmp_path, payloads))
     reader = SpoolReader(tmp_path)
@@ -74,7 +74,7 @@ def test_what_is_not_committed_is_read_again(tmp_path: Path) -> None:
     assert read_all(tmp_path) == payloads[3:]
 
 
-def test_lost_progress_only_repeats(tmp_path: Path) -> None:
+def test_lost_progress_repeats_records(tmp_path: Path) -> None:
     payloads = [str(number).encode() for number in range(10)]
     run(append_all(tmp_path, payloads))
     with SpoolReader(tmp_path) as reader:
@@ -86,7 +86,7 @@ def test_lost_progress_only_repeats(tmp_path: Path) -> None:
     assert read_all(tmp_path) == payloads
 
 
-def test_one_process_reads(tmp_path: Path) -> None:
+def test_spool_has_one_reader(tmp_path: Path) -> None:
     first, second = SpoolReader(tmp_path), SpoolReader(tmp_path)
     assert first.try_lock()
     assert first.try_lock()
@@ -116,9 +116,7 @@ def test_records_are_read_while_they_are_written(tmp_path: Path) -> None:
     run(both())
 
 
-def test_old_segments_are_closed_so_that_nothing_recorded_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_segments_are_closed_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rapport.capture.spool._SEGMENT_SECONDS", 0.05)
 
     async def write() -> None:
@@ -139,7 +137,7 @@ def test_old_segments_are_closed_so_that_nothing_recorded_stays(
     run(write())
 
 
-def test_clock_that_is_set_back_keeps_the_order(tmp_path: Path) -> None:
+def test_clock_set_back_keeps_order(tmp_path: Path) -> None:
     async def write() -> None:
         for part in range(3):
             writer = SpoolWriter(tmp_path, ROOM)
@@ -174,16 +172,16 @@ def test_spool_is_bounded(tmp_path: Path) -> None:
     assert len(read_all(tmp_path)) == 9
 
 
-def test_limit_counts_the_other_processes(tmp_path: Path) -> None:
+def test_limit_includes_other_processes(tmp_path: Path) -> None:
     run(append_all(tmp_path, [b"x" * 9_000]))
     with pytest.raises(SpoolFull):
         run(append_all(tmp_path, [b"x" * 2_000], max_bytes=10_000))
 
 
-def test_everything_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+def test_acknowledged_records_survive_sigkill(tmp_path: Path) -> None:
     for attempt in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.capture.spooling", str(tmp_path), "20", "100000"], stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.helpers.spooling", str(tmp_path), "20", "100000"], stdout=subprocess.PIPE
         )
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(200)]
@@ -205,8 +203,8 @@ def test_everything_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         assert list_segments(tmp_path) == []
 
 
-def test_full_disk_refuses_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.capture.spooling", str(tmp_path), "10", "50", "20000"]
+def test_full_disk_rejects_and_keeps_acknowledged_records(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.helpers.spooling", str(tmp_path), "10", "50", "20000"]
     lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
     kept = {line.split()[1] for line in lines if line.startswith(b"kept ")}
     refused = {line.split()[1] for line in lines if line.startswith(b"refused ")}
@@ -218,7 +216,7 @@ def test_full_disk_refuses_and_keeps_what_was_acknowledged(tmp_path: Path) -> No
 
 
 def test_several_processes_append(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.capture.spooling", str(tmp_path), "5", "100"]
+    command = [sys.executable, "-m", "tests.helpers.spooling", str(tmp_path), "5", "100"]
     processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]
     names = []
     while any(process.poll() is None for process in processes):
@@ -247,7 +245,7 @@ def _garbage_length(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "is_set_aside"), [(_cut, False), (_cut_header, False), (_flip, True), (_garbage_length, True)]
 )
-def test_damaged_end_costs_only_itself(tmp_path: Path, damage: Callable[[bytes], bytes], is_set_aside: bool) -> None:
+def test_damaged_end_loses_only_itself(tmp_path: Path, damage: Callable[[bytes], bytes], is_set_aside: bool) -> None:
     run(append_all(tmp_path, [b"first!", b"second", b"third!"]))
     [path] = list_segments(tmp_path)
     path.write_bytes(damage(path.read_bytes()))
@@ -257,7 +255,7 @@ def test_damaged_end_costs_only_itself(tmp_path: Path, damage: Callable[[bytes],
     assert bool(read_status(tmp_path).damaged) is is_set_aside
 
 
-def test_status_names_the_oldest(tmp_path: Path) -> None:
+def test_status_contains_oldest_record(tmp_path: Path) -> None:
     assert read_status(tmp_path / "missing").oldest_time is None
     run(append_all(tmp_path, [b"a", b"b"]))
     assert read_status(tmp_path).oldest_time == NOW
@@ -268,7 +266,7 @@ def test_status_names_the_oldest(tmp_path: Path) -> None:
     assert (status.oldest_time, status.segments, status.waiting_bytes) == (NOW + 1, 1, len(encode_record(b"b", 0)))
 
 
-def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_spool_files_are_private_to_owner(tmp_path: Path) -> None:
     folder = tmp_path / "spool"
     run(append_all(folder, [b"a"]))
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -295,7 +293,7 @@ def test_deleted_segment_is_replaced(tmp_path: Path) -> None:
     assert read_all(tmp_path) == [b"second"]
 
 
-def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+def test_no_descriptor_is_leaked(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         run(append_all(tmp_path, [b"a", b"b"]))

@@ -5,7 +5,7 @@ from tests.helpers.command import run_rapport
 CALLBACK = "https://client.example.com/callback"
 
 
-def test_applications_are_created_listed_changed_and_deleted(location: str) -> None:
+def test_commands_create_list_change_and_delete_applications(location: str) -> None:
     created = run_rapport("app", "create", "shop", "--redirect-uri", CALLBACK, "--data", location).stdout
     values = dict(line.split("\t") for line in created.splitlines())
     assert values.keys() == {"client_id", "client_secret"}
@@ -22,14 +22,14 @@ def test_applications_are_created_listed_changed_and_deleted(location: str) -> N
     assert run_rapport("app", "list", "--data", location).stdout.splitlines() == [head]
 
 
-def test_a_public_application_has_no_secret(location: str) -> None:
+def test_public_application_has_no_secret(location: str) -> None:
     created = run_rapport("app", "create", "ctct", "--public", "--data", location).stdout
     assert "client_secret" not in created
     client_id = created.split()[1]
     assert "is public" in run_rapport("app", "rotate-secret", client_id, "--data", location, code=1).stderr
 
 
-def test_what_is_wrong_is_told(location: str) -> None:
+def test_invalid_input_is_reported(location: str) -> None:
     assert (
         "unknown scope" in run_rapport("app", "create", "x", "--scope", "everything", "--data", location, code=2).stderr
     )

@@ -18,9 +18,9 @@ from joserfc.jwk import KeySet
 
 from rapport.auth.scope import Scope
 from rapport.oauth.applications import RefreshPolicy
+from tests.helpers.oauth import BASE, CALLBACK, App, approve_device, create_app, decide
 from tests.helpers.server import Server
-from tests.oauth.flows import BASE, CALLBACK, App, browser_of, create_app, decide
-from tests.oauth.test_device import approve
+from tests.helpers.web import open_browser_by_link
 
 LOGS = sorted((Path(__file__).parent / "clients").glob("*.json"))
 VERIFIER = "a-verifier-of-at-least-forty-three-characters"
@@ -58,7 +58,7 @@ def values_of(server: Server, app: App) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
-def test_a_client_gets_and_refreshes_its_tokens(server: Server, account: str, log: Path) -> None:
+def test_client_gets_and_refreshes_tokens(server: Server, account: str, log: Path) -> None:
     client = json.loads(log.read_text())
     app = create_app(
         server,
@@ -68,11 +68,11 @@ def test_a_client_gets_and_refreshes_its_tokens(server: Server, account: str, lo
         refresh_policy=RefreshPolicy(client.get("refresh_policy", "rotating")),
     )
     values = values_of(server, app)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         if "device" in client:
             device = send(server, client["device"], values)
             values["device_code"] = device["device_code"]
-            assert approve(browser, device["user_code"]).status_code == 200
+            assert approve_device(browser, device["user_code"]).status_code == 200
         else:
             values["code"] = decide(browser, fill(client["authorize"], values))["code"]
     tokens = send(server, client["token"], values)

@@ -10,8 +10,7 @@ from oauthlib.oauth2 import BackendApplicationClient, DeviceClient, InvalidGrant
 from requests_oauthlib import OAuth2Session
 
 from rapport.auth.scope import Role
-from tests.helpers.server import Server
-from tests.oauth.flows import (
+from tests.helpers.oauth import (
     AUTHORIZE,
     CALLBACK,
     DECIDE,
@@ -19,11 +18,12 @@ from tests.oauth.flows import (
     DEVICE_CODE,
     REVOKE,
     TOKEN,
-    browser_of,
+    approve_device,
     create_app,
     hidden_fields,
 )
-from tests.oauth.test_device import approve
+from tests.helpers.server import Server
+from tests.helpers.web import open_browser_by_link
 
 SCOPES = ["contact_data", "offline_access"]
 
@@ -56,7 +56,7 @@ def test_authlib_signs_in_by_code_with_pkce(server: Server, account: str, method
     ) as client:
         verifier = "v" * 64
         url, state = client.create_authorization_url(server.url + AUTHORIZE, code_verifier=verifier)
-        with browser_of(server, account) as browser:
+        with open_browser_by_link(server, account) as browser:
             callback = callback_of(browser, server, url)
         first = client.fetch_token(authorization_response=callback, code_verifier=verifier, state=state)
         assert client.get(f"{server.url}/v3/contacts").status_code == 200
@@ -69,22 +69,22 @@ def test_authlib_signs_in_by_code_with_pkce(server: Server, account: str, method
             client.refresh_token(server.url + TOKEN, refresh_token=second["refresh_token"])
 
 
-def test_authlib_gets_a_token_for_itself(server: Server, account: str) -> None:
+def test_authlib_gets_client_credentials_token(server: Server, account: str) -> None:
     app = create_app(server, account, credentials_role=Role.OWNER)
     with AuthlibSession(app.client_id, app.secret, scope="contact_data") as client:
         client.fetch_token(server.url + TOKEN, grant_type="client_credentials")
         assert client.get(f"{server.url}/v3/contacts").status_code == 200
 
 
-def test_authlib_connects_a_device(server: Server, account: str) -> None:
+def test_authlib_connects_device(server: Server, account: str) -> None:
     app = create_app(server, account, is_public=True)
     device = httpx.post(server.url + DEVICE, data={"client_id": app.client_id, "scope": " ".join(SCOPES)}).json()
     with AuthlibSession(app.client_id, token_endpoint_auth_method="none") as client:  # noqa: S106 - a method
         requested = {"grant_type": DEVICE_CODE, "device_code": device["device_code"]}
         with pytest.raises(OAuthError, match="authorization_pending"):
             client.fetch_token(server.url + TOKEN, **requested)
-        with browser_of(server, account) as browser:
-            approve(browser, device["user_code"])
+        with open_browser_by_link(server, account) as browser:
+            approve_device(browser, device["user_code"])
         assert client.fetch_token(server.url + TOKEN, **requested)["refresh_token"]
         assert client.get(f"{server.url}/v3/contacts").status_code == 200
 
@@ -94,7 +94,7 @@ def test_requests_oauthlib_signs_in_by_code_with_pkce(server: Server, account: s
     app = create_app(server, account)
     with OAuth2Session(app.client_id, redirect_uri=CALLBACK, scope=SCOPES, pkce="S256") as client:
         url, _ = client.authorization_url(server.url + AUTHORIZE)
-        with browser_of(server, account) as browser:
+        with open_browser_by_link(server, account) as browser:
             callback = callback_of(browser, server, url)
         client.fetch_token(server.url + TOKEN, authorization_response=callback, client_secret=app.secret)
         assert client.get(f"{server.url}/v3/contacts").status_code == 200
@@ -107,7 +107,7 @@ def test_requests_oauthlib_signs_in_by_code_with_pkce(server: Server, account: s
 
 
 @pytest.mark.usefixtures("_insecure")
-def test_requests_oauthlib_gets_a_token_for_itself(server: Server, account: str) -> None:
+def test_requests_oauthlib_gets_client_credentials_token(server: Server, account: str) -> None:
     app = create_app(server, account, credentials_role=Role.OWNER)
     backend = BackendApplicationClient(app.client_id, scope=["contact_data"])
     with OAuth2Session(client=backend) as client:
@@ -116,23 +116,23 @@ def test_requests_oauthlib_gets_a_token_for_itself(server: Server, account: str)
 
 
 @pytest.mark.usefixtures("_insecure")
-def test_requests_oauthlib_connects_a_device(server: Server, account: str) -> None:
+def test_requests_oauthlib_connects_device(server: Server, account: str) -> None:
     app = create_app(server, account, is_public=True)
     device = httpx.post(server.url + DEVICE, data={"client_id": app.client_id, "scope": " ".join(SCOPES)}).json()
-    with browser_of(server, account) as browser:
-        approve(browser, device["user_code"])
+    with open_browser_by_link(server, account) as browser:
+        approve_device(browser, device["user_code"])
     with OAuth2Session(client=DeviceClient(app.client_id)) as client:
         client.fetch_token(server.url + TOKEN, device_code=device["device_code"], include_client_id=True)
         assert client.get(f"{server.url}/v3/contacts").status_code == 200
 
 
 @pytest.mark.usefixtures("_insecure")
-def test_the_implicit_grant_is_refused(server: Server, account: str) -> None:
+def test_implicit_grant_is_rejected(server: Server, account: str) -> None:
     app = create_app(server, account)
     implicit = MobileApplicationClient(app.client_id)
     with OAuth2Session(client=implicit, redirect_uri=CALLBACK, scope=SCOPES) as client:
         url, _ = client.authorization_url(server.url + AUTHORIZE)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         answer = browser.get(url.removeprefix(server.url))
     assert re.search(r"[?&]error=unsupported_response_type", answer.headers["location"])
     assert "access_token" not in answer.headers["location"]

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.helpers.api import ApiClient
+from tests.helpers.command import run_rapport
 from tests.helpers.server import Server
 
 SCHEMES: Final[tuple[Literal["light"], Literal["dark"]]] = ("light", "dark")
@@ -42,3 +43,9 @@ def open_signed_in(
     assert response.status == 303
     yield context
     context.close()
+
+
+def print_sign_in_link(server: Server, account: str) -> str:
+    """Return the link that `rapport sign-in` prints."""
+    result = run_rapport("sign-in", "--data", server.data, "--account", account, "--port", str(server.port))
+    return result.stdout.strip()

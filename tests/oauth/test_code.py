@@ -11,9 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from rapport.auth.scope import Role, Scope
-from tests.helpers.server import Server
-from tests.helpers.sql import fetch_all
-from tests.oauth.flows import (
+from tests.helpers.oauth import (
     BASE,
     CALLBACK,
     DECIDE,
@@ -21,7 +19,6 @@ from tests.oauth.flows import (
     REVOKE,
     TOKEN,
     ask,
-    browser_of,
     code_of,
     create_app,
     decide,
@@ -34,6 +31,9 @@ from tests.oauth.flows import (
     tokens_of,
     without_secret,
 )
+from tests.helpers.server import Server
+from tests.helpers.sql import fetch_all
+from tests.helpers.web import open_browser_by_link
 
 SUMMARIES = "/v3/reports/summary_reports/email_campaign_summaries"
 VERIFIER = "v" * 43
@@ -41,12 +41,12 @@ CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").d
 PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
 
-def test_a_user_allows_an_application_access(server: Server, account: str) -> None:
+def test_user_grants_access_to_application(server: Server, account: str) -> None:
     app = create_app(server, account)
     with httpx.Client(base_url=server.url) as stranger:
         to_sign_in = stranger.get(ask(app))
     assert (to_sign_in.status_code, to_sign_in.headers["location"].partition("?")[0]) == (303, "/sign-in")
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         page = browser.get(ask(app))
         assert "Test client" in page.text
         assert account in page.text
@@ -66,9 +66,9 @@ def test_a_user_allows_an_application_access(server: Server, account: str) -> No
     assert status_with(server, tokens["access_token"], "/v3/emails") == 403
 
 
-def test_access_tokens_have_the_claims_that_clients_verify(server: Server, account: str) -> None:
+def test_access_token_has_claims_verified_by_clients(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         tokens = tokens_of(redeem(server, app, code_of(browser, app)))
     keys = KeySet.import_key_set(httpx.get(f"{server.url}{BASE}/keys").json())
     claims = jwt.decode(tokens["access_token"], keys, algorithms=["RS256"]).claims
@@ -79,17 +79,17 @@ def test_access_tokens_have_the_claims_that_clients_verify(server: Server, accou
     assert claims["exp"] - claims["iat"] == 86_400
 
 
-def test_access_can_be_denied(server: Server, account: str) -> None:
+def test_user_denies_access(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         returned = decide(browser, ask(app), "deny")
     assert (returned["error"], returned["state"]) == ("access_denied", "s/1?")
     assert "code" not in returned
 
 
-def test_a_forged_decision_is_refused(server: Server, account: str) -> None:
+def test_forged_decision_is_rejected(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser, browser_of(server, account) as other:
+    with open_browser_by_link(server, account) as browser, open_browser_by_link(server, account) as other:
         fields = {**hidden_fields(browser.get(ask(app))), "decision": "allow"}
         assert other.post(DECIDE, data=fields).status_code == 403
         elsewhere = {"sec-fetch-site": "cross-site"}
@@ -97,9 +97,9 @@ def test_a_forged_decision_is_refused(server: Server, account: str) -> None:
         assert browser.post(DECIDE, data={**fields, "decision": "perhaps"}).status_code == 400
 
 
-def test_the_role_and_scopes_of_the_session_bound_what_it_grants(server: Server, account: str) -> None:
+def test_session_cannot_grant_more_than_its_role_and_scopes(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account, Role.CAMPAIGN_CREATOR, frozenset({Scope.CAMPAIGN_DATA})) as browser:
+    with open_browser_by_link(server, account, Role.CAMPAIGN_CREATOR, frozenset({Scope.CAMPAIGN_DATA})) as browser:
         requested = ask(app, scope="contact_data campaign_data")
         assert "<code>contact_data</code>, which you don" in browser.get(requested).text
         tokens = tokens_of(redeem(server, app, decide(browser, requested)["code"]))
@@ -112,9 +112,9 @@ def test_the_role_and_scopes_of_the_session_bound_what_it_grants(server: Server,
         assert browser.post(DECIDE, data=fields).status_code == 400
 
 
-def test_an_application_of_another_account_gets_nothing(server: Server, account: str) -> None:
+def test_application_of_other_account_is_rejected(server: Server, account: str) -> None:
     app = create_app(server, f"other-{account}")
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         page = browser.get(ask(app))
         assert page.status_code == 403
         assert "code" not in httpx.URL(str(page.url)).params
@@ -134,9 +134,9 @@ def test_an_application_of_another_account_gets_nothing(server: Server, account:
         "javascript:alert(1)",
     ],
 )
-def test_another_redirect_uri_is_not_redirected_to(server: Server, account: str, uri: str) -> None:
+def test_unregistered_redirect_uri_is_not_followed(server: Server, account: str, uri: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         page = browser.get(ask(app, redirect_uri=uri))
         assert page.status_code == 400
         assert "Authorization failed" in page.text
@@ -156,9 +156,9 @@ def test_another_redirect_uri_is_not_redirected_to(server: Server, account: str,
         ("http://127.0.0.1:49152@evil.example/cb", False),
     ],
 )
-def test_the_port_of_a_loopback_address_is_free(server: Server, account: str, asked: str, *, is_good: bool) -> None:
+def test_loopback_redirect_uri_allows_any_port(server: Server, account: str, asked: str, *, is_good: bool) -> None:
     app = create_app(server, account, redirect_uris=("http://127.0.0.1/cb",))
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         assert browser.get(ask(app, redirect_uri=asked)).status_code == (200 if is_good else 400)
         if is_good:
             code = code_of(browser, app, redirect_uri=asked)
@@ -178,14 +178,14 @@ def test_the_port_of_a_loopback_address_is_free(server: Server, account: str, as
         ({"code_challenge": CHALLENGE}, "invalid_request"),
     ],
 )
-def test_other_errors_go_back_to_the_application(
+def test_other_errors_are_returned_to_application(
     server: Server, account: str, params: dict[str, str | None], error: str
 ) -> None:
     app = create_app(server, account)
     with httpx.Client(base_url=server.url) as stranger:
         # Nobody is redirected elsewhere before they have signed in.
         assert stranger.get(ask(app, **params)).headers["location"].startswith("/sign-in")
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         answer = browser.get(ask(app, **params))
     assert answer.status_code == 303
     assert answer.headers["location"].startswith(CALLBACK)
@@ -193,9 +193,9 @@ def test_other_errors_go_back_to_the_application(
     assert (returned["error"], returned.get("state"), returned["iss"]) == (error, "s/1?", server.url)
 
 
-def test_a_duplicate_parameter_is_refused(server: Server, account: str) -> None:
+def test_duplicate_parameter_is_rejected(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         page = browser.get(ask(app) + "&redirect_uri=https%3A%2F%2Fevil.example")
         assert page.status_code == 400
         assert "Duplicate redirect_uri" in page.text
@@ -210,24 +210,24 @@ def test_a_duplicate_parameter_is_refused(server: Server, account: str) -> None:
         "contact_data,offline_access",
     ],
 )
-def test_scopes_are_read_however_they_are_separated(server: Server, account: str, scope: str) -> None:
+def test_scopes_accept_every_separator(server: Server, account: str, scope: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         path = ask(app, scope=None) + f"&scope={scope}"
         tokens = tokens_of(redeem(server, app, decide(browser, path)["code"]))
     assert set(tokens["scope"].split()) == {"contact_data", "offline_access"}
 
 
-def test_without_a_scope_all_of_the_application_are_asked_for(server: Server, account: str) -> None:
+def test_missing_scope_requests_all_scopes_of_application(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         tokens = tokens_of(redeem(server, app, code_of(browser, app, scope=None)))
     assert set(tokens["scope"].split()) == {"account_read", "campaign_data", "contact_data", "offline_access"}
 
 
-def test_a_code_is_redeemed_once_and_its_reuse_revokes_its_tokens(server: Server, account: str) -> None:
+def test_reused_code_revokes_its_tokens(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         code = code_of(browser, app)
     tokens = tokens_of(redeem(server, app, code))
     assert status_with(server, tokens["access_token"]) == 200
@@ -236,9 +236,9 @@ def test_a_code_is_redeemed_once_and_its_reuse_revokes_its_tokens(server: Server
     assert error_of(refresh(server, app, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_a_code_belongs_to_its_application_and_redirect_uri(server: Server, account: str) -> None:
+def test_code_is_bound_to_application_and_redirect_uri(server: Server, account: str) -> None:
     app, other = create_app(server, account), create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         code = code_of(browser, app)
     assert error_of(redeem(server, other, code)) == (400, "invalid_grant")
     assert error_of(redeem(server, app, code, redirect_uri="https://evil.example")) == (400, "invalid_grant")
@@ -246,9 +246,9 @@ def test_a_code_belongs_to_its_application_and_redirect_uri(server: Server, acco
     assert redeem(server, app, code).status_code == 200
 
 
-def test_a_public_application_needs_a_challenge_and_its_verifier(server: Server, account: str) -> None:
+def test_public_application_requires_pkce(server: Server, account: str) -> None:
     app = create_app(server, account, is_public=True)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         answer = browser.get(ask(app))
         assert "error=invalid_request" in answer.headers["location"]
         code = code_of(browser, app, **PKCE)
@@ -258,17 +258,17 @@ def test_a_public_application_needs_a_challenge_and_its_verifier(server: Server,
     assert refresh(server, app, tokens["refresh_token"]).status_code == 200
 
 
-def test_a_verifier_without_a_challenge_is_refused(server: Server, account: str) -> None:
+def test_verifier_without_challenge_is_rejected(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         code = code_of(browser, app)
     assert error_of(redeem(server, app, code, code_verifier=VERIFIER)) == (400, "invalid_grant")
 
 
-def test_the_token_endpoint_takes_what_clients_send(server: Server, account: str) -> None:
+def test_token_endpoint_accepts_requests_of_clients(server: Server, account: str) -> None:
     app = create_app(server, account)
     url = server.url + TOKEN
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         codes = [code_of(browser, app) for _ in range(5)]
     form = "application/x-www-form-urlencoded"
     basic = {"authorization": "Basic " + b64encode(":".join(app.basic).encode()).decode()}
@@ -333,7 +333,7 @@ def test_the_token_endpoint_takes_what_clients_send(server: Server, account: str
         ("", "code=%00&grant_type=authorization_code", None, (400, "invalid_request")),
     ],
 )
-def test_what_is_wrong_is_told_as_oauth_has_it(
+def test_errors_have_oauth_format(
     server: Server, query: str, content: str, authorization: str | None, expected: tuple[int, str]
 ) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -346,7 +346,7 @@ def test_what_is_wrong_is_told_as_oauth_has_it(
     assert error_of(answer) == expected
 
 
-def test_client_credentials_are_off_unless_switched_on(server: Server, account: str) -> None:
+def test_client_credentials_are_disabled_by_default(server: Server, account: str) -> None:
     usual = create_app(server, account)
     assert error_of(post(server, TOKEN, {"grant_type": "client_credentials"}, usual)) == (400, "unauthorized_client")
     app = create_app(server, account, credentials_role=Role.MANAGER)
@@ -360,9 +360,9 @@ def test_client_credentials_are_off_unless_switched_on(server: Server, account: 
     assert error_of(post(server, TOKEN, too_much, app)) == (400, "invalid_scope")
 
 
-def test_revocation_ends_a_grant_or_a_single_access_token(server: Server, account: str) -> None:
+def test_revocation_ends_grant_or_single_access_token(server: Server, account: str) -> None:
     app, other = create_app(server, account), create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         first = tokens_of(redeem(server, app, code_of(browser, app)))
         second = tokens_of(refresh(server, app, first["refresh_token"]))
     assert error_of(post(server, REVOKE, {"token": second["refresh_token"]}, without_secret(app)))[0] == 401
@@ -380,15 +380,15 @@ def test_revocation_ends_a_grant_or_a_single_access_token(server: Server, accoun
     assert post(server, REVOKE, {"token": "unknown"}, app).status_code == 200
 
 
-def test_an_access_token_signs_nobody_in(server: Server, account: str) -> None:
+def test_access_token_does_not_sign_in(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         tokens = tokens_of(redeem(server, app, code_of(browser, app)))
     with httpx.Client(base_url=server.url) as client:
         assert client.post("/sign-in", data={"token": tokens["access_token"]}).status_code == 401
 
 
-def test_what_was_granted_in_a_session_ends_with_the_token_that_it_began_with(server: Server, account: str) -> None:
+def test_grant_ends_with_token_of_its_session(server: Server, account: str) -> None:
     app = create_app(server, account)
     token = server.token(account, frozenset(Scope))
     with httpx.Client(base_url=server.url) as browser:
@@ -397,7 +397,7 @@ def test_what_was_granted_in_a_session_ends_with_the_token_that_it_began_with(se
     assert 3_500 < tokens["expires_in"] <= 3_600
 
 
-def test_the_metadata_names_the_endpoints(server: Server) -> None:
+def test_metadata_lists_endpoints(server: Server) -> None:
     metadata = httpx.get(f"{server.url}/.well-known/oauth-authorization-server").json()
     assert metadata["issuer"] == server.url
     assert metadata["token_endpoint"] == server.url + TOKEN
@@ -409,9 +409,9 @@ def test_the_metadata_names_the_endpoints(server: Server) -> None:
             assert httpx.post(address).status_code != 404
 
 
-def test_the_consent_page_leaks_nothing(server: Server, account: str) -> None:
+def test_consent_page_leaks_nothing(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         page = browser.get(ask(app))
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -420,9 +420,9 @@ def test_the_consent_page_leaks_nothing(server: Server, account: str) -> None:
     assert page.headers["cache-control"] == "no-store"
 
 
-def test_secrets_and_tokens_are_stored_as_digests(server: Server, account: str) -> None:
+def test_secrets_and_tokens_are_stored_hashed(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         code = code_of(browser, app)
         unused = code_of(browser, app)
     tokens = tokens_of(redeem(server, app, code))

@@ -1,14 +1,11 @@
 """Refresh tokens: rotation, its grace, reuse, and many requests at once."""
 
-import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import httpx
-import pytest
 from msgspec.structs import replace
 
 from rapport.auth.scope import Scope
@@ -23,39 +20,26 @@ from rapport.store.store import Store
 from rapport.web.door import now
 from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async
-from tests.helpers.postgres import Databases
-from tests.helpers.server import Server
-from tests.oauth.flows import (
-    TOKEN,
+from tests.helpers.oauth import (
     App,
-    browser_of,
     code_of,
     create_app,
     error_of,
     hidden_fields,
     redeem,
     refresh,
+    send_concurrently,
     status_with,
     tokens_of,
 )
+from tests.helpers.server import Server
+from tests.helpers.web import open_browser_by_link
 
 T = TypeVar("T")
 
 
-@pytest.fixture(scope="module")
-def servers(databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    """Two servers with two workers each, at one store."""
-    place = (
-        nullcontext(str(tmp_path_factory.mktemp("shared") / "data"))
-        if databases is None
-        else databases.migrated_schema()
-    )
-    with place as data, Server(data, workers=2) as first, Server(data, workers=2) as second:
-        yield [first, second]
-
-
 def granted(server: Server, app: App, account: str) -> dict[str, str]:
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         return tokens_of(redeem(server, app, code_of(browser, app)))
 
 
@@ -82,19 +66,7 @@ def in_store(server: Server, work: Callable[[Store], Awaitable[T]]) -> T:
     return run_async(run())
 
 
-async def at_once(servers: list[Server], requests: list[dict[str, str]], app: App) -> list[httpx.Response]:
-    """Send the requests at once, to the servers in turn."""
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
-        return await asyncio.gather(
-            *(
-                client.post(f"{servers[number % len(servers)].url}{TOKEN}", data=request, auth=app.basic)
-                for number, request in enumerate(requests)
-            )
-        )
-
-
-def test_each_refresh_returns_another_token(server: Server, account: str) -> None:
+def test_refresh_rotates_token(server: Server, account: str) -> None:
     app = create_app(server, account)
     tokens = granted(server, app, account)
     seen = {tokens["refresh_token"]}
@@ -106,7 +78,7 @@ def test_each_refresh_returns_another_token(server: Server, account: str) -> Non
     assert status_with(server, tokens["access_token"]) == 200
 
 
-def test_a_client_that_lost_the_response_gets_the_same_token_again(server: Server, account: str) -> None:
+def test_repeated_refresh_within_grace_returns_same_token(server: Server, account: str) -> None:
     app = create_app(server, account)
     first = granted(server, app, account)["refresh_token"]
     second = tokens_of(refresh(server, app, first))["refresh_token"]
@@ -118,7 +90,7 @@ def test_a_client_that_lost_the_response_gets_the_same_token_again(server: Serve
     assert error_of(refresh(server, app, third)) == (400, "invalid_grant")
 
 
-def test_a_stolen_old_token_revokes_the_grant(server: Server, account: str) -> None:
+def test_reused_refresh_token_revokes_grant(server: Server, account: str) -> None:
     app = create_app(server, account)
     first = granted(server, app, account)["refresh_token"]
     second = tokens_of(refresh(server, app, first))
@@ -129,7 +101,7 @@ def test_a_stolen_old_token_revokes_the_grant(server: Server, account: str) -> N
     assert status_with(server, second["access_token"]) == 401
 
 
-def test_another_application_neither_uses_nor_revokes_a_token(server: Server, account: str) -> None:
+def test_other_application_cannot_use_or_revoke_token(server: Server, account: str) -> None:
     app, other = create_app(server, account), create_app(server, account)
     first = granted(server, app, account)["refresh_token"]
     second = tokens_of(refresh(server, app, first))["refresh_token"]
@@ -139,7 +111,7 @@ def test_another_application_neither_uses_nor_revokes_a_token(server: Server, ac
     assert refresh(server, app, second).status_code == 200
 
 
-def test_a_long_lived_token_stays_the_same(server: Server, account: str) -> None:
+def test_long_lived_token_is_not_rotated(server: Server, account: str) -> None:
     app = create_app(server, account, refresh_policy=RefreshPolicy.LONG_LIVED)
     first = granted(server, app, account)["refresh_token"]
     for _ in range(3):
@@ -148,7 +120,7 @@ def test_a_long_lived_token_stays_the_same(server: Server, account: str) -> None
     assert status_with(server, tokens["access_token"]) == 200
 
 
-def test_an_unused_grant_expires_and_a_used_one_is_extended(server: Server, account: str) -> None:
+def test_unused_grant_expires_and_used_one_is_extended(server: Server, account: str) -> None:
     for policy in RefreshPolicy:
         app = create_app(server, account, refresh_policy=policy)
         token = granted(server, app, account)["refresh_token"]
@@ -161,7 +133,7 @@ def test_an_unused_grant_expires_and_a_used_one_is_extended(server: Server, acco
         assert error_of(refresh(server, app, token)) == (400, "invalid_grant")
 
 
-def test_a_refresh_may_ask_for_less_but_not_for_more(server: Server, account: str) -> None:
+def test_refresh_can_narrow_but_not_widen_scopes(server: Server, account: str) -> None:
     app = create_app(server, account)
     tokens = granted(server, app, account)
     less = tokens_of(refresh(server, app, tokens["refresh_token"], scope="contact_data"))
@@ -171,9 +143,9 @@ def test_a_refresh_may_ask_for_less_but_not_for_more(server: Server, account: st
     assert set(whole["scope"].split()) == {"contact_data", "offline_access"}
 
 
-def test_a_grant_ends_with_the_token_that_its_user_signed_in_with(server: Server, account: str) -> None:
+def test_grant_ends_with_token_its_user_signed_in_with(server: Server, account: str) -> None:
     app = create_app(server, account)
-    with browser_of(server, account) as owner:
+    with open_browser_by_link(server, account) as owner:
         form = {"name": "shop", "scope": [scope.value for scope in Scope], "role": "owner", "life": "longest"}
         page = owner.get("/connect")
         created = owner.post("/connect/tokens", data={**form, **hidden_fields(page)})
@@ -189,11 +161,11 @@ def test_a_grant_ends_with_the_token_that_its_user_signed_in_with(server: Server
     assert error_of(refresh(server, app, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-async def test_a_hundred_refreshes_at_once_give_one_new_token(servers: list[Server], account: str) -> None:
+async def test_concurrent_refreshes_return_one_new_token(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     first = granted(servers[0], app, account)["refresh_token"]
     request = {"grant_type": "refresh_token", "refresh_token": first}
-    responses = await at_once(servers, [request] * 100, app)
+    responses = await send_concurrently(servers, [request] * 100, app)
     assert [response.status_code for response in responses] == [200] * 100, responses[-1].text
     (second,) = {response.json()["refresh_token"] for response in responses}
     assert second != first
@@ -202,9 +174,9 @@ async def test_a_hundred_refreshes_at_once_give_one_new_token(servers: list[Serv
     assert refresh(servers[1], app, second).status_code == 200
 
 
-async def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], account: str) -> None:
+async def test_concurrent_requests_redeem_code_once(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
-    with browser_of(servers[0], account) as browser:
+    with open_browser_by_link(servers[0], account) as browser:
         codes = [code_of(browser, app) for _ in range(3)]
     for code in codes:
         request = {
@@ -212,7 +184,7 @@ async def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], a
             "code": code,
             "redirect_uri": "https://client.example.com/callback",
         }
-        responses = await at_once(servers, [request] * 30, app)
+        responses = await send_concurrently(servers, [request] * 30, app)
         statuses = sorted(response.status_code for response in responses)
         assert statuses == [200] + [400] * 29
         assert {response.json().get("error") for response in responses} == {None, "invalid_grant"}
@@ -220,12 +192,12 @@ async def test_a_code_is_redeemed_once_however_many_try(servers: list[Server], a
     assert in_store(servers[0], lambda store: store.applications.list_grants(account)) == []
 
 
-async def test_old_and_new_tokens_at_once_leave_nothing_valid_or_one(servers: list[Server], account: str) -> None:
+async def test_concurrent_old_and_new_tokens_leave_at_most_one_valid(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     first = granted(servers[0], app, account)["refresh_token"]
     second = tokens_of(refresh(servers[0], app, first))["refresh_token"]
     requests = [{"grant_type": "refresh_token", "refresh_token": token} for token in [first, second] * 20]
-    responses = await at_once(servers, requests, app)
+    responses = await send_concurrently(servers, requests, app)
     assert {response.status_code for response in responses} <= {200, 400}
     grants = in_store(servers[0], lambda store: store.applications.list_grants(account))
     assert len(grants) <= 1
@@ -233,13 +205,13 @@ async def test_old_and_new_tokens_at_once_leave_nothing_valid_or_one(servers: li
     assert len(new) <= 1
 
 
-def test_dropping_the_old_keys_voids_refresh_tokens_and_codes(data: str) -> None:
-    with Server(data) as server:
+def test_dropping_old_keys_revokes_refresh_tokens_and_codes(location: str) -> None:
+    with Server(location) as server:
         app = create_app(server, "default")
         tokens = granted(server, app, "default")
-        with browser_of(server, "default") as browser:
+        with open_browser_by_link(server, "default") as browser:
             code = code_of(browser, app)
-        run_rapport("keys", "rotate", "--drop-old", "--data", data)
+        run_rapport("keys", "rotate", "--drop-old", "--data", location)
         deadline = time.monotonic() + 10
         while status_with(server, tokens["access_token"]) == 200:
             assert time.monotonic() < deadline

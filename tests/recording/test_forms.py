@@ -124,7 +124,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_holds_the_same_rows(form: str) -> None:
+def test_every_format_yields_same_rows(form: str) -> None:
     expected, _ = read(NDJSON)
     rows, log = read(FORMS[form])
     assert rows == expected
@@ -156,20 +156,20 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), JSON_VALUES, max_size=3)), st.integers(1, 50), st.booleans())
-def test_json_is_cut_into_its_values(values: list[object], size: int, is_array: bool) -> None:
+def test_json_is_split_into_values(values: list[object], size: int, is_array: bool) -> None:
     text = json.dumps(values, indent=1) if is_array else "\n".join(map(json.dumps, values))
     file = io.BytesIO(text.encode())
     assert [json.loads(value.content or b"") for value in split_values(lambda: file.read(size), 10_000)] == values
 
 
-def test_broken_item_of_array_costs_only_itself() -> None:
+def test_invalid_array_item_is_rejected_alone() -> None:
     items = [json.dumps(item) for item in objects()]
     rows, _ = read(f'[{items[0]},\n{{"first_name": "\\ud83d"}},\noops,\n{items[1]}]'.encode())
     assert [type(row) for row in rows] == [Activity, InvalidLine, InvalidLine, Activity]
     assert [row.number for row in rows if isinstance(row, InvalidLine)] == [2, 3]
 
 
-def test_unknown_column_names_the_nearest_and_what_to_type() -> None:
+def test_unknown_column_error_suggests_mapping() -> None:
     content = write(names=["Subscriber Key", *NAMES[1:-1], "Vorname"]).encode()
     with pytest.raises(UnreadableFile, match=r"'Subscriber Key' is not a field .* nearest .* --map 'Subscriber Key="):
         read(content)
@@ -182,7 +182,7 @@ def test_unknown_column_names_the_nearest_and_what_to_type() -> None:
         read(content, ImportOptions(columns={"Vorname": "contactid"}))
 
 
-def test_keys_of_json_are_mapped_as_well() -> None:
+def test_json_keys_are_mapped() -> None:
     foreign = [{"user": row[0], "extra": 1, **dict(zip(NAMES[2:], row[2:], strict=True))} for row in ROWS]
     options = ImportOptions(
         columns={"user": "contact_id"}, constants={"campaign_activity_id": "m1"}, ignore_unknown=True
@@ -191,7 +191,7 @@ def test_keys_of_json_are_mapped_as_well() -> None:
 
 
 @pytest.mark.parametrize(("time", "is_clear"), [("04/02/2026 9:00", False), ("04/15/2026 9:00", True)])
-def test_order_of_dates_is_asked_for_unless_the_file_tells_it(time: str, is_clear: bool) -> None:
+def test_ambiguous_date_order_must_be_specified(time: str, is_clear: bool) -> None:
     rows = [[*row[:3], at, *row[4:]] for row, at in zip(ROWS, ["04/02/2026 9:00", time], strict=True)]
     content, zone = write(rows=rows).encode(), ImportOptions(timezone="UTC")
     if is_clear:
@@ -203,7 +203,7 @@ def test_order_of_dates_is_asked_for_unless_the_file_tells_it(time: str, is_clea
             read(content, zone)
 
 
-def test_list_of_contacts_is_read_by_its_columns() -> None:
+def test_contact_list_is_read_by_its_columns() -> None:
     content = (
         b'"Email Address","First Name","Last Name",MEMBER_RATING,OPTIN_TIME,LAST_CHANGED,LEID,EUID\n'
         b'Ada@Example.com,Ada,Example,4,"2018-02-12 17:59:31","2018-02-12 18:06:58",33996391,8b66ccca37\n'
@@ -226,7 +226,7 @@ def test_preview_records_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_import_says_what_to_do_about_mistakes(tmp_path: Path) -> None:
+def test_import_errors_say_what_to_do(tmp_path: Path) -> None:
     file, data = tmp_path / "a.csv", str(tmp_path / "data")
     file.write_text(
         write(names=[*NAMES[:4], "device_type"], rows=[["", *ROWS[0][1:4], "desktop"], [*ROWS[1][:4], "pc"]])

@@ -413,7 +413,7 @@ def test_own_columns_are_read_without_a_preset() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_preset_by_name_takes_whatever_comes(name: str) -> None:
+def test_named_preset_reads_every_format(name: str) -> None:
     log = ReadingLog()
     content = b'{"a": 1}\n[]\n{"event": {"x": 1}, "email": 5}\n'
     options = ImportOptions(preset=name)

@@ -20,7 +20,7 @@ from rapport.store.contacts import ContactQuery, ContactStatus, InstantRange
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
 from rapport.store.merge import Attributes
-from rapport.store.permission import PERMISSION_FACTS, PermissionColumns
+from rapport.store.permission import PERMISSION_ATTRIBUTES, PermissionColumns
 from rapport.store.store import Store
 from rapport.store.verification import PermissionMismatch
 from tests.helpers.activities import record
@@ -185,7 +185,9 @@ async def read_permission(store: Store, contact_id: str = "c0") -> PermissionCol
 async def read_facts(store: Store) -> dict[str, Attributes]:
     updates = await store.contacts.list_attributes("a", "", 99)
     return {
-        contact.contact_id: {field: fact for field, fact in contact.facts.items() if field in PERMISSION_FACTS}
+        contact.contact_id: {
+            field: fact for field, fact in contact.attributes.items() if field in PERMISSION_ATTRIBUTES
+        }
         for contact in updates
     }
 

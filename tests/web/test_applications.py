@@ -6,12 +6,10 @@ import httpx
 import pytest
 
 from rapport.auth.scope import Role, Scope
-from tests.helpers.server import Server
-from tests.oauth.flows import (
+from tests.helpers.oauth import (
     CALLBACK,
     App,
     ask,
-    browser_of,
     code_of,
     error_of,
     hidden_fields,
@@ -19,7 +17,8 @@ from tests.oauth.flows import (
     status_with,
     tokens_of,
 )
-from tests.web.test_connect import signed_in
+from tests.helpers.server import Server
+from tests.helpers.web import open_browser_by_link, open_browser_with_token
 
 FORM = {
     "name": "Shop <b>",
@@ -43,8 +42,8 @@ def shown(page: httpx.Response) -> App:
     return App(client_id, secrets[0] if secrets else "")
 
 
-def test_an_application_is_created_changed_and_deleted(server: Server, account: str) -> None:
-    with browser_of(server, account) as browser:
+def test_application_is_created_changed_and_deleted(server: Server, account: str) -> None:
+    with open_browser_by_link(server, account) as browser:
         created = create(browser)
         assert "Shop &lt;b&gt;" in created.text
         app = shown(created)
@@ -63,8 +62,8 @@ def test_an_application_is_created_changed_and_deleted(server: Server, account: 
         assert browser.post(f"/applications/{app.client_id}/delete", data=fields).status_code == 404
 
 
-def test_a_public_application_has_no_secret(server: Server, account: str) -> None:
-    with browser_of(server, account) as browser:
+def test_public_application_has_no_secret(server: Server, account: str) -> None:
+    with open_browser_by_link(server, account) as browser:
         assert shown(create(browser, kind="public")).secret == ""
 
 
@@ -89,36 +88,36 @@ def test_a_public_application_has_no_secret(server: Server, account: str) -> Non
         {"credentials": "emperor"},
     ],
 )
-def test_an_application_that_cannot_be_is_refused(server: Server, account: str, changes: dict[str, object]) -> None:
-    with browser_of(server, account) as browser:
+def test_invalid_application_is_rejected(server: Server, account: str, changes: dict[str, object]) -> None:
+    with open_browser_by_link(server, account) as browser:
         assert create(browser, **changes).status_code == 400
         assert "No applications yet" in browser.get("/applications").text
 
 
-def test_only_who_manages_the_account_without_a_token_changes_applications(server: Server, account: str) -> None:
-    with browser_of(server, account, Role.CAMPAIGN_CREATOR) as browser:
+def test_changing_applications_requires_manager_session(server: Server, account: str) -> None:
+    with open_browser_by_link(server, account, Role.CAMPAIGN_CREATOR) as browser:
         assert browser.get("/applications").status_code == 403
-    with signed_in(server, server.token(account, frozenset(Scope))) as browser:
+    with open_browser_with_token(server, server.token(account, frozenset(Scope))) as browser:
         assert "sign in with a link" in browser.get("/applications").text
         assert create(browser).status_code == 403
-    with browser_of(server, account, Role.MANAGER) as browser:
+    with open_browser_by_link(server, account, Role.MANAGER) as browser:
         assert create(browser, credentials="owner").status_code == 403
         assert create(browser, credentials="manager").status_code == 200
-    with browser_of(server, account, scopes=frozenset({Scope.CONTACT_DATA})) as browser:
+    with open_browser_by_link(server, account, scopes=frozenset({Scope.CONTACT_DATA})) as browser:
         assert create(browser).status_code == 403
 
 
-def test_an_application_of_another_account_is_out_of_reach(server: Server, account: str) -> None:
-    with browser_of(server, f"other-{account}") as other:
+def test_application_of_other_account_is_inaccessible(server: Server, account: str) -> None:
+    with open_browser_by_link(server, f"other-{account}") as other:
         app = shown(create(other))
-    with browser_of(server, account) as browser:
+    with open_browser_by_link(server, account) as browser:
         assert app.client_id not in browser.get("/applications").text
         fields = hidden_fields(browser.get("/applications"))
         for action in ("secret", "delete"):
             assert browser.post(f"/applications/{app.client_id}/{action}", data=fields).status_code == 404
 
 
-def test_a_form_of_another_session_is_refused(server: Server, account: str) -> None:
-    with browser_of(server, account) as browser, browser_of(server, account) as other:
+def test_form_of_other_session_is_rejected(server: Server, account: str) -> None:
+    with open_browser_by_link(server, account) as browser, open_browser_by_link(server, account) as other:
         fields = hidden_fields(other.get("/applications"))
         assert browser.post("/applications", data={**FORM, **fields}).status_code == 403

@@ -5,50 +5,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 
 import httpx
 import pytest
 
-from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal
 from rapport.instant import DAY, parse_instant
-from rapport.settings import Settings
-from rapport.store.engines import open_store
 from rapport.web.door import now
 from rapport.web.snippets import snippets
 from tests.helpers.api import ApiClient, details_path, make_line
-from tests.helpers.loop import run_async
 from tests.helpers.server import Server
-from tests.helpers.web import MALICIOUS_HTML, get_form_token, open_browser
+from tests.helpers.web import (
+    MALICIOUS_HTML,
+    get_form_token,
+    open_browser,
+    open_browser_by_link,
+    open_browser_with_token,
+)
 
 MAKE = "/connect/tokens"
 ASKED = f"{details_path('c1')}?tracking_activity_type=em_opens"
 EVERY_SCOPE = tuple(scope.value for scope in Scope)
-
-
-@contextmanager
-def open_browser_with_token(server: Server, token: str) -> Iterator[httpx.Client]:
-    """Open a client that has signed in with this token."""
-    with httpx.Client(base_url=server.url, timeout=60) as browser:
-        assert browser.post("/sign-in", data={"token": token}).status_code == 303
-        yield browser
-
-
-@contextmanager
-def open_browser_by_link(server: Server, account: str, role: Role = Role.OWNER) -> Iterator[httpx.Client]:
-    """Open a client that has signed in by a link."""
-
-    async def made() -> str:
-        async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store.secrets, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
-
-    with httpx.Client(base_url=server.url, timeout=60) as browser:
-        assert browser.post(f"/sign-in/{run_async(made())}").status_code == 303
-        yield browser
 
 
 def submit_token_form(

@@ -10,18 +10,14 @@ import pytest
 from starlette.routing import Route
 
 from rapport.app import build
-from rapport.auth.one_time import create_code
-from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal
+from rapport.auth.scope import Scope
 from rapport.settings import Settings
-from rapport.store.engines import open_store
 from rapport.web.addresses import is_own_path, is_same_origin
-from rapport.web.door import COOKIE, now
+from rapport.web.door import COOKIE
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.command import run_rapport
-from tests.helpers.loop import run_async
 from tests.helpers.server import Server
-from tests.helpers.web import API_PREFIXES, get_form_token, open_browser
+from tests.helpers.web import API_PREFIXES, create_sign_in_link, get_form_token, open_browser
 
 NOTICED_WITHIN = 3.0
 """Seconds after which every server knows that a session has ended, as documented in docs/operating.md."""
@@ -61,14 +57,6 @@ OWN_PATHS = [
 ]
 
 
-def make_link(server: Server, account: str, role: Role = Role.OWNER) -> str:
-    async def make() -> str:
-        async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store.secrets, Principal(account, "serve", "serve", role, frozenset(Scope)), now())
-
-    return f"/sign-in/{run_async(make())}"
-
-
 def resolve_redirect(base: str, location: str) -> httpx.URL:
     """Return where a browser goes: backslashes are slashes, and tabs and line breaks are skipped."""
     cleaned = re.sub(r"[\t\r\n]", "", location).strip().replace("\\", "/")
@@ -84,7 +72,7 @@ def test_sign_in_never_redirects_to_other_site(server: Server, account: str, pat
         assert 'name="next"' not in page.text
         response = browser.post("/sign-in", data={"token": token, "next": path})
         assert (response.status_code, response.headers["location"]) == (303, "/")
-        link = make_link(server, account)
+        link = create_sign_in_link(server, account)
         response = browser.post(link, params={"next": path}, data={"next": path})
         assert (response.status_code, response.headers["location"]) == (303, "/")
 
@@ -118,7 +106,7 @@ def test_shared_link_survives_sign_in_and_failed_attempt(server: Server, account
 
 
 def test_opening_sign_in_link_does_not_use_it(server: Server, account: str) -> None:
-    link = make_link(server, account)
+    link = create_sign_in_link(server, account)
     with httpx.Client(base_url=server.url) as preview, httpx.Client(base_url=server.url) as person:
         for _ in range(2):
             for method in ("HEAD", "GET"):
@@ -161,7 +149,7 @@ def test_sign_in_command_creates_no_store(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_sign_out_ends_session_on_every_worker(server: Server, account: str) -> None:
-    link = make_link(server, account)
+    link = create_sign_in_link(server, account)
     with Server(server.data, workers=2) as other, httpx.Client(base_url=server.url) as browser:
         everywhere = [server, *[other] * 8]
         assert browser.post(link).status_code == 303
@@ -188,7 +176,7 @@ def test_sign_out_ends_session_on_every_worker(server: Server, account: str) -> 
 @pytest.mark.slow
 def test_dropped_keys_end_sessions_started_by_link(location: str) -> None:
     with Server(location) as server, httpx.Client(base_url=server.url) as browser:
-        assert browser.post(make_link(server, "default")).status_code == 303
+        assert browser.post(create_sign_in_link(server, "default")).status_code == 303
         assert browser.get("/connect").status_code == 200
         run_rapport("keys", "rotate", "--drop-old", "--data", location)
         time.sleep(NOTICED_WITHIN)

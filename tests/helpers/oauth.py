@@ -1,17 +1,15 @@
 """Applications and people for the tests of the authorization server."""
 
+import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from html import unescape
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 
-from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal
 from rapport.oauth.applications import ApplicationRequest, RefreshPolicy, create_application
 from rapport.settings import Settings
 from rapport.store.engines import open_store
@@ -72,21 +70,6 @@ def create_app(
             return App(application.client_id, secret or "")
 
     return run_async(create())
-
-
-@contextmanager
-def browser_of(
-    server: Server, account: str, role: Role = Role.OWNER, scopes: frozenset[Scope] = frozenset(Scope)
-) -> Iterator[httpx.Client]:
-    """Open a client that has signed in by a link."""
-
-    async def create() -> str:
-        async with open_store(Settings(data=server.data)) as store:
-            return await create_code(store.secrets, Principal(account, "serve", "ada@example.com", role, scopes), now())
-
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        assert client.post(f"/sign-in/{run_async(create())}").status_code == 303
-        yield client
 
 
 def hidden_fields(page: httpx.Response) -> dict[str, str]:
@@ -150,3 +133,36 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
 
 def status_with(server: Server, access_token: str, path: str = "/v3/contacts") -> int:
     return httpx.get(server.url + path, headers={"authorization": f"Bearer {access_token}"}).status_code
+
+
+def start_device(server: Server, app: App, scope: str = "contact_data offline_access") -> dict[str, Any]:
+    """Start the device flow and return the response."""
+    response = post(server, DEVICE, {"client_id": app.client_id, "scope": scope, "response_type": "code"})
+    assert response.status_code == 200, response.text
+    device: dict[str, Any] = response.json()
+    return device
+
+
+def poll_device(server: Server, app: App, device: dict[str, Any]) -> httpx.Response:
+    """Request the tokens of a device."""
+    data = {"grant_type": DEVICE_CODE, "device_code": device["device_code"], "client_id": app.client_id}
+    return post(server, TOKEN, data)
+
+
+def approve_device(browser: httpx.Client, user_code: str, decision: str = "allow") -> httpx.Response:
+    """Decide about a device in a signed-in browser."""
+    page = browser.get("/activate", params={"user_code": user_code})
+    assert page.status_code == 200, page.text
+    return browser.post("/activate", data={**hidden_fields(page), "decision": decision})
+
+
+async def send_concurrently(servers: list[Server], requests: list[dict[str, str]], app: App) -> list[httpx.Response]:
+    """Send token requests concurrently, to each server in turn."""
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+        return await asyncio.gather(
+            *(
+                client.post(f"{servers[number % len(servers)].url}{TOKEN}", data=request, auth=app.basic)
+                for number, request in enumerate(requests)
+            )
+        )
