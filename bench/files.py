@@ -12,7 +12,7 @@ from typing import Final
 
 from bench.data import activities
 from bench.load import BIN
-from bench.measure import Measure, at_least
+from bench.measure import Measurement, expect_min
 from rapport.activity import TYPE_NAMES, Activity, ActivityType
 from rapport.instant import iso
 from rapport.recording.activity_codec import encode_activity
@@ -27,7 +27,7 @@ _EVENTS: Final = {
 _MAPPED: Final = ("--map", "Subscriber=contact_id", "--map", "Mailing=campaign_activity_id", "--ignore-unknown")
 
 
-def measure(*, small: bool) -> list[Measure]:
+def measure(*, small: bool) -> list[Measurement]:
     """Import the same rows in each form, in turns."""
     count, rounds = (20_000, 1) if small else (300_000, 3)
     with tempfile.TemporaryDirectory() as folder:
@@ -41,12 +41,12 @@ def measure(*, small: bool) -> list[Measure]:
             for name, (file, options) in forms.items():
                 best[name] = max(best[name], count / _seconds(file, options, folder))
     return [
-        at_least(
+        expect_min(
             0.9,
-            question=f"import of {count:,} rows as {name}",
+            name=f"import of {count:,} rows as {name}",
             value=best[name],
             unit="activities/s",
-            yardstick=f"the same rows as {plain}, {best[plain]:,.0f}/s",
+            baseline=f"the same rows as {plain}, {best[plain]:,.0f}/s",
             ratio=best[name] / best[plain],
         )
         for name, plain in _PLAIN.items()

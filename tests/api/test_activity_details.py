@@ -218,7 +218,7 @@ def test_cursor_of_other_account_or_path_is_rejected(server: Server, client: Api
     href = client.page("c1", tracking_activity_type="em_opens", limit=1).json()["_links"]["next"]["href"]
     assert client.get(href.replace("/c1/", "/c2/")).status_code == 400
     with server.client(f"{account}-other") as other:
-        other.ingest.record(*lines)
+        other.record(*lines)
         assert other.get(href).status_code == 400
 
 

@@ -270,7 +270,7 @@ def test_cursor_of_other_account_or_path_is_rejected(server: Server, client: Api
     assert client.get(href.replace("/ca-1/", "/ca-2/")).status_code == 400
     assert client.get(href.replace("/sends", "/opens")).status_code == 400
     with server.client(f"{account}-other") as other:
-        other.ingest.record(*lines)
+        other.record(*lines)
         assert other.get(href).status_code == 400
 
 

@@ -116,7 +116,7 @@ def test_stream_excludes_other_accounts_and_erased_contacts(server: Server, acco
     with server.client(f"{account}-other") as other, open_stream(other) as stream:
         begun = stream.id
         client.record(make_line("mine"))
-        other.ingest.record(make_line("ada", time=format_time(1)), make_line("bob", time=format_time(2)))
+        other.record(make_line("ada", time=format_time(1)), make_line("bob", time=format_time(2)))
         assert [activity["contact_id"] for activity in get_activities(stream.next(2))] == ["ada", "bob"]
         assert other.delete("/track/v1/contacts/ada").status_code == 204
         with open_stream(other, last_id=begun) as again:

@@ -25,7 +25,7 @@ def is_ended(sessions: EndedSessions, session: Session) -> bool:
 
 async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
     async with open_store(Settings(data=location)) as store, open_store(Settings(data=location)) as other_store:
-        here, elsewhere = EndedSessions(store.secrets), EndedSessions(other_store)
+        here, elsewhere = EndedSessions(store.secrets), EndedSessions(other_store.secrets)
         ended, kept = start_session("acme"), start_session("acme")
         await here.end(ended, NOW)
         assert (is_ended(here, ended), is_ended(here, kept)) == (True, False)

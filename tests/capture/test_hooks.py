@@ -42,10 +42,10 @@ class MadeHook:
         self.path = url.strip()
         self.hook_id = self.path.rpartition("/")[2].partition(".")[0]
 
-    def run(self, command: str, *arguments: str, lines_sent: bytes | None = None, code: int = 0) -> str:
+    def run(self, command: str, *arguments: str, stdin: bytes | None = None, code: int = 0) -> str:
         """Run `rapport hook`."""
         options = ["--data", self.server.data, "--account", self.account]
-        return run_rapport("hook", command, *options, *arguments, stdin=lines_sent, code=code).stdout
+        return run_rapport("hook", command, *options, *arguments, stdin=stdin, code=code).stdout
 
     def capture(self, command: str) -> str:
         """Run `rapport capture`."""

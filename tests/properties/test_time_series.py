@@ -84,7 +84,7 @@ async def test_daily_counts_equal_recount_across_clock_changes(location: str, zo
         for name in ("m0", "m1", "m2"):
             campaign_lines = [line for line in lines if line["campaign_activity_id"] == name]
             assert count_slots(
-                (await get_campaign_timeline(store.activities, account, name, 72, zone)).lifetime
+                (await get_campaign_timeline(store.reports, account, name, 72, zone)).lifetime
             ) == recount(campaign_lines, zone)
         first, last = date(2025, 10, 26), date(2025, 10, 28)
         within = [line for line in lines if first <= get_day(line, zone) <= last]
@@ -130,7 +130,7 @@ async def test_campaign_timeline_starts_with_first_send(location: str) -> None:
         campaign_lines = [line for line in lines if line["campaign_activity_id"] == "m1"]
         start = min(line["created_time"] for line in campaign_lines if line["tracking_activity_type"] == "em_sends")
         start -= start % HOUR
-        shown = (await get_campaign_timeline(store.activities, account, "m1", 72, BERLIN)).first_hours
+        shown = (await get_campaign_timeline(store.reports, account, "m1", 72, BERLIN)).first_hours
         assert [slot.start for slot in shown.buckets] == [start + hour * HOUR for hour in range(72)]
         assert count_slots(shown) == Counter(
             (line["created_time"] // HOUR * HOUR, line["tracking_activity_type"])
@@ -138,7 +138,7 @@ async def test_campaign_timeline_starts_with_first_send(location: str) -> None:
             if start <= line["created_time"] < start + 72 * HOUR
         )
         for of, name in ((account, "m9"), ("nobody", "m1")):
-            strange = await get_campaign_timeline(store.activities, of, name, 72, BERLIN)
+            strange = await get_campaign_timeline(store.reports, of, name, 72, BERLIN)
             assert (strange.first_hours.buckets, strange.lifetime.buckets) == ([], [])
 
 
@@ -191,7 +191,7 @@ async def test_half_hour_zone_falls_back_to_utc(location: str, zone: ZoneInfo, f
         assert count_slots(slots) == recount([line for line in lines if first <= get_day(line, shown) <= last], shown)
         for name in ("m0", "m1", "m2"):
             campaign_lines = [line for line in lines if line["campaign_activity_id"] == name]
-            life = (await get_campaign_timeline(store.activities, account, name, 72, zone)).lifetime
+            life = (await get_campaign_timeline(store.reports, account, name, 72, zone)).lifetime
             assert count_slots(life) == recount(campaign_lines, life.zone)
             assert life.zone is shown
 

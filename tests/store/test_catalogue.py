@@ -258,11 +258,11 @@ async def test_campaign_has_attributes_of_latest_update(store: Store) -> None:
     assert await store.campaigns.upsert("a", [make_campaign(3, "Earlier", "Winter", type="CARD")]) == 0
     known = await store.campaigns.get("a", "k1")
     assert known is not None
-    facts = {field: value for field, (value, _) in known.facts.items()}
+    facts = {field: value for field, (value, _) in known.attributes.items()}
     assert facts == {"campaign_id": "k1", "campaign_name": "Spring", "current_status": "Done", "type": "CARD"}
     assert (known.updated_at, known.is_sent) == (get_time(5), False)
     (activity,) = known.campaign_activities
-    assert (activity.campaign_activity_name, activity.facts["subject"][0]) == ("Spring", "Later")
+    assert (activity.campaign_activity_name, activity.attributes["subject"][0]) == ("Spring", "Later")
     assert await store.campaigns.get_activity("a", "m1") == activity
     assert await store.campaigns.get_activity("b", "m1") is None
     links = await list_links(store, "a", "m1")

@@ -31,7 +31,7 @@ async def test_erasure_removes_contact_from_every_table(location: str) -> None:
         assert not await store.erasure.erase("a", "c-augusta-king")
         assert not await store.erasure.erase("a", "nobody")
         assert await store.contacts.get("a", "c-augusta-king") is None
-        assert len(await list_activities(store.activities, "c-augusta-king", "b")) == len(ada_activities())
+        assert len(await list_activities(store, "c-augusta-king", "b")) == len(ada_activities())
         assert await store.erasure.erase("b", "c-augusta-king")
     for table in list_tables(location):
         assert "ugusta" not in repr(fetch_all(location, f'SELECT * FROM "{table}"')), table  # noqa: S608

@@ -185,9 +185,7 @@ async def read_permission(store: Store, contact_id: str = "c0") -> PermissionCol
 async def read_facts(store: Store) -> dict[str, Attributes]:
     updates = await store.contacts.list_attributes("a", "", 99)
     return {
-        contact.contact_id: {
-            field: fact for field, fact in contact.attributes.items() if field in PERMISSION_ATTRIBUTES
-        }
+        contact.contact_id: {name: value for name, value in contact.attributes.items() if name in PERMISSION_ATTRIBUTES}
         for contact in updates
     }
 

@@ -43,7 +43,7 @@ def test_live_page_receives_escaped_html_of_its_account(server: Server, account:
         assert html.count("&lt;script&gt;") == 3
         # Times of today are shown without the date, in the viewer's zone.
         with server.client(f"{account}-other") as other:
-            other.ingest.record(make_line("theirs"))
+            other.record(make_line("theirs"))
         (theirs,) = others.next()
         assert 'href="/contacts/theirs"' in theirs.data
         assert re.search(r"1 Mar 2026, 10:00</time>", theirs.data)
