@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 _ENCODED: Final = re.compile("%2f|%2c", re.IGNORECASE)
 _MARKS: Final = {"%2F": "\0", "%2C": "\1"}
 """What stands for an encoded slash or comma in a decoded path. No id can hold these characters."""
+_NOT_MARKS: Final = str.maketrans(dict.fromkeys(_MARKS.values(), "\2"))
 _DOTS: Final = {".": "%2E", "..": "%2E%2E"}
 
 
@@ -18,7 +19,10 @@ def quote_id(text: str) -> str:
 
 def decode_path(raw_path: str, path: str) -> str:
     """Return the decoded path, with marks for encoded slashes and commas. `path` is the one decoded as usual."""
-    if _ENCODED.search(raw_path) is None or any(mark in path for mark in _MARKS.values()):
+    if any(mark in path for mark in _MARKS.values()):
+        # These characters must not be read as marks. No id can hold what replaces them either.
+        return path.translate(_NOT_MARKS)
+    if _ENCODED.search(raw_path) is None:
         return path
     return unquote(_ENCODED.sub(lambda match: _MARKS[match[0].upper()], raw_path), errors="replace")
 

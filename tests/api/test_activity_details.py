@@ -148,7 +148,7 @@ def test_opaque_ids_round_trip_byte_for_byte(client: ApiClient, contact_id: str)
     assert item["campaign_activity_id"] == VENDOR_IDS[0] + "z"
 
 
-@pytest.mark.parametrize("contact_id", ["x" * 65, "a%20b", "a%2Fb", "a/b", "", "%00", "a.b", "%C3%A4"])
+@pytest.mark.parametrize("contact_id", ["x" * 256, "%20", "", "%00", "a%0Ab"])
 def test_malformed_contact_id_returns_404(client: ApiClient, contact_id: str) -> None:
     response = client.get(f"{details_path(contact_id)}?tracking_activity_type=em_opens")
     assert response.status_code == 404

@@ -45,7 +45,7 @@ def test_unknown_campaign_id_fails_request(reader: ApiClient) -> None:
 
 
 def test_malformed_campaign_activity_id_fails_request(reader: ApiClient) -> None:
-    assert reader.get(f"{STATS}/ca-1,no.id").status_code == 404
+    assert reader.get(f"{STATS}/ca-1,no%00id").status_code == 404
 
 
 @pytest.mark.parametrize(("path", "most"), [(STATS, 10), (CAMPAIGNS, 150)])

@@ -167,7 +167,7 @@ def test_campaigns_are_listed_newest_first_without_landing_pages(client: ApiClie
     ("what", "statement", "field"),
     [
         ("contacts", {"first_name": "Ada"}, "contact_id"),
-        ("contacts", {"contact_id": "c 1"}, "contact_id"),
+        ("contacts", {"contact_id": "c\n1"}, "contact_id"),
         ("contacts", {"contact_id": "c1", "email_address": "ada"}, "email_address"),
         ("contacts", {"contact_id": "c1", "permission_to_send": "maybe"}, "permission_to_send"),
         ("contacts", {"contact_id": "c1", "created_at": "soon"}, "created_at"),

@@ -180,9 +180,8 @@ def test_invalid_parameters_return_400(client: ApiClient, report: str, query: st
     ("report", "query", "expected"),
     [
         ("clicks", "url_id=", "url_id"),
-        ("clicks", "url_id=abc", "url_id: must be a whole number of 64 bits, not 'abc'"),
-        ("clicks", "url_id=1.0", "'1.0'"),
-        ("clicks", "url_id=9223372036854775808", "64 bits"),
+        ("clicks", f"url_id={'x' * 256}", "url_id"),
+        ("clicks", "url_id=%00", "url_id"),
         ("clicks", "url_id=1&url_id=1", "more than once"),
         ("bounces", "bounce_code=b", "unknown bounce code 'b'; expected one of B, D, F, S, V, X, Z"),
         ("bounces", "bounce_code=B,A", "'A'"),
@@ -202,7 +201,7 @@ def test_invalid_filter_returns_400_only_where_it_applies(
 @pytest.mark.parametrize("report", REPORTS)
 @pytest.mark.parametrize(
     ("campaign_activity_id", "message"),
-    [("unknown", "not found"), *((bad, "invalid format") for bad in ("x" * 65, "a%20b", "a/b", "", "%00", "a.b"))],
+    [("unknown", "not found"), *((bad, "invalid format") for bad in ("x" * 256, "%20", "", "%00", "a%0Ab"))],
 )
 def test_unknown_campaign_activity_returns_404(
     client: ApiClient, report: str, campaign_activity_id: str, message: str

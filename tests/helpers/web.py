@@ -17,7 +17,7 @@ from tests.helpers.server import Server
 
 MALICIOUS_HTML = '<script>alert("1")</script>'
 API_PREFIXES = (
-    *("/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics"),
+    *("/v3/", "/track/", "/in/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics"),
     *(f"/oauth2/default/v1/{endpoint}" for endpoint in ("token", "device/authorize", "revoke", "keys")),
 )
 

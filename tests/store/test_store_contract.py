@@ -228,7 +228,8 @@ async def test_backup_is_complete_and_writable(location: str, tmp_path: Path) ->
 async def test_repeated_event_id_in_batch_updates_nothing(store: Store) -> None:
     ghost = Activity(
         contact_id="ada",
-        campaign_activity_id="ghost",
+        campaign_activity_id="m1",
+        campaign_activity_name="ghost",
         type=ActivityType.EM_OPENS,
         created_time=NOON,
         event_id="e",

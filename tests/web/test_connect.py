@@ -84,7 +84,7 @@ def test_created_token_is_shown_once_with_selected_permissions(server: Server, a
         assert token.rpartition(".")[2] not in again
         assert 'id="made"' not in again
         words, token_id = list_tokens(browser)["shop"]
-        assert re.match(r"shop contact_data as manager \d.* by serve until \d", words)
+        assert re.match(r"shop contact_data as manager \d.* by \S+ until \d", words)
         assert token_id
         assert submit_token_form(browser, "long", role="manager", life="365").status_code == 200
         (until,) = re.findall(r'until <time datetime="([^"]+)"', browser.get("/connect").text)[:1]

@@ -131,7 +131,7 @@ class Application:
 def _normalize_address(scope: Scope) -> None:
     """Mark encoded slashes and commas, and remove the path's final slash and the brackets of lists in parameters."""
     raw_path = scope["raw_path"]
-    if b"%2" in raw_path:
+    if b"%" in raw_path:
         scope["path"] = decode_path(raw_path.decode("latin-1"), scope["path"])
     # An encoded slash belongs to an id.
     if scope["path"].endswith("/") and scope["raw_path"].endswith(b"/"):

@@ -44,11 +44,17 @@ class ExportPage:
             _whole(first, lines),
             headers={
                 "cache-control": "no-store",
-                "content-disposition": f"attachment; filename*=utf-8''{quote_id(contact_id)}.ndjson",
+                "content-disposition": f"attachment; {_filename(contact_id)}",
                 "x-content-type-options": "nosniff",
             },
             media_type="application/x-ndjson",
         )
+
+
+def _filename(contact_id: str) -> str:
+    """Return the parameter with the file's name: encoded as in RFC 6266 if the id has other characters than letters."""
+    quoted = quote_id(contact_id)
+    return f'filename="{contact_id}.ndjson"' if quoted == contact_id else f"filename*=utf-8''{quoted}.ndjson"
 
 
 async def _whole(first: bytes | None, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
