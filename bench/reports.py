@@ -274,7 +274,10 @@ async def _record(chunks: list[list[Activity]], with_rollups: str, without: str)
             started = time.perf_counter()
             await store.ingest.record([batch])
             between = time.perf_counter()
-            with patch.object(RollUps, "count", lambda *_: None), patch("rapport.store.sqlite.writer.apply"):
+            with (
+                patch.object(RollUps, "count", lambda *_: None),
+                patch("rapport.store.sqlite.ingest.increment_rollups"),
+            ):
                 await other.ingest.record([batch])
             full += between - started
             bare += time.perf_counter() - between

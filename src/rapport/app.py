@@ -100,26 +100,12 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     gate = Authorizer(keys, limiter_for(settings.limits, store.rate_limits))
     door = SessionManager(keys, settings.public_url)
     grants = TokenService(store.secrets, keys, settings)
-    cursors = Cursors(keys)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
     spool = SpoolWriter(folder, settings.spool_mb * 1_000_000)
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
-    resources: list[Resource] = [
-        ContactReports(store.activities, cursors, (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()),
-        EmailReports(store.reports, cursors),
-        LandingPageReports(store.reports, cursors),
-        CampaignStats(store.reports, cursors),
-        *(
-            CrossReferences(),
-            Contacts(store.contacts, cursors),
-            ContactLists(),
-            CustomFields(),
-            ContactTags(),
-            Segments(),
-        ),
-        *(BulkActivities(), Campaigns(store.campaigns, cursors), EmailSends(store.campaigns, store.reports)),
-        Account(),
+    resources = [
+        *_v3_resources(store, Cursors(keys), settings),
         Ingest(recorder, store.contacts, store.campaigns, store.erasure),
         Stream(feed, gate),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
@@ -156,6 +142,24 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         _log.info("stopped")
 
     return Application(routes, ErrorPages(door), lifespan)
+
+
+def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Resource]:
+    """Return the resources that Constant Contact has, too."""
+    default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
+    return [
+        ContactReports(store.activities, cursors, default_types),
+        EmailReports(store.reports, cursors),
+        LandingPageReports(store.reports, cursors),
+        CampaignStats(store.reports, cursors),
+        CrossReferences(),
+        Contacts(store.contacts, cursors),
+        *(ContactLists(), CustomFields(), ContactTags(), Segments()),
+        BulkActivities(),
+        Campaigns(store.campaigns, cursors),
+        EmailSends(store.campaigns, store.reports),
+        Account(),
+    ]
 
 
 def _page_routes(store: Store, door: SessionManager, keys: KeyCache, grants: TokenService) -> list[Route]:

@@ -54,7 +54,7 @@ async def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activit
 
     async with open_store(settings) as store, open_store(Settings(data=str(tmp_path / "other"))) as other:
         counting = CountingSecrets(store.secrets)
-        keys = KeyCache(counting.secrets, settings)  # type: ignore[arg-type]
+        keys = KeyCache(counting, settings)  # type: ignore[arg-type]
         await keys.start()
         foreign = KeyCache(other.secrets, settings)
         await foreign.check()

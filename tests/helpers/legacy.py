@@ -12,10 +12,17 @@ APPLICATIONS = tuple(
     f"DROP TABLE {table}"
     for table in ("application", "application_grant", "authorization_code", "device_authorization")
 )
-"""What version 40 of the schema added."""
+"""Reverses migration 40."""
+
+HOOKS = tuple(
+    f"DROP TABLE {table}"
+    for table in ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
+)
+"""Reverses migration 30."""
 
 _REMOVE_MIGRATIONS_FROM_4 = (
     *APPLICATIONS,
+    *HOOKS,
     *PERMISSION_MIGRATION,
     "UPDATE tracking_activity SET identity = identity * 65536 + 7 WHERE event_id IS NULL",
     "DROP TABLE readiness",

@@ -11,8 +11,8 @@ from rapport.instant import DAY, Instant
 from rapport.settings import Settings
 from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization, Grant
 from rapport.store.engines import open_store
-from rapport.store.sqlite.applications import SQL
 from rapport.store.sqlite.connection import connect
+from rapport.store.sqlite.queries import SQL
 from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async
 
@@ -60,12 +60,13 @@ def grant(grant_id: str = "grant", **changes: object) -> Grant:
     return Grant(grant_id=grant_id, client_id="client", account_id="default", consent=CONSENT, **values)
 
 
-@pytest.mark.parametrize("name", [name for name in SQL if not name.startswith("add_")])
+@pytest.mark.parametrize("name", [name for name in SQL["applications"] if not name.startswith("add_")])
 def test_each_statement_is_served_by_an_index(tmp_path: Path, name: str) -> None:
     run_rapport("token", "--create", "--data", str(tmp_path))
     connection = connect(tmp_path, busy_timeout=1)
-    values = dict.fromkeys(re.findall(r":(\w+)", SQL[name]), 1)
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values)]
+    query = SQL["applications"][name]
+    values = dict.fromkeys(re.findall(r":(\w+)", query), 1)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
     connection.close()
     assert plan
     assert all(step.startswith("SEARCH") and "USING" in step for step in plan), plan

@@ -139,7 +139,7 @@ async def test_feed_omits_erased_contacts(store: Store) -> None:
 
 async def test_invalid_and_expired_feed_positions_return_none(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"rapport.store.{module}.MIN_KEYS", 50)
+        monkeypatch.setattr(f"rapport.store.{module}.feed_writer.MIN_KEYS", 50)
     monkeypatch.setattr("rapport.store.postgres.feed_writer._PRUNE_AFTER", 1)
     positions: list[str] = []
 

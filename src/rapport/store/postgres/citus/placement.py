@@ -52,11 +52,11 @@ class Placement:
         return {contact: shards[contact] for contact in contacts}
 
     async def nodes_of(self, contacts: Sequence[bytes]) -> set[int]:
-        """The nodes of these contacts. Raises StoreUnavailable."""
+        """Return the nodes of contacts. Raises StoreUnavailable."""
         return self.nodes_of_shards((await self.shards_of(contacts)).values())
 
     def nodes_of_shards(self, shards: Iterable[int]) -> set[int]:
-        """The nodes of these shards."""
+        """Return the nodes of shards."""
         return {self.node_of(shard) for shard in set(shards)}
 
     def node_of(self, shard: int) -> int:

@@ -14,7 +14,7 @@ SELECT created_time, identity, type, campaign_activity,
 FROM ({ranges}) AS merged
 ORDER BY created_time DESC, identity DESC LIMIT $5
 
--- list_with_details: the same page, with all that was recorded; for export.
+-- list_with_details: Merge the ranges, with everything that was recorded.
 SELECT merged.created_time, merged.identity, merged.type, event_id, device_type, bounce_code, opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,
        link.link_url, link.url_id, person.email_address, person.first_name, person.last_name

@@ -181,9 +181,9 @@ SELECT campaign_activity, type, contact
 FROM grown JOIN staged_engagement AS counted USING (campaign_activity, type, contact)
 WHERE grown.activities > 1 AND grown.activities <> counted.activities
 
--- find_engagement: the places of rows that are there already: of each campaign activity and type those from one place
--- to another, whose contacts are 16 bytes of $5 each. One look-up by the primary key each, in its order: a join would
--- be planned without knowing how many they are. Arrays of all rows would cost more than the look-ups.
+-- find_engagement: Find the indexes of existing rows. For each campaign activity and type, look up the contacts from
+-- one index to another, 16 bytes of $5 each, one by one in the order of the primary key: the plan of a join would not
+-- know how many they are, and arrays of all rows would cost more than the look-ups.
 SELECT place
 FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::integer[])
      AS counted (campaign_activity, type, first_place, last_place)

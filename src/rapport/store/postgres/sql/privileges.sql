@@ -4,8 +4,7 @@ SELECT current_user::text AS name, quote_ident(current_user) AS quoted_name, cur
        quote_ident(current_database()) AS quoted_database,
        has_database_privilege(current_database(), 'TEMPORARY') AS has_temporary
 
--- schemas: the schemas of the search path, in its order; oid is NULL for one that doesn't exist. By pg_namespace's
--- names.
+-- schemas: List the schemas of the search path in order; oid is NULL for one that doesn't exist.
 SELECT listed.name, quote_ident(listed.name) AS quoted_name, pg_namespace.oid IS NOT NULL AS exists,
        pg_namespace.oid IS NULL OR has_schema_privilege(pg_namespace.oid, 'USAGE') AS has_usage,
        pg_namespace.oid IS NULL OR has_schema_privilege(pg_namespace.oid, 'CREATE') AS has_create
@@ -16,7 +15,7 @@ FROM (
 LEFT JOIN pg_namespace ON nspname = listed.name
 ORDER BY listed.place
 
--- tables: the privileges that are missing on our tables, which have the same owner and schema as schema_migration.
+-- tables: List the privileges that are missing on our tables, which have the same owner and schema as schema_migration.
 SELECT privileges, array_agg(table_name ORDER BY table_name) AS tables
 FROM (
     SELECT format('%I.%I', nspname, other.relname) AS table_name, string_agg(privilege, ', ' ORDER BY place) AS privileges

@@ -85,8 +85,8 @@ WHERE account.account_id = $1 AND campaign_activity_id = $2
 -- Served by unique (campaign_activity, digest).
 SELECT key FROM link WHERE campaign_activity = $1 AND (url_id = $2 OR url_id IS NULL AND digest BETWEEN $3 AND $4)
 
--- tracking_page: a page. Served by one ordered range of tracking_activity_by_campaign_activity; of a cluster, by one on
--- every shard, and merged.
+-- tracking_page: Read a page. Served by one ordered range of tracking_activity_by_campaign_activity; on a cluster, by
+-- one on every shard, which are merged.
 SELECT created_time, identity, contact, person, link, device_type, bounce_code, opt_out_reason
 FROM tracking_activity AS candidate
 WHERE campaign_activity = $1 AND type = $2 AND created_time >= $3 AND (created_time, contact, identity) < ($4, $5, $6)
@@ -106,8 +106,8 @@ AND coalesce((
     WHERE contact.key = candidate.contact
 ) > 0, false)
 
--- latest_per_contact: of a page, only each contact's last. Every row of the range is looked up in the engagement.
--- coalesce changes nothing but the planner's mind, which otherwise thinks that next to no row passes, and reads and
+-- latest_per_contact: Select only each contact's latest activity. Every row of the range is looked up in the
+-- engagement. coalesce only changes the plan: otherwise the planner expects that hardly any row passes, and reads and
 -- sorts all.
 AND coalesce(created_time = (
     SELECT last_time FROM engagement

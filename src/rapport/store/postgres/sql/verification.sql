@@ -10,7 +10,7 @@ SELECT contact_id FROM contact WHERE key = $1
 -- get_link: Get the address and id of a link. Served by the primary key.
 SELECT link_url, url_id FROM link WHERE key = $1
 
--- differing_engagement: where it isn't what a recount of one campaign activity gives.
+-- differing_engagement: Find engagement that differs from a recount of one campaign activity.
 SELECT type, contact, stored.activities, stored.last_time, expected.activities, expected.last_time
 FROM (
     SELECT type, contact, activities, last_time FROM engagement WHERE campaign_activity = $1

@@ -12,8 +12,8 @@ WHERE contact = :contact AND type = :type AND created_time >= :not_before
 -- newest_first: Order the merged ranges.
 ORDER BY created_time DESC, identity DESC LIMIT :limit
 
--- list_with_details_of_type: the same range, with all that was recorded; for export. The first profile of a contact,
--- number 1, is in the contact's row as long as it has none in person.
+-- list_with_details_of_type: Read the same range with everything that was recorded. A contact's first profile, number
+-- 1, is in the contact's row unless it has a row of its own.
 SELECT created_time, identity, type, event_id, device_type, bounce_code, tracking_activity.opt_out_reason,
        campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name, campaign.campaign_id,
        link.link_url, link.url_id,

@@ -1,31 +1,31 @@
--- hooks: all hooks, of all accounts.
+-- hooks: List the hooks of all accounts.
 SELECT account.account_id, hook_id, provider, name, settings, secret_hashes, hook.created_time
 FROM hook JOIN account ON account.key = hook.account ORDER BY hook.account, hook.created_time, hook_id;
 
--- create: add a hook, or change one of the same account.
+-- create: Add a hook, or change one of the same account.
 INSERT INTO hook (account, hook_id, provider, name, settings, secret_hashes, created_time)
 VALUES ((SELECT key FROM account WHERE account_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
 ON CONFLICT (hook_id) DO UPDATE SET name = excluded.name, settings = excluded.settings,
     secret_hashes = excluded.secret_hashes
 WHERE hook.account = excluded.account;
 
--- delete: remove a hook of the account.
+-- delete: Delete a hook of an account.
 DELETE FROM hook WHERE hook_id = ?2 AND account = (SELECT key FROM account WHERE account_id = ?1)
 RETURNING hook_id;
 
--- delete_deliveries: remove what is kept of a hook's requests.
+-- delete_deliveries: Delete the requests of a hook.
 DELETE FROM hook_delivery WHERE hook_id = ?1;
 
--- delete_hours: remove a hook's counts.
+-- delete_hours: Delete the hourly counts of a hook.
 DELETE FROM hook_hour WHERE hook_id = ?1;
 
--- delete_tokens: remove a hook's tokens.
+-- delete_tokens: Delete the tokens of a hook.
 DELETE FROM used_token WHERE hook_id = ?1;
 
--- delete_unmatched_of_hook: remove a hook's unmatched items. Served by the unique index.
+-- delete_unmatched_of_hook: Delete the unmatched items of a hook. Served by the unique index.
 DELETE FROM unmatched_item WHERE hook_id = ?1;
 
--- find_contacts: the contacts that have these email addresses. Served by contact_by_email_address.
+-- find_contacts: Find the contacts with these email addresses. Served by contact_by_email_address.
 SELECT wanted.value, min(contact.contact_id)
 FROM json_each(?2) AS wanted
 CROSS JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = ?1)
@@ -33,7 +33,8 @@ CROSS JOIN contact ON contact.account = (SELECT key FROM account WHERE account_i
 WHERE contact.deleted_at IS NULL
 GROUP BY wanted.value;
 
--- find_sends: the campaign activities of sends with these event ids. Served by the keys of contact and tracking_activity.
+-- find_sends: Find the campaign activities of sends with these event ids. Served by the keys of contact and
+-- tracking_activity.
 SELECT wanted.value, campaign_activity.campaign_activity_id
 FROM json_each(?2) AS wanted
 CROSS JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = ?1)
@@ -42,70 +43,70 @@ CROSS JOIN tracking_activity ON tracking_activity.contact = contact.key AND trac
     AND tracking_activity.event_id = substr(wanted.value, instr(wanted.value, ' ') + 1)
 JOIN campaign_activity ON campaign_activity.key = tracking_activity.campaign_activity;
 
--- find_messages: what is kept of messages. Served by the key of captured_message.
+-- find_messages: Find captured messages. Served by the key of captured_message.
 SELECT message, contact_id, campaign_activity_id, delivered_time
 FROM captured_message
 WHERE account = (SELECT key FROM account WHERE account_id = ?1) AND message IN (SELECT value FROM json_each(?2));
 
--- save_message: remember a message, or when it was delivered.
+-- save_message: Save a message, or when it was delivered.
 INSERT INTO captured_message (account, message, contact_id, campaign_activity_id, seen_time, delivered_time)
 VALUES ((SELECT key FROM account WHERE account_id = ?1), ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT (account, message) DO UPDATE SET delivered_time = coalesce(delivered_time, excluded.delivered_time);
 
--- prune_messages: forget messages that were seen before a time. Served by captured_message_by_time.
+-- prune_messages: Delete messages seen before a time. Served by captured_message_by_time.
 DELETE FROM captured_message WHERE seen_time < ?1;
 
--- save_delivery: remember a request.
+-- save_delivery: Save a request.
 INSERT INTO hook_delivery (hook_id, received_time, digest, outcome, events, unmatched, detail)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING;
 
--- prune_deliveries: forget all but the latest requests of a hook. Served by the key of hook_delivery.
+-- prune_deliveries: Delete all but the latest requests of a hook. Served by the key of hook_delivery.
 DELETE FROM hook_delivery WHERE hook_id = ?1 AND received_time < (
     SELECT received_time FROM hook_delivery WHERE hook_id = ?1 ORDER BY received_time DESC LIMIT 1 OFFSET ?2
 );
 
--- deliveries: the latest requests of a hook, newest first. Served by the key of hook_delivery.
+-- deliveries: List the latest requests of a hook, newest first. Served by the key of hook_delivery.
 SELECT hook_id, received_time, digest, outcome, events, unmatched, detail
 FROM hook_delivery WHERE hook_id = ?1 ORDER BY received_time DESC, digest LIMIT ?2;
 
--- count_events: add events to an hour of a hook.
+-- count_events: Add to the hourly count of a hook.
 INSERT INTO hook_hour (hook_id, hour, events) VALUES (?1, ?2, ?3)
 ON CONFLICT (hook_id, hour) DO UPDATE SET events = events + excluded.events;
 
--- hours: a hook's events in each hour from one on. Served by the key of hook_hour.
+-- hours: List the hourly counts of a hook from an hour on. Served by the key of hook_hour.
 SELECT hour, events FROM hook_hour WHERE hook_id = ?1 AND hour >= ?2 ORDER BY hour;
 
--- save_unmatched: keep an item.
+-- save_unmatched: Save an unmatched item.
 INSERT INTO unmatched_item (account, hook_id, digest, received_time, reason, detail, recipient, item)
 VALUES ((SELECT key FROM account WHERE account_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (hook_id, digest) DO UPDATE SET reason = excluded.reason, detail = excluded.detail;
 
--- unmatched: items of the account after a number. Served by unmatched_item_by_account.
+-- unmatched: List the unmatched items of an account after a number. Served by unmatched_item_by_account.
 SELECT number, hook_id, received_time, reason, detail, recipient, item
 FROM unmatched_item WHERE account = (SELECT key FROM account WHERE account_id = ?1) AND number > ?2
 ORDER BY number LIMIT ?3;
 
--- count_unmatched: how many items the account has, by hook and reason.
+-- count_unmatched: Count the unmatched items of an account by hook and reason.
 SELECT hook_id, reason, count(*) FROM unmatched_item
 WHERE account = (SELECT key FROM account WHERE account_id = ?1) GROUP BY hook_id, reason ORDER BY hook_id, reason;
 
--- delete_unmatched: remove an item of the account.
+-- delete_unmatched: Delete an unmatched item of an account.
 DELETE FROM unmatched_item WHERE number = ?2 AND account = (SELECT key FROM account WHERE account_id = ?1);
 
--- save_token: remember a token with the request that came with it first.
+-- save_token: Save a token with the request that used it first.
 INSERT INTO used_token (hook_id, token, request, used_time) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING;
 
--- find_tokens: the requests with which tokens came first. Served by the key of used_token.
+-- find_tokens: Find the requests with which tokens were first used. Served by the key of used_token.
 SELECT token, request FROM used_token WHERE hook_id = ?1 AND token IN (SELECT value FROM json_each(?2));
 
--- prune_tokens: forget tokens that are too old to be accepted. Served by used_token_by_time.
+-- prune_tokens: Delete tokens that are too old to be accepted. Served by used_token_by_time.
 DELETE FROM used_token WHERE used_time < ?1;
 
--- forget_messages: forget a contact's messages. Served by captured_message_by_contact.
+-- forget_messages: Delete the captured messages of a contact. Served by captured_message_by_contact.
 DELETE FROM captured_message
 WHERE account = (SELECT key FROM account WHERE account_id = ?1) AND contact_id = ?2;
 
--- forget_unmatched: remove a contact's unmatched items. Served by unmatched_item_by_recipient.
+-- forget_unmatched: Delete the unmatched items of a contact. Served by unmatched_item_by_recipient.
 DELETE FROM unmatched_item
 WHERE account = (SELECT key FROM account WHERE account_id = ?1) AND recipient = (
     SELECT email_address FROM contact

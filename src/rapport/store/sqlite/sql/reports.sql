@@ -70,8 +70,8 @@ WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
 -- Served by link_by_campaign_activity alone.
 SELECT key, link_url, url_id FROM link WHERE campaign_activity = :campaign_activity;
 
--- tracking_page: a page, with its details. Served by one ordered range of the index, then by the primary keys. The
--- first profile of a contact, number 1, is in the contact's row as long as it has none in person.
+-- tracking_page: Read a page with all details. Served by one ordered range of the index, then by the primary keys. The
+-- first profile of a contact, number 1, is in the contact's row unless it has a row of its own.
 SELECT activity.created_time, activity.identity, contact.contact_id,
        iif(activity.person = 1 AND person.number IS NULL, contact.email_address, person.email_address),
        iif(activity.person = 1 AND person.number IS NULL, contact.first_name, person.first_name),
@@ -106,7 +106,8 @@ AND (
     WHERE contact.key = candidate.contact
 );
 
--- latest_per_contact: of a page, only each contact's last. Every row of the range is looked up in the engagement.
+-- latest_per_contact: Select only each contact's latest activity. Every row of the range is looked up in the
+-- engagement.
 AND created_time = (
     SELECT last_time FROM engagement
     WHERE engagement.campaign_activity = candidate.campaign_activity AND engagement.type = candidate.type

@@ -13,9 +13,9 @@ SELECT account_id, contact_id FROM contact JOIN account ON account.key = contact
 -- get_link: Get the address and id of a link. Served by the primary key.
 SELECT link_url, url_id FROM link WHERE key = :link;
 
--- differing_engagement: where it isn't what a recount of one campaign activity gives. The recount finds its row by the
--- primary key; a row without any activity is found out by the contact's own (the + keeps the scan of all others away).
--- A FULL JOIN would look through the whole recount for every row.
+-- differing_engagement: Find engagement that differs from a recount of one campaign activity. Each recounted row looks
+-- up the stored one by the primary key, and rows without activities are found by those of the contact; the + prevents a
+-- scan of all activities. A FULL JOIN would read the whole recount for every row.
 SELECT expected.type, expected.contact, stored.activities, stored.last_time, expected.activities, expected.last_time
 FROM (
     SELECT type, contact, count(*) AS activities, max(created_time) AS last_time
