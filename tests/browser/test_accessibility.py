@@ -25,12 +25,18 @@ PAGES = (
     "/activities/ca-2",
     "/account",
     "/connect",
+    "/applications",
+    "/activate",
     "/schema",
 )
-NO_PAGES = ("/in/", "/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics", "/static/")
+NO_PAGES = (
+    *("/in/", "/oauth2/", "/v3/", "/track/", "/schema", "/.well-known/", "/healthz", "/readyz", "/metrics"),
+    "/static/",
+)
 CHANGES = {
     *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
     *("/connect/page-token", "/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),
+    *("/applications/{client_id}/delete", "/applications/{client_id}/secret"),
 }
 """Routes that return no page."""
 PICTURES = os.environ.get("RAPPORT_TEST_PICTURES", "")

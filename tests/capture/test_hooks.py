@@ -229,7 +229,7 @@ def test_known_contact_is_found_by_email_in_any_case(client: ApiClient, make_hoo
     make_hook("mailjet").post(sample("mailjet", "click") | {"Payload": ""})
     clicks = wait_for(lambda: page_of(client, "c-1", "em_clicks"))
     assert len(clicks) == 1
-    assert contacts(client)[0]["email_address"] == GRACE.upper()
+    assert contacts(client)[0]["email_address"]["address"] == GRACE.upper()
 
 
 def test_opt_out_and_complaint_change_contact_status(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:

@@ -4,6 +4,7 @@ import re
 import tomllib
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.helpers.repository import ROOT
@@ -17,7 +18,7 @@ def test_dependencies_have_lower_bound_and_next_major_as_upper_bound() -> None:
     lock = (ROOT / "requirements.lock").read_text().partition("# For tests")[0]
     locked = {name: Version(version) for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)}
     for dependency in map(Requirement, project["dependencies"]):
-        version = locked[dependency.name]
+        version = locked[canonicalize_name(dependency.name)]
         expected = {f">={version}"}
         if dependency.name not in CALENDAR_DATA:
             expected.add(f"<{version.major + 1}")
