@@ -103,6 +103,7 @@ def test_malformed_id_returns_404(client: ApiClient, text: str) -> None:
     assert client.get(tracking_path(text, "opens")).status_code == 404
 
 
+@pytest.mark.slow
 def test_ids_round_trip_through_commands_and_sql(location: str, tmp_path: Path) -> None:
     file = tmp_path / "ids.ndjson"
     file.write_text("".join(json.dumps(make_line(id_, campaign_activity_id=id_, event_id=id_)) + "\n" for id_ in IDS))

@@ -231,6 +231,7 @@ def test_damaged_messages_never_raise() -> None:
             read(bytes(data[: rng.randrange(len(data) + 1)]))
 
 
+@pytest.mark.slow
 def test_bounces_are_recorded_for_contact(location: str, tmp_path: Path) -> None:
     environment = {"RAPPORT_SPOOL": str(tmp_path / "spool")}
     new = tmp_path / "Maildir" / "new"
@@ -254,6 +255,7 @@ def test_bounces_are_recorded_for_contact(location: str, tmp_path: Path) -> None
         assert types == ["em_bounces", "em_optouts"]
 
 
+@pytest.mark.slow
 def test_unstorable_bounce_is_temporarily_rejected(location: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     environment = {"RAPPORT_SPOOL": str(tmp_path / "file" / "spool")}

@@ -19,6 +19,8 @@ from tests.helpers.server import Server
 from tests.helpers.webhook_payloads import ALAN, GRACE, SAMPLES, SHOP
 from tests.helpers.webhook_signing import KEY, SETTINGS, STANDARD_KEY, ec_key, public_key, rsa_key, signed_request
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "sendgrid": public_key(ec_key()),
     "postal": public_key(rsa_key()),

@@ -44,6 +44,7 @@ def read_all(folder: Path, max_entries: int = 100, max_bytes: int = 1 << 20) -> 
     return payloads
 
 
+@pytest.mark.slow
 def test_records_are_read_once_in_order(tmp_path: Path) -> None:
     rng = random.Random(1)
     payloads = [rng.randbytes(rng.choice([0, 1, 100, 5_000, 2_000_000])) for _ in range(200)]

@@ -1,6 +1,10 @@
 """`rapport app`: applications from the command line."""
 
+import pytest
+
 from tests.helpers.command import run_rapport
+
+pytestmark = pytest.mark.slow
 
 CALLBACK = "https://client.example.com/callback"
 

@@ -18,6 +18,8 @@ from tests.helpers.command import run_rapport
 from tests.helpers.network import find_free_port
 from tests.helpers.server import RAPPORT, Server
 
+pytestmark = pytest.mark.slow
+
 
 def list_commands() -> list[list[str]]:
     results: list[list[str]] = [[]]
@@ -48,7 +50,6 @@ def test_every_command_accepts_data_option(command: list[str]) -> None:
     assert "--data" in run_rapport(*command, "--help").stdout
 
 
-@pytest.mark.slow
 def test_data_option_overrides_variable_and_default(tmp_path: Path) -> None:
     run_rapport("token", "--create", folder=tmp_path)
     assert (tmp_path / "data" / "rapport.db").exists()
@@ -69,7 +70,6 @@ def test_token_command_prints_only_token_to_stdout(location: str) -> None:
     assert claims["exp"] - claims["iat"] == 86_400
 
 
-@pytest.mark.slow
 def test_token_has_requested_permissions(location: str) -> None:
     process = run_rapport(
         *("token", "--data", location, "--account", "acme", "--scope", "campaign_data contact_data"),
@@ -110,7 +110,6 @@ def test_invalid_argument_error_lists_allowed_values(tmp_path: Path, arguments: 
     assert expected in run_rapport(*arguments, "--data", str(tmp_path / "data"), code=code).stderr
 
 
-@pytest.mark.slow
 def test_invalid_and_misspelled_settings_are_reported(location: str) -> None:
     error = run_rapport("token", "--data", location, environment={"RAPPORT_LIMITS": "some"}, code=1).stderr
     assert "RAPPORT_LIMITS='some': must be one of generous, constant-contact, off" in error
@@ -135,7 +134,6 @@ def test_unusable_data_directory_is_reported(tmp_path: Path) -> None:
     assert "Traceback" not in error
 
 
-@pytest.mark.slow
 def test_backup_of_running_server_serves_same_data(engine: str, location: str, tmp_path: Path) -> None:
     with Server(location) as server, server.client("default") as client:
         client.record(make_line())
@@ -151,7 +149,6 @@ def test_backup_of_running_server_serves_same_data(engine: str, location: str, t
             assert len(response.json()["tracking_activities"]) == 1
 
 
-@pytest.mark.slow
 def test_demo_prints_link_and_working_request(location: str) -> None:
     port = find_free_port()
     command = [RAPPORT, "demo", "--data", location, "--contacts", "60", "--port", str(port)]
@@ -182,7 +179,6 @@ def _run_printed_curl(command: list[str]) -> dict[str, list[dict[str, str]]]:
     return page
 
 
-@pytest.mark.slow
 def test_demo_refuses_other_data(location: str) -> None:
     run_rapport("import", "-", "--data", location, stdin=json.dumps(make_line()).encode())
     error = run_rapport("demo", "--data", location, "--contacts", "5", "--port", str(find_free_port()), code=1).stderr

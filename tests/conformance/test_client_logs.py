@@ -22,6 +22,8 @@ from tests.helpers.oauth import BASE, CALLBACK, App, approve_device, create_app,
 from tests.helpers.server import Server
 from tests.helpers.web import open_browser_by_link
 
+pytestmark = pytest.mark.slow
+
 LOGS = sorted((Path(__file__).parent / "clients").glob("*.json"))
 VERIFIER = "a-verifier-of-at-least-forty-three-characters"
 KEYS = {"access_token", "token_type", "expires_in", "scope", "refresh_token"}

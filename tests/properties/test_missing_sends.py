@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +108,7 @@ def check_page(browser: httpx.Client, path: str) -> None:
             assert 0 <= float(width) <= 100, (path, width)
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(history=st.lists(draw_activities(), min_size=1, max_size=25))
 def test_stats_are_never_negative_or_above_100_percent(server: Server, history: list[dict[str, object]]) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ def to_items(page: list[dict[str, Any]]) -> list[Item]:
 REAL_SERVER = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(
     history=A_HISTORY,
@@ -93,6 +95,7 @@ def _record_in_pieces(client: ApiClient, history: list[dict[str, Any]], cuts: li
     return [client.record(*history[start:end]) for start, end in itertools.pairwise(edges)]
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(
     history=st.lists(draw_line(), min_size=5, max_size=40),
@@ -121,6 +124,7 @@ def test_insert_between_pages_neither_repeats_nor_hides_rows(
         assert [item.created_time for item in walked] == sorted((i.created_time for i in walked), reverse=True)
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(
     history=A_HISTORY,

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -160,6 +161,7 @@ def is_newest_first(rows: list[dict[str, str]]) -> bool:
 REAL_SERVER = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(history=A_HISTORY, limit=st.integers(1, 9), cuts=st.lists(st.integers(0, 60), max_size=3))
 def test_tracking_rows_equal_recount_in_every_field(
@@ -190,6 +192,7 @@ def test_tracking_rows_equal_recount_in_every_field(
             assert whole == walked
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(history=A_HISTORY, limit=st.integers(1, 5), text=st.sampled_from(["1@EXAMPLE", "f0 l2", "zzz"]))
 def test_contact_lists_equal_recount(server: Server, history: list[Line], limit: int, text: str) -> None:
@@ -263,6 +266,7 @@ def assert_links(client: ApiClient, history: list[Line]) -> None:
         assert counts == sorted(counts, reverse=True)
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(
     history=A_HISTORY,
@@ -298,6 +302,7 @@ def test_filtered_rows_equal_recount(
             assert all(len(page) == limit for page in pages[:-1])
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(
     history=st.lists(draw_line(), min_size=8, max_size=40),

@@ -73,6 +73,7 @@ def test_server_with_missing_file_acknowledges_nothing(folder: Path, how: str, s
             assert client.record(make_line(time="2026-03-01T11:00:00Z"))["accepted"] == 1
 
 
+@pytest.mark.slow
 def test_moved_folder_makes_server_not_ready(folder: Path) -> None:
     with Server(str(folder)) as server, server.client("default") as client:
         client.record(make_line())
@@ -120,6 +121,7 @@ async def test_missing_write_privilege_makes_store_not_ready(postgresql_data: st
         execute_sql(postgresql_data, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
 async def test_secrets_without_database_are_refused(folder: Path, how: str) -> None:
     async def fill(store: Store) -> None:
