@@ -1,6 +1,6 @@
-"""The fields of an activity's line, their schema, and the activity of a line that needs no repair. Pure.
+"""The fields of an activity, their JSON Schema, and building activities from valid lines. `decoding` repairs others.
 
-The fields are those of the recording page of the docs; an item of an `activity_details` answer is a line as well.
+docs/recording.md lists the fields. An item of an `activity_details` response is a valid line too.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,10 +32,10 @@ from rapport.instant import DAY, Instant, iso
 from rapport.recording.times import UNKNOWN_FORMAT, TimeFormat, parse_time
 
 WHOLE_LINE: Final = "line"
-"""The field of a rejection that concerns the line itself and none of its fields."""
+"""The field name that a rejection gives when it concerns the whole line."""
 
 MAX_LINE_BYTES: Final = 128 * 1024
-"""More than an activity can have, with its longest link in escapes. A longer line isn't made into objects."""
+"""Longer than any valid activity, even with every character of its link escaped. Longer lines aren't parsed."""
 
 _MAX_EXCERPT: Final = 200
 
@@ -43,19 +43,19 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Warn(Protocol):
-    """What is called for a field that was not recorded as it came in."""
+    """Callback for a field that isn't recorded as received."""
 
     def __call__(self, field: str, value: object, action: str, /) -> None:
-        """Take note of the field, its value, and what was done."""
+        """Report the field, its value, and what was done."""
         ...
 
 
 def ignore_warning(_field: str, _value: object, _action: str) -> None:
-    """Take no note."""
+    """Do nothing."""
 
 
 class Context(NamedTuple):
-    """What decoding needs to know besides the line: the time, how times are written, and whom to warn."""
+    """What decoding needs in addition to the line: the current time, the callback for warnings, and the time format."""
 
     now: Instant
     warn: Warn = ignore_warning
@@ -63,7 +63,10 @@ class Context(NamedTuple):
 
 
 class LineFormat(NamedTuple, Generic[T_co]):
-    """How a line is decoded: from JSON, and from its fields, whose names are `fields`. Both raise InvalidField."""
+    """How to decode one kind of line: from JSON, and from a mapping of these fields. Both raise InvalidField.
+
+    `noun` names the kind in error messages.
+    """
 
     noun: str
     fields: tuple[str, ...]
@@ -72,7 +75,7 @@ class LineFormat(NamedTuple, Generic[T_co]):
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """Why one line was not recorded: its place, the field, the field's value, and what is wrong with it."""
+    """Why a line was not recorded: its index in the request, the field, the field's value, and the reason."""
 
     index: int
     field: str
@@ -81,7 +84,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a recorded line was changed or left out: its index, the field, the field's value, and what was done."""
+    """A field of a recorded line that was changed or left out: the line's index, the field, its value, the action."""
 
     index: int
     field: str
@@ -89,15 +92,15 @@ class FieldWarning(msgspec.Struct, frozen=True, kw_only=True):
     action: str
 
 
-def rejection_from(index: int, problem: InvalidField) -> Rejection:
-    """The rejection of the line at `index` for what is wrong with one of its fields."""
-    return Rejection(index=index, field=problem.field, value=excerpt(problem.value), reason=problem.reason)
+def rejection_from(index: int, exc: InvalidField) -> Rejection:
+    """Return the rejection of the line at `index`."""
+    return Rejection(index=index, field=exc.field, value=excerpt(exc.value), reason=exc.reason)
 
 
 class RawActivity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A line's fields as they arrive. An absent one, a null and an empty text are the same: not given.
+    """An activity as received, not yet validated. A missing field, a null and an empty string mean the same.
 
-    The rows of Constant Contact's reports have the last two as well, which say nothing about the activity.
+    The last two fields occur in rows of Constant Contact's reports and are ignored.
     """
 
     contact_id: str | int | None = None
@@ -132,7 +135,7 @@ _ID: Final[dict[str, Any]] = {
 
 ACTIVITY_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "What one contact did with one campaign activity. An item of a report is one as well.",
+    "description": "What one contact did with one campaign activity. An item of a report is one too.",
     "required": ["contact_id", "campaign_activity_id", "created_time"],
     "properties": {
         "contact_id": _ID,
@@ -163,7 +166,7 @@ ACTIVITY_SCHEMA: Final[dict[str, Any]] = {
     },
     "additionalProperties": False,
 }
-"""What a line may have, for the published description: JSON Schema. More is taken with a warning."""
+"""JSON Schema of a line, for the OpenAPI document. Unknown fields are accepted with a warning."""
 
 
 def check_line_length(line: bytes | msgspec.Raw) -> None:
@@ -173,8 +176,8 @@ def check_line_length(line: bytes | msgspec.Raw) -> None:
 
 
 def encode_activity(activity: Activity) -> bytes:
-    """The activity as a JSON object that `decode_activity` takes back unchanged."""
-    person, link = activity.person or ContactProfile(), activity.link or Link()
+    """Encode an activity as a JSON object, from which `decode_activity` returns an equal one."""
+    profile, link = activity.person or ContactProfile(), activity.link or Link()
     fields = {
         "contact_id": activity.contact_id,
         "campaign_activity_id": activity.campaign_activity_id,
@@ -183,9 +186,9 @@ def encode_activity(activity: Activity) -> bytes:
         "event_id": activity.event_id,
         "campaign_activity_name": activity.campaign_activity_name,
         "campaign_id": activity.campaign_id,
-        "email_address": person.email_address,
-        "first_name": person.first_name,
-        "last_name": person.last_name,
+        "email_address": profile.email_address,
+        "first_name": profile.first_name,
+        "last_name": profile.last_name,
         "link_url": link.link_url,
         "url_id": link.url_id,
         "device_type": None if activity.device_type is None else activity.device_type.name.lower(),
@@ -197,7 +200,7 @@ def encode_activity(activity: Activity) -> bytes:
 
 def build_activity(line: RawActivity, now: Instant) -> Activity:
     """Return the activity of a line that needs no repair. Raises InvalidField."""
-    # Taken out all at once: this is where an import spends its time.
+    # Unpacking all fields at once is faster than reading them one by one, and imports spend their time here.
     (
         contact_id,
         campaign_activity_id,
@@ -252,7 +255,7 @@ def _to_text(value: str | int | None) -> str | None:
 
 
 def excerpt(value: object) -> str | int | float | bool | None:
-    """A value as a rejection shows it: itself, or its beginning."""
+    """Return the value as a rejection shows it, shortened if it is long."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
@@ -284,19 +287,19 @@ def get_profile(email_address: str | None, first_name: str | None, last_name: st
 
 
 def get_link(link_url: str | None, url_id: str | None) -> Link:
-    """Return the link. Raises InvalidField."""
+    """Return the link, shared with other activities unless it is very long. Raises InvalidField."""
     if len(link_url or "") + len(url_id or "") <= MAX_CACHED_TEXT:
         return _cached_link(link_url, url_id)
     return Link(link_url=link_url, url_id=url_id)
 
 
 def raise_missing(field: str) -> NoReturn:
-    """Raise the error of a required field that is missing."""
+    """Raise InvalidField for a required field that is missing."""
     raise InvalidField(field, None, "is required")
 
 
 def parse_type(name: str | None, listed: str | list[str] | None) -> ActivityType:
-    """Return the activity type that a line gives by either of the two fields. Raises InvalidField."""
+    """Return the activity type that either of the two fields names. Raises InvalidField."""
     if listed:
         name = _listed_type(name, listed)
     if not name:
@@ -310,7 +313,7 @@ def parse_type(name: str | None, listed: str | list[str] | None) -> ActivityType
 def _listed_type(name: str | None, listed: str | list[str]) -> str:
     if isinstance(listed, list):
         if len(listed) != 1:
-            raise InvalidField("tracking_activities_list", listed, "must hold one type")
+            raise InvalidField("tracking_activities_list", listed, "must contain exactly one type")
         listed = listed[0]
     if name and name != listed:
         raise InvalidField("tracking_activities_list", listed, f"differs from tracking_activity_type, {name}")

@@ -47,7 +47,7 @@ _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 
 RawTime = str | int | float | None
-"""A time as received: a text, or a number since 1970."""
+"""A time as received: a string, or a number since 1970."""
 
 RawId = str | int | None
 

@@ -231,7 +231,7 @@ class _Pieces(io.RawIOBase):
 
 
 class _Resumed(io.RawIOBase):
-    """A file from its beginning, the first bytes of which were read already."""
+    """A file whose first bytes have already been read, from its start."""
 
     def __init__(self, head: bytes, rest: _Reader) -> None:
         self._head = memoryview(head)

@@ -1,4 +1,4 @@
-"""Matching: whose event is it, and of which campaign activity?
+"""Find the contact and the campaign activity of captured events.
 
 The contact and the campaign activity that the sender put into the metadata win, then the recorded send with the same
 message id, then the recipient's address and the rule of the hook.
@@ -75,7 +75,7 @@ class Matcher:
         self, account_id: str, events: Sequence[tuple[Hook, Event]], work: "_Work"
     ) -> dict[tuple[str, str], str]:
         """Return the sends that were recorded in other ways, with a message id as event id."""
-        wanted = {
+        send_keys = {
             (contact_id, event_id)
             for hook, event in events
             if event.message_id is not None and event.type is not None and not work.names_campaign_activity(event)
@@ -83,7 +83,7 @@ class Matcher:
             if contact_id is not None and is_text(event.message_id)
             for event_id in (event.message_id, f"<{event.message_id.strip('<>')}>", event.message_id.strip("<>"))
         }
-        return await self._store.hooks.find_sends(account_id, sorted(wanted))
+        return await self._store.hooks.find_sends(account_id, sorted(send_keys))
 
     async def _load_key(self) -> bytes:
         while self._key is None:
@@ -98,7 +98,7 @@ class Matcher:
 
 
 class _Work:
-    """What is known while a batch of events is matched."""
+    """The data for matching a batch of events."""
 
     def __init__(
         self, account_id: str, key: bytes, messages: dict[str, CapturedMessage], contacts: dict[str, str]
@@ -124,10 +124,10 @@ class _Work:
         contact_id, is_new = self._find_contact(hook, event, message)
         if contact_id is None:
             return self._give_up(event, NO_CONTACT)
-        found = self._find_campaign_activity(hook, event, message, contact_id)
-        if found is None:
+        match = self._find_campaign_activity(hook, event, message, contact_id)
+        if match is None:
             return self._give_up(event, NO_CAMPAIGN_ACTIVITY)
-        campaign_activity_id, name = found
+        campaign_activity_id, name = match
         try:
             activity = None
             if event.type is not None:
@@ -156,8 +156,8 @@ class _Work:
             return message.contact_id, False
         if event.recipient is None:
             return None, False
-        known = self._contacts.get(event.recipient)
-        return (known, False) if known is not None else (self._new_contact_id(event.recipient), True)
+        contact_id = self._contacts.get(event.recipient)
+        return (contact_id, False) if contact_id is not None else (self._new_contact_id(event.recipient), True)
 
     def _new_contact_id(self, address: str) -> str:
         text = f"{self._account_id}\x1f{address.lower()}".encode("utf-8", "surrogatepass")

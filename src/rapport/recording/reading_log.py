@@ -8,7 +8,7 @@ import msgspec
 from rapport.recording.activity_codec import excerpt
 
 MAX_NOTICES: Final = 50
-"""Kinds of warnings that are told apart at once."""
+"""The most distinct warnings that are kept at a time."""
 
 
 class Notice(msgspec.Struct):

@@ -47,7 +47,7 @@ class Table(ABC):
         """Return the cells of the next row, as many as the header has; None at the end."""
 
     @abstractmethod
-    def reject(self, problem: InvalidField) -> InvalidLine:
+    def reject(self, error: InvalidField) -> InvalidLine:
         """Return the row as one that can't be recorded."""
 
     @abstractmethod
@@ -80,8 +80,8 @@ def split_lines(content: Content) -> Iterator[Line]:
 
 def too_long(number: int, line: bytes) -> InvalidLine:
     """Return a line that is too long as one that can't be recorded."""
-    problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
-    return InvalidLine(number, problem, line[:200].decode(errors="replace") + "…")
+    error = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
+    return InvalidLine(number, error, line[:200].decode(errors="replace") + "…")
 
 
 class _TextLine(NamedTuple):
@@ -89,7 +89,7 @@ class _TextLine(NamedTuple):
 
     number: int
     text: str
-    problem: InvalidField | None
+    error: InvalidField | None
 
 
 class _TextLines:
@@ -118,8 +118,8 @@ class _TextLines:
         number, line, quotes = next(self._lines)
         if quotes is not None:
             # The reader needs only to know whether a cell ends in it.
-            problem = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
-            return _TextLine(number, '"' * (quotes % 2) + "\n", problem)
+            error = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
+            return _TextLine(number, '"' * (quotes % 2) + "\n", error)
         try:
             return _TextLine(number, line.decode(), None)
         except UnicodeDecodeError:
@@ -164,8 +164,8 @@ class CsvTable(Table):
             except csv.Error as exc:
                 return self._read_alone(exc)
             for line in self._lines.row:
-                if line.problem is not None:
-                    return self.reject(line.problem)
+                if line.error is not None:
+                    return self.reject(line.error)
             row = _clean(row)
             if any(row):
                 return row if len(row) == self._width else self._fit(row)
@@ -177,16 +177,16 @@ class CsvTable(Table):
         reason = f"has {len(row)} columns where the header has {self._width}"
         return self.reject(InvalidField(WHOLE_LINE, None, reason))
 
-    def reject(self, problem: InvalidField) -> InvalidLine:
+    def reject(self, error: InvalidField) -> InvalidLine:
         """Return the row as one that can't be recorded."""
         text = "".join(line.text for line in self._lines.row).rstrip("\r\n")
-        return InvalidLine(self._lines.row[0].number, problem, text)
+        return InvalidLine(self._lines.row[0].number, error, text)
 
     def _read_alone(self, exc: csv.Error) -> list[str] | InvalidLine:
         """Return the cells of a line with blanks between a quote and a delimiter, if that is all that is wrong."""
         self._lines.push_back()
         text = self._lines.row[0].text
-        if not text.count('"') % 2 and self._lines.row[0].problem is None:
+        if not text.count('"') % 2 and self._lines.row[0].error is None:
             row = _clean(next(csv.reader([text], delimiter=self._delimiter, skipinitialspace=True)))
             if len(row) == self._width and not any('"' in cell for cell in row):
                 return row
@@ -239,10 +239,10 @@ class WorkbookTable(Table):
                 return row
         return None
 
-    def reject(self, problem: InvalidField) -> InvalidLine:
+    def reject(self, error: InvalidField) -> InvalidLine:
         """Return the row as one that can't be recorded."""
         cells = ",".join(map(_cell_text, self._rows[self._next - 1]))
-        return InvalidLine(self._next, problem, cells[:MAX_FILE_LINE_BYTES])
+        return InvalidLine(self._next, error, cells[:MAX_FILE_LINE_BYTES])
 
     def _fit(self, row: Sequence[Any]) -> list[str]:
         cells = _clean(list(map(_cell_text, row[: len(self.header)])))

@@ -18,7 +18,7 @@ class DateOrder(Enum):
 
 
 class TimeFormat(NamedTuple):
-    """What a file's times leave open: their zone, and the order of their dates. None if it isn't known."""
+    """The time zone and the order of dates in a file, as far as they are known, otherwise None."""
 
     zone: tzinfo | None = None
     dates: DateOrder | None = None
@@ -82,7 +82,7 @@ _US_ZONES: Final = {
 def parse_time(value: str | float, time_format: TimeFormat = UNKNOWN_FORMAT) -> Instant:
     """Return the instant that a value names, truncated to the millisecond.
 
-    Raises ValueError, whose text says what is wrong; AmbiguousDate if the order of its date isn't known.
+    Raises ValueError with the reason; AmbiguousDate if the order of its date isn't known.
     """
     if not isinstance(value, str):
         return _from_int_or_float(value)
