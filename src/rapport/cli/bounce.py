@@ -30,7 +30,7 @@ _TRY_AGAIN = 75
     help="Read the new messages of a Maildir, and move each to cur when it is kept.",
 )
 def bounce(data: str | None, account: str, maildir: Path | None) -> None:
-    """Take a message about a delivery from standard input, as mail servers pass it to a program.
+    """Record bounce mail from standard input or a Maildir.
 
     \b
       bounces: "|rapport bounce --data /var/lib/rapport"      (in /etc/aliases)

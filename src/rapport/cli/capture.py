@@ -25,7 +25,7 @@ def capture() -> None:
 @data_option
 @account_option
 def status(data: str | None, account: str) -> None:
-    """Print what waits to be recorded, and how many items are unmatched."""
+    """Show what waits, and how many items are unmatched."""
     settings = settings_for(data=data)
     waiting = read_status(find_spool(settings))
     since = "" if waiting.oldest_time is None else f", the oldest from {iso(waiting.oldest_time)}"
@@ -49,7 +49,10 @@ def status(data: str | None, account: str) -> None:
 @account_option
 @click.option("--limit", type=click.IntRange(1, 100_000), default=_PAGE, show_default=True, help="How many items.")
 def unmatched(data: str | None, account: str, limit: int) -> None:
-    """List the items that could not be read or matched, oldest first, each with its reason and content."""
+    """List the items that could not be matched.
+
+    The oldest comes first; each is printed with its reason and content.
+    """
 
     async def run() -> None:
         async with open_command_store(settings_for(data=data)) as store:
@@ -70,7 +73,10 @@ def unmatched(data: str | None, account: str, limit: int) -> None:
 @data_option
 @account_option
 def retry(data: str | None, account: str) -> None:
-    """Match the unmatched items again, after a rule was changed or a send was recorded."""
+    """Match the unmatched items again.
+
+    Do so after a rule was changed, or a send was recorded.
+    """
 
     async def run() -> None:
         async with open_command_store(settings_for(data=data)) as store:

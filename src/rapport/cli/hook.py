@@ -211,7 +211,9 @@ def delete(data: str | None, account: str, hook_id: str) -> None:
 @click.argument("hook_id", metavar="HOOK")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")
 def test(data: str | None, account: str, hook_id: str, headers: tuple[str, ...]) -> None:
-    """Check a captured request from standard input, and print what would be recorded. Nothing is recorded.
+    """Check a captured request without recording it.
+
+    The request comes from standard input; what would be recorded is printed.
 
     HOOK is the hook's id, or its provider if it is the only hook of that provider.
 
