@@ -287,6 +287,12 @@ def test_published_schema_lists_accepted_fields() -> None:
     assert tuple(ACTIVITY_SCHEMA["properties"]) == (*FIELDS, *IGNORED_FIELDS)
 
 
+@pytest.mark.parametrize("time", [-1.01e251, 1.01e251, 10**40, -(10**40), "1e400", "-1e400", 10**20])
+def test_numbers_too_large_for_a_time_are_rejected(time: str | float) -> None:
+    with pytest.raises(InvalidField):
+        decode(encode_line(created_time=time))
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)
 IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255).filter(is_id)
 

@@ -138,7 +138,7 @@ def _translate_write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise UnreadableFile(
-            f"the rejected lines can't be written to {path}: {exc.strerror}. Make room for them, or give the file on "
+            f"can't write rejected lines to {path}: {exc.strerror}. Make room for them, or give the file on "
             "standard input in another folder"
         ) from exc
 

@@ -41,6 +41,7 @@ _MIN_SECONDS: Final = 10**8
 _MAX_SECONDS: Final = 10**11
 _MAX_MILLISECONDS: Final = 10**14
 _MAX_MICROSECONDS: Final = 10**17
+_MAX_NANOSECONDS: Final = 10**20
 
 _CLOCK: Final = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
@@ -133,6 +134,8 @@ def _from_int_or_float(value: float) -> Instant:
 def _from_number(number: Decimal | int) -> Instant:
     """Return the instant of a number since 1970. Its size tells the unit: no activity is older than 1990."""
     if isinstance(number, Decimal) and not number.is_finite():
+        raise ValueError(TIMES_ALLOWED)
+    if not -_MAX_NANOSECONDS < number < _MAX_NANOSECONDS:
         raise ValueError(TIMES_ALLOWED)
     if -_MAX_SECONDS < number < _MAX_SECONDS:
         return Instant(int(number * 1_000 // 1))
