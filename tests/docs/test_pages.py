@@ -68,6 +68,8 @@ class Terminal:
 
     def run(self, text: str) -> str:
         """Run the block and return its output."""
+        # The shell would wait for the rest of an incomplete command for ever.
+        subprocess.run(["bash", "-n"], input=text, text=True, check=True)
         self._type(text + "\nprintf '\\n\\x1e\\n'\n")
         assert self._shell.stdout is not None
         printed = []
