@@ -217,9 +217,12 @@ def test_event_without_recipient_is_matched_by_its_send(client: ApiClient, make_
     assert {activity["campaign_activity_id"] for activity in history(client)} == {"spring"}
 
 
-def test_event_is_matched_by_message_id_of_send(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
+@pytest.mark.parametrize("contact_id", ["c-9", "Grace B. Hopper"])
+def test_event_is_matched_by_message_id_of_send(
+    client: ApiClient, make_hook: Callable[..., MadeHook], contact_id: str
+) -> None:
     payload = sample("postmark", "open") | {"Tag": None, "Metadata": {}}
-    sent = make_line(contact_id="c-9", campaign_activity_id="autumn", tracking_activity_type="em_sends")
+    sent = make_line(contact_id=contact_id, campaign_activity_id="autumn", tracking_activity_type="em_sends")
     client.record({**sent, "email_address": GRACE, "event_id": payload["MessageID"]})
     make_hook("postmark").post(payload)
     wait_for(lambda: len(history(client)) == 2)

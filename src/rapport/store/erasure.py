@@ -21,6 +21,8 @@ from rapport.store.batch import (
     LinkRef,
     Row,
 )
+from rapport.store.contacts import ContactRepository
+from rapport.store.hooks import HookRepository
 from rapport.store.links import MergedLink
 from rapport.store.rollups import Contact, HourRow, RollUps, StatsRow
 from rapport.store.sql_engine import Row as SqlRow
@@ -167,17 +169,25 @@ class Tombstones(NamedTuple):
 class Erasure(ABC):
     """Erases contacts. Every method raises StoreUnavailable."""
 
-    def __init__(self, engine: SqlEngine) -> None:
+    def __init__(self, engine: SqlEngine, contacts: ContactRepository, hooks: HookRepository) -> None:
         self._engine = engine
+        self._contacts = contacts
+        self._hooks = hooks
         self._sql = engine.sql["erasure"]
 
-    @abstractmethod
     async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
         """Erase a contact and all its activities for good; the counts of its campaigns stay the same.
 
         Return True if the contact existed. Activities until now are refused from now on, and count as duplicates; with
         `tombstone`, which another store keeps of the contact, those until it was erased there.
         """
+        contact = await self._contacts.get(account_id, contact_id)
+        await self._hooks.forget_contact(account_id, contact_id, None if contact is None else contact.email_address)
+        return await self._erase(account_id, contact_id, tombstone)
+
+    @abstractmethod
+    async def _erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None) -> bool:
+        """Erase a contact, of which hooks keep nothing any more."""
 
     async def export_tombstones(self, account_id: str) -> Tombstones:
         """Return the tombstones of the account's erased contacts."""

@@ -134,7 +134,7 @@ class HookRepository(Protocol):
     async def delete_unmatched(self, account_id: str, numbers: Sequence[int]) -> None:
         """Delete unmatched items."""
 
-    async def forget_contact(self, account_id: str, contact_id: str) -> None:
+    async def forget_contact(self, account_id: str, contact_id: str, email_address: str | None) -> None:
         """Delete the messages and unmatched items of a contact that is about to be erased."""
 
     async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:

@@ -34,11 +34,27 @@ class Executor(Protocol):
         """Run statements in one transaction."""
 
 
+_SEPARATOR: Final = "\x1f"
+"""Between a contact id and an event id, which have no control characters."""
+
+
 class SqlHooks:
     """See `rapport.store.hooks.HookRepository`."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self._account_keys: dict[str, int] = {}
+
+    async def _account(self, account_id: str) -> int | None:
+        """Return the key of an account, which never changes, or None.
+
+        It isn't looked up within other statements: on a cluster, those may then involve other nodes.
+        """
+        key = self._account_keys.get(account_id)
+        if key is None:
+            for (found,) in await self._executor.fetch("get_account", account_id):
+                key = self._account_keys[account_id] = found
+        return key
 
     async def hooks(self) -> list[Hook]:
         """Return the hooks of all accounts."""
@@ -60,7 +76,7 @@ class SqlHooks:
     async def save(self, hook: Hook) -> None:
         """Create a hook, or change it."""
         params = (
-            hook.account_id,
+            await self._account(hook.account_id),
             hook.hook_id,
             hook.provider,
             hook.name,
@@ -72,7 +88,7 @@ class SqlHooks:
 
     async def delete(self, account_id: str, hook_id: str) -> bool:
         """Delete a hook and what is kept of it."""
-        if not await self._executor.fetch("delete", account_id, hook_id):
+        if not await self._executor.fetch("delete", await self._account(account_id), hook_id):
             return False
         tables = ("deliveries", "hours", "tokens", "unmatched_of_hook")
         await self._executor.write([(f"delete_{table}", [(hook_id,)]) for table in tables])
@@ -80,19 +96,23 @@ class SqlHooks:
 
     async def find_contacts(self, account_id: str, addresses: Sequence[str]) -> dict[str, str]:
         """Return contacts by their email addresses."""
-        return dict(await self._executor.fetch("find_contacts", account_id, list(addresses))) if addresses else {}
+        if not addresses:
+            return {}
+        return dict(await self._executor.fetch("find_contacts", await self._account(account_id), list(addresses)))
 
     async def find_sends(self, account_id: str, sends: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Return the campaign activities of sends."""
         if not sends:
             return {}
-        # A contact id has no space.
-        rows = await self._executor.fetch("find_sends", account_id, [f"{contact} {event}" for contact, event in sends])
-        return {(send.partition(" ")[0], send.partition(" ")[2]): found for send, found in rows}
+        keys = [f"{contact}{_SEPARATOR}{event}" for contact, event in sends]
+        rows = await self._executor.fetch("find_sends", await self._account(account_id), keys)
+        return {(send.partition(_SEPARATOR)[0], send.partition(_SEPARATOR)[2]): found for send, found in rows}
 
     async def find_messages(self, account_id: str, messages: Sequence[str]) -> dict[str, CapturedMessage]:
         """Return what is kept of messages."""
-        rows = await self._executor.fetch("find_messages", account_id, list(messages)) if messages else []
+        if not messages:
+            return {}
+        rows = await self._executor.fetch("find_messages", await self._account(account_id), list(messages))
         return {
             message: CapturedMessage(message, contact_id, campaign_activity_id, Instant(0), delivered_time)
             for message, contact_id, campaign_activity_id, delivered_time in rows
@@ -112,14 +132,15 @@ class SqlHooks:
 
     async def save_work(self, account_id: str, work: CapturedWork) -> None:
         """Save what came of captured events."""
+        account = await self._account(account_id)
         hooks = {delivery.hook_id for delivery in work.deliveries}
         steps: list[Step] = [
-            ("save_message", [(account_id, *message) for message in work.messages]),
+            ("save_message", [(account, *message) for message in work.messages]),
             (
                 "save_unmatched",
                 [
                     (
-                        *(account_id, item.hook_id, item.digest, item.received_time, item.reason),
+                        *(account, item.hook_id, item.digest, item.received_time, item.reason),
                         *(_storable(item.detail), _storable(item.recipient), item.item),
                     )
                     for item in work.unmatched
@@ -145,23 +166,28 @@ class SqlHooks:
         return [
             UnmatchedItem(hook_id, "", Instant(received_time), reason, detail, recipient, item, number)
             for number, hook_id, received_time, reason, detail, recipient, item in await self._executor.fetch(
-                "unmatched", account_id, after, limit
+                "unmatched", await self._account(account_id), after, limit
             )
         ]
 
     async def count_unmatched(self, account_id: str) -> list[UnmatchedCount]:
         """Count unmatched items."""
-        return [UnmatchedCount(*row) for row in await self._executor.fetch("count_unmatched", account_id)]
+        rows = await self._executor.fetch("count_unmatched", await self._account(account_id))
+        return [UnmatchedCount(*row) for row in rows]
 
     async def delete_unmatched(self, account_id: str, numbers: Sequence[int]) -> None:
         """Delete unmatched items."""
         if numbers:
-            await self._executor.write([("delete_unmatched", [(account_id, number) for number in numbers])])
+            account = await self._account(account_id)
+            await self._executor.write([("delete_unmatched", [(account, number) for number in numbers])])
 
-    async def forget_contact(self, account_id: str, contact_id: str) -> None:
-        """Delete what is kept of a contact. Its address is read from the contact, which must still be there."""
-        params = [(account_id, contact_id)]
-        await self._executor.write([("forget_unmatched", params), ("forget_messages", params)])
+    async def forget_contact(self, account_id: str, contact_id: str, email_address: str | None) -> None:
+        """Delete what is kept of a contact."""
+        account = await self._account(account_id)
+        steps: list[Step] = [("forget_messages", [(account, contact_id)])]
+        if email_address is not None:
+            steps.append(("forget_unmatched", [(account, email_address)]))
+        await self._executor.write(steps)
 
     async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:
         """Forget what is older."""

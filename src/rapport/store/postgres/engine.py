@@ -72,7 +72,7 @@ class Engine:
     ) -> Sequence[Row]:
         """Return all rows. See `SqlEngine`."""
         values = dict(params)
-        contacts: Contacts = Reach.ALL if _reads_contacts(query) else ()
+        contacts: Contacts = Reach.ALL if reads_contacts(query) else ()
         if "contact" in PARAM_NAMES[query]:
             values["contact"] = contact_key(params["account_id"], params["contact_id"])
             contacts = [values["contact"]]
@@ -100,7 +100,7 @@ class Engine:
 
 
 @cache
-def _reads_contacts(query: str) -> bool:
+def reads_contacts(query: str) -> bool:
     """Return True if the query reads a table that a cluster distributes by contact."""
     return _DISTRIBUTED.search(query) is not None
 

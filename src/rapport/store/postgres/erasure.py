@@ -3,6 +3,7 @@
 import time
 
 from rapport.instant import Instant
+from rapport.store.contacts import ContactRepository
 from rapport.store.erasure import ErasedContact, Erasure, Tombstones
 from rapport.store.hooks import HookRepository
 from rapport.store.postgres.engine import Engine
@@ -12,14 +13,12 @@ from rapport.store.postgres.erase import ERASE_TIMEOUT, import_tombstones
 class PostgresErasure(Erasure):
     """Erases contacts while nothing is recorded for them."""
 
-    def __init__(self, engine: Engine, hooks: HookRepository) -> None:
-        super().__init__(engine)
-        self._hooks = hooks
+    def __init__(self, engine: Engine, contacts: ContactRepository, hooks: HookRepository) -> None:
+        super().__init__(engine, contacts, hooks)
         self._postgres = engine
 
-    async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
+    async def _erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None) -> bool:
         """Erase a contact. Return True if it existed."""
-        await self._hooks.forget_contact(account_id, contact_id)
         now = Instant(time.time_ns() // 1_000_000)
         return await self._postgres.writer.erase(account_id, contact_id, now, tombstone)
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rapport.store.postgres.engine import Engine
-from rapport.store.postgres.pool import SHARED, Reach
+from rapport.store.postgres.engine import Engine, reads_contacts
+from rapport.store.postgres.pool import SHARED, Contacts, Reach
 from rapport.store.postgres.queries import SQL
 from rapport.store.sql_hooks import Step
 
@@ -21,11 +21,13 @@ class PostgresHooks:
 
     async def fetch(self, statement: str, *params: Any) -> list[Any]:  # noqa: ANN401 - a column may have any type
         """Return the rows of a statement."""
-        async with self._pool.acquire(_TIMEOUT, SHARED, Reach.ALL) as connection:
-            return [tuple(row) for row in await connection.fetch(_SQL[statement], *params)]
+        query = _SQL[statement]
+        contacts: Contacts = Reach.ALL if reads_contacts(query) else ()
+        async with self._pool.acquire(_TIMEOUT, SHARED, contacts) as connection:
+            return [tuple(row) for row in await connection.fetch(query, *params)]
 
     async def write(self, steps: Sequence[Step]) -> None:
         """Run statements in one transaction."""
-        async with self._pool.acquire(_TIMEOUT, SHARED, Reach.ALL) as connection, connection.transaction():
+        async with self._pool.acquire(_TIMEOUT, SHARED) as connection, connection.transaction():
             for statement, params in steps:
                 await connection.executemany(_SQL[statement], params)

@@ -55,7 +55,7 @@ class PostgresStore:
         self.reports = PostgresReports(engine)
         self.feed = PostgresFeed(engine)
         self.ingest = PostgresIngest(engine)
-        self.erasure = PostgresErasure(engine, self.hooks)
+        self.erasure = PostgresErasure(engine, self.contacts, self.hooks)
         self.secrets = PostgresSecrets(engine)
         self.rate_limits = PostgresRateLimits(engine)
         self.verification = PostgresVerification(engine)

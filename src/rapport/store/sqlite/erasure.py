@@ -7,6 +7,7 @@ from typing import Final
 import apsw
 
 from rapport.instant import Instant
+from rapport.store.contacts import ContactRepository
 from rapport.store.erasure import (
     ErasedContact,
     Erasure,
@@ -37,23 +38,21 @@ _EMPTY_LOG_TIMEOUT: Final = 0.5
 class SQLiteErasure(Erasure):
     """Erases contacts in the writer's thread."""
 
-    def __init__(self, engine: Engine, cache: ContactCache, hooks: HookRepository) -> None:
-        super().__init__(engine)
-        self._hooks = hooks
+    def __init__(self, engine: Engine, cache: ContactCache, contacts: ContactRepository, hooks: HookRepository) -> None:
+        super().__init__(engine, contacts, hooks)
         self._sqlite = engine
         self._cache = cache
 
-    async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
+    async def _erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None) -> bool:
         """Erase a contact, then empty the write-ahead log, which contains it as well."""
-        await self._hooks.forget_contact(account_id, contact_id)
-        erase = partial(self._erase, account_id, contact_id, tombstone)
+        erase = partial(self._erase_in_thread, account_id, contact_id, tombstone)
         is_erased = await self._sqlite.run(account_id, erase)
         if is_erased:
             # Usually the log is empty before the response. While others read, it is emptied later.
             await self._sqlite.empty_log(_EMPTY_LOG_TIMEOUT)
         return is_erased
 
-    def _erase(
+    def _erase_in_thread(
         self, account_id: str, contact_id: str, tombstone: ErasedContact | None, connection: apsw.Connection
     ) -> bool:
         # Overwrites what is deleted. Older copies, left in unused space when pages were split, disappear with VACUUM.

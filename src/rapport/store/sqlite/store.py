@@ -42,7 +42,7 @@ class SQLiteStore:
         self.reports = SQLiteReports(engine)
         self.feed = SQLiteFeed(engine)
         self.ingest = SQLiteIngest(engine, cache)
-        self.erasure = SQLiteErasure(engine, cache, self.hooks)
+        self.erasure = SQLiteErasure(engine, cache, self.contacts, self.hooks)
         self.secrets = SQLiteSecrets(folder)
         self.rate_limits = SQLiteRateLimits(engine)
         self.verification = SQLiteVerification(engine)

@@ -1,16 +1,19 @@
+-- get_account: Get the key of an account. Served by unique (account_id).
+SELECT key FROM account WHERE account_id = $1
+
 -- hooks: List the hooks of all accounts.
 SELECT account.account_id, hook_id, provider, name, settings, secret_hashes, hook.created_time
 FROM hook JOIN account ON account.key = hook.account ORDER BY hook.account, hook.created_time, hook_id
 
 -- create: Add a hook, or change one of the same account.
 INSERT INTO hook (account, hook_id, provider, name, settings, secret_hashes, created_time)
-VALUES ((SELECT key FROM account WHERE account_id = $1), $2, $3, $4, $5, $6, $7)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (hook_id) DO UPDATE SET name = excluded.name, settings = excluded.settings,
     secret_hashes = excluded.secret_hashes
 WHERE hook.account = excluded.account
 
 -- delete: Delete a hook of an account.
-DELETE FROM hook WHERE hook_id = $2 AND account = (SELECT key FROM account WHERE account_id = $1)
+DELETE FROM hook WHERE hook_id = $2 AND account = $1
 RETURNING hook_id
 
 -- delete_deliveries: Delete the requests of a hook.
@@ -28,7 +31,7 @@ DELETE FROM unmatched_item WHERE hook_id = $1
 -- find_contacts: Find the contacts with these email addresses. Served by contact_by_email_address.
 SELECT wanted.value, min(contact.contact_id)
 FROM unnest($2::text[]) AS wanted (value)
-JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = $1)
+JOIN contact ON contact.account = $1
     AND lower(contact.email_address COLLATE "C") = lower(wanted.value COLLATE "C")
 WHERE contact.deleted_at IS NULL
 GROUP BY wanted.value
@@ -37,20 +40,20 @@ GROUP BY wanted.value
 -- tracking_activity.
 SELECT wanted.value, campaign_activity.campaign_activity_id
 FROM unnest($2::text[]) AS wanted (value)
-JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = $1)
-    AND contact.contact_id = split_part(wanted.value, ' ', 1) COLLATE "C"
+JOIN contact ON contact.account = $1
+    AND contact.contact_id = split_part(wanted.value, chr(31), 1) COLLATE "C"
 JOIN tracking_activity ON tracking_activity.contact = contact.key AND tracking_activity.type = 0
-    AND tracking_activity.event_id = substr(wanted.value, strpos(wanted.value, ' ') + 1)
+    AND tracking_activity.event_id = substr(wanted.value, strpos(wanted.value, chr(31)) + 1)
 JOIN campaign_activity ON campaign_activity.key = tracking_activity.campaign_activity
 
 -- find_messages: Find captured messages. Served by the key of captured_message.
 SELECT message, contact_id, campaign_activity_id, delivered_time
 FROM captured_message
-WHERE account = (SELECT key FROM account WHERE account_id = $1) AND message = ANY($2::text[])
+WHERE account = $1 AND message = ANY($2::text[])
 
 -- save_message: Save a message, or when it was delivered.
 INSERT INTO captured_message (account, message, contact_id, campaign_activity_id, seen_time, delivered_time)
-VALUES ((SELECT key FROM account WHERE account_id = $1), $2, $3, $4, $5, $6)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (account, message) DO UPDATE SET delivered_time = coalesce(captured_message.delivered_time, excluded.delivered_time)
 
 -- prune_messages: Delete messages seen before a time. Served by captured_message_by_time.
@@ -78,20 +81,20 @@ SELECT hour, events FROM hook_hour WHERE hook_id = $1 AND hour >= $2 ORDER BY ho
 
 -- save_unmatched: Save an unmatched item.
 INSERT INTO unmatched_item (account, hook_id, digest, received_time, reason, detail, recipient, item)
-VALUES ((SELECT key FROM account WHERE account_id = $1), $2, $3, $4, $5, $6, $7, $8)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (hook_id, digest) DO UPDATE SET reason = excluded.reason, detail = excluded.detail
 
 -- unmatched: List the unmatched items of an account after a number. Served by unmatched_item_by_account.
 SELECT number, hook_id, received_time, reason, detail, recipient, item
-FROM unmatched_item WHERE account = (SELECT key FROM account WHERE account_id = $1) AND number > $2
+FROM unmatched_item WHERE account = $1 AND number > $2
 ORDER BY number LIMIT $3
 
 -- count_unmatched: Count the unmatched items of an account by hook and reason.
 SELECT hook_id, reason, count(*) FROM unmatched_item
-WHERE account = (SELECT key FROM account WHERE account_id = $1) GROUP BY hook_id, reason ORDER BY hook_id, reason
+WHERE account = $1 GROUP BY hook_id, reason ORDER BY hook_id, reason
 
 -- delete_unmatched: Delete an unmatched item of an account.
-DELETE FROM unmatched_item WHERE number = $2 AND account = (SELECT key FROM account WHERE account_id = $1)
+DELETE FROM unmatched_item WHERE number = $2 AND account = $1
 
 -- save_token: Save a token with the request that used it first.
 INSERT INTO used_token (hook_id, token, request, used_time) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
@@ -104,11 +107,7 @@ DELETE FROM used_token WHERE used_time < $1
 
 -- forget_messages: Delete the captured messages of a contact. Served by captured_message_by_contact.
 DELETE FROM captured_message
-WHERE account = (SELECT key FROM account WHERE account_id = $1) AND contact_id = $2
+WHERE account = $1 AND contact_id = $2
 
--- forget_unmatched: Delete the unmatched items of a contact. Served by unmatched_item_by_recipient.
-DELETE FROM unmatched_item
-WHERE account = (SELECT key FROM account WHERE account_id = $1) AND lower(recipient COLLATE "C") = (
-    SELECT lower(email_address COLLATE "C") FROM contact
-    WHERE account = (SELECT key FROM account WHERE account_id = $1) AND contact_id = $2
-)
+-- forget_unmatched: Delete the unmatched items of a contact's address. Served by unmatched_item_by_recipient.
+DELETE FROM unmatched_item WHERE account = $1 AND lower(recipient COLLATE "C") = lower($2::text COLLATE "C")
