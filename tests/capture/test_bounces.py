@@ -1,5 +1,6 @@
 """Bounce mail: reports, complaints and automatic replies, in every form and every line end."""
 
+import json
 import random
 import time
 from pathlib import Path
@@ -211,8 +212,139 @@ def test_missing_recipient_is_read_from_returned_message() -> None:
     assert event.recipient == GRACE
 
 
+def test_complaint_of_outlook_com_has_no_feedback_report() -> None:
+    [event] = read(
+        message(f"""
+            From: staff@hotmail.com
+            Subject: complaint about message from 192.0.2.1
+            Content-Type: multipart/mixed; boundary="b"
+
+            --b
+            Content-Type: message/rfc822
+
+            X-HmXmrOriginalRecipient: {GRACE}
+            From: letters@shop.example.com
+            To: undisclosed-recipients:;
+            Message-ID: <letter-1@shop.example.com>
+
+            Hello
+            --b--
+            """)
+    )
+    assert (event.type, event.recipient, event.opt_out_reason) == (ActivityType.EM_OPTOUTS, GRACE, "complaint")
+
+
+def report(text: str, *, subject: str = "Returned mail") -> bytes:
+    head = f"From: MAILER-DAEMON@mx.example.org\nTo: letters@shop.example.com\nSubject: {subject}\n\n"
+    return head.encode() + dedent(text).strip().encode()
+
+
+def test_each_recipient_of_transcript_has_its_own_code() -> None:
+    events = read(
+        report("""
+            ----- Transcript of session follows -----
+            550 <grace@example.net>... User unknown
+            554 <alan@example.org>... 550 Host unknown (Authoritative answer from name server)
+            552 <ada@example.com>... Mailbox full
+            """)
+    )
+    codes = {event.recipient: event.bounce_code for event in events}
+    assert codes == {
+        "grace@example.net": BounceCode.B,
+        "alan@example.org": BounceCode.B,
+        "ada@example.com": BounceCode.F,
+    }
+
+
+def test_text_about_another_recipient_is_ignored() -> None:
+    events = read(
+        report("""
+            ada@example.com: 552 5.2.2 <ada@example.com>: Mailbox full
+            grace@example.net: 550 5.1.1 <grace@example.net>: User unknown
+            """)
+    )
+    codes = {event.recipient: event.bounce_code for event in events}
+    assert codes == {"ada@example.com": BounceCode.F, "grace@example.net": BounceCode.B}
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "code"),
+    [
+        ("Unzustellbar: Frühling", f"Unbekannter Empfänger: {GRACE}", BounceCode.B),
+        ("Unzustellbar: Frühling", f"Das Postfach von {GRACE} ist voll.", BounceCode.F),
+        ("Échec de la remise", f"{GRACE}: utilisateur inconnu", BounceCode.B),
+        ("Échec de la remise", f"La boîte aux lettres de {GRACE} est pleine.", BounceCode.F),
+        ("Falha na entrega", f"{GRACE}: o endereço não existe", BounceCode.B),
+        ("Mancato recapito", f"La casella postale di {GRACE} è piena", BounceCode.F),
+        ("Ваше сообщение не доставлено", f"Пользователь {GRACE} не найден", BounceCode.B),
+        ("配信不能", f"{GRACE}\nディレクトリには見つかりません", BounceCode.B),
+        ("退信", f"{GRACE}: 邮箱已满", BounceCode.F),
+    ],
+)
+def test_reports_in_other_languages_are_read(subject: str, text: str, code: BounceCode) -> None:
+    [event] = read(report(text, subject=subject))
+    assert (event.recipient, event.bounce_code) == (GRACE, code)
+
+
+def test_report_with_damaged_parts_is_read() -> None:
+    [event] = read(dsn().replace(b'boundary="b"', b'boundary="c"'))
+    assert (event.recipient, event.bounce_code) == (GRACE, BounceCode.B)
+    assert event.message_id == "<letter-1@shop.example.com>"
+    [event] = read(b"\n".join(line for line in dsn().split(b"\n") if not line.startswith(b"--")))
+    assert (event.recipient, event.bounce_code) == (GRACE, BounceCode.B)
+
+
+def test_report_within_returned_message_is_ignored() -> None:
+    inner = b"\n--b\nContent-Type: message/rfc822\n\n" + dsn(to="alan@example.org").replace(b"--b", b"--c").replace(
+        b'"b"', b'"c"'
+    )
+    outer = dsn()
+    place = outer.index(b"\n--b\nContent-Type: message/rfc822")
+    assert [event.recipient for event in read(outer[:place] + inner + b"\n--b--\n")] == [GRACE]
+
+
+def test_expired_delivery_is_a_bounce() -> None:
+    [event] = read(dsn(action="expired", status="", diagnostic="Connection timed out"))
+    assert event.bounce_code is BounceCode.D
+
+
+def test_forwarded_report_is_read() -> None:
+    quoted = "".join(f"> {line}\n" for line in QMAIL.decode().splitlines())
+    [event] = read(
+        f"From: ada@example.org\nSubject: Fwd: failure notice\n\nBegin forwarded message:\n\n{quoted}".encode()
+    )
+    assert (event.recipient, event.bounce_code) == (GRACE, BounceCode.F)
+
+
+@pytest.mark.parametrize("json_envelope", [False, True])
+def test_notification_of_ses_by_mail_is_read(json_envelope: bool) -> None:
+    notification = json.dumps(
+        {
+            "notificationType": "Complaint",
+            "complaint": {
+                "complainedRecipients": [{"emailAddress": GRACE}],
+                "timestamp": "2026-02-24T10:00:00.000Z",
+                "feedbackId": "f-1",
+            },
+            "mail": {"messageId": "m-1", "destination": [GRACE], "commonHeaders": {"subject": "Spring is here"}},
+        }
+    )
+    body = json.dumps({"Type": "Notification", "Message": notification}, indent=2) if json_envelope else notification
+    # Some mail servers fold long lines, even within a word.
+    folded = body if json_envelope else f"{body[:90]}\n {body[90:]}"
+    head = "From: Topic <no-reply@sns.amazonaws.com>\nSubject: AWS Notification Message\nx-amz-sns-message-id: 1\n\n"
+    [event] = read(f"{head}{folded}\n\n--\nTo unsubscribe, visit the link {{below}}.\n".encode())
+    assert (event.type, event.recipient, event.opt_out_reason) == (ActivityType.EM_OPTOUTS, GRACE, "complaint")
+
+
 def test_reply_of_person_is_not_a_bounce() -> None:
     assert read(PERSON) == []
+
+
+@pytest.mark.parametrize("subject", ["Re: your mailbox quota", "AW: Message could not be delivered?", "Re: bounce"])
+def test_reply_about_delivery_is_not_a_bounce(subject: str) -> None:
+    text = f"From: Ada <ada@example.org>\nSubject: {subject}\n\nPlease use {GRACE} instead, my old mailbox is full.\n"
+    assert read(text.encode()) == []
 
 
 def test_repeated_report_is_same_event() -> None:

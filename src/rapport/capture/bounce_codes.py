@@ -28,17 +28,21 @@ _FULL: Final = (
     r"insufficient (?:system |disk )?storage|storage (?:limit|space)|not enough (?:storage|space)",
     r"out of (?:storage|space)|exceeded.{0,20}storage|folder is full|exceeds allowed size",
     r"number of messages in recipient's mailbox",
+    # German, French, Spanish, Italian, Portuguese, Russian, Japanese, Chinese.
+    r"postfach .{0,60}voll|speicherplatz|bo.te .{0,80}pleine|buz.n .{0,60}lleno|casella .{0,60}piena",
+    r"caixa .{0,60}cheia|ящик .{0,60}перепол|容量|満杯|いっぱい|(?:邮箱|信箱|郵箱).{0,10}(?:已满|已滿)",
 )
 _TOO_LARGE: Final = (
-    r"too (?:large|big|long)|size (?:limit|exceeds|of)|exceeds? .{0,30}size|maximum (?:message )?size|attachment",
-    r"mail loop|loop detected|too many hops",
+    r"too (?:large|big)|(?<!queue )too long|size (?:limit|exceeds|of)|exceeds? .{0,30}size|maximum (?:message )?size",
+    r"attachment|(?:duplicate|missing|malformed|multiple) .{0,30}header",
 )
 _BLOCKED: Final = (
     r"spam|block(?:ed|ing|list)|black ?list|\bpolicy\b|reputation|dmarc|\bspf\b|dkim|(?<!not )listed (?:at|in|by|on)",
     r"denied|\bjunk\b|unsolicited|content rejected|authentication required|not authorized|relay|virus|\brbl\b",
     r"poor|banned|prohibited|forbidden|block list|\bptr\b|protocol violation|unauthenticated|not verified",
-    r"not allowed",
-    r"frequency limited|mismatches client|invalid ip|permission to post|sender rejected|bad dns",
+    r"not allowed|unwanted (?:e?mail|message)|ask your postmaster|not (?:a )?member",
+    r"\b55\d \S+ .{0,20}not accepting conn",
+    r"mismatches client|invalid ip|permission to post|sender rejected|bad dns",
 )
 _MAILBOX: Final = "(?:user|mailbox|recipient|address|account|alias|email)"
 _NO_SUCH_USER: Final = (
@@ -53,21 +57,48 @@ _NO_SUCH_USER: Final = (
     r"unrout(?:e)?able|host (?:or domain name )?not found|no mx|domain (?:name )?(?:not found|does not exist)",
     r"host unknown|unknown host|unable to find mx|no longer (?:available|valid|in use)",
     r"no smtp service|no valid recipient",
+    r"domain is not reachable|\b(?:521|556)\b",
+    # German, Dutch, French, Spanish, Italian, Portuguese, Polish.
+    r"existiert nicht|unbekannter? (?:benutzer|empf|adress)|empf.nger .{0,20}(?:unbekannt|nicht gefunden)",
+    r"bestaat niet|onbekende (?:gebruiker|ontvanger)|n.existe pas|(?:utilisateur|destinataire|adresse) inconnue?",
+    r"no existe|(?:usuario|destinatario) (?:desconocido|no encontrado)|non esiste|(?:utente|destinatario) sconosciuto",
+    r"n.o existe|(?:usu.rio|destinat.rio) (?:inexistente|desconhecido)|nie istnieje|nieznany (?:u.ytkownik|odbiorca)",
+    # Russian, Japanese, Chinese, Korean.
+    r"не существует|несуществующ|(?:пользователь|получатель|ящик|адрес) .{0,30}не найден",
+    r"見つかりません|存在しません|リストにありません|不存在|查无此|查無此|找不到|존재하지",
     r"not listed in|invalid final delivery|(?:account|mailbox) is (?:locked|frozen)|dns lookup failure|not accept mail",
 )
 _DELAYED: Final = (
     r"gr[ae]y.?list|timed? ?-?out|try (?:again|later)|tempor|connection (?:refused|reset|lost|closed)|too many",
     r"rate.?limit|deferred|expired|delayed|throttl|unreachable|undeliverable for|not respond|retry|lost connection",
     r"could not be delivered (?:for|within)|network|giving up|in the queue too long|last tried|have been failing",
+    r"mail loop|routing loop|loop detected|too many hops|hop count|(?:aborted|given up) after",
     r"retries|did not accept our requests|\d attempts|not accepting connections",
+)
+
+_SENDER_AT_FAULT: Final = (
+    r"my name was rejected|unrout(?:e)?able sender|valid from:|relay quota|(?:sender|sending) .{0,20}quota",
+    # A server refuses MAIL FROM because of the sender, unless the recipient is named as well.
+    r"(?:after|in reply to) mail from(?!.{0,200}rcpt to)(?=.{0,200}does not exist)",
+    r"\b(?:spamhaus|barracudacentral|spamcop|sorbs|surbl|uceprotect|spfbl|abuseat)\b",
+)
+_TOO_MANY: Final = (
+    r"frequency limited|sent to too many recipients|too many (?:messages|recipients|e?mails) (?:this|per)",
+)
+_ACCOUNT: Final = (
+    r"account or domain may not exist",
+    r"(?:recipient account|user \S+) (?:is |has been )?(?:temporar\w+ )?(?:blocked|locked|frozen)",
 )
 
 # The first that matches counts.
 _TEXTS: Final = tuple(
     (re.compile("|".join(patterns), re.IGNORECASE), code)
     for patterns, code in (
+        (_SENDER_AT_FAULT, BounceCode.Z),
+        (_TOO_MANY, BounceCode.D),
         (_FULL, BounceCode.F),
         (_TOO_LARGE, BounceCode.X),
+        (_ACCOUNT, BounceCode.B),
         (_BLOCKED, BounceCode.Z),
         (_NO_SUCH_USER, BounceCode.B),
         (_DELAYED, BounceCode.D),
@@ -82,6 +113,12 @@ _CERTAIN_NO_SUCH_USER: Final = re.compile(
 )
 
 
+_NULL_MX: Final = re.compile(r"not accept(?:ing)? (?:network )?(?:e?mail|messages)", re.IGNORECASE)
+_OVER_QUOTA: Final = re.compile(r"over quota|mailbox (?:is )?full|quota exceeded", re.IGNORECASE)
+_BOILERPLATE: Final = re.compile(
+    r"google tried to deliver your message, but it was rejected by[^.]*\.|we recommend contacting[^.]*\.", re.IGNORECASE
+)
+"""Sentences that say nothing about the reason."""
 _SENDER_REFUSED: Final = re.compile(
     r"sender (?:address )?(?:rejected|denied)|\bspf\b|not allowed to send", re.IGNORECASE
 )
@@ -123,7 +160,14 @@ def _code_from_exception(subject: int, detail: int, text: str, *, is_permanent: 
     """Return the code where the text, or the class, changes what a status means."""
     place = (subject, detail)
     rules = (
+        (place == (7, 27) and _NULL_MX.search(text) is not None, BounceCode.B),
         (place == (7, 27), BounceCode.Z),
+        (is_permanent and place == (3, 2) and _NULL_MX.search(text) is not None, BounceCode.B),
+        (subject == 1 and _matches(_SENDER_AT_FAULT, text), BounceCode.Z),
+        (subject == 1 and _matches(_TOO_MANY, text), BounceCode.D),
+        (subject == 1 and _OVER_QUOTA.search(text) is not None, BounceCode.F),
+        (subject in (2, 5) and detail == 0 and _matches(_SENDER_AT_FAULT, text), BounceCode.Z),
+        (subject in (5, 7) and detail in (0, 1) and _matches(_ACCOUNT, text), BounceCode.B),
         (subject == 3 and _matches(_FULL, text), BounceCode.F),
         (place == (6, 0) and _matches(_BLOCKED, text), BounceCode.Z),
         (place == (1, 0) and _SENDER_REFUSED.search(text) is not None, BounceCode.Z),
@@ -154,6 +198,7 @@ def bounce_code(status: str | None, text: str | None, label: BounceCode | None =
 
     A status that says nothing leaves it to the text, since many servers write 5.0.0 before a useful sentence.
     """
+    text = _BOILERPLATE.sub("", text or "")
     found = code_from_status(status, text)
     if found is None:
         found = code_from_status(find_status(text), text)

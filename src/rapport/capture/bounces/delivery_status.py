@@ -6,9 +6,13 @@ from email.message import Message
 from email.policy import compat32
 from typing import Final, NamedTuple
 
-from rapport.capture.bounces.message import part_text
+from rapport.capture.bounces.message import own_parts, part_text
 
 _TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_EMPTY_LINE: Final = re.compile(r"\n\s*\n")
+_FIELDS: Final = re.compile(r"^(?:final-recipient|action|status):", re.IGNORECASE | re.MULTILINE)
+_ENCODED: Final = re.compile(r"\x1b[$(][@BIJ]")
+"""Escape sequences of ISO-2022-JP."""
 _COMMENT: Final = re.compile(r"\s*\([^()]*\)\s*$")
 
 
@@ -23,17 +27,26 @@ class RecipientStatus(NamedTuple):
 
 def read_delivery_status(message: Message) -> list[RecipientStatus] | None:
     """Return what the report says about each recipient; None if the message isn't a report."""
-    parts = [part for part in message.walk() if part.get_content_type() in _TYPES]
+    parts = [part for part in own_parts(message) if part.get_content_type() in _TYPES]
     if not parts:
         return None
     return [status for part in parts for block in _blocks(part) for status in _read_block(block)]
+
+
+def find_delivery_status(text: str) -> list[RecipientStatus]:
+    """Return what a report says whose parts got lost, from the fields in its text."""
+    blocks = [
+        block for block in _EMPTY_LINE.split(text) if len({match.lower() for match in _FIELDS.findall(block)}) > 1
+    ]
+    messages = [email.message_from_string(block.lstrip(), policy=compat32) for block in blocks]
+    return [status for message in messages for status in _read_block(message)]
 
 
 def _blocks(part: Message) -> list[Message]:
     payload = part.get_payload()
     if isinstance(payload, list):
         return [block for block in payload if isinstance(block, Message)]
-    texts = re.split(r"\n\s*\n", part_text(part))
+    texts = _EMPTY_LINE.split(part_text(part))
     return [email.message_from_string(text.lstrip(), policy=compat32) for text in texts]
 
 
@@ -47,10 +60,18 @@ def _read_block(block: Message) -> list[RecipientStatus]:
         address = final
     action = str(block.get("action", "")).strip().lower().partition(" ")[0].rstrip(";")
     status = _COMMENT.sub("", str(block.get("status", ""))).strip() or None
-    diagnostic = " ".join(str(block.get("diagnostic-code", "")).split())
+    diagnostic = " ".join(_decode(str(block.get("diagnostic-code", ""))).split())
+    if action == "expired":
+        # Not in RFC 3464, but in use: the server has given up.
+        action = "failed"
     if not action:
         action = "failed" if (status or "").startswith("5") else ""
     return [RecipientStatus(address, action, status, diagnostic)]
+
+
+def _decode(text: str) -> str:
+    """Return a text in which some servers use their country's charset without saying so."""
+    return text.encode("ascii", "replace").decode("iso-2022-jp", "replace") if _ENCODED.search(text) else text
 
 
 def _address(value: object) -> str:

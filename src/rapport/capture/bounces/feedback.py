@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from rapport.capture.bounces.message import ADDRESS, addresses, part_text, returned_message
 
 OPT_OUT: Final = "opt-out"
+_HOTMAIL: Final = "x-hmxmroriginalrecipient"
+"""The header that Outlook.com adds to a message about which somebody has complained. It sends no feedback report."""
 ACTED_ON: Final = frozenset({"abuse", OPT_OUT, "opt-out-list"})
 """Reports of fraud, viruses and failed authentication say nothing about what the recipient wants."""
 
@@ -26,6 +28,9 @@ def read_feedback(message: Message) -> Feedback | None:
             fields = _fields(part)
             feedback_type = str(fields.get("feedback-type", "abuse")).strip().lower()
             return Feedback(feedback_type, _recipients(fields, message))
+    returned = returned_message(message)
+    if returned is not None and _HOTMAIL in returned:
+        return Feedback("abuse", addresses(returned, _HOTMAIL))
     return None
 
 

@@ -2,6 +2,7 @@
 
 import email
 import re
+from collections.abc import Iterator
 from email.header import decode_header
 from email.message import Message
 from email.policy import compat32
@@ -15,12 +16,28 @@ ADDRESS: Final = re.compile(
 )
 
 _MAX_TEXT: Final = 200_000
+_BOUNDARY: Final = re.compile(rb"^--(\S[^\n]{0,200}?)[ \t]*$", re.MULTILINE)
+_QUOTED: Final = re.compile(r"^(?:> ?)+", re.MULTILINE)
+_FORWARDED: Final = re.compile(r"^\s*begin forwarded message.*", re.IGNORECASE | re.MULTILINE)
 _TAG: Final = re.compile(r"<(?!mailto:)[a-zA-Z/!][^<>@]{0,500}>")
 
 
 def parse_message(raw: bytes) -> Message:
     """Return the message, whose line ends may be those of any system."""
-    return email.message_from_bytes(raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), policy=compat32)
+    text = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    message = email.message_from_bytes(text, policy=compat32)
+    if message.get_content_maintype() == "multipart" and not message.is_multipart():
+        return _repair_boundary(text, message)
+    return message
+
+
+def _repair_boundary(text: bytes, message: Message) -> Message:
+    """Return the message read with the boundary that its body uses, if its header names another one."""
+    head, _, body = text.partition(b"\n\n")
+    named, used = message.get_boundary(), _BOUNDARY.search(body)
+    if named is None or used is None:
+        return message
+    return email.message_from_bytes(head.replace(named.encode(), used[1]) + b"\n\n" + body, policy=compat32)
 
 
 def header(message: Message, name: str) -> str:
@@ -66,19 +83,32 @@ def part_text(part: Message) -> str:
     return _TAG.sub(" ", text) if part.get_content_type() == "text/html" else text
 
 
-def notice_text(message: Message) -> str:
-    """Return what the message says in text, without the message that it returns."""
-    texts = []
+def own_parts(message: Message) -> Iterator[Message]:
+    """Yield the parts of a message, but not those of messages within it."""
     parts = [message]
     while parts:
         part = parts.pop(0)
-        if part.get_content_maintype() == "message" or part.get_content_type() == "text/rfc822-headers":
-            continue
-        if part.is_multipart():
+        yield part
+        if part.is_multipart() and part.get_content_maintype() == "multipart":
             parts = [child for child in part.get_payload() if isinstance(child, Message)] + parts
-        elif part.get_content_maintype() == "text":
-            texts.append(part_text(part))
-    return "\n".join(texts)
+
+
+def notice_text(message: Message) -> str:
+    """Return what the message says in text, without the message that it returns."""
+    # A multipart without parts is a damaged message: its body is one text.
+    texts = [
+        part_text(part)
+        for part in own_parts(message)
+        if not part.is_multipart()
+        and part.get_content_maintype() in {"text", "multipart"}
+        and part.get_content_type() != "text/rfc822-headers"
+    ]
+    text = "\n".join(texts)
+    forwarded = _FORWARDED.search(text)
+    if forwarded is None:
+        return text
+    # Without the headers of the forwarded message.
+    return _QUOTED.sub("", text[forwarded.end() :]).lstrip().partition("\n\n")[2]
 
 
 def returned_message(message: Message) -> Message | None:

@@ -1,12 +1,15 @@
 """From a raw message to events: bounces, complaints, automatic replies, or nothing."""
 
 from email.message import Message
+from json import JSONDecoder
 from typing import Final, NamedTuple
+
+import msgspec
 
 from rapport.activity import ActivityType, BounceCode
 from rapport.capture.bounce_codes import bounce_code, code_from_status, code_from_text, find_last_status, find_status
 from rapport.capture.bounces.auto_reply import is_auto_reply
-from rapport.capture.bounces.delivery_status import RecipientStatus, read_delivery_status
+from rapport.capture.bounces.delivery_status import RecipientStatus, find_delivery_status, read_delivery_status
 from rapport.capture.bounces.detection import find_failures, is_certain_report, looks_like_report, text_about
 from rapport.capture.bounces.feedback import ACTED_ON, OPT_OUT, Feedback, read_feedback
 from rapport.capture.bounces.message import addresses, header, notice_text, parse_message, returned_message, sent_time
@@ -21,6 +24,8 @@ BOUNCE: Final = "bounce"
 DELAY: Final = "delay"
 AUTO_REPLY: Final = "auto-reply"
 FEEDBACK: Final = "feedback"
+_MAX_NOTICE: Final = 2_000
+"""How many characters of a notice are searched for a reason if those about a recipient have none."""
 
 
 class _Found(NamedTuple):
@@ -36,7 +41,7 @@ class _Found(NamedTuple):
 def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
     """Return the events of a message; none if it is about no delivery. It never raises for what a message contains."""
     message = parse_message(raw)
-    if header(message, "from").endswith("@sns.amazonaws.com>"):
+    if "x-amz-sns-message-id" in message or header(message, "from").rstrip(">").endswith("@sns.amazonaws.com"):
         return _read_notification(message, received_time)
     returned = returned_message(message)
     # The date of the report, unless it is from the future.
@@ -62,11 +67,22 @@ def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
 
 def _read_notification(message: Message, received_time: Instant) -> list[Event]:
     """Return the events of a notification about SES that SNS sends by email."""
-    text = next((line for line in notice_text(message).splitlines() if line.startswith("{")), "")
     try:
+        notification = _read_object(notice_text(message))
+        if "Message" in notification:
+            # The topic sends all of SNS's fields ("Email-JSON").
+            notification = _read_object(str(notification["Message"]))
+        text = msgspec.json.encode(notification).decode()
         return AmazonSES().read({"Type": "Notification", "Message": text, "Timestamp": received_time}, {})
-    except InvalidPayload:
+    except (InvalidPayload, ValueError):
         return []
+
+
+def _read_object(text: str) -> dict[str, object]:
+    """Return the JSON object in a text that mail servers may have folded within words. Raises ValueError."""
+    start = max(text.find("{"), 0)
+    found, _ = JSONDecoder(strict=False).raw_decode(text[start:].replace("\n ", ""))
+    return dict(found)
 
 
 def _find(message: Message) -> list[_Found]:
@@ -74,6 +90,8 @@ def _find(message: Message) -> list[_Found]:
     if feedback is not None:
         return _complaints(feedback)
     statuses = read_delivery_status(message)
+    if not statuses and looks_like_report(message):
+        statuses = find_delivery_status(notice_text(message))
     if statuses:
         return _bounces(message, statuses)
     if looks_like_report(message):
@@ -95,12 +113,18 @@ def _code(message: Message, text: str) -> BounceCode:
     if header(message, "message-id").endswith("GMR@mx.google.com>"):
         # Google Groups, in any language: the sender may not post.
         return BounceCode.Z
+    if not _explains(text):
+        text = f"{text} {notice_text(message)[:_MAX_NOTICE]} {header(message, 'subject')}"
     return bounce_code(find_status(text), text)
+
+
+def _explains(text: str) -> bool:
+    return find_status(text) is not None or code_from_text(text) is not None
 
 
 def _is_explained(failures: dict[str, str]) -> bool:
     """Return True if the texts say why delivery failed, as no automatic reply does."""
-    return any(find_status(text) or code_from_text(text) for text in failures.values())
+    return any(map(_explains, failures.values()))
 
 
 def _complaints(feedback: Feedback) -> list[_Found]:
@@ -113,12 +137,13 @@ def _complaints(feedback: Feedback) -> list[_Found]:
 
 def _bounces(message: Message, statuses: list[RecipientStatus]) -> list[_Found]:
     notice = notice_text(message)
+    failed = [status.address for status in statuses if status.action == "failed"]
     found: dict[str, _Found] = {}
     for status in statuses:
         if status.action == "failed":
             text = status.diagnostic
             if not text or (code_from_status(status.status, text) is None and code_from_text(text) is None):
-                text = f"{text} {text_about(status.address, notice)}"
+                text = f"{text} {text_about(status.address, notice, failed)}"
             code = bounce_code(_best_status(status), text)
             found.setdefault(status.address.lower(), _Found(BOUNCE, ActivityType.EM_BOUNCES, status.address, code))
         elif status.action == "delayed":
