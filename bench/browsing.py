@@ -8,7 +8,7 @@ from typing import Final
 from bench.data import activities, contact_id, fill_store
 from bench.load import find_free_port, rapport, server
 from bench.measure import Measurement, expect_max
-from bench.pages import make_token
+from bench.pages import sign_token
 from tests.helpers.chromium import measure_page_load, run_chromium
 
 MAX_MILLISECONDS: Final = 1_000
@@ -29,7 +29,7 @@ def measure(*, small: bool) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/data"
         asyncio.run(fill_store(data, activities(count, contacts=1)))
-        token = make_token(data)
+        token = sign_token(data)
         with server(rapport(data, port), port), run_chromium() as browser:
             page = browser.new_page(base_url=f"http://127.0.0.1:{port}")
             page.request.post("/sign-in", form={"token": token})

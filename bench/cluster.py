@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.data import activities, fill_store, write_file
 from bench.load import BIN
 from bench.measure import Measurement, expect_min
-from bench.pages import make_token, measure_rapport, write_paths
+from bench.pages import measure_rapport, sign_token, write_paths
 from tests.helpers.postgres import Databases, postgres_server
 
 URL = os.environ.get("RAPPORT_TEST_CITUS_URL")
@@ -40,7 +40,7 @@ def _measure_pages(cluster: Databases, plain: Databases, *, small: bool) -> Meas
         tokens = {}
         for data in (cluster_data, plain_data):
             asyncio.run(fill_store(data, activities(count, contacts)))
-            tokens[data] = make_token(data)
+            tokens[data] = sign_token(data)
         ours, baseline = [], []
         for _ in range(turns):
             ours.append(measure_rapport(cluster_data, tokens[cluster_data], paths, seconds))

@@ -13,7 +13,7 @@ import apsw
 from bench.data import activities, write_file
 from bench.load import BIN, find_free_port, granian, measure_rate, rapport, server
 from bench.measure import Measurement, expect_min
-from bench.pages import make_token
+from bench.pages import sign_token
 from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.store.hashing import contact_order
 from rapport.store.sqlite.migrations import MIGRATIONS, add_functions
@@ -109,7 +109,7 @@ def _time_bare_inserts(rows: list[tuple[int | str | None, ...]], folder: str) ->
 def _measure_http(seconds: float, *, small: bool) -> Measurement:
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/data"
-        token = make_token(data)
+        token = sign_token(data)
         stored, nothing = [], []
         for _ in range(1 if small else 3):
             stored.append(_measure_posts(rapport, data, token, seconds))

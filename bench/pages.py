@@ -28,7 +28,7 @@ def measure(*, small: bool) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/data"
         asyncio.run(fill_store(data, activities(count, contacts)))
-        token = make_token(data)
+        token = sign_token(data)
         for limit in (100, 10):
             paths = write_paths(Path(folder), contacts, limit)
             size = _get_page_size(data, token, paths)
@@ -61,7 +61,7 @@ def measure(*, small: bool) -> list[Measurement]:
     return measures
 
 
-def make_token(data: str) -> str:
+def sign_token(data: str) -> str:
     """Return a token for the default account."""
     result = CliRunner().invoke(token_command, ["--create", "--data", data], catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -73,7 +73,7 @@ def read_key(data: str) -> str:
 
     async def read() -> str:
         async with open_store(Settings(data=data)) as store:
-            return json.dumps((await load_keys(store.secrets)).signing.as_dict(private=True))
+            return json.dumps((await load_keys(store.secrets)).signing_key.as_dict(private=True))
 
     return asyncio.run(read())
 

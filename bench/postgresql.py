@@ -16,7 +16,7 @@ from bench.data import activities, contact_id, fill_store, write_file
 from bench.growth import best_times, make_page, request_for
 from bench.load import BIN, find_free_port, measure_rate, server
 from bench.measure import Measurement, expect_max, expect_min
-from bench.pages import TYPES, make_token, measure_rapport, read_key, write_paths
+from bench.pages import TYPES, measure_rapport, read_key, sign_token, write_paths
 from rapport.activity import EARLIEST, ActivityType
 from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.settings import Settings
@@ -55,7 +55,7 @@ def _measure_pages(databases: Databases, *, small: bool) -> list[Measurement]:
     with databases.migrated_schema() as data, tempfile.TemporaryDirectory() as folder:
         asyncio.run(fill_store(data, activities(count, contacts)))
         asyncio.run(_vacuum(data))
-        token = make_token(data)
+        token = sign_token(data)
         for limit in (100, 10):
             paths = write_paths(Path(folder), contacts, limit)
             ours, bare, fastapi = [], [], []

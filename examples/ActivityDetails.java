@@ -1,6 +1,6 @@
 // Print all activities of a contact, newest first, with OkHttp and Gson.
 //
-//   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) java -cp okhttp.jar:okio.jar:gson.jar ActivityDetails.java CONTACT_ID
+//   URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) java -cp okhttp.jar:okio.jar:gson.jar ActivityDetails.java CONTACT_ID
 //
 // On Debian, libokhttp-java and libgoogle-gson-java install the jars in /usr/share/java.
 
@@ -21,7 +21,7 @@ public class ActivityDetails {
 
     public static void main(String[] arguments) throws IOException {
         if (arguments.length != 1 || System.getenv("TOKEN") == null) {
-            System.err.println("usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) java -cp … ActivityDetails.java CONTACT_ID");
+            System.err.println("usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) java -cp … ActivityDetails.java CONTACT_ID");
             System.exit(2);
         }
         OkHttpClient client = new OkHttpClient();

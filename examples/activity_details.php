@@ -1,7 +1,7 @@
 <?php
 // Print all activities of a contact, newest first, with PHP and its cURL extension.
 //
-//   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) php activity_details.php CONTACT_ID
+//   URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) php activity_details.php CONTACT_ID
 
 declare(strict_types=1);
 
@@ -9,7 +9,7 @@ const TYPES = 'em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,'
     . 'p_contact_open,p_contact_click,p_contact_add,p_contact_update';
 
 if ($argc !== 2 || !getenv('TOKEN')) {
-    fwrite(STDERR, 'usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) php activity_details.php CONTACT_ID' . "\n");
+    fwrite(STDERR, 'usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) php activity_details.php CONTACT_ID' . "\n");
     exit(2);
 }
 $url = getenv('URL') ?: 'http://127.0.0.1:8080';

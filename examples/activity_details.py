@@ -1,6 +1,6 @@
 """Print all activities of a contact, newest first, with only the standard library.
 
-usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) python activity_details.py CONTACT_ID
+usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) python activity_details.py CONTACT_ID
 """
 
 import json

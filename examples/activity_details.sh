@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Print all activities of a contact, newest first, with curl and jq.
 #
-#   URL=http://127.0.0.1:8080 TOKEN=$(rapport token) bash activity_details.sh CONTACT_ID
+#   URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) bash activity_details.sh CONTACT_ID
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ -z "${TOKEN:-}" ]; then
-    echo 'usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token) bash activity_details.sh CONTACT_ID' >&2
+    echo 'usage: URL=http://127.0.0.1:8080 TOKEN=$(rapport token create) bash activity_details.sh CONTACT_ID' >&2
     exit 2
 fi
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from rapport.sample import star
+from rapport.sample import first_contact_id
 from tests.helpers.chromium import run_chromium
 from tests.helpers.network import find_free_port
 
@@ -52,9 +52,9 @@ def demo(data: str) -> Iterator[str]:
 
 def pictures(page: Page) -> list[Picture]:
     """Return all pictures; the campaign is the latest one."""
-    contact = f"/contacts/{star(1)}"
+    contact = f"/contacts/{first_contact_id(1)}"
     page.goto("/?q=newsletter")
-    campaign = page.locator("#found a").first.get_attribute("href") or ""
+    campaign = page.locator("#results a").first.get_attribute("href") or ""
     return [
         Picture("find", "/", typed=NAME),
         Picture("contact", contact),
@@ -80,7 +80,7 @@ def take(browser: Browser, page: Page, picture: Picture) -> None:
     own.goto(picture.path)
     if picture.typed:
         own.keyboard.type(picture.typed)
-        own.wait_for_selector(f'[data-found="{picture.typed.strip()}"]')
+        own.wait_for_selector(f'[data-query="{picture.typed.strip()}"]')
     file = FOLDER / f"{picture.name}.png"
     own.screenshot(path=file)
     context.close()

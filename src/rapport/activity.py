@@ -1,6 +1,6 @@
-"""The words of the domain: the ten activity types, and what one contact did with one campaign activity.
+"""Domain types: the ten activity types, and activities.
 
-Everything here is frozen and valid by construction: what can be built can be recorded and reported.
+All objects are immutable and validated when they are created, so that every instance can be recorded and reported.
 """
 
 import enum
@@ -17,7 +17,7 @@ from rapport.instant import Instant, iso, parse_instant
 
 
 class ActivityType(enum.IntEnum):
-    """The ten types by their wire names. The numbers are stored: never change or reorder them."""
+    """The ten types by their names in the API. The numbers are persisted: never change or reorder them."""
 
     EM_SENDS = 0
     EM_OPENS = 1
@@ -32,7 +32,7 @@ class ActivityType(enum.IntEnum):
 
 
 class DeviceType(enum.IntEnum):
-    """On what a contact opened or clicked. The numbers are stored."""
+    """The device that a contact used. The numbers are persisted: never change them."""
 
     COMPUTER = 0
     MOBILE = 1
@@ -41,7 +41,7 @@ class DeviceType(enum.IntEnum):
 
 
 class BounceCode(enum.IntEnum):
-    """Why a message came back. The numbers are stored.
+    """The reason of a bounce. The numbers are persisted: never change them.
 
     See https://developer.constantcontact.com/api_guide/email_summary_bounces_report.html.
     """
@@ -56,18 +56,18 @@ class BounceCode(enum.IntEnum):
 
 
 TYPE_NAMES: Final = tuple(activity_type.name.lower() for activity_type in ActivityType)
-"""The wire name of each activity type, by its number."""
+"""The API's name of each activity type, by its number."""
 
 TYPES: Final = {name: ActivityType(number) for number, name in enumerate(TYPE_NAMES)}
 DEVICE_TYPES: Final = {device.name.lower(): device for device in DeviceType}
 BOUNCE_CODES: Final = {code.name: code for code in BounceCode}
 
-_NO_DETAIL: Final = (None, None, None, None)
-_WITH_LINK: Final = frozenset({ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK})
-_WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
+_NO_DETAILS: Final = (None, None, None, None)
+_LINK_TYPES: Final = frozenset({ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK})
+_TYPES_WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
 
 EARLIEST: Final = parse_instant("1990-01-01T00:00:00Z")
-"""No activity is older: what claims to be has its time in the wrong unit."""
+"""The earliest time of an activity. An earlier one is most likely a time in the wrong unit."""
 
 MAX_ID_LENGTH: Final = 255
 ID_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
@@ -75,10 +75,10 @@ ID_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20
 ID_ALLOWED: Final = f"must have 1 to {MAX_ID_LENGTH} characters, with no control characters and no blanks at its ends"
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_EXCEPT_NEWLINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _NOT_IN_ID: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-ACCOUNT_ID_ALLOWED: Final = "must be 1 to 64 of letters, digits, '-' and '_'"
+ACCOUNT_ID_ALLOWED: Final = "must be 1 to 64 letters, digits, '-' or '_'"
 _matches_account_id: Final = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII).fullmatch
 
 
@@ -97,33 +97,33 @@ def is_account_id(text: str) -> bool:
 
 
 def check_id(field: str, text: str | None) -> None:
-    """Check an id, if there is one. Raises InvalidField."""
+    """Check that the text is a valid id, or None. Raises InvalidField."""
     if text is not None and not is_id(text):
         raise InvalidField(field, text, ID_ALLOWED)
 
 
 def is_storable(text: str) -> bool:
-    """Return True if the text has no control characters and no lone surrogates: not every store takes them."""
+    """Return True if the text has no control characters or lone surrogates, which not every store accepts."""
     return text.isprintable() or _CONTROL.search(text) is None
 
 
-def check_text(field: str, text: str | None, longest: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
-    """Raises InvalidField for what is said and is empty, too long, or has forbidden characters in it."""
-    if text is None or (0 < len(text) <= longest and text.isprintable()):
+def check_text(field: str, text: str | None, max_length: int, forbidden: re.Pattern[str] = _CONTROL) -> None:
+    """Check that the text is neither empty nor too long and has no forbidden characters. Raises InvalidField."""
+    if text is None or (0 < len(text) <= max_length and text.isprintable()):
         return
-    if not 0 < len(text) <= longest:
-        raise InvalidField(field, text, f"must have 1 to {longest} characters")
+    if not 0 < len(text) <= max_length:
+        raise InvalidField(field, text, f"must have 1 to {max_length} characters")
     if forbidden.search(text):
-        raise InvalidField(field, text, "must have no control characters")
+        raise InvalidField(field, text, "must not contain control characters")
 
 
 def check_opt_out_reason(reason: str | None) -> None:
     """Check a reason, which may have several lines. Raises InvalidField."""
-    check_text("opt_out_reason", reason, 2_048, _CONTROL_BUT_LINES)
+    check_text("opt_out_reason", reason, 2_048, _CONTROL_EXCEPT_NEWLINES)
 
 
 class ContactProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What an activity says of its contact, as it was at the time. None is 'not said'."""
+    """A contact's data at the time of an activity, as its source reported it; None if not reported."""
 
     email_address: str | None = None
     first_name: str | None = None
@@ -134,13 +134,13 @@ class ContactProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if address is not None:
             check_text("email_address", address, 254)
             if not 0 < address.find("@") < len(address) - 1:
-                raise InvalidField("email_address", address, "must be an address: name@domain")
+                raise InvalidField("email_address", address, "must be an email address, like name@domain")
         check_text("first_name", self.first_name, 255)
         check_text("last_name", self.last_name, 255)
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What was clicked: its address, its id, or both."""
+    """A link, by its URL, its id, or both."""
 
     link_url: str | None = None
     url_id: str | None = None
@@ -151,16 +151,16 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CampaignActivity(msgspec.Struct, frozen=True, gc=False):
-    """A sendable part of a campaign, or a landing page. A name of None is not known yet."""
+    """A part of a campaign that is sent, or a landing page. Its name is None if it is unknown."""
 
     campaign_activity_id: str
     campaign_activity_name: str | None
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing that one contact did with one campaign activity at one time.
+    """One thing that a contact did with a campaign activity at one time.
 
-    Raises InvalidField, naming the field, when built from what can't be.
+    Raises InvalidField, with the name of the field, if a value is invalid.
     """
 
     contact_id: str
@@ -187,27 +187,27 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             check_text("campaign_activity_name", self.campaign_activity_name, 512)
         if self.event_id is not None:
             check_text("event_id", self.event_id, 255)
-        if (self.link, self.device_type, self.bounce_code, self.opt_out_reason) != _NO_DETAIL:
-            self._check_belongs_to_type()
+        if (self.link, self.device_type, self.bounce_code, self.opt_out_reason) != _NO_DETAILS:
+            self._check_details()
 
-    def _check_belongs_to_type(self) -> None:
+    def _check_details(self) -> None:
         activity_type = self.type
-        if self.link is not None and activity_type not in _WITH_LINK:
+        if self.link is not None and activity_type not in _LINK_TYPES:
             field = "url_id" if self.link.link_url is None else "link_url"
-            raise InvalidField(field, getattr(self.link, field), "belongs to em_clicks and p_contact_click only")
-        if self.device_type is not None and activity_type in _WITHOUT_DEVICE:
+            raise InvalidField(field, getattr(self.link, field), "is allowed for em_clicks and p_contact_click only")
+        if self.device_type is not None and activity_type in _TYPES_WITHOUT_DEVICE:
             device = self.device_type.name.lower()
-            raise InvalidField("device_type", device, f"does not belong to {TYPE_NAMES[activity_type]}")
+            raise InvalidField("device_type", device, f"is not allowed for {TYPE_NAMES[activity_type]}")
         if self.bounce_code is not None and activity_type is not ActivityType.EM_BOUNCES:
-            raise InvalidField("bounce_code", self.bounce_code.name, "belongs to em_bounces only")
+            raise InvalidField("bounce_code", self.bounce_code.name, "is allowed for em_bounces only")
         if self.opt_out_reason is not None:
             if activity_type is not ActivityType.EM_OPTOUTS:
-                raise InvalidField("opt_out_reason", self.opt_out_reason, "belongs to em_optouts only")
+                raise InvalidField("opt_out_reason", self.opt_out_reason, "is allowed for em_optouts only")
             check_opt_out_reason(self.opt_out_reason)
 
     @property
     def identity(self) -> int:
-        """What makes two activities of one contact the same: see `event_identity` and `content_identity`."""
+        """Identifies the activity among its contact's: see `event_identity` and `content_identity`."""
         if self.event_id is not None:
             return event_identity(TYPE_NAMES[self.type], self.campaign_activity_id, self.event_id)
         link = self.link
@@ -229,22 +229,23 @@ def event_identity(type_name: str, campaign_activity_id: str, event_id: str) -> 
 def content_identity(
     type_name: str, campaign_activity_id: str, link_url: str | None = None, url_id: str | None = None
 ) -> int:
-    """The identity of an activity without an event id: the same contact, type, time, campaign activity and link.
+    """Return the identity of an activity without an event id.
 
-    Contact, type and time stand beside it in the store's key, so that six bytes tell it from others. The type is
-    digested all the same, so that (time, identity) puts the activities of a contact into one total order.
+    The same contact, type, time, campaign activity and link are the same activity. Contact, type and time are in the
+    store's key too, so six bytes are enough. The type is part of the digest nevertheless, so that (time, identity) is a
+    total order of a contact's activities.
     """
     if link_url is None or len(link_url) <= MAX_CACHED_TEXT:
-        return _cached_identity(type_name, campaign_activity_id, link_url, url_id)
-    return _identity_of_content(type_name, campaign_activity_id, link_url, url_id)
+        return _cached_content_identity(type_name, campaign_activity_id, link_url, url_id)
+    return _content_identity(type_name, campaign_activity_id, link_url, url_id)
 
 
-def _identity_of_content(type_name: str, campaign_activity_id: str, link_url: str | None, url_id: str | None) -> int:
-    clicked = (link_url or "",) if url_id is None else (link_url or "", url_id)
-    return _digest("content", type_name, campaign_activity_id, *clicked) >> 16
+def _content_identity(type_name: str, campaign_activity_id: str, link_url: str | None, url_id: str | None) -> int:
+    link = (link_url or "",) if url_id is None else (link_url or "", url_id)
+    return _digest("content", type_name, campaign_activity_id, *link) >> 16
 
 
-_cached_identity: Final = lru_cache(maxsize=50_000)(_identity_of_content)
+_cached_content_identity: Final = lru_cache(maxsize=50_000)(_content_identity)
 
 
 def _digest(*parts: str) -> int:

@@ -1,4 +1,4 @@
-"""Assembly: from the settings to the application that a worker serves. Decides nothing."""
+"""Builds the application of a worker from the settings."""
 
 import asyncio
 import contextlib
@@ -36,10 +36,10 @@ from rapport.api.v3.email_sends import EmailSends
 from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.api.v3.segments import Segments
 from rapport.api.v3.xrefs import CrossReferences
-from rapport.auth.gate import Authorizer
-from rapport.auth.grant import TokenService
-from rapport.auth.limits import GenerousLimiter, Limiter, NoLimiter, limiter_for
-from rapport.auth.watch import KeyCache
+from rapport.auth.authorization import Authorizer
+from rapport.auth.key_cache import KeyCache
+from rapport.auth.rate_limits import GenerousRateLimiter, NoRateLimiter, RateLimiter, create_rate_limiter
+from rapport.auth.token_service import TokenService
 from rapport.capture.spool import SpoolWriter
 from rapport.logs import configure_logs
 from rapport.oauth.applications import ApplicationService
@@ -54,52 +54,53 @@ from rapport.settings import Limits, Settings, load_settings, main_process
 from rapport.store.engines import create_store, find_spool
 from rapport.store.store import Store
 from rapport.web.account import AccountPage
+from rapport.web.api_explorer import ApiExplorerPage
 from rapport.web.applications import ApplicationsPage
 from rapport.web.authorize import ConsentPages
 from rapport.web.campaign import CampaignPage
 from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
-from rapport.web.door import SessionManager
 from rapport.web.error_pages import ErrorPages
 from rapport.web.export import ExportPage
-from rapport.web.find import SearchPage
 from rapport.web.live import LiveFeedPage
-from rapport.web.pages import Pages
+from rapport.web.search import SearchPage
+from rapport.web.sessions import SessionManager
 from rapport.web.sign_in import SignInPage
 from rapport.web.static import StaticFiles
 from rapport.worker import exit_with_parent, ignore_repeated_signals, on_shutdown, stop_with_parent, tune_gc
 
 _REPORTS_STOP_AFTER: Final = 2.0
-"""Seconds from the signal to stop in which reports may be finished."""
+"""Seconds after a shutdown signal in which running reports may finish."""
 
-_USER_CODES_A_SECOND: Final = 5
-"""Codes of devices that people of one account may try, for each worker."""
+_USER_CODES_PER_SECOND: Final = 5
+"""How many device codes the users of one account may try per second and worker."""
 
 _log = structlog.get_logger("rapport")
 
 
 def application() -> Application:
-    """The application of one worker, as set in the environment."""
+    """Return the application of one worker, configured from the environment."""
     exit_with_parent(main_process())
     tune_gc()
     ignore_repeated_signals()
     settings = load_settings()
     configure_logs(settings.log)
+    metrics.configure()
     return build(settings, started=lambda: stop_with_parent(main_process()))
 
 
 def build(settings: Settings, started: Callable[[], None] = lambda: None) -> Application:
-    """The application as set; it opens the store when it is started, and commits what waits when it is stopped.
+    """Return the application. It opens the store when it starts, and commits queued activities when it stops.
 
     `started` is called when it is ready to serve.
     """
     store = create_store(settings)
-    recorder = GroupCommitter(store.ingest, settings.waiting)
-    feed = LiveFeed(store.feed, settings.streams)
+    recorder = GroupCommitter(store.ingest, settings.max_queued_activities)
+    feed = LiveFeed(store.feed, settings.max_streams)
     keys = KeyCache(store.secrets, settings)
-    gate = Authorizer(keys, limiter_for(settings.limits, store.rate_limits))
-    door = SessionManager(keys, settings.public_url)
-    grants = TokenService(store.secrets, keys, settings)
+    authorizer = Authorizer(keys, create_rate_limiter(settings.limits, store.rate_limits))
+    sessions = SessionManager(keys, settings.public_url)
+    token_service = TokenService(store.secrets, keys, settings)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
     spool = SpoolWriter(folder, settings.spool_mb * 1_000_000)
@@ -107,15 +108,15 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     resources = [
         *_v3_resources(store, Cursors(keys), settings),
         Ingest(recorder, store.contacts, store.campaigns, store.erasure),
-        Stream(feed, gate),
+        Stream(feed, authorizer),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
     ]
     routes = [
-        *(route for resource in resources for route in resource.routes(gate)),
+        *(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
-        *_page_routes(store, door, keys, grants),
-        *LiveFeedPage(feed, door).routes(),
-        *_oauth_routes(store, keys, door, settings),
+        *_page_routes(store, sessions, keys, token_service),
+        *LiveFeedPage(feed, sessions).routes(),
+        *_oauth_routes(store, keys, sessions, settings),
     ]
 
     @contextlib.asynccontextmanager
@@ -141,7 +142,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         await store.close()
         _log.info("stopped")
 
-    return Application(routes, ErrorPages(door), lifespan)
+    return Application(routes, ErrorPages(sessions), lifespan)
 
 
 def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Resource]:
@@ -162,28 +163,28 @@ def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Re
     ]
 
 
-def _page_routes(store: Store, door: SessionManager, keys: KeyCache, grants: TokenService) -> list[Route]:
+def _page_routes(store: Store, sessions: SessionManager, keys: KeyCache, token_service: TokenService) -> list[Route]:
     return [
-        *Pages(door, grants).routes(),
+        *ApiExplorerPage(sessions, token_service).routes(),
         *StaticFiles().routes(),
-        *SignInPage(store.secrets, door, keys).routes(),
-        *ConnectPage(store.contacts, door, grants).routes(),
-        *SearchPage(store.contacts, store.campaigns, door).routes(),
-        *ContactPage(store.activities, store.contacts, store.erasure, door).routes(),
-        *ExportPage(store.activities, store.contacts, door).routes(),
-        *CampaignPage(store.reports, store.campaigns, door).routes(),
-        *AccountPage(store.reports, door).routes(),
+        *SignInPage(store.secrets, sessions, keys).routes(),
+        *ConnectPage(store.contacts, sessions, token_service).routes(),
+        *SearchPage(store.contacts, store.campaigns, sessions).routes(),
+        *ContactPage(store.activities, store.contacts, store.erasure, sessions).routes(),
+        *ExportPage(store.activities, store.contacts, sessions).routes(),
+        *CampaignPage(store.reports, store.campaigns, sessions).routes(),
+        *AccountPage(store.reports, sessions).routes(),
     ]
 
 
-def _oauth_routes(store: Store, keys: KeyCache, door: SessionManager, settings: Settings) -> list[Route]:
+def _oauth_routes(store: Store, keys: KeyCache, sessions: SessionManager, settings: Settings) -> list[Route]:
     """Return the routes of the authorization server. Its requests don't count towards an application's quota."""
     is_off = settings.limits is Limits.OFF
-    limiter: Limiter = NoLimiter() if is_off else GenerousLimiter()
-    guesses: Limiter = NoLimiter() if is_off else GenerousLimiter(_USER_CODES_A_SECOND)
+    limiter: RateLimiter = NoRateLimiter() if is_off else GenerousRateLimiter()
+    guesses: RateLimiter = NoRateLimiter() if is_off else GenerousRateLimiter(_USER_CODES_PER_SECOND)
     server = AuthorizationServer(store, keys, settings, limiter)
     return [
-        *ApplicationsPage(ApplicationService(store, keys), door).routes(),
-        *ConsentPages(ConsentService(store, keys, guesses), door).routes(),
-        *OAuthEndpoints(server, keys, door).routes(),
+        *ApplicationsPage(ApplicationService(store, keys), sessions).routes(),
+        *ConsentPages(ConsentService(store, keys, guesses), sessions).routes(),
+        *OAuthEndpoints(server, keys, sessions).routes(),
     ]

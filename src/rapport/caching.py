@@ -1,4 +1,4 @@
-"""Caches that are bounded in bytes: what they hold is often text that anybody may have sent."""
+"""Caches that are bounded in bytes, because clients decide how long the cached texts are."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -10,11 +10,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_CACHED_TEXT: Final = 200
-"""Characters in the arguments of a call whose result is kept: at most 800 bytes."""
+"""The maximum number of characters of a text that is cached: at most 800 bytes."""
 
 
 def cache_short(maxsize: int) -> Callable[[F], F]:
-    """Cache the results of calls whose first argument, a text, is short; others are computed each time."""
+    """Return a decorator that caches results of calls whose first argument, a text, is short."""
 
     def decorate(function: F) -> F:
         cached = lru_cache(maxsize)(function)
@@ -30,11 +30,11 @@ def cache_short(maxsize: int) -> Callable[[F], F]:
 
 
 _ENTRY: Final = 300
-"""Bytes of an entry of a dictionary, roughly, with the small objects that it refers to."""
+"""The approximate size of a dictionary entry in bytes, with the small objects that it refers to."""
 
 
 class Weight:
-    """Roughly how many bytes a cache holds, for its owner to empty it when it is full."""
+    """The approximate size of a cache, whose owner empties it when it is full."""
 
     __slots__ = ("_bytes", "_max_bytes")
 
@@ -48,23 +48,23 @@ class Weight:
         return self._bytes > self._max_bytes
 
     def add(self, texts: Sequence[str | None]) -> None:
-        """Count an entry that holds these texts, or these texts in addition to what an entry holds."""
+        """Count a new entry with these texts, or these texts added to an entry."""
         self._bytes += _ENTRY + sum(map(getsizeof, texts))
 
     def clear(self) -> None:
-        """Begin anew, with an empty cache."""
+        """Reset the size after emptying the cache."""
         self._bytes = 0
 
 
 class WeighedDict(dict[K, V]):
-    """A cache that knows its weight. Slower than a plain dictionary where all of it is compared with something."""
+    """A cache that knows its approximate size."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self.weight = Weight(max_bytes)
 
     def remember(self, key: K, value: V, texts: Sequence[str | None]) -> None:
-        """Add an entry that holds these texts."""
+        """Add an entry that contains these texts."""
         self[key] = value
         self.weight.add(texts)
 

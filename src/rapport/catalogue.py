@@ -1,6 +1,7 @@
-"""Who and what there is: contacts, and campaigns with their campaign activities and links, as a source states them.
+"""Domain types: what sources report about contacts, and about campaigns with their campaign activities and links.
 
-An activity needs none of it; the reports show it once it is known. Everything here is frozen and valid by construction.
+Activities can be recorded without any of it; reports show it once it is recorded. All objects are immutable and
+validated when they are created.
 """
 
 import enum
@@ -15,7 +16,7 @@ from rapport.instant import Instant, iso
 
 MAX_NAME_LENGTH: Final = 512
 MAX_LINKS: Final = 1_000
-MOST_CAMPAIGN_ACTIVITIES: Final = 100
+MAX_CAMPAIGN_ACTIVITIES: Final = 100
 
 _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _CAMPAIGN_TYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
@@ -23,7 +24,7 @@ _TYPE_CODES: Final = range(100)
 
 
 class PermissionToSend(enum.IntEnum):
-    """Whether a contact agreed to get email. The numbers are stored."""
+    """A contact's permission to be sent email. The numbers are persisted: never change them."""
 
     EXPLICIT = 0
     IMPLICIT = 1
@@ -34,14 +35,14 @@ class PermissionToSend(enum.IntEnum):
 
 
 class OptOutSource(enum.IntEnum):
-    """Who unsubscribed a contact: the account, or the contact itself. The numbers are stored."""
+    """Who unsubscribed a contact: the account or the contact. The numbers are persisted: never change them."""
 
     ACCOUNT = 0
     CONTACT = 1
 
 
 class CampaignStatus(enum.Enum):
-    """How far a campaign is, by the names of the collection; a single resource has them in capitals."""
+    """The status of a campaign, as in the list of campaigns; a single campaign has it in capitals."""
 
     DRAFT = "Draft"
     SCHEDULED = "Scheduled"
@@ -52,7 +53,7 @@ class CampaignStatus(enum.Enum):
 
 
 class CampaignRole(enum.Enum):
-    """What a campaign activity is for in its campaign."""
+    """The role of a campaign activity in its campaign."""
 
     PRIMARY_EMAIL = "primary_email"
     PERMALINK = "permalink"
@@ -66,7 +67,7 @@ CAMPAIGN_ROLES: Final = {role.value: role for role in CampaignRole}
 
 
 class OptOut(NamedTuple):
-    """When and by whom a contact was unsubscribed, and why if that is known."""
+    """An opt-out: its date, who unsubscribed the contact, and the reason if it is known."""
 
     date: int
     source: OptOutSource
@@ -74,9 +75,9 @@ class OptOut(NamedTuple):
 
 
 class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source says of a contact: None is 'not said', but that a contact without `deleted_at` is there.
+    """A source's data about a contact. A field that is None is left as it is, except that `deleted_at` is cleared.
 
-    `updated_at` is when it was so, `is_dated` whether the source said that. Raises InvalidField.
+    `updated_at` is the time of the update; `is_dated` is True if the source sent it. Raises InvalidField.
     """
 
     contact_id: str
@@ -98,11 +99,11 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
         if self.permission_to_send is not PermissionToSend.UNSUBSCRIBED:
             for field in ("opt_out_date", "opt_out_source", "opt_out_reason"):
                 if getattr(self, field) is not None:
-                    raise InvalidField(field, None, "belongs to the permission_to_send 'unsubscribed' only")
+                    raise InvalidField(field, None, "is allowed for the permission_to_send 'unsubscribed' only")
 
     @property
     def opt_out(self) -> OptOut | None:
-        """The details of the opt-out; None if the statement has none."""
+        """The details of the opt-out, or None if the update has none."""
         if (self.opt_out_date, self.opt_out_source, self.opt_out_reason) == (None, None, None):
             return None
         return OptOut(
@@ -113,7 +114,7 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CampaignActivityUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source says of a campaign activity. Raises InvalidField."""
+    """A source's data about a campaign activity. Raises InvalidField."""
 
     campaign_activity_id: str
     campaign_activity_name: str | None = None
@@ -133,13 +134,13 @@ class CampaignActivityUpdate(msgspec.Struct, frozen=True, kw_only=True):
             address = getattr(self, field)
             check_text(field, address, 254)
             if address is not None and _ADDRESS.fullmatch(address) is None:
-                raise InvalidField(field, address, "must be an address: name@domain")
+                raise InvalidField(field, address, "must be an email address, like name@domain")
         if len(self.links) > MAX_LINKS:
-            raise InvalidField("links", len(self.links), f"must be {MAX_LINKS} at most")
+            raise InvalidField("links", len(self.links), f"must be at most {MAX_LINKS}")
 
 
 class CampaignUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source says of a campaign, and of its campaign activities. Raises InvalidField."""
+    """A source's data about a campaign and its campaign activities. Raises InvalidField."""
 
     campaign_id: str
     updated_at: Instant
@@ -154,17 +155,17 @@ class CampaignUpdate(msgspec.Struct, frozen=True, kw_only=True):
         check_id("campaign_id", self.campaign_id)
         check_text("campaign_name", self.campaign_name, MAX_NAME_LENGTH)
         if self.type is not None and _CAMPAIGN_TYPE.fullmatch(self.type) is None:
-            raise InvalidField("type", self.type, "must be capitals, digits and '_': NEWSLETTER")
+            raise InvalidField("type", self.type, "must be capital letters, digits and '_', like NEWSLETTER")
         if self.type_code is not None and self.type_code not in _TYPE_CODES:
             raise InvalidField("type_code", self.type_code, f"must be from 0 to {_TYPE_CODES[-1]}")
         for field in ("updated_at", "created_at"):
             _check_instant(field, getattr(self, field))
-        if len(self.campaign_activities) > MOST_CAMPAIGN_ACTIVITIES:
+        if len(self.campaign_activities) > MAX_CAMPAIGN_ACTIVITIES:
             count = len(self.campaign_activities)
-            raise InvalidField("campaign_activities", count, f"must be {MOST_CAMPAIGN_ACTIVITIES} at most")
+            raise InvalidField("campaign_activities", count, f"must be at most {MAX_CAMPAIGN_ACTIVITIES}")
 
 
-Statement: TypeAlias = ContactUpdate | CampaignUpdate
+CatalogUpdate: TypeAlias = ContactUpdate | CampaignUpdate
 
 
 def _check_instant(field: str, instant: Instant | None) -> None:

@@ -1,7 +1,7 @@
-"""Stop work for a client that has hung up. Its request is cancelled while it waits for something slow.
+"""Cancellation of requests whose client has disconnected while they wait for something slow.
 
-The server doesn't cancel such a request by itself; it says that the client has gone when it is asked for more of the
-request. That takes a task, so it is asked only once something has taken a while.
+The server doesn't cancel such a request; it reports the disconnect to whoever reads more of the request. That takes a
+task, which is started only once something has taken a while.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from typing import Final
 from starlette.types import Receive
 
 _WATCH_AFTER: Final = 0.05
-"""Seconds that something may take before its client is watched."""
+"""Seconds that an operation may take before its client is watched."""
 
 
 class Client:
-    """The sender of the request that a task answers. Its body must have been read, if it has one."""
+    """The client of the request that a task handles. The request's body must have been read."""
 
     __slots__ = ("_receive", "_task_id", "has_left")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        # Not the task itself: it refers to this by its context, and such a circle would be garbage to collect.
+        # Not the task itself, whose context refers to this object: the cycle would have to be garbage-collected.
         self._task_id = id(asyncio.current_task())
         self.has_left = False
 
     def is_served_by(self, task: "asyncio.Task[object] | None") -> bool:
-        """Return True for the task of the request, and not for one that this has started."""
+        """Return True for the task that handles the request, but not for tasks that it has started."""
         return id(task) == self._task_id
 
     async def cancel_when_left(self, task: "asyncio.Task[object]") -> None:
-        """Wait until the client hangs up, and cancel the task of its request."""
+        """Wait until the client disconnects, then cancel the task that handles its request."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if not self.has_left:
@@ -43,15 +43,15 @@ _client: Final[ContextVar[Client | None]] = ContextVar("client", default=None)
 
 
 def watch_client(receive: Receive | None) -> None:
-    """Watch the client of the request that this task answers, wherever the task waits for something slow.
+    """Watch the client of the request that this task handles, whenever the task waits for something slow.
 
-    None: don't watch it, or no longer.
+    None ends the watch.
     """
     _client.set(None if receive is None else Client(receive))
 
 
 def is_cancelled_by_disconnect() -> bool:
-    """Return True if the request of this task was cancelled because its client hung up, and take that back."""
+    """Return True if this task was cancelled because its client disconnected, and undo the cancellation."""
     client, task = _client.get(), asyncio.current_task()
     if client is None or task is None or not client.has_left:
         return False
@@ -60,7 +60,7 @@ def is_cancelled_by_disconnect() -> bool:
 
 
 class CancelledByDisconnect:
-    """A context in which the request is cancelled when its client hangs up. Outside of a request it does nothing."""
+    """A context in which the request is cancelled when its client disconnects. It does nothing outside of a request."""
 
     __slots__ = ("_client", "_timer", "_watch")
 
@@ -70,13 +70,13 @@ class CancelledByDisconnect:
         self._watch: asyncio.Task[None] | None = None
         task = asyncio.current_task()
         if client is not None and task is not None and client.is_served_by(task):
-            self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin, client, task)
+            self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._start_watch, client, task)
 
-    def _begin(self, client: Client, task: "asyncio.Task[object]") -> None:
+    def _start_watch(self, client: Client, task: "asyncio.Task[object]") -> None:
         self._watch = asyncio.get_running_loop().create_task(client.cancel_when_left(task), name="disconnect")
 
     def __exit__(
-        self, activity_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()

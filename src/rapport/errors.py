@@ -1,14 +1,14 @@
-"""What can go wrong, one class a failure. No status codes: the API has its own table for those."""
+"""Rapport's exceptions. The API's table of status codes is in `rapport.api.errors`."""
 
 _INVALID_ID = "has an invalid format: {!r}; expected 1 to 255 characters without control characters"
 
 
 class RapportError(Exception):
-    """Every failure that Rapport itself raises. Its text is a sentence for the person who meets it."""
+    """Base class of Rapport's exceptions. Its message is a sentence for users."""
 
 
 class InvalidField(RapportError):
-    """One field of what came in can't be taken."""
+    """A field has an invalid value."""
 
     def __init__(self, field: str, value: object, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -18,15 +18,15 @@ class InvalidField(RapportError):
 
 
 class InvalidSetting(RapportError):
-    """A setting has a value that it can't have."""
+    """A setting has an invalid value."""
 
 
 class StoreUnavailable(RapportError):
-    """The store can't answer now. Nothing that was asked of it has been acknowledged; try again."""
+    """The store is unavailable. Nothing was acknowledged; try again."""
 
 
 class StoreBusy(StoreUnavailable):
-    """Too many requests of an account wait for the store. Try again in `retry_after` seconds."""
+    """Too many requests of an account are waiting for the store. Try again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many requests of this account are waiting; try again in {retry_after} s")
@@ -34,19 +34,19 @@ class StoreBusy(StoreUnavailable):
 
 
 class DataNotFound(RapportError):
-    """There is no store where one was said to be."""
+    """There is no store at the configured location."""
 
 
 class SchemaTooNew(RapportError):
-    """The data was written by a newer Rapport than this one."""
+    """The data was written by a newer version of Rapport."""
 
 
 class SchemaIncomplete(RapportError):
-    """The data lacks steps of its schema that can't be applied any more."""
+    """The data lacks migrations that this version can no longer apply."""
 
 
 class RecorderBusy(RapportError):
-    """More activities wait for the disk than may wait. Try again in `retry_after` seconds."""
+    """Too many activities are waiting to be recorded. Try again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many activities are waiting to be recorded; try again in {retry_after} s")
@@ -54,15 +54,15 @@ class RecorderBusy(RapportError):
 
 
 class TooManyStreams(RapportError):
-    """As many listen here as may, or the server stops. Try again in `retry_after` seconds."""
+    """There are too many streams, or the server is shutting down. Try again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"too many are listening; try again in {retry_after} s")
+        super().__init__(f"too many live connections; try again in {retry_after} s")
         self.retry_after = retry_after
 
 
 class TooMuchUnread(RapportError):
-    """Too much that was sent to clients of an account hasn't been read yet. Try again in `retry_after` seconds."""
+    """An account's clients haven't read too many large responses. Try again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many responses to this account are waiting to be read; try again in {retry_after} s")
@@ -70,22 +70,22 @@ class TooMuchUnread(RapportError):
 
 
 class InvalidToken(RapportError):
-    """A token that this server doesn't accept. Why is for the log, never for the caller."""
+    """A token is not accepted. The reason is for the log, never for the client."""
 
 
 class RevokedToken(InvalidToken):
-    """A token that was good until it was revoked, or one that it was made with."""
+    """A token, or one that it was created with, was revoked."""
 
 
 class UnknownToken(RapportError):
-    """The account has no token of that id in its list; whether another account has it makes no difference."""
+    """The account has no named token with this id. It may be another account's."""
 
     def __init__(self, token_id: str) -> None:
-        super().__init__(f"there is no token {token_id} in the list")
+        super().__init__(f"no token {token_id}; `rapport token list` prints the tokens of an account")
 
 
 class TooManyTokens(RapportError):
-    """The account, or the token that this one would be made with, has as many as it may."""
+    """The account's maximum number of tokens, or of tokens created with each other, is reached."""
 
 
 class TooManyApplications(RapportError):
@@ -93,11 +93,11 @@ class TooManyApplications(RapportError):
 
 
 class InvalidCursor(RapportError):
-    """A `next` that this server didn't make for this account and path."""
+    """A cursor that this server didn't issue for this account and path."""
 
 
 class UnreadableFile(RapportError):
-    """A file that can't be read as what its name says. What was read of it before is recorded."""
+    """A file doesn't have the format that its name indicates. What was read before the error is recorded."""
 
 
 class NotFound(RapportError):
@@ -108,21 +108,21 @@ class NotFound(RapportError):
 
 
 class UnknownContact(NotFound):
-    """The account has no such contact; whether another account has it makes no difference."""
+    """The account has no such contact. It may be another account's."""
 
     def __init__(self, contact_id: str) -> None:
         super().__init__(f"no contact {contact_id}")
 
 
 class UnknownCampaignActivity(NotFound):
-    """The account has no such campaign activity; whether another account has it makes no difference."""
+    """The account has no such campaign activity. It may be another account's."""
 
     def __init__(self, campaign_activity_id: str) -> None:
         super().__init__(f"no campaign activity {campaign_activity_id}")
 
 
 class Forbidden(RapportError):
-    """The token is good, but lacks the scope, or its user's role the privilege."""
+    """The token is valid, but lacks the scope, or its role the privilege."""
 
     def __init__(self, lacking: str, scope: str | None = None) -> None:
         super().__init__(f"the {lacking} is missing")
@@ -130,15 +130,15 @@ class Forbidden(RapportError):
 
 
 class InvalidForm(RapportError):
-    """A form that no page of this server sent in this session."""
+    """A form that was not sent from a page of this session."""
 
 
 class RepeatedRequest(RapportError):
-    """The same form was submitted before, and acted on."""
+    """The same form was submitted, and processed, before."""
 
 
 class Throttled(RapportError):
-    """The client asks too often."""
+    """The client sends too many requests."""
 
     def __init__(self, retry_after: int, limit: int | None = None) -> None:
         super().__init__(f"too many requests; try again in {retry_after} s")
@@ -148,11 +148,11 @@ class Throttled(RapportError):
 
 
 class QuotaExceeded(Throttled):
-    """The client has used up its day."""
+    """The client has used up its daily quota."""
 
 
 class MalformedContactId(NotFound):
-    """A contact id that no contact can have."""
+    """A contact id has an invalid format."""
 
     def __init__(self, value: str) -> None:
         super().__init__(f"contact_id {_INVALID_ID.format(value)}")
@@ -177,38 +177,38 @@ class UnknownUserCode(NotFound):
 
 
 class UnknownCampaign(NotFound):
-    """The account has no such campaign; whether another account has it makes no difference."""
+    """The account has no such campaign. It may be another account's."""
 
     def __init__(self, campaign_id: str) -> None:
-        super().__init__(f"campaign_ids: there is no campaign {campaign_id}")
+        super().__init__(f"campaign_ids: no campaign {campaign_id}")
 
 
 class MalformedCampaignActivityId(NotFound):
-    """A campaign activity id that no campaign activity can have."""
+    """A campaign activity id has an invalid format."""
 
     def __init__(self, value: str) -> None:
         super().__init__(f"campaign_activity_id {_INVALID_ID.format(value)}")
 
 
 class MalformedBody(RapportError):
-    """The body as a whole can't be read as what its headers say."""
+    """A request body doesn't have the format that its headers declare."""
 
 
 class PayloadTooLarge(RapportError):
-    """The body is larger than a request may be."""
+    """A request body is too large."""
 
 
 class BodyTimeout(RapportError):
-    """The client stopped sending the body, or sent it too slowly."""
+    """The client stopped sending the request body, or sent it too slowly."""
 
 
 class TooManyBodies(RapportError):
-    """The worker holds as many bytes of bodies as it may. Try again in `retry_after` seconds."""
+    """The worker is receiving too many large request bodies. Try again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"too many large bodies at once; try again in {retry_after} s")
+        super().__init__(f"too many large request bodies at once; try again in {retry_after} s")
         self.retry_after = retry_after
 
 
 class UnsupportedMediaType(RapportError):
-    """The body is of a kind that isn't taken here."""
+    """The request body has a media type that isn't accepted."""

@@ -1,4 +1,4 @@
-"""Server-sent events: an answer that goes on for as long as its client listens, keeps up, and may."""
+"""Server-sent events: a response that continues while its client is connected, keeps up, and is authorized."""
 
 import asyncio
 import re
@@ -18,42 +18,42 @@ from rapport.worker import abort_connection
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {
     "content-type": MEDIA_TYPE,
-    # no-transform and X-Accel-Buffering: a proxy that packs or collects what passes would hold it back.
+    # no-transform and X-Accel-Buffering: a proxy that compresses or buffers the stream would delay its events.
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
     "x-content-type-options": "nosniff",
-    # After a stream there is nothing more on its connection, so that it can be cut.
+    # Nothing follows a stream on its connection, so that the connection can be closed.
     "connection": "close",
 }
 
-Shape: TypeAlias = Callable[[ActivityEvent | GapEvent], bytes]
-"""How what is heard is said."""
-Holds: TypeAlias = Callable[[], Awaitable[bool]]
-"""Whether who listens may go on."""
+Serializer: TypeAlias = Callable[[ActivityEvent | GapEvent], bytes]
+"""Formats an event."""
+IsAuthorized: TypeAlias = Callable[[], Awaitable[bool]]
+"""Returns True while the client may receive events."""
 
-_RETRY: Final = 2_000
-"""Milliseconds after which a client that was cut off is to come back."""
-_AWAKE_EVERY: Final = 15.0
-"""Seconds of silence after which something is said, so that no proxy takes the stream for dead."""
-_ASK_EVERY: Final = 1.0
-"""Seconds until it is asked again whether this may go on."""
-_STALLED_AFTER: Final = 5.0
-"""Seconds that a client may take until there is room for more."""
+_RETRY_INTERVAL: Final = 2_000
+"""Milliseconds after which a disconnected client should reconnect."""
+_KEEPALIVE_INTERVAL: Final = 15.0
+"""Seconds without events after which a comment is sent, so that no proxy closes the connection as idle."""
+_AUTH_CHECK_INTERVAL: Final = 1.0
+"""Seconds between two checks that the client is still authorized."""
+_SEND_TIMEOUT: Final = 5.0
+"""Seconds that a client may take to make room for more data."""
 
-_PIECE: Final = 64 * 1024
-"""Bytes that are sent together, so that a client that doesn't read holds no more."""
+_CHUNK_SIZE: Final = 64 * 1024
+"""The maximum number of bytes that wait for a client that doesn't read."""
 
-_HANG_UP_AFTER: Final = 2.0
-"""Seconds after the end in which a client may still take what it was sent."""
+_LINGER: Final = 2.0
+"""Seconds after the end of the stream in which the client may still read what was sent."""
 
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 
 
-def said(event: str, data: str, position: str | None = None) -> bytes:
-    """An event as it is sent; without a position it says nothing of where its reader is."""
+def format_sse_event(event: str, data: str, event_id: str | None = None) -> bytes:
+    """Return the event as it is sent. Without an event id, the client's last event id stays as it was."""
     lines = [f"event: {event}", *(f"data: {line}" for line in _LINE_ENDS.split(data))]
-    if position is not None:
-        lines.append(f"id: {position}")
+    if event_id is not None:
+        lines.append(f"id: {event_id}")
     return ("\n".join(lines) + "\n\n").encode()
 
 
@@ -61,68 +61,73 @@ class EventStream(Response):
     """The events of a subscription, as server-sent events. Unsubscribes when the stream ends, for whatever reason."""
 
     def __init__(
-        self, feed: LiveFeed, subscription: Subscription, shape: Shape, holds: Holds, *, with_positions: bool
+        self,
+        feed: LiveFeed,
+        subscription: Subscription,
+        serialize: Serializer,
+        is_authorized: IsAuthorized,
+        *,
+        with_event_ids: bool,
     ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._feed = feed
         self._subscription = subscription
-        self._shape = shape
-        self._holds = holds
-        self._with_positions = with_positions
+        self._serialize = serialize
+        self._is_authorized = is_authorized
+        self._with_event_ids = with_event_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak until there is nobody to hear it, or nothing more to say."""
+        """Send events until the client disconnects, may no longer receive them, or the feed ends."""
         watch_client(None)
-        gone = asyncio.create_task(_gone(receive))
-        gone.add_done_callback(lambda _: self._subscription.close())
+        disconnect = asyncio.create_task(_wait_for_disconnect(receive))
+        disconnect.add_done_callback(lambda _: self._subscription.close())
         try:
-            # Who doesn't read is cut off, and can begin again where it was; a store that can't be read ends it as well.
+            # Slow clients are disconnected, and can resume from their last event id. So if the store is unavailable.
             with suppress(TimeoutError, StoreUnavailable):
-                await self._speak(send)
-            if not gone.done():
+                await self._stream(send)
+            if not disconnect.done():
                 with suppress(TimeoutError):
                     await _send(send, b"", is_last=True)
         finally:
-            if not gone.done() and scope["client"] is not None:
+            if not disconnect.done() and scope["client"] is not None:
                 host, port = scope["client"]
-                asyncio.get_running_loop().call_later(_HANG_UP_AFTER, abort_connection, host, int(port))
-            gone.cancel()
+                asyncio.get_running_loop().call_later(_LINGER, abort_connection, host, int(port))
+            disconnect.cancel()
             self._feed.unsubscribe(self._subscription)
 
-    async def _speak(self, send: Send) -> None:
-        async with asyncio.timeout(_STALLED_AFTER):
+    async def _stream(self, send: Send) -> None:
+        async with asyncio.timeout(_SEND_TIMEOUT):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await _send(send, f"retry: {_RETRY}\n{self._position()}\n".encode())
-        spoke = time.monotonic()
-        while not self._subscription.is_closed and await self._holds():
-            heard = await self._subscription.get(_ASK_EVERY)
-            if not heard:
-                if time.monotonic() - spoke < _AWAKE_EVERY:
+        await _send(send, f"retry: {_RETRY_INTERVAL}\n{self._format_event_id()}\n".encode())
+        last_sent = time.monotonic()
+        while not self._subscription.is_closed and await self._is_authorized():
+            events = await self._subscription.get(_AUTH_CHECK_INTERVAL)
+            if not events:
+                if time.monotonic() - last_sent < _KEEPALIVE_INTERVAL:
                     continue
-                await _send(send, f": awake\n{self._position()}\n".encode())
-            text = bytearray()
-            for each in heard:
-                text += self._shape(each)
-                if len(text) >= _PIECE:
-                    await _send(send, bytes(text))
-                    text.clear()
-            if text:
-                await _send(send, bytes(text))
-            spoke = time.monotonic()
+                await _send(send, f": keep-alive\n{self._format_event_id()}\n".encode())
+            chunk = bytearray()
+            for event in events:
+                chunk += self._serialize(event)
+                if len(chunk) >= _CHUNK_SIZE:
+                    await _send(send, bytes(chunk))
+                    chunk.clear()
+            if chunk:
+                await _send(send, bytes(chunk))
+            last_sent = time.monotonic()
 
-    def _position(self) -> str:
-        """Where the reader is, as it has heard everything: what wasn't for it needs not be looked through again."""
-        position = self._subscription.position if self._with_positions else None
+    def _format_event_id(self) -> str:
+        """Return the position as an event id, so that a client resumes after events that weren't for it."""
+        position = self._subscription.position if self._with_event_ids else None
         return "" if position is None else f"id: {position}\n"
 
 
-async def _send(send: Send, text: bytes, *, is_last: bool = False) -> None:
-    async with asyncio.timeout(_STALLED_AFTER):
-        await send({"type": "http.response.body", "body": text, "more_body": not is_last})
+async def _send(send: Send, chunk: bytes, *, is_last: bool = False) -> None:
+    async with asyncio.timeout(_SEND_TIMEOUT):
+        await send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
 
 
-async def _gone(receive: Receive) -> None:
-    """Return when the client has hung up."""
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Instants: UTC milliseconds since 1970 in the house, ISO 8601 with three decimals and `Z` on the wire."""
+"""Instants: UTC milliseconds since 1970 in the code, ISO 8601 with three decimals and `Z` in the API."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -13,13 +13,13 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-FIRST: Final = Instant(-62_135_596_800_000)
-LAST: Final = Instant(253_402_300_799_999)
-"""The first and the last instant that ISO 8601 names with four digits of a year, of which the first isn't 0000."""
+MIN_INSTANT: Final = Instant(-62_135_596_800_000)
+MAX_INSTANT: Final = Instant(253_402_300_799_999)
+"""The bounds of Python's datetime: the years 1 to 9999."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_REMEMBERED: Final = 50_000
-_CANONICAL: Final = len("2017-04-02T04:08:34.567Z")
+_MAX_CACHED: Final = 50_000
+_CANONICAL_LENGTH: Final = len("2017-04-02T04:08:34.567Z")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _ISO_8601: Final = re.compile(
@@ -29,46 +29,46 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _OFFSET: Final = re.compile(r"\d\d:?\d\d", re.ASCII)
 
 
-def from_datetime(moment: datetime) -> Instant:
-    """The instant of an aware `moment`, truncated to the millisecond (docs/compatibility.md#timestamp-precision)."""
-    return Instant((moment - _EPOCH) // _MILLISECOND)
+def from_datetime(aware: datetime) -> Instant:
+    """Return the instant of a datetime, truncated to the millisecond (docs/compatibility.md#timestamp-precision)."""
+    return Instant((aware - _EPOCH) // _MILLISECOND)
 
 
 def parse_instant(text: str) -> Instant:
-    """The instant that an ISO 8601 `text` with any offset names, truncated to the millisecond.
+    """Return the instant of an ISO 8601 time with any offset, truncated to the millisecond.
 
-    Raises ValueError when it is no such time, or has no offset.
+    Raises ValueError for anything else, and for a time without an offset.
     """
-    if len(text) == _CANONICAL and text[16] == ":":
-        # As the wire has it, and most files: from two remembered halves.
-        return Instant(_minute_of(text[:17]) + _in_minute_of(text[17:]))
-    return _parsed(text)
+    if len(text) == _CANONICAL_LENGTH and text[16] == ":":
+        # The API's own form, which most files have too: add two cached halves.
+        return Instant(_parse_minute(text[:17]) + _parse_seconds(text[17:]))
+    return _parse(text)
 
 
-def _parsed(text: str) -> Instant:
+def _parse(text: str) -> Instant:
     upper = text.upper()
     if _ISO_8601.fullmatch(upper) is None:
-        raise ValueError(f"{text!r} is no ISO 8601 time with an offset")
+        raise ValueError(f"{text!r} is not an ISO 8601 time with an offset")
     return from_datetime(datetime.fromisoformat(upper))
 
 
-@lru_cache(maxsize=_MOST_REMEMBERED)
-def _minute_of(beginning: str) -> Instant:
-    """The instant at which the minute of `2017-04-02T04:08:` begins."""
-    return _parsed(f"{beginning}00Z")
+@lru_cache(maxsize=_MAX_CACHED)
+def _parse_minute(text: str) -> Instant:
+    """Return the start of a minute, given as `2017-04-02T04:08:`."""
+    return _parse(f"{text}00Z")
 
 
 @lru_cache(maxsize=MINUTE)
-def _in_minute_of(end: str) -> int:
-    """The milliseconds of `34.567Z`; of another end, which a text of the same length may have."""
-    return _parsed(f"1970-01-01T00:00:{end}")
+def _parse_seconds(text: str) -> int:
+    """Return the milliseconds of `34.567Z`, or of another ending of the same length."""
+    return _parse(f"1970-01-01T00:00:{text}")
 
 
 def parse_query_time(text: str) -> Instant:
-    """The instant of a date or time in a query, in every form that clients send (docs/compatibility.md#time-ranges).
+    """Return the instant of a date or time in a query, in every form that clients send.
 
-    Beside what `parse_instant` takes: a date alone, meaning its midnight in UTC, and an offset whose `+`
-    arrived as a blank. Raises ValueError for anything else.
+    In addition to what `parse_instant` accepts: a date, which means midnight UTC, and an offset whose `+` was decoded
+    as a space (docs/compatibility.md#time-ranges). Raises ValueError for anything else.
     """
     text = text.strip()
     if _DATE.fullmatch(text):
@@ -80,15 +80,15 @@ def parse_query_time(text: str) -> Instant:
 
 
 def iso(instant: int) -> str:
-    """`instant` as the wire has it: `2017-04-02T04:08:00.000Z`."""
+    """Return the instant in ISO 8601, like `2017-04-02T04:08:00.000Z`."""
     minute, in_minute = divmod(instant, MINUTE)
     second, millisecond = divmod(in_minute, SECOND)
     return f"{format_minute(minute)}{second:02}.{millisecond:03}Z"
 
 
-@lru_cache(maxsize=_MOST_REMEMBERED)
+@lru_cache(maxsize=_MAX_CACHED)
 def format_minute(minute: int) -> str:
-    """The beginning of the text of every instant in a minute, counted from 1970: `2017-04-02T04:08:`."""
-    day, in_day = divmod(minute, DAY // MINUTE)
-    hour, of_hour = divmod(in_day, HOUR // MINUTE)
-    return f"{date.fromordinal(_EPOCH_DAY + day).isoformat()}T{hour:02}:{of_hour:02}:"
+    """Return a minute, counted from 1970, as the beginning of an ISO 8601 time, like `2017-04-02T04:08:`."""
+    day, minute_of_day = divmod(minute, DAY // MINUTE)
+    hour, minute_of_hour = divmod(minute_of_day, HOUR // MINUTE)
+    return f"{date.fromordinal(_EPOCH_DAY + day).isoformat()}T{hour:02}:{minute_of_hour:02}:"

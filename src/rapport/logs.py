@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, on standard error. No token, no email and no full contact id goes into one."""
+"""Structured logs: one line per event, on standard error, without tokens, email addresses or full contact ids."""
 
 import contextlib
 import logging
@@ -21,50 +21,50 @@ _SHARED: Final[list[Processor]] = [
 ]
 
 
-class RequestLog:
-    """The log of requests. Past the general machinery when its lines are JSON: that costs more than many a request."""
+class AccessLog:
+    """The access log. JSON lines bypass structlog, which would cost more than many a request."""
 
     def __init__(self) -> None:
         self._structured = structlog.get_logger("rapport.api")
         self.as_text = True
-        self.is_told = True
+        self.enabled = True
 
-    def tell(self, **fields: str | float | None) -> None:
-        """One line for a request."""
-        if not self.is_told:
+    def log(self, **fields: str | float | None) -> None:
+        """Log a request."""
+        if not self.enabled:
             return
         if self.as_text:
             self._structured.info("request", **fields)
             return
         now = time.time_ns() // 1_000_000
         line = {**fields, "event": "request", "level": "info", "timestamp": iso(now)}
-        # A log that nobody takes must not fail the request.
+        # A request must not fail because its log line can't be written.
         with contextlib.suppress(OSError):
             os.write(sys.stderr.fileno(), msgspec.json.encode(line) + b"\n")
 
 
-requests: Final = RequestLog()
+access_log: Final = AccessLog()
 
 
-def configure_logs(form: LogFormat) -> None:
-    """Have this process's log lines, and those of the libraries in it, look as set."""
-    as_text = form is LogFormat.TEXT or (form in {LogFormat.AUTO, LogFormat.QUIET} and sys.stderr.isatty())
-    requests.as_text = as_text
-    requests.is_told = form is not LogFormat.QUIET
+def configure_logs(log_format: LogFormat) -> None:
+    """Configure the log of this process and of its libraries."""
+    as_text = log_format is LogFormat.TEXT or (log_format in {LogFormat.AUTO, LogFormat.QUIET} and sys.stderr.isatty())
+    access_log.as_text = as_text
+    access_log.enabled = log_format is not LogFormat.QUIET
     renderers = _renderers(as_text=as_text)
     structlog.configure(
         processors=[*_SHARED, *renderers],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if requests.is_told else logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if access_log.enabled else logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if as_text
         else structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.config.dictConfig(libraries(as_text=as_text))
+    logging.config.dictConfig(stdlib_logging_config(as_text=as_text))
 
 
-def libraries(*, as_text: bool) -> dict[str, Any]:
-    """The logging configuration of the libraries: their warnings, in the form of our own lines."""
+def stdlib_logging_config(*, as_text: bool) -> dict[str, Any]:
+    """Return the configuration for libraries that use `logging`: their warnings, formatted like our own lines."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

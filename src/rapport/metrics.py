@@ -1,4 +1,4 @@
-"""Every figure that /metrics shows, declared once."""
+"""The metrics that /metrics exposes."""
 
 import os
 from pathlib import Path
@@ -18,23 +18,21 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.values import ValueClass
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which the workers of one server are told, before this module is loaded, where they count together."""
+"""The environment variable with the folder in which a server's workers share their metrics.
 
-# Half as many series: when a count began is of no use to anybody who scrapes it.
-disable_created_metrics()
+The Prometheus client reads it when it is imported, so it must be set before this module is imported.
+"""
 
 REQUESTS: Final = Histogram(
     "rapport_request_seconds",
-    "Requests by route and status, with the seconds from their arrival to their response.",
+    "Seconds from a request's arrival to its response, by route and status.",
     ["route", "status"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 ACTIVITIES: Final = Counter("rapport_activities_recorded", "Activities recorded for the first time, by type.", ["type"])
-DUPLICATES: Final = Counter("rapport_activities_duplicate", "Activities that came in and were there already.")
-REJECTED: Final = Counter("rapport_activities_rejected", "Lines that came in and were no activities.")
-WAITING: Final = Gauge(
-    "rapport_activities_waiting", "Activities that wait for their commit.", multiprocess_mode="livesum"
-)
+DUPLICATES: Final = Counter("rapport_activities_duplicate", "Activities received that had been recorded before.")
+REJECTED: Final = Counter("rapport_activities_rejected", "Lines received that were not valid activities.")
+WAITING: Final = Gauge("rapport_activities_waiting", "Activities waiting to be committed.", multiprocess_mode="livesum")
 CAPTURED: Final = Counter(
     "rapport_captured_requests",
     "Requests of email providers, by provider and outcome: kept, recorded, refused, full, failed, deleted.",
@@ -49,7 +47,7 @@ SPOOL_AGE: Final = Gauge(
 )
 COMMIT_SECONDS: Final = Histogram(
     "rapport_commit_seconds",
-    "Seconds that a group of batches took to be durable.",
+    "Seconds that a commit took.",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 COMMIT_SIZE: Final = Histogram(
@@ -59,18 +57,23 @@ COMMIT_SIZE: Final = Histogram(
 )
 
 
-def exposition() -> tuple[bytes, str]:
-    """All figures and their media type; with several workers, the sum of them."""
+def configure() -> None:
+    """Configure the Prometheus client: leave out the series with each counter's creation time."""
+    disable_created_metrics()
+
+
+def render_metrics() -> tuple[bytes, str]:
+    """Return all metrics, summed over the workers, and their media type."""
     registry = REGISTRY
-    if _counted_together():
+    if _are_shared():
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 def forget_dead_workers() -> None:
-    """Take what waited in a worker that is gone out of the sums; its counts stay in them."""
-    if not _counted_together():
+    """Remove the gauges of workers that have died from the sums; their counters stay in them."""
+    if not _are_shared():
         return
     for file in Path(os.environ[SHARED_FOLDER]).glob("gauge_live*_*.db"):
         worker = int(file.stem.rpartition("_")[2])
@@ -78,5 +81,5 @@ def forget_dead_workers() -> None:
             mark_process_dead(worker)
 
 
-def _counted_together() -> bool:
+def _are_shared() -> bool:
     return bool(getattr(ValueClass, "_multiprocess", False))

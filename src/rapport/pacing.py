@@ -1,7 +1,8 @@
-"""Responses that wait for their client to read, for a while: large ones, and those without a known end.
+"""Responses that are sent at the client's pace, for large bodies and for bodies whose length isn't known.
 
-The server takes over a body that it is given whole, and keeps it for as long as the client likes. Given piece by piece,
-it asks for the next one when the client has read; so what waits here is known, bounded, and given up in time.
+The server buffers a body that it gets as a whole for as long as the client takes to read it. A body that it gets in
+chunks is requested chunk by chunk as the client reads, so that the buffered amount is known, bounded, and dropped in
+time.
 """
 
 import asyncio
@@ -18,66 +19,67 @@ from rapport.errors import TooMuchUnread
 from rapport.worker import abort_connection
 
 LARGE: Final = 128 * 1024
-"""Bytes of a body from which on its response is paced."""
+"""The size in bytes from which a response is paced."""
 
-_PIECE: Final = 64 * 1024
-_STALLED_AFTER: Final = 10.0
-"""Seconds that a client may take to make room for a piece."""
+_CHUNK_SIZE: Final = 64 * 1024
+_SEND_TIMEOUT: Final = 10.0
+"""Seconds that a client may take to make room for a chunk."""
 _MAX_UNREAD: Final = 64_000_000
-"""Bytes of paced responses in one worker. An account may have as much as is still free, so that it alone has half."""
+"""The maximum size of a worker's paced responses in bytes. An account may use as much as is still free, so at most half
+if it is the only one."""
 _STREAM_WEIGHT: Final = 2_000_000
 _RETRY_AFTER: Final = 5
 
 
 class _Unread:
-    """What paced responses hold until their clients have read them."""
+    """The total size of paced responses that are being sent, by account."""
 
     def __init__(self) -> None:
         self._free = _MAX_UNREAD
-        self._held = Counter[str]()
+        self._used = Counter[str]()
 
     @contextmanager
-    def hold(self, scope: Scope, size: int) -> Iterator[None]:
-        """Count a response while it is sent. Raises TooMuchUnread."""
+    def reserve(self, scope: Scope, size: int) -> Iterator[None]:
+        """Reserve space for a response while it is sent. Raises TooMuchUnread."""
         principal = scope.get("principal")
         account_id = "" if principal is None else principal.account_id
-        if self._held[account_id] and self._held[account_id] + size > self._free:
+        if self._used[account_id] and self._used[account_id] + size > self._free:
             raise TooMuchUnread(_RETRY_AFTER)
         self._free -= size
-        self._held[account_id] += size
+        self._used[account_id] += size
         try:
             yield
         finally:
             self._free += size
-            self._held[account_id] -= size
-            if not self._held[account_id]:
-                del self._held[account_id]
+            self._used[account_id] -= size
+            if not self._used[account_id]:
+                del self._used[account_id]
 
 
 _UNREAD: Final = _Unread()
 
 
 class PacedResponse(Response):
-    """A response whose large body is sent piece by piece. A client that doesn't read is cut off."""
+    """A response whose body is sent in chunks if it is large. A client that doesn't read is disconnected."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises TooMuchUnread before anything is sent."""
         if len(self.body) < LARGE or scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
-        with _UNREAD.hold(scope, len(self.body)), CancelledByDisconnect():
+        with _UNREAD.reserve(scope, len(self.body)), CancelledByDisconnect():
             await _send_paced(scope, send, self._messages())
 
     async def _messages(self) -> AsyncIterator[Message]:
         yield {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         body = memoryview(self.body)
-        for first in range(0, len(body), _PIECE):
-            piece = bytes(body[first : first + _PIECE])
-            yield {"type": "http.response.body", "body": piece, "more_body": first + _PIECE < len(body)}
+        for start in range(0, len(body), _CHUNK_SIZE):
+            chunk = bytes(body[start : start + _CHUNK_SIZE])
+            yield {"type": "http.response.body", "body": chunk, "more_body": start + _CHUNK_SIZE < len(body)}
 
 
 class PacedStream(Response):
-    """A response of which only the beginning is known when it begins."""
+    """A response whose body is generated while it is sent."""
 
     def __init__(self, content: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str]) -> None:
         super().__init__(headers=dict(headers), media_type=media_type)
@@ -87,20 +89,20 @@ class PacedStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises TooMuchUnread before anything is sent."""
         del receive
-        with _UNREAD.hold(scope, _STREAM_WEIGHT), CancelledByDisconnect():
+        with _UNREAD.reserve(scope, _STREAM_WEIGHT), CancelledByDisconnect():
             await _send_paced(scope, send, self._messages())
 
     async def _messages(self) -> AsyncIterator[Message]:
         yield {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        async for piece in self._content:
-            yield {"type": "http.response.body", "body": piece, "more_body": True}
+        async for chunk in self._content:
+            yield {"type": "http.response.body", "body": chunk, "more_body": True}
         yield {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 async def _send_paced(scope: Scope, send: Send, messages: AsyncIterator[Message]) -> None:
     async for message in messages:
         try:
-            async with asyncio.timeout(_STALLED_AFTER):
+            async with asyncio.timeout(_SEND_TIMEOUT):
                 await send(message)
         except TimeoutError:
             if scope["client"] is not None:

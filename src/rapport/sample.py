@@ -1,8 +1,8 @@
-"""Realistic sample data: a shop that has mailed its customers for two years, up to a given day.
+"""Realistic sample data: a shop that has sent its customers a newsletter for two years, up to a given day.
 
-The same seed, day and number of customers make the same sample; the customers are the same on any day.
+The same seed, day and number of customers give the same sample, and the customers are the same on any day.
 
-Everybody is invented; addresses are under example.com, .net and .org (RFC 2606).
+All customers are fictitious; their addresses are under example.com, .net and .org (RFC 2606).
 """
 
 import random
@@ -22,10 +22,10 @@ EXAMPLE_DAY: Final = date(2026, 10, 15)
 """The last day of the sample that the docs show."""
 
 _MAX_DAY_OF_MONTH: Final = 28
-"""Every month has it, so that every month has its mailing."""
+"""Every month has this day, so that every month has a mailing."""
 
 _SINCE_LAST_MAILING: Final = timedelta(days=4)
-"""The last mailing has had its first 72 hours when the sample ends."""
+"""The time from the last mailing to the end of the sample: enough for its first 72 hours."""
 
 _PAGE_NAMES: Final = (
     "Gift Finder",
@@ -69,7 +69,7 @@ class _Customer(NamedTuple):
 
 
 class _Calendar:
-    """When the mailings are sent and the landing pages are opened, in a sample that ends with `day` (in UTC)."""
+    """The times of the mailings and landing pages of a sample that ends with `day` (in UTC)."""
 
     def __init__(self, day: date) -> None:
         self.end = from_datetime(datetime.combine(day + timedelta(days=1), time(), UTC))
@@ -90,28 +90,28 @@ class _Calendar:
         return Instant(self.end - (20 + 120 * (LANDING_PAGES - 1 - number)) * DAY)
 
 
-def star(seed: int) -> str:
-    """The contact id of the customer with the longest history: the first of the sample."""
+def first_contact_id(seed: int) -> str:
+    """Return the contact id of the sample's first customer, who has the longest history."""
     return _id(random.Random(seed))
 
 
-def sample(contacts: int, seed: int, day: date = EXAMPLE_DAY) -> Iterator[Activity]:
+def generate_sample(contacts: int, seed: int, day: date = EXAMPLE_DAY) -> Iterator[Activity]:
     """Generate the activities of a number of customers up to the end of the day in UTC, customer by customer."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     calendar = _Calendar(day)
-    customers = [_customer(chance, number, calendar) for number in range(contacts)]
-    mailings = [_mailing(chance, number, calendar) for number in range(MAILINGS)]
-    pages = [_page(chance, number, calendar) for number in range(LANDING_PAGES)]
+    customers = [_customer(rng, number, calendar) for number in range(contacts)]
+    mailings = [_mailing(rng, number, calendar) for number in range(MAILINGS)]
+    pages = [_page(rng, number, calendar) for number in range(LANDING_PAGES)]
     for customer in customers:
         history = _history(random.Random(f"{seed} {customer.contact_id}"), customer, mailings, pages)
         yield from (activity for activity in history if activity.created_time < calendar.end)
 
 
-def last(contacts: int, seed: int) -> str:
-    """The contact id of the last customer of the sample: whoever knows it has recorded all others."""
-    chance = random.Random(seed)
+def last_contact_id(contacts: int, seed: int) -> str:
+    """Return the contact id of the sample's last customer, who is recorded after all others."""
+    rng = random.Random(seed)
     calendar = _Calendar(EXAMPLE_DAY)
-    return [_customer(chance, number, calendar) for number in range(contacts)][-1].contact_id
+    return [_customer(rng, number, calendar) for number in range(contacts)][-1].contact_id
 
 
 def find_day(history: Iterable[Activity], contacts: int, seed: int) -> date | None:
@@ -127,23 +127,25 @@ def find_day(history: Iterable[Activity], contacts: int, seed: int) -> date | No
     # In a month with more days than every month has, the last mailing is sent some days earlier.
     for days in range(4):
         day = last_mailing + _SINCE_LAST_MAILING + timedelta(days=days)
-        expected = takewhile(lambda activity: activity.contact_id == star(seed), sample(contacts, seed, day))
+        expected = takewhile(
+            lambda activity: activity.contact_id == first_contact_id(seed), generate_sample(contacts, seed, day)
+        )
         if recorded <= {(activity.type, activity.created_time) for activity in expected}:
             return day
     return None
 
 
-def _id(chance: random.Random) -> str:
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+def _id(rng: random.Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def _customer(chance: random.Random, number: int, calendar: _Calendar) -> _Customer:
-    contact_id = _id(chance)
-    first_name, last_name = chance.choice(_FIRST_NAMES), chance.choice(_LAST_NAMES)
-    keenness = chance.betavariate(1.2, 2.2)
-    joined = calendar.first_mailing + int(chance.random() ** 2 * 600 * DAY) - 30 * DAY
-    device = chance.choices(_DEVICES, (55, 35, 8, 2))[0]
-    email_address = f"{first_name}.{last_name}.{number}@{chance.choice(_DOMAINS)}".lower()
+def _customer(rng: random.Random, number: int, calendar: _Calendar) -> _Customer:
+    contact_id = _id(rng)
+    first_name, last_name = rng.choice(_FIRST_NAMES), rng.choice(_LAST_NAMES)
+    keenness = rng.betavariate(1.2, 2.2)
+    joined = calendar.first_mailing + int(rng.random() ** 2 * 600 * DAY) - 30 * DAY
+    device = rng.choices(_DEVICES, (55, 35, 8, 2))[0]
+    email_address = f"{first_name}.{last_name}.{number}@{rng.choice(_DOMAINS)}".lower()
     person = ContactProfile(email_address=email_address, first_name=first_name, last_name=last_name)
     is_first = number == 0
     if is_first:
@@ -151,87 +153,87 @@ def _customer(chance: random.Random, number: int, calendar: _Calendar) -> _Custo
     return _Customer(contact_id, person, Instant(joined), keenness, device, is_loyal=is_first)
 
 
-def _mailing(chance: random.Random, number: int, calendar: _Calendar) -> _Campaign:
-    sent = calendar.mailing(number, chance.randrange(-2, 4), chance.randrange(7, 12))
+def _mailing(rng: random.Random, number: int, calendar: _Calendar) -> _Campaign:
+    sent = calendar.mailing(number, rng.randrange(-2, 4), rng.randrange(7, 12))
     return _Campaign(
-        campaign_id=_id(chance),
-        campaign_activity_id=_id(chance),
+        campaign_id=_id(rng),
+        campaign_activity_id=_id(rng),
         name=f"{datetime.fromtimestamp(sent / 1_000, UTC):%B %Y} Newsletter",
         time=sent,
     )
 
 
-def _page(chance: random.Random, number: int, calendar: _Calendar) -> _Campaign:
+def _page(rng: random.Random, number: int, calendar: _Calendar) -> _Campaign:
     return _Campaign(
-        campaign_id=_id(chance),
-        campaign_activity_id=_id(chance),
+        campaign_id=_id(rng),
+        campaign_activity_id=_id(rng),
         name=_PAGE_NAMES[number],
         time=calendar.page(number),
     )
 
 
 def _history(
-    chance: random.Random, customer: _Customer, mailings: list[_Campaign], pages: list[_Campaign]
+    rng: random.Random, customer: _Customer, mailings: list[_Campaign], pages: list[_Campaign]
 ) -> Iterator[Activity]:
     for mailing in mailings:
         if mailing.time < customer.joined:
             continue
-        sent = Instant(mailing.time + chance.randrange(20 * MINUTE))
-        yield _did(customer, mailing, ActivityType.EM_SENDS, sent)
-        if chance.random() < 0.015 and not customer.is_loyal:
-            code = chance.choices(_BOUNCES, (6, 5, 3, 2, 4))[0]
-            bounced = Instant(sent + chance.randrange(2, 90) * SECOND)
-            yield _did(customer, mailing, ActivityType.EM_BOUNCES, bounced, bounce_code=code)
+        sent = Instant(mailing.time + rng.randrange(20 * MINUTE))
+        yield _activity(customer, mailing, ActivityType.EM_SENDS, sent)
+        if rng.random() < 0.015 and not customer.is_loyal:
+            code = rng.choices(_BOUNCES, (6, 5, 3, 2, 4))[0]
+            bounced = Instant(sent + rng.randrange(2, 90) * SECOND)
+            yield _activity(customer, mailing, ActivityType.EM_BOUNCES, bounced, bounce_code=code)
             if code is BounceCode.B:
                 return
             continue
         opened: Instant | None = None
-        for activity in _reading(chance, customer, mailing, sent):
+        for activity in _reading(rng, customer, mailing, sent):
             opened = activity.created_time
             yield activity
-        if opened is not None and chance.random() < 0.006 and not customer.is_loyal:
-            why = chance.choice(_REASONS)
-            left = Instant(opened + chance.randrange(5, 120) * SECOND)
-            yield _did(customer, mailing, ActivityType.EM_OPTOUTS, left, opt_out_reason=why)
+        if opened is not None and rng.random() < 0.006 and not customer.is_loyal:
+            why = rng.choice(_REASONS)
+            left = Instant(opened + rng.randrange(5, 120) * SECOND)
+            yield _activity(customer, mailing, ActivityType.EM_OPTOUTS, left, opt_out_reason=why)
             return
     for page in pages:
-        if chance.random() < customer.keenness * 0.5:
-            yield from _visit(chance, customer, page)
+        if rng.random() < customer.keenness * 0.5:
+            yield from _visit(rng, customer, page)
 
 
-def _reading(chance: random.Random, customer: _Customer, mailing: _Campaign, sent: Instant) -> Iterator[Activity]:
-    """The opens of a mailing, most of them within hours, the clicks that follow, now and then a forward."""
+def _reading(rng: random.Random, customer: _Customer, mailing: _Campaign, sent: Instant) -> Iterator[Activity]:
+    """Generate the opens of a mailing, most of them within hours, the clicks that follow, and a few forwards."""
     time = sent
-    while chance.random() < customer.keenness * (1 if time == sent else 0.62):
-        time = Instant(time + int(chance.lognormvariate(9.0, 1.6)) * SECOND + MINUTE)
-        yield _did(customer, mailing, ActivityType.EM_OPENS, time, device_type=customer.device)
-        while chance.random() < customer.keenness * 0.4:
-            time = Instant(time + chance.randrange(3_000, 90_000))
-            link = chance.choice(_LINKS)
+    while rng.random() < customer.keenness * (1 if time == sent else 0.62):
+        time = Instant(time + int(rng.lognormvariate(9.0, 1.6)) * SECOND + MINUTE)
+        yield _activity(customer, mailing, ActivityType.EM_OPENS, time, device_type=customer.device)
+        while rng.random() < customer.keenness * 0.4:
+            time = Instant(time + rng.randrange(3_000, 90_000))
+            link = rng.choice(_LINKS)
             clicked = Link(link_url=f"https://shop.example.com/{link}", url_id=str(1000 + _LINKS.index(link)))
-            yield _did(customer, mailing, ActivityType.EM_CLICKS, time, device_type=customer.device, link=clicked)
-        if chance.random() < 0.01:
-            time = Instant(time + chance.randrange(10_000, 60_000))
-            yield _did(customer, mailing, ActivityType.EM_FORWARDS, time)
+            yield _activity(customer, mailing, ActivityType.EM_CLICKS, time, device_type=customer.device, link=clicked)
+        if rng.random() < 0.01:
+            time = Instant(time + rng.randrange(10_000, 60_000))
+            yield _activity(customer, mailing, ActivityType.EM_FORWARDS, time)
 
 
-def _visit(chance: random.Random, customer: _Customer, page: _Campaign) -> Iterator[Activity]:
-    """A visit to a landing page: some look, some go on from there, some leave their details."""
-    time = Instant(page.time + int(chance.random() ** 2 * 25 * DAY))
-    yield _did(customer, page, ActivityType.P_CONTACT_OPEN, time, device_type=customer.device)
-    if chance.random() < 0.4:
-        time = Instant(time + chance.randrange(4_000, 60_000))
+def _visit(rng: random.Random, customer: _Customer, page: _Campaign) -> Iterator[Activity]:
+    """Generate a visit to a landing page: a view, sometimes a click, sometimes a sign-up or a profile update."""
+    time = Instant(page.time + int(rng.random() ** 2 * 25 * DAY))
+    yield _activity(customer, page, ActivityType.P_CONTACT_OPEN, time, device_type=customer.device)
+    if rng.random() < 0.4:
+        time = Instant(time + rng.randrange(4_000, 60_000))
         clicked = Link(link_url="https://shop.example.com/register")
-        yield _did(customer, page, ActivityType.P_CONTACT_CLICK, time, device_type=customer.device, link=clicked)
-    if chance.random() < 0.3:
-        time = Instant(time + chance.randrange(15_000, 180_000))
+        yield _activity(customer, page, ActivityType.P_CONTACT_CLICK, time, device_type=customer.device, link=clicked)
+    if rng.random() < 0.3:
+        time = Instant(time + rng.randrange(15_000, 180_000))
         activity_type = (
             ActivityType.P_CONTACT_ADD if time < customer.joined + 60 * DAY else ActivityType.P_CONTACT_UPDATE
         )
-        yield _did(customer, page, activity_type, time, device_type=customer.device)
+        yield _activity(customer, page, activity_type, time, device_type=customer.device)
 
 
-def _did(
+def _activity(
     customer: _Customer,
     campaign: _Campaign,
     activity_type: ActivityType,

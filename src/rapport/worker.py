@@ -1,4 +1,4 @@
-"""What a process has to see to beside its work."""
+"""Process-level setup: signals, the parent process, connections and garbage collection."""
 
 import contextlib
 import ctypes
@@ -13,64 +13,65 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-_STOP: Final = frozenset({signal.SIGINT, signal.SIGTERM})
+_STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 _PR_SET_PDEATHSIG: Final = 1
-_BEFORE_STOPPING: Final[list[Callable[[], object]]] = []
+_SHUTDOWN_CALLBACKS: Final[list[Callable[[], object]]] = []
 
 
 def exit_with_parent(parent: int) -> None:
     """Have the kernel kill this process when `parent`, which started it, ends (Linux, prctl(2)).
 
-    Otherwise a worker would go on serving, on a port that the next server shares with it. `parent` was passed on by
-    that process itself: it may have ended before this is called, and then `getppid` names another one.
+    Otherwise a worker would keep serving, on a port that it shares with the next server. `parent` must come from the
+    parent itself: it may have ended before this is called, and `getppid` would then return another process.
 
-    Until the worker serves, SIGKILL: Granian's main process hands its own signal handlers down, which ignore SIGTERM.
+    The signal is SIGKILL until the worker serves, because workers inherit Granian's handlers, which ignore SIGTERM.
     """
     _watch_parent(parent, signal.SIGKILL)
 
 
 def stop_with_parent(parent: int) -> None:
-    """Have the kernel send SIGTERM instead when `parent` ends, so that this worker finishes what it has begun."""
+    """Have the kernel send SIGTERM instead when `parent` ends, so that this worker finishes its requests."""
     _watch_parent(parent, signal.SIGTERM)
 
 
-def _watch_parent(parent: int, sent: signal.Signals) -> None:
+def _watch_parent(parent: int, signum: signal.Signals) -> None:
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, sent)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum)
     if os.getppid() != parent:
         # It ended before it could be watched.
-        os.kill(os.getpid(), sent)
+        os.kill(os.getpid(), signum)
 
 
 def ignore_repeated_signals() -> None:
-    """Let the first signal to stop through, and no other.
+    """Deliver the first SIGINT or SIGTERM to the server as SIGTERM, and ignore all later ones.
 
-    Ctrl-C reaches the worker from the terminal and then again from its parent; Granian's worker may hang when it is
-    told to stop while it is stopping. To be called before other threads are started: they inherit what is blocked.
+    A worker gets Ctrl-C from the terminal and again from its parent, and Granian's worker may hang if it gets a signal
+    while it is stopping. Call this before other threads are started, so that they inherit the blocked signals.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
 
-    def export_to_environment() -> None:
-        signal.sigwait(_STOP)
-        for tell in _BEFORE_STOPPING:
-            tell()
-        # In this thread alone the signal isn't blocked, and this thread ends here.
+    def deliver_first() -> None:
+        signal.sigwait(_STOP_SIGNALS)
+        for callback in _SHUTDOWN_CALLBACKS:
+            callback()
+        # Only this thread unblocks the signal, and it ends here.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         signal.raise_signal(signal.SIGTERM)
 
-    threading.Thread(target=export_to_environment, name="stop-once", daemon=True).start()
+    threading.Thread(target=deliver_first, name="stop-once", daemon=True).start()
 
 
-def on_shutdown(tell: Callable[[], object]) -> None:
-    """Have somebody told, in another thread, when the signal to stop has come: before Granian waits for all answers."""
-    _BEFORE_STOPPING.append(tell)
+def on_shutdown(callback: Callable[[], object]) -> None:
+    """Register a callback to run, in another thread, when a shutdown signal arrives, before Granian starts to stop."""
+    _SHUTDOWN_CALLBACKS.append(callback)
 
 
 def abort_connection(host: str, port: int) -> None:
-    """Cut the connection to a client, if it is there still: one that doesn't read what it is sent.
+    """Close the connection to a client that doesn't read, if it is still open.
 
-    Granian has no way to do so, and would wait for such a client for as long as it may when it is told to stop.
+    ASGI and Granian have no way to do so. Until such a client disconnects, Granian would keep the connection and its
+    buffers, and on shutdown it would wait for its kill timeout and then kill the worker before that has shut down.
     """
     for path in list(Path("/dev/fd").iterdir()):
         with contextlib.suppress(OSError):
@@ -80,12 +81,12 @@ def abort_connection(host: str, port: int) -> None:
                         connection.shutdown(socket.SHUT_RDWR)
 
 
-def tune_gc(after: int = 100_000) -> None:
-    """Look for cyclic garbage when there are so many more objects than at the last look.
+def tune_gc(threshold: int = 100_000) -> None:
+    """Run the garbage collector only after `threshold` new objects, and leave the present ones out.
 
-    Batches are thousands of tuples without a cycle; to look through them again and again costs an import as much as
-    all else that it does.
+    Batches are thousands of tuples without cycles; scanning them at the default threshold would double the time of an
+    import.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(after, 20, 20)
+    gc.set_threshold(threshold, 20, 20)

@@ -9,7 +9,7 @@ import pytest
 from rapport.activity import ActivityType
 from rapport.auth.scope import Role, Scope
 from rapport.recording.activity_codec import encode_activity
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.server import Server
 
@@ -216,7 +216,7 @@ def test_contact_line_sets_opt_out_date_and_reason(client: ApiClient) -> None:
 
 @pytest.mark.slow
 def test_opted_out_contacts_of_sample_are_unsubscribed(client: ApiClient) -> None:
-    activities = list(sample(1_500, seed=1))
+    activities = list(generate_sample(1_500, seed=1))
     left = {activity.contact_id for activity in activities if activity.type is ActivityType.EM_OPTOUTS}
     for first in range(0, len(activities), 10_000):
         body = b"".join(encode_activity(activity) + b"\n" for activity in activities[first : first + 10_000])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rapport.auth.keys import load_keys
-from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal, make_token
+from rapport.auth.token import Principal, sign_token
+from rapport.auth.token_registry import create_token_id
 from rapport.cli.command import now
 from rapport.instant import Instant, iso
 from rapport.settings import Settings
@@ -157,8 +157,14 @@ async def test_stream_ends_when_token_expires(server: Server, account: str) -> N
         async with open_store(Settings(data=server.data)) as store:
             keys = await load_keys(store.secrets)
         expires = Instant(now() + 2_500)
-        return make_token(
-            keys, principal, issuer="rapport", audience="rapport", now=now(), expires=expires, token_id=new_token_id()
+        return sign_token(
+            keys,
+            principal,
+            issuer="rapport",
+            audience="rapport",
+            now=now(),
+            expires=expires,
+            token_id=create_token_id(),
         )
 
     began = time.monotonic()
@@ -176,7 +182,7 @@ def test_http_connection_carries_one_stream_only(server: Server) -> None:
 
 @pytest.mark.slow
 def test_streams_are_limited_and_do_not_delay_shutdown(location: str) -> None:
-    with Server(location, environment={"RAPPORT_STREAMS": "4"}) as server, server.client("default") as client:
+    with Server(location, environment={"RAPPORT_MAX_STREAMS": "4"}) as server, server.client("default") as client:
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(open_stream(client)) for _ in range(2)]
             response = client.get(STREAM_PATH)

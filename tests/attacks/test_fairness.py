@@ -181,7 +181,7 @@ async def _write_concurrently(
 
 
 def test_account_uses_at_most_half_of_streams(location: str) -> None:
-    with Server(location, environment={"RAPPORT_STREAMS": "8"}) as server, contextlib.ExitStack() as stack:
+    with Server(location, environment={"RAPPORT_MAX_STREAMS": "8"}) as server, contextlib.ExitStack() as stack:
         large, small = (stack.enter_context(server.client(account)) for account in ("large", "small"))
 
         def listen(client: ApiClient) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from rapport.auth import ended_sessions
 from rapport.auth.scope import Scope
-from rapport.web.door import COOKIE
+from rapport.web.sessions import COOKIE
 from tests.helpers.cost import measure_cost
 from tests.helpers.server import Server
 from tests.helpers.web import create_sign_in_link, get_form_token

@@ -5,7 +5,7 @@ import pytest
 from rapport.auth import ended_sessions
 from rapport.auth.ended_sessions import EndedSessions
 from rapport.auth.scope import Role, Scope
-from rapport.auth.session import LIFE, Session, begin_session
+from rapport.auth.session import LIFETIME, Session, begin_session
 from rapport.auth.token import Principal
 from rapport.errors import StoreUnavailable
 from rapport.instant import HOUR, Instant
@@ -30,7 +30,7 @@ async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
         await here.end(ended, NOW)
         assert (is_ended(here, ended), is_ended(here, kept)) == (True, False)
         assert not is_ended(elsewhere, ended)
-        await elsewhere.look()
+        await elsewhere.refresh()
         assert (is_ended(elsewhere, ended), is_ended(elsewhere, kept)) == (True, False)
         # Token ids and session ids never coincide.
         assert not here.include("acme", ended.nonce)
@@ -41,9 +41,9 @@ async def test_expired_sessions_are_removed_from_list(location: str) -> None:
         sessions = EndedSessions(store.secrets)
         early = start_session("acme")
         await sessions.end(early, NOW)
-        await sessions.end(start_session("acme"), Instant(NOW + LIFE + HOUR - 1))
+        await sessions.end(start_session("acme"), Instant(NOW + LIFETIME + HOUR - 1))
         assert is_ended(sessions, early)
-        await sessions.end(start_session("acme"), Instant(NOW + LIFE + HOUR))
+        await sessions.end(start_session("acme"), Instant(NOW + LIFETIME + HOUR))
         assert not is_ended(sessions, early)
 
 
@@ -77,4 +77,4 @@ async def test_damaged_list_is_reported(location: str) -> None:
     async with open_store(Settings(data=location)) as store:
         await store.secrets.replace("ended-sessions", None, b"{")
         with pytest.raises(StoreUnavailable, match="list of ended sessions is damaged"):
-            await EndedSessions(store.secrets).look()
+            await EndedSessions(store.secrets).refresh()

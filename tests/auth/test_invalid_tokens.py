@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from rapport.auth.key_cache import KeyCache
 from rapport.auth.keys import Keys, rotate_keys
-from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal, make_token
-from rapport.auth.watch import KeyCache
+from rapport.auth.token import Principal, sign_token
+from rapport.auth.token_registry import create_token_id
 from rapport.cli.command import now
 from rapport.errors import InvalidToken
 from rapport.instant import HOUR, Instant
@@ -20,15 +20,15 @@ from rapport.store.secrets import SecretRepository
 OWNER = Principal("default", "tests", "tests", Role.OWNER, frozenset(Scope))
 
 
-def sign_token(keys: Keys, audience: str = "rapport") -> str:
-    return make_token(
+def create_token(keys: Keys, audience: str = "rapport") -> str:
+    return sign_token(
         keys,
         OWNER,
         issuer="rapport",
         audience=audience,
         now=now(),
         expires=Instant(now() + HOUR),
-        token_id=new_token_id(),
+        token_id=create_token_id(),
     )
 
 
@@ -57,13 +57,13 @@ async def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activit
         keys = KeyCache(counting, settings)  # type: ignore[arg-type]
         await keys.start()
         foreign = KeyCache(other.secrets, settings)
-        await foreign.check()
+        await foreign.load()
         counting.reads = 0
         for _ in range(10):
             tokens = {
                 "no token": [f"a.b.c{number}" for number in range(100)],
-                "another audience": [sign_token(keys.keys, f"x{number}") for number in range(100)],
-                "another key": [sign_token(foreign.keys, f"x{number}") for number in range(100)],
+                "another audience": [create_token(keys.keys, f"x{number}") for number in range(100)],
+                "another key": [create_token(foreign.keys, f"x{number}") for number in range(100)],
             }[activity_type]
             outcomes = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
             assert all(isinstance(outcome, InvalidToken) for outcome in outcomes)
@@ -85,16 +85,16 @@ async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) ->
         async def send_refused() -> None:
             for number in range(1_000_000):
                 with pytest.raises(InvalidToken):
-                    await keys.verify(sign_token(keys.keys, f"x{number}"))
+                    await keys.verify(create_token(keys.keys, f"x{number}"))
                 await asyncio.sleep(0)
 
         attacks = [asyncio.create_task(send_refused()) for _ in range(60)]
         await asyncio.sleep(0.2)
-        token = sign_token(await rotate_keys(store.secrets, now(), drop_old=False))
+        token = create_token(await rotate_keys(store.secrets, now(), drop_old=False))
         async with asyncio.timeout(20):
             while True:
                 try:
-                    assert await keys.verify(token) == OWNER
+                    assert (await keys.verify(token)).principal == OWNER
                     break
                 except InvalidToken:
                     # As often as a client that retries; the documented maximum is 3 s.

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from rapport.auth.limits import VENDOR_A_DAY, GenerousLimiter
+from rapport.auth.rate_limits import VENDOR_DAILY_QUOTA, GenerousRateLimiter
 from rapport.errors import Throttled
 from rapport.instant import Instant
 from rapport.settings import Settings
@@ -49,8 +49,8 @@ async def test_rate_limit_and_quota_errors_differ_and_have_retry_after(location:
     store = create_store(Settings(data=location))
     await store.open()
     now = Instant(time.time_ns() // 1_000_000)
-    for _ in range(VENDOR_A_DAY):
-        await store.rate_limits.count_request("busy", now, VENDOR_A_DAY)
+    for _ in range(VENDOR_DAILY_QUOTA):
+        await store.rate_limits.count_request("busy", now, VENDOR_DAILY_QUOTA)
     await store.close()
     with Server(location, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         headers = {client: {"authorization": f"Bearer {server.token('default', client=client)}"} for client in "ab"}
@@ -90,12 +90,12 @@ def test_rate_limit_is_checked_after_scope_and_before_parameters(location: str) 
 
 
 async def test_default_limiter_stops_runaway_client_only() -> None:
-    limiter = GenerousLimiter(a_second=50)
+    limiter = GenerousRateLimiter(per_second=50)
     admitted = 0
     try:
         while True:
-            await limiter.admit("runaway")
+            await limiter.acquire("runaway")
             admitted += 1
     except Throttled:
-        await limiter.admit("somebody else")
+        await limiter.acquire("somebody else")
     assert 50 <= (admitted) <= 60

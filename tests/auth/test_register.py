@@ -1,6 +1,7 @@
 """Named tokens: created, listed and revoked."""
 
 import asyncio
+import json
 import resource
 import time
 from collections.abc import Awaitable, Callable
@@ -10,11 +11,11 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from rapport.auth.grant import give
 from rapport.auth.keys import Keys, load_keys, rotate_keys
-from rapport.auth.register import MOST, ListedToken, listed_token, listed_tokens, revoke
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal
+from rapport.auth.token_registry import MAX_TOKENS, TokenStatus, get_token, list_tokens, revoke_token
+from rapport.auth.token_service import issue_token
 from rapport.cli.command import now
 from rapport.errors import InvalidField, StoreUnavailable, TooManyTokens, UnknownToken
 from rapport.instant import DAY, HOUR, Instant
@@ -47,7 +48,7 @@ def make_principal(account_id: str) -> Principal:
 
 
 async def create_token(store: Store, account_id: str, name: str, expires: Instant, keys: Keys | None = None) -> str:
-    _, token = await give(
+    _, token = await issue_token(
         store.secrets,
         keys or await load_keys(store.secrets),
         Settings(),
@@ -59,8 +60,8 @@ async def create_token(store: Store, account_id: str, name: str, expires: Instan
     return token
 
 
-async def list_tokens(store: Store, account_id: str, at: Instant | None = None) -> list[ListedToken]:
-    return await listed_tokens(store.secrets, await load_keys(store.secrets), account_id, at or now())
+async def list_statuses(store: Store, account_id: str, at: Instant | None = None) -> list[TokenStatus]:
+    return await list_tokens(store.secrets, await load_keys(store.secrets), account_id, at or now())
 
 
 def send_request(server: Server, token: str) -> int:
@@ -68,7 +69,7 @@ def send_request(server: Server, token: str) -> int:
 
 
 def list_rows(location: str, account: str) -> list[list[str]]:
-    output = run_rapport("tokens", "list", "--data", location, "--account", account).stdout
+    output = run_rapport("token", "list", "--data", location, "--account", account).stdout
     return [row.split("\t") for row in output.splitlines()[1:]]
 
 
@@ -89,29 +90,46 @@ def test_revoked_token_is_rejected_by_every_worker(server: Server, account: str)
                 assert browser.get("/").status_code == 200
                 session = {"cookie": f"rapport_session={browser.cookies['rapport_session']}"}
             newest, oldest = list_rows(server.data, account)
-            assert (newest[1], oldest[1], oldest[-1]) == ("b", "a", "good")
-            output = run_rapport("tokens", "revoke", oldest[0], "--data", server.data, "--account", account).stdout
-            assert output == f"The token {oldest[0]}, a, is revoked.\n"
+            assert (newest[1], oldest[1], oldest[-1]) == ("b", "a", "valid")
+            output = run_rapport("token", "revoke", oldest[0], "--data", server.data, "--account", account).stdout
+            assert output == f"Revoked token {oldest[0]} (a).\n"
             time.sleep(LOOKS_WITHIN)
             assert [send_request(client, lost) for client in everywhere] == [401] * 9
             assert [send_request(item, token) for item in everywhere for token in (kept, client.token)] == [200] * 18
             assert [httpx.get(client.url, headers=session).status_code for client in everywhere] == [303] * 9
     states = {row[1]: row[-1] for row in list_rows(server.data, account)}
     assert states["a"].startswith("revoked 20")
-    assert states["b"] == "good"
+    assert states["b"] == "valid"
     assert list_rows(server.data, f"{account}-other") == []
 
 
-def test_register_stores_permissions_and_never_the_token(location: str) -> None:
+def test_registry_stores_permissions_and_never_the_token(location: str) -> None:
     async def do(store: Store) -> None:
         token = await create_token(store, "acme", " the shop's ", Instant(now() + DAY))
-        ((results, revocation),) = await list_tokens(store, "acme")
+        ((results, revocation),) = await list_statuses(store, "acme")
         assert revocation is None
         assert (results.name, results.role, results.scopes) == ("the shop's", Role.OWNER, frozenset(Scope))
-        assert results.made_by == "somebody"
-        assert results.expires - results.made_time == pytest.approx(DAY, abs=1_000)
+        assert results.created_by == "somebody"
+        assert results.expires - results.created_time == pytest.approx(DAY, abs=1_000)
         kept = b"".join([await store.secrets.read(name) or b"" for name in await store.secrets.list_names()])
         assert token.rpartition(".")[2].encode() not in kept
+
+    with_store(location, do)
+
+
+def test_registry_of_earlier_version_is_read(location: str) -> None:
+    async def do(store: Store) -> None:
+        await create_token(store, "acme", "new", Instant(now() + DAY))
+        (name,) = [name for name in await store.secrets.list_names() if name.startswith("tokens-")]
+        stored = await store.secrets.read(name)
+        assert stored is not None
+        (fields,) = json.loads(stored)
+        # The field names that version 0.1 wrote and reads.
+        fields |= {"name": "old", "made_time": 1_790_000_000_000, "made_by": "alice", "made_with": ["p"]}
+        assert await store.secrets.replace(name, stored, json.dumps([fields]).encode())
+        ((token, _),) = await list_statuses(store, "acme")
+        assert (token.name, token.created_time, token.created_by) == ("old", 1_790_000_000_000, "alice")
+        assert token.parent_tokens == ("p",)
 
     with_store(location, do)
 
@@ -119,9 +137,9 @@ def test_register_stores_permissions_and_never_the_token(location: str) -> None:
 @pytest.mark.parametrize("name", ["", "  ", "x" * 65, "a\nb", "a\tb", "\u202e", "a\udc80"])
 def test_token_name_must_be_printable(tmp_path: Path, name: str) -> None:
     async def do(store: Store) -> None:
-        with pytest.raises(InvalidField, match="1 to 64 characters"):
+        with pytest.raises(InvalidField, match="1 to 64 printable characters"):
             await create_token(store, "acme", name, Instant(now() + DAY))
-        assert await list_tokens(store, "acme") == []
+        assert await list_statuses(store, "acme") == []
 
     with_store(str(tmp_path), do)
 
@@ -131,12 +149,12 @@ def test_token_lists_of_accounts_are_case_sensitive(location: str) -> None:
         for account_id in ("acme", "Acme"):
             await create_token(store, account_id, account_id, Instant(now() + DAY))
         keys = await load_keys(store.secrets)
-        ((mine, _),) = await list_tokens(store, "acme")
+        ((mine, _),) = await list_statuses(store, "acme")
         assert mine.name == "acme"
         with pytest.raises(UnknownToken):
-            await listed_token(store.secrets, keys, "Acme", mine.token_id, now())
-        await revoke(store.secrets, mine, by="somebody", now=now())
-        assert [revocation for _, revocation in await list_tokens(store, "Acme")] == [None]
+            await get_token(store.secrets, keys, "Acme", mine.token_id, now())
+        await revoke_token(store.secrets, mine, by="somebody", now=now())
+        assert [revocation for _, revocation in await list_statuses(store, "Acme")] == [None]
 
     with_store(location, do)
 
@@ -146,32 +164,32 @@ def test_expired_tokens_are_dropped_and_count_is_limited(location: str) -> None:
     async def do(store: Store) -> None:
         keys = await load_keys(store.secrets)
         await create_token(store, "acme", "short", Instant(now() + HOUR), keys)
-        for number in range(MOST - 1):
+        for number in range(MAX_TOKENS - 1):
             await create_token(store, "acme", str(number), Instant(now() + DAY), keys)
-        with pytest.raises(TooManyTokens, match=f"{MOST} is the most"):
+        with pytest.raises(TooManyTokens, match=f"the maximum is {MAX_TOKENS}"):
             await create_token(store, "acme", "one more", Instant(now() + DAY), keys)
-        *others, (short, _) = await list_tokens(store, "acme")
+        *others, (short, _) = await list_statuses(store, "acme")
         for token, _ in others:
-            await revoke(store.secrets, token, by="somebody", now=now())
+            await revoke_token(store.secrets, token, by="somebody", now=now())
         # Every server keeps the list of revoked tokens.
         with pytest.raises(TooManyTokens):
             await create_token(store, "acme", "one more", Instant(now() + DAY), keys)
         await create_token(store, "other", "not concerned", Instant(now() + DAY), keys)
-        assert short.token_id not in {token.token_id for token, _ in await list_tokens(store, "acme", short.expires)}
+        assert short.token_id not in {token.token_id for token, _ in await list_statuses(store, "acme", short.expires)}
 
         # Dropping the keys invalidates all tokens, so there is room for new ones.
         keys = await rotate_keys(store.secrets, now(), drop_old=True)
-        assert await list_tokens(store, "acme") == []
+        assert await list_statuses(store, "acme") == []
         await create_token(store, "acme", "anew", Instant(now() + DAY), keys)
-        assert [token.name for token, _ in await list_tokens(store, "acme")] == ["anew"]
+        assert [token.name for token, _ in await list_statuses(store, "acme")] == ["anew"]
         stored = [
             await store.secrets.read(name) for name in await store.secrets.list_names() if name.startswith("tokens-")
         ]
         assert sum(text.count(b'"token_id"') for text in stored if text) == 2
 
         # The list of revoked tokens doesn't grow forever either.
-        ((token, _),) = await list_tokens(store, "acme")
-        await revoke(store.secrets, token, by="somebody", now=Instant(now() + 3 * DAY))
+        ((token, _),) = await list_statuses(store, "acme")
+        await revoke_token(store.secrets, token, by="somebody", now=Instant(now() + 3 * DAY))
         revoked = await store.secrets.read("revoked-tokens")
         assert revoked is not None
         assert revoked.count(b'"token_id"') == 1
@@ -185,20 +203,20 @@ def test_concurrently_created_tokens_are_all_kept(location: str) -> None:
         await asyncio.gather(
             *(create_token(store, "acme", str(number), Instant(now() + DAY), keys) for number in range(8))
         )
-        results = await list_tokens(store, "acme")
-        await asyncio.gather(*(revoke(store.secrets, token, by="somebody", now=now()) for token, _ in results))
-        assert {token.name for token, revocation in await list_tokens(store, "acme") if revocation} == set("01234567")
+        results = await list_statuses(store, "acme")
+        await asyncio.gather(*(revoke_token(store.secrets, token, by="somebody", now=now()) for token, _ in results))
+        assert {token.name for token, revocation in await list_statuses(store, "acme") if revocation} == set("01234567")
 
     with_store(location, do)
 
 
 @pytest.mark.slow
-def test_damaged_register_is_reported(tmp_path: Path) -> None:
+def test_damaged_registry_is_reported(tmp_path: Path) -> None:
     data = str(tmp_path)
-    run_rapport("token", "--create", "--name", "a", "--data", data)
-    (register,) = tmp_path.glob("tokens-*")
-    register.write_text("[{}]")
-    assert "the register of tokens is damaged" in run_rapport("tokens", "list", "--data", data, code=1).stderr
+    run_rapport("token", "create", "--create", "--name", "a", "--data", data)
+    (registry,) = tmp_path.glob("tokens-*")
+    registry.write_text("[{}]")
+    assert "the token registry is damaged" in run_rapport("token", "list", "--data", data, code=1).stderr
     (tmp_path / "revoked-tokens.secret.json").write_text("{")
     error = run_rapport("serve", "--data", data, "--port", "1", code=1).stderr
     assert "the list of revoked tokens is damaged" in error
@@ -224,7 +242,7 @@ def test_replace_secret_is_atomic_on_enospc(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_revoking_unknown_token_fails(tmp_path: Path) -> None:
-    run_rapport("token", "--create", "--name", "a", "--data", str(tmp_path))
-    error = run_rapport("tokens", "revoke", "nothing", "--data", str(tmp_path), code=1).stderr
-    assert "there is no token nothing in the list" in error
-    assert "1 to 64" in run_rapport("token", "--name", "", "--data", str(tmp_path), code=1).stderr
+    run_rapport("token", "create", "--create", "--name", "a", "--data", str(tmp_path))
+    error = run_rapport("token", "revoke", "nothing", "--data", str(tmp_path), code=1).stderr
+    assert "no token nothing; `rapport token list`" in error
+    assert "1 to 64" in run_rapport("token", "create", "--name", "", "--data", str(tmp_path), code=1).stderr

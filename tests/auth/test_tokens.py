@@ -154,8 +154,25 @@ def test_configured_issuer_is_trusted(trusting_server: Server, trusted_key: RSAK
     assert send_request(trusting_server, named).status_code == 200
     assert send_request(trusting_server, sign_token(trusted_key)).status_code == 401
     # An issuer chooses its own subject and client claims, and its tokens may never expire.
-    odd = sign_token(trusted_key, iss="https://login.example.com", jti="7", made_with={"a": 1}, exp=1e300)
+    odd = sign_token(
+        trusted_key, iss="https://login.example.com", jti="7", made_with=1, parent_tokens={"a": 1}, exp=1e300
+    )
     assert send_request(trusting_server, odd).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", ["parent_tokens", "made_with"])
+def test_revoking_parent_token_revokes_its_child_under_both_claim_names(trusting_server: Server, claim: str) -> None:
+    run_rapport("token", "create", "--name", claim, "--data", trusting_server.data)
+    tokens = [
+        row.split("\t") for row in run_rapport("token", "list", "--data", trusting_server.data).stdout.splitlines()
+    ]
+    parent_id = next(row[0] for row in tokens if row[1] == claim)
+    child = sign_token(read_signing_key(trusting_server), **{claim: [parent_id]})
+    assert send_request(trusting_server, child).status_code == 200
+    run_rapport("token", "revoke", parent_id, "--data", trusting_server.data)
+    time.sleep(3.1)
+    assert send_request(trusting_server, child).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -206,14 +223,14 @@ def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(engine: str, 
             client.record(make_line())
         old = server.token("default")
         kid = run_rapport("keys", "rotate", "--data", location).stdout.strip()
-        new = run_rapport("token", "--data", location).stdout.strip()
+        new = run_rapport("token", "create", "--data", location).stdout.strip()
         assert json.loads(httpx.get(f"{server.url}/.well-known/jwks.json").content)["keys"]
         # Each request may reach the other worker.
         assert [send_request(server, token).status_code for token in (new, old) * 8] == [200] * 16
         assert run_rapport("keys", "list", "--data", location).stdout.split()[0] == kid
 
         run_rapport("keys", "rotate", "--drop-old", "--data", location)
-        newest = run_rapport("token", "--data", location).stdout.strip()
+        newest = run_rapport("token", "create", "--data", location).stdout.strip()
         assert [send_request(server, newest).status_code for _ in range(8)] == [200] * 8
         time.sleep(2.5)
         assert [send_request(server, token).status_code for token in (old, new) * 8] == [401] * 16

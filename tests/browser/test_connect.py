@@ -13,8 +13,8 @@ def create_token(page: Page, name: str) -> str:
     page.goto("/connect")
     page.get_by_label("Name").fill(name)
     page.get_by_label("read campaigns").uncheck()
-    page.get_by_role("button", name="Make the token").click()
-    return page.get_by_label("The token", exact=True).inner_text().replace("\n", "")
+    page.get_by_role("button", name="Create token").click()
+    return page.get_by_label("New token", exact=True).inner_text().replace("\n", "")
 
 
 def test_token_can_be_copied_and_revoked(page: Page) -> None:
@@ -28,9 +28,9 @@ def test_token_can_be_copied_and_revoked(page: Page) -> None:
     page.set_viewport_size(PHONE)
     assert find_accessibility_issues(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    page.get_by_role("button", name="for good").click()
+    page.get_by_role("button", name="permanently").click()
     assert page.get_by_role("cell", name="revoked").count() == 1
-    assert page.get_by_role("button", name="for good").count() == 0
+    assert page.get_by_role("button", name="permanently").count() == 0
     assert find_accessibility_issues(page) == []
 
 
@@ -39,5 +39,5 @@ def test_token_can_be_created_without_scripts(browser: Browser, server: Server, 
         page = context.new_page()
         assert create_token(page, NAME).count(".") == 2
         page.get_by_text("Revoke", exact=True).click()
-        page.get_by_role("button", name="for good").click()
+        page.get_by_role("button", name="permanently").click()
         assert page.get_by_role("cell", name="revoked").count() == 1

@@ -86,7 +86,7 @@ def test_sign_in_returns_to_authorization_request(
     context: BrowserContext, server: Server, account: str, callback: str
 ) -> None:
     app = create(server, account, "--redirect-uri", "http://127.0.0.1/callback")
-    token = run_rapport("token", "--account", account, "--data", server.data).stdout.strip()
+    token = run_rapport("token", "create", "--account", account, "--data", server.data).stdout.strip()
     page = context.new_page()
     page.goto(ask(app, redirect_uri=callback, scope="contact_data"))
     page.get_by_label("Token").fill(token)

@@ -63,4 +63,4 @@ def test_chart_is_table_without_scripts(browser: Browser, server: Server, client
         page.goto("/account?after=2026-03-01&before=2026-03-03")
         expect(page.get_by_role("rowheader", name="2 Mar 2026")).to_be_visible()
         page.get_by_role("link", name="Week").click()
-        expect(page.get_by_text("Nothing happened in this time.")).to_be_visible()
+        expect(page.get_by_text("No activity in this period.")).to_be_visible()

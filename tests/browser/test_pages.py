@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, Page, expect
 
-from rapport.web.door import now
+from rapport.web.sessions import now
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.browser import open_signed_in
 from tests.helpers.chromium import measure_page_load
@@ -56,7 +56,7 @@ def test_contact_is_found_with_keyboard(page: Page, client: ApiClient) -> None:
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_have_value("")
     page.keyboard.type("a")
-    expect(page.locator("#found a")).to_have_count(3)
+    expect(page.locator("#results a")).to_have_count(3)
     expect(page).to_have_url(re.compile(r"/\?q=a$"))
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
@@ -64,12 +64,12 @@ def test_contact_is_found_with_keyboard(page: Page, client: ApiClient) -> None:
     page.keyboard.press("/")
     page.keyboard.type("alan tu")
     page.keyboard.press("Enter")
-    expect(page.locator("#found strong")).to_have_text("Alan Turing")
+    expect(page.locator("#results strong")).to_have_text("Alan Turing")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Alan Turing")
     page.go_back()
-    expect(page.locator("#found strong")).to_have_text("Alan Turing")
+    expect(page.locator("#results strong")).to_have_text("Alan Turing")
     expect(page.get_by_role("searchbox")).to_have_value("alan tu")
 
 
@@ -142,7 +142,7 @@ def test_campaign_page_shows_numbers_of_api(page: Page, client: ApiClient) -> No
         ("Clicked", "em_clicks"),
         ("Did not open", "em_not_opened"),
         ("Bounced", "em_bounces"),
-        ("Opted out", "em_optouts"),
+        ("Unsubscribed", "em_optouts"),
     ):
         row = page.locator(".funnel tr", has=page.get_by_role("rowheader", name=word, exact=True))
         expect(row.locator(".count")).to_have_text(f"{received[key]:,}")
@@ -178,8 +178,8 @@ def test_recorded_html_and_scripts_are_inert(page: Page, client: ApiClient) -> N
     page.goto("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type(nasty)
-    expect(page.locator('[data-found*="harmed"]')).to_have_count(1)
-    expect(page.locator("#found li")).to_have_count(2)
+    expect(page.locator('[data-query*="harmed"]')).to_have_count(1)
+    expect(page.locator("#results li")).to_have_count(2)
     assert page.evaluate("typeof harmed") == "undefined"
 
 
@@ -195,7 +195,7 @@ def test_pages_work_without_scripts(browser: Browser, server: Server, client: Ap
         page.get_by_label("Opened").check()
         page.get_by_role("button", name="Show").click()
         expect(page.locator(".timeline li")).to_have_count(100)
-        page.get_by_role("link", name="Older activities").click()
+        page.get_by_role("link", name="Older activity").click()
         expect(page.locator(".timeline li")).to_have_count(30)
         expect(page.locator(".day").first).to_be_visible()
 

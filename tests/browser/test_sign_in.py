@@ -64,8 +64,8 @@ def test_link_page_is_accessible(browser: Browser, server: Server, account: str,
 def test_reload_after_token_creation_creates_no_second_token(page: Page) -> None:
     page.goto("/connect")
     page.get_by_label("Name").fill("shop")
-    page.get_by_role("button", name="Make the token").click()
-    token = page.get_by_label("The token", exact=True).inner_text()
+    page.get_by_role("button", name="Create token").click()
+    token = page.get_by_label("New token", exact=True).inner_text()
     page.reload()
     expect(page).to_have_url(re.compile(r"/connect\?repeated=1$"))
     expect(page.get_by_text("This token was already created")).to_be_visible()
@@ -77,8 +77,8 @@ def test_reload_after_token_creation_creates_no_second_token(page: Page) -> None
 def test_double_click_creates_one_token(page: Page) -> None:
     page.goto("/connect")
     page.get_by_label("Name").fill("shop")
-    page.get_by_role("button", name="Make the token").dblclick()
-    expect(page.get_by_label("The token", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Create token").dblclick()
+    expect(page.get_by_label("New token", exact=True)).to_be_visible()
     expect(page.locator("#tokens tbody tr")).to_have_count(1)
 
 
@@ -121,5 +121,5 @@ def test_unknown_page_keeps_navigation(browser: Browser, server: Server, client:
         page = context.new_page()
         page.goto("/contact/c-1")
         expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
-        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Account").click()
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Overview").click()
         expect(page).to_have_url(re.compile("/account$"))

@@ -21,7 +21,7 @@ def test_wrong_counters_are_listed_and_repaired(location: str) -> None:
         make_line(activity_type="em_bounces", bounce_code="B"),
     ]
     run_rapport("import", "-", "--data", location, stdin=b"\n".join(json.dumps(line).encode() for line in lines))
-    assert run_rapport("check", "--data", location).stdout == "All counts are right.\n"
+    assert run_rapport("check", "--data", location).stdout == "All counters match.\n"
     execute_sql(
         location,
         "UPDATE campaign_activity_stats SET total = total * 3 WHERE type = 1 AND detail = -1",
@@ -40,8 +40,8 @@ def test_wrong_counters_are_listed_and_repaired(location: str) -> None:
     process = run_rapport("check", "--data", location, code=1)
     assert process.stdout == wrong
     assert "--repair" in process.stderr
-    assert run_rapport("check", "--data", location, "--repair").stdout == f"{wrong}4 were wrong, and are right now.\n"
-    assert run_rapport("check", "--data", location).stdout == "All counts are right.\n"
+    assert run_rapport("check", "--data", location, "--repair").stdout == f"{wrong}4 mismatches repaired.\n"
+    assert run_rapport("check", "--data", location).stdout == "All counters match.\n"
 
 
 def test_permissions_that_are_wrong_are_listed_and_repaired(location: str) -> None:
@@ -59,8 +59,8 @@ def test_permissions_that_are_wrong_are_listed_and_repaired(location: str) -> No
         "default contact c2: implicit, should be explicit",
     }
     assert set(run_rapport("check", "--data", location, code=1).stdout.splitlines()) == wrong
-    assert run_rapport("check", "--data", location, "--repair").stdout.endswith("2 were wrong, and are right now.\n")
-    assert run_rapport("check", "--data", location).stdout == "All counts are right.\n"
+    assert run_rapport("check", "--data", location, "--repair").stdout.endswith("2 mismatches repaired.\n")
+    assert run_rapport("check", "--data", location).stdout == "All counters match.\n"
 
 
 def test_check_without_data_fails(databases: Databases | None, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_help_contains_examples(command: list[str]) -> None:
     [
         command
         for command in list_commands()
-        if command and command not in (["app"], ["capture"], ["copy"], ["hook"], ["keys"], ["tokens"])
+        if command and command not in (["app"], ["capture"], ["copy"], ["hook"], ["keys"], ["token"])
     ],
     ids=" ".join,
 )
@@ -51,17 +51,19 @@ def test_every_command_accepts_data_option(command: list[str]) -> None:
 
 
 def test_data_option_overrides_variable_and_default(tmp_path: Path) -> None:
-    run_rapport("token", "--create", folder=tmp_path)
+    run_rapport("token", "create", "--create", folder=tmp_path)
     assert (tmp_path / "data" / "rapport.db").exists()
-    run_rapport("token", "--create", folder=tmp_path, environment={"RAPPORT_DATA": "from-variable"})
+    run_rapport("token", "create", "--create", folder=tmp_path, environment={"RAPPORT_DATA": "from-variable"})
     assert (tmp_path / "from-variable" / "rapport.db").exists()
-    run_rapport("token", "--create", "--data", "from-option", folder=tmp_path, environment={"RAPPORT_DATA": "never"})
+    run_rapport(
+        "token", "create", "--create", "--data", "from-option", folder=tmp_path, environment={"RAPPORT_DATA": "never"}
+    )
     assert (tmp_path / "from-option" / "rapport.db").exists()
     assert not (tmp_path / "never").exists()
 
 
 def test_token_command_prints_only_token_to_stdout(location: str) -> None:
-    process = run_rapport("token", "--data", location)
+    process = run_rapport("token", "create", "--data", location)
     claims = decode_claims(process.stdout.strip())
     assert process.stdout.count("\n") == 1
     assert claims["account"] == "default"
@@ -72,15 +74,17 @@ def test_token_command_prints_only_token_to_stdout(location: str) -> None:
 
 def test_token_has_requested_permissions(location: str) -> None:
     process = run_rapport(
-        *("token", "--data", location, "--account", "acme", "--scope", "campaign_data contact_data"),
+        *("token", "create", "--data", location, "--account", "acme", "--scope", "campaign_data contact_data"),
         *("--role", "campaign_creator", "--expires", "90s", "--client", "crm"),
     )
     claims = decode_claims(process.stdout.strip())
     assert (claims["account"], claims["cid"], claims["role"]) == ("acme", "crm", "campaign_creator")
     assert claims["scp"] == ["campaign_data", "contact_data"]
     assert claims["exp"] - claims["iat"] == 90
-    assert "acme is new" in process.stderr
-    assert "acme is new" not in run_rapport("token", "--data", location, "--account", "acme").stderr
+    assert 'created account "acme"' in process.stderr
+    assert (
+        'created account "acme"' not in run_rapport("token", "create", "--data", location, "--account", "acme").stderr
+    )
 
 
 def decode_claims(token: str) -> dict[str, object]:
@@ -92,12 +96,12 @@ def decode_claims(token: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("token", "--scope", "contact_data everything"), "'everything' is no scope"),
-        (("token", "--expires", "soon"), "24h"),
-        (("token", "--expires", "401d"), "400d"),
-        (("token", "--account", "a b"), "letters, digits"),
-        (("token", "--client", "a b"), "letters, digits"),
-        (("token", "--role", "emperor"), "campaign_creator"),
+        (("token", "create", "--scope", "contact_data everything"), "unknown scope 'everything'"),
+        (("token", "create", "--expires", "soon"), "24h"),
+        (("token", "create", "--expires", "401d"), "400d"),
+        (("token", "create", "--account", "a b"), "letters, digits"),
+        (("token", "create", "--client", "a b"), "letters, digits"),
+        (("token", "create", "--role", "emperor"), "campaign_creator"),
         (("serve", "--port", "0"), "--port='0'"),
         (("serve", "--workers", "1000"), "--workers='1000'"),
         (("import",), "FILE"),
@@ -111,10 +115,10 @@ def test_invalid_argument_error_lists_allowed_values(tmp_path: Path, arguments: 
 
 
 def test_invalid_and_misspelled_settings_are_reported(location: str) -> None:
-    error = run_rapport("token", "--data", location, environment={"RAPPORT_LIMITS": "some"}, code=1).stderr
+    error = run_rapport("token", "create", "--data", location, environment={"RAPPORT_LIMITS": "some"}, code=1).stderr
     assert "RAPPORT_LIMITS='some': must be one of generous, constant-contact, off" in error
-    error = run_rapport("token", "--data", location, environment={"RAPPORT_LIMTIS": "off"}).stderr
-    assert "RAPPORT_LIMTIS is set, but is no setting" in error
+    error = run_rapport("token", "create", "--data", location, environment={"RAPPORT_LIMTIS": "off"}).stderr
+    assert "unknown setting RAPPORT_LIMTIS" in error
 
 
 def test_port_in_use_is_reported(location: str) -> None:
@@ -123,13 +127,13 @@ def test_port_in_use_is_reported(location: str) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         error = run_rapport("serve", "--data", location, "--port", port, code=1).stderr
-    assert f"http://127.0.0.1:{port} can't be listened on" in error
+    assert f"port {port} is already in use" in error
     assert "--port" in error
 
 
 def test_unusable_data_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    error = run_rapport("token", "--data", str(tmp_path / "file" / "data"), "--create", code=1).stderr
+    error = run_rapport("token", "create", "--data", str(tmp_path / "file" / "data"), "--create", code=1).stderr
     assert "\nError: the data directory" in error
     assert "Traceback" not in error
 

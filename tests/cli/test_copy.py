@@ -45,12 +45,12 @@ def export_contact(location: str, contact_id: str, account: str = "default") -> 
 
 
 def test_copy_to_other_engine_and_back_keeps_everything(filled_store: str, location: str, tmp_path: Path) -> None:
-    token = run_rapport("token", "--data", filled_store).stdout.strip()
-    revoked = run_rapport("token", "--data", filled_store, "--name", "lost").stdout.strip()
+    token = run_rapport("token", "create", "--data", filled_store).stdout.strip()
+    revoked = run_rapport("token", "create", "--data", filled_store, "--name", "lost").stdout.strip()
     (token_id,) = re.findall(
-        r"^(\w+)\tlost\t", run_rapport("tokens", "list", "--data", filled_store).stdout, re.MULTILINE
+        r"^(\w+)\tlost\t", run_rapport("token", "list", "--data", filled_store).stdout, re.MULTILINE
     )
-    run_rapport("tokens", "revoke", token_id, "--data", filled_store)
+    run_rapport("token", "revoke", token_id, "--data", filled_store)
     back = str(tmp_path / "back")
     first = run_rapport("copy", "--from", filled_store, "--to", location).stdout
     second = run_rapport("copy", "--from", location, "--to", back, "--create").stdout

@@ -26,7 +26,7 @@ def test_serve_reports_unusable_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keys", ["{oops", '{"signing":[],"sealing":""}', '{"signing":[{"jwk":{}}],"sealing":""}'])
 def test_serve_reports_damaged_keys(tmp_path: Path, keys: str) -> None:
-    run_rapport("token", "--data", str(tmp_path), "--create")
+    run_rapport("token", "create", "--data", str(tmp_path), "--create")
     (tmp_path / "signing-keys.secret.json").write_text(keys)
     assert "from a backup" in serve_and_fail(str(tmp_path))
 
@@ -50,9 +50,9 @@ def test_module_in_current_folder_is_not_imported(tmp_path: Path) -> None:
 
 def test_misspelled_name_gets_suggestion(tmp_path: Path) -> None:
     assert "Did you mean import?" in run_rapport("impotr", code=2).stderr
-    error = run_rapport("token", "--create", folder=tmp_path, environment={"RAPPORT_LIMTIS": "off"}).stderr
+    error = run_rapport("token", "create", "--create", folder=tmp_path, environment={"RAPPORT_LIMTIS": "off"}).stderr
     assert "Did you mean RAPPORT_LIMITS?" in error
-    assert "must name one" in run_rapport("token", "--scope", "", folder=tmp_path, code=2).stderr
+    assert "at least one of" in run_rapport("token", "create", "--scope", "", folder=tmp_path, code=2).stderr
 
 
 def test_command_summaries_are_not_truncated() -> None:

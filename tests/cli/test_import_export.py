@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rapport.recording.activity_codec import encode_activity
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from tests.helpers.api import make_line
 from tests.helpers.command import run_rapport
 from tests.helpers.server import ENVIRONMENT, RAPPORT
@@ -28,7 +28,7 @@ def encode_lines(*items: dict[str, Any]) -> bytes:
 @pytest.fixture(scope="module")
 def sample_lines() -> bytes:
     """A sample of about 60,000 lines."""
-    return b"".join(encode_activity(activity) + b"\n" for activity in sample(2_000, seed=3))
+    return b"".join(encode_activity(activity) + b"\n" for activity in generate_sample(2_000, seed=3))
 
 
 def test_repeated_import_records_nothing_new(location: str, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_interrupted_import_says_how_to_resume(location: str, tmp_path: Path, sa
         running.send_signal(signal.SIGINT)
         _, received = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert b"start the same import again" in received
+    assert b"Run the same command again to continue" in received
 
 
 def test_progress_is_shown_on_terminal(location: str, tmp_path: Path, sample_lines: bytes) -> None:
@@ -183,15 +183,17 @@ def test_contacts_and_campaigns_are_imported_from_csv_and_ndjson(location: str, 
         "k1,Spring,a1,Spring is here,https://example.com/2\n"
         "k1,Spring,,,\n"
     )
-    contacts = ("import", "contacts.ndjson", "contacts.csv", "--what", "contacts", "--data", location)
+    contacts = ("import", "contacts.ndjson", "contacts.csv", "--type", "contacts", "--data", location)
     output = run_rapport(*contacts, folder=tmp_path, code=1).stdout
     assert output.splitlines()[:2] == [
         "contacts.ndjson: 1 accepted, 0 duplicate, 1 rejected; see contacts.ndjson.rejected.ndjson",
         "contacts.csv: 1 accepted, 0 duplicate, 0 rejected",
     ]
-    campaigns = ("import", "campaigns.csv", "--what", "campaigns", "--data", location)
+    campaigns = ("import", "campaigns.csv", "--type", "campaigns", "--data", location)
     assert run_rapport(*campaigns, folder=tmp_path).stdout == "campaigns.csv: 2 accepted, 1 duplicate, 0 rejected\n"
-    assert run_rapport("export", "c2", "--what", "contact", "--data", location).stdout.startswith('{"contact_id":"c2",')
+    assert run_rapport("export", "c2", "--type", "contacts", "--data", location).stdout.startswith(
+        '{"contact_id":"c2",'
+    )
 
 
 def test_contact_export_round_trips_through_import(location: str, tmp_path: Path) -> None:
@@ -204,10 +206,10 @@ def test_contact_export_round_trips_through_import(location: str, tmp_path: Path
         },
         {"contact_id": "c1", "updated_at": "2026-02-01T00:00:00.000Z", "email_address": "ada@example.com"},
     ]
-    run_rapport("import", "-", "--what", "contacts", "--data", location, stdin=encode_lines(*updates))
-    exported = run_rapport("export", "c1", "--what", "contact", "--data", location).stdout
+    run_rapport("import", "-", "--type", "contacts", "--data", location, stdin=encode_lines(*updates))
+    exported = run_rapport("export", "c1", "--type", "contacts", "--data", location).stdout
     assert json.loads(exported.splitlines()[0])["first_name"] == "Ada"
     copy = str(tmp_path / "copy")
-    run_rapport("import", "-", "--what", "contacts", "--data", copy, "--create", stdin=exported.encode())
-    assert run_rapport("export", "c1", "--what", "contact", "--data", copy).stdout == exported
-    run_rapport("export", "nobody", "--what", "contact", "--data", location, code=1)
+    run_rapport("import", "-", "--type", "contacts", "--data", copy, "--create", stdin=exported.encode())
+    assert run_rapport("export", "c1", "--type", "contacts", "--data", copy).stdout == exported
+    run_rapport("export", "nobody", "--type", "contacts", "--data", location, code=1)

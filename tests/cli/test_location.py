@@ -17,9 +17,9 @@ from tests.helpers.server import Server
 pytestmark = pytest.mark.slow
 
 COMMANDS = {
-    "token": ["token"],
-    "tokens list": ["tokens", "list"],
-    "tokens revoke": ["tokens", "revoke", "none"],
+    "token create": ["token", "create"],
+    "token list": ["token", "list"],
+    "token revoke": ["token", "revoke", "none"],
     "import": ["import", "-"],
     "export": ["export", "c1"],
     "erase": ["erase", "c1", "--yes"],
@@ -30,7 +30,7 @@ COMMANDS = {
     "keys list": ["keys", "list"],
     "keys rotate": ["keys", "rotate"],
 }
-CREATING = [["token"], ["import", "-"], ["migrate"]]
+CREATING = [["token", "create"], ["import", "-"], ["migrate"]]
 NEW = "a new, empty store was created"
 
 
@@ -93,7 +93,7 @@ def test_command_prints_absolute_path_to_stderr(tmp_path: Path, name: str) -> No
         *("--data", "../data"),
         folder=tmp_path / "elsewhere",
         stdin=b"",
-        code=1 if name == "tokens revoke" else 0,
+        code=1 if name == "token revoke" else 0,
     )
     assert result.stderr.startswith(f"rapport: using the data in {tmp_path}/data\n")
     assert "rapport:" not in result.stdout
@@ -127,18 +127,18 @@ def test_directory_readable_by_others_is_reported_and_unchanged(tmp_path: Path) 
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
-    created = run_rapport("token", "--create", "--data", str(folder))
+    created = run_rapport("token", "create", "--create", "--data", str(folder))
     assert f"others can list the files in {folder}: chmod 700" in created.stderr
     assert folder.stat().st_mode & 0o777 == 0o755
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
     folder.chmod(0o750)
-    assert "others can list" not in run_rapport("token", "--data", str(folder)).stderr
+    assert "others can list" not in run_rapport("token", "create", "--data", str(folder)).stderr
 
 
 def test_new_directory_is_private_to_owner(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        created = run_rapport("token", "--create", "--data", str(tmp_path / "data"))
+        created = run_rapport("token", "create", "--create", "--data", str(tmp_path / "data"))
     finally:
         os.umask(before)
     assert "others can list" not in created.stderr

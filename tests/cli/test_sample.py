@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from rapport.activity import Activity, ActivityType
 from rapport.instant import DAY, HOUR, Instant, from_datetime
-from rapport.sample import EXAMPLE_DAY, LANDING_PAGES, MAILINGS, find_day, sample, star
+from rapport.sample import EXAMPLE_DAY, LANDING_PAGES, MAILINGS, find_day, first_contact_id, generate_sample
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
@@ -84,16 +84,16 @@ def run_demo(location: str, *arguments: str) -> str:
 
 
 def test_sample_is_deterministic_for_day_and_seed() -> None:
-    assert list(sample(20, 5, EXAMPLE_DAY)) == list(sample(20, 5, EXAMPLE_DAY))
-    other_day, other_seed = sample(20, 5, EXAMPLE_DAY - timedelta(days=1)), sample(20, 6, EXAMPLE_DAY)
-    assert list(sample(20, 5, EXAMPLE_DAY)) != list(other_day)
-    assert list(sample(20, 5, EXAMPLE_DAY)) != list(other_seed)
+    assert list(generate_sample(20, 5, EXAMPLE_DAY)) == list(generate_sample(20, 5, EXAMPLE_DAY))
+    other_day, other_seed = generate_sample(20, 5, EXAMPLE_DAY - timedelta(days=1)), generate_sample(20, 6, EXAMPLE_DAY)
+    assert list(generate_sample(20, 5, EXAMPLE_DAY)) != list(other_day)
+    assert list(generate_sample(20, 5, EXAMPLE_DAY)) != list(other_seed)
 
 
 def test_sample_ends_with_given_day() -> None:
     for day in EVERY_DAY_OF_A_LEAP_YEAR:
         end = start_of(day) + DAY
-        activities = list(sample(15, 1, day))
+        activities = list(generate_sample(15, 1, day))
         assert all(activity.created_time < end for activity in activities), day
         sent = [activity.created_time for activity in activities if activity.type is ActivityType.EM_SENDS]
         # The last email was sent at least 72 hours and about a week ago.
@@ -105,7 +105,7 @@ def test_sample_ends_with_given_day() -> None:
 
 
 def test_demo_campaigns_are_active_in_first_three_days() -> None:
-    activities = list(sample(3_000, 1, EXAMPLE_DAY))
+    activities = list(generate_sample(3_000, 1, EXAMPLE_DAY))
     assert {activity.type for activity in activities} == set(ActivityType)
     assert max(activity.created_time for activity in activities) > start_of(EXAMPLE_DAY)
     first: dict[str | None, Instant] = {}
@@ -123,7 +123,9 @@ def test_demo_campaigns_are_active_in_first_three_days() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_day_of_sample_is_read_from_recorded_activities(seed: int) -> None:
     for day in EVERY_DAY_OF_A_LEAP_YEAR[::7]:
-        history = [activity for activity in sample(3, seed, day) if activity.contact_id == star(seed)]
+        history = [
+            activity for activity in generate_sample(3, seed, day) if activity.contact_id == first_contact_id(seed)
+        ]
         assert find_day(history, 3, seed) == day
         until_noon = [activity for activity in history if activity.created_time < start_of(day) + 12 * HOUR]
         assert find_day(until_noon, 3, seed) == day
@@ -158,9 +160,9 @@ async def test_demo_sample_ends_today_and_is_created_once(location: str) -> None
 
 
 def test_interrupted_demo_resumes_with_its_day(location: str) -> None:
-    activities = list(sample(CONTACTS, 1, EXAMPLE_DAY))
+    activities = list(generate_sample(CONTACTS, 1, EXAMPLE_DAY))
     record(location, islice(activities, len(activities) // 2))
-    assert "left as it is" not in run_demo(location)
+    assert "it is not changed" not in run_demo(location)
     assert count_contacts(location) == Counter(activity.contact_id for activity in activities)
 
 
@@ -169,13 +171,13 @@ def test_demo_of_earlier_version_is_unchanged(location: str, part: int) -> None:
     # It had the same contacts, at other times.
     activities = [
         replace(activity, created_time=Instant(activity.created_time - 3 * DAY - HOUR))
-        for activity in sample(CONTACTS, 1, EXAMPLE_DAY)
+        for activity in generate_sample(CONTACTS, 1, EXAMPLE_DAY)
     ]
     record(location, activities[: len(activities) // part])
     before = count_contacts(location)
     printed = run_demo(location)
-    assert ("left as it is" in printed) == (part == 2)
-    assert star(1) in printed
+    assert ("it is not changed" in printed) == (part == 2)
+    assert first_contact_id(1) in printed
     assert count_contacts(location) == before
 
 

@@ -18,8 +18,8 @@ from tests.helpers.server import ENVIRONMENT, RAPPORT
 pytestmark = pytest.mark.slow
 
 PRINTING = {
-    "token": ["token"],
-    "tokens list": ["tokens", "list"],
+    "token create": ["token", "create"],
+    "token list": ["token", "list"],
     "import": ["import", "a.ndjson"],
     "export": ["export", "c1"],
     "erase": ["erase", "c1", "--yes"],
@@ -94,7 +94,7 @@ def test_full_disk_on_stdout_is_reported(folder: Path, name: str) -> None:
 
 
 def test_full_disk_on_unbuffered_stdout_is_reported(folder: Path) -> None:
-    result = run_in_shell(folder, "token", redirection=">/dev/full", unbuffered="1")
+    result = run_in_shell(folder, "token", "create", redirection=">/dev/full", unbuffered="1")
     assert_sentence(result, "Error: the output can't be written: No space left on device")
 
 
@@ -127,7 +127,7 @@ def test_closed_streams_do_not_damage_database(folder: Path) -> None:
                 time.sleep(0.05)
         server.terminate()
         assert server.wait(30) == 0
-    assert run_rapport("check", folder=folder).stdout == "All counts are right.\n"
+    assert run_rapport("check", folder=folder).stdout == "All counters match.\n"
 
 
 def test_full_disk_on_rejected_lines_is_reported(folder: Path) -> None:
@@ -153,7 +153,7 @@ def test_full_disk_on_database_is_reported(folder: Path) -> None:
         check=False,
     )
     assert_sentence(result, "Error: the database can't be used now")
-    assert run_rapport("check", folder=folder).stdout == "All counts are right.\n"
+    assert run_rapport("check", folder=folder).stdout == "All counters match.\n"
 
 
 def test_rejected_lines_are_readable_by_owner_only(folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_unreadable_files_are_reported(folder: Path, what: str) -> None:
         ("a.txt", "No such file or directory"),
     ):
         assert_sentence(
-            run_in_shell(folder, "import", name, "--what", what, redirection=""), f"Error: {name}: {reason}"
+            run_in_shell(folder, "import", name, "--type", what, redirection=""), f"Error: {name}: {reason}"
         )
 
 
@@ -201,7 +201,11 @@ def test_directory_in_place_of_rejected_lines_is_reported(folder: Path) -> None:
 @pytest.mark.parametrize("command", ["token", "check", "serve", "import"])
 def test_data_that_is_not_a_directory_is_reported(folder: Path, command: str) -> None:
     (folder / "other" / "rapport.db").mkdir(parents=True)
-    arguments = {"import": ["import", "a.ndjson"], "serve": ["serve", "--port", str(find_free_port())]}
+    arguments = {
+        "token": ["token", "create"],
+        "import": ["import", "a.ndjson"],
+        "serve": ["serve", "--port", str(find_free_port())],
+    }
     for data, reason in (
         ("a.ndjson", "there is no data in" if command != "serve" else "can't be used: File exists"),
         ("other", "can't be used: Is a directory"),

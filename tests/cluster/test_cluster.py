@@ -14,7 +14,7 @@ import pytest
 from asyncpg.exceptions import PostgresLogMessage
 
 from rapport.activity import ActivityType
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, build_batch
 from rapport.store.engines import open_store
@@ -139,7 +139,7 @@ def test_recording_one_contact_writes_one_shard_per_table(database_url: str, cou
 @pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
 @pytest.mark.parametrize("step", [900, 6_000])
 def test_batches_across_nodes_are_counted_correctly(database_url: str, step: int, *, ahead: bool) -> None:
-    history = list(sample(1_500, seed=2))[: 2 * step]
+    history = list(generate_sample(1_500, seed=2))[: 2 * step]
     half = step // 2
 
     async def work() -> None:

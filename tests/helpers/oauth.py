@@ -13,7 +13,7 @@ from rapport.auth.scope import Role, Scope
 from rapport.oauth.applications import ApplicationRequest, RefreshPolicy, create_application
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.web.door import now
+from rapport.web.sessions import now
 from tests.helpers.loop import run_async
 from tests.helpers.server import Server
 

@@ -14,9 +14,9 @@ from typing import Self
 import httpx
 
 from rapport.auth.keys import Keys, load_keys
-from rapport.auth.register import new_token_id
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal, make_token
+from rapport.auth.token import Principal, sign_token
+from rapport.auth.token_registry import create_token_id
 from rapport.cli.command import now
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings, read_settings
@@ -129,14 +129,14 @@ class Server:
         if self._keys is None:
             self._keys = run_async(_load_keys(read_settings(self._environment, data=self.data)))
         principal = Principal(account, client or account, "tests", role, scopes)
-        return make_token(
+        return sign_token(
             self._keys,
             principal,
             issuer="rapport",
             audience="rapport",
             now=now(),
             expires=Instant(now() + HOUR),
-            token_id=new_token_id(),
+            token_id=create_token_id(),
         )
 
     @contextlib.contextmanager

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import httpx
 
-from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
+from rapport.auth.sign_in_codes import create_code
 from rapport.auth.token import Principal
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.web.door import now
+from rapport.web.sessions import now
 from tests.helpers.loop import run_async
 from tests.helpers.server import Server
 

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from rapport.auth.scope import Scope
 from rapport.instant import Instant
 from rapport.oauth.applications import RefreshPolicy
-from rapport.oauth.credentials import read_grant_id
+from rapport.oauth.credentials import get_grant_id
 from rapport.oauth.lifetimes import ROTATION_GRACE
 from rapport.settings import Settings
 from rapport.store.applications import Grant
 from rapport.store.engines import open_store
 from rapport.store.store import Store
-from rapport.web.door import now
+from rapport.web.sessions import now
 from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async
 from tests.helpers.oauth import (
@@ -46,7 +46,7 @@ def granted(server: Server, app: App, account: str) -> dict[str, str]:
 def change_grant(server: Server, refresh_token: str, change: Callable[[Grant], Grant]) -> None:
     async def work() -> None:
         async with open_store(Settings(data=server.data)) as store:
-            grant = await store.applications.find_grant(read_grant_id(refresh_token))
+            grant = await store.applications.find_grant(get_grant_id(refresh_token))
             assert grant is not None
             await store.applications.add_grant(change(grant), Instant(0))
 
@@ -126,7 +126,7 @@ def test_unused_grant_expires_and_used_one_is_extended(server: Server, account: 
         token = granted(server, app, account)["refresh_token"]
         change_grant(server, token, lambda grant: replace(grant, expires=Instant(now() + 60_000)))
         token = tokens_of(refresh(server, app, token))["refresh_token"]
-        grant = in_store(server, lambda store: store.applications.find_grant(read_grant_id(token)))  # noqa: B023
+        grant = in_store(server, lambda store: store.applications.find_grant(get_grant_id(token)))  # noqa: B023
         assert grant is not None
         assert grant.expires > now() + 179 * 24 * 3_600_000
         change_grant(server, token, lambda grant: replace(grant, expires=Instant(now() - 1)))
@@ -146,7 +146,7 @@ def test_refresh_can_narrow_but_not_widen_scopes(server: Server, account: str) -
 def test_grant_ends_with_token_its_user_signed_in_with(server: Server, account: str) -> None:
     app = create_app(server, account)
     with open_browser_by_link(server, account) as owner:
-        form = {"name": "shop", "scope": [scope.value for scope in Scope], "role": "owner", "life": "longest"}
+        form = {"name": "shop", "scope": [scope.value for scope in Scope], "role": "owner", "lifetime": "longest"}
         page = owner.get("/connect")
         created = owner.post("/connect/tokens", data={**form, **hidden_fields(page)})
         (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', created.text)

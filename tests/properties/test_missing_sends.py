@@ -152,14 +152,14 @@ def test_pages_omit_rates_without_sends(server: Server, account: str, client: Ap
             browser.post("/sign-in", data={"token": owner.token})
         partly, none = get_page_text(browser, "/activities/p"), get_page_text(browser, "/activities/q")
         assert "Sends were not recorded for every contact, so rates that depend on them are left out." in partly
-        assert "Sent 1 Opened 3 Clicked 0 0.0% of opened Bounced 3 Opted out 0" in partly
+        assert "Sent 1 Opened 3 Clicked 0 0.0% of opened Bounced 3 Unsubscribed 0" in partly
         assert "Sends were not recorded, so rates that depend on them are left out." in none
-        assert "Opened 0 Clicked 1 Bounced 0 Opted out 0" in none
+        assert "Opened 0 Clicked 1 Bounced 0 Unsubscribed 0" in none
         for text in (partly, none):
             assert "Delivered" not in text
             assert "Did not open" not in text
         account_page = get_page_text(browser, "/account?after=2026-02-01&before=2026-03-31")
-        assert "“Not known”: sends or opens were not recorded." in account_page
+        assert "“Unknown”: sends or opens were not recorded." in account_page
         contact = get_page_text(browser, "/contacts/y1")
         assert "No sends to this contact were recorded" in contact
         assert "Open rate" not in contact

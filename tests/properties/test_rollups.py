@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rapport.activity import DEVICE_TYPES, TYPES, Activity
 from rapport.errors import StoreUnavailable
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from rapport.settings import Settings
 from rapport.store.batch import Batch, build_batch
 from rapport.store.engines import open_store
@@ -66,7 +66,7 @@ async def test_rollups_equal_recount(location: str, groups: list[list[tuple[int,
 
 async def test_rollups_of_large_batches_equal_recount(location: str) -> None:
     """On PostgreSQL, these batches are copied into the table, staged because of duplicates, or inserted from arrays."""
-    history = list(sample(1_500, seed=2))[:12_000]
+    history = list(generate_sample(1_500, seed=2))[:12_000]
     edges = ((0, 6_000), (3_000, 9_000), (8_900, 9_100), (0, 12_000), (0, 12_000))
 
     async with open_store(Settings(data=location)) as store:

@@ -332,7 +332,7 @@ def test_responses_are_identical_on_every_engine(servers: list[Server], seed: in
 
 
 def export_contact(server: Server, account: str, contact_id: str, what: str) -> str:
-    return run_rapport("export", contact_id, "--what", what, "--account", account, "--data", server.data).stdout
+    return run_rapport("export", contact_id, "--type", what, "--account", account, "--data", server.data).stdout
 
 
 def test_large_imports_and_exports_are_identical_on_every_engine(servers: list[Server], tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_large_imports_and_exports_are_identical_on_every_engine(servers: list[S
         where = ("--account", account, "--data", server.data)
         for number in range(3):
             run_rapport("import", str(tmp_path / f"{number}.ndjson"), *where)
-        run_rapport("import", str(contacts), "--what", "contacts", *where)
+        run_rapport("import", str(contacts), "--type", "contacts", *where)
     for contact_id in CONTACTS[:4]:
         for what in ("activities", "contact"):
             check_equal([export_contact(server, account, contact_id, what) for server in servers], contact_id)

@@ -208,7 +208,7 @@ def test_contact_list_is_read_by_its_columns() -> None:
         b'"Email Address","First Name","Last Name",MEMBER_RATING,OPTIN_TIME,LAST_CHANGED,LEID,EUID\n'
         b'Ada@Example.com,Ada,Example,4,"2018-02-12 17:59:31","2018-02-12 18:06:58",33996391,8b66ccca37\n'
     )
-    with pytest.raises(UnreadableFile, match="--what contacts"):
+    with pytest.raises(UnreadableFile, match="--type contacts"):
         read(content)
     (contact,) = read_file(io.BufferedReader(io.BytesIO(content)), "a", NOW, CONTACTS)
     assert not isinstance(contact, InvalidLine)

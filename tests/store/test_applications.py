@@ -18,7 +18,7 @@ from tests.helpers.loop import run_async
 
 NOW = Instant(1_767_225_600_000)
 CONSENT = Consent(
-    user="ada@example.com", role="owner", scopes=("contact_data",), ends=Instant(NOW + DAY), made_with=("t",)
+    user="ada@example.com", role="owner", scopes=("contact_data",), ends=Instant(NOW + DAY), parent_tokens=("t",)
 )
 CODE = AuthorizationCode(
     digest=b"code",
@@ -62,7 +62,7 @@ def grant(grant_id: str = "grant", **changes: object) -> Grant:
 
 @pytest.mark.parametrize("name", [name for name in SQL["applications"] if not name.startswith("add_")])
 def test_each_statement_is_served_by_an_index(tmp_path: Path, name: str) -> None:
-    run_rapport("token", "--create", "--data", str(tmp_path))
+    run_rapport("token", "create", "--create", "--data", str(tmp_path))
     connection = connect(tmp_path, busy_timeout=1)
     query = SQL["applications"][name]
     values = dict.fromkeys(re.findall(r":(\w+)", query), 1)

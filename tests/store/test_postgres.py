@@ -18,7 +18,7 @@ import pytest
 from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, DeviceType, Link
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.instant import Instant
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.contacts import ContactQuery
@@ -69,7 +69,7 @@ def database_url(postgres_url: str) -> Iterator[str]:
 def sample_database_url(postgres_url: str) -> Iterator[str]:
     """URL of a store with a sample and a feed of many transactions, for tests of plans."""
     with Databases(postgres_url).migrated_schema() as url:
-        run_async(record_history(url, sample(2_000, seed=1)))
+        run_async(record_history(url, generate_sample(2_000, seed=1)))
         execute_sql(url, *["INSERT INTO feed (account_id, keys) SELECT 'a', '' FROM generate_series(1, 9)"] * 500)
         execute_sql(url, "ANALYZE")
         yield url
@@ -316,7 +316,7 @@ AS_VERSION_11_LEFT_IT = (
 
 
 async def test_activities_recorded_during_migration_are_counted(database_url: str) -> None:
-    history = list(sample(20, seed=1))
+    history = list(generate_sample(20, seed=1))
     await record_history(database_url, history)
     execute_sql(database_url, *AS_VERSION_11_LEFT_IT)
 
@@ -355,7 +355,7 @@ async def test_unreachable_database_is_reported() -> None:
 async def test_cluster_feed_query_returns_same_rows(database_url: str) -> None:
     async with open_store(Settings(data=database_url)) as store:
         start = await store.feed.head()
-        await store.ingest.record([build_batch("default", list(sample(20, seed=1)))])
+        await store.ingest.record([build_batch("default", list(generate_sample(20, seed=1)))])
         rows = await store.feed.read(["default"], start, await store.feed.head())
         assert rows
         pool = Pool(database_url, 2, use_pgbouncer=False)
@@ -371,7 +371,7 @@ async def test_cluster_feed_query_returns_same_rows(database_url: str) -> None:
 
 async def test_concurrent_writers_record_each_activity_once(database_url: str) -> None:
     """Also in different orders, for which the database may report a deadlock."""
-    history = list(sample(60, seed=3))
+    history = list(generate_sample(60, seed=3))
 
     async with open_store(Settings(data=database_url)) as one, open_store(Settings(data=database_url)) as other:
         batches = [build_batch("a", history[first::7]) for first in range(7)] + [build_batch("a", history)]
@@ -387,13 +387,13 @@ async def test_concurrent_writers_record_each_activity_once(database_url: str) -
 
 async def test_lock_timeout_is_reported_as_temporary(database_url: str) -> None:
     async with open_store(Settings(data=database_url)) as store:
-        history = list(sample(1, seed=2))
+        history = list(generate_sample(1, seed=2))
         await store.ingest.record([build_batch("default", history)])
         connection = await asyncpg.connect(database_url)
         async with connection.transaction():
             await connection.execute("LOCK TABLE contact IN ACCESS EXCLUSIVE MODE")
             waited = await asyncio.gather(
-                store.ingest.record([build_batch("default", list(sample(2, seed=3)))]),
+                store.ingest.record([build_batch("default", list(generate_sample(2, seed=3)))]),
                 store.erasure.erase("default", history[0].contact_id),
                 return_exceptions=True,
             )
@@ -405,7 +405,7 @@ async def test_lock_timeout_is_reported_as_temporary(database_url: str) -> None:
 @pytest.mark.parametrize("ahead", [False, True], ids=["at once", "made ready"])
 async def test_large_batch_is_counted_correctly(database_url: str, *, ahead: bool) -> None:
     """The batches are copied into the table, staged because of duplicates, or inserted from arrays."""
-    history = list(sample(1_500, seed=2))[:12_000]
+    history = list(generate_sample(1_500, seed=2))[:12_000]
 
     async with open_store(Settings(data=database_url)) as store:
         seen = 0

@@ -80,7 +80,8 @@ def test_missing_privileges_error_lists_sufficient_grants(database_url: str, rol
 
 
 @pytest.mark.parametrize(
-    "arguments", [["token"], ["serve"], ["export", "c1"], ["check"], ["keys", "rotate"], ["erase", "c1", "--yes"]]
+    "arguments",
+    [["token", "create"], ["serve"], ["export", "c1"], ["check"], ["keys", "rotate"], ["erase", "c1", "--yes"]],
 )
 def test_missing_privilege_gives_no_traceback(database_url: str, role: str, arguments: list[str]) -> None:
     create_tables(database_url)
@@ -133,19 +134,19 @@ def test_import_names_missing_temporary_table_privilege(postgres_url: str, role:
 def test_missing_schema_is_reported(postgres_url: str) -> None:
     name = f"schema_{uuid.uuid4().hex[:12]}"
     url = f"{postgres_url}?search_path={name}"
-    sentence = run_and_fail("token", "--data", url)
+    sentence = run_and_fail("token", "create", "--data", url)
     assert f"the schema {name} does not exist" in sentence
     execute_sql(postgres_url, *extract_commands(sentence))
-    run_rapport("token", "--create", "--data", url)
+    run_rapport("token", "create", "--create", "--data", url)
     execute_sql(postgres_url, f"DROP SCHEMA {name} CASCADE")
 
 
 def test_missing_create_privilege_is_reported(database_url: str, role: str) -> None:
     execute_sql(database_url, f"GRANT USAGE ON SCHEMA {get_schema(database_url)} TO {role}")
-    sentence = run_and_fail("token", "--create", "--data", replace_user(database_url, role))
+    sentence = run_and_fail("token", "create", "--create", "--data", replace_user(database_url, role))
     assert f"the database user {role} lacks CREATE on the schema {get_schema(database_url)}" in sentence
     execute_sql(database_url, *extract_commands(sentence))
-    run_rapport("token", "--create", "--data", replace_user(database_url, role))
+    run_rapport("token", "create", "--create", "--data", replace_user(database_url, role))
 
 
 def test_migration_requires_owner_of_tables(database_url: str, role: str) -> None:
@@ -158,13 +159,13 @@ def test_migration_requires_owner_of_tables(database_url: str, role: str) -> Non
         f"GRANT USAGE, CREATE ON SCHEMA {get_schema(database_url)} TO {role}",
         f"GRANT ALL ON {tables} TO {role}",
     )
-    sentence = run_and_fail("token", "--data", replace_user(database_url, role))
+    sentence = run_and_fail("token", "create", "--data", replace_user(database_url, role))
     assert "must be owner" in sentence
     assert "run `rapport migrate` once as the user that owns the tables" in sentence
 
 
 def test_missing_database_is_reported(postgres_url: str) -> None:
-    sentence = run_and_fail("token", "--data", postgres_url.removesuffix("postgres") + "nowhere")
+    sentence = run_and_fail("token", "create", "--data", postgres_url.removesuffix("postgres") + "nowhere")
     assert 'database "nowhere" does not exist; create it with CREATE DATABASE' in sentence
 
 
@@ -174,7 +175,7 @@ def test_read_only_database_is_reported(database_url: str, role: str) -> None:
     with Server(replace_user(database_url, role)) as server:
         server.stop()
         execute_sql(database_url, f"ALTER ROLE {role} SET default_transaction_read_only = on")
-        sentence = run_and_fail("token", "--account", "new", "--data", replace_user(database_url, role))
+        sentence = run_and_fail("token", "create", "--account", "new", "--data", replace_user(database_url, role))
         assert "the database is read-only" in sentence
         assert "default_transaction_read_only is on" in sentence
 
@@ -190,7 +191,7 @@ def password_server(own_postgres: PostgresServer, role: str) -> PostgresServer:
 
 def test_wrong_password_error_says_where_it_is_read_from(password_server: PostgresServer, role: str) -> None:
     url = replace_user(password_server.url, f"{role}:wrong")
-    sentence = run_and_fail("token", "--data", url)
+    sentence = run_and_fail("token", "create", "--data", url)
     assert "password authentication failed" in sentence
     assert "PGPASSWORD or ~/.pgpass" in sentence
     assert "wrong" not in sentence.replace("wrong password", "")

@@ -129,7 +129,7 @@ async def test_secrets_without_database_are_refused(folder: Path, how: str) -> N
 
     async with open_store(Settings(data=str(folder))) as store:
         await fill(store)
-    run_rapport("token", "--data", str(folder))
+    run_rapport("token", "create", "--data", str(folder))
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy)
     for file in folder.glob(f"{DATABASE}*"):

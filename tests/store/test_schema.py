@@ -10,7 +10,7 @@ import pytest
 
 from rapport.activity import ActivityType, event_identity
 from rapport.errors import SchemaIncomplete, SchemaTooNew
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.event_identities import earlier_event_identity
@@ -81,7 +81,7 @@ async def test_missing_migrations_are_applied(missing_location: str, missing: se
     build(missing_location, {number for number, *_ in SQLITE if number < 21} - missing)
 
     async with open_store(Settings(data=missing_location)) as store:
-        history = list(sample(20, seed=1))
+        history = list(generate_sample(20, seed=1))
         recorded = await record(store, *history)
         assert sum(recorded.accepted.values()) == len(history)
         assert await store.erasure.erase("a", history[0].contact_id)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from rapport.activity import BOUNCE_CODES, DEVICE_TYPES, EARLIEST, TYPE_NAMES, Activity, ActivityType, ContactProfile
 from rapport.errors import SchemaTooNew, StoreUnavailable
 from rapport.instant import Instant
-from rapport.sample import sample
+from rapport.sample import generate_sample
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import create_store, open_store
@@ -38,7 +38,7 @@ def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def fill() -> None:
         async with open_store(Settings(data=str(data))) as store:
-            await store.ingest.record([build_batch("default", list(sample(50, seed=1)))])
+            await store.ingest.record([build_batch("default", list(generate_sample(50, seed=1)))])
 
     run_async(fill())
     return data
@@ -289,7 +289,7 @@ def test_views_name_all_stored_enum_values(folder: Path) -> None:
 
 
 async def test_first_profile_of_contact_has_no_profile_row(folder: Path) -> None:
-    activities = list(sample(50, seed=1))
+    activities = list(generate_sample(50, seed=1))
     moved = replace(activities[0], event_id="moved", person=ContactProfile(email_address="moved@example.com"))
     activities.append(moved)
     people = {(activity.contact_id, activity.person) for activity in activities if activity.person is not None}

@@ -7,7 +7,7 @@ from html import unescape
 import httpx
 import pytest
 
-from rapport.web.door import now
+from rapport.web.sessions import now
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.server import Server
 from tests.helpers.web import open_browser
@@ -25,7 +25,7 @@ def read_chart(page: httpx.Response) -> list[tuple[str, list[int]]]:
 
 
 def read_tiles(page: httpx.Response) -> dict[str, int]:
-    results = re.findall(r'<dt class="kind">.*?</svg> ([^<]+)</dt><dd>([\d,]+)</dd>', page.text)
+    results = re.findall(r'<dt class="type">.*?</svg> ([^<]+)</dt><dd>([\d,]+)</dd>', page.text)
     return {word: int(number.replace(",", "")) for word, number in results}
 
 
@@ -49,7 +49,7 @@ def test_daily_numbers_are_in_viewers_zone(server: Server, account: str, client:
         browser.cookies.set("rapport_zone", "Asia/Kolkata")
         kolkata = browser.get(chosen)
         assert read_chart(kolkata) == read_chart(utc)
-        assert "by the day, in UTC" in kolkata.text
+        assert "per day, in UTC" in kolkata.text
 
 
 def test_default_period_contains_activities(server: Server, account: str, client: ApiClient) -> None:
@@ -65,7 +65,7 @@ def test_default_period_contains_activities(server: Server, account: str, client
         assert len(read_chart(page)) == 30
         assert read_tiles(page) == {"Sent": 1}
         assert len(read_chart(browser.get("/account?days=7"))) == 7
-        assert "Nothing happened in this time" in browser.get("/account?after=2020-01-01&before=2020-01-05").text
+        assert "No activity in this period" in browser.get("/account?after=2020-01-01&before=2020-01-05").text
 
 
 def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, client: ApiClient) -> None:
@@ -92,7 +92,7 @@ def test_recent_campaigns_show_numbers_of_api(server: Server, account: str, clie
     [
         ("days=8", "must be one of 7, 30, 90, 365"),
         ("after=soon", "must be a date"),
-        ("after=0001-01-01", "must lie between"),
+        ("after=0001-01-01", "must be between"),
         ("after=2026-03-02&before=2026-03-01", "must not be after 2026-03-01"),
         ("after=2001-01-01&before=2026-03-01", "five years"),
     ],
@@ -119,5 +119,5 @@ def test_campaign_page_shows_first_72_hours_and_lifetime(server: Server, account
         assert hours[:2] == [("1 Mar 2026, 10:00", [0, 0]), ("1 Mar 2026, 11:00", [4, 0])]
         assert hours[-1] == ("4 Mar 2026, 09:00", [0, 1])
         assert sum(sum(counts) for _, counts in hours) == 5
-        life = page.text[page.text.index("From the first day to the last") :]
+        life = page.text[page.text.index("All time, by day") :]
         assert life.count("<tr data-begin") == 20

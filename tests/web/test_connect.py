@@ -13,8 +13,8 @@ import pytest
 
 from rapport.auth.scope import Role, Scope
 from rapport.instant import DAY, parse_instant
-from rapport.web.door import now
-from rapport.web.snippets import snippets
+from rapport.web.sessions import now
+from rapport.web.snippets import build_snippets
 from tests.helpers.api import ApiClient, details_path, make_line
 from tests.helpers.server import Server
 from tests.helpers.web import (
@@ -34,13 +34,13 @@ def submit_token_form(
     browser: httpx.Client, name: str, scopes: tuple[str, ...] = EVERY_SCOPE, role: str = "owner", life: str = "longest"
 ) -> httpx.Response:
     """Submit the form that creates a token, and return the response."""
-    form = {"name": name, "scope": list(scopes), "role": role, "life": life}
+    form = {"name": name, "scope": list(scopes), "role": role, "lifetime": life}
     return browser.post(MAKE, data={**form, **get_hidden_fields(browser.get("/connect"))})
 
 
 def get_hidden_fields(page: httpx.Response) -> dict[str, str]:
     """Return the hidden fields of the form that creates a token, or else of the sign-out form."""
-    form = page.text[page.text.find('class="card grant"') :]
+    form = page.text[page.text.find('class="card token-form"') :]
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', form)) or {
         "form_token": get_form_token(page)
     }
@@ -75,20 +75,21 @@ def send_request(server: Server, token: str) -> int:
 def test_created_token_is_shown_once_with_selected_permissions(server: Server, account: str, client: ApiClient) -> None:
     client.record(make_line())
     with open_browser_by_link(server, account, Role.MANAGER) as browser:
-        assert "None yet" in browser.get("/connect").text
+        assert "No named tokens yet" in browser.get("/connect").text
         token = create_token(browser, " shop ", ("contact_data",), "manager")
         assert send_request(server, token) == 200
         bearer = {"authorization": f"Bearer {token}"}
         assert httpx.get(f"{server.url}/v3/emails", headers=bearer).status_code == 403
         again = browser.get("/connect").text
         assert token.rpartition(".")[2] not in again
-        assert 'id="made"' not in again
+        assert 'id="created"' not in again
         words, token_id = list_tokens(browser)["shop"]
-        assert re.match(r"shop contact_data as manager \d.* by \S+ until \d", words)
+        assert re.match(r"shop contact_data as manager \d.* by \S+ \d", words)
         assert token_id
         assert submit_token_form(browser, "long", role="manager", life="365").status_code == 200
-        (until,) = re.findall(r'until <time datetime="([^"]+)"', browser.get("/connect").text)[:1]
-        assert parse_instant(until) == pytest.approx(now() + 365 * DAY, abs=60_000)
+        row = browser.get("/connect").text.partition("<strong>long</strong>")[2]
+        _created, expires = re.findall(r'<time datetime="([^"]+)"', row)[:2]
+        assert parse_instant(expires) == pytest.approx(now() + 365 * DAY, abs=60_000)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +97,12 @@ def test_created_token_is_shown_once_with_selected_permissions(server: Server, a
     [
         ({"role": "owner"}, 403),
         ({"scope": ["contact_data", "campaign_data"]}, 403),
-        ({"life": "1"}, 400),
+        ({"lifetime": "1"}, 400),
         ({"scope": []}, 400),
         ({"scope": ["everything"]}, 400),
         ({"role": "emperor"}, 400),
         ({"role": ""}, 400),
-        ({"life": "for ever"}, 400),
+        ({"lifetime": "for ever"}, 400),
         ({"nonce": ""}, 400),
         ({"name": " "}, 400),
         ({"name": "x" * 65}, 400),
@@ -117,7 +118,7 @@ def test_token_with_more_permissions_than_creator_is_rejected(
         # The form doesn't offer it either.
         assert 'value="owner"' not in page.text
         assert 'value="campaign_data"' not in page.text
-        form = {"name": "a", "scope": ["contact_data"], "role": "manager", "life": "longest"}
+        form = {"name": "a", "scope": ["contact_data"], "role": "manager", "lifetime": "longest"}
         response = browser.post(MAKE, data={**form, **get_hidden_fields(page), **wrong})
         assert response.status_code == status
         assert list_tokens(browser) == {}
@@ -149,7 +150,7 @@ def test_revoked_token_ends_its_sessions_and_tokens(server: Server, account: str
                 ]
                 assert [client.get("/connect").status_code for client in (owner, second, third)] == [200, 303, 303]
                 assert httpx.post(f"{server.url}/sign-in", data={"token": child}).status_code == 401
-        states = {name: "revoked" in words for name, (words, _) in list_tokens(owner).items()}
+        states = {name: "Revoked" in words for name, (words, _) in list_tokens(owner).items()}
         assert states == {"lost": True, "made with the lost one": True, "made with that": True, "kept": False}
         assert revoke_token(owner, list_tokens(owner)["kept"][1]) == 303
         assert send_request(server, kept) == 401
@@ -167,7 +168,7 @@ def test_user_cannot_revoke_others_or_more_powerful_tokens(server: Server, accou
         for maker in (narrow, server.token(account, frozenset(Scope), Role.MANAGER)):
             with open_browser_with_token(server, maker) as browser:
                 words, offered = list_tokens(browser)["the owner's"]
-                assert "it may more than you" in words
+                assert "Has more permissions than you" in words
                 assert offered == ""
                 assert revoke_token(browser, token_id) == 403
         assert send_request(server, token) == 200
@@ -179,7 +180,13 @@ def test_token_forms_require_form_token_of_session(server: Server, account: str,
         token = create_token(browser, "a")
         _, token_id = list_tokens(browser)["a"]
         mine, strange = get_form_token(browser.get("/connect")), get_form_token(other.get("/connect"))
-        form = {"nonce": "0123456789abcdef", "name": "b", "scope": ["contact_data"], "role": "owner", "life": "longest"}
+        form = {
+            "nonce": "0123456789abcdef",
+            "name": "b",
+            "scope": ["contact_data"],
+            "role": "owner",
+            "lifetime": "longest",
+        }
         for path, data in ((MAKE, form), (f"{MAKE}/{token_id}/revoke", {})):
             for stolen in ({}, {"form_token": "x"}, {"form_token": strange}):
                 assert browser.post(path, data={**data, **stolen}).status_code == 403
@@ -208,7 +215,7 @@ def test_campaign_creator_sees_only_connect_page(server: Server, account: str, c
 def test_resubmitted_form_creates_no_second_token(server: Server, account: str, client: ApiClient) -> None:
     client.record(make_line())
     with open_browser_by_link(server, account) as browser:
-        form = {"name": "shop", "scope": ["contact_data"], "role": "owner", "life": "30"}
+        form = {"name": "shop", "scope": ["contact_data"], "role": "owner", "lifetime": "30"}
         form |= get_hidden_fields(browser.get("/connect"))
         first = browser.post(MAKE, data=form)
         (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', first.text)
@@ -276,7 +283,7 @@ def test_tokens_created_from_tokens_are_limited(server: Server, account: str) ->
             response = submit_token_form(browser, str(generation))
             if generation == 9:
                 assert response.status_code == 409
-                assert "sign in by a link" in response.text
+                assert "sign in with a link" in response.text
                 return
             (token,) = re.findall(r'id="token"[^>]*><code>([^<]+)</code>', response.text)
 
@@ -335,7 +342,7 @@ def test_code_example_prints_activities(shop_server: Server, tmp_path: Path, nam
 
 
 def test_code_examples_escape_server_url() -> None:
-    for snippet in snippets("http://a'b\"c$(id)\\`\n"):
+    for snippet in build_snippets("http://a'b\"c$(id)\\`\n"):
         assert "http://a%27b%22c%24%28id%29%5C%60%0A" in snippet.code
 
 

@@ -104,7 +104,7 @@ def test_unavailable_store_has_page_with_navigation(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_too_many_live_connections_show_error_page(tmp_path: Path) -> None:
     with (
-        Server(str(tmp_path / "data"), environment={"RAPPORT_STREAMS": "1"}) as server,
+        Server(str(tmp_path / "data"), environment={"RAPPORT_MAX_STREAMS": "1"}) as server,
         open_browser(server, "default") as browser,
         server.client("default", frozenset(Scope)) as client,
         client.stream("GET", "/track/v1/stream"),

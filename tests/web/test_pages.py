@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from rapport.app import build
-from rapport.auth.one_time import create_code
 from rapport.auth.scope import Role, Scope
+from rapport.auth.sign_in_codes import create_code
 from rapport.auth.token import Principal
 from rapport.settings import Settings
 from rapport.store.engines import open_store
-from rapport.web.door import COOKIE, now
+from rapport.web.sessions import COOKIE, now
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.command import run_rapport
 from tests.helpers.server import Server
@@ -90,7 +90,7 @@ def test_invalid_token_does_not_sign_in(server: Server) -> None:
         for token in ("", "x.y.z", "A" * 9_000):
             response = stranger.post("/sign-in", data={"token": token})
             assert response.status_code == 401
-            assert "rapport token" in response.text
+            assert "rapport token create" in response.text
         assert not stranger.cookies
 
 
@@ -241,7 +241,7 @@ def test_contact_calendar_counts_each_day_once(server: Server, account: str, cli
     client.record(*(make_line("c1", "em_opens", time, event_id=str(number)) for number, time in enumerate(recent)))
     with open_browser(server, account) as browser:
         text = browser.get("/contacts/c1").text
-        assert "7 activities on 4 days of the last year" in text
+        assert "7 activities on 4 days in the past year" in text
         squares = re.findall(r"<rect.*?<title>(\S+): (\d+)</title>", text)
         assert 52 * 7 < len(squares) <= 53 * 7
         assert sorted(int(count) for _, count in squares if count != "0") == [1, 1, 2, 3]
@@ -302,7 +302,7 @@ def test_campaign_page_shows_numbers_of_api(server: Server, account: str, client
         assert "Opened 300 27.5% of delivered" in text
         assert "Clicked 100 33.3% of opened" in text
         assert "Did not open 790 72.5% of delivered" in text
-        assert "F mailbox full 10" in text
+        assert "F Mailbox full 10" in text
         assert "https://example.com/a 100" in text
         seen: list[str] = []
         href: str | None = "/activities/ca-1/didnotopens"
@@ -331,7 +331,7 @@ def test_campaign_links_are_paginated(server: Server, account: str, client: ApiC
             href = "" if older is None else "/activities/ca-1" + unescape(older[1])
         assert shown[0] == "249"
         assert sorted(shown, key=int) == [str(number) for number in range(250)]
-        assert person.get("/activities/ca-1?links_after=x").status_code == 400
+        assert person.get("/activities/ca-1?links_cursor=x").status_code == 400
 
 
 def test_search_finds_contacts_and_campaigns_by_prefix(server: Server, account: str, client: ApiClient) -> None:
@@ -398,7 +398,7 @@ def test_forms_require_form_token_of_session(server: Server, account: str, clien
         assert client.get("/v3/contacts/c1").status_code == 200
         erased = browser.post(erase, data={"typed": "c1", "form_token": token})
         assert erased.status_code == 303
-        assert "Contact <code>c1</code> is erased" in browser.get(erased.headers["location"]).text
+        assert "Contact <code>c1</code> was erased" in browser.get(erased.headers["location"]).text
         assert client.get("/v3/contacts/c1").status_code == 404
         assert browser.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
         assert browser.get("/").status_code == 303

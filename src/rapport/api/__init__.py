@@ -1,1 +1,1 @@
-"""HTTP in the vendor's words, and the ways in: parse, ask, shape. No decision and no SQL."""
+"""The HTTP API: Constant Contact's v3 reporting endpoints, recording, and operations."""

@@ -51,8 +51,8 @@ class Application:
     """The ASGI application of one worker."""
 
     def __init__(self, routes: Sequence[Route], error_pages: ErrorPages, lifespan: "Lifespan[Application]") -> None:
-        # A path with a slash at its end is answered as the one without it, and not redirected: that would lose the
-        # Authorization header in some clients (docs/compatibility.md#trailing-slash).
+        # A trailing slash is ignored. Redirecting would lose the Authorization header in some clients
+        # (docs/compatibility.md#trailing-slash).
         self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
         self._error_pages = error_pages
@@ -60,7 +60,7 @@ class Application:
         self._bodies = UnfinishedBodies()
 
     def stop_receiving(self) -> None:
-        """Give up the bodies of requests that don't arrive soon: the server is stopping."""
+        """Time out unfinished request bodies soon, because the server is stopping."""
         self._bodies.stop()
 
     @property
@@ -74,7 +74,7 @@ class Application:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        began = time.perf_counter()
+        started = time.perf_counter()
         _normalize_address(scope)
         receiver = BodyReceiver(self._bodies, scope, receive)
         request_id = scope["request_id"] = f"{_WORKER}-{next(_request_numbers):x}"
@@ -103,7 +103,7 @@ class Application:
                 await self._error_response(exc, scope)(scope, receive, send_with_id)
         finally:
             receiver.close()
-            self._record_request(scope, request_id, status, time.perf_counter() - began)
+            self._record_request(scope, request_id, status, time.perf_counter() - started)
 
     def _error_response(self, exc: Exception, scope: Scope) -> Response:
         if wants_page(scope):
@@ -117,7 +117,7 @@ class Application:
             histogram = self._histograms[route, status] = metrics.REQUESTS.labels(route, status)
         histogram.observe(seconds)
         principal: Principal | None = scope.get("principal")
-        logs.requests.tell(
+        logs.access_log.log(
             request_id=request_id,
             method=scope["method"],
             route=route,
@@ -129,7 +129,7 @@ class Application:
 
 
 def _normalize_address(scope: Scope) -> None:
-    """Mark encoded slashes and commas, and remove the path's final slash and the brackets of lists in parameters."""
+    """Mark encoded slashes and commas, and remove a trailing slash of the path and the brackets in parameter names."""
     raw_path = scope["raw_path"]
     if b"%" in raw_path:
         scope["path"] = decode_path(raw_path.decode("latin-1"), scope["path"])

@@ -1,6 +1,6 @@
-"""What email providers report: `POST /in/{provider}/{hook}`.
+"""Receive webhooks of email providers: `POST /in/{provider}/{hook}`.
 
-A request is checked, appended to the spool, and answered; it is read and recorded afterwards.
+A request is authenticated and appended to the spool before it gets its response; it is recorded afterwards.
 """
 
 import asyncio
@@ -56,26 +56,26 @@ class WebhookReceiver:
         return [Route(PATH, self.receive, methods=["POST", "HEAD"])]
 
     async def receive(self, request: Request) -> Response:
-        """Answer with the status that the provider understands, and an empty body."""
+        """Return an empty response with the status that the provider expects."""
         provider = PROVIDERS.get(request.path_params["provider"])
         if provider is None:
-            return _answer(_NOT_FOUND)
+            return _empty_response(_NOT_FOUND)
         if request.method == "HEAD":
-            # Mandrill asks so whether there is anybody.
-            return _answer(_OK)
+            # Mandrill checks with a HEAD request that the URL exists.
+            return _empty_response(_OK)
         hook_id, _, path_secret = request.path_params["hook"].partition(".")
         try:
             hook = await self._hooks.find(hook_id)
         except StoreUnavailable:
             return self._count(provider, "failed", provider.retry_status)
         if hook is None or hook.provider is not provider:
-            return _answer(_NOT_FOUND)
+            return _empty_response(_NOT_FOUND)
         body = await _read_body(request, provider.max_body_bytes)
         if body is None:
             return self._refuse(
                 hook, RefusedRequest("too large", f"more than {provider.max_body_bytes} bytes"), _TOO_LARGE
             )
-        return await self._take(hook, self._webhook_request(request, hook, body, path_secret))
+        return await self._accept(hook, self._webhook_request(request, hook, body, path_secret))
 
     def _webhook_request(self, request: Request, hook: ActiveHook, body: bytes, path_secret: str) -> WebhookRequest:
         base = self._public_url or f"{request.url.scheme}://{request.url.netloc}"
@@ -87,7 +87,7 @@ class WebhookReceiver:
             path_secret=path_secret or None,
         )
 
-    async def _take(self, hook: ActiveHook, request: WebhookRequest) -> Response:
+    async def _accept(self, hook: ActiveHook, request: WebhookRequest) -> Response:
         provider = hook.provider
         try:
             if provider.may_block:
@@ -98,7 +98,7 @@ class WebhookReceiver:
             refused = exc if isinstance(exc, RefusedRequest) else RefusedRequest(str(exc))
             return self._refuse(hook, refused, provider.refused_status, request.body)
         except KeyUnavailable as exc:
-            _log.warning("a request can't be checked now", provider=provider.name, error=str(exc))
+            _log.warning("webhook can't be checked", provider=provider.name, error=str(exc))
             return self._count(provider, "failed", provider.retry_status)
         captured = CapturedRequest(
             account_id=hook.hook.account_id,
@@ -119,10 +119,10 @@ class WebhookReceiver:
 
     def _count(self, provider: Provider, outcome: str, status: int) -> Response:
         metrics.CAPTURED.labels(provider.name, outcome).inc()
-        return _answer(status)
+        return _empty_response(status)
 
     def _refuse(self, hook: ActiveHook, reason: RefusedRequest, status: int, body: bytes = b"") -> Response:
-        """Refuse a request, and keep the reason; of many, that of one a second."""
+        """Refuse a request. The reason is stored and logged, at most once per second and hook."""
         now = time.monotonic()
         hook_id = hook.hook.hook_id
         if now - self._refusals.get(hook_id, float("-inf")) >= _REFUSAL_SECONDS:
@@ -144,7 +144,7 @@ class WebhookReceiver:
         try:
             await self._store.hooks.save_work(account_id, CapturedWork(deliveries=[delivery]))
         except StoreUnavailable as exc:
-            _log.warning("a refusal could not be kept", hook=delivery.hook_id, error=str(exc))
+            _log.warning("refusal not stored", hook=delivery.hook_id, error=str(exc))
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes | None:
@@ -162,5 +162,5 @@ async def _read_body(request: Request, max_bytes: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _answer(status: int) -> Response:
+def _empty_response(status: int) -> Response:
     return Response(status_code=status, headers=_NO_STORE)

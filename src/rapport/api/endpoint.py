@@ -1,7 +1,7 @@
-"""Declare an endpoint once: its route, who may call it, what it takes and returns, and how it is described.
+"""Declarations of endpoints: route, permissions, parameters, response and documentation.
 
-A `Resource` groups endpoints that read from the same repositories. The OpenAPI document and the routes are both derived
-from the declarations, so that neither can differ from the other.
+A `Resource` groups endpoints that use the same repositories. The routes and the OpenAPI document are both derived from
+the declarations, so that they always agree.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from rapport.auth.gate import Authorizer
+from rapport.auth.authorization import Authorizer
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import Forbidden, InvalidToken, QuotaExceeded, RapportError, StoreUnavailable, Throttled
@@ -31,7 +31,7 @@ NDJSON_NAMES: Final = frozenset(
 
 
 class _AnyConvertor(StringConvertor):
-    """Match anything, slashes and newlines included, so that a malformed id gets the error of a malformed id."""
+    """Matches anything, including slashes and newlines, so that a malformed id isn't taken for an unknown route."""
 
     regex = "(?s:.*)"
 
@@ -40,7 +40,7 @@ register_url_convertor("any", _AnyConvertor())
 
 
 class Access(NamedTuple):
-    """What a caller needs besides a valid token: the scope, and the privilege of the user's role."""
+    """The permissions that a request needs in addition to a valid token: a scope, and a privilege of the role."""
 
     scope: Scope | None = None
     privilege: Privilege | None = None
@@ -79,7 +79,7 @@ class Returns:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestBody:
-    """A request body that holds items of one schema: as a JSON array, or as NDJSON with one item a line."""
+    """A request body with items of one schema: a JSON array, or NDJSON with one item per line."""
 
     item: NamedSchema
     example: Json
@@ -87,7 +87,7 @@ class RequestBody:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One operation of the API. `access` is None where no token is needed."""
+    """An operation of the API. `access` is None if no token is needed."""
 
     method: str
     path: str
@@ -104,12 +104,12 @@ class Endpoint:
 
     @property
     def public_path(self) -> str:
-        """The path as clients know it: `/v3/contacts/{contact_id}`."""
+        """The path in the documentation, such as `/v3/contacts/{contact_id}`."""
         return self.path.replace(":any", "")
 
     @property
     def all_errors(self) -> tuple[type[RapportError], ...]:
-        """Every error that it declares or that its parameters, its authorization and the store imply."""
+        """The declared errors, and those of its parameters, its authorization and the store."""
         from_params = [error for param in self.params for error in param.errors]
         from_access: list[type[RapportError]] = []
         if self.access is not None:
@@ -118,24 +118,24 @@ class Endpoint:
                 from_access.append(Forbidden)
         return tuple(dict.fromkeys((*from_params, *from_access, *self.errors)))
 
-    def route(self, resource: "Resource", gate: Authorizer) -> Route:
+    def route(self, resource: "Resource", authorizer: Authorizer) -> Route:
         """Return the Starlette route that serves it. GET serves HEAD as well."""
         handle = self.handle.__get__(resource)
-        app = _Public(handle) if self.access is None else _Authorized(handle, gate, self.access)
+        app = _Public(handle) if self.access is None else _Authorized(handle, authorizer, self.access)
         return Route(self.path, app, methods=[self.method])
 
 
 class Resource:
-    """Endpoints that share what they read from and write to."""
+    """A group of endpoints that share their dependencies."""
 
     @classmethod
     def endpoints(cls) -> list[Endpoint]:
         """Return the declared endpoints in the order of their declaration, which is that of their routes."""
         return [value for value in vars(cls).values() if isinstance(value, Endpoint)]
 
-    def routes(self, gate: Authorizer) -> list[Route]:
+    def routes(self, authorizer: Authorizer) -> list[Route]:
         """Return the routes of all endpoints."""
-        return [endpoint.route(self, gate) for endpoint in self.endpoints()]
+        return [endpoint.route(self, authorizer) for endpoint in self.endpoints()]
 
 
 AuthorizedHandler: TypeAlias = Callable[[R, Request, Principal], Awaitable[Response]]
@@ -158,8 +158,8 @@ def endpoint(
 ) -> Callable[[AuthorizedHandler[R]], Endpoint]:
     """Declare the decorated method as an endpoint that needs a token. It is called with the token's principal.
 
-    A path parameter with the convertor `any` matches slashes too, so that a malformed id gets the error of a malformed
-    id, not that of an unknown route.
+    A path parameter with the convertor `any` matches slashes too, so that a malformed id isn't taken for an unknown
+    route.
     """
 
     def declare(handle: AuthorizedHandler[R]) -> Endpoint:
@@ -227,20 +227,20 @@ class _Authorized:
     """Serve a handler as ASGI, after the checks of the token, its scope and privilege, and the rate limit."""
 
     def __init__(
-        self, handle: Callable[[Request, Principal], Awaitable[Response]], gate: Authorizer, access: Access
+        self, handle: Callable[[Request, Principal], Awaitable[Response]], authorizer: Authorizer, access: Access
     ) -> None:
         self._handle = handle
-        self._gate = gate
+        self._authorizer = authorizer
         self._access = access
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        principal = await self._gate.verify(request.headers.get("authorization"))
+        principal = await self._authorizer.verify(request.headers.get("authorization"))
         # The access log names the principal.
         scope["principal"] = principal
-        quota = await self._gate.admit(principal, self._access.scope, self._access.privilege)
+        quota = await self._authorizer.authorize(principal, self._access.scope, self._access.privilege)
         if quota is not None:
-            # Whatever the response is, the application adds its headers.
+            # The application adds headers about it to the response, also to an error.
             scope["quota"] = quota
         response = await self._handle(request, principal)
         await response(scope, receive, send)

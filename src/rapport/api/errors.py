@@ -1,6 +1,6 @@
 """Map exceptions to HTTP error responses, in one table.
 
-Constant Contact's services answer with an array of one error, its gateway with a single object; clients rely on it.
+Constant Contact's services return an array of one error, its gateway a single object; clients rely on that.
 See docs/compatibility.md#error-bodies-and-keys.
 """
 
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from rapport.api.responses import json_response
-from rapport.auth.limits import Quota
+from rapport.auth.rate_limits import Quota
 from rapport.errors import (
     BodyTimeout,
     Forbidden,
@@ -130,7 +130,7 @@ def has_error_spec(error: type[RapportError]) -> bool:
 
 
 def error_spec(error: type[RapportError], path: str) -> ErrorSpec:
-    """Return how such an exception is answered at `path`."""
+    """Return the response of such an exception at `path`."""
     spec = next(ERRORS[known] for known in error.__mro__ if known in ERRORS)
     if path.startswith(_REPORTS) and not path.startswith(_CONTACT_REPORTS):
         return spec._replace(error_key=_REPORT_KEYS.get(spec.error_key, spec.error_key))
@@ -164,7 +164,7 @@ def error_response(exc: RapportError, path: str, request_id: str) -> Response:
 
 
 def quota_headers(quota: Quota | None) -> list[tuple[bytes, bytes]]:
-    """Return the RateLimit headers that say what is left of a client's day; none where it isn't counted."""
+    """Return the RateLimit headers for the rest of a client's daily quota; none if there is no exact quota."""
     if quota is None:
         return []
     return [

@@ -48,7 +48,7 @@ def _security_scheme() -> Json:
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": f"`rapport token --scope '…'` creates one. Scopes: {scopes}.",
+        "description": f"`rapport token create --scope '…'` creates one. Scopes: {scopes}.",
     }
 
 

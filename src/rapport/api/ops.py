@@ -9,7 +9,7 @@ from starlette.responses import Response
 from rapport import metrics
 from rapport.api.endpoint import Json, Resource, Returns, public_endpoint
 from rapport.api.responses import json_response
-from rapport.auth.watch import KeyCache
+from rapport.auth.key_cache import KeyCache
 from rapport.errors import StoreUnavailable
 from rapport.store.store import Store
 
@@ -20,7 +20,7 @@ _OBJECT: Final = {"type": "object"}
 
 
 class Operations(Resource):
-    """What a supervisor, a load balancer, Prometheus and clients' tools ask for. None of it is about a contact."""
+    """Health checks, metrics, public keys and the OpenAPI document. None of them returns data about contacts."""
 
     def __init__(self, store: Store, keys: KeyCache, openapi: Json) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class Operations(Resource):
         ),
     )
     async def metrics(self, _request: Request) -> Response:
-        body, media_type = metrics.exposition()
+        body, media_type = metrics.render_metrics()
         return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})
 
     @public_endpoint(
@@ -81,7 +81,7 @@ class Operations(Resource):
     )
     async def jwks(self, _request: Request) -> Response:
         headers = {"cache-control": "public, max-age=300"}
-        return Response(self._keys.keys.published, headers=headers, media_type="application/jwk-set+json")
+        return Response(self._keys.keys.jwks, headers=headers, media_type="application/jwk-set+json")
 
     @public_endpoint(
         "/schema/openapi.json",

@@ -5,9 +5,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from rapport.auth.key_cache import KeyCache
 from rapport.auth.signing import InvalidSignature, sign, verify
 from rapport.auth.token import Principal
-from rapport.auth.watch import KeyCache
 from rapport.errors import InvalidCursor
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -21,26 +21,26 @@ _MESSAGE: Final = (
 
 
 class Cursors:
-    """Makes and reads the cursors of one server, or of several that share a store."""
+    """Encodes and decodes the cursors of a server, or of several that share a store."""
 
     def __init__(self, keys: KeyCache) -> None:
         self._keys = keys
 
     def decode(self, cursor: str, principal: Principal, path: str, form: type[T]) -> T:
-        """Return the page request that a cursor of this path holds. Raises InvalidCursor."""
-        return decode_cursor(self._keys.keys.sealing, principal.account_id, path, cursor, form)
+        """Return the page request of a cursor of this path. Raises InvalidCursor."""
+        return decode_cursor(self._keys.keys.signing_secret, principal.account_id, path, cursor, form)
 
     def decode_optional(self, cursor: str | None, principal: Principal, path: str, form: type[T]) -> T | None:
-        """Return the same; None if there is no cursor. Raises InvalidCursor."""
+        """Return the page request of a cursor, or None if there is no cursor. Raises InvalidCursor."""
         return None if cursor is None else self.decode(cursor, principal, path, form)
 
     def next_href(
         self, principal: Principal, path: str, page_request: msgspec.Struct | None, parameter: str = "next"
     ) -> str | None:
-        """Return the link to the page that `page_request` asks for; None if there is no such page."""
+        """Return the link to a page, or None if `page_request` is None."""
         if page_request is None:
             return None
-        cursor = encode_cursor(self._keys.keys.sealing, principal.account_id, path, page_request)
+        cursor = encode_cursor(self._keys.keys.signing_secret, principal.account_id, path, page_request)
         return f"{path}?{parameter}={cursor}"
 
 
@@ -51,7 +51,7 @@ def encode_cursor(secret: bytes, account_id: str, path: str, page_request: msgsp
 
 
 def decode_cursor(secret: bytes, account_id: str, path: str, cursor: str, form: type[T]) -> T:
-    """Return the page request of a cursor. Raises InvalidCursor if it isn't one of this account and path."""
+    """Return the page request of a cursor. Raises InvalidCursor if it isn't for this account and path."""
     try:
         content = verify(secret, _PURPOSE, cursor, context=_context(account_id, path), mac_size=_MAC_SIZE)
         page_request: T = _decoder(form).decode(content)

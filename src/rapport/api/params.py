@@ -1,7 +1,7 @@
-"""Parameters of requests: each is described for the OpenAPI document and read from the request by the same object.
+"""Request parameters. The same object parses a parameter and describes it in the OpenAPI document.
 
-Clients encode the same value in many ways: repeated, joined by commas, with names in brackets, `1` for `true`. Every
-encoding that is known to be sent is read by `rapport.api.query`.
+Clients encode a value in many ways: repeated, joined by commas, with brackets after the name, `1` for `true`. See
+`rapport.api.query`.
 """
 
 import re
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from rapport.activity import TYPES, ActivityType, is_id
 from rapport.api.query import SHOWN_LENGTH, Query, get_list, get_single, get_time
 from rapport.errors import InvalidField, NotFound, RapportError
-from rapport.instant import FIRST, LAST, Instant
+from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant
 from rapport.store.contacts import InstantRange
 from rapport.url_paths import quote_id, restore_marks, split_ids
 
@@ -78,7 +78,7 @@ class Text(QueryParam[T | None]):
 
 
 class Choices(QueryParam[tuple[T, ...]]):
-    """A list of values out of a fixed set, without duplicates, in the order in which they were sent."""
+    """A list of values from a fixed set, without duplicates, in the order in which they were sent."""
 
     def __init__(
         self, name: str, description: str, choices: Mapping[str, T], *, noun: str, example: list[str] | None = None
@@ -202,7 +202,7 @@ def _up_to(maximum: int) -> str:
 
 
 class Bounds(NamedTuple):
-    """The bounds of a time as they were sent; None for one that wasn't."""
+    """The bounds of a time as they were sent; None for a missing one."""
 
     after: Instant | None
     before: Instant | None
@@ -220,12 +220,14 @@ class TimeRange(QueryParam[InstantRange | None]):
         first, last = self.get_bounds(query)
         if first is None and last is None:
             return None
-        return InstantRange(FIRST if first is None else first, LAST if last is None else last)
+        return InstantRange(MIN_INSTANT if first is None else first, MAX_INSTANT if last is None else last)
 
     def get_bounds(self, query: Query) -> Bounds:
         """Return both bounds as they were sent. Raises InvalidField, also if the first is later than the second."""
         bounds = Bounds(get_time(query, self.name), get_time(query, self._before))
-        if (FIRST if bounds.after is None else bounds.after) > (LAST if bounds.before is None else bounds.before):
+        if (MIN_INSTANT if bounds.after is None else bounds.after) > (
+            MAX_INSTANT if bounds.before is None else bounds.before
+        ):
             raise InvalidField(self.name, get_single(query, self.name), f"must not be later than {self._before}")
         return bounds
 
@@ -243,7 +245,7 @@ class RequiredTime(QueryParam[Instant]):
     """A time that must be sent."""
 
     def __init__(self, name: str, description: str, *, unless_cursor: bool = False) -> None:
-        super().__init__(name, f"{description} Required, unless there is a `next`." if unless_cursor else description)
+        super().__init__(name, f"{description} Required unless `next` is sent." if unless_cursor else description)
         self._required = not unless_cursor
 
     def get(self, query: Query) -> Instant:
@@ -297,7 +299,7 @@ class Cursor(QueryParam[str | None]):
 
 
 class PathId:
-    """An id in the path. A malformed one is answered like an unknown one: with the given 404."""
+    """An id in the path. A malformed id gets the given 404, like an unknown one."""
 
     def __init__(self, name: str, description: str, example: str, malformed: type[NotFound]) -> None:
         self.name = name
@@ -307,18 +309,18 @@ class PathId:
         self._malformed = malformed
 
     def get(self, request: Request) -> str:
-        """Return the id. Raises the error of a malformed one."""
+        """Return the id. Raises the error for malformed ids."""
         value = self.get_raw(request)
         if not is_id(value):
             raise self._malformed(value[:SHOWN_LENGTH])
         return value
 
     def get_raw(self, request: Request) -> str:
-        """Return what the path has in this place, whatever it is."""
+        """Return the value in the path without validating it."""
         return restore_marks(request.path_params[self.name])
 
     def get_segment(self, request: Request) -> str:
-        """Return what the path has in this place as a segment of a path: always encoded alike."""
+        """Return the value as a path segment in canonical encoding."""
         return quote_id(self.get_raw(request))
 
     def describe(self) -> list[Json]:
@@ -346,11 +348,11 @@ class PathIds:
         self._example = example
 
     def get(self, request: Request) -> list[str]:
-        """Return the ids, each once; they may be malformed. An encoded comma belongs to one. Raises InvalidField."""
+        """Return the ids, which may be malformed. An encoded comma is part of an id. Raises InvalidField."""
         return self._check(split_ids(request.path_params[self.name]))
 
     def get_split(self, request: Request) -> list[str]:
-        """Return the same where encoded commas join ids, as some clients write them. Raises InvalidField."""
+        """Return the ids, with encoded commas as separators too, as some clients send them. Raises InvalidField."""
         return self._check(split_ids(restore_marks(request.path_params[self.name])))
 
     def _check(self, ids: list[str]) -> list[str]:

@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from rapport.errors import InvalidField
-from rapport.instant import FIRST, LAST, Instant, iso, parse_query_time
+from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant, iso, parse_query_time
 
 Query: TypeAlias = dict[str, list[str]]
-"""The values of each parameter, in the order of their arrival."""
+"""The values of each parameter, in the order in which they were sent."""
 
 SHOWN_LENGTH: Final = 40
-"""Characters of a refused value that an error message repeats."""
+"""The number of characters of an invalid value that an error message repeats."""
 
 _MAX_PARAMETERS: Final = 1_000
 _OPENING_BRACKET: Final = re.compile(rb"\[|%5B", re.IGNORECASE)
@@ -21,7 +21,7 @@ _CLOSING_BRACKETS: Final = (b"]", b"%5D", b"%5d")
 
 
 def flatten_lists(query_string: bytes) -> bytes:
-    """Return the query string with `name[]=` and `name[0]=` as `name=`: a repeated parameter, in order of arrival."""
+    """Return the query string with `name[]=` and `name[0]=` as `name=`, in the same order."""
     if b"[" not in query_string and b"%5" not in query_string:
         return query_string
     return b"&".join(_flatten(pair) for pair in query_string.split(b"&"))
@@ -48,7 +48,7 @@ def read_query(query_string: bytes) -> Query:
     return query
 
 
-def query_of(request: Request) -> Query:
+def get_query(request: Request) -> Query:
     """Return the parameters of the request's query string. Raises InvalidField."""
     return read_query(request.scope["query_string"])
 
@@ -64,12 +64,12 @@ def get_single(query: Query, name: str) -> str | None:
 
 
 def get_list(query: Query, name: str) -> list[str]:
-    """Return the values of a list, be it repeated, joined by commas, or both; without blank ones."""
+    """Return the non-blank values of a list, which may be repeated, joined by commas, or both."""
     return [item for value in query.get(name, ()) for part in value.split(",") if (item := part.strip())]
 
 
 def get_time(query: Query, name: str) -> Instant | None:
-    """Return the time of a parameter in any form that clients send; None if it wasn't sent. Raises InvalidField."""
+    """Return the time of a parameter, in any form that clients send, or None if it is missing. Raises InvalidField."""
     text = get_single(query, name)
     if text is None:
         return None
@@ -79,7 +79,9 @@ def get_time(query: Query, name: str) -> Instant | None:
         raise InvalidField(
             name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:SHOWN_LENGTH]!r}"
         ) from None
-    if not FIRST <= time <= LAST:
+    if not MIN_INSTANT <= time <= MAX_INSTANT:
         # Its offset moves it out of the years that a time in UTC can be written in.
-        raise InvalidField(name, text, f"must be from {iso(FIRST)} to {iso(LAST)}, not {text[:SHOWN_LENGTH]!r}")
+        raise InvalidField(
+            name, text, f"must be from {iso(MIN_INSTANT)} to {iso(MAX_INSTANT)}, not {text[:SHOWN_LENGTH]!r}"
+        )
     return time

@@ -1,6 +1,6 @@
-"""Deadlines for request bodies: a client that stops sending, or sends too slowly, is given up.
+"""Timeouts of request bodies, for clients that stop sending or send too slowly.
 
-Granian has a deadline for a request's head, and none for its body.
+Granian has a timeout for a request's header, but none for its body.
 """
 
 import asyncio
@@ -11,25 +11,25 @@ from starlette.types import Message, Receive, Scope
 from rapport.auth.token import Principal
 
 MAX_PAUSE: Final = 30.0
-"""Seconds between two pieces of a body."""
+"""Seconds between two chunks of a body."""
 MIN_BYTES_PER_SECOND: Final = 10_000
 """The slowest average rate, after the first `MAX_PAUSE` seconds."""
 ANONYMOUS_TIMEOUT: Final = 10.0
-"""Seconds for a whole body without a token or a session: the sign-in form."""
+"""Seconds for the whole body of a request without a token or session, such as the sign-in form."""
 STOP_TIMEOUT: Final = 2.0
-"""Seconds that bodies may take once the server is stopping."""
+"""Seconds for unfinished bodies once the server is stopping."""
 
 _MAX_ANONYMOUS: Final = 64
 _ANONYMOUS_GRACE: Final = 0.5
 _MAX_PER_ACCOUNT: Final = 128
 _ACCOUNT_GRACE: Final = 5.0
-"""Of more unfinished bodies than this, the oldest have this many seconds in all."""
+"""The total seconds of the oldest body when an account has more than `_MAX_PER_ACCOUNT` unfinished ones."""
 
 _LENGTH: Final = b"content-length"
 
 
 class BodyReceiver:
-    """The `receive` of one request. Once the body is given up, it returns `http.disconnect`."""
+    """The ASGI `receive` of a request. After a timeout it returns `http.disconnect`."""
 
     def __init__(self, bodies: "UnfinishedBodies", scope: Scope, receive: Receive) -> None:
         self.timed_out = False
@@ -45,7 +45,7 @@ class BodyReceiver:
         self._length: int | None = None
 
     async def __call__(self) -> Message:
-        """Return the next message, as ASGI has it."""
+        """Return the next ASGI message."""
         if self._complete:
             return await self._receive()
         now = asyncio.get_running_loop().time()
@@ -61,25 +61,25 @@ class BodyReceiver:
             self._timeout = None
         self._bytes += len(message.get("body", b""))
         if self._bytes == self._length:
-            # Granian would say so with another message.
+            # Granian would send another message for this.
             message["more_body"] = False
         if not message.get("more_body", False):
             self.close()
         return message
 
     def limit(self, deadline: float) -> None:
-        """Give the body up at `deadline`, a time of the event loop, if it isn't complete by then."""
+        """Time out at `deadline`, in the event loop's time, if the body isn't complete by then."""
         self._latest = min(self._latest, deadline)
         timeout = self._timeout
         if timeout is not None and not timeout.expired() and (timeout.when() or 0.0) > self._latest:
             timeout.reschedule(self._latest)
 
     def limit_to(self, seconds: float) -> None:
-        """Give the body up if it isn't complete `seconds` after its beginning."""
+        """Time out `seconds` after the start of the body if it isn't complete by then."""
         self.limit(self._began + seconds)
 
     def close(self) -> None:
-        """Stop watching: the body is complete, or nobody reads it any more."""
+        """Stop the timeout, because the body is complete or no longer read."""
         self._complete = True
         if self._group is not None:
             self._bodies.remove(self, self._group)
@@ -103,16 +103,16 @@ def _read_length(value: bytes) -> int | None:
 
 
 class UnfinishedBodies:
-    """The request bodies that a worker is waiting for, by account."""
+    """The request bodies that a worker is receiving, by account."""
 
     def __init__(self) -> None:
         self._receivers: set[BodyReceiver] = set()
-        # Those whose time isn't cut yet, oldest first.
+        # Without those whose time was shortened, oldest first.
         self._groups: dict[str, dict[BodyReceiver, None]] = {}
         self._stops_at: float | None = None
 
     def add(self, receiver: BodyReceiver, group: str, now: float) -> None:
-        """Watch a body from now on. Where the group has too many, its oldest one gets less time."""
+        """Add a body. If its group has too many, shorten the time of the oldest one."""
         self._receivers.add(receiver)
         receivers = self._groups.setdefault(group, {})
         receivers[receiver] = None
@@ -124,7 +124,7 @@ class UnfinishedBodies:
             receiver.limit(max(self._stops_at, now))
 
     def remove(self, receiver: BodyReceiver, group: str) -> None:
-        """Forget a body."""
+        """Remove a body."""
         self._receivers.discard(receiver)
         receivers = self._groups.get(group)
         if receivers is not None:
@@ -133,7 +133,7 @@ class UnfinishedBodies:
                 del self._groups[group]
 
     def stop(self) -> None:
-        """Give up, in `STOP_TIMEOUT` seconds, all bodies that aren't complete by then: the server is stopping."""
+        """Time out all bodies that aren't complete in `STOP_TIMEOUT` seconds, because the server is stopping."""
         self._stops_at = asyncio.get_running_loop().time() + STOP_TIMEOUT
         for receiver in self._receivers:
             receiver.limit(self._stops_at)

@@ -28,7 +28,7 @@ Time: TypeAlias = Annotated[
     ),
 ]
 
-Second: TypeAlias = Annotated[
+DateTimeSeconds: TypeAlias = Annotated[
     str,
     Meta(
         description="UTC, with seconds and `Z`.",
@@ -58,9 +58,10 @@ def page_links(next_href: str | None) -> Links:
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response whose body is JSON already. No cache keeps it."""
-    make = PacedResponse if len(body) >= LARGE else Response
-    return make(body, status, _HEADERS if headers is None else {**_HEADERS, **headers}, "application/json")
+    """Return a response with a JSON body that caches must not store."""
+    response_type = PacedResponse if len(body) >= LARGE else Response
+    all_headers = _HEADERS if headers is None else {**_HEADERS, **headers}
+    return response_type(body, status, all_headers, "application/json")
 
 
 def encode_response(value: object) -> Response:

@@ -1,1 +1,1 @@
-"""Who may: keys, tokens, scopes and roles, limits."""
+"""Authentication and authorization: keys, tokens, sessions, scopes, roles and rate limits."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from rapport.auth.session import LIFE, SESSION_ID_PREFIX, Session, read_begin
+from rapport.auth.session import LIFETIME, SESSION_ID_PREFIX, Session, parse_start_time
 from rapport.errors import StoreUnavailable
 from rapport.instant import HOUR, Instant
 from rapport.store.secrets import SecretRepository
@@ -17,7 +17,7 @@ MAX_LISTED: Final = 500
 """Ended sessions listed for one account; with one more, all of the account's sessions so far are ended instead."""
 
 _NAME: Final = "ended-sessions"
-_CLOCK_DIFFERENCE: Final = HOUR
+_CLOCK_SKEW: Final = HOUR
 """How long an entry stays after the session has expired, for servers whose clocks are late."""
 
 
@@ -51,7 +51,7 @@ class EndedSessions:
         self._ids: frozenset[str] = frozenset()
         self._accounts: dict[str, Instant] = {}
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the list again."""
         async with self._lock:
             stored = await self._repository.read(_NAME)
@@ -66,28 +66,30 @@ class EndedSessions:
         if not token_or_session_id.startswith(SESSION_ID_PREFIX):
             return False
         until = self._accounts.get(account_id)
-        return token_or_session_id in self._ids or (until is not None and read_begin(token_or_session_id) <= until)
+        return token_or_session_id in self._ids or (
+            until is not None and parse_start_time(token_or_session_id) <= until
+        )
 
     async def end(self, session: Session, now: Instant) -> None:
-        """End the session, here at once."""
+        """End the session: on this server at once, on the others within seconds."""
         account_id = session.principal.account_id
         ended = _EndedSession(account_id=account_id, session_id=session.session_id, expires=session.expires)
         while True:
             stored = await self._repository.read(_NAME)
             entries = _decode(stored)
-            sessions = [entry for entry in entries.sessions if entry.expires > now - _CLOCK_DIFFERENCE]
-            accounts = [entry for entry in entries.accounts if entry.expires > now - _CLOCK_DIFFERENCE]
+            sessions = [entry for entry in entries.sessions if entry.expires > now - _CLOCK_SKEW]
+            accounts = [entry for entry in entries.accounts if entry.expires > now - _CLOCK_SKEW]
             same_account = [entry for entry in sessions if entry.account_id == account_id]
             if len(same_account) < MAX_LISTED:
                 sessions.append(ended)
             else:
-                # A server whose clock is ahead may have begun some of them later than it is here.
-                until = max(now, *(read_begin(entry.session_id) for entry in [ended, *same_account]))
+                # A server whose clock is ahead may have given some of them a start time in our future.
+                until = max(now, *(parse_start_time(entry.session_id) for entry in [ended, *same_account]))
                 sessions = [entry for entry in sessions if entry.account_id != account_id]
                 accounts = [entry for entry in accounts if entry.account_id != account_id]
-                accounts.append(_EndedAccount(account_id=account_id, until=until, expires=Instant(until + LIFE)))
+                accounts.append(_EndedAccount(account_id=account_id, until=until, expires=Instant(until + LIFETIME)))
             if await self._repository.replace(_NAME, stored, msgspec.json.encode(_Stored(sessions, accounts))):
-                await self.look()
+                await self.refresh()
                 return
 
 

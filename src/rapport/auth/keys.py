@@ -1,4 +1,7 @@
-"""The keys that sign tokens and seal cursors: made on first use, rotated by command, published as a JWKS (RFC 7517)."""
+"""The keys that sign tokens, and the secret that signs cursors and sessions.
+
+They are created on first use and rotated with `rapport keys rotate`. Public keys are published as a JWKS (RFC 7517).
+"""
 
 import secrets
 from typing import Any, Final
@@ -13,7 +16,7 @@ from rapport.store.secrets import SecretRepository
 
 ALGORITHM: Final = "RS256"
 MAX_TOKEN_LIFETIME: Final = 400 * DAY
-"""No token lives longer, so that after this time a retired key has signed nothing that is still good."""
+"""The maximum lifetime of a token; after that long, a retired key has signed no token that is still valid."""
 
 _NAME: Final = "signing-keys"
 _KEY_BITS: Final = 2048
@@ -25,56 +28,57 @@ class _StoredKey(msgspec.Struct, frozen=True):
 
 
 class _StoredKeys(msgspec.Struct, frozen=True):
-    """The current key first; behind it those that still verify. And what seals cursors."""
+    """The current key first, then retired keys, which still verify."""
 
     signing: list[_StoredKey]
-    sealing: bytes
+    signing_secret: bytes = msgspec.field(name="sealing")
+    """Stored under its first name."""
 
 
 class Keys:
-    """One state of the keys; a rotation makes another one."""
+    """The keys at one time; rotating them creates a new instance."""
 
     def __init__(self, stored: bytes) -> None:
         try:
             keys = msgspec.json.decode(stored, type=_StoredKeys)
             signing = [RSAKey.import_key(key.jwk) for key in keys.signing]
-        except (msgspec.DecodeError, JoseError, ValueError) as problem:
+        except (msgspec.DecodeError, JoseError, ValueError) as exc:
             raise StoreUnavailable(
-                f"the signing keys are damaged ({problem}): put them back from a backup, or remove them to have new "
-                "ones made, which voids all tokens"
+                f"the signing keys are damaged ({exc}): restore them from a backup, or remove them to create new "
+                "ones, which invalidates all tokens"
             ) from None
         if not signing:
             raise StoreUnavailable(
-                "the signing keys are damaged (there is none): put them back from a backup, or remove them to have new "
-                "ones made, which voids all tokens"
+                "the signing keys are damaged (the list is empty): restore them from a backup, or remove them to "
+                "create new ones, which invalidates all tokens"
             )
         self.stored = stored
-        self.sealing = keys.sealing
-        self.signing = signing[0]
-        self.verifying = KeySet(list(signing))
+        self.signing_secret = keys.signing_secret
+        self.signing_key = signing[0]
+        self.verification_keys = KeySet(list(signing))
         self.ids = frozenset(str(key.kid) for key in signing)
 
     @property
-    def published(self) -> bytes:
-        """The public halves, as a JWKS."""
-        return msgspec.json.encode(self.verifying.as_dict(private=False))
+    def jwks(self) -> bytes:
+        """The public keys, as a JWKS."""
+        return msgspec.json.encode(self.verification_keys.as_dict(private=False))
 
 
 async def load_keys(repository: SecretRepository, known: Keys | None = None) -> Keys:
-    """The store's keys, which are made if there are none yet; `known` itself if they are still the same."""
+    """Return the store's keys, creating them if there are none; `known` itself if they haven't changed."""
     while True:
         stored = await repository.read(_NAME)
         if stored is not None:
             return known if known is not None and known.stored == stored else Keys(stored)
-        # Whoever is first makes them; all others find them on the next turn.
+        # The first process to get here creates them; the others read them in their next iteration.
         await repository.replace(_NAME, None, _encode([_new_key()], secrets.token_bytes(32)))
 
 
 async def rotate_keys(repository: SecretRepository, now: Instant, *, drop_old: bool) -> Keys:
-    """Sign with a new key from now on.
+    """Create a new key and sign with it from now on.
 
-    Tokens of the old ones stay good until they expire, unless `drop_old`: then every token, and every cursor,
-    that was ever given out is void.
+    Tokens that were signed with the old keys stay valid until they expire. With `drop_old`, every token, session and
+    cursor becomes invalid.
     """
     while True:
         old = await load_keys(repository)
@@ -83,8 +87,9 @@ async def rotate_keys(repository: SecretRepository, now: Instant, *, drop_old: b
         else:
             known = msgspec.json.decode(old.stored, type=_StoredKeys)
             retired = [_StoredKey(key.jwk, key.retired_time or now) for key in known.signing]
-            good = [key for key in retired if key.retired_time is None or key.retired_time > now - MAX_TOKEN_LIFETIME]
-            new = _encode([_new_key(), *good], known.sealing)
+            oldest = now - MAX_TOKEN_LIFETIME
+            kept = [key for key in retired if key.retired_time is None or key.retired_time > oldest]
+            new = _encode([_new_key(), *kept], known.signing_secret)
         if await repository.replace(_NAME, old.stored, new):
             return Keys(new)
 
@@ -94,5 +99,5 @@ def _new_key() -> _StoredKey:
     return _StoredKey(dict(key.as_dict(private=True)))
 
 
-def _encode(signing: list[_StoredKey], sealing: bytes) -> bytes:
-    return msgspec.json.encode(_StoredKeys(signing, sealing))
+def _encode(signing: list[_StoredKey], signing_secret: bytes) -> bytes:
+    return msgspec.json.encode(_StoredKeys(signing, signing_secret))

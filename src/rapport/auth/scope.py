@@ -1,4 +1,4 @@
-"""Who may do what: scopes, roles and privileges, in one table each.
+"""Scopes of tokens, roles of users, and the privileges of each role.
 
 See https://developer.constantcontact.com/api_guide/scopes.html and
 https://developer.constantcontact.com/api_guide/user_privileges.html.
@@ -9,9 +9,9 @@ from typing import Final, Self
 
 
 class Scope(enum.Enum):
-    """What a token is for. All but `activity_write` are the vendor's.
+    """The scopes of tokens. All but `activity_write` are Constant Contact's.
 
-    `offline_access` is a request for a refresh token. `account_update` opens nothing yet: clients ask for it.
+    `offline_access` asks for a refresh token. `account_update` allows nothing yet, but clients request it.
     """
 
     CONTACT_DATA = "contact_data"
@@ -23,7 +23,7 @@ class Scope(enum.Enum):
 
 
 class Privilege(enum.Enum):
-    """What a role lets its user do, by the vendor's names and numbers, so far as they are Rapport's matter."""
+    """The privileges that Rapport uses, by Constant Contact's names and numbers."""
 
     number: int
 
@@ -43,7 +43,7 @@ class Privilege(enum.Enum):
     LISTS_WRITE = "contacts:lists:write", 53
 
     def __new__(cls, name: str, number: int) -> Self:
-        """A privilege is told apart by its name; its number goes with it."""
+        """Create a privilege whose value is its name; the number is an attribute."""
         privilege = object.__new__(cls)
         privilege._value_ = name
         privilege.number = number
@@ -51,7 +51,7 @@ class Privilege(enum.Enum):
 
 
 class Role(enum.Enum):
-    """What a user is in an account."""
+    """The role of a user in an account."""
 
     OWNER = "owner"
     MANAGER = "manager"

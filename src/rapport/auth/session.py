@@ -1,6 +1,6 @@
-"""Who is signed in at the pages: all of it in a cookie, sealed by the server's key, so that every worker can tell.
+"""Sessions of the pages, kept in a signed cookie that every worker can verify.
 
-A session is no token and a token no session: each is good where it was given out for.
+Sessions and API tokens are not interchangeable.
 """
 
 import secrets
@@ -10,12 +10,12 @@ import msgspec
 
 from rapport.auth.keys import MAX_TOKEN_LIFETIME
 from rapport.auth.signing import InvalidSignature, is_tag, make_tag, sign, verify
-from rapport.auth.token import Principal, Verified
+from rapport.auth.token import Principal, VerifiedToken
 from rapport.errors import InvalidToken
-from rapport.instant import FIRST, HOUR, Instant
+from rapport.instant import HOUR, MIN_INSTANT, Instant
 
-LIFE: Final = 12 * HOUR
-"""How long somebody stays signed in at most."""
+LIFETIME: Final = 12 * HOUR
+"""The maximum lifetime of a session."""
 
 SESSION_ID_PREFIX: Final = "session:"
 """Distinguishes the ids of sessions from those of tokens."""
@@ -26,9 +26,9 @@ _MAX_LENGTH: Final = 4_096
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """On whose behalf pages are asked for, and until when. Tokens made in it live until `tokens_until` at most.
+    """A signed-in user. Tokens created in the session expire at `tokens_until` at the latest.
 
-    It is over, and they are void, when one of the tokens is revoked with which it began.
+    Revoking a token that the session began with ends the session, and revokes the tokens created in it.
     """
 
     principal: Principal
@@ -39,47 +39,47 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def session_id(self) -> str:
-        """What this session is called in the list of those that were ended, and in tokens that end with it."""
+        """The session's id in the list of ended sessions, and in tokens that end with it."""
         return SESSION_ID_PREFIX + self.nonce
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all that this session depends on: the tokens that it began with, and itself."""
+        """The ids of everything this session depends on: the tokens that it began with, and itself."""
         return (*self.token_ids, self.session_id)
 
 
 def begin_session(principal: Principal, now: Instant) -> Session:
-    """A session that begins now, without a token."""
+    """Return a new session that doesn't depend on a token."""
     return Session(
         principal=principal,
-        expires=Instant(now + LIFE),
+        expires=Instant(now + LIFETIME),
         tokens_until=Instant(now + MAX_TOKEN_LIFETIME),
         nonce=new_nonce(now),
     )
 
 
-def begin_session_with(token: Verified, now: Instant) -> Session:
-    """A session that begins now with a token; it gives out nothing that outlives this token."""
+def begin_session_from_token(token: VerifiedToken, now: Instant) -> Session:
+    """Return a new session that began with a token. Neither it nor tokens created in it outlive that token."""
     return Session(
         principal=token.principal,
-        expires=Instant(min(now + LIFE, token.expires)),
+        expires=Instant(min(now + LIFETIME, token.expires)),
         tokens_until=token.expires,
         nonce=new_nonce(now),
         token_ids=token.token_ids,
     )
 
 
-def sign_session(sealing: bytes, session: Session) -> str:
-    """Return the session as a cookie holds it."""
-    return sign(sealing, _PURPOSE, msgspec.msgpack.encode(session))
+def sign_session(signing_secret: bytes, session: Session) -> str:
+    """Return the session as the signed value of a cookie."""
+    return sign(signing_secret, _PURPOSE, msgspec.msgpack.encode(session))
 
 
-def verify_session(sealing: bytes, text: str, now: Instant) -> Session:
+def verify_session(signing_secret: bytes, text: str, now: Instant) -> Session:
     """Return the session of a cookie. Raises InvalidToken if it wasn't signed with this secret, or has expired."""
     if len(text) > _MAX_LENGTH:
         raise InvalidToken("the session is too long")
     try:
-        session = msgspec.msgpack.decode(verify(sealing, _PURPOSE, text), type=Session)
+        session = msgspec.msgpack.decode(verify(signing_secret, _PURPOSE, text), type=Session)
     except InvalidSignature as exc:
         raise InvalidToken(f"the session is not valid: {exc}") from None
     except msgspec.MsgspecError:
@@ -90,23 +90,23 @@ def verify_session(sealing: bytes, text: str, now: Instant) -> Session:
 
 
 def new_nonce(now: Instant) -> str:
-    """Return a nonce that no other session has; it says when the session began."""
+    """Return a unique nonce, which contains the session's start time."""
     return f"{now:x}-{secrets.token_urlsafe(16)}"
 
 
-def read_begin(session_id: str) -> Instant:
-    """Return when the session with this id began; the beginning of time if its id doesn't say."""
+def parse_start_time(session_id: str) -> Instant:
+    """Return the start time of the session with this id; the earliest possible time if it isn't in the id."""
     try:
         return Instant(int(session_id.removeprefix(SESSION_ID_PREFIX).partition("-")[0], 16))
     except ValueError:
-        return FIRST
+        return MIN_INSTANT
 
 
-def form_token(sealing: bytes, nonce: str) -> str:
+def form_token(signing_secret: bytes, nonce: str) -> str:
     """Return the token that a form of this session must carry, so that other sites can't submit it."""
-    return make_tag(sealing, _FORM_PURPOSE, nonce.encode())
+    return make_tag(signing_secret, _FORM_PURPOSE, nonce.encode())
 
 
-def is_form_token(sealing: bytes, nonce: str, text: str) -> bool:
+def is_form_token(signing_secret: bytes, nonce: str, text: str) -> bool:
     """Return True if the text is the form token of this session."""
-    return is_tag(sealing, _FORM_PURPOSE, nonce.encode(), text)
+    return is_tag(signing_secret, _FORM_PURPOSE, nonce.encode(), text)

@@ -13,7 +13,7 @@ from typing import Final
 from rapport.errors import RapportError
 
 MAC_SIZE: Final = 32
-"""Bytes of a whole HMAC-SHA-256 (RFC 2104)."""
+"""The size of a full HMAC-SHA-256 in bytes (RFC 2104)."""
 
 
 class InvalidSignature(RapportError):
@@ -23,7 +23,7 @@ class InvalidSignature(RapportError):
 def sign(secret: bytes, purpose: bytes, content: bytes, *, context: bytes = b"", mac_size: int = MAC_SIZE) -> str:
     """Return the content with its signature, as URL-safe text.
 
-    The context is signed too, but not part of the text: whoever verifies it has to know it. A `mac_size` below 32
+    The context is signed too, but isn't part of the text: it must be given again to `verify`. A `mac_size` below 32
     truncates the signature, to 16 bytes at least (RFC 2104, section 5).
     """
     return _encode(_mac(secret, purpose, context, content)[:mac_size] + content)
@@ -35,7 +35,7 @@ def verify(secret: bytes, purpose: bytes, text: str, *, context: bytes = b"", ma
         signed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (UnicodeEncodeError, binascii.Error):
         raise InvalidSignature("it is not base64") from None
-    # base64 is decoded leniently: several texts have the same bytes. Only the one that was handed out is accepted.
+    # base64 is decoded leniently: several texts decode to the same bytes. Accept only the one that was issued.
     if _encode(signed) != text:
         raise InvalidSignature("it was changed")
     mac, content = signed[:mac_size], signed[mac_size:]

@@ -1,10 +1,11 @@
-"""Tokens: JWT signed by this server, or by the one other issuer that the operator names (RFC 7519)."""
+"""Access tokens: JWTs (RFC 7519) signed by this server, or by the issuer that the operator trusts."""
 
 import math
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -17,24 +18,24 @@ from rapport.activity import is_account_id, is_storable
 from rapport.auth.keys import ALGORITHM, Keys
 from rapport.auth.scope import Role, Scope
 from rapport.errors import InvalidToken
-from rapport.instant import LAST, SECOND, Instant
+from rapport.instant import MAX_INSTANT, SECOND, Instant
 
 _ALGORITHMS: Final = (ALGORITHM, "ES256", "EdDSA", "Ed25519")
-"""What is accepted: asymmetric ones only, so that no public key can pass for a shared secret."""
+"""The accepted algorithms, all asymmetric, so that a public key can't be used as a shared secret."""
 _SEGMENTS: Final = 3
 """Header, claims and signature (RFC 7515, section 7.1)."""
 
 _SKEW: Final = 60
-"""Seconds that the clock of the server that made a token may be ahead of this one's."""
+"""Seconds by which the issuer's clock may be ahead of this server's."""
 
-_MOST_REMEMBERED: Final = 10_000
-_REFUSED_SECONDS: Final = 1.0
-"""How long a token stays refused without being verified again: its start may come, or its key."""
+_MAX_CACHED: Final = 10_000
+_REJECTION_SECONDS: Final = 1.0
+"""Seconds for which a token is rejected without verifying it again. It may become valid later, or its key be added."""
 _REASON_LENGTH: Final = 200
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """On whose behalf a request is made, with what."""
+    """The user and client that a request is made for, with their permissions."""
 
     account_id: str
     client_id: str
@@ -43,23 +44,24 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope]
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """What a good token says: on whose behalf, until when, its id and those of the tokens that it was made with."""
+class VerifiedToken(msgspec.Struct, frozen=True):
+    """A valid token's content."""
 
     principal: Principal
     expires: Instant
     token_ids: tuple[str, ...]
+    """The token's id and those of its parents; revoking any of them revokes the token."""
 
 
 class Issuer(msgspec.Struct, frozen=True):
-    """Whose tokens are accepted: what they say under `iss`, and the keys that verify them."""
+    """An accepted issuer: its `iss` claim, and the keys that verify its tokens."""
 
     name: str
     keys: KeySet
 
 
 class _Claims(msgspec.Struct):
-    """The claims of a token that are read; `account`, `role` and `made_with` are ours."""
+    """The claims that Rapport reads. `account`, `role` and `parent_tokens` are its own."""
 
     exp: float
     account: str
@@ -69,12 +71,14 @@ class _Claims(msgspec.Struct):
     scp: list[str] = []
     scope: str = ""
     jti: str | None = None
-    # Another issuer may mean anything by it.
+    # Not validated: another issuer may use these names for something else.
+    parent_tokens: Any = None
     made_with: Any = None
+    """The name of `parent_tokens` in tokens that were issued before version 0.2."""
 
 
-class _Times(JWTClaimsRegistry):
-    """Expiry to the second; a start in the future only as far as clocks differ."""
+class _TimeClaims(JWTClaimsRegistry):
+    """Checks a token's times; `nbf` and `iat` may be in the future by as much as clocks differ."""
 
     def validate_nbf(self, value: object) -> None:
         self._check_start(value)
@@ -84,10 +88,10 @@ class _Times(JWTClaimsRegistry):
 
     def _check_start(self, value: object) -> None:
         if not isinstance(value, int | float) or value > self.now + _SKEW:
-            raise InvalidToken("it is not good yet")
+            raise InvalidToken("the token is not valid yet")
 
 
-def make_token(
+def sign_token(
     keys: Keys,
     principal: Principal,
     *,
@@ -96,9 +100,9 @@ def make_token(
     now: Instant,
     expires: Instant,
     token_id: str,
-    made_with: Sequence[str] = (),
+    parent_tokens: Sequence[str] = (),
 ) -> str:
-    """A token for the principal that is good until `expires`, rounded down to the second."""
+    """Return a token for the principal, valid until `expires` rounded down to the second."""
     claims = {
         "ver": 1,
         "jti": token_id,
@@ -111,13 +115,13 @@ def make_token(
         "account": principal.account_id,
         "role": principal.role.value,
         "scp": sorted(scope.value for scope in principal.scopes),
-        **({"made_with": list(made_with)} if made_with else {}),
+        **({"parent_tokens": list(parent_tokens)} if parent_tokens else {}),
     }
-    return jwt.encode({"alg": ALGORITHM, "kid": keys.signing.kid}, claims, keys.signing)
+    return jwt.encode({"alg": ALGORITHM, "kid": keys.signing_key.kid}, claims, keys.signing_key)
 
 
-def names_a_key(token: str) -> bool:
-    """Return True if the token has the form of one that another key might verify."""
+def is_well_formed(token: str) -> bool:
+    """Return True if the text has the form of a token with an accepted algorithm, which some key might verify."""
     header, *rest = token.split(".")
     if len(rest) != _SEGMENTS - 1:
         return False
@@ -128,87 +132,87 @@ def names_a_key(token: str) -> bool:
     return isinstance(decoded, dict) and decoded.get("alg") in _ALGORITHMS
 
 
-class RefusedAgain(InvalidToken):
-    """A token that was refused less than a second ago."""
+class RecentlyRejected(InvalidToken):
+    """The token was rejected less than a second ago."""
 
 
 class Verifier:
-    """Tells whose token it is. Remembers tokens by their digest: valid ones for as long as its issuers stay the same.
+    """Verifies tokens of the accepted issuers.
 
-    Refused ones are remembered for a second, with the reason.
+    Results are cached by the token's digest: valid tokens until they expire, rejected ones for a second.
     """
 
     def __init__(self, issuers: Sequence[Issuer], audience: str) -> None:
         self._issuers = tuple(issuers)
         self._audience = audience
-        self._remembered: dict[bytes, tuple[float, Verified]] = {}
-        self._refused: dict[bytes, tuple[float, str]] = {}
+        self._cached: dict[bytes, tuple[float, VerifiedToken]] = {}
+        self._rejected: dict[bytes, tuple[float, str]] = {}
 
-    def verify(self, token: str) -> Verified:
-        """What a good token says. Raises InvalidToken for any other, and says why for the log only."""
+    def verify(self, token: str) -> VerifiedToken:
+        """Return the content of a valid token. Raises InvalidToken, whose message is for the log only."""
         digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
-        remembered = self._remembered.get(digest)
-        if remembered is not None and remembered[0] > time.time():
-            return remembered[1]
-        claims = self._claims(digest, token)
-        verified = Verified(_principal(claims), _expires(claims), _token_ids(claims))
-        if len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[digest] = claims.exp, verified
+        cached = self._cached.get(digest)
+        if cached is not None and cached[0] > time.time():
+            return cached[1]
+        claims = self._get_claims(digest, token)
+        verified = VerifiedToken(_get_principal(claims), _get_expires(claims), _get_token_ids(claims))
+        if len(self._cached) >= _MAX_CACHED:
+            self._cached.clear()
+        self._cached[digest] = claims.exp, verified
         return verified
 
-    def _claims(self, digest: bytes, token: str) -> _Claims:
-        refused = self._refused.get(digest)
-        if refused is not None and refused[0] > time.monotonic():
-            raise RefusedAgain(refused[1])
+    def _get_claims(self, digest: bytes, token: str) -> _Claims:
+        rejected = self._rejected.get(digest)
+        if rejected is not None and rejected[0] > time.monotonic():
+            raise RecentlyRejected(rejected[1])
         try:
-            return self._checked(token)
+            return self._validate(token)
         except InvalidToken as exc:
-            if len(self._refused) >= _MOST_REMEMBERED:
-                self._refused.clear()
-            self._refused[digest] = time.monotonic() + _REFUSED_SECONDS, str(exc)[:_REASON_LENGTH]
+            if len(self._rejected) >= _MAX_CACHED:
+                self._rejected.clear()
+            self._rejected[digest] = time.monotonic() + _REJECTION_SECONDS, str(exc)[:_REASON_LENGTH]
             raise
 
-    def _checked(self, token: str) -> _Claims:
-        reason = "no issuer is accepted"
+    def _validate(self, token: str) -> _Claims:
+        reason = "there are no accepted issuers"
         for issuer in self._issuers:
             try:
                 decoded = jwt.decode(token, issuer.keys, algorithms=_ALGORITHMS)
-                expected = _Times(
+                expected = _TimeClaims(
                     iss={"essential": True, "value": issuer.name},
                     aud={"essential": True, "value": self._audience},
                     exp={"essential": True},
                 )
                 expected.validate(decoded.claims)
                 return msgspec.convert(decoded.claims, _Claims)
-            except (JoseError, InvalidToken, ValueError, TypeError) as problem:
-                # ValueError: what is no JWT at all, a key id that nobody has, and claims of the wrong type.
-                reason = f"{type(problem).__name__}: {problem}"
+            except (JoseError, InvalidToken, ValueError, TypeError) as exc:
+                # ValueError: not a JWT at all, an unknown key id, or claims of the wrong type.
+                reason = f"{type(exc).__name__}: {exc}"
         raise InvalidToken(reason)
 
 
-def _principal(claims: _Claims) -> Principal:
+def _get_principal(claims: _Claims) -> Principal:
     if not is_account_id(claims.account):
-        raise InvalidToken("its account is no id")
+        raise InvalidToken("the claim account is not a valid id")
     if not (is_storable(claims.cid) and is_storable(claims.sub)):
-        raise InvalidToken("its cid or sub has control characters")
-    said = {*claims.scp, *claims.scope.split()}
+        raise InvalidToken("the claim cid or sub has control characters")
+    claimed_scopes = {*claims.scp, *claims.scope.split()}
     return Principal(
         account_id=claims.account,
         client_id=claims.cid,
         user=claims.sub,
         role=claims.role,
-        # A scope of a later Rapport, or of the other issuer's, opens nothing here.
-        scopes=frozenset(scope for scope in Scope if scope.value in said),
+        # Ignore scopes of a later version and of other issuers.
+        scopes=frozenset(scope for scope in Scope if scope.value in claimed_scopes),
     )
 
 
-def _expires(claims: _Claims) -> Instant:
+def _get_expires(claims: _Claims) -> Instant:
     if not math.isfinite(claims.exp):
-        raise InvalidToken("its end is no time")
-    return Instant(int(min(claims.exp, LAST // SECOND) * SECOND))
+        raise InvalidToken("the claim exp is not a time")
+    return Instant(int(min(claims.exp, MAX_INSTANT // SECOND) * SECOND))
 
 
-def _token_ids(claims: _Claims) -> tuple[str, ...]:
-    made_with = claims.made_with if isinstance(claims.made_with, list) else []
-    return tuple(each for each in (claims.jti, *made_with) if isinstance(each, str))
+def _get_token_ids(claims: _Claims) -> tuple[str, ...]:
+    lists = [value for value in (claims.parent_tokens, claims.made_with) if isinstance(value, list)]
+    return tuple(token_id for token_id in (claims.jti, *chain(*lists)) if isinstance(token_id, str))

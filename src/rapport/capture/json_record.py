@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from rapport.capture.errors import InvalidPayload
-from rapport.instant import FIRST, LAST, Instant, parse_instant
+from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant, parse_instant
 
 _MAX_SECONDS: Final = 100_000_000_000
 """Larger numbers are milliseconds: in seconds they would be after the year 5000."""
@@ -111,7 +111,7 @@ def read_time(name: str, value: object) -> Instant:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
         if number is not None:
             instant = Instant(round(number * 1_000 if abs(number) < _MAX_SECONDS else number))
-            if FIRST <= instant <= LAST:
+            if MIN_INSTANT <= instant <= MAX_INSTANT:
                 return instant
     except (ValueError, OverflowError) as exc:
         raise InvalidPayload(f"{name}: {value!r} is not a time") from exc

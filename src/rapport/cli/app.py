@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from rapport.auth.scope import Role, Scope
-from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
+from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
 from rapport.instant import iso
 from rapport.oauth.applications import (
     ApplicationRequest,
@@ -93,7 +93,7 @@ def create(
         refresh_policy=RefreshPolicy(refresh),
         credentials_role=None if client_credentials is None else Role(client_credentials),
     )
-    application, secret = asyncio.run(_create(settings_for(data=data), account, request, create=create))
+    application, secret = asyncio.run(_create(get_settings(data=data), account, request, create=create))
     click.echo(f"client_id\t{application.client_id}")
     if secret is not None:
         click.echo(f"client_secret\t{secret}")
@@ -104,7 +104,7 @@ def create(
 @account_option
 def list_applications(data: str | None, account: str) -> None:
     """Print the account's applications, oldest first, with tabs between the columns."""
-    rows = asyncio.run(_list(settings_for(data=data), account))
+    rows = asyncio.run(_list(get_settings(data=data), account))
     click.echo("\t".join(_HEAD))
     for application in rows:
         click.echo("\t".join(_columns(application)))
@@ -116,7 +116,7 @@ def list_applications(data: str | None, account: str) -> None:
 @account_option
 def rotate(client_id: str, data: str | None, account: str) -> None:
     """Replace an application's secret, and print the new one. The old one stops working at once."""
-    click.echo(asyncio.run(_rotate(settings_for(data=data), account, client_id)))
+    click.echo(asyncio.run(_rotate(get_settings(data=data), account, client_id)))
 
 
 @app.command()
@@ -128,7 +128,7 @@ def delete(client_id: str, data: str | None, account: str) -> None:
 
     Running servers refuse its access tokens within three seconds.
     """
-    name = asyncio.run(_delete(settings_for(data=data), account, client_id))
+    name = asyncio.run(_delete(get_settings(data=data), account, client_id))
     click.echo(f"Deleted the application {client_id}, {name}.")
 
 

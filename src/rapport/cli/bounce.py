@@ -12,7 +12,7 @@ from rapport.capture.captured import CapturedRequest, encode_request
 from rapport.capture.errors import InvalidHook, SpoolFull, SpoolUnavailable
 from rapport.capture.sources import SOURCES
 from rapport.capture.spool import SpoolWriter
-from rapport.cli.command import account_option, data_option, now, open_command_store, settings_for
+from rapport.cli.command import account_option, data_option, get_settings, now, open_command_store
 from rapport.recording.hook_registry import create_hook, load_hooks
 from rapport.settings import Settings
 from rapport.store.engines import find_spool
@@ -39,7 +39,7 @@ def bounce(data: str | None, account: str, maildir: Path | None) -> None:
     Bounces, complaints (ARF) and automatic replies are recorded by the running server, or by the next one. The message
     is on the disk when the command ends with 0; with 75, the mail server should try again later.
     """
-    settings = settings_for(data=data)
+    settings = get_settings(data=data)
     limit = SOURCES[SOURCE].max_body_bytes
     try:
         asyncio.run(_take(settings, account, limit, maildir))

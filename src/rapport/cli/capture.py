@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from rapport.capture.spool_reader import read_status
-from rapport.cli.command import account_option, data_option, open_command_store, settings_for
+from rapport.cli.command import account_option, data_option, get_settings, open_command_store
 from rapport.instant import iso
 from rapport.recording.captured_events import CapturedEvents
 from rapport.recording.hook_registry import load_hooks
@@ -26,7 +26,7 @@ def capture() -> None:
 @account_option
 def status(data: str | None, account: str) -> None:
     """Show what waits, and how many items are unmatched."""
-    settings = settings_for(data=data)
+    settings = get_settings(data=data)
     waiting = read_status(find_spool(settings))
     since = "" if waiting.oldest_time is None else f", the oldest from {iso(waiting.oldest_time)}"
     click.echo(f"{waiting.waiting_bytes} bytes wait in {find_spool(settings).absolute()}{since}")
@@ -55,7 +55,7 @@ def unmatched(data: str | None, account: str, limit: int) -> None:
     """
 
     async def run() -> None:
-        async with open_command_store(settings_for(data=data)) as store:
+        async with open_command_store(get_settings(data=data)) as store:
             after, shown = 0, 0
             while shown < limit and (items := await store.hooks.unmatched(account, after, min(_PAGE, limit - shown))):
                 for item in items:
@@ -79,7 +79,7 @@ def retry(data: str | None, account: str) -> None:
     """
 
     async def run() -> None:
-        async with open_command_store(settings_for(data=data)) as store:
+        async with open_command_store(get_settings(data=data)) as store:
 
             async def record(batch: Batch) -> Recorded:
                 [recorded] = await store.ingest.record([batch])

@@ -1,4 +1,4 @@
-"""`rapport check`: are the counts what the activities add up to?"""
+"""`rapport check`: verify the counters against the activities."""
 
 import asyncio
 import sys
@@ -7,52 +7,53 @@ import click
 
 from rapport.activity import TYPE_NAMES, ActivityType, BounceCode, DeviceType
 from rapport.catalogue import OptOutSource, PermissionToSend
-from rapport.cli.command import data_option, open_command_store, settings_for
+from rapport.cli.command import data_option, get_settings, open_command_store
 from rapport.instant import iso
 from rapport.settings import Settings
 from rapport.store.permission import PermissionColumns
 from rapport.store.verification import CounterMismatch, Counts, PermissionMismatch
 
 
-@click.command()
+@click.command(short_help="Verify all counters against the activities.")
 @data_option
-@click.option("--repair", is_flag=True, help="Put right what differs.")
+@click.option("--repair", is_flag=True, help="Correct the mismatches.")
 def check(data: str | None, *, repair: bool) -> None:
-    """Recount all activities, and compare what was counted.
+    """Count all activities and compare the result with the stored counters.
 
-    The permission of every contact is compared as well with what its opt-outs, sign-ups and statements come to.
+    The permission of each contact is compared too, with the result of its opt-outs, sign-ups and updates.
 
-    They change in the transaction that records, so there is nothing to find unless somebody wrote to the database by
-    other means. Every difference is a line; with any that was not put right the exit code is 1. Servers may go on:
-    who records waits only while a campaign activity that differs is recounted.
+    Counters are updated in the transaction that records, so mismatches are only expected if the database was changed
+    by other means. Each mismatch is printed on a line; if any isn't repaired, the exit code is 1. Servers can keep
+    running; requests that record only wait while a mismatching campaign activity is counted again.
 
     \b
       rapport check
       rapport check --repair
     """
-    found = asyncio.run(_check(settings_for(data=data), repair=repair))
-    if found == 0:
-        click.echo("All counts are right.")
+    mismatches = asyncio.run(_check(get_settings(data=data), repair=repair))
+    if mismatches == 0:
+        click.echo("All counters match.")
     elif repair:
-        click.echo(f"{found} were wrong, and are right now.")
+        click.echo(f"{mismatches} mismatches repaired.")
     else:
-        click.echo(f"{found} are wrong: rapport check --repair puts them right.", err=True)
+        click.echo(f"{mismatches} mismatches found; run `rapport check --repair`.", err=True)
         sys.exit(1)
 
 
 async def _check(settings: Settings, *, repair: bool) -> int:
-    found = 0
+    mismatches = 0
     async with open_command_store(settings) as store:
-        async for difference in store.verification.verify(repair=repair):
-            click.echo(
-                format_permission(difference) if isinstance(difference, PermissionMismatch) else told(difference)
-            )
-            found += 1
-    return found
+        async for mismatch in store.verification.verify(repair=repair):
+            if isinstance(mismatch, PermissionMismatch):
+                click.echo(format_permission(mismatch))
+            else:
+                click.echo(format_counter(mismatch))
+            mismatches += 1
+    return mismatches
 
 
 def format_permission(difference: PermissionMismatch) -> str:
-    """Return a contact's permission that differs as a line."""
+    """Return a line about a contact's mismatching permission."""
     where = f"{difference.account_id} contact {difference.contact_id}"
     return f"{where}: {_format_columns(difference.stored)}, should be {_format_columns(difference.expected)}"
 
@@ -69,40 +70,43 @@ def _format_columns(columns: PermissionColumns) -> str:
     return " ".join(words)
 
 
-def told(difference: CounterMismatch) -> str:
-    """A difference as a line."""
-    of = [TYPE_NAMES[difference.type]]
-    if difference.detail is not None:
-        of.append(_detail(difference.type, difference.detail))
-    if difference.url_id is not None:
-        of.append(f"link {difference.url_id}")
-    if difference.hour is not None:
-        of.append(f"from {iso(difference.hour)} on, an hour long")
-    if difference.contact_id is not None:
-        of.append(f"contact {difference.contact_id}")
-    where = f"{difference.account_id} {difference.campaign_activity_id} {' '.join(of)}"
-    of_contact = difference.contact_id is not None
-    return f"{where}: {_counts(difference.stored, of_contact)}, should be {_counts(difference.expected, of_contact)}"
+def format_counter(mismatch: CounterMismatch) -> str:
+    """Return a line about a mismatching counter."""
+    words = [TYPE_NAMES[mismatch.type]]
+    if mismatch.detail is not None:
+        words.append(_format_detail(mismatch.type, mismatch.detail))
+    if mismatch.url_id is not None:
+        words.append(f"link {mismatch.url_id}")
+    if mismatch.hour is not None:
+        words.append(f"in the hour from {iso(mismatch.hour)}")
+    if mismatch.contact_id is not None:
+        words.append(f"contact {mismatch.contact_id}")
+    where = f"{mismatch.account_id} {mismatch.campaign_activity_id} {' '.join(words)}"
+    is_contact = mismatch.contact_id is not None
+    stored, expected = (
+        _format_counts(counts, is_contact=is_contact) for counts in (mismatch.stored, mismatch.expected)
+    )
+    return f"{where}: {stored}, should be {expected}"
 
 
-def _detail(activity_type: ActivityType, detail: int) -> str:
+def _format_detail(activity_type: ActivityType, detail: int) -> str:
     if activity_type is ActivityType.EM_BOUNCES:
         return BounceCode(detail).name
     return DeviceType(detail).name.lower()
 
 
-def _counts(counts: Counts | None, of_contact: bool) -> str:  # noqa: FBT001 - what is told
+def _format_counts(counts: Counts | None, *, is_contact: bool) -> str:
     if counts is None:
         return "none"
     number, *rest = counts
     if not rest:
         return f"{number}"
-    if of_contact:
+    if is_contact:
         (last_time,) = rest
-        return f"{number} until {_time(last_time)}"
+        return f"{number} until {_format_time(last_time)}"
     contacts, last_time = rest
-    return f"{number}{'' if contacts is None else f' of {contacts} contacts'} until {_time(last_time)}"
+    return f"{number}{'' if contacts is None else f' of {contacts} contacts'} until {_format_time(last_time)}"
 
 
-def _time(time: int | None) -> str:
+def _format_time(time: int | None) -> str:
     return "never" if time is None else iso(time)

@@ -1,4 +1,4 @@
-"""What the commands share: the `--data` option, an open store, failures told as sentences."""
+"""Shared parts of the commands: options, the store, and error messages."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,14 @@ import click
 from rapport.activity import ACCOUNT_ID_ALLOWED, ID_ALLOWED, is_account_id, is_id
 from rapport.errors import DataNotFound, RapportError
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
-from rapport.settings import Settings, load_settings, sentences, unknown_variables, variable
+from rapport.settings import (
+    Settings,
+    format_value,
+    load_settings,
+    setting_help,
+    unknown_variables,
+    variable_name,
+)
 from rapport.store.engines import find_directory, format_location, open_store
 from rapport.store.store import Store
 
@@ -29,39 +36,39 @@ _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 
 DEFAULT_ACCOUNT: Final = "default"
-"""The account that is meant where nobody says another."""
+"""The account that commands use without `--account`."""
 
 _HOW_TO_CREATE: Final = "check --data, or start with `rapport import --create` or `rapport serve`"
 
 _WRITE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 _RUNS_WITHOUT_OUTPUT: Final = "serve"
-"""The one command whose output isn't its result."""
+"""The only command whose output isn't its result."""
 
 
 class Commands(click.Group):
-    """The commands by their names, each loaded when it is asked for, whose failures are told as a sentence."""
+    """A group of commands that are imported when they are used, and whose errors are printed as messages."""
 
     def __init__(self, *, modules: Mapping[str, str], **attributes: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(**attributes)
         self._modules = modules
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
-        """Run the program; whatever the system refuses ends it with a sentence."""
+        """Run the program, and print errors of the operating system as messages."""
         _prepare_standard_streams()
         try:
             return super().main(*args, **extra)
         except OSError as exc:
-            # Except EPIPE: when the reader of our output has seen enough, click ends without a word.
+            # Without EPIPE: click exits silently when the reader of our output has closed it.
             click.ClickException(_describe_os_error(exc)).show()
             sys.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
-        """The names, in the order in which they are shown."""
+        """Return the names of the commands in the order of the help."""
         return list(self._modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
-        """The command of that name."""
+        """Import and return a command."""
         if cmd_name not in self._modules:
             return None
         module, _, attribute = self._modules[cmd_name].partition(":")
@@ -71,7 +78,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; one that there isn't is told with the one that it resembles."""
+        """Return the command to run, or fail with the most similar name."""
         close = [] if args[0] in self._modules else difflib.get_close_matches(args[0], self._modules, 1)
         if close:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
@@ -83,20 +90,20 @@ class Commands(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except RapportError as problem:
-            raise click.ClickException(str(problem)) from problem
+        except RapportError as exc:
+            raise click.ClickException(str(exc)) from exc
 
 
 def _prepare_standard_streams() -> None:
-    """Occupy the numbers of closed standard streams, and write characters that an encoding lacks as escapes.
+    """Open closed standard streams on /dev/null, and escape characters that the encoding lacks.
 
-    Otherwise the next file that is opened, the database say, would be what others know as standard output.
+    Otherwise the next opened file, such as the database, would get the file descriptor of standard output.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free, which is this one.
+            # `open` returns the lowest free number, which is this one.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
@@ -114,38 +121,48 @@ def _describe_os_error(exc: OSError) -> str:
     try:
         sys.stdout.flush()
     except OSError:
-        # What could not be written would be tried again, and reported again, when the interpreter exits.
+        # Otherwise the interpreter would try to flush, and report the error, again when it exits.
         with open(os.devnull, "wb") as null:  # noqa: PTH123 - a constant, not a path
             os.dup2(null.fileno(), sys.stdout.fileno())
     return f"the output can't be written: {reason}"
 
 
 def create_option(command: Command) -> Command:
-    """Give the command `--create`."""
+    """Add `--create` to the command."""
     return click.option("--create", is_flag=True, help="Create the store if there is none.")(command)
 
 
 def data_option(command: Command) -> Command:
-    """Give the command `--data`."""
-    return click.option("--data", metavar="DIR", help="Where the data is. [default: ./data; also RAPPORT_DATA]")(
-        command
+    """Add `--data` to the command."""
+    return setting_option("data", metavar="DIR")(command)
+
+
+def setting_option(name: str, *, metavar: str | None = None) -> Callable[[Command], Command]:
+    """Return a decorator that adds the option of a setting, with the setting's help text."""
+    default = getattr(Settings(), name)
+    text = setting_help()[name].replace("`", "")
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        type=type(default),
+        metavar=metavar,
+        help=f"{text} [default: {format_value(default)}; env: {variable_name(name)}]",
     )
 
 
 def account_option(command: Command) -> Command:
-    """Give the command `--account`."""
+    """Add `--account` to the command."""
     return click.option(
-        "--account", type=AccountId(), default=DEFAULT_ACCOUNT, show_default=True, help="The account that is meant."
+        "--account", type=AccountId(), default=DEFAULT_ACCOUNT, show_default=True, help="The account to use."
     )(command)
 
 
 class AccountId(click.ParamType[str]):
-    """An account's id."""
+    """The id of an account or a contact."""
 
     name = "id"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id as given. Fails when it can't be one."""
+        """Return the id. Fails if it is invalid."""
         if not isinstance(value, str) or not is_account_id(value):
             self.fail(f"{value!r} {ACCOUNT_ID_ALLOWED}", param, ctx)
         return value
@@ -169,27 +186,27 @@ TAKES_ID: Final[dict[str, Any]] = {"ignore_unknown_options": True}
 
 
 class Duration(click.ParamType[int]):
-    """A length of time: 90s, 15m, 24h, 30d."""
+    """A duration, such as 90s, 15m, 24h or 30d."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The duration in milliseconds."""
+        """Return the duration in milliseconds."""
         if isinstance(value, int):
             return value
         match = _DURATION.fullmatch(str(value))
         if match is None:
-            self.fail(f"{value!r} must be a number with s, m, h or d, such as 15m, 24h or 30d", param, ctx)
+            self.fail(f"{value!r} must be a number followed by s, m, h or d, such as 15m, 24h or 30d", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
 
 
-def settings_for(**options: str | int | None) -> Settings:
-    """The settings of this run; misspelt variables are pointed out."""
-    known = [variable(name) for name in sentences()]
+def get_settings(**options: str | int | None) -> Settings:
+    """Return the settings from the environment and the options. Print a warning for each unknown variable."""
+    known = [variable_name(name) for name in setting_help()]
     for name in unknown_variables(os.environ):
         close = difflib.get_close_matches(name, known, 1)
-        meant = f" Did you mean {close[0]}?" if close else ""
-        click.echo(f"rapport: {name} is set, but is no setting: see `docs/settings.md`.{meant}", err=True)
+        hint = f" Did you mean {close[0]}?" if close else " See docs/settings.md."
+        click.echo(f"rapport: unknown setting {name}.{hint}", err=True)
     return load_settings(**options)
 
 
@@ -199,7 +216,7 @@ async def open_command_store(
 ) -> AsyncIterator[Store]:
     """Open the store that the settings name, and print its location to standard error.
 
-    Raises NoData, with the location and `how_to_create`, if there is no store and `create` is False.
+    Raises DataNotFound, with the location and `how_to_create`, if there is no store and `create` is False.
     """
     location = format_location(settings.data)
     click.echo(f"rapport: using the data in {location}", err=True)
@@ -226,10 +243,10 @@ def ensure_store(settings: Settings) -> None:
 
 
 def _warn_if_others_can_read(data: str) -> None:
-    """Point out a data directory that everybody on the machine can list.
+    """Print a warning if other users can list the data directory.
 
-    Its files are readable by their owner only. The directory was not made by Rapport, so its mode is left alone: it
-    may well be one that others need.
+    Its files are readable by their owner only. Rapport didn't create the directory, so it doesn't change its mode:
+    others may need it.
     """
     directory = find_directory(data)
     if directory is None:
@@ -242,5 +259,5 @@ def _warn_if_others_can_read(data: str) -> None:
 
 
 def now() -> Instant:
-    """This instant."""
+    """Return the current time."""
     return Instant(time.time_ns() // 1_000_000)

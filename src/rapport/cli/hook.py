@@ -16,8 +16,8 @@ from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
 from rapport.capture.event import Event
 from rapport.capture.sources import SOURCES
 from rapport.capture.webhooks.provider import WebhookRequest
-from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
-from rapport.cli.serve import address
+from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
+from rapport.cli.serve import server_url
 from rapport.instant import HOUR, iso
 from rapport.recording.hook_registry import (
     ActiveHook,
@@ -108,7 +108,7 @@ def create(
     the send with the same message id, else what the setting campaign_activity says: tag, subject, metadata:FIELD or
     constant:ID.
     """
-    chosen = settings_for(data=data)
+    chosen = get_settings(data=data)
     own = _read_settings(settings)
     read = tuple(map(_read_value, keys))
 
@@ -119,7 +119,7 @@ def create(
             return await create_hook(store, account, provider, name=title, settings=own, keys=read, now=now())
 
     active, secret = asyncio.run(run())
-    url = hook_url(chosen.public_url or address(chosen), active.hook, secret)
+    url = hook_url(chosen.public_url or server_url(chosen), active.hook, secret)
     click.echo(
         f"Hook {active.hook.hook_id} was created. Its URL{' is shown this once' if secret else ''}:\n\n  {url}\n"
     )
@@ -144,7 +144,7 @@ def update(data: str | None, account: str, hook_id: str, keys: tuple[str, ...], 
     read = tuple(map(_read_value, keys))
 
     async def run() -> None:
-        async with open_command_store(settings_for(data=data)) as store:
+        async with open_command_store(get_settings(data=data)) as store:
             active = await _find(store, account, hook_id)
             merged = {name: value for name, value in (active.hook.settings | changed).items() if value}
             hook = replace(active.hook, settings=merged)
@@ -161,7 +161,7 @@ def list_hooks(data: str | None, account: str) -> None:
     """List the hooks, with their latest requests and unmatched items."""
 
     async def run() -> None:
-        settings = settings_for(data=data)
+        settings = get_settings(data=data)
         async with open_command_store(settings) as store:
             hooks = [each for each in await load_hooks(store) if each.hook.account_id == account]
             if not hooks:
@@ -175,7 +175,9 @@ def list_hooks(data: str | None, account: str) -> None:
 async def _show(store: Store, settings: Settings, active: ActiveHook) -> None:
     hook = active.hook
     click.echo(f"{hook.hook_id}  {active.provider.title}  {hook.name}")
-    click.echo(f"  {hook_url(settings.public_url or address(settings), hook)}{'.SECRET' if hook.secret_hashes else ''}")
+    click.echo(
+        f"  {hook_url(settings.public_url or server_url(settings), hook)}{'.SECRET' if hook.secret_hashes else ''}"
+    )
     hour = time.time_ns() // 1_000_000 // HOUR
     hours = await store.hooks.hours(hook.hook_id, hour - _DAY_HOURS + 1)
     unmatched = sum(
@@ -197,7 +199,7 @@ def delete(data: str | None, account: str, hook_id: str) -> None:
     """Delete a hook, its keys and its unmatched items. What was recorded stays."""
 
     async def run() -> None:
-        async with open_command_store(settings_for(data=data)) as store:
+        async with open_command_store(get_settings(data=data)) as store:
             active = await _find(store, account, hook_id)
             await delete_hook(store, account, active.hook.hook_id)
 
@@ -228,10 +230,10 @@ def test(data: str | None, account: str, hook_id: str, headers: tuple[str, ...])
     named = {name.strip().lower(): value.strip() for name, _, value in pairs}
 
     async def run() -> bool:
-        settings = settings_for(data=data)
+        settings = get_settings(data=data)
         async with open_command_store(settings) as store:
             active = await _find(store, account, hook_id)
-            url = hook_url(settings.public_url or address(settings), active.hook)
+            url = hook_url(settings.public_url or server_url(settings), active.hook)
             request = WebhookRequest(body=body, received_time=now(), headers=named, url=url)
             is_authentic = (
                 _check(active, request) if named or active.provider.name in {"amazon-ses", "mailgun"} else True

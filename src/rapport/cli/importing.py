@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from rapport.cli.command import account_option, create_option, data_option, now, open_command_store, settings_for
+from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
 from rapport.cli.import_options import reading_options
 from rapport.cli.import_output import Mistakes, format_counts, format_remarks, show_progress, write_rejected
 from rapport.cli.previewing import preview
@@ -33,14 +33,15 @@ _SWITCH_INTERVAL: Final = 0.001
 _FORMS: Final[dict[str, LineFormat[Any]]] = {"activities": ACTIVITIES, "contacts": CONTACTS, "campaigns": CAMPAIGNS}
 
 
-@click.command("import", short_help="Record the activities, contacts or campaigns in files.")
+@click.command("import", short_help="Import activities, contacts or campaigns from files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
-    "--what",
+    "--type",
+    "data_type",
     type=click.Choice(("activities", "contacts", "campaigns")),
     default="activities",
     show_default=True,
-    help="What the lines of the files state.",
+    help="The type of the data in the files.",
 )
 @reading_options
 @click.option("--preview", "is_preview", is_flag=True, help="Show the first rows as they would be recorded, and stop.")
@@ -50,16 +51,16 @@ _FORMS: Final[dict[str, LineFormat[Any]]] = {"activities": ACTIVITIES, "contacts
 def import_files(
     files: tuple[str, ...],
     *,
-    what: str,
+    data_type: str,
     options: ImportOptions,
     data: str | None,
     account: str,
     is_preview: bool,
     create: bool,
 ) -> None:
-    """Record the activities in files, or - for standard input: CSV, JSON, NDJSON and Excel, as they are or packed.
+    """Import activities from files, or - for standard input: CSV, JSON, NDJSON or Excel, also compressed.
 
-    A line of NDJSON is an object, a CSV has the same names as columns. Exports of other systems are recognised:
+    A line of NDJSON is an object; a CSV file has the same names as columns. Exports of other systems are recognised:
     see docs/import.md. Required are contact_id,
     campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or seconds or
     milliseconds since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,
@@ -69,26 +70,26 @@ def import_files(
       {"contact_id": "42", "campaign_activity_id": "spring", "tracking_activity_type": "em_opens",
        "created_time": "2026-04-02T05:11:34Z"}         (on one line)
 
-    With --what contacts a line has contact_id, and any of updated_at, email_address, first_name, last_name,
-    permission_to_send, created_at and deleted_at. With --what campaigns it has campaign_id, and any of updated_at,
-    campaign_name, type, type_code, current_status, created_at and campaign_activities, a list; a row of CSV states
-    one campaign activity, and one of its links. Of two statements the later by updated_at holds.
+    With --type contacts, a line has contact_id, and any of updated_at, email_address, first_name, last_name,
+    permission_to_send, created_at and deleted_at. With --type campaigns, it has campaign_id, and any of updated_at,
+    campaign_name, type, type_code, current_status, created_at and campaign_activities (a list); a row of CSV has one
+    campaign activity with one of its links. Of two updates, the one with the later updated_at wins.
 
-    What was recorded before counts as a duplicate and changes nothing, so an import that was interrupted is
-    simply started again. Lines that can't be taken go to FILE.rejected.ndjson, each with its number and the
-    reason; the exit code is then 1. The first import into an empty directory takes --create.
+    Lines that were recorded before count as duplicates and change nothing, so an interrupted import can be run
+    again. Invalid lines are written to FILE.rejected.ndjson with their line numbers and the reasons; the exit code is
+    then 1. The first import into an empty directory needs --create.
     """
     if is_preview:
-        _preview_all(files, _FORMS[what], options)
+        _preview_all(files, _FORMS[data_type], options)
         return
-    settings = settings_for(data=data)
+    settings = get_settings(data=data)
     tune_gc(GC_THRESHOLD)
     # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        totals = asyncio.run(_import_all(settings, account, files, what, options, create=create))
+        totals = asyncio.run(_import_all(settings, account, files, data_type, options, create=create))
     except KeyboardInterrupt:
-        click.echo("Stopped. What was counted so far is recorded; start the same import again to go on.", err=True)
+        click.echo("Stopped. Run the same command again to continue; recorded lines are skipped.", err=True)
         sys.exit(130)
     if len(files) > 1:
         click.echo(f"all: {format_counts(totals.result)}")
@@ -129,7 +130,7 @@ def _with_name(exc: UnreadableFile, name: str) -> str:
 
 
 async def _import_all(
-    settings: Settings, account: str, files: tuple[str, ...], what: str, options: ImportOptions, *, create: bool
+    settings: Settings, account: str, files: tuple[str, ...], data_type: str, options: ImportOptions, *, create: bool
 ) -> _Totals:
     totals = _Totals()
     async with open_command_store(settings, create=create) as store:
@@ -137,7 +138,7 @@ async def _import_all(
             result = ImportResult()
             mistakes = Mistakes(name)
             try:
-                await _import_one(store, account, name, what, options=options, result=result, mistakes=mistakes)
+                await _import_one(store, account, name, data_type, options=options, result=result, mistakes=mistakes)
             except UnreadableFile as exc:
                 totals.unreadable += 1
                 click.echo(f"Error: {_with_name(exc, name)}", err=True)
@@ -158,7 +159,7 @@ async def _import_one(
     store: Store,
     account: str,
     name: str,
-    what: str,
+    data_type: str,
     *,
     options: ImportOptions,
     result: ImportResult,
@@ -176,9 +177,9 @@ async def _import_one(
             mistakes.add(line)
 
         rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
-        if what == "activities":
+        if data_type == "activities":
             await import_file(store.ingest, account, file, name, result, **rest)
-        elif what == "contacts":
+        elif data_type == "contacts":
             await import_updates(partial(store.contacts.upsert, account), file, name, CONTACTS, result, **rest)
         else:
             await import_updates(partial(store.campaigns.upsert, account), file, name, CAMPAIGNS, result, **rest)

@@ -10,7 +10,6 @@ _MODULES = {
     "demo": "rapport.cli.demo:demo",
     "sign-in": "rapport.cli.sign_in:sign_in",
     "token": "rapport.cli.token:token",
-    "tokens": "rapport.cli.tokens:tokens",
     "app": "rapport.cli.app:app",
     "import": "rapport.cli.importing:import_files",
     "export": "rapport.cli.export:export",
@@ -33,18 +32,17 @@ _MODULES = {
 )
 @click.version_option(__version__)
 def rapport() -> None:
-    """What did this contact do, when?
+    """Record what contacts do with email campaigns and landing pages, and serve reports about it.
 
-    Rapport records what contacts do with email campaigns and landing pages, and answers with the v3 reporting API
-    that Constant Contact's SDKs speak.
+    The reports have the v3 API that Constant Contact's SDKs use.
 
     \b
     First steps:
-      rapport demo                               sample data, a server, and a request to paste
-      rapport import --create activities.ndjson  your own data (rapport import --help shows its form)
-      rapport serve                              the server
-      rapport token                              a token for it
+      rapport demo                               Load sample data and start a server
+      rapport import --create activities.ndjson  Import your own data (see rapport import --help)
+      rapport serve                              Start a server
+      rapport token create                       Create a token for it
 
-    All data is in one directory, ./data unless --data names another: every command prints which. Only serve and demo
-    create it without --create. Settings are in docs/settings.md.
+    All data is in one directory, ./data by default, which every command prints. Only serve and demo create it without
+    --create. Settings are in docs/settings.md.
     """

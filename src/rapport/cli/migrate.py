@@ -1,10 +1,10 @@
-"""`rapport migrate`: the schema, and on a cluster where its tables lie."""
+"""`rapport migrate`: migrate the schema, and distribute the tables over a cluster."""
 
 import asyncio
 
 import click
 
-from rapport.cli.command import create_option, data_option, open_command_store, settings_for
+from rapport.cli.command import create_option, data_option, get_settings, open_command_store
 from rapport.settings import Settings
 
 
@@ -12,18 +12,18 @@ from rapport.settings import Settings
 @data_option
 @create_option
 def migrate(data: str | None, *, create: bool) -> None:
-    """Bring the schema up to date, and spread the tables over a cluster.
+    """Migrate the schema, and distribute the tables over a Citus cluster.
 
-    Every command brings the schema up to date by itself, and several at once are safe. What is left to this one is
-    Citus: on a database that has the extension, it puts all of a contact on one shard and the small tables on every
-    node, with whatever is in them. Servers are to be stopped meanwhile. A new database takes --create.
+    Every command migrates the schema automatically; running several at once is safe. Only this command distributes
+    the tables of a database with the Citus extension: all data of a contact goes to one shard, and the small tables to
+    every node. Stop the servers first. A new database needs --create.
 
     \b
       rapport migrate --data postgresql://rapport@coordinator/rapport
     """
-    for sentence in asyncio.run(_migrate(settings_for(data=data), create=create)):
-        click.echo(sentence)
-    click.echo("All is up to date.")
+    for change in asyncio.run(_migrate(get_settings(data=data), create=create)):
+        click.echo(change)
+    click.echo("Schema is up to date.")
 
 
 async def _migrate(settings: Settings, *, create: bool) -> list[str]:

@@ -1,7 +1,8 @@
-"""`rapport serve`: the server."""
+"""`rapport serve`: run the server."""
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import os
 import shutil
@@ -17,79 +18,80 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
-from rapport.auth.one_time import create_code
+from rapport.auth.key_cache import KeyCache
 from rapport.auth.scope import Role, Scope
+from rapport.auth.sign_in_codes import create_code
 from rapport.auth.token import Principal
-from rapport.auth.watch import KeyCache
-from rapport.cli.command import DEFAULT_ACCOUNT, data_option, ensure_store, now, settings_for
+from rapport.cli.command import DEFAULT_ACCOUNT, data_option, ensure_store, get_settings, now, setting_option
 from rapport.errors import InvalidSetting
 from rapport.settings import Settings, export_to_environment
 from rapport.store.engines import open_store
 from rapport.store.store import Store
 
-_READY_WITHIN: Final = 30.0
-_STOP_WITHIN: Final = 15
-"""Seconds for requests under way, and what waits for its commit, when the server is stopped."""
+_READY_TIMEOUT: Final = 30.0
+_KILL_TIMEOUT: Final = 15
+"""Seconds for running requests and queued commits when the server stops; then workers are killed."""
 
 SHARED_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command()
 @data_option
-@click.option("--host", metavar="ADDRESS", help="The address to listen on. [default: 127.0.0.1]")
-@click.option("--port", type=int, help="The port to listen on. [default: 8080]")
-@click.option("--workers", type=int, help="How many processes serve: one a core at most. [default: 1]")
+@setting_option("host", metavar="ADDRESS")
+@setting_option("port")
+@setting_option("workers")
 def serve(data: str | None, host: str | None, port: int | None, workers: int | None) -> None:
-    """Serve the API until Ctrl-C.
+    """Serve the API and the pages until Ctrl-C.
 
     \b
       rapport serve --port 8080
       curl localhost:8080/readyz
 
-    The page to try the API on is at /schema. Every option is also a variable: RAPPORT_PORT and so on.
+    The API explorer is at /schema. All settings are in docs/settings.md.
     """
-    settings = settings_for(data=data, host=host, port=port, workers=workers)
+    settings = get_settings(data=data, host=host, port=port, workers=workers)
     cores = os.cpu_count() or 1
     if settings.workers > cores:
-        click.echo(f"rapport: {settings.workers} workers share {cores} cores: --workers {cores} is enough", err=True)
+        click.echo(f"rapport: {settings.workers} workers share {cores} cores; --workers {cores} is enough", err=True)
     ensure_store(settings)
-    link = asyncio.run(sign_in_link(settings, owner_of(DEFAULT_ACCOUNT, "serve")))
+    link = asyncio.run(open_and_create_link(settings, owner_principal(DEFAULT_ACCOUNT, "serve")))
     run_server(
         settings,
         lambda: click.echo(
-            f"Rapport listens on {address(settings)} (Ctrl-C stops it)\nSign in, once and within 15 minutes: {link}"
+            f"Rapport is running at {server_url(settings)} (Ctrl-C to stop)\n"
+            f"Sign in (one-time link, valid 15 minutes): {link}"
         ),
     )
 
 
-def owner_of(account_id: str, client_id: str) -> Principal:
-    """Somebody who may do everything in an account: whoever sits at the server."""
+def owner_principal(account_id: str, client_id: str) -> Principal:
+    """Return a principal with all permissions in the account, for users of the server's command line."""
     return Principal(
         account_id=account_id, client_id=client_id, user=client_id, role=Role.OWNER, scopes=frozenset(Scope)
     )
 
 
-async def sign_in_link(settings: Settings, principal: Principal) -> str:
-    """A link that signs the principal in at the pages, once."""
+async def open_and_create_link(settings: Settings, principal: Principal) -> str:
+    """Open the store and return a one-time sign-in link for the principal."""
     async with open_store(settings) as store:
-        return await make_link(store, settings, principal)
+        return await create_sign_in_link(store, settings, principal)
 
 
-async def make_link(store: Store, settings: Settings, principal: Principal) -> str:
-    """Return a link that signs the principal in, once."""
+async def create_sign_in_link(store: Store, settings: Settings, principal: Principal) -> str:
+    """Return a one-time sign-in link for the principal."""
     code = await create_code(store.secrets, principal, now())
-    return f"{settings.public_url or address(settings)}/sign-in/{code}"
+    return f"{settings.public_url or server_url(settings)}/sign-in/{code}"
 
 
-def address(settings: Settings) -> str:
-    """The server's address, for people."""
+def server_url(settings: Settings) -> str:
+    """Return the URL of the address that the server listens on."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"
 
 
-def run_server(settings: Settings, announce: Callable[[], None]) -> None:
-    """Serve until told to stop; `announce` when it is ready. Raises InvalidSetting for an address it can't have."""
-    _check_free(settings)
+def run_server(settings: Settings, on_ready: Callable[[], None]) -> None:
+    """Serve until a shutdown signal; call `on_ready` once requests are served. Raises InvalidSetting."""
+    _check_port_available(settings)
     asyncio.run(_check_store(settings))
     export_to_environment(settings)
     with _shared_metrics(settings.workers):
@@ -100,35 +102,37 @@ def run_server(settings: Settings, announce: Callable[[], None]) -> None:
             port=settings.port,
             workers=settings.workers,
             interface=Interfaces.ASGI,
-            # One request at a time on a connection: by HTTP/2 whoever is cut off would take others along.
+            # Not HTTP/2, in which aborting a connection would affect other requests.
             http=HTTPModes.http1,
             loop=Loops.uvloop,
             websockets=False,
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
-            workers_kill_timeout=_STOP_WITHIN,
+            workers_kill_timeout=_KILL_TIMEOUT,
         )
-        server.on_startup(lambda: _when_ready(settings, announce))
+        server.on_startup(lambda: _announce_when_ready(settings, on_ready))
         server.serve()
 
 
-def _check_free(settings: Settings) -> None:
-    """Granian's workers share a port, so it would also share one with a stranger."""
+def _check_port_available(settings: Settings) -> None:
+    """Check that no other server uses the port: Granian's workers would share it. Raises InvalidSetting."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
-        except OSError as problem:
-            raise InvalidSetting(
-                f"{address(settings)} can't be listened on: {problem.strerror}. Choose another with --port or --host"
-            ) from None
+        except OSError as exc:
+            if exc.errno == errno.EADDRINUSE:
+                message = f"port {settings.port} is already in use. Choose another with --port"
+            else:
+                message = f"can't listen on {server_url(settings)}: {exc.strerror}. Check --host and --port"
+            raise InvalidSetting(message) from None
 
 
 async def _check_store(settings: Settings) -> None:
-    """What a worker would fail of is told here, in a sentence."""
+    """Load the keys once, so that errors are printed here as messages instead of failing every worker."""
     async with open_store(settings) as store:
-        await KeyCache(store.secrets, settings).check()
+        await KeyCache(store.secrets, settings).load()
 
 
 @contextlib.contextmanager
@@ -144,17 +148,17 @@ def _shared_metrics(workers: int) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _when_ready(settings: Settings, announce: Callable[[], None]) -> None:
-    def look() -> None:
-        ends = time.monotonic() + _READY_WITHIN
-        while time.monotonic() < ends:
-            # First a pause: the workers are being forked, and a fork wants no busy thread beside it.
+def _announce_when_ready(settings: Settings, on_ready: Callable[[], None]) -> None:
+    def poll() -> None:
+        deadline = time.monotonic() + _READY_TIMEOUT
+        while time.monotonic() < deadline:
+            # Sleep first: the workers are being forked, and other threads should not be busy meanwhile.
             time.sleep(0.2)
             connection = http.client.HTTPConnection(settings.host, settings.port, timeout=5)
             with contextlib.suppress(OSError), contextlib.closing(connection):
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == http.client.OK:
-                    announce()
+                    on_ready()
                     return
 
-    threading.Thread(target=look, name="announce", daemon=True).start()
+    threading.Thread(target=poll, name="announce", daemon=True).start()

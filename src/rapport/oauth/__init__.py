@@ -1,1 +1,1 @@
-"""The OAuth 2.0 authorization server. The protocol is oauthlib's; what is stored and for how long is decided here."""
+"""The OAuth 2.0 authorization server. oauthlib implements the protocol; this package stores its data."""

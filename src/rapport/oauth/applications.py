@@ -1,4 +1,4 @@
-"""Applications: who may create, change and delete them, and what they may be."""
+"""OAuth applications: validate, create, change and delete them."""
 
 import enum
 import uuid
@@ -8,32 +8,32 @@ from typing import Final
 import msgspec
 import structlog
 
-from rapport.auth.gate import check_may
-from rapport.auth.grant import roles_of
-from rapport.auth.register import read_name, revoke_id
+from rapport.auth.authorization import require_permission
+from rapport.auth.key_cache import KeyCache
 from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
-from rapport.auth.token import Verified
-from rapport.auth.watch import KeyCache
+from rapport.auth.token import VerifiedToken
+from rapport.auth.token_registry import parse_token_name, revoke_token_id
+from rapport.auth.token_service import delegable_roles
 from rapport.errors import Forbidden, InvalidField, TooManyApplications, UnknownApplication
 from rapport.instant import HOUR, Instant
 from rapport.oauth.credentials import digest_client_secret, new_client_secret
 from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME
-from rapport.oauth.redirects import MAX_REDIRECT_URIS, read_redirect_uri
+from rapport.oauth.redirects import MAX_REDIRECT_URIS, parse_redirect_uri
 from rapport.store.applications import Application
 from rapport.store.store import Store
 
 MANAGE_APPLICATIONS: Final = Privilege.ACCOUNT_UPDATE
-"""The privilege to see and change the account's applications: an owner's and a manager's."""
+"""The privilege to see and change the account's applications: owners and managers have it."""
 
 MAX_APPLICATIONS: Final = 100
-"""Applications of one account."""
+"""The maximum number of an account's applications."""
 
 _log = structlog.get_logger("rapport.oauth")
 
 
 class RefreshPolicy(enum.Enum):
-    """What a refresh returns: a new refresh token each time, or the same one."""
+    """Return a new refresh token with each refresh, or always the same one."""
 
     ROTATING = "rotating"
     LONG_LIVED = "long-lived"
@@ -51,12 +51,12 @@ class ApplicationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def application_mark(client_id: str) -> str:
-    """Return what the tokens of an application are marked with: they are void once this is revoked."""
+    """Return the id that all tokens of an application carry, so that they can be revoked together."""
     return f"application:{client_id}"
 
 
-def is_application_token(token: Verified) -> bool:
-    """Return True if the token was issued to an application. It is for the API: it signs nobody in."""
+def is_application_token(token: VerifiedToken) -> bool:
+    """Return True if the token was issued to an application. Such tokens are for the API only, not for signing in."""
     return application_mark(token.principal.client_id) in token.token_ids
 
 
@@ -72,9 +72,9 @@ async def create_application(
     application = Application(
         client_id=str(uuid.uuid4()),
         account_id=account_id,
-        name=read_name(request.name),
+        name=parse_token_name(request.name),
         secret_digest=None if secret is None else digest_client_secret(secret),
-        redirect_uris=_read_redirect_uris(request.redirect_uris),
+        redirect_uris=_parse_redirect_uris(request.redirect_uris),
         scopes=tuple(sorted(scope.value for scope in request.scopes)),
         refresh_policy=request.refresh_policy.value,
         credentials_role=None if request.credentials_role is None else request.credentials_role.value,
@@ -83,7 +83,7 @@ async def create_application(
     )
     if len(await store.applications.list_applications(account_id)) >= MAX_APPLICATIONS:
         raise TooManyApplications(
-            f"the account {account_id} has {MAX_APPLICATIONS} applications, which is the maximum: delete one first"
+            f"the account {account_id} has {MAX_APPLICATIONS} applications, which is the maximum; delete one first"
         )
     await store.applications.add_application(application)
     return application, secret
@@ -98,7 +98,7 @@ async def find_application(store: Store, account_id: str, client_id: str) -> App
 
 
 async def rotate_secret(store: Store, account_id: str, client_id: str) -> str:
-    """Replace the application's secret, and return the new one. The old one is void at once.
+    """Replace the application's secret, and return the new one. The old one is invalid at once.
 
     Raises UnknownApplication, and InvalidField for a public one.
     """
@@ -112,13 +112,13 @@ async def rotate_secret(store: Store, account_id: str, client_id: str) -> str:
 
 
 async def delete_application(store: Store, account_id: str, client_id: str, *, by: str, now: Instant) -> str:
-    """Delete an application with all that was granted to it, and return its name. Raises UnknownApplication.
+    """Delete an application with all its grants, and return its name. Raises UnknownApplication.
 
-    Servers refuse its access tokens within the seconds in which they read what is revoked.
+    Running servers reject its access tokens when they next poll the list of revocations.
     """
     application = await find_application(store, account_id, client_id)
-    # First: should this be interrupted, the application can be deleted again.
-    await revoke_id(
+    # Revoke first: if this is interrupted, the application can still be deleted again.
+    await revoke_token_id(
         store.secrets, application_mark(client_id), Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=by, now=now
     )
     if not await store.applications.delete_application(account_id, client_id):
@@ -127,7 +127,7 @@ async def delete_application(store: Store, account_id: str, client_id: str, *, b
 
 
 class ApplicationService:
-    """What sessions do with the applications of their accounts. Every call may raise Forbidden."""
+    """Manages an account's applications on behalf of a session. Every method may raise Forbidden."""
 
     def __init__(self, store: Store, keys: KeyCache) -> None:
         self._store = store
@@ -135,17 +135,17 @@ class ApplicationService:
 
     async def list_applications(self, session: Session) -> list[Application]:
         """Return the account's applications, oldest first."""
-        check_may(session.principal, None, MANAGE_APPLICATIONS)
+        require_permission(session.principal, None, MANAGE_APPLICATIONS)
         return await self._store.applications.list_applications(session.principal.account_id)
 
     async def create(
         self, session: Session, request: ApplicationRequest, now: Instant
     ) -> tuple[Application, str | None]:
-        """Create an application for no more than the session's own scopes and role. Raises InvalidField."""
-        check_manages(session)
+        """Create an application, which can get no more than the session's own scopes and role. Raises InvalidField."""
+        require_manager(session)
         for scope in sorted(request.scopes - session.principal.scopes, key=lambda scope: scope.value):
             raise Forbidden(f"scope {scope.value}")
-        if request.credentials_role is not None and request.credentials_role not in roles_of(session):
+        if request.credentials_role is not None and request.credentials_role not in delegable_roles(session):
             raise Forbidden(f"role {request.credentials_role.value}")
         principal = session.principal
         created = await create_application(self._store, principal.account_id, request, by=principal.user, now=now)
@@ -154,27 +154,27 @@ class ApplicationService:
 
     async def rotate_secret(self, session: Session, client_id: str) -> tuple[Application, str]:
         """Replace an application's secret, and return the new one. Raises UnknownApplication."""
-        check_manages(session)
+        require_manager(session)
         application = await find_application(self._store, session.principal.account_id, client_id)
         secret = await rotate_secret(self._store, application.account_id, client_id)
         _log.info("application secret rotated", account=application.account_id, client_id=client_id)
         return application, secret
 
     async def delete(self, session: Session, client_id: str, now: Instant) -> None:
-        """Delete an application with all that was granted to it. Raises UnknownApplication."""
-        check_manages(session)
+        """Delete an application with all its grants. Raises UnknownApplication."""
+        require_manager(session)
         principal = session.principal
         await delete_application(self._store, principal.account_id, client_id, by=principal.user, now=now)
-        await self._keys.look_up_revoked()
+        await self._keys.refresh_revocations()
         _log.info("application deleted", account=principal.account_id, client_id=client_id)
 
 
-def check_manages(session: Session) -> None:
-    """Return if the session may change applications. Raises Forbidden.
+def require_manager(session: Session) -> None:
+    """Check that the session may change applications. Raises Forbidden.
 
-    One that began with a token may not: an application would outlive the token.
+    A session that began with a token may not, because an application would outlive the token.
     """
-    check_may(session.principal, None, MANAGE_APPLICATIONS)
+    require_permission(session.principal, None, MANAGE_APPLICATIONS)
     if session.token_ids:
         raise Forbidden("sign-in by a link, instead of a token,")
 
@@ -192,8 +192,8 @@ def _check_request(request: ApplicationRequest) -> None:
         )
 
 
-def _read_redirect_uris(texts: Iterable[str]) -> tuple[str, ...]:
-    uris = tuple(dict.fromkeys(read_redirect_uri(text) for text in texts))
+def _parse_redirect_uris(texts: Iterable[str]) -> tuple[str, ...]:
+    uris = tuple(dict.fromkeys(parse_redirect_uri(text) for text in texts))
     if len(uris) > MAX_REDIRECT_URIS:
-        raise InvalidField("redirect_uri", uris[-1], f"there must be at most {MAX_REDIRECT_URIS}")
+        raise InvalidField("redirect_uri", uris[-1], f"is one too many; the maximum is {MAX_REDIRECT_URIS}")
     return uris

@@ -1,4 +1,4 @@
-"""What people decide: whether an application, or a device, may act on their behalf."""
+"""A user's decision to let an application, or a device, act on their behalf."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,14 +11,14 @@ from oauthlib.oauth2.rfc6749.endpoints import AuthorizationEndpoint
 from oauthlib.oauth2.rfc6749.errors import AccessDeniedError, FatalClientError, OAuth2Error
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
-from rapport.auth.limits import Limiter
+from rapport.auth.key_cache import KeyCache
+from rapport.auth.rate_limits import RateLimiter
 from rapport.auth.scope import Scope
 from rapport.auth.session import Session
-from rapport.auth.watch import KeyCache
 from rapport.errors import Forbidden, InvalidField, RapportError, UnknownUserCode
 from rapport.instant import Instant
 from rapport.oauth.credentials import digest_token, normalize_user_code
-from rapport.oauth.lifetimes import CODE_LIFETIME, KEPT
+from rapport.oauth.lifetimes import CODE_LIFETIME, RETENTION
 from rapport.oauth.requests import MalformedRequest, Pairs, merge, read_pairs
 from rapport.oauth.validator import Loaded, PkceCodeGrant, Validator
 from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization
@@ -34,7 +34,7 @@ class InvalidAuthorizationRequest(RapportError):
 
 
 class Redirect(Exception):
-    """The browser goes back to the application, with an error."""
+    """Sends the browser back to the application with an error."""
 
     def __init__(self, location: str) -> None:
         super().__init__(location)
@@ -60,9 +60,9 @@ class DeviceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsentService:
-    """Takes in what people who are signed in decide. Every call may raise Forbidden and StoreUnavailable."""
+    """Records the decisions of signed-in users. Every method may raise Forbidden and StoreUnavailable."""
 
-    def __init__(self, store: Store, keys: KeyCache, limiter: Limiter) -> None:
+    def __init__(self, store: Store, keys: KeyCache, limiter: RateLimiter) -> None:
         self._store = store
         self._keys = keys
         self._limiter = limiter
@@ -70,7 +70,7 @@ class ConsentService:
     async def read_request(self, query: str, issuer: str, now: Instant) -> AuthorizationRequest:
         """Return the authorization request of a query string.
 
-        Raises InvalidAuthorizationRequest, and Redirect for what the application itself can be told.
+        Raises InvalidAuthorizationRequest, and Redirect for errors that are reported to the application.
         """
         try:
             pairs = read_pairs(query)
@@ -85,7 +85,7 @@ class ConsentService:
         except FatalClientError as exc:
             raise InvalidAuthorizationRequest(exc.description or exc.error) from None
         except OAuth2Error as exc:
-            raise Redirect(_back(exc, exc.redirect_uri, issuer)) from None
+            raise Redirect(_error_redirect(exc, exc.redirect_uri, issuer)) from None
         if application is None:
             raise LookupError("oauthlib accepted a client that does not exist")
         return AuthorizationRequest(
@@ -97,7 +97,7 @@ class ConsentService:
         )
 
     async def approve(self, session: Session, request: AuthorizationRequest, issuer: str, now: Instant) -> str:
-        """Return where the browser goes with the code that the application redeems."""
+        """Return the URL that takes the browser back to the application, with a code that it can redeem."""
         consent = _consent(session, request.application, request.scopes)
         validator = Validator(Loaded(now=now, application=request.application))
         headers, _, _ = _endpoint(validator).create_authorization_response(
@@ -106,7 +106,7 @@ class ConsentService:
         if not validator.code:
             raise InvalidAuthorizationRequest("the request is no longer valid; start again from the application")
         code = AuthorizationCode(
-            digest=digest_token(self._keys.keys.sealing, validator.code),
+            digest=digest_token(self._keys.keys.signing_secret, validator.code),
             client_id=request.application.client_id,
             account_id=request.application.account_id,
             consent=consent,
@@ -114,21 +114,21 @@ class ConsentService:
             code_challenge=request.code_challenge,
             expires=Instant(now + CODE_LIFETIME),
         )
-        await self._store.applications.add_code(code, Instant(now - KEPT))
+        await self._store.applications.add_code(code, Instant(now - RETENTION))
         _log.info("authorization granted", account=code.account_id, client_id=code.client_id, user=consent.user)
         return str(add_params_to_uri(headers["Location"], [("iss", issuer)]))
 
     def deny(self, request: AuthorizationRequest, issuer: str) -> str:
-        """Return where the browser goes when the user denied access."""
+        """Return the URL that takes the browser back to the application after the user denied access."""
         exc = AccessDeniedError(description="The user denied access.", state=dict(request.params).get("state"))
-        return _back(exc, request.redirect_uri, issuer)
+        return _error_redirect(exc, request.redirect_uri, issuer)
 
     async def find_device(self, session: Session, text: str, now: Instant) -> DeviceRequest:
-        """Return the device with the code that somebody typed in. Raises UnknownUserCode, Throttled for guessing."""
-        await self._limiter.admit(session.principal.account_id)
+        """Return the device with the code that the user typed. Raises UnknownUserCode, or Throttled for guessing."""
+        await self._limiter.acquire(session.principal.account_id)
         user_code = normalize_user_code(text)
         device = await self._store.applications.find_device_by_user_code(
-            session.principal.account_id, digest_token(self._keys.keys.sealing, user_code)
+            session.principal.account_id, digest_token(self._keys.keys.signing_secret, user_code)
         )
         if device is None or device.expires <= now or device.decision != "pending":
             raise UnknownUserCode(text)
@@ -138,7 +138,7 @@ class ConsentService:
         return DeviceRequest(application=application, device=device, user_code=user_code)
 
     async def decide_device(self, session: Session, request: DeviceRequest, *, approved: bool, now: Instant) -> None:
-        """Approve or deny a device. Raises UnknownUserCode if somebody else was faster, or it has expired."""
+        """Approve or deny a device. Raises UnknownUserCode if it has expired or was decided before."""
         consent = _consent(session, request.application, request.device.scopes) if approved else None
         if not await self._store.applications.decide_device(
             session.principal.account_id,
@@ -152,23 +152,23 @@ class ConsentService:
 
 
 def scopes_to_grant(session: Session, application: Application, scopes: Iterable[str]) -> list[Scope]:
-    """Return which of the scopes the user can grant to the application. Raises Forbidden for one of another account."""
+    """Return those of the scopes that the user can grant. Raises Forbidden for an application of another account."""
     if application.account_id != session.principal.account_id:
         raise Forbidden(f"sign-in to the account {application.account_id}, to which {application.name} belongs,")
-    wanted = set(scopes)
-    return [scope for scope in Scope if scope.value in wanted and scope in session.principal.scopes]
+    requested = set(scopes)
+    return [scope for scope in Scope if scope.value in requested and scope in session.principal.scopes]
 
 
 def _consent(session: Session, application: Application, scopes: Iterable[str]) -> Consent:
     granted = scopes_to_grant(session, application, scopes)
     if not granted:
-        raise InvalidField("scope", " ".join(scopes), "none of the permissions asked for is yours to give")
+        raise InvalidField("scope", " ".join(scopes), "you have none of the requested permissions")
     return Consent(
         user=session.principal.user,
         role=session.principal.role.value,
         scopes=tuple(scope.value for scope in granted),
         ends=session.tokens_until,
-        made_with=session.token_ids,
+        parent_tokens=session.token_ids,
     )
 
 
@@ -176,5 +176,5 @@ def _endpoint(validator: Validator) -> AuthorizationEndpoint:
     return AuthorizationEndpoint("code", BearerToken(validator), {"code": PkceCodeGrant(validator)})
 
 
-def _back(exc: OAuth2Error, redirect_uri: str, issuer: str) -> str:
+def _error_redirect(exc: OAuth2Error, redirect_uri: str, issuer: str) -> str:
     return str(add_params_to_uri(redirect_uri, [*exc.twotuples, ("iss", issuer)]))

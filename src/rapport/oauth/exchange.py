@@ -1,4 +1,4 @@
-"""One request to the token endpoint: what oauthlib makes of it, and the grant that comes of it."""
+"""Exchange a code, refresh token or device code for tokens: one request to the token endpoint."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 from rapport.auth.scope import Scope
 from rapport.instant import SECOND, Instant
 from rapport.oauth.applications import RefreshPolicy, application_mark
-from rapport.oauth.credentials import new_refresh_token, read_grant_id
+from rapport.oauth.credentials import get_grant_id, new_refresh_token
 from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, GRANT_LIFETIME
 from rapport.oauth.requests import ClientRequest
 from rapport.oauth.responses import FORM, URI, OAuthResponse, error_response, read_response
@@ -21,20 +21,20 @@ from rapport.store.applications import Consent, Grant
 
 
 class Exchange:
-    """One request to the token endpoint: what oauthlib makes of it, and the grant that comes of it."""
+    """One request to the token endpoint: oauthlib's validation of it, and the grant that it creates."""
 
-    def __init__(self, issuer: TokenIssuer, validator: Validator, request: ClientRequest, address: str) -> None:
+    def __init__(self, issuer: TokenIssuer, validator: Validator, request: ClientRequest, base_url: str) -> None:
         self.validator = validator
         self._issuer = issuer
         self._request = request
-        self._address = address
+        self._base_url = base_url
         self._refresh_token: str | None = None
         self._grant_id = ""
         self._expires_in = 0
 
     @property
     def is_rotating(self) -> bool:
-        """Whether the application's refresh tokens rotate."""
+        """True if the application's refresh tokens rotate."""
         application = self.validator.loaded.application
         return application is not None and application.refresh_policy == RefreshPolicy.ROTATING.value
 
@@ -65,7 +65,7 @@ class Exchange:
         return read_response(body, status, self._request)
 
     def new_grant(self) -> Grant:
-        """Return the grant of a code or device that was redeemed."""
+        """Return the new grant of a redeemed code or device code."""
         loaded, consent = self.validator.loaded, self._find_consent()
         if loaded.application is None or consent is None:
             raise LookupError("a token was issued without an application or a consent")
@@ -77,20 +77,20 @@ class Exchange:
             consent=consent,
             digest=None if self._refresh_token is None else self._issuer.digest(self._refresh_token),
             created_time=loaded.now,
-            expires=grant_end(consent, loaded.now)
+            expires=get_grant_expiry(consent, loaded.now)
             if has_refresh_token
             else Instant(loaded.now + self._expires_in * SECOND),
         )
 
-    def refuse(self, description: str) -> OAuthResponse:
+    def reject(self, description: str) -> OAuthResponse:
         """Return the error for a code or token that was used before."""
         return error_response(InvalidGrantError(description=description), self._request)
 
     def _find_consent(self) -> Consent | None:
         loaded = self.validator.loaded
-        for found in (loaded.code, loaded.device, loaded.grant):
-            if found is not None:
-                return found.consent
+        for source in (loaded.code, loaded.device, loaded.grant):
+            if source is not None:
+                return source.consent
         if loaded.application is None or loaded.application.credentials_role is None:
             return None
         return Consent(
@@ -115,24 +115,24 @@ class Exchange:
             grant_id = loaded.grant.grant_id
         elif loaded.code is not None or loaded.device is not None:
             self._refresh_token = new_refresh_token() if Scope.OFFLINE_ACCESS.value in consent.scopes else None
-            grant_id = self._grant_id = read_grant_id(self._refresh_token or new_refresh_token())
+            grant_id = self._grant_id = get_grant_id(self._refresh_token or new_refresh_token())
         return self._issuer.make_access_token(
             loaded.application,
             consent,
             scopes=request.scopes,
             grant_id=grant_id,
-            address=self._address,
+            base_url=self._base_url,
             now=loaded.now,
         )
 
     def _make_refresh_token(self, request: Any) -> str:  # noqa: ANN401 - oauthlib's
         if self.validator.loaded.grant is not None:
-            return self._issuer.successor_of(request.refresh_token)
+            return self._issuer.get_successor(request.refresh_token)
         if self._refresh_token is None:
             raise LookupError("oauthlib asked for a refresh token that was not consented to")
         return self._refresh_token
 
 
-def grant_end(consent: Consent, now: Instant) -> Instant:
-    """Return when a grant that is used now ends, unless it is used again."""
+def get_grant_expiry(consent: Consent, now: Instant) -> Instant:
+    """Return the expiry of a grant that is used now, unless it is used again."""
     return Instant(min(now + GRANT_LIFETIME, consent.ends))

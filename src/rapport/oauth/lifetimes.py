@@ -1,4 +1,4 @@
-"""How long what the authorization server hands out lives. See docs/oauth.md#lifetimes."""
+"""Lifetimes of tokens, codes and grants. See docs/oauth.md#lifetimes."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ DEVICE_LIFETIME: Final = 15 * MINUTE
 GRANT_LIFETIME: Final = 180 * DAY
 """How long a refresh token is valid without being used."""
 ROTATION_GRACE: Final = 60 * SECOND
-"""How long the refresh token before the current one still returns the current one."""
+"""How long a replaced refresh token can still be exchanged for its successor."""
 
 POLL_INTERVAL: Final = 5 * SECOND
 SLOW_DOWN: Final = 5 * SECOND
-"""What is added to the interval of a device that polls too fast (RFC 8628, section 3.5)."""
+"""Added to the interval of a device that polls too fast (RFC 8628, section 3.5)."""
 
-KEPT: Final = DAY
+RETENTION: Final = DAY
 """How long used and expired codes and grants are kept, so that their reuse is noticed."""

@@ -1,4 +1,4 @@
-"""Redirect URIs: which an application may register, and which one a request may name."""
+"""Validate redirect URIs when they are registered, and when a request names one."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCI
 """A native app's scheme is a domain name in reverse (RFC 8252, section 7.1)."""
 
 
-def read_redirect_uri(text: str) -> str:
+def parse_redirect_uri(text: str) -> str:
     """Return a redirect URI that an application may register. Raises InvalidField."""
     uri = text.strip()
     parts = _split(uri)
@@ -41,18 +41,18 @@ def read_redirect_uri(text: str) -> str:
 
 
 def is_registered(uri: str, registered: tuple[str, ...]) -> bool:
-    """Return True if a request may name this URI: it is registered, character by character.
+    """Return True if a request may name this URI: it must match a registered one exactly.
 
-    The port of a loopback address is left out of the comparison: an app listens on the one that it gets (RFC 8252).
+    Only the port of a loopback address may differ, because a native app gets a free port at run time (RFC 8252).
     """
     if uri in registered:
         return True
     without_port = _without_loopback_port(uri)
-    return without_port is not None and any(_without_loopback_port(each) == without_port for each in registered)
+    return without_port is not None and any(_without_loopback_port(other) == without_port for other in registered)
 
 
-def origin_of(uri: str) -> str:
-    """Return the scheme and host of a redirect URI, as a Content-Security-Policy names it."""
+def get_origin(uri: str) -> str:
+    """Return the scheme and host of a redirect URI, as in a Content-Security-Policy."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else f"{parts.scheme}:"
 

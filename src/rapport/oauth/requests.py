@@ -1,4 +1,4 @@
-"""Requests to the authorization server as clients send them, and its responses."""
+"""Parse requests of OAuth clients."""
 
 import binascii
 import re
@@ -28,7 +28,7 @@ class MalformedRequest(Exception):
 
 
 class ClientRequest(msgspec.Struct, frozen=True):
-    """A request of a client: its parameters, and the client's credentials, wherever they were sent."""
+    """A client's request: its parameters and credentials, wherever in the request they were sent."""
 
     params: Pairs
     client_id: str
@@ -48,8 +48,8 @@ class ClientRequest(msgspec.Struct, frozen=True):
 def read_client_request(query: str, body: bytes, authorization: str | None) -> ClientRequest:
     """Return a request to the token, device or revocation endpoint. Raises MalformedRequest.
 
-    Clients send parameters in the body, in the query, or in both; as a form, or as JSON that is labelled as a form; and
-    their credentials as Basic, or among the parameters. A parameter may be repeated with the same value only.
+    Clients send parameters in the body, the query, or both; as a form, or as JSON that is labelled as a form; and their
+    credentials as Basic, or among the parameters. A repeated parameter must have the same value each time.
     """
     in_query = read_pairs(query)
     if any(name == _NOT_IN_QUERY and value for name, value in in_query):
@@ -60,14 +60,14 @@ def read_client_request(query: str, body: bytes, authorization: str | None) -> C
     basic = _read_basic(authorization)
     if basic is not None:
         if client_id and client_id != basic[0]:
-            raise MalformedRequest("invalid_client", "The credentials are of another client than client_id.")
+            raise MalformedRequest("invalid_client", "The credentials are for another client than client_id.")
         client_id, client_secret = basic[0], basic[1] or client_secret
     values["client_id"] = client_id
     return ClientRequest(list(values.items()), client_id, client_secret, basic is not None)
 
 
 def read_pairs(text: str) -> Pairs:
-    """Return the parameters of a query or form, scopes separated by blanks. Raises MalformedRequest."""
+    """Return the parameters of a query or form, with scopes separated by spaces. Raises MalformedRequest."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMS)
     except ValueError:
@@ -76,7 +76,7 @@ def read_pairs(text: str) -> Pairs:
 
 
 def merge(pairs: Iterable[tuple[str, str]]) -> Pairs:
-    """Return the parameters, each once and without empty ones. Raises MalformedRequest for two values of one."""
+    """Return the parameters without repeated and empty ones. Raises MalformedRequest if one has two values."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if value and values.setdefault(name, value) != value:
@@ -91,7 +91,9 @@ def _read_body(body: bytes) -> Pairs:
     try:
         content = msgspec.json.decode(text, type=dict[str, str | int | None])
     except msgspec.DecodeError:
-        raise MalformedRequest("invalid_request", "The body is neither a form nor a JSON object of texts.") from None
+        raise MalformedRequest(
+            "invalid_request", "The body must be a form, or a JSON object whose values are strings."
+        ) from None
     return [(name, _normalize(name, str(value))) for name, value in content.items() if value is not None]
 
 

@@ -1,4 +1,4 @@
-"""Responses to applications: JSON with the members that RFC 6749 defines, and no others, as some clients insist."""
+"""Responses to applications: JSON with exactly the members of RFC 6749, because some clients accept no others."""
 
 from typing import Any, Final
 
@@ -10,11 +10,11 @@ from rapport.oauth.validator import DEVICE_CODE
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 URI: Final = "https://rapport.invalid/"
-"""oauthlib reads the parameters of a request from its URI; the rest of it has no meaning here."""
+"""oauthlib expects a URI, but reads the parameters from the body."""
 
 
 class OAuthResponse(msgspec.Struct, frozen=True):
-    """A response of an endpoint for clients: JSON, or nothing if `body` is None."""
+    """A response to a client: JSON, or empty if `body` is None."""
 
     status: int
     body: dict[str, Any] | None
@@ -22,7 +22,7 @@ class OAuthResponse(msgspec.Struct, frozen=True):
 
 
 def error_response(exc: OAuth2Error, request: ClientRequest) -> OAuthResponse:
-    """Return the response for an error of oauthlib's."""
+    """Return the response for an oauthlib error."""
     error = str(exc.error)
     body = {"error": error, "error_description": exc.description or _DESCRIPTIONS.get(error, error)}
     return OAuthResponse(exc.status_code, body, _challenge(exc.status_code, request))
@@ -36,14 +36,14 @@ _DESCRIPTIONS: Final = {
     "unsupported_grant_type": "grant_type must be authorization_code, refresh_token, client_credentials or "
     f"{DEVICE_CODE}.",
     "authorization_pending": "The user has not decided yet.",
-    "slow_down": "The device polls too fast: wait five seconds longer from now on.",
+    "slow_down": "The device polls too fast; wait five seconds longer from now on.",
     "expired_token": "The device code has expired.",
     "access_denied": "The user denied access.",
 }
 
 
 def read_response(body: str, status: int, request: ClientRequest) -> OAuthResponse:
-    """Return the response that oauthlib made, with the members that are defined only."""
+    """Return oauthlib's response, with only the defined members of an error."""
     content = msgspec.json.decode(body, type=dict[str, Any])
     if "error" in content:
         error = content["error"]

@@ -1,7 +1,7 @@
-"""The authorization server: oauthlib validates each request, and the store changes once, however many race.
+"""The authorization server: oauthlib validates each request, then one conditional write changes the store.
 
-A code and a device code are redeemed by one conditional write, a refresh token is rotated by one; whoever loses gets
-what the protocol says. A refresh token that was replaced before revokes its grant, with all its tokens.
+Of several requests that redeem the same code, device code or refresh token at once, one succeeds; the others get the
+protocol's error. Using a refresh token that was replaced before revokes its grant, with all its tokens.
 """
 
 from typing import Final
@@ -11,15 +11,15 @@ from oauthlib.oauth2.rfc6749.endpoints import RevocationEndpoint
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 from oauthlib.oauth2.rfc8628.endpoints import DeviceAuthorizationEndpoint
 
-from rapport.auth.limits import Limiter
-from rapport.auth.register import revoke_id
-from rapport.auth.watch import KeyCache
+from rapport.auth.key_cache import KeyCache
+from rapport.auth.rate_limits import RateLimiter
+from rapport.auth.token_registry import revoke_token_id
 from rapport.errors import InvalidToken
 from rapport.instant import DAY, HOUR, SECOND, Instant
 from rapport.oauth.applications import application_mark
-from rapport.oauth.credentials import new_user_code, read_grant_id
-from rapport.oauth.exchange import Exchange, grant_end
-from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, DEVICE_LIFETIME, KEPT, POLL_INTERVAL, SLOW_DOWN
+from rapport.oauth.credentials import get_grant_id, new_user_code
+from rapport.oauth.exchange import Exchange, get_grant_expiry
+from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, DEVICE_LIFETIME, POLL_INTERVAL, RETENTION, SLOW_DOWN
 from rapport.oauth.requests import ClientRequest
 from rapport.oauth.responses import FORM, URI, OAuthResponse, error_response, read_response
 from rapport.oauth.tokens import TokenIssuer
@@ -29,10 +29,10 @@ from rapport.store.applications import Application, Consent, DeviceAuthorization
 from rapport.store.store import Store
 
 ACTIVATE: Final = "/activate"
-"""The page on which people type in the code of a device."""
+"""The page on which users type the code of a device."""
 
 _MAX_WAITING_DEVICES: Final = 1_000
-"""Devices of one application that may wait for their users at once."""
+"""The maximum number of an application's devices that wait for their users."""
 _POLLED: Final = frozenset({"authorization_pending", "slow_down"})
 _BY: Final = "the authorization server"
 
@@ -40,19 +40,19 @@ _log = structlog.get_logger("rapport.oauth")
 
 
 class AuthorizationServer:
-    """Answers the requests of applications. Raises StoreUnavailable, and Throttled for an application in a hurry."""
+    """Handles the requests of applications. Every method may raise StoreUnavailable and Throttled."""
 
-    def __init__(self, store: Store, keys: KeyCache, settings: Settings, limiter: Limiter) -> None:
+    def __init__(self, store: Store, keys: KeyCache, settings: Settings, limiter: RateLimiter) -> None:
         self._store = store
         self._keys = keys
         self._issuer = TokenIssuer(keys, settings)
         self._limiter = limiter
 
-    async def issue_token(self, request: ClientRequest, address: str, now: Instant) -> OAuthResponse:
-        """Answer a request to the token endpoint. `address` is this server's, as the client knows it."""
+    async def issue_token(self, request: ClientRequest, base_url: str, now: Instant) -> OAuthResponse:
+        """Handle a request to the token endpoint. `base_url` is this server's URL as the client sees it."""
         loaded = await self._load(request, now)
         validator = Validator(loaded)
-        exchange = Exchange(self._issuer, validator, request, address)
+        exchange = Exchange(self._issuer, validator, request, base_url)
         response = exchange.validate()
         if validator.reused is not None:
             await self._revoke_grant(validator.reused, now, "its code or an old refresh token was used again")
@@ -64,16 +64,16 @@ class AuthorizationServer:
             await self._store.applications.poll_device(loaded.device.digest, now, interval)
         return response
 
-    async def authorize_device(self, request: ClientRequest, address: str, now: Instant) -> OAuthResponse:
-        """Answer a request for a device code. `address` is this server's, as people know it."""
+    async def authorize_device(self, request: ClientRequest, base_url: str, now: Instant) -> OAuthResponse:
+        """Handle a request for a device code. `base_url` is this server's URL as users see it."""
         application = await self._find_application(request)
         validator = Validator(Loaded(now=now, application=application, client_secret=request.client_secret))
         endpoint = DeviceAuthorizationEndpoint(
             validator,
-            f"{address}{ACTIVATE}",
+            f"{base_url}{ACTIVATE}",
             expires_in=DEVICE_LIFETIME // SECOND,
             interval=POLL_INTERVAL // SECOND,
-            verification_uri_complete=f"{address}{ACTIVATE}?user_code={{user_code}}",
+            verification_uri_complete=f"{base_url}{ACTIVATE}?user_code={{user_code}}",
             user_code_generator=new_user_code,  # type: ignore[arg-type]  # oauthlib calls it without an argument
         )
         try:
@@ -91,7 +91,7 @@ class AuthorizationServer:
             expires=Instant(now + DEVICE_LIFETIME),
             interval=POLL_INTERVAL,
         )
-        if not await self._store.applications.add_device(device, Instant(now - KEPT), _MAX_WAITING_DEVICES):
+        if not await self._store.applications.add_device(device, Instant(now - RETENTION), _MAX_WAITING_DEVICES):
             body = {
                 "error": "temporarily_unavailable",
                 "error_description": "Too many devices are waiting; retry later.",
@@ -100,14 +100,14 @@ class AuthorizationServer:
         return OAuthResponse(200, data)
 
     async def revoke(self, request: ClientRequest, now: Instant) -> OAuthResponse:
-        """Answer a request to the revocation endpoint (RFC 7009)."""
+        """Handle a request to the revocation endpoint (RFC 7009)."""
         application = await self._find_application(request)
         validator = Validator(Loaded(now=now, application=application, client_secret=request.client_secret))
         _, body, status = RevocationEndpoint(validator).create_revocation_response(URI, "POST", request.body, FORM)
         if not validator.revoked:
             return read_response(body, status, request)
         token = request.get("token") or ""
-        grant = await self._store.applications.find_grant(read_grant_id(token))
+        grant = await self._store.applications.find_grant(get_grant_id(token))
         if grant is not None and grant.client_id == request.client_id:
             await self._revoke_grant(grant.grant_id, now, "the application revoked it")
         else:
@@ -116,7 +116,7 @@ class AuthorizationServer:
 
     async def _find_application(self, request: ClientRequest) -> Application | None:
         application = await self._store.applications.find_application(request.client_id)
-        await self._limiter.admit("" if application is None else application.client_id)
+        await self._limiter.acquire("" if application is None else application.client_id)
         return application
 
     async def _load(self, request: ClientRequest, now: Instant) -> Loaded:
@@ -132,39 +132,39 @@ class AuthorizationServer:
             loaded.device = await repository.find_device(self._issuer.digest(device_code))
         if grant_type == "refresh_token" and refresh_token is not None:
             loaded.refresh_digest = self._issuer.digest(refresh_token)
-            loaded.next_digest = self._issuer.digest(self._issuer.successor_of(refresh_token))
-            loaded.grant = await repository.find_grant(read_grant_id(refresh_token))
+            loaded.next_digest = self._issuer.digest(self._issuer.get_successor(refresh_token))
+            loaded.grant = await repository.find_grant(get_grant_id(refresh_token))
             if loaded.grant is not None and self._is_revoked(loaded.grant.account_id, loaded.grant.consent):
                 loaded.grant = None
         return loaded
 
     def _is_revoked(self, account_id: str, consent: Consent) -> bool:
-        """Return True if a token was revoked with which the user had signed in to consent."""
+        """Return True if a token that the user had signed in with was revoked."""
         try:
-            self._keys.check_not_revoked(account_id, consent.made_with)
+            self._keys.check_not_revoked(account_id, consent.parent_tokens)
         except InvalidToken:
             return True
         return False
 
     async def _complete(self, exchange: "Exchange", response: OAuthResponse) -> OAuthResponse:
-        """Write what a valid request changes, unless another request was faster."""
+        """Store the changes of a valid request, unless another request was faster."""
         repository, loaded = self._store.applications, exchange.validator.loaded
         if loaded.code is not None:
             if not await repository.redeem_code(loaded.code.digest, exchange.new_grant()):
                 redeemed = await repository.find_code(loaded.code.digest)
                 if redeemed is not None and redeemed.grant_id is not None:
                     await self._revoke_grant(redeemed.grant_id, loaded.now, "its code was used twice at once")
-                return exchange.refuse("The code was used before.")
+                return exchange.reject("The code was used before.")
         elif loaded.device is not None:
             if not await repository.redeem_device(loaded.device.digest, exchange.new_grant()):
-                return exchange.refuse("The device code was used before.")
+                return exchange.reject("The device code was used before.")
         elif loaded.grant is not None:
             return await self._refresh(exchange, loaded.grant, response)
         return response
 
     async def _refresh(self, exchange: "Exchange", grant: Grant, response: OAuthResponse) -> OAuthResponse:
         repository, loaded = self._store.applications, exchange.validator.loaded
-        expires = grant_end(grant.consent, loaded.now)
+        expires = get_grant_expiry(grant.consent, loaded.now)
         old, new = loaded.refresh_digest, loaded.next_digest
         if old is None or new is None:
             raise LookupError("a refresh token was accepted that was not sent")
@@ -176,24 +176,26 @@ class AuthorizationServer:
             return response
         if await repository.rotate_refresh_token(grant.grant_id, old, new, loaded.now, expires):
             return response
-        # Somebody was faster: with the same token, which is answered alike.
+        # Another request was faster. If it sent the same token, both get the same response.
         loaded.grant = await repository.find_grant(grant.grant_id)
         if loaded.grant is not None and loaded.grant.revoked_time is None and exchange.validator.is_in_grace:
             return response
-        return exchange.refuse("The refresh token was used before.")
+        return exchange.reject("The refresh token was used before.")
 
     async def _revoke_grant(self, grant_id: str, now: Instant, reason: str) -> None:
-        """Revoke a grant, its refresh token at once and its access tokens as soon as servers look."""
+        """Revoke a grant: its refresh token at once, its access tokens when servers next poll the revocations."""
         if await self._store.applications.revoke_grant(grant_id, now):
-            await revoke_id(self._store.secrets, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_BY, now=now)
-            await self._keys.look_up_revoked()
+            await revoke_token_id(
+                self._store.secrets, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_BY, now=now
+            )
+            await self._keys.refresh_revocations()
             _log.warning("grant revoked", grant_id=grant_id, reason=reason)
 
     async def _revoke_access_token(self, token: str, client_id: str, now: Instant) -> None:
         try:
-            verified = await self._keys.verified(token)
+            verified = await self._keys.verify(token)
         except InvalidToken:
             return
         if verified.principal.client_id == client_id and application_mark(client_id) in verified.token_ids:
-            await revoke_id(self._store.secrets, verified.token_ids[0], verified.expires, by=_BY, now=now)
-            await self._keys.look_up_revoked()
+            await revoke_token_id(self._store.secrets, verified.token_ids[0], verified.expires, by=_BY, now=now)
+            await self._keys.refresh_revocations()

@@ -1,9 +1,9 @@
-"""What the authorization server issues: access tokens, which are the JWTs of `rapport.auth`, and refresh tokens."""
+"""Issue access tokens, which are JWTs of `rapport.auth`, and refresh tokens."""
 
-from rapport.auth.register import new_token_id
+from rapport.auth.key_cache import KeyCache
 from rapport.auth.scope import Role, Scope
-from rapport.auth.token import Principal, make_token
-from rapport.auth.watch import KeyCache
+from rapport.auth.token import Principal, sign_token
+from rapport.auth.token_registry import create_token_id
 from rapport.instant import Instant
 from rapport.oauth.applications import application_mark
 from rapport.oauth.credentials import digest_token, next_refresh_token
@@ -13,7 +13,7 @@ from rapport.store.applications import Application, Consent
 
 
 class TokenIssuer:
-    """Makes tokens and their digests with the keys that are current."""
+    """Creates tokens and their digests with the current keys."""
 
     def __init__(self, keys: KeyCache, settings: Settings) -> None:
         self._keys = keys
@@ -21,11 +21,11 @@ class TokenIssuer:
 
     def digest(self, token: str) -> bytes:
         """Return the digest under which a code or a refresh token is stored."""
-        return digest_token(self._keys.keys.sealing, token)
+        return digest_token(self._keys.keys.signing_secret, token)
 
-    def successor_of(self, refresh_token: str) -> str:
+    def get_successor(self, refresh_token: str) -> str:
         """Return the refresh token that replaces this one."""
-        return next_refresh_token(self._keys.keys.sealing, refresh_token)
+        return next_refresh_token(self._keys.keys.signing_secret, refresh_token)
 
     def make_access_token(
         self,
@@ -34,18 +34,18 @@ class TokenIssuer:
         *,
         scopes: list[str],
         grant_id: str | None,
-        address: str,
+        base_url: str,
         now: Instant,
     ) -> str:
-        """Return an access token. `address` is this server's, as the client knows it.
+        """Return an access token. `base_url` is the server's URL as the client sees it.
 
-        The token names two audiences: the one that this server checks, and the API's address, which clients check.
+        The token has two audiences: the one that this server checks, and the API's URL, which clients check.
         """
-        audience, own_audience = self._settings.audience, f"{address}/v3"
+        audience, own_audience = self._settings.audience, f"{base_url}/v3"
         marks = [application_mark(application.client_id)]
         if grant_id is not None:
             marks.append(grant_id)
-        return make_token(
+        return sign_token(
             self._keys.keys,
             Principal(
                 account_id=application.account_id,
@@ -58,6 +58,6 @@ class TokenIssuer:
             audience=audience if audience == own_audience else [own_audience, audience],
             now=now,
             expires=Instant(min(now + ACCESS_TOKEN_LIFETIME, consent.ends)),
-            token_id=new_token_id(),
-            made_with=(*consent.made_with, *marks),
+            token_id=create_token_id(),
+            parent_tokens=(*consent.parent_tokens, *marks),
         )

@@ -1,7 +1,7 @@
-"""What oauthlib asks while it validates a request: answered from what was loaded for the request, without I/O.
+"""oauthlib's request validator, which answers from data that was loaded for the request, without I/O.
 
-oauthlib is synchronous and the store isn't. So whatever a request names is loaded first; oauthlib decides; and what is
-to change is written afterwards, by conditional writes that fail if another request was faster (`rapport.oauth.server`).
+oauthlib is synchronous, but the store isn't. So everything that a request names is loaded first; then oauthlib decides;
+then changes are written, by conditional writes that fail if another request was faster (`rapport.oauth.server`).
 """
 
 from typing import Any, Final
@@ -25,7 +25,7 @@ CHALLENGE_METHOD: Final = "S256"
 
 
 class Loaded(msgspec.Struct, kw_only=True):
-    """What a request names: its application, and the code, device or grant; None for what doesn't exist."""
+    """The application, code, device and grant that a request names; None for those that don't exist."""
 
     now: Instant
     application: Application | None
@@ -34,13 +34,13 @@ class Loaded(msgspec.Struct, kw_only=True):
     device: DeviceAuthorization | None = None
     grant: Grant | None = None
     refresh_digest: bytes | None = None
-    """The digest of the refresh token that was sent."""
+    """The digest of the refresh token in the request."""
     next_digest: bytes | None = None
     """The digest of the refresh token that replaces it."""
 
 
 class Client:
-    """The authenticated client, as oauthlib wants it."""
+    """The authenticated client, as oauthlib expects it."""
 
     def __init__(self, application: Application) -> None:
         self.client_id = application.client_id
@@ -48,7 +48,7 @@ class Client:
 
 
 class PkceCodeGrant(AuthorizationCodeGrant):
-    """The authorization code grant with PKCE by S256 only: the method `plain` protects from nothing."""
+    """The authorization code grant with PKCE by S256 only: the method `plain` offers no protection."""
 
     _code_challenge_methods = {CHALLENGE_METHOD: code_challenge_method_s256}  # noqa: RUF012 - oauthlib's name
 
@@ -58,7 +58,7 @@ class PkceCodeGrant(AuthorizationCodeGrant):
 
 
 class Validator(RequestValidator):
-    """Answers oauthlib for one request. `reused` is the grant whose code or refresh token was used again."""
+    """Validates one request. `reused` is the id of a grant whose code or refresh token was used again."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Validator(RequestValidator):
         self.revoked = False
         self.reused: str | None = None
 
-    # oauthlib's signatures. Arguments that this server needs no more than what is loaded are unused.
+    # The signatures are oauthlib's; arguments that the loaded data replaces are unused.
     # ruff: noqa: ARG002, ANN401
 
     def client_authentication_required(self, request: Any, *_args: Any, **_kwargs: Any) -> bool:
@@ -89,7 +89,7 @@ class Validator(RequestValidator):
         return self.validate_client_id(client_id, request) and not self.client_authentication_required(request)
 
     def validate_client_id(self, client_id: str, request: Any, *_args: Any, **_kwargs: Any) -> bool:
-        """Return True if there is such an application."""
+        """Return True if the application exists."""
         if self.loaded.application is None:
             return False
         request.client = Client(self.loaded.application)
@@ -129,7 +129,7 @@ class Validator(RequestValidator):
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> bool:
-        """Return True unless it is client credentials, and the application isn't allowed to use them."""
+        """Return True unless the grant type is client credentials and the application may not use them."""
         return grant_type != "client_credentials" or self._application.credentials_role is not None
 
     def save_authorization_code(self, client_id: str, code: Any, request: Any, *_args: Any, **_kwargs: Any) -> None:
@@ -138,21 +138,21 @@ class Validator(RequestValidator):
 
     def validate_code(self, client_id: str, code: str, client: Any, request: Any, *_args: Any, **_kwargs: Any) -> bool:
         """Return True if the code is the application's, is fresh, and wasn't redeemed before."""
-        found = self.loaded.code
-        if found is None or found.client_id != client_id:
+        stored = self.loaded.code
+        if stored is None or stored.client_id != client_id:
             return False
-        if found.grant_id is not None:
-            self.reused = found.grant_id
+        if stored.grant_id is not None:
+            self.reused = stored.grant_id
             return False
-        request.user = found.consent.user
-        request.scopes = list(found.consent.scopes)
-        return found.expires > self.loaded.now
+        request.user = stored.consent.user
+        request.scopes = list(stored.consent.scopes)
+        return stored.expires > self.loaded.now
 
     def get_code_challenge(self, code: str, request: Any) -> str | None:
         """Return the challenge that the code was requested with."""
         challenge = None if self.loaded.code is None else self.loaded.code.code_challenge
         if challenge is None and request.code_verifier is not None:
-            # Somebody took the challenge out of the authorization request (RFC 9700, section 2.1.1).
+            # The challenge was removed from the authorization request (RFC 9700, section 2.1.1).
             raise InvalidGrantError(description="The code was requested without a challenge.", request=request)
         return challenge
 
@@ -163,7 +163,7 @@ class Validator(RequestValidator):
     def confirm_redirect_uri(
         self, client_id: str, code: str, redirect_uri: str, client: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> bool:
-        """Return True if the code was sent to this URI. Raises InvalidGrantError, as RFC 6749 has it, if not."""
+        """Return True if the code was sent to this URI. Raises InvalidGrantError otherwise, as RFC 6749 requires."""
         if self.loaded.code is None or self.loaded.code.redirect_uri != redirect_uri:
             raise InvalidGrantError(description="The code was sent to another redirect_uri.", request=request)
         return True
@@ -176,7 +176,7 @@ class Validator(RequestValidator):
     def validate_refresh_token(
         self, refresh_token: str, client: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> bool:
-        """Return True if it is the current refresh token of a valid grant, or the one before within the grace."""
+        """Return True if it is the current refresh token of a valid grant, or was replaced within the grace period."""
         grant, now = self.loaded.grant, self.loaded.now
         if grant is None or grant.client_id != client.client_id or grant.digest is None:
             return False
@@ -190,13 +190,13 @@ class Validator(RequestValidator):
 
     @property
     def is_current(self) -> bool:
-        """Whether the refresh token that was sent is the current one of its grant."""
+        """True if the refresh token in the request is the current one of its grant."""
         grant = self.loaded.grant
         return grant is not None and grant.digest == self.loaded.refresh_digest
 
     @property
     def is_in_grace(self) -> bool:
-        """Whether it was replaced by the current one a moment ago."""
+        """True if the refresh token in the request was replaced by the current one within the grace period."""
         grant = self.loaded.grant
         return (
             grant is not None
@@ -215,7 +215,7 @@ class Validator(RequestValidator):
         return self._application.refresh_policy == RefreshPolicy.ROTATING.value
 
     def validate_device_code(self, client_id: str, device_code: str, request: Any) -> str | None:
-        """Return how far the device is, in oauthlib's words; None for an unknown code."""
+        """Return oauthlib's status of the device; None for an unknown code."""
         device, now = self.loaded.device, self.loaded.now
         if device is None or device.client_id != client_id:
             return None

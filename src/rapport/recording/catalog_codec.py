@@ -15,8 +15,8 @@ from rapport.activity import ContactProfile, Link
 from rapport.catalogue import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
+    MAX_CAMPAIGN_ACTIVITIES,
     MAX_LINKS,
-    MOST_CAMPAIGN_ACTIVITIES,
     OPT_OUT_SOURCES,
     PERMISSIONS,
     CampaignActivityUpdate,
@@ -39,7 +39,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 S = TypeVar("S", ContactUpdate, CampaignUpdate)
 E = TypeVar("E", bound=enum.Enum)
 
-_MAX_OBJECTS: Final = 1 + MOST_CAMPAIGN_ACTIVITIES * (1 + MAX_LINKS)
+_MAX_OBJECTS: Final = 1 + MAX_CAMPAIGN_ACTIVITIES * (1 + MAX_LINKS)
 """The JSON objects in the largest campaign: itself, its campaign activities and their links."""
 _MAX_EXCERPT: Final = 1_000
 
@@ -270,7 +270,7 @@ def _decode_json(
 
 def _check_object_count(line: bytes | msgspec.Raw) -> None:
     if len(line) > MAX_LINE_BYTES and bytes(line).count(b"{") > _MAX_OBJECTS:
-        allowed = f"at most {MOST_CAMPAIGN_ACTIVITIES} campaign activities with at most {MAX_LINKS} links each"
+        allowed = f"at most {MAX_CAMPAIGN_ACTIVITIES} campaign activities with at most {MAX_LINKS} links each"
         raise InvalidField(WHOLE_LINE, None, f"must have {allowed}")
 
 

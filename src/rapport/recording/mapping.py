@@ -97,7 +97,7 @@ class Planner(Generic[T]):
 
     def _plan_contacts(self, preset: ContactPreset, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
         if "updated_at" not in self._form.fields or "contact_id" not in self._form.fields:
-            raise UnreadableFile(f"this looks like a list of contacts ({preset.title}): add --what contacts")
+            raise UnreadableFile(f"this looks like a list of contacts ({preset.title}): add --type contacts")
         self._log.note(f"read as {preset.title}")
         own = self._options.times
         times = TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)

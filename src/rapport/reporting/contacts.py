@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rapport.errors import UnknownContact
-from rapport.instant import LAST, Instant
+from rapport.instant import MAX_INSTANT, Instant
 from rapport.store.contacts import (
     ContactCursor,
     ContactQuery,
@@ -94,7 +94,7 @@ async def count_contacts(repository: ContactRepository, account_id: str, new_sin
     with_permission = frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT})
     new = None
     if new_since is not None:
-        created = InstantRange(new_since, LAST)
+        created = InstantRange(new_since, MAX_INSTANT)
         new = await repository.count(account_id, ContactQuery(statuses=with_permission, created=created, limit=1))
     return ContactCounts(
         total=sum(count for status, count in by_status.items() if status in NOT_DELETED),

@@ -1,6 +1,6 @@
-"""What a store keeps for the OAuth authorization server: applications, and what people granted to them.
+"""Storage of the OAuth authorization server: applications, and the grants that users gave them.
 
-Scopes, roles and policies are plain text here; `rapport.oauth` gives them their types. Secrets come as digests.
+Scopes, roles and policies are plain text here; `rapport.oauth` gives them their types. Secrets are stored as digests.
 """
 
 from typing import Protocol
@@ -29,16 +29,17 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """Who allowed what, until when.
+    """A user's consent: the permissions that an application gets, and when they end.
 
-    `made_with` holds the ids of the tokens that the user had signed in with: the grant ends when one is revoked.
+    `parent_tokens` are the ids of the tokens that the user signed in with; the grant ends when one is revoked.
     """
 
     user: str
     role: str
     scopes: tuple[str, ...]
     ends: Instant
-    made_with: tuple[str, ...] = ()
+    parent_tokens: tuple[str, ...] = msgspec.field(default=(), name="made_with")
+    """Stored under its first name."""
 
 
 class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
-from rapport.instant import FIRST
+from rapport.instant import MIN_INSTANT
 from rapport.store.attributes import campaign_updates, contact_updates
 from rapport.store.batch import BatchBuilder, build_batch
 from rapport.store.erasure import Tombstones
@@ -115,7 +115,7 @@ async def _copy_applications(source: Store, target: Store, account_id: str) -> N
     for application in await source.applications.list_applications(account_id):
         await target.applications.add_application(application)
     for grant in await source.applications.list_grants(account_id):
-        await target.applications.add_grant(grant, FIRST)
+        await target.applications.add_grant(grant, MIN_INSTANT)
 
 
 async def _copy_activity_refs(source: Store, target: Store, account_id: str) -> None:

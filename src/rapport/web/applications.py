@@ -6,18 +6,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from rapport.auth.grant import roles_of
-from rapport.auth.register import MAX_NAME_LENGTH
 from rapport.auth.scope import Role, Scope
 from rapport.auth.session import Session
+from rapport.auth.token_registry import MAX_NAME_LENGTH
+from rapport.auth.token_service import delegable_roles
 from rapport.errors import InvalidField
 from rapport.oauth.applications import MANAGE_APPLICATIONS, ApplicationRequest, ApplicationService, RefreshPolicy
 from rapport.store.applications import Application
-from rapport.web.door import SessionManager, now, read_fields, read_form
+from rapport.web.labels import ROLE_LABELS, SCOPE_LABELS
 from rapport.web.rendering import page
-from rapport.web.routing import shown
-from rapport.web.words import ROLE_LABELS, SCOPE_LABELS
-from rapport.web.zone import zone_of
+from rapport.web.routing import page_route
+from rapport.web.sessions import SessionManager, now, read_fields, read_form
+from rapport.web.zone import get_zone
 
 APPLICATIONS: Final = "/applications"
 ROTATE: Final = "/applications/{client_id}/secret"
@@ -31,28 +31,28 @@ _CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCO
 class ApplicationsPage:
     """The page, and its forms."""
 
-    def __init__(self, applications: ApplicationService, door: SessionManager) -> None:
+    def __init__(self, applications: ApplicationService, sessions: SessionManager) -> None:
         self._applications = applications
-        self._door = door
+        self._sessions = sessions
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            shown(APPLICATIONS, self.show),
-            shown(APPLICATIONS, self.create, method="POST"),
-            shown(ROTATE, self.rotate_secret, method="POST"),
-            shown(DELETE, self.delete, method="POST"),
+            page_route(APPLICATIONS, self.show),
+            page_route(APPLICATIONS, self.create, method="POST"),
+            page_route(ROTATE, self.rotate_secret, method="POST"),
+            page_route(DELETE, self.delete, method="POST"),
         ]
 
     async def show(self, request: Request) -> Response:
         """Show the account's applications."""
-        return await self._page(request, self._door.session(request, privilege=MANAGE_APPLICATIONS))
+        return await self._page(request, self._sessions.get_session(request, privilege=MANAGE_APPLICATIONS))
 
     async def create(self, request: Request) -> Response:
         """Create an application, and show its secret this once."""
-        session = self._door.session(request, privilege=MANAGE_APPLICATIONS)
+        session = self._sessions.get_session(request, privilege=MANAGE_APPLICATIONS)
         fields = await read_fields(request)
-        self._door.check_form(request, session, dict(fields).get("form_token", ""))
+        self._sessions.check_form(request, session, dict(fields).get("form_token", ""))
         application, secret = await self._applications.create(session, _read_request(fields), now())
         return await self._page(request, session, application, secret)
 
@@ -69,8 +69,8 @@ class ApplicationsPage:
         return RedirectResponse(APPLICATIONS, status_code=303)
 
     async def _checked(self, request: Request) -> Session:
-        session = self._door.session(request, privilege=MANAGE_APPLICATIONS)
-        self._door.check_form(request, session, (await read_form(request)).get("form_token", ""))
+        session = self._sessions.get_session(request, privilege=MANAGE_APPLICATIONS)
+        self._sessions.check_form(request, session, (await read_form(request)).get("form_token", ""))
         return session
 
     async def _page(
@@ -86,7 +86,7 @@ class ApplicationsPage:
             "secret": secret,
             "may_change": not session.token_ids,
             "scopes": [(scope.value, scope in _CHECKED) for scope in Scope if scope in session.principal.scopes],
-            "roles": [role.value for role in roles_of(session)],
+            "roles": [role.value for role in delegable_roles(session)],
             "policies": [policy.value for policy in RefreshPolicy],
             "kinds": list(_KINDS),
             "longest_name": MAX_NAME_LENGTH,
@@ -96,9 +96,9 @@ class ApplicationsPage:
         return page(
             "applications.html",
             session=session,
-            form_token=self._door.form_token(session),
-            here="connect",
-            zone=zone_of(request),
+            form_token=self._sessions.make_form_token(session),
+            nav_id="connect",
+            zone=get_zone(request),
             **values,
         )
 

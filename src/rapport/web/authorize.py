@@ -10,12 +10,12 @@ from starlette.routing import Route
 from rapport.auth.session import Session
 from rapport.errors import InvalidField, UnknownUserCode
 from rapport.oauth.consent import AuthorizationRequest, ConsentService, Redirect, scopes_to_grant
-from rapport.oauth.redirects import origin_of
+from rapport.oauth.redirects import get_origin
 from rapport.oauth.server import ACTIVATE
-from rapport.web.door import SessionManager, now, read_form
+from rapport.web.labels import ROLE_LABELS, SCOPE_LABELS
 from rapport.web.rendering import HEADERS, page
-from rapport.web.routing import shown
-from rapport.web.words import ROLE_LABELS, SCOPE_LABELS
+from rapport.web.routing import page_route
+from rapport.web.sessions import SessionManager, now, read_form
 
 BASE: Final = "/oauth2/default/v1"
 AUTHORIZE: Final = f"{BASE}/authorize"
@@ -28,33 +28,33 @@ _DECISIONS: Final = {"allow": True, "deny": False}
 class ConsentPages:
     """The page that an application sends people to, and the one on which they type in a device's code."""
 
-    def __init__(self, consents: ConsentService, door: SessionManager) -> None:
+    def __init__(self, consents: ConsentService, sessions: SessionManager) -> None:
         self._consents = consents
-        self._door = door
+        self._sessions = sessions
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            shown(AUTHORIZE, self.authorize),
-            shown(DECIDE, self.decide, method="POST"),
-            shown(ACTIVATE, self.activate),
-            shown(ACTIVATE, self.decide_device, method="POST"),
+            page_route(AUTHORIZE, self.authorize),
+            page_route(DECIDE, self.decide, method="POST"),
+            page_route(ACTIVATE, self.activate),
+            page_route(ACTIVATE, self.decide_device, method="POST"),
         ]
 
     async def authorize(self, request: Request) -> Response:
         """Show who asks for what. Everybody signs in first, so that no link is a redirect to elsewhere by itself."""
         query = request.scope["query_string"].decode("latin-1")
         try:
-            asked = await self._consents.read_request(query, self._door.address(request), now())
+            asked = await self._consents.read_request(query, self._sessions.get_base_url(request), now())
         except Redirect as exc:
-            self._door.session(request)
+            self._sessions.get_session(request)
             return RedirectResponse(exc.location, status_code=303)
-        session = self._door.session(request)
+        session = self._sessions.get_session(request)
         granted = scopes_to_grant(session, asked.application, asked.scopes)
         response = page(
             "consent.html",
             session=session,
-            form_token=self._door.form_token(session),
+            form_token=self._sessions.make_form_token(session),
             action=DECIDE,
             application=asked.application,
             hidden={"request": urlencode(asked.params)},
@@ -69,7 +69,7 @@ class ConsentPages:
     async def decide(self, request: Request) -> Response:
         """Send the browser back to the application, with a code or a refusal."""
         session, form = await self._form(request)
-        issuer = self._door.address(request)
+        issuer = self._sessions.get_base_url(request)
         try:
             asked = await self._consents.read_request(form.get("request", ""), issuer, now())
         except Redirect as exc:
@@ -83,7 +83,7 @@ class ConsentPages:
 
     async def activate(self, request: Request) -> Response:
         """Show the form for a device's code or, once there is one, who asks for what."""
-        session = self._door.session(request)
+        session = self._sessions.get_session(request)
         user_code = request.query_params.get("user_code", "")
         if not user_code:
             return self._code_form(session, "")
@@ -95,7 +95,7 @@ class ConsentPages:
         return page(
             "consent.html",
             session=session,
-            form_token=self._door.form_token(session),
+            form_token=self._sessions.make_form_token(session),
             action=ACTIVATE,
             application=asked.application,
             hidden={"user_code": asked.user_code},
@@ -115,7 +115,7 @@ class ConsentPages:
         return page(
             "message.html",
             session=session,
-            form_token=self._door.form_token(session),
+            form_token=self._sessions.make_form_token(session),
             title="Device connected" if approved else "Access denied",
             text=f"{asked.application.name} can go on now. You can close this page."
             if approved
@@ -123,13 +123,13 @@ class ConsentPages:
         )
 
     async def _form(self, request: Request) -> tuple[Session, dict[str, str]]:
-        session = self._door.session(request)
+        session = self._sessions.get_session(request)
         form = await read_form(request)
-        self._door.check_form(request, session, form.get("form_token", ""))
+        self._sessions.check_form(request, session, form.get("form_token", ""))
         return session, form
 
     def _code_form(self, session: Session, problem: str) -> Response:
-        form_token = self._door.form_token(session)
+        form_token = self._sessions.make_form_token(session)
         status = 404 if problem else 200
         return page(
             "activate.html", status=status, session=session, form_token=form_token, action=ACTIVATE, problem=problem
@@ -145,6 +145,6 @@ def _read_decision(form: dict[str, str]) -> bool:
 
 def _allow_redirect(response: Response, asked: AuthorizationRequest) -> Response:
     """Let the page's form end at the application: browsers apply form-action to redirects as well."""
-    policy = HEADERS[_POLICY].replace("form-action 'self'", f"form-action 'self' {origin_of(asked.redirect_uri)}")
+    policy = HEADERS[_POLICY].replace("form-action 'self'", f"form-action 'self' {get_origin(asked.redirect_uri)}")
     response.headers[_POLICY] = policy
     return response

@@ -1,4 +1,4 @@
-"""A campaign activity: how it did, its links, and who stands behind each number."""
+"""The page of a campaign activity: its stats, links and charts, and the lists of contacts for each number."""
 
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlencode
@@ -29,13 +29,13 @@ from rapport.store.links import LinkCursor
 from rapport.store.reports import ReportRepository
 from rapport.store.tracking import START_OF_REPORT, TrackingCursor
 from rapport.url_paths import quote_id, restore_marks
-from rapport.web.charts import chart
-from rapport.web.door import SessionManager
-from rapport.web.pagination import CURSOR, identity_of, refuse, time_of
+from rapport.web.charts import build_chart
+from rapport.web.labels import BOUNCE_LABELS, DEVICE_LABELS, REPORT_LABELS
+from rapport.web.pagination import CURSOR, parse_identity, parse_time, reject_cursor
 from rapport.web.rendering import page
-from rapport.web.routing import shown
-from rapport.web.words import BOUNCE_WORDS, DEVICE_WORDS, REPORT_WORDS
-from rapport.web.zone import zone_of
+from rapport.web.routing import page_route
+from rapport.web.sessions import SessionManager
+from rapport.web.zone import get_zone
 
 ACTIVITY: Final = "/activities/{campaign_activity_id}"
 LIST: Final = "/activities/{campaign_activity_id}/{report}"
@@ -43,170 +43,170 @@ LIST: Final = "/activities/{campaign_activity_id}/{report}"
 _ROWS: Final = 100
 _REPORTS: Final = {name: report for name, report in {**EMAIL_REPORTS, **LANDING_PAGE_REPORTS}.items() if report}
 _HOURS: Final = 72
-_LINKS_AFTER: Final = "links_after"
-_DRAWN: Final = (
+_LINKS_CURSOR: Final = "links_cursor"
+_CHART_TYPES: Final = (
     *(ActivityType.EM_OPENS, ActivityType.EM_CLICKS),
     *(ActivityType.P_CONTACT_OPEN, ActivityType.P_CONTACT_CLICK),
     *(ActivityType.P_CONTACT_ADD, ActivityType.P_CONTACT_UPDATE),
 )
-"""What people did: what was sent to them would dwarf it."""
+"""The types in the charts. Sends are left out, because the others would be too small to see next to them."""
 _DEVICES: Final = ("computer", "mobile", "tablet", "other")
 
 
-class Stage(NamedTuple):
-    """A number of the funnel: what it is, how many contacts, which part of what, and the list behind it."""
+class FunnelStep(NamedTuple):
+    """A row of the funnel: label, number of contacts, their share of a base, and the name of their report."""
 
-    word: str
+    label: str
     contacts: int
     percent: float | None
-    of: str
+    base: str
     report: str | None
 
 
 class CampaignPage:
-    """The page of a campaign activity, and of the lists behind its numbers."""
+    """The page of a campaign activity, and the lists of its contacts."""
 
-    def __init__(self, reports: ReportRepository, campaigns: CampaignRepository, door: SessionManager) -> None:
+    def __init__(self, reports: ReportRepository, campaigns: CampaignRepository, sessions: SessionManager) -> None:
         self._reports = reports
         self._campaigns = campaigns
-        self._door = door
+        self._sessions = sessions
 
     def routes(self) -> list[Route]:
-        """The routes."""
-        return [shown(ACTIVITY, self.campaign_activity), shown(LIST, self.list)]
+        """Return the routes of the pages."""
+        return [page_route(ACTIVITY, self.campaign_activity), page_route(LIST, self.list)]
 
     async def campaign_activity(self, request: Request) -> Response:
-        """The page."""
-        session, known = await self._asked(request)
-        account_id = session.principal.account_id
-        found, _ = await get_campaign_activity_stats(self._reports, account_id, [known["campaign_activity_id"]])
-        counts = found[0].counts if found else Counts(())
-        stages = _funnel(counts)
-        pages = _landing_page(counts)
-        asked_links = LinksRequest(limit=_ROWS, no_clicks=True, after=_link_place(request))
-        found_links = await get_links_page(self._reports, account_id, known["campaign_activity_id"], asked_links)
-        time_series = await get_campaign_timeline(
-            self._reports, account_id, known["campaign_activity_id"], _HOURS, zone_of(request)
+        """Show the campaign activity."""
+        session, heading = await self._get_heading(request)
+        account_id, campaign_activity_id = session.principal.account_id, heading["campaign_activity_id"]
+        stats, _ = await get_campaign_activity_stats(self._reports, account_id, [campaign_activity_id])
+        counts = stats[0].counts if stats else Counts(())
+        email_steps = _build_funnel(counts)
+        page_steps = _build_landing_page_steps(counts)
+        links_request = LinksRequest(limit=_ROWS, no_clicks=True, after=_parse_links_cursor(request))
+        links_page = await get_links_page(self._reports, account_id, campaign_activity_id, links_request)
+        timeline = await get_campaign_timeline(
+            self._reports, account_id, campaign_activity_id, _HOURS, get_zone(request)
         )
         return page(
             "campaign.html",
             session=session,
-            form_token=self._door.form_token(session),
-            stages=stages if any(stage.contacts for stage in stages) or not pages else [],
+            form_token=self._sessions.make_form_token(session),
+            email_steps=email_steps if any(step.contacts for step in email_steps) or not page_steps else [],
             lacks_sends=counts.lacks_sends,
-            pages=pages,
-            most=max([stage.contacts for stage in stages] + [1]),
-            links=found_links.links,
-            more_links=_more_links(found_links),
-            is_first_links_page=asked_links.after is None,
+            page_steps=page_steps,
+            max_contacts=max([step.contacts for step in email_steps] + [1]),
+            links=links_page.links,
+            more_links=_format_next_links_query(links_page),
+            is_first_links_page=links_request.after is None,
             bounces=[
-                (code.name, BOUNCE_WORDS[code.name], counts.bounced(code))
+                (code.name, BOUNCE_LABELS[code.name], counts.bounced(code))
                 for code in BounceCode
                 if counts.bounced(code)
             ],
-            devices=_devices(counts),
+            devices=_count_by_device(counts),
             charts=[
-                chart(f"The first {_HOURS} hours", time_series.first_hours, _DRAWN),
-                chart("From the first day to the last", time_series.lifetime, _DRAWN),
+                build_chart(f"First {_HOURS} hours", timeline.first_hours, _CHART_TYPES),
+                build_chart("All time, by day", timeline.lifetime, _CHART_TYPES),
             ],
-            **known,
+            **heading,
         )
 
     async def list(self, request: Request) -> Response:
-        """Who stands behind a number, newest first."""
-        session, known = await self._asked(request)
+        """Show the contacts of a report, newest first."""
+        session, heading = await self._get_heading(request)
         name: str = request.path_params["report"]
         if name not in _REPORTS:
             raise UnknownCampaignActivity(name[:64])
-        found = await get_tracking_page(
+        report_page = await get_tracking_page(
             self._reports,
             session.principal.account_id,
-            known["campaign_activity_id"],
+            heading["campaign_activity_id"],
             _REPORTS[name],
-            TrackingRequest(limit=_ROWS, not_before=EARLIEST, after=_place(request)),
+            TrackingRequest(limit=_ROWS, not_before=EARLIEST, after=_parse_cursor(request)),
         )
         older = None
-        if found.next is not None:
-            time, contact_id, *rest = found.next.after
+        if report_page.next is not None:
+            time, contact_id, *rest = report_page.next.after
             parts = (time, quote_id(contact_id).replace(".", "%2E"), *rest)
             older = "?" + urlencode({CURSOR: ".".join(str(part) for part in parts if part is not None)})
         return page(
             "list.html",
             session=session,
-            form_token=self._door.form_token(session),
-            word=REPORT_WORDS[name],
-            zone=zone_of(request),
-            rows=found.rows,
-            devices=DEVICE_WORDS,
+            form_token=self._sessions.make_form_token(session),
+            label=REPORT_LABELS[name],
+            zone=get_zone(request),
+            rows=report_page.rows,
+            devices=DEVICE_LABELS,
             bounce_codes=[code.name for code in BounceCode],
-            bounce_words=BOUNCE_WORDS,
+            bounce_labels=BOUNCE_LABELS,
             older=older,
-            **known,
+            **heading,
         )
 
-    async def _asked(self, request: Request) -> tuple[Session, dict[str, Any]]:
-        session = self._door.session(request, Scope.CAMPAIGN_DATA, Privilege.REPORTS)
+    async def _get_heading(self, request: Request) -> tuple[Session, dict[str, Any]]:
+        session = self._sessions.get_session(request, Scope.CAMPAIGN_DATA, Privilege.REPORTS)
         campaign_activity_id = restore_marks(request.path_params["campaign_activity_id"])
         if not is_id(campaign_activity_id):
             raise UnknownCampaignActivity(campaign_activity_id[:64])
-        known = await get_campaign_activity(self._campaigns, session.principal.account_id, campaign_activity_id)
+        record = await get_campaign_activity(self._campaigns, session.principal.account_id, campaign_activity_id)
         return session, {
             "campaign_activity_id": campaign_activity_id,
-            "name": known.campaign_activity_name or campaign_activity_id,
-            "subject": get_text(known.attributes, "subject"),
-            "from_name": get_text(known.attributes, "from_name"),
+            "name": record.campaign_activity_name or campaign_activity_id,
+            "subject": get_text(record.attributes, "subject"),
+            "from_name": get_text(record.attributes, "from_name"),
         }
 
 
-def _funnel(counts: Counts) -> list[Stage]:
-    """Return the stages of an email, without those that can't be computed because sends were not recorded."""
+def _build_funnel(counts: Counts) -> list[FunnelStep]:
+    """Return the steps of an email's funnel, without those that can't be computed because sends weren't recorded."""
     percents = calculate_meaningful_percents(counts)
     sent, bounced = counts.contacts(ActivityType.EM_SENDS), counts.contacts(ActivityType.EM_BOUNCES)
     after_delivery = [
-        Stage("Opened", counts.contacts(ActivityType.EM_OPENS), percents["open"], "of delivered", "unique_opens"),
-        Stage("Clicked", counts.contacts(ActivityType.EM_CLICKS), percents["click"], "of opened", "clicks"),
+        FunnelStep("Opened", counts.contacts(ActivityType.EM_OPENS), percents["open"], "of delivered", "unique_opens"),
+        FunnelStep("Clicked", counts.contacts(ActivityType.EM_CLICKS), percents["click"], "of opened", "clicks"),
     ]
     at_the_end = [
-        Stage("Bounced", bounced, percents["bounce"], "of sent", "bounces"),
-        Stage(
-            "Opted out",
+        FunnelStep("Bounced", bounced, percents["bounce"], "of sent", "bounces"),
+        FunnelStep(
+            "Unsubscribed",
             counts.contacts(ActivityType.EM_OPTOUTS),
             percents["unsubscribe"],
             "of delivered",
             "optouts",
         ),
-        Stage("Forwarded", counts.contacts(ActivityType.EM_FORWARDS), None, "", "forwards"),
+        FunnelStep("Forwarded", counts.contacts(ActivityType.EM_FORWARDS), None, "", "forwards"),
     ]
     if counts.lacks_sends:
-        sends = [Stage("Sent", sent, None, "", "sends")] if sent else []
+        sends = [FunnelStep("Sent", sent, None, "", "sends")] if sent else []
         return [*sends, *after_delivery, *at_the_end]
     return [
-        Stage("Sent", sent, None, "", "sends"),
-        Stage("Delivered", sent - bounced, None, "", None),
+        FunnelStep("Sent", sent, None, "", "sends"),
+        FunnelStep("Delivered", sent - bounced, None, "", None),
         *after_delivery,
-        Stage("Did not open", counts.not_opened, percents["did_not_open"], "of delivered", "didnotopens"),
+        FunnelStep("Did not open", counts.not_opened, percents["did_not_open"], "of delivered", "didnotopens"),
         *at_the_end,
     ]
 
 
-def _landing_page(counts: Counts) -> list[Stage]:
-    stages = [
-        Stage("Opened", counts.contacts(ActivityType.P_CONTACT_OPEN), None, "", "p_unique_contact_opens"),
-        Stage("Clicked", counts.contacts(ActivityType.P_CONTACT_CLICK), None, "", "p_unique_contact_clicks"),
-        Stage("Joined", counts.contacts(ActivityType.P_CONTACT_ADD), None, "", "p_unique_contact_adds"),
-        Stage(
-            "Updated their details",
+def _build_landing_page_steps(counts: Counts) -> list[FunnelStep]:
+    steps = [
+        FunnelStep("Viewed", counts.contacts(ActivityType.P_CONTACT_OPEN), None, "", "p_unique_contact_opens"),
+        FunnelStep("Clicked", counts.contacts(ActivityType.P_CONTACT_CLICK), None, "", "p_unique_contact_clicks"),
+        FunnelStep("Signed up", counts.contacts(ActivityType.P_CONTACT_ADD), None, "", "p_unique_contact_adds"),
+        FunnelStep(
+            "Updated profile",
             counts.contacts(ActivityType.P_CONTACT_UPDATE),
             None,
             "",
             "p_unique_contact_updates",
         ),
     ]
-    return stages if any(stage.contacts for stage in stages) else []
+    return steps if any(step.contacts for step in steps) else []
 
 
-def _devices(counts: Counts) -> list[tuple[str, int, int]]:
-    """Of each device how many opens and clicks there were on it, those that are known."""
+def _count_by_device(counts: Counts) -> list[tuple[str, int, int]]:
+    """Return the opens and clicks of each device that has any."""
     rows = [
         (_DEVICES[device], counts.total(ActivityType.EM_OPENS, device), counts.total(ActivityType.EM_CLICKS, device))
         for device in DeviceType
@@ -214,33 +214,35 @@ def _devices(counts: Counts) -> list[tuple[str, int, int]]:
     return [row for row in rows if row[1] or row[2]]
 
 
-def _more_links(found: LinksPage) -> str | None:
-    """Return the address of the next page of links."""
-    if found.next is None or found.next.after is None:
+def _format_next_links_query(links_page: LinksPage) -> str | None:
+    """Return the relative URL of the next page of links."""
+    if links_page.next is None or links_page.next.after is None:
         return None
-    unique_clicks, key = found.next.after
-    return "?" + urlencode({_LINKS_AFTER: f"{unique_clicks}.{key}"}) + "#links"
+    unique_clicks, key = links_page.next.after
+    return "?" + urlencode({_LINKS_CURSOR: f"{unique_clicks}.{key}"}) + "#links"
 
 
-def _link_place(request: Request) -> LinkCursor | None:
-    text = request.query_params.get(_LINKS_AFTER, "")
+def _parse_links_cursor(request: Request) -> LinkCursor | None:
+    text = request.query_params.get(_LINKS_CURSOR, "")
     if not text:
         return None
     try:
         unique_clicks, key = text.split(".")
-        return LinkCursor(identity_of(unique_clicks), identity_of(key))
+        return LinkCursor(parse_identity(unique_clicks), parse_identity(key))
     except ValueError:
-        refuse(text)
+        reject_cursor(text)
 
 
-def _place(request: Request) -> TrackingCursor:
+def _parse_cursor(request: Request) -> TrackingCursor:
     text = request.query_params.get(CURSOR, "")
     if not text:
         return START_OF_REPORT
     try:
         time, contact_id, identity, *keys = text.split(".")
         if len(keys) > 1:
-            refuse(text)
-        return TrackingCursor(time_of(time), unquote(contact_id), identity_of(identity), *map(identity_of, keys))
+            reject_cursor(text)
+        return TrackingCursor(
+            parse_time(time), unquote(contact_id), parse_identity(identity), *map(parse_identity, keys)
+        )
     except ValueError:
-        refuse(text)
+        reject_cursor(text)

@@ -1,4 +1,4 @@
-"""What a chart shows, as a table of numbers: without a script it is read as one; static/charts.js draws it. Pure."""
+"""Charts, rendered as tables of numbers. static/charts.js draws them."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -6,15 +6,15 @@ from typing import Final, NamedTuple
 from rapport.activity import ActivityType
 from rapport.instant import SECOND
 from rapport.reporting.time_series import TimeSeries
-from rapport.web.words import ACTIVITY_LABELS
+from rapport.web.labels import ACTIVITY_LABELS
 from rapport.web.zone import local
 
 _LABELS: Final = {0: "{0.day} {0:%b %Y, %H:%M}", 1: "{0.day} {0:%b %Y}", 7: "week of {0.day} {0:%b %Y}"}
-"""By how many days a slot is long."""
+"""The format of a row's label, by the number of days in a bucket; 0 for an hour."""
 
 
 class Row(NamedTuple):
-    """A slot: when it begins, in seconds since 1970 and in words, and a number for each column."""
+    """A row: the start of its bucket, in seconds since 1970 and as a label, and a count for each column."""
 
     begin: int
     label: str
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A column for each type of activities that is shown, a row for each slot, and the zone of the series."""
+    """A table with a column for each activity type and a row for each bucket, in the time zone of the series."""
 
     caption: str
     columns: list[tuple[int, str]]
@@ -30,20 +30,20 @@ class Chart(NamedTuple):
     zone: str
 
 
-def chart(caption: str, series: TimeSeries, activity_types: Sequence[ActivityType]) -> Chart | None:
-    """The chart of those of the types that there are any activities of; None where there are none."""
-    shown = [activity_type for activity_type in activity_types if series.total(activity_type)]
-    if not shown:
+def build_chart(caption: str, series: TimeSeries, activity_types: Sequence[ActivityType]) -> Chart | None:
+    """Return a chart of the types that have any activities, or None if there are none."""
+    types = [activity_type for activity_type in activity_types if series.total(activity_type)]
+    if not types:
         return None
     label = _LABELS[series.bucket_days]
     return Chart(
         caption=caption,
-        columns=[(int(activity_type), ACTIVITY_LABELS[activity_type]) for activity_type in shown],
+        columns=[(int(activity_type), ACTIVITY_LABELS[activity_type]) for activity_type in types],
         rows=[
             Row(
                 bucket.start // SECOND,
                 label.format(local(bucket.start, series.zone)),
-                [bucket.activities.get(activity_type, 0) for activity_type in shown],
+                [bucket.activities.get(activity_type, 0) for activity_type in types],
             )
             for bucket in series.buckets
         ],

@@ -32,8 +32,8 @@ from rapport.errors import (
     UnknownUserCode,
 )
 from rapport.oauth.consent import InvalidAuthorizationRequest
-from rapport.web.door import SessionManager
 from rapport.web.rendering import page
+from rapport.web.sessions import SessionManager
 
 _ALWAYS_JSON: Final = ("/v3/", "/track/", "/oauth2/")
 """Paths whose clients are programs, whatever they accept."""
@@ -137,8 +137,8 @@ def _read_quality(parameters: list[str]) -> float:
 class ErrorPages:
     """Renders error pages, with the navigation for users who are signed in."""
 
-    def __init__(self, door: SessionManager) -> None:
-        self._door = door
+    def __init__(self, sessions: SessionManager) -> None:
+        self._sessions = sessions
 
     def error_page(self, request: Request, exc: Exception) -> Response:
         """Return the page for an error, which is logged if it's the server's own."""
@@ -162,12 +162,12 @@ class ErrorPages:
         return self._render(request, error, str(exc), headers)
 
     def _render(self, request: Request, error: _ErrorText, message: str, headers: Mapping[str, str]) -> Response:
-        session = self._door.find_session(request)
+        session = self._sessions.find_session(request)
         response = page(
             "message.html",
             status=error.status,
             session=session,
-            form_token="" if session is None else self._door.form_token(session),
+            form_token="" if session is None else self._sessions.make_form_token(session),
             title=error.title,
             text=error.text.replace("{}", message.removesuffix(".")),
         )

@@ -1,4 +1,4 @@
-"""All that a contact did, to keep: the lines that `rapport export` prints."""
+"""The download of a contact's activities, in the format of `rapport export`."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -14,34 +14,34 @@ from rapport.recording.exporting import export_activities
 from rapport.store.activities import ActivityRepository
 from rapport.store.contacts import ContactRepository
 from rapport.url_paths import quote_id
-from rapport.web.door import SessionManager, contact_asked
-from rapport.web.routing import shown
+from rapport.web.routing import page_route
+from rapport.web.sessions import SessionManager, require_contact
 
 EXPORT: Final = "/contacts/{contact_id}/export"
 
 
 class ExportPage:
-    """The file of a contact's activities."""
+    """The download of a contact's activities."""
 
-    def __init__(self, activities: ActivityRepository, contacts: ContactRepository, door: SessionManager) -> None:
+    def __init__(self, activities: ActivityRepository, contacts: ContactRepository, sessions: SessionManager) -> None:
         self._activities = activities
         self._contacts = contacts
-        self._door = door
+        self._sessions = sessions
 
     def routes(self) -> list[Route]:
-        """The route."""
-        return [shown(EXPORT, self.export)]
+        """Return the route of the download."""
+        return [page_route(EXPORT, self.export)]
 
     async def export(self, request: Request) -> Response:
-        """The file, as it is read."""
-        session, contact_id = contact_asked(self._door, request, Privilege.CONTACT_REPORTS)
+        """Stream the activities as NDJSON."""
+        session, contact_id = require_contact(self._sessions, request, Privilege.CONTACT_REPORTS)
         lines = export_activities(self._activities, session.principal.account_id, contact_id)
-        # What is told on a page, that there is no such contact or no store, is known by the first line.
+        # Read the first line before the response starts, so that errors can still be shown on a page.
         first = await anext(lines, None)
         if first is None and await self._contacts.get(session.principal.account_id, contact_id) is None:
             raise UnknownContact(contact_id)
         return PacedStream(
-            _whole(first, lines),
+            _prepend(first, lines),
             headers={
                 "cache-control": "no-store",
                 "content-disposition": f"attachment; {_filename(contact_id)}",
@@ -57,7 +57,7 @@ def _filename(contact_id: str) -> str:
     return f'filename="{contact_id}.ndjson"' if quoted == contact_id else f"filename*=utf-8''{quoted}.ndjson"
 
 
-async def _whole(first: bytes | None, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _prepend(first: bytes | None, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if first is not None:
         yield first
     async for line in lines:

@@ -1,34 +1,34 @@
-"""Which pages are there for whom: the links at the head of every page, and where somebody who signs in arrives."""
+"""The navigation: which pages a user can see, and where they arrive after signing in."""
 
 from typing import Final, NamedTuple
 
-from rapport.auth.gate import may
+from rapport.auth.authorization import has_permission
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 
 
-class Entry(NamedTuple):
-    """A page, what it is called, and what it demands; None of somebody who is signed in at all."""
+class NavItem(NamedTuple):
+    """A page in the navigation, and the permissions it requires; None if every signed-in user can see it."""
 
-    here: str
-    word: str
+    id: str
+    label: str
     path: str
-    demands: tuple[Scope, Privilege] | None = None
+    requires: tuple[Scope, Privilege] | None = None
 
 
-ENTRIES: Final = (
-    Entry("find", "Find", "/", (Scope.CONTACT_DATA, Privilege.CONTACTS_READ)),
-    Entry("account", "Account", "/account", (Scope.CAMPAIGN_DATA, Privilege.REPORTS)),
-    Entry("connect", "Connect", "/connect"),
-    Entry("api", "API", "/schema"),
+NAV_ITEMS: Final = (
+    NavItem("find", "Find", "/", (Scope.CONTACT_DATA, Privilege.CONTACTS_READ)),
+    NavItem("account", "Overview", "/account", (Scope.CAMPAIGN_DATA, Privilege.REPORTS)),
+    NavItem("connect", "Connect", "/connect"),
+    NavItem("api", "API", "/schema"),
 )
 
 
-def entries_for(principal: Principal) -> list[Entry]:
-    """The pages that the principal may see."""
-    return [entry for entry in ENTRIES if entry.demands is None or may(principal, *entry.demands)]
+def nav_items(principal: Principal) -> list[NavItem]:
+    """Return the pages that the principal can see."""
+    return [item for item in NAV_ITEMS if item.requires is None or has_permission(principal, *item.requires)]
 
 
-def home_of(principal: Principal) -> str:
-    """The first of them."""
-    return entries_for(principal)[0].path
+def get_home_path(principal: Principal) -> str:
+    """Return the path of the first page that the principal can see."""
+    return nav_items(principal)[0].path

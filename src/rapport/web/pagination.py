@@ -1,29 +1,29 @@
-"""The place behind which a list goes on, as an address has it."""
+"""Cursors in the query strings of pages."""
 
 from typing import Final, NoReturn
 
 from rapport.errors import InvalidField
-from rapport.instant import FIRST, LAST, Instant
+from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant
 
 CURSOR: Final = "cursor"
 
 
-def time_of(text: str) -> Instant:
-    """The time of a place. Raises ValueError for what no page gave."""
+def parse_time(text: str) -> Instant:
+    """Return the time in a cursor. Raises ValueError."""
     time = int(text)
-    if not FIRST <= time <= LAST:
+    if not MIN_INSTANT <= time <= MAX_INSTANT:
         raise ValueError(text)
     return Instant(time)
 
 
-def identity_of(text: str) -> int:
-    """The identity of a place. Raises ValueError for what no page gave."""
+def parse_identity(text: str) -> int:
+    """Return the identity, or another 64-bit integer, in a cursor. Raises ValueError."""
     identity = int(text)
     if not -(2**63) <= identity < 2**63:
         raise ValueError(text)
     return identity
 
 
-def refuse(text: str) -> NoReturn:
-    """Tell that no page gave such a place. Raises InvalidField."""
-    raise InvalidField(CURSOR, text, "must be a place that a page gave: begin with its first page")
+def reject_cursor(text: str) -> NoReturn:
+    """Raise InvalidField for an invalid cursor."""
+    raise InvalidField(CURSOR, text, "is invalid; start again from the first page")

@@ -1,4 +1,4 @@
-"""From what a report says to HTML: templates that escape whatever comes from outside, under a strict policy."""
+"""Rendering of pages: Jinja templates that escape all values, and headers with a strict content security policy."""
 
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,8 @@ from starlette.responses import Response
 from rapport.instant import Instant, iso
 from rapport.pacing import PacedResponse
 from rapport.url_paths import quote_id
-from rapport.web.navigation import entries_for
-from rapport.web.static import static
+from rapport.web.navigation import nav_items
+from rapport.web.static import static_url
 from rapport.web.zone import local
 
 _HERE: Final = Path(__file__).parent
@@ -26,35 +26,35 @@ HEADERS: Final = {
 }
 
 
-def number(value: int) -> str:
-    """A number with its thousands apart."""
+def format_number(value: int) -> str:
+    """Return a number with thousands separators."""
     return f"{value:,}"
 
 
-def counted(value: int, one: str, many: str) -> str:
-    """How many of what: '1 day', '1,200 days'."""
-    return f"{number(value)} {one if value == 1 else many}"
+def pluralize(value: int, singular: str, plural: str) -> str:
+    """Return a number with its noun: '1 day', '1,200 days'."""
+    return f"{format_number(value)} {singular if value == 1 else plural}"
 
 
-def day_of(instant: Instant, zone: ZoneInfo) -> str:
-    """The day as people write it: 'Thursday, 2 April 2026'."""
-    moment = local(instant, zone)
-    return f"{moment:%A}, {moment.day} {moment:%B %Y}"
+def format_day(instant: Instant, zone: ZoneInfo) -> str:
+    """Return the day: 'Thursday, 2 April 2026'."""
+    local_time = local(instant, zone)
+    return f"{local_time:%A}, {local_time.day} {local_time:%B %Y}"
 
 
-def minute_of(instant: Instant, zone: ZoneInfo) -> str:
-    """The time of day, '07:12'."""
+def format_time(instant: Instant, zone: ZoneInfo) -> str:
+    """Return the time of day: '07:12'."""
     return f"{local(instant, zone):%H:%M}"
 
 
-def moment_of(instant: Instant, zone: ZoneInfo) -> str:
-    """Day and time, '2 Apr 2026, 07:12'."""
-    moment = local(instant, zone)
-    return f"{moment.day} {moment:%b %Y, %H:%M}"
+def format_datetime(instant: Instant, zone: ZoneInfo) -> str:
+    """Return date and time: '2 Apr 2026, 07:12'."""
+    local_time = local(instant, zone)
+    return f"{local_time.day} {local_time:%b %Y, %H:%M}"
 
 
-def in_utc(instant: Instant) -> str:
-    """The time to the millisecond, for who looks closely: '2026-04-02 07:12:33.120 UTC'."""
+def format_utc(instant: Instant) -> str:
+    """Return the exact time in UTC: '2026-04-02 07:12:33.120 UTC'."""
     return iso(instant).replace("T", " ").replace("Z", " UTC")
 
 
@@ -67,26 +67,26 @@ _TEMPLATES: Final = Environment(
     auto_reload=False,
 )
 _TEMPLATES.filters.update(
-    number=number,
-    counted=counted,
+    number=format_number,
+    pluralize=pluralize,
     iso=iso,
-    day=day_of,
-    minute=minute_of,
-    moment=moment_of,
-    utc=in_utc,
+    day=format_day,
+    time=format_time,
+    datetime=format_datetime,
+    utc=format_utc,
     segment=quote_id,
 )
-_TEMPLATES.globals.update(static=static, entries_for=entries_for)
+_TEMPLATES.globals.update(static_url=static_url, nav_items=nav_items)
 
 
-def rendered(template: str, **values: object) -> str:
-    """What a template makes of the values."""
+def render(template: str, **values: object) -> str:
+    """Render a template with the values."""
     return _TEMPLATES.get_template(template).render(**values)
 
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:
-    """A page made from its template."""
-    html = rendered(template, **values)
+    """Return the response with a rendered template."""
+    html = render(template, **values)
     return PacedResponse(html, status_code=status, headers=HEADERS, media_type="text/html")
 
 

@@ -1,4 +1,4 @@
-"""Routes of pages. What a handler raises becomes an error page (`rapport.web.error_pages`)."""
+"""Routes of pages, whose exceptions become error pages (`rapport.web.error_pages`)."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
@@ -8,14 +8,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from rapport.web.addresses import SIGN_IN, sign_in_path
-from rapport.web.door import NotSignedIn
 from rapport.web.error_pages import mark_as_page
+from rapport.web.sessions import NotSignedIn
 
-Show = Callable[[Request], Awaitable[Response]]
+PageHandler = Callable[[Request], Awaitable[Response]]
 
 
-def shown(path: str, show: Show, *, method: str = "GET") -> Route:
-    """The route of a page, or of a form."""
+def page_route(path: str, show: PageHandler, *, method: str = "GET") -> Route:
+    """Return the route of a page or a form."""
 
     async def handle(request: Request) -> Response:
         mark_as_page(request)
@@ -23,7 +23,7 @@ def shown(path: str, show: Show, *, method: str = "GET") -> Route:
             return await show(request)
         except NotSignedIn:
             if "hx-request" in request.headers:
-                # Only a part of a page was requested: the whole page goes to sign in.
+                # The request was for a part of a page; redirect the whole page to the sign-in page.
                 current = urlsplit(request.headers.get("hx-current-url", ""))
                 location = sign_in_path(current._replace(scheme="", netloc="", fragment="").geturl() or "/")
                 return Response(headers={"hx-redirect": location, "cache-control": "no-store"})

@@ -1,6 +1,6 @@
-"""What to paste into a program: what a contact did, asked of this server. Pure.
+"""Code examples that request a contact's activities from this server.
 
-None holds a token: each reads it from the variable TOKEN.
+They read the token from the environment variable TOKEN.
 """
 
 from typing import Final, NamedTuple
@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from rapport.url_paths import quote_id
 
-NOBODY: Final = "CONTACT_ID"
-"""Where a contact's id belongs, if none is known."""
+PLACEHOLDER_CONTACT_ID: Final = "CONTACT_ID"
+"""Stands for a contact's id if no contact is known."""
 
 _ASKED: Final = "tracking_activities_list=em_sends,em_opens,em_clicks"
 
 
 class Snippet(NamedTuple):
-    """Some lines in a language, by the name that links and buttons know it by."""
+    """A code example in one language. Links and buttons refer to its name."""
 
     name: str
     title: str
@@ -162,18 +162,18 @@ foreach (var activity in page.GetProperty("tracking_activities").EnumerateArray(
 _TEMPLATES: Final = (_CURL, _PYTHON, _PHP_SDK, _PHP, _JAVA, _CSHARP_SDK, _CSHARP)
 
 
-def snippets(url: str, contact_id: str = NOBODY) -> list[Snippet]:
-    """The snippets for a server at this address."""
+def build_snippets(url: str, contact_id: str = PLACEHOLDER_CONTACT_ID) -> list[Snippet]:
+    """Return the code examples for the server at this URL."""
     safe = {"@URL@": quote_url(url), "@CONTACT@": quote_id(contact_id), "@ASKED@": _ASKED}
-    return [each._replace(code=_filled(each.code, safe)) for each in _TEMPLATES]
+    return [snippet._replace(code=_fill(snippet.code, safe)) for snippet in _TEMPLATES]
 
 
 def quote_url(url: str) -> str:
-    """Return the URL without anything that could end a string in one of the languages: Host can say anything."""
+    """Return the URL without characters that could end a string literal, because clients control the Host header."""
     return quote(url, safe=":/[]")
 
 
-def _filled(code: str, values: dict[str, str]) -> str:
+def _fill(code: str, values: dict[str, str]) -> str:
     for mark, value in values.items():
         code = code.replace(mark, value)
     return code

@@ -1,4 +1,4 @@
-"""The files that pages are made with: kept by browsers for a year where the address tells their content."""
+"""Static files. Browsers cache them for a year if the URL contains the digest of their content."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "im
 
 
 class File(NamedTuple):
-    """A file as it is served, and what tells this content from any other."""
+    """A static file, and the digest of its content."""
 
     content: bytes
     media_type: str
@@ -31,23 +31,23 @@ def _read(path: Path) -> File:
 FILES: Final = {
     path.relative_to(_HERE).as_posix(): _read(path) for path in sorted(_HERE.rglob("*")) if path.suffix in _MEDIA_TYPES
 }
-"""By their paths below static/: whoever puts a file there has it served."""
+"""All files below static/, by their paths."""
 
 
-def static(path: str) -> str:
-    """The address of a file, for templates: another content has another address."""
+def static_url(path: str) -> str:
+    """Return the URL of a file, which changes with its content."""
     return f"/static/{path}?v={FILES[path].digest}"
 
 
 class StaticFiles:
-    """What is the same for everybody, and needs no session."""
+    """The route of the static files, which need no session."""
 
     def routes(self) -> list[Route]:
-        """The route."""
+        """Return the route."""
         return [Route(STATIC, self.file, methods=["GET"])]
 
     async def file(self, request: Request) -> Response:
-        """A file, or that the browser has it already."""
+        """Return a file, or 304 if the browser has it."""
         file = FILES.get(request.path_params["path"])
         if file is None:
             raise HTTPException(404)

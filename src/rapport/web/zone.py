@@ -1,4 +1,4 @@
-"""The zone of who looks: their browser keeps its name in a cookie, and without one it is UTC."""
+"""The user's time zone, which the browser keeps in a cookie; UTC without one."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -17,29 +17,29 @@ _UTC: Final = ZoneInfo("UTC")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}", re.ASCII)
 
 
-def zone_of(request: Request) -> ZoneInfo:
-    """The zone in which times and days are shown."""
+def get_zone(request: Request) -> ZoneInfo:
+    """Return the time zone in which times and days are shown."""
     return _zone_named(request.cookies.get(COOKIE, ""))
 
 
 def local(instant: Instant, zone: ZoneInfo) -> datetime:
-    """An instant as clocks in the zone show it."""
+    """Return an instant as the local time of the zone."""
     try:
         return datetime.fromtimestamp(instant // 1_000, zone)
     except (ValueError, OverflowError):
-        # At an end of time, where the zone's clocks are beyond it.
+        # At a bound of datetime, where the local time is beyond it.
         return datetime.fromtimestamp(instant // 1_000, UTC)
 
 
-def day_asked(name: str, text: str, zone: ZoneInfo) -> tuple[Instant, Instant] | None:
-    """The first and the last instant of a day in the zone; None for no text. Raises InvalidField."""
+def parse_day(name: str, text: str, zone: ZoneInfo) -> tuple[Instant, Instant] | None:
+    """Return the first and the last instant of a day in the zone, or None for an empty text. Raises InvalidField."""
     if not text:
         return None
     try:
         day = date.fromisoformat(text)
         first, after = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
     except (ValueError, OverflowError):
-        raise InvalidField(name, text, "must be a date: 2026-04-02") from None
+        raise InvalidField(name, text, "must be a date like 2026-04-02") from None
     return first, Instant(after - 1)
 
 

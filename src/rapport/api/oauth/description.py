@@ -65,7 +65,7 @@ def _form(*, required: list[str], example: Json, **params: str) -> Json:
     properties = {name: {"type": "string", "description": description} for name, description in params.items()}
     schema = {"type": "object", "properties": properties, "required": required}
     return {
-        "description": "Parameters may be sent in the query as well, but for client_secret.",
+        "description": "Parameters may also be sent in the query, except client_secret.",
         "content": {"application/x-www-form-urlencoded": {"schema": schema, "example": example}},
     }
 
@@ -92,28 +92,28 @@ def _query(name: str, description: str, *, required: bool = False, **schema: obj
     }
 
 
-_CLIENT_ID: Final = "The application, if it doesn't authenticate by Basic."
-_CLIENT_SECRET: Final = "Its secret, if it doesn't authenticate by Basic."  # noqa: S105 - a description
+_CLIENT_ID: Final = "The application, unless it authenticates with Basic."
+_CLIENT_SECRET: Final = "The application's secret, unless it authenticates with Basic."  # noqa: S105 - a description
 
 OAUTH_PATHS: Final[dict[str, Json]] = {
     AUTHORIZE: {
         "get": _operation(
             "authorize",
             "Ask a user for access",
-            "The page on which a user who is signed in allows or denies an application access. Browsers are sent here.",
+            "The page on which a signed-in user allows or denies access. Applications send browsers here.",
             {
                 "200": _page("The page."),
-                "303": {"description": "To the page to sign in on, or back to the application with an error."},
-                "400": _page("The application or its redirect URI is not valid: a page says so."),
+                "303": {"description": "To the sign-in page, or back to the application with an error."},
+                "400": _page("An error page: the application or its redirect URI is invalid."),
             },
             parameters=[
                 _query("response_type", "A code: there is no implicit grant.", required=True, enum=["code"]),
                 _query("client_id", "The application.", required=True),
-                _query("redirect_uri", "Where the user returns to: one that is registered, character by character."),
-                _query("scope", "What is asked for, separated by blanks, `+` or commas."),
-                _query("state", "Returned as it is."),
+                _query("redirect_uri", "Where the user returns to: exactly as registered."),
+                _query("scope", "The requested scopes, separated by spaces, `+` or commas."),
+                _query("state", "Returned unchanged."),
                 _query("code_challenge", "The PKCE challenge; public applications need one."),
-                _query("code_challenge_method", "How it is made.", enum=[CHALLENGE_METHOD]),
+                _query("code_challenge_method", "The method of the challenge.", enum=[CHALLENGE_METHOD]),
             ],
         ),
     },
@@ -123,7 +123,7 @@ OAUTH_PATHS: Final[dict[str, Json]] = {
             "Allow or deny access",
             "The form of that page. It works in the user's session only.",
             {
-                "303": {"description": "Back to the application, or to the page to sign in on."},
+                "303": {"description": "Back to the application, or to the sign-in page."},
                 "408": _page("The form stopped arriving."),
             },
         ),
@@ -151,7 +151,7 @@ OAUTH_PATHS: Final[dict[str, Json]] = {
             requestBody=_form(
                 required=["grant_type"],
                 example={"grant_type": "authorization_code", "client_id": "an-application", "code": "a-code"},
-                grant_type="One of " + ", ".join(f"`{each}`" for each in GRANT_TYPES) + ".",
+                grant_type="One of " + ", ".join(f"`{grant_type}`" for grant_type in GRANT_TYPES) + ".",
                 client_id=_CLIENT_ID,
                 client_secret=_CLIENT_SECRET,
                 code="The code that the user returned with.",
@@ -189,7 +189,7 @@ OAUTH_PATHS: Final[dict[str, Json]] = {
                 example={"client_id": "an-application", "scope": "contact_data offline_access"},
                 client_id=_CLIENT_ID,
                 client_secret=_CLIENT_SECRET,
-                scope="What is asked for, separated by blanks, `+` or commas.",
+                scope="The requested scopes, separated by spaces, `+` or commas.",
             ),
         )
     },

@@ -1,7 +1,7 @@
 """The endpoints for applications: tokens, devices, revocation, keys and metadata.
 
-They take parameters from the query and the body, so that the declarations of `rapport.api.endpoint` don't fit; their
-part of the OpenAPI document is in `rapport.api.oauth.description`.
+They take parameters from the query and the body, so they aren't declared with `rapport.api.endpoint`; their part of
+the OpenAPI document is in `rapport.api.oauth.description`.
 """
 
 import time
@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport.api.responses import json_response
+from rapport.auth.key_cache import KeyCache
 from rapport.auth.scope import Scope
-from rapport.auth.watch import KeyCache
 from rapport.errors import StoreBusy, StoreUnavailable, Throttled
 from rapport.instant import Instant
 from rapport.oauth.requests import MAX_BODY, ClientRequest, MalformedRequest, read_client_request
@@ -24,7 +24,7 @@ from rapport.oauth.responses import OAuthResponse
 from rapport.oauth.server import AuthorizationServer
 from rapport.oauth.validator import CHALLENGE_METHOD, DEVICE_CODE
 from rapport.web.authorize import AUTHORIZE, BASE
-from rapport.web.door import SessionManager
+from rapport.web.sessions import SessionManager
 
 TOKEN: Final = f"{BASE}/token"
 DEVICE: Final = f"{BASE}/device/authorize"
@@ -35,18 +35,18 @@ METADATA: Final = "/.well-known/oauth-authorization-server"
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 _CLIENT_AUTHENTICATION: Final = ("client_secret_basic", "client_secret_post", "none")
 
-Answer = Callable[[ClientRequest, str, Instant], Awaitable[OAuthResponse]]
+Handler = Callable[[ClientRequest, str, Instant], Awaitable[OAuthResponse]]
 
 _log = structlog.get_logger("rapport.api")
 
 
 class OAuthEndpoints:
-    """The routes that applications call."""
+    """The endpoints that applications call."""
 
-    def __init__(self, server: AuthorizationServer, keys: KeyCache, door: SessionManager) -> None:
+    def __init__(self, server: AuthorizationServer, keys: KeyCache, sessions: SessionManager) -> None:
         self._server = server
         self._keys = keys
-        self._door = door
+        self._sessions = sessions
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -54,41 +54,41 @@ class OAuthEndpoints:
             Route(TOKEN, self.token, methods=["POST"]),
             Route(DEVICE, self.authorize_device, methods=["POST"]),
             Route(REVOKE, self.revoke, methods=["POST"]),
-            Route(KEYS, self.published_keys, methods=["GET"]),
+            Route(KEYS, self.jwks, methods=["GET"]),
             Route(METADATA, self.metadata, methods=["GET"]),
         ]
 
     async def token(self, request: Request) -> Response:
         """Issue tokens for a code, a refresh token, a device code, or the application itself."""
-        return await self._answer(request, self._server.issue_token)
+        return await self._handle(request, self._server.issue_token)
 
     async def authorize_device(self, request: Request) -> Response:
-        """Issue a device code, and the code that its user types in."""
-        return await self._answer(request, self._server.authorize_device)
+        """Issue a device code, and the code that the user types."""
+        return await self._handle(request, self._server.authorize_device)
 
     async def revoke(self, request: Request) -> Response:
         """Revoke a refresh token with its grant, or an access token."""
 
-        async def revoke(asked: ClientRequest, _address: str, now: Instant) -> OAuthResponse:
-            return await self._server.revoke(asked, now)
+        async def revoke(client_request: ClientRequest, _base_url: str, now: Instant) -> OAuthResponse:
+            return await self._server.revoke(client_request, now)
 
-        return await self._answer(request, revoke)
+        return await self._handle(request, revoke)
 
-    async def published_keys(self, _request: Request) -> Response:
+    async def jwks(self, _request: Request) -> Response:
         """Return the keys that verify access tokens."""
         headers = {"cache-control": "public, max-age=300"}
-        return Response(self._keys.keys.published, headers=headers, media_type="application/json")
+        return Response(self._keys.keys.jwks, headers=headers, media_type="application/json")
 
     async def metadata(self, request: Request) -> Response:
         """Return the metadata of the authorization server (RFC 8414)."""
-        address = self._door.address(request)
+        base_url = self._sessions.get_base_url(request)
         content = {
-            "issuer": address,
-            "authorization_endpoint": address + AUTHORIZE,
-            "token_endpoint": address + TOKEN,
-            "device_authorization_endpoint": address + DEVICE,
-            "revocation_endpoint": address + REVOKE,
-            "jwks_uri": address + KEYS,
+            "issuer": base_url,
+            "authorization_endpoint": base_url + AUTHORIZE,
+            "token_endpoint": base_url + TOKEN,
+            "device_authorization_endpoint": base_url + DEVICE,
+            "revocation_endpoint": base_url + REVOKE,
+            "jwks_uri": base_url + KEYS,
             "scopes_supported": [scope.value for scope in Scope],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
@@ -100,14 +100,16 @@ class OAuthEndpoints:
         }
         return json_response(msgspec.json.encode(content))
 
-    async def _answer(self, request: Request, answer: Answer) -> Response:
+    async def _handle(self, request: Request, handle: Handler) -> Response:
         try:
-            asked = read_client_request(
+            client_request = read_client_request(
                 request.scope["query_string"].decode("latin-1"),
                 await _read_body(request),
                 request.headers.get("authorization"),
             )
-            response = await answer(asked, self._door.address(request), Instant(time.time_ns() // 1_000_000))
+            response = await handle(
+                client_request, self._sessions.get_base_url(request), Instant(time.time_ns() // 1_000_000)
+            )
         except MalformedRequest as exc:
             response = _error(401 if exc.error == "invalid_client" else 400, exc.error, exc.description)
         except Throttled as exc:

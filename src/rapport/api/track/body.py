@@ -1,8 +1,8 @@
-"""The body of a request that records: read within bounds, unpacked within bounds, cut into lines.
+"""Request bodies with activities, contacts or campaigns: received, unpacked and split into lines.
 
-A small body may stand for a large one, and a large one for millions of values. So a body is unpacked in pieces in a
-thread, its items are counted before they become objects, and other requests have their turn after each piece. What a
-worker holds of bodies is bounded, for each account and in all.
+A small body may unpack to a large one, and a large one may contain millions of values. So bodies are unpacked in steps
+in a thread, items are counted before they are decoded, and other requests run after each step. The memory for the
+bodies is limited, for each account and in total.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from rapport.errors import TooManyBodies, UnsupportedMediaType
 
 _MAX_HELD: Final = 128 * 1024 * 1024
 _MAX_HELD_BY_ACCOUNT: Final = 64 * 1024 * 1024
-"""Bytes of bodies that a worker holds at once; small ones don't count."""
+"""The maximum size of a worker's bodies in bytes, without small ones."""
 _SMALL: Final = 64 * 1024
 _MAX_WAITING: Final = 16
-"""Large bodies of one account that wait for another one of it to be read."""
+"""The maximum number of an account's large bodies that wait for another one to be read."""
 _RETRY_AFTER: Final = 1
 
 _SLICE_BYTES: Final = 256 * 1024
 _SLICE_LINES: Final = 200
-"""What is read at a stretch; then other requests have their turn."""
+"""The size of the slices between which other requests run."""
 _STEP: Final = 1024 * 1024
-"""Bytes that are unpacked at a stretch in the thread."""
+"""The number of bytes that are unpacked in one step in the thread."""
 
 
 class Lines:
-    """The lines of a body: of NDJSON each line that isn't blank, of a JSON array each item. For a `with` statement."""
+    """The lines of a body: the non-blank lines of NDJSON, or the items of a JSON array. A context manager."""
 
     def __init__(self, lines: list[bytes | msgspec.Raw], reservation: "_Reservation") -> None:
         self._lines = lines
@@ -79,7 +79,7 @@ class BodyReader:
     async def read(self, request: Request, account_id: str) -> Lines:
         """Return the lines of the body.
 
-        Raises UnsupportedMediaType, TooLarge, MalformedBody, TooManyBodies, ClientDisconnect.
+        Raises UnsupportedMediaType, PayloadTooLarge, MalformedBody, TooManyBodies, ClientDisconnect.
         """
         media_type, encoding = _check_headers(request)
         reservation = _Reservation(self, account_id)
@@ -110,7 +110,7 @@ class BodyReader:
 
 
 class _Reservation:
-    """What one request takes of its worker: bytes, and for a large body its account's turn."""
+    """A request's share of its worker's memory for bodies, and for a large body its account's lock."""
 
     def __init__(self, reader: BodyReader, account_id: str) -> None:
         self._reader = reader
@@ -120,7 +120,7 @@ class _Reservation:
         self._closed: asyncio.Task[None] | None = None
 
     def hold(self, size: int) -> None:
-        """Hold as many bytes in all. Raises TooManyBodies."""
+        """Increase the reserved bytes to `size`. Raises TooManyBodies."""
         if size <= _SMALL or size <= self._bytes:
             return
         held = self._reader.held
@@ -147,7 +147,7 @@ class _Reservation:
         self.check_connection()
 
     def check_connection(self) -> None:
-        """Raise ClientDisconnect if the client of a large body has hung up."""
+        """Raise ClientDisconnect if the client of a large body has disconnected."""
         if self._closed is not None and self._closed.done():
             raise ClientDisconnect
 
@@ -157,7 +157,7 @@ class _Reservation:
         self.check_connection()
 
     def release(self) -> None:
-        """Give all of it back."""
+        """Release the memory and the lock."""
         if self._closed is not None:
             self._closed.cancel()
             self._closed = None
@@ -185,7 +185,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 def _check_headers(request: Request) -> tuple[str, str]:
-    """Return media type and encoding. Raises UnsupportedMediaType, and TooLarge for an announced length."""
+    """Return media type and encoding. Raises UnsupportedMediaType, and PayloadTooLarge for an announced length."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != JSON and media_type not in NDJSON_NAMES:
         raise UnsupportedMediaType(

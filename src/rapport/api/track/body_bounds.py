@@ -1,4 +1,4 @@
-"""How large a body may be."""
+"""The maximum size of a request body."""
 
 from typing import Final
 

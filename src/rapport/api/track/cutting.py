@@ -1,6 +1,6 @@
-"""Split a body into lines or items by its content: an array is read as one whatever its media type.
+"""Split a body into lines or items by its content: an array is recognized whatever the media type.
 
-Items are counted before they become objects, and other requests have their turn in between.
+Items are counted before they are decoded, and other requests run in between.
 """
 
 import re
@@ -19,11 +19,11 @@ LetOthersRun: TypeAlias = Callable[[], Awaitable[None]]
 
 _SLICE_BYTES: Final = 256 * 1024
 _FEW_COMMAS: Final = 20 * MAX_LINES
-"""An array with no more commas may be decoded before its items are counted."""
+"""The maximum number of commas in an array that is decoded before its items are counted."""
 _MAX_BRACKETS: Final = 1_000_000
-"""Objects and arrays in one body."""
+"""The maximum number of objects and arrays in a body."""
 _MAX_TOKENS: Final = 2_000_000
-"""Characters of structure in a body that isn't JSON as a whole, and is cut into items all the same."""
+"""The maximum number of structural characters in a body that is split into items although it is invalid JSON."""
 
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _VALUE: Final = msgspec.json.Decoder(msgspec.Raw)
@@ -33,7 +33,7 @@ _TEXT: Final = re.compile(rb"\S")
 
 
 async def cut_lines(body: bytes, is_json: bool, let_others_run: LetOthersRun) -> list[Line]:  # noqa: FBT001 - a type
-    """Return the items of a JSON array, the object that is all of a body of JSON, or else the lines that aren't blank.
+    """Return the items of a JSON array, the only object of a JSON body, or else the non-blank lines.
 
     Raises MalformedBody and PayloadTooLarge.
     """
@@ -90,7 +90,7 @@ async def _cut_items(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         if not _is_array(body):
             raise MalformedBody(f"the body must be a JSON array: {exc}") from None
-        # One item that isn't JSON costs that item only.
+        # Reject only the items that are invalid JSON.
         items = await _split_items(body, let_others_run)
     if len(items) > MAX_LINES:
         raise too_many_lines(str(len(items)))
@@ -98,7 +98,7 @@ async def _cut_items(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
 
 
 def _is_array(body: bytes) -> bool:
-    """Return True if the body looks like an array, whose items may be anything."""
+    """Return True if the body looks like an array, even if its items aren't valid JSON."""
     structure = sum(map(body.count, (b"{", b"}", b"[", b"]", b",", b'"', b"\n")))
     return body.rstrip().endswith(b"]") and structure <= _MAX_TOKENS
 
@@ -116,7 +116,7 @@ async def _split_items(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
 
 
 async def _check_item_count(body: bytes, let_others_run: LetOthersRun) -> None:
-    """Raise TooLarge if an array has too many items, without making them."""
+    """Raise PayloadTooLarge if an array has too many items, without decoding them."""
     if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS:
         raise PayloadTooLarge(f"a body may have {_MAX_BRACKETS} objects and arrays; send it in parts")
     counter = ItemCounter(body)

@@ -64,13 +64,13 @@ CONTACT_ID: Final = PathId("contact_id", "The contact.", examples.CONTACT_ID, Ma
 T = TypeVar("T")
 
 _COMMIT_TIMEOUT: Final = 30.0
-"""Seconds that a request waits for its commit. What is committed later is a duplicate when it is sent again."""
+"""Seconds that a request waits for its commit. Items that are committed later are duplicates when sent again."""
 
 
 class ImportResult(msgspec.Struct, omit_defaults=True):
     """The number of accepted, duplicate and rejected items. `index` counts items from 0.
 
-    `warnings`, if there are any: what of accepted items was changed or left out.
+    `warnings` tells what was changed or left out in accepted items.
     """
 
     accepted: int
@@ -131,7 +131,7 @@ _UPDATE_RULE: Final = (
 
 
 class Ingest(Resource):
-    """The endpoints that write."""
+    """Endpoints that write data."""
 
     def __init__(
         self,
@@ -225,7 +225,7 @@ class Ingest(Resource):
         tag=_TAG,
         summary="Erase a contact",
         description="Deletes the contact and all of its activities permanently. Campaign totals stay the same. "
-        "Activities of the time until now that arrive later count as duplicates and don't bring the contact back.",
+        "Activities from before the erasure that arrive later count as duplicates and don't bring the contact back.",
         access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
         params=(CONTACT_ID,),
         returns=Returns(description="The contact was erased.", status=204),
@@ -239,23 +239,23 @@ class Ingest(Resource):
 
 
 class _Receipt:
-    """What is noted about items while they are decoded."""
+    """The rejections and warnings of a request's items, collected while they are decoded."""
 
     def __init__(self) -> None:
         self.context = Context(Instant(time.time_ns() // 1_000_000), self._warn)
         self.rejections: list[Rejection] = []
         self.warnings: list[FieldWarning] = []
         self._index = 0
-        self._kept = 0
+        self._warnings_before = 0
 
     def begin(self, index: int) -> None:
-        """Begin with an item."""
+        """Start an item: warnings that follow are about it."""
         self._index = index
-        self._kept = len(self.warnings)
+        self._warnings_before = len(self.warnings)
 
     def reject(self, exc: InvalidField) -> None:
-        """Note that the item is rejected, which makes what was noted about its fields pointless."""
-        del self.warnings[self._kept :]
+        """Reject the item, and drop the warnings about its fields."""
+        del self.warnings[self._warnings_before :]
         self.rejections.append(rejection_from(self._index, exc))
 
     def result(self, accepted: int, duplicate: int) -> Response:

@@ -8,7 +8,7 @@ from rapport.errors import PayloadTooLarge
 
 _SCAN_BYTES: Final = 128 * 1024
 _SCAN_TOKENS: Final = 4_000
-"""What is read in one step."""
+"""The number of bytes read in one step."""
 
 _BRACKETS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
@@ -17,12 +17,12 @@ _IN_ARRAY: Final = re.compile(_STRING + rb'|[\[\]{},"]', re.DOTALL)
 _IN_ITEM: Final = re.compile(rb"(?:" + _FLAT + rb"|\{" + _FLAT + rb"*+\}|\[" + _FLAT + rb'*+\])++|[\[\]{}"]', re.DOTALL)
 """The next string or structural character of an array; in its items, whatever holds nothing nested is skipped at once.
 
-A quotation mark alone is a string that goes on after the slice.
+A quotation mark alone is the start of a string that continues after the slice.
 """
 
 
 class ItemCounter:
-    """Counts the items of a JSON array in steps. What isn't JSON may be miscounted."""
+    """Counts the items of a JSON array in steps. Invalid JSON may be miscounted."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -33,18 +33,18 @@ class ItemCounter:
 
     @property
     def is_done(self) -> bool:
-        """True once all is read."""
+        """True once the whole body was read."""
         return self._position >= len(self._body)
 
     def step(self) -> None:
-        """Read the next slice. Raises TooLarge."""
+        """Read the next slice. Raises PayloadTooLarge."""
         stop = self._position + _SCAN_BYTES
         self._tokens = 0
         while not self.is_done and self._position < stop and self._tokens < _SCAN_TOKENS:
             self._position = self._read_array() if self._depth <= 1 else self._read_item()
 
     def _read_array(self) -> int:
-        """Read on until an item begins that is an array or an object; return the position there."""
+        """Read up to the start of the next item that is an array or an object; return the position."""
         end = self._position + _SCAN_BYTES
         for token in _IN_ARRAY.finditer(self._body, self._position, end):
             self._tokens += 1
@@ -57,11 +57,11 @@ class ItemCounter:
                 self._depth += _BRACKETS[character]
                 return token.end()
             elif character == b'"':
-                return self._begin_of_string(token)
+                return self._get_string_start(token)
         return end
 
     def _read_item(self) -> int:
-        """Read on until the item ends; return the position there."""
+        """Read up to the end of the item; return the position."""
         end = self._position + _SCAN_BYTES
         for token in _IN_ITEM.finditer(self._body, self._position, end):
             self._tokens += 1
@@ -73,11 +73,14 @@ class ItemCounter:
                 if self._depth <= 1 or self._tokens >= _SCAN_TOKENS:
                     return token.end()
             elif character == b'"':
-                return self._begin_of_string(token)
+                return self._get_string_start(token)
         return end
 
-    def _begin_of_string(self, token: re.Match[bytes]) -> int:
-        """Return where a string begins that goes on after the slice: the next slice begins there. Raises TooLarge."""
+    def _get_string_start(self, token: re.Match[bytes]) -> int:
+        """Return the start of a string that continues after the slice, where the next slice begins.
+
+        Raises PayloadTooLarge.
+        """
         if token.start() == self._position:
             raise PayloadTooLarge(f"a text may have {_SCAN_BYTES} bytes")
         return token.start()

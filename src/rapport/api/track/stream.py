@@ -10,12 +10,12 @@ from rapport.activity import TYPE_NAMES, ActivityType
 from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import ActivityTypes, Header
-from rapport.api.query import query_of
-from rapport.auth.gate import Authorizer
+from rapport.api.query import get_query
+from rapport.auth.authorization import Authorizer
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import RapportError, TooManyStreams
-from rapport.event_stream import HEADERS, MEDIA_TYPE, EventStream, said
+from rapport.event_stream import HEADERS, MEDIA_TYPE, EventStream, format_sse_event
 from rapport.recording.activity_codec import encode_activity
 from rapport.reporting.live_feed import ActivityEvent, GapEvent, LiveFeed
 from rapport.store.feed import MAX_KEYS_PER_BATCH
@@ -34,9 +34,9 @@ _EXAMPLE: Final = (
 class Stream(Resource):
     """The event stream."""
 
-    def __init__(self, feed: LiveFeed, gate: Authorizer) -> None:
+    def __init__(self, feed: LiveFeed, authorizer: Authorizer) -> None:
         self._feed = feed
-        self._gate = gate
+        self._authorizer = authorizer
 
     @endpoint(
         "GET",
@@ -56,24 +56,24 @@ class Stream(Resource):
         errors=(TooManyStreams,),
     )
     async def stream(self, request: Request, principal: Principal) -> Response:
-        types = ACTIVITY_TYPES.get(query_of(request), tuple(ActivityType))
+        types = ACTIVITY_TYPES.get(get_query(request), tuple(ActivityType))
         if request.method == "HEAD":
             return Response(headers=HEADERS)
         authorization = request.headers.get("authorization")
 
         async def is_authorized() -> bool:
             try:
-                return await self._gate.verify(authorization) == principal
+                return await self._authorizer.verify(authorization) == principal
             except RapportError:
                 return False
 
         subscription = await self._feed.subscribe(principal.account_id, types, LAST_EVENT_ID.get(request))
-        return EventStream(self._feed, subscription, format_event, is_authorized, with_positions=True)
+        return EventStream(self._feed, subscription, format_event, is_authorized, with_event_ids=True)
 
 
 def format_event(event: ActivityEvent | GapEvent) -> bytes:
     """Return the server-sent event of an activity or a gap."""
     if isinstance(event, ActivityEvent):
-        return said("activity", encode_activity(event.activity).decode(), event.position)
+        return format_sse_event("activity", encode_activity(event.activity).decode(), event.position)
     counts = None if event.counts is None else {TYPE_NAMES[number]: count for number, count in event.counts.items()}
-    return said("gap", msgspec.json.encode({"activities": event.total, "by_type": counts}).decode())
+    return format_sse_event("gap", msgspec.json.encode({"activities": event.total, "by_type": counts}).decode())

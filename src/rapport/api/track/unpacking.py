@@ -9,7 +9,7 @@ from rapport.errors import MalformedBody, PayloadTooLarge
 MAX_GZIP_MEMBERS: Final = 1_000
 
 _PIECE: Final = 64 * 1024
-"""Bytes that are read or written in one call of zlib."""
+"""The number of bytes that are read or written in one call of zlib."""
 _GZIP: Final = 31
 """zlib's window bits for a gzip header and the largest window."""
 
@@ -28,20 +28,20 @@ class Unpacker:
 
     @property
     def bytes_held(self) -> int:
-        """The size of what is packed and unpacked."""
+        """The total size of the packed and the unpacked data."""
         return len(self._body) + self._size
 
     def unpacked(self) -> bytes:
-        """Return the whole, once it is unpacked."""
+        """Return the unpacked body, after `step` has returned True."""
         self._body = memoryview(b"")
         whole = b"".join(self._pieces)
         self._pieces.clear()
         return whole
 
     def step(self, size: int) -> bool:
-        """Read and write at most about `size` bytes more; return True if that was all.
+        """Read and write about `size` more bytes at most; return True if the end is reached.
 
-        Raises MalformedBody and TooLarge.
+        Raises MalformedBody and PayloadTooLarge.
         """
         stop_reading, stop_writing = self._position + size, self._size + size
         while self._position < stop_reading and self._size < stop_writing:
@@ -57,7 +57,7 @@ class Unpacker:
         return self.is_done
 
     def _unpack_piece(self, member: "zlib._Decompress") -> None:
-        # Small pieces: what is left of one after the end of a member is copied.
+        # Small pieces, because the rest of a piece after the end of a member is copied.
         packed = self._body[self._position : self._position + _PIECE]
         try:
             unpacked = member.decompress(packed, _PIECE)

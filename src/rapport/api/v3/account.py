@@ -1,4 +1,4 @@
-"""The token's own account and user: what integrations ask for first."""
+"""The token's account and user, which integrations usually request first."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Choices
-from rapport.api.query import query_of
+from rapport.api.query import get_query
 from rapport.api.responses import Id, encode_response
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
 from rapport.auth.token import Principal
@@ -19,14 +19,14 @@ _TIME_ZONE: Final = "UTC"
 
 EXTRA_FIELDS: Final = Choices(
     "extra_fields",
-    "What else to return. Rapport stores neither, so nothing is added.",
+    "Additional fields to return. Rapport stores neither, so nothing is added.",
     {name: name for name in ("physical_address", "company_logo")},
     noun="field",
 )
 
 
 class AccountSummary(msgspec.Struct, kw_only=True):
-    """An account. What isn't known is left out."""
+    """An account. Unknown fields are left out."""
 
     encoded_account_id: Id
     organization_name: str
@@ -50,7 +50,7 @@ class Account(Resource):
         operation_id="getAccountById",
         tag=_TAG,
         summary="Get the account summary",
-        description="The token's account. What isn't known is left out.",
+        description="The token's account. Unknown fields are left out.",
         access=Access(Scope.ACCOUNT_READ, Privilege.ACCOUNT_READ),
         params=(EXTRA_FIELDS,),
         returns=Returns(
@@ -65,7 +65,7 @@ class Account(Resource):
         ),
     )
     async def get_summary(self, request: Request, principal: Principal) -> Response:
-        EXTRA_FIELDS.get(query_of(request))
+        EXTRA_FIELDS.get(get_query(request))
         return encode_response(
             AccountSummary(
                 encoded_account_id=principal.account_id,

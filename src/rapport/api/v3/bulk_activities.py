@@ -1,4 +1,4 @@
-"""Bulk jobs on contacts. Rapport records none, so that there are none to return."""
+"""Bulk jobs on contacts. Rapport records none, so these endpoints return none."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from starlette.responses import Response
 from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Choices, Limit, PathId
-from rapport.api.query import query_of
-from rapport.api.responses import Id, Links, Second, encode_response
+from rapport.api.query import get_query
+from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import UnknownResource
@@ -36,8 +36,8 @@ class BulkActivity(msgspec.Struct, kw_only=True):
 
     activity_id: Id
     state: str
-    created_at: Second | UnsetType = UNSET
-    updated_at: Second | UnsetType = UNSET
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    updated_at: DateTimeSeconds | UnsetType = UNSET
     percent_done: int | UnsetType = UNSET
 
 
@@ -65,7 +65,7 @@ class BulkActivities(Resource):
         ),
     )
     async def list_activities(self, request: Request, _principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         LIMIT.get(query)
         STATE.get(query)
         return encode_response(BulkActivitiesPage(activities=[], links=Links()))
@@ -86,5 +86,5 @@ class BulkActivities(Resource):
         ),
         errors=(UnknownResource,),
     )
-    async def get_activitie(self, request: Request, _principal: Principal) -> Response:
+    async def get_activity(self, request: Request, _principal: Principal) -> Response:
         raise UnknownResource(ACTIVITY_ID.get(request))

@@ -13,12 +13,12 @@ from rapport.activity import ActivityType, BounceCode, DeviceType, is_id
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import Cursor, Limit, PathIds, TimeRange
-from rapport.api.query import SHOWN_LENGTH, query_of
+from rapport.api.query import SHOWN_LENGTH, get_query
 from rapport.api.responses import Id, Links, Time, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, UnknownCampaignActivity
-from rapport.instant import FIRST, LAST, Instant, iso
+from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant, iso
 from rapport.reporting.stats import (
     Counts,
     StatsEntry,
@@ -276,10 +276,10 @@ class CampaignStats(Resource):
         ),
     )
     async def list_campaign_summaries(self, request: Request, principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, SUMMARIES, SummariesRequest)
         if page_request is None:
-            sent = SENT.get(query) or InstantRange(FIRST, LAST)
+            sent = SENT.get(query) or InstantRange(MIN_INSTANT, MAX_INSTANT)
             page_request = SummariesRequest(LIMIT.get(query), sent.start, (Instant(sent.end + 1), ""))
         page = await get_campaign_summaries(self._reports, principal.account_id, page_request)
         percents = calculate_percents(page.total)
@@ -301,13 +301,13 @@ class CampaignStats(Resource):
         )
 
 
-def _stats_response(found: Sequence[StatsEntry], unknown: Sequence[str]) -> Response:
+def _stats_response(stats: Sequence[StatsEntry], unknown: Sequence[str]) -> Response:
     now = Instant(time.time_ns() // 1_000_000)
     errors = [
         StatsError(_NOT_FOUND_KEY, f"no stats found for campaign activity {campaign_activity_id}")
         for campaign_activity_id in unknown
     ]
-    return encode_response(StatsPage(results=[_result(stats, now) for stats in found], errors=errors))
+    return encode_response(StatsPage(results=[_result(entry, now) for entry in stats], errors=errors))
 
 
 def _unique_counts(counts: Counts) -> UniqueEmailCounts:

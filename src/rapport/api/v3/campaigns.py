@@ -11,13 +11,13 @@ from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import Cursor, Limit, PathId, TimeRange
-from rapport.api.query import query_of
+from rapport.api.query import get_query
 from rapport.api.responses import Id, Links, Time, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, CampaignStatus
 from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, UnknownCampaignActivity
-from rapport.instant import FIRST, LAST, iso
+from rapport.instant import MAX_INSTANT, MIN_INSTANT, iso
 from rapport.reporting.campaigns import (
     CampaignsRequest,
     derive_status,
@@ -36,7 +36,7 @@ CAMPAIGNS: Final = "/v3/emails"
 _READ: Final = Access(Scope.CAMPAIGN_DATA, Privilege.CAMPAIGN_READ)
 _TAG: Final = "Email Campaigns"
 
-# What Constant Contact reports for an ordinary email where nothing else was stated.
+# Constant Contact reports these for an ordinary email; they apply unless an update set others.
 _DEFAULT_TYPE: Final = "NEWSLETTER"
 _DEFAULT_TYPE_CODE: Final = 10
 _FORMAT_TYPE: Final = 5
@@ -56,7 +56,7 @@ CURSOR: Final = Cursor()
 
 
 class EmailCampaigns(msgspec.Struct, kw_only=True):
-    """An email campaign in a list. What isn't known is left out."""
+    """An email campaign in a list. Unknown fields are left out."""
 
     campaign_id: Id
     name: str | UnsetType = UNSET
@@ -135,8 +135,8 @@ class Campaigns(Resource):
         operation_id="retrieveEmailCampaignsUsingGET",
         tag=_TAG,
         summary="List email campaigns",
-        description="The email campaigns of the account, most recently updated first. A campaign that was never "
-        "described is dated by its last send.",
+        description="The email campaigns of the account, most recently updated first. A campaign without an "
+        "update has the time of its last send.",
         access=_READ,
         params=(LIMIT, UPDATED, CURSOR),
         returns=Returns(
@@ -146,11 +146,11 @@ class Campaigns(Resource):
         ),
     )
     async def list_campaigns(self, request: Request, principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CAMPAIGNS, CampaignsRequest)
         if page_request is None:
-            within = UPDATED.get(query) or InstantRange(FIRST, LAST)
-            page_request = CampaignsRequest(within, LIMIT.get(query), CampaignCursor(LAST + 1, ""))
+            within = UPDATED.get(query) or InstantRange(MIN_INSTANT, MAX_INSTANT)
+            page_request = CampaignsRequest(within, LIMIT.get(query), CampaignCursor(MAX_INSTANT + 1, ""))
         page = await list_campaigns(self._repository, principal.account_id, page_request)
         return encode_response(
             EmailCampaignsPage(
@@ -168,7 +168,7 @@ class Campaigns(Resource):
         operation_id="retrieveEmailCampaignUsingGET",
         tag=_TAG,
         summary="Get an email campaign",
-        description="An email campaign with its campaign activities. One without a stated role is the primary email.",
+        description="An email campaign with its campaign activities. One without a role is the primary email.",
         access=_READ,
         params=(CAMPAIGN_ID,),
         returns=Returns(
@@ -252,7 +252,7 @@ def _status(campaign: CampaignRecord) -> CampaignStatus:
 
 
 def _common_columns(campaign: CampaignRecord) -> dict[str, Any]:
-    """Return the columns of a campaign in a list and alone."""
+    """Return the fields that a campaign has both in a list and on its own."""
     name, created_at = get_name(campaign), get_number(campaign.attributes, "created_at")
     type_code = get_number(campaign.attributes, "type_code")
     return {

@@ -1,4 +1,4 @@
-"""Custom fields of contacts. Rapport records none, so that there are none to return."""
+"""Custom fields of contacts. Rapport records none, so these endpoints return none."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from starlette.responses import Response
 from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Limit, PathId
-from rapport.api.query import query_of
-from rapport.api.responses import Id, Links, Second, encode_response
+from rapport.api.query import get_query
+from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import UnknownResource
@@ -32,8 +32,8 @@ class CustomField(msgspec.Struct, kw_only=True):
     label: str
     name: str | UnsetType = UNSET
     type: str
-    created_at: Second | UnsetType = UNSET
-    updated_at: Second | UnsetType = UNSET
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    updated_at: DateTimeSeconds | UnsetType = UNSET
 
 
 class CustomFieldsPage(msgspec.Struct, kw_only=True):
@@ -60,7 +60,7 @@ class CustomFields(Resource):
         ),
     )
     async def list_custom_fields(self, request: Request, _principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         LIMIT.get(query)
         return encode_response(CustomFieldsPage(custom_fields=[], links=Links()))
 

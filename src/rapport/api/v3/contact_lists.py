@@ -1,4 +1,4 @@
-"""Contact lists. Rapport records none, so that there are none to return."""
+"""Contact lists. Rapport records none, so these endpoints return none."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from starlette.responses import Response
 from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Choices, Flag, Limit, PathId
-from rapport.api.query import query_of
-from rapport.api.responses import Id, Links, Second, encode_response
+from rapport.api.query import get_query
+from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import UnknownResource
@@ -45,9 +45,9 @@ class ContactList(msgspec.Struct, kw_only=True):
     name: str
     description: str | UnsetType = UNSET
     favorite: bool | UnsetType = UNSET
-    created_at: Second | UnsetType = UNSET
-    updated_at: Second | UnsetType = UNSET
-    deleted_at: Second | UnsetType = UNSET
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    updated_at: DateTimeSeconds | UnsetType = UNSET
+    deleted_at: DateTimeSeconds | UnsetType = UNSET
     membership_count: int | UnsetType = UNSET
 
 
@@ -78,7 +78,7 @@ class ContactLists(Resource):
         ),
     )
     async def list_lists(self, request: Request, _principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         for param in (LIMIT, INCLUDE_MEMBERS, STATUS):
             param.get(query)
         count = 0 if INCLUDE_COUNT.get(query) else UNSET

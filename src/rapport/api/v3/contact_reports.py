@@ -1,4 +1,4 @@
-"""Reports on one contact: its activities, what was sent to it, and how much of that it opened and clicked."""
+"""Reports on one contact: its activities, the emails sent to it, and its open and click rates."""
 
 from typing import Annotated, Any, Final
 
@@ -12,7 +12,7 @@ from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import ActivityTypes, Cursor, Flag, Limit, PathId, RequiredTime, TimeRange
-from rapport.api.query import Query, query_of, read_query
+from rapport.api.query import Query, get_query, read_query
 from rapport.api.responses import Id, Links, Time, encode_response, json_response, page_links
 from rapport.api.v3.activity_page import encode_activity_page
 from rapport.auth.scope import Privilege, Scope
@@ -204,7 +204,7 @@ class ContactReports(Resource):
     )
     async def summarize_activities(self, request: Request, principal: Principal) -> Response:
         path = _path(request, "activity_summary")
-        query = query_of(request)
+        query = get_query(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, path, SummaryRequest)
         if page_request is None:
             page_request = first_summary_request(_period(query))
@@ -241,7 +241,7 @@ class ContactReports(Resource):
         errors=(UnknownContact,),
     )
     async def get_rates(self, request: Request, principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         period = _period(query)
         if period.is_longer_than(_MAX_YEARS):
             raise InvalidField("end", query["end"][0], f"must not be more than {_MAX_YEARS} years after start")
@@ -263,9 +263,9 @@ def _path(request: Request, report: str) -> str:
 
 @cache_short(maxsize=512)
 def parse_page(query_string: bytes, default_types: tuple[ActivityType, ...]) -> PageRequest | str:
-    """Return the query's cursor, or else the first page of what its parameters ask for. Raises InvalidField.
+    """Return the query's cursor, or else the request for the first page with its parameters. Raises InvalidField.
 
-    Cached, because clients ask the same of many contacts.
+    Cached, because clients send the same query for many contacts.
     """
     query = read_query(query_string)
     cursor = CURSOR.get(query)

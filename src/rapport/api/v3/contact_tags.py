@@ -1,4 +1,4 @@
-"""Tags of contacts. Rapport records none, so that there are none to return."""
+"""Tags of contacts. Rapport records none, so these endpoints return none."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from starlette.responses import Response
 from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Limit, PathId
-from rapport.api.query import query_of
-from rapport.api.responses import Id, Links, Second, encode_response
+from rapport.api.query import get_query
+from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import UnknownResource
@@ -30,8 +30,8 @@ class Tag(msgspec.Struct, kw_only=True):
 
     tag_id: Id
     name: str
-    created_at: Second | UnsetType = UNSET
-    updated_at: Second | UnsetType = UNSET
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    updated_at: DateTimeSeconds | UnsetType = UNSET
     contacts_count: int | UnsetType = UNSET
     tag_source: str | UnsetType = UNSET
 
@@ -58,7 +58,7 @@ class ContactTags(Resource):
         returns=Returns(description="A page of tags.", schema=TagsPage, example={"tags": [], "_links": {}}),
     )
     async def list_tags(self, request: Request, _principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         LIMIT.get(query)
         return encode_response(TagsPage(tags=[], links=Links()))
 

@@ -1,4 +1,4 @@
-"""Contacts: list, get, count. Filters that Rapport has no data for are refused by name, not ignored."""
+"""Contacts: list, get, count. Filters that Rapport has no data for are rejected, not ignored."""
 
 import time
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import Choices, Cursor, Flag, Limit, PathId, Text, TimeRange
-from rapport.api.query import Query, query_of
-from rapport.api.responses import Id, Links, Second, encode_response, page_links
+from rapport.api.query import Query, get_query
+from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
@@ -41,7 +41,7 @@ _STATUSES: Final = {
     "temp_hold": frozenset({ContactStatus.TEMP_HOLD}),
     "all": frozenset(ContactStatus),
 }
-"""Constant Contact's statuses. A contact without a stated permission counts as active."""
+"""Constant Contact's statuses. A contact without a permission counts as active."""
 
 
 def _parse_email(text: str) -> str:
@@ -62,7 +62,7 @@ EMAIL: Final = Text(
 )
 STATUS: Final = Choices(
     "status",
-    "Only contacts with one of these statuses; without it, all that aren't deleted. A contact without a stated "
+    "Only contacts with one of these statuses; without it, all that aren't deleted. A contact without a "
     "permission counts as active.",
     _STATUSES,
     noun="status",
@@ -82,7 +82,7 @@ CURSOR: Final = Cursor("cursor")
 INCLUDE_NEW: Final = Choices(
     "include",
     "Count the contacts that gave permission and were created in the last 30 days as well.",
-    # Constant Contact's schema has the one, its text the other.
+    # Constant Contact's schema has one spelling, its text the other.
     {name: name for name in ("new_subscriber", "new_subscribers")},
     noun="count",
 )
@@ -97,20 +97,20 @@ class EmailAddress(msgspec.Struct, kw_only=True):
     address: str
     permission_to_send: Annotated[str, Meta(extra_json_schema={"enum": list(PERMISSIONS)})] | UnsetType = UNSET
     opt_out_source: Annotated[str, Meta(extra_json_schema={"enum": list(OPT_OUT_SOURCES)})] | UnsetType = UNSET
-    opt_out_date: Second | UnsetType = UNSET
+    opt_out_date: DateTimeSeconds | UnsetType = UNSET
     opt_out_reason: str | UnsetType = UNSET
 
 
 class Contact(msgspec.Struct, kw_only=True):
-    """A contact. What isn't known is left out; what `include` names is an empty list."""
+    """A contact. Unknown fields are left out; what `include` names is an empty list."""
 
     contact_id: Id
     email_address: EmailAddress | UnsetType = UNSET
     first_name: str | UnsetType = UNSET
     last_name: str | UnsetType = UNSET
-    created_at: Second | UnsetType = UNSET
-    updated_at: Second | UnsetType = UNSET
-    deleted_at: Second | UnsetType = UNSET
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    updated_at: DateTimeSeconds | UnsetType = UNSET
+    deleted_at: DateTimeSeconds | UnsetType = UNSET
     custom_fields: list[str] | UnsetType = UNSET
     list_memberships: list[str] | UnsetType = UNSET
     phone_numbers: list[str] | UnsetType = UNSET
@@ -162,7 +162,7 @@ class Contacts(Resource):
         tag="Contacts",
         summary="List contacts",
         description="The contacts of the account, ordered by id; with a filter by time, by that time. Constant "
-        "Contact's other filters are refused by name, as Rapport has no data for them.",
+        "Contact's other filters are rejected, because Rapport has no data for them.",
         access=_READ,
         params=(EMAIL, STATUS, UPDATED, CREATED, OPTED_OUT, INCLUDE, INCLUDE_COUNT, LIMIT, CURSOR),
         returns=Returns(
@@ -172,14 +172,14 @@ class Contacts(Resource):
         ),
     )
     async def list_contacts(self, request: Request, principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         page_request = self._cursors.decode_optional(CURSOR.get(query), principal, CONTACTS, ContactsRequest)
         if page_request is None:
             page_request = _first_page(query)
         page = await list_contacts(self._repository, principal.account_id, page_request)
         return encode_response(
             ContactsPage(
-                contacts=[_contact(known, page_request.included) for known in page.contacts],
+                contacts=[_contact(record, page_request.included) for record in page.contacts],
                 contacts_count=UNSET if page.count is None else page.count,
                 links=page_links(self._cursors.next_href(principal, CONTACTS, page.next, "cursor")),
             )
@@ -192,8 +192,8 @@ class Contacts(Resource):
         operation_id="countContact",
         tag="Contacts",
         summary="Count contacts",
-        description="The number of contacts that aren't deleted, in total and by permission: as stated, or as the last "
-        "opt-out or sign-up set it.",
+        description="The number of contacts that aren't deleted, in total and by permission, which is the one in "
+        "the contact's attributes, or that of the last opt-out or sign-up.",
         access=_READ,
         params=(INCLUDE_NEW,),
         returns=Returns(
@@ -204,7 +204,7 @@ class Contacts(Resource):
     )
     async def count_contacts(self, request: Request, principal: Principal) -> Response:
         new_since = None
-        if INCLUDE_NEW.get(query_of(request)):
+        if INCLUDE_NEW.get(get_query(request)):
             new_since = Instant(time.time_ns() // 1_000_000 - _NEW_SUBSCRIBER_PERIOD)
         counts = await count_contacts(self._repository, principal.account_id, new_since)
         return encode_response(
@@ -231,9 +231,9 @@ class Contacts(Resource):
         errors=(UnknownContact,),
     )
     async def get_contact(self, request: Request, principal: Principal) -> Response:
-        included = INCLUDE.get(query_of(request))
-        known = await get_contact(self._repository, principal.account_id, CONTACT_ID.get(request))
-        return encode_response(_contact(known, included))
+        included = INCLUDE.get(get_query(request))
+        record = await get_contact(self._repository, principal.account_id, CONTACT_ID.get(request))
+        return encode_response(_contact(record, included))
 
 
 def _first_page(query: Query) -> ContactsRequest:
@@ -255,29 +255,29 @@ def _first_page(query: Query) -> ContactsRequest:
     )
 
 
-def _contact(known: ContactRecord, included: Sequence[str]) -> Contact:
+def _contact(record: ContactRecord, included: Sequence[str]) -> Contact:
     return Contact(
-        contact_id=known.contact_id,
-        email_address=_email_address(known),
-        first_name=UNSET if known.first_name is None else known.first_name,
-        last_name=UNSET if known.last_name is None else known.last_name,
-        created_at=_format_second(known.created_at),
-        updated_at=_format_second(known.updated_at),
-        deleted_at=_format_second(known.deleted_at),
+        contact_id=record.contact_id,
+        email_address=_email_address(record),
+        first_name=UNSET if record.first_name is None else record.first_name,
+        last_name=UNSET if record.last_name is None else record.last_name,
+        created_at=_format_second(record.created_at),
+        updated_at=_format_second(record.updated_at),
+        deleted_at=_format_second(record.deleted_at),
         **{name: list[str]() for name in included},
     )
 
 
-def _email_address(known: ContactRecord) -> EmailAddress | UnsetType:
-    if known.email_address is None:
+def _email_address(record: ContactRecord) -> EmailAddress | UnsetType:
+    if record.email_address is None:
         return UNSET
-    permission, source = known.permission_to_send, known.opt_out_source
+    permission, source = record.permission_to_send, record.opt_out_source
     return EmailAddress(
-        address=known.email_address,
+        address=record.email_address,
         permission_to_send=UNSET if permission is None else PermissionToSend(permission).name.lower(),
         opt_out_source=UNSET if source is None else OptOutSource(source).name.capitalize(),
-        opt_out_date=_format_second(known.opt_out_date),
-        opt_out_reason=UNSET if known.opt_out_reason is None else known.opt_out_reason,
+        opt_out_date=_format_second(record.opt_out_date),
+        opt_out_reason=UNSET if record.opt_out_reason is None else record.opt_out_reason,
     )
 
 

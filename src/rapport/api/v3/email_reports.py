@@ -14,7 +14,7 @@ from rapport.activity import BOUNCE_CODES, BounceCode
 from rapport.api import examples
 from rapport.api.endpoint import Returns, endpoint
 from rapport.api.params import Flag, Limit
-from rapport.api.query import query_of
+from rapport.api.query import get_query
 from rapport.api.responses import Id, Links, encode_response, page_links
 from rapport.api.v3.tracking_report import (
     BOUNCE_CODE,
@@ -303,7 +303,7 @@ class EmailReports(TrackingReports):
         errors=(UnknownCampaignActivity,),
     )
     async def list_links(self, request: Request, principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         path = _LINKS.replace("{campaign_activity_id:any}", CAMPAIGN_ACTIVITY_ID.get_segment(request))
         page_request = self.cursors.decode_optional(CURSOR.get(query), principal, path, LinksRequest)
         if page_request is None:

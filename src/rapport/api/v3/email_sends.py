@@ -1,4 +1,4 @@
-"""When an email was sent, is going to be sent, and what it looks like."""
+"""The send history, schedule and preview of an email."""
 
 from typing import Annotated, Final
 

@@ -1,4 +1,4 @@
-"""Segments of contacts. Rapport records none, so that there are none to return."""
+"""Segments of contacts. Rapport records none, so these endpoints return none."""
 
 from typing import Final
 
@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Limit, PathId
-from rapport.api.query import query_of
-from rapport.api.responses import Links, Second, encode_response
+from rapport.api.query import get_query
+from rapport.api.responses import DateTimeSeconds, Links, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import UnknownResource
@@ -29,8 +29,8 @@ class Segment(msgspec.Struct, kw_only=True):
 
     segment_id: int
     name: str
-    created_at: Second | UnsetType = UNSET
-    edited_at: Second | UnsetType = UNSET
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    edited_at: DateTimeSeconds | UnsetType = UNSET
 
 
 class SegmentsPage(msgspec.Struct, kw_only=True):
@@ -55,7 +55,7 @@ class Segments(Resource):
         returns=Returns(description="A page of segments.", schema=SegmentsPage, example={"segments": [], "_links": {}}),
     )
     async def list_segments(self, request: Request, _principal: Principal) -> Response:
-        query = query_of(request)
+        query = get_query(request)
         LIMIT.get(query)
         return encode_response(SegmentsPage(segments=[], links=Links()))
 

@@ -145,7 +145,7 @@ def link_columns(row: TrackingRow) -> dict[str, Any]:
 
 
 def or_unset(value: str | None) -> str | UnsetType:
-    """Return the value, or UNSET for None: the field is then left out."""
+    """Return the value, or for None UNSET, which leaves the field out."""
     return UNSET if value is None else value
 
 
@@ -176,7 +176,7 @@ class Report:
 class TrackingReports(Resource):
     """Reports on one campaign activity.
 
-    `selections` are what each report shows, by its name; None where nothing of the kind is recorded.
+    `selections` maps the name of each report to the activities it shows, or None if Rapport records none of them.
     """
 
     path: str
@@ -255,7 +255,7 @@ class TrackingReports(Resource):
 
 @cache_short(maxsize=512)
 def parse_page(query_string: bytes, report: Report, limit: Limit) -> TrackingRequest | str:
-    """Return the query's cursor, or else the first page of what its parameters ask for. Raises InvalidField."""
+    """Return the query's cursor, or else the request for the first page with its parameters. Raises InvalidField."""
     query = read_query(query_string)
     cursor = CURSOR.get(query)
     if cursor is not None:

@@ -1,4 +1,4 @@
-"""Which ids of the v2 API belong to which of the v3 API. Rapport never had the former, so that there are no pairs."""
+"""Map ids of the v2 API to ids of the v3 API. Rapport never had ids of the v2 API, so nothing is found."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Text
-from rapport.api.query import query_of
+from rapport.api.query import get_query
 from rapport.api.responses import Id, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
@@ -73,7 +73,7 @@ class CampaignXrefs(msgspec.Struct):
 
 
 def _require(request: Request, param: Text[str]) -> None:
-    if param.get(query_of(request)) is None:
+    if param.get(get_query(request)) is None:
         raise InvalidField(param.name, None, "is required: name the ids, separated by commas")
 
 

@@ -1,39 +1,39 @@
 "use strict";
 
-// What is recorded appears at the top of #live, made by the server; a tab that nobody looks at hears nothing.
+// New activities appear at the top of #live, as HTML from the server, while the tab is visible.
 
-function live(list) {
-  const most = 50;
-  const again = 10_000;
+function startLiveFeed(list) {
+  const maxItems = 50;
+  const retryDelay = 10_000;
   let source = null;
   let timer = null;
 
   function add(html) {
-    const part = document.createElement("template");
-    part.innerHTML = html;
-    list.prepend(part.content);
-    while (list.children.length > most) list.lastElementChild.remove();
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    list.prepend(template.content);
+    while (list.children.length > maxItems) list.lastElementChild.remove();
   }
 
-  function listen() {
+  function connect() {
     source = new EventSource("/live");
     source.addEventListener("activity", (event) => add(event.data));
     source.addEventListener("error", () => {
-      // A stream that was cut off comes back by itself. One that was refused doesn't: too many listen, or the session is over.
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(look, again);
+      // The browser reconnects after a disconnect, but not after a refusal: too many streams, or no session.
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(reconnect, retryDelay);
     });
   }
 
-  function look() {
+  function reconnect() {
     clearTimeout(timer);
     if (source) source.close();
     source = null;
-    if (!document.hidden) listen();
+    if (!document.hidden) connect();
   }
 
-  document.addEventListener("visibilitychange", look);
+  document.addEventListener("visibilitychange", reconnect);
   window.addEventListener("pagehide", () => source && source.close());
-  look();
+  reconnect();
 }
 
-if (document.getElementById("live")) live(document.getElementById("live"));
+if (document.getElementById("live")) startLiveFeed(document.getElementById("live"));

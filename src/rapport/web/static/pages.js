@@ -1,23 +1,23 @@
 "use strict";
 
-// All of this is comfort: without it, links, forms and buttons do the same, a page at a time.
+// Enhancements only: links, forms and buttons work without JavaScript.
 
-function keepZone() {
-  // The server shows times and groups days by the zone that this cookie names; the first page may be a page too early.
+function storeZone() {
+  // The server uses the time zone in this cookie. Reload a page that was rendered without it.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const kept = () => document.cookie.split("; ").includes(`rapport_zone=${zone}`);
-  if (!zone || kept()) return;
+  const isStored = () => document.cookie.split("; ").includes(`rapport_zone=${zone}`);
+  if (!zone || isStored()) return;
   const secure = location.protocol === "https:" ? "; secure" : "";
   document.cookie = `rapport_zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
   const shown = document.documentElement.dataset.zone;
-  if (kept() && shown && shown !== zone) location.reload();
+  if (isStored() && shown && shown !== zone) location.reload();
 }
 
 function isTyping(element) {
   return element.matches("input, textarea, select, [contenteditable]");
 }
 
-function keyboard(event) {
+function handleKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const field = document.getElementById("q");
   const active = document.activeElement;
@@ -27,64 +27,64 @@ function keyboard(event) {
     else location.assign("/");
     return;
   }
-  const found = document.getElementById("found");
-  if (!field || !found) return;
-  const links = [...found.querySelectorAll("a")];
-  const at = links.indexOf(active);
-  if (event.key === "ArrowDown" && links.length && (at >= 0 || active === field)) {
-    links[Math.min(at + 1, links.length - 1)].focus();
-  } else if (event.key === "ArrowUp" && at >= 0) {
-    (at === 0 ? field : links[at - 1]).focus();
-  } else if (event.key === "Enter" && active === field && links.length && isOf(found, field.value)) {
+  const results = document.getElementById("results");
+  if (!field || !results) return;
+  const links = [...results.querySelectorAll("a")];
+  const index = links.indexOf(active);
+  if (event.key === "ArrowDown" && links.length && (index >= 0 || active === field)) {
+    links[Math.min(index + 1, links.length - 1)].focus();
+  } else if (event.key === "ArrowUp" && index >= 0) {
+    (index === 0 ? field : links[index - 1]).focus();
+  } else if (event.key === "Enter" && active === field && links.length && isCurrent(results, field.value)) {
     links[0].click();
   } else return;
   event.preventDefault();
 }
 
-function isOf(found, text) {
-  // Whether what is shown was found for what the field holds now: who types faster is not led astray.
-  const shown = found.querySelector("[data-found]");
-  return shown && shown.dataset.found === text.trim();
+function isCurrent(results, query) {
+  // Results for an earlier query may still be shown to users who type fast.
+  const shown = results.querySelector("[data-query]");
+  return shown && shown.dataset.query === query.trim();
 }
 
 async function copy(button) {
-  const from = document.getElementById(button.dataset.copy);
+  const source = document.getElementById(button.dataset.copy);
   try {
-    await navigator.clipboard.writeText(from.textContent.trim());
+    await navigator.clipboard.writeText(source.textContent.trim());
     button.textContent = "Copied";
   } catch {
-    // Browsers let only safe origins write to the clipboard: it is at least selected.
-    getSelection().selectAllChildren(from);
+    // Only secure origins may write to the clipboard, so select the text instead.
+    getSelection().selectAllChildren(source);
   }
 }
 
-keepZone();
-document.addEventListener("keydown", keyboard);
+storeZone();
+document.addEventListener("keydown", handleKey);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
 });
-// A second click would submit a form again, and replace the answer to the first.
+// A second click would submit the form again, and replace the response to the first.
 document.addEventListener("submit", (event) => {
   if (event.target.method === "post") setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; });
 });
-// Browsers may restore a page with its buttons as they were.
+// Browsers may restore a page with disabled buttons.
 window.addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form[method=post] button")) button.disabled = false;
 });
 for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {
-    const told = document.createElement("p");
-    told.className = "problem";
-    told.setAttribute("role", "alert");
-    told.textContent = "The server can't be reached, or has a problem. Try it again in a while.";
-    const found = document.getElementById("found");
-    if (found) found.replaceChildren(told);
-    else event.detail.elt.after(told);
+    const message = document.createElement("p");
+    message.className = "error";
+    message.setAttribute("role", "alert");
+    message.textContent = "The server is unavailable. Try again shortly.";
+    const results = document.getElementById("results");
+    if (results) results.replaceChildren(message);
+    else event.detail.elt.after(message);
   });
 }
 document.addEventListener("htmx:configRequest", (event) => {
-  // An address without what was left empty.
-  const asked = event.detail.formData;
-  if (event.detail.elt.id === "filter") for (const name of ["after", "before"]) if (!asked.get(name)) asked.delete(name);
+  // Keep empty fields out of the URL.
+  const form = event.detail.formData;
+  if (event.detail.elt.id === "filter") for (const name of ["after", "before"]) if (!form.get(name)) form.delete(name);
 });
