@@ -14,8 +14,8 @@ from bench.data import activities, write_file
 from bench.load import BIN, find_free_port, granian, measure_rate, rapport, server
 from bench.measure import Measurement, expect_min
 from bench.pages import sign_token
-from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.store.hashing import contact_order
+from rapport.store.sqlite.ingest import SQLiteIngest
 from rapport.store.sqlite.migrations import MIGRATIONS, add_functions
 from rapport.store.sqlite.queries import SQL
 
@@ -95,9 +95,9 @@ def _time_bare_inserts(rows: list[tuple[int | str | None, ...]], folder: str) ->
     for _, _, sql in MIGRATIONS:
         connection.execute(sql)
     started = time.perf_counter()
-    for first in range(0, len(rows), CHUNK_SIZE):
+    for first in range(0, len(rows), SQLiteIngest.batch_size):
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(SQL["ingest"]["add_activity"], rows[first : first + CHUNK_SIZE])
+        connection.executemany(SQL["ingest"]["add_activity"], rows[first : first + SQLiteIngest.batch_size])
         connection.execute("COMMIT")
     elapsed = time.perf_counter() - started
     connection.close()

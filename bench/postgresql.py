@@ -18,12 +18,12 @@ from bench.load import BIN, find_free_port, measure_rate, server
 from bench.measure import Measurement, expect_max, expect_min
 from bench.pages import TYPES, measure_rapport, read_key, sign_token, write_paths
 from rapport.activity import EARLIEST, ActivityType
-from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.settings import Settings
 from rapport.store.activities import START_OF_HISTORY
 from rapport.store.engines import open_store
 from rapport.store.hashing import contact_key
 from rapport.store.postgres.activities import merge_ranges
+from rapport.store.postgres.ingest import PostgresIngest
 from rapport.store.postgres.pool import Pool
 from tests.helpers.postgres import Databases, postgres_server
 
@@ -172,6 +172,7 @@ def _measure_import(databases: Databases, *, small: bool) -> Measurement:
 
 async def _measure_bare_copy(data: str, count: int) -> float:
     """Empty the tables that the import filled, and copy their rows back in. Return the activities per second."""
+    size = PostgresIngest.batch_size
     pool = Pool(data, 2, use_pgbouncer=False)
     await pool.open()
     async with pool.acquire(3_600) as connection:
@@ -182,8 +183,8 @@ async def _measure_bare_copy(data: str, count: int) -> float:
         await connection.execute(f"TRUNCATE {', '.join(_IMPORTED_TABLES)}")
         started = time.perf_counter()
         for table in _IMPORTED_TABLES:
-            for first in range(0, len(rows[table]), CHUNK_SIZE):
-                await connection.copy_records_to_table(table, records=rows[table][first : first + CHUNK_SIZE])
+            for first in range(0, len(rows[table]), size):
+                await connection.copy_records_to_table(table, records=rows[table][first : first + size])
         rate = count / (time.perf_counter() - started)
     await pool.close()
     return rate

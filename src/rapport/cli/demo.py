@@ -17,7 +17,6 @@ from rapport.cli.serve import open_and_create_link, owner_principal, run_server,
 from rapport.cli.token import create_token
 from rapport.errors import InvalidSetting
 from rapport.instant import DAY
-from rapport.recording.reader_process import CHUNK_SIZE
 from rapport.sample import find_day, first_contact_id, generate_sample, last_contact_id
 from rapport.settings import LogFormat, Settings
 from rapport.store.batch import build_batch
@@ -116,7 +115,7 @@ async def _load(settings: Settings, contacts: int, seed: int, day: date) -> None
         console = Console(stderr=True)
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task(f"Sample data for {contacts} contacts", total=None)
-            while batch := list(islice(activities, CHUNK_SIZE)):
+            while batch := list(islice(activities, store.ingest.batch_size)):
                 await store.ingest.record([build_batch(ACCOUNT, batch)])
                 progress.update(task, advance=len(batch))
 

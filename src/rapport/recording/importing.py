@@ -70,7 +70,7 @@ async def import_file(
     `rapport.recording.files.read_file` documents `name`. Each chunk is durable once it is recorded; then `result` is
     updated and `progress` called. Raises UnreadableFile and StoreUnavailable.
     """
-    with read_in_subprocess(file, name, account_id, now, options) as chunks:
+    with read_in_subprocess(file, name, account_id, now, size=ingest.batch_size, options=options) as chunks:
         finished: list[Chunk] = []
         async with aclosing(_prefetch(ingest, chunks, finished)) as ready:
             async for chunk in ready:

@@ -28,11 +28,7 @@ from rapport.recording.tables import InvalidLine
 from rapport.store.batch import Batch, build_batch
 from rapport.worker import tune_gc
 
-CHUNK_SIZE: Final = 20_000
-"""Lines that are read, and then recorded, together: enough to share an fsync, and few enough that a server which
-writes to the same store waits only briefly."""
-
-GC_THRESHOLD: Final = 100 * CHUNK_SIZE
+GC_THRESHOLD: Final = 5_000_000
 """More objects than exist between reading and recording a chunk, so that the garbage collector doesn't scan them."""
 
 _MAX_REJECTED_CHARS: Final = 16 * 1024 * 1024
@@ -77,9 +73,9 @@ _DECODER: Final = msgspec.msgpack.Decoder(Chunk)
 
 
 def read_chunks(
-    file: ByteFile, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
+    file: ByteFile, name: str, account_id: str, now: Instant, *, size: int, options: ImportOptions = NO_OPTIONS
 ) -> Iterator[Chunk]:
-    """Yield the file's lines in chunks; the last one may be empty. `read_file` documents `name`."""
+    """Yield the file's lines in chunks of a size; the last one may be empty. `read_file` documents `name`."""
     log = ReadingLog()
     lines = read_file(file, name, now, ACTIVITIES, options=options, log=log)
     is_last = False
@@ -88,7 +84,7 @@ def read_chunks(
         read: list[Activity | InvalidLine] = []
         try:
             # Lines read before the error are recorded all the same.
-            is_last = _read_chunk(lines, read)
+            is_last = _read_chunk(lines, read, size)
         except UnreadableFile as exc:
             is_last, unreadable = True, str(exc)
         notes, skipped, notices = log.drain()
@@ -103,7 +99,7 @@ def read_chunks(
         )
 
 
-def _read_chunk(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) -> bool:
+def _read_chunk(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine], size: int) -> bool:
     """Append the lines of one chunk to `read`. Return True at the end of the file.
 
     A chunk has fewer lines if many are rejected, because their texts are kept in memory.
@@ -113,7 +109,7 @@ def _read_chunk(lines: Iterator[T | InvalidLine], read: list[T | InvalidLine]) -
         read.append(line)
         if isinstance(line, InvalidLine):
             kept += len(line.text)
-        if len(read) == CHUNK_SIZE or kept > _MAX_REJECTED_CHARS:
+        if len(read) == size or kept > _MAX_REJECTED_CHARS:
             return False
     return True
 
@@ -126,12 +122,12 @@ def describe_rejected(line: InvalidLine, member: str = "") -> RejectedLine:
 
 @contextlib.contextmanager
 def read_in_subprocess(
-    file: BinaryIO, name: str, account_id: str, now: Instant, options: ImportOptions = NO_OPTIONS
+    file: BinaryIO, name: str, account_id: str, now: Instant, *, size: int, options: ImportOptions = NO_OPTIONS
 ) -> Iterator[Iterator[Chunk]]:
     """Run `read_chunks` in a subprocess, which is killed when the context ends."""
     # -P: don't import modules from the current directory, which may be anybody's.
     encoded = msgspec.json.encode(options).decode()
-    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now), encoded]
+    program = [sys.executable, "-P", "-m", __name__, name, account_id, str(now), str(size), encoded]
     with subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE) as process:  # noqa: S603 - runs this module
         try:
             yield _read_frames(process, name)
@@ -153,18 +149,19 @@ def _read_frames(process: "subprocess.Popen[bytes]", name: str) -> Iterator[Chun
         yield chunk
 
 
-def _main(name: str, account_id: str, now: Instant, options: ImportOptions) -> None:
+def _main(name: str, account_id: str, now: Instant, size: int, options: ImportOptions) -> None:
     # The parent process handles Ctrl-C; once it is gone, writing to the pipe ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     tune_gc(GC_THRESHOLD)
     file: Any = BufferedReader(os.fdopen(0, "rb", buffering=0), 1 << 20)
     with os.fdopen(1, "wb") as pipe:
-        for chunk in read_chunks(file, name, account_id, now, options):
+        for chunk in read_chunks(file, name, account_id, now, size=size, options=options):
             frame = _ENCODER.encode(chunk)
             pipe.write(_LENGTH.pack(len(frame)) + frame)
             pipe.flush()
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], Instant(int(sys.argv[3])), msgspec.json.decode(sys.argv[4], type=ImportOptions))
+    _, of_file, of_account, at, lines, encoded_options = sys.argv
+    _main(of_file, of_account, Instant(int(at)), int(lines), msgspec.json.decode(encoded_options, type=ImportOptions))

@@ -19,6 +19,11 @@ class Recorded(msgspec.Struct, frozen=True):
 class IngestRepository(Protocol):
     """Records activities. Every method raises StoreUnavailable, and has acknowledged nothing then."""
 
+    @property
+    def batch_size(self) -> int:
+        """The number of activities of a long import that are best recorded together."""
+        ...
+
     async def prepare(self, batch: Batch) -> Batch:
         """Precompute what `record` needs, so that it can overlap with another transaction."""
         ...

@@ -1,6 +1,7 @@
 """Record activities in PostgreSQL. How depends on whether the database is a cluster, which is known once it's open."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from rapport.store.batch import Batch, Part
 from rapport.store.ingest import Recorded
@@ -9,6 +10,9 @@ from rapport.store.postgres.engine import Engine
 
 class PostgresIngest:
     """Records activities by the engine's current writer."""
+
+    batch_size: Final = 50_000
+    """Enough that round trips and increments cost little. Others hardly wait for a transaction, however large."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -30,6 +30,9 @@ _ADD_ACTIVITY: Final = SQL["ingest"]["add_activity"]
 class SQLiteIngest:
     """Records activities in the writer's thread."""
 
+    batch_size: Final = 20_000
+    """Enough to share an fsync, and few enough that a server which writes to the same file waits only briefly."""
+
     def __init__(self, engine: Engine, cache: ContactCache) -> None:
         self._engine = engine
         self._cache = cache
