@@ -13,7 +13,7 @@ from bench.data import activities, contact_id, fill_store
 from bench.load import BIN, find_free_port, granian, measure_rate, rapport, server
 from bench.measure import Measurement, expect_min
 from rapport.auth.keys import load_keys
-from rapport.cli.token import token as token_command
+from rapport.cli.token import create
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 
@@ -63,7 +63,7 @@ def measure(*, small: bool) -> list[Measurement]:
 
 def sign_token(data: str) -> str:
     """Return a token for the default account."""
-    result = CliRunner().invoke(token_command, ["--create", "--data", data], catch_exceptions=False)
+    result = CliRunner().invoke(create, ["--create", "--data", data], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout.strip()
 
