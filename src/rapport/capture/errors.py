@@ -24,6 +24,10 @@ class InvalidHook(RapportError):
     """A hook that can't work: an unknown provider, or a missing or unusable key or setting."""
 
 
+class MailboxUnavailable(RapportError):
+    """A mailbox can't be read now. What was read so far is kept, and the rest is unchanged."""
+
+
 class SpoolFull(RapportError):
     """The spool holds as many bytes as it may. What was sent isn't kept; the provider should send it again."""
 
