@@ -11,6 +11,8 @@ from tests.helpers.sql import fetch_all
 
 Key = tuple[str, str, str]
 
+COMPLAINTS = ["complaint", "spam complaint", "spam report"]
+CODED = {"em_bounces", "em_optouts"}
 START_TIME = 1_767_225_600_000
 
 
@@ -26,7 +28,7 @@ class Rollups(NamedTuple):
 
 def random_line(rng: random.Random, number: int) -> Line:
     """Return a line about one of a few contacts and campaign activities; some repeat an event."""
-    activity_type = rng.choice(["em_sends", "em_opens", "em_clicks", "em_bounces"])
+    activity_type = rng.choice(["em_sends", "em_opens", "em_clicks", "em_bounces", "em_optouts"])
     line: Line = {
         "contact_id": f"c{rng.randrange(40)}",
         "campaign_activity_id": f"m{rng.randrange(3)}",
@@ -39,6 +41,8 @@ def random_line(rng: random.Random, number: int) -> Line:
         line["device_type"] = rng.choice(["computer", "mobile", "tablet", "other"])
     if activity_type == "em_bounces":
         line["bounce_code"] = rng.choice(list("BDFSVXZ"))
+    if activity_type == "em_optouts" and rng.random() < 0.7:
+        line["opt_out_reason"] = rng.choice([*COMPLAINTS, "no longer interested"])
     if number % 3 == 0:
         line["event_id"] = f"e{rng.randrange(200)}"
     return line
@@ -55,9 +59,11 @@ def expected_rollups(recorded: Collection[Line]) -> Rollups:
         times[name, activity_type, contact].append(time)
         kept[name, activity_type, "all"].append((time, contact))
         detail = line.get("device_type") or line.get("bounce_code")
+        if activity_type == "em_optouts" and line.get("opt_out_reason") in COMPLAINTS:
+            detail = "complaint"
         if detail:
             kept[name, activity_type, detail].append((time, contact))
-        if activity_type == "em_bounces" and detail:
+        if activity_type in CODED and detail:
             bounced[name, detail, contact] += 1
     return Rollups(
         {key: (len(each), max(each)) for key, each in times.items()},
@@ -65,7 +71,7 @@ def expected_rollups(recorded: Collection[Line]) -> Rollups:
         {
             key: (
                 len(each),
-                len({contact for _, contact in each}) if key[2] == "all" or key[1] == "em_bounces" else None,
+                len({contact for _, contact in each}) if key[2] == "all" or key[1] in CODED else None,
                 max(time for time, _ in each),
             )
             for key, each in kept.items()
@@ -100,12 +106,14 @@ def stored_rollups(data: str, account: str) -> Rollups:
     )
     bounced = fetch_all(
         data,
-        "SELECT campaign_activity_id, bounce_code.code, contact_id, activities FROM bounced_contact AS counted"  # noqa: S608
-        f" {_WHERE} {contact} JOIN bounce_code ON bounce_code.number = counted.bounce_code {account_filter}",
+        "SELECT campaign_activity_id, coalesce(bounce_code.code, 'complaint'), contact_id, activities"  # noqa: S608
+        f" FROM bounced_contact AS counted {_WHERE} {contact}"
+        f" LEFT JOIN bounce_code ON bounce_code.number = counted.bounce_code {account_filter}",
     )
     stats = fetch_all(
         data,
-        f"{named}, coalesce(bounce_code.code, device_type.name, 'all'), sum(total), sum(contacts), max(last_time)"
+        f"{named}, CASE detail WHEN 100 THEN 'complaint' ELSE coalesce(bounce_code.code, device_type.name, 'all') END,"
+        " sum(total), sum(contacts), max(last_time)"
         f" FROM campaign_activity_stats AS counted {by_type}"
         " LEFT JOIN bounce_code ON counted.type = 3 AND bounce_code.number = detail"
         " LEFT JOIN device_type ON counted.type <> 3 AND device_type.number = detail"
@@ -136,11 +144,13 @@ def stored_lines(data: str, account: str) -> list[Line]:
     """Read the account's activities with SQL."""
     rows = fetch_all(
         data,
-        "SELECT contact_id, campaign_activity_id, type, created_time, device_type, bounce_code, link_url, url_id"  # noqa: S608
-        f" FROM activity WHERE account_id = '{account}'",
+        "SELECT contact_id, campaign_activity_id, type, created_time, device_type, bounce_code, link_url, url_id,"  # noqa: S608
+        f" opt_out_reason FROM activity WHERE account_id = '{account}'",
     )
     names = ("contact_id", "campaign_activity_id", "tracking_activity_type", "created_time", "device_type")
-    lines = [dict(zip((*names, "bounce_code", "link_url", "url_id"), row, strict=True)) for row in rows]
+    lines = [
+        dict(zip((*names, "bounce_code", "link_url", "url_id", "opt_out_reason"), row, strict=True)) for row in rows
+    ]
     return [{**line, "created_time": _instant(line["created_time"])} for line in lines]
 
 

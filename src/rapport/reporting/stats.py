@@ -11,7 +11,7 @@ from rapport.activity import ActivityType, BounceCode, DeviceType
 from rapport.errors import UnknownCampaign
 from rapport.instant import Instant
 from rapport.store.reports import ReportRepository, SentCampaign, SentCampaignQuery, StatRow
-from rapport.store.rollups import ALL
+from rapport.store.rollups import ALL, COMPLAINT
 
 _ENGAGEMENT_TYPES: Final = (
     ActivityType.EM_OPENS,
@@ -59,6 +59,11 @@ class Counts:
     def bounced(self, bounce_code: BounceCode) -> int:
         """Return the number of contacts whose email bounced with this code."""
         return self._contacts[ActivityType.EM_BOUNCES, bounce_code]
+
+    @property
+    def complaints(self) -> int:
+        """The number of contacts that reported the email as spam."""
+        return self._contacts[ActivityType.EM_OPTOUTS, COMPLAINT]
 
     @property
     def not_opened(self) -> int:

@@ -24,7 +24,7 @@ from rapport.store.batch import (
 from rapport.store.contacts import ContactRepository
 from rapport.store.hooks import HookRepository
 from rapport.store.links import MergedLink
-from rapport.store.rollups import Contact, HourRow, RollUps, StatsRow
+from rapport.store.rollups import Contact, CountedRow, HourRow, RollUps, StatsRow
 from rapport.store.sql_engine import Row as SqlRow
 from rapport.store.sql_engine import SqlEngine
 
@@ -32,16 +32,13 @@ _NEVER: Final = Instant(-1)
 
 
 class ErasureSnapshot(Generic[Contact]):
-    """The counts of one contact.
-
-    Made from rows of campaign_activity, type, contact, created_time, device_type, bounce_code and link.
-    """
+    """The counts of one contact."""
 
     engagement: list[tuple[int, int, Contact]]
     bounced: list[tuple[int, int, Contact]]
     clicked: list[tuple[int, int, Contact]]
 
-    def __init__(self, activities: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
+    def __init__(self, activities: Iterable[CountedRow[Contact]]) -> None:
         counted = RollUps[Contact]()
         counted.count(activities)
         self.engagement = [row[:3] for row in counted.engagement()]

@@ -27,10 +27,20 @@ HourRow: TypeAlias = tuple[int, int, int, int]
 EngagementRow: TypeAlias = tuple[int, int, Contact, int, int]
 """campaign_activity, type, contact, activities, last_time."""
 
+COMPLAINT: Final = 100
+"""The detail of opt-outs whose reason is a complaint. It is counted like a bounce code, and differs from each."""
+
+COMPLAINT_REASONS: Final = frozenset({"complaint", "spam complaint", "spam report"})
+"""The reasons of opt-outs that are complaints. The SQL of verification has the same."""
+
 _KEY: Final = itemgetter(0)
 _STATS_KEY: Final = itemgetter(0, 1, 2)
 
 _BOUNCES: Final = int(ActivityType.EM_BOUNCES)
+_OPT_OUTS: Final = int(ActivityType.EM_OPTOUTS)
+
+CountedRow: TypeAlias = tuple[int, int, Contact, int, int | None, int | None, int | None, str | None]
+"""campaign_activity, type, contact, created_time, device_type, bounce_code, link and opt_out_reason."""
 
 
 class _Group(Generic[Contact]):
@@ -42,7 +52,7 @@ class _Group(Generic[Contact]):
         self.contacts: dict[Contact, tuple[int, int]] = {}
         """The number of activities and the last time, by contact."""
         self.details: dict[int, tuple[int, int]] = {}
-        """The number of activities and the last time, by device type or bounce code."""
+        """The number of activities and the last time, by device type, bounce code or COMPLAINT."""
         self.hours: dict[int, int] = {}
 
 
@@ -58,10 +68,10 @@ class RollUps(Generic[Contact]):
         self._bounced: dict[tuple[int, int, Contact], int] = {}
         self._clicked: set[tuple[int, int, Contact]] = set()
 
-    def count(self, added: Iterable[tuple[int, int, Contact, int, int | None, int | None, int | None]]) -> None:
-        """Count rows of campaign_activity, type, contact, created_time, device_type, bounce_code and link."""
+    def count(self, added: Iterable[CountedRow[Contact]]) -> None:
+        """Count activities."""
         groups = self.groups
-        for campaign_activity, activity_type, contact, time, device_type, bounce_code, link in added:
+        for campaign_activity, activity_type, contact, time, device_type, bounce_code, link, reason in added:
             group = groups.get((campaign_activity, activity_type))
             if group is None:
                 group = groups[campaign_activity, activity_type] = _Group()
@@ -75,9 +85,13 @@ class RollUps(Generic[Contact]):
             if device_type is not None:
                 group.details[device_type] = _increment(group.details.get(device_type), time)
             elif bounce_code is not None:
-                group.details[bounce_code] = _increment(group.details.get(bounce_code), time)
-                bounced = campaign_activity, bounce_code, contact
-                self._bounced[bounced] = self._bounced.get(bounced, 0) + 1
+                self._count_code(group, (campaign_activity, bounce_code, contact), time)
+            elif reason is not None and reason in COMPLAINT_REASONS and activity_type == _OPT_OUTS:
+                self._count_code(group, (campaign_activity, COMPLAINT, contact), time)
+
+    def _count_code(self, group: _Group[Contact], key: tuple[int, int, Contact], time: int) -> None:
+        group.details[key[1]] = _increment(group.details.get(key[1]), time)
+        self._bounced[key] = self._bounced.get(key, 0) + 1
 
     def engagement(self) -> list[EngagementRow[Contact]]:
         """Return the increments of engagement, in the order of the key."""
@@ -97,7 +111,7 @@ class RollUps(Generic[Contact]):
         ]
 
     def bounced_contacts(self) -> list[tuple[int, int, Contact, int]]:
-        """Return campaign_activity, bounce_code, contact and activities, in the order of the key."""
+        """Return campaign_activity, bounce code or COMPLAINT, contact and activities, in the order of the key."""
         return [
             (campaign_activity, bounce_code, contact, activities)
             for (campaign_activity, bounce_code, contact), activities in sorted(self._bounced.items())
@@ -139,9 +153,9 @@ def exclude_existing_contacts(
     existing: Iterable[tuple[int, int, Contact]],
     existing_bounced: Iterable[tuple[int, int, Contact]],
 ) -> list[StatsRow]:
-    """Subtract the contacts whose engagement, or bounces with a code, existed already from the stats."""
+    """Subtract the contacts whose engagement, bounces with a code or complaints existed already from the stats."""
     counts = Counter((campaign_activity, activity_type, ALL) for campaign_activity, activity_type, _ in existing)
-    counts.update((campaign_activity, _BOUNCES, bounce_code) for campaign_activity, bounce_code, _ in existing_bounced)
+    counts.update((campaign_activity, type_of_code(code), code) for campaign_activity, code, _ in existing_bounced)
     return [
         (
             campaign_activity,
@@ -156,5 +170,10 @@ def exclude_existing_contacts(
 
 
 def counts_unique_contacts(activity_type: int, detail: int) -> bool:
-    """Return True if the stats of a detail count contacts: for all of a type, and for bounce codes."""
-    return detail == ALL or activity_type == _BOUNCES
+    """Return True if the stats of a detail count contacts: for all of a type, for bounce codes and for complaints."""
+    return detail == ALL or activity_type in (_BOUNCES, _OPT_OUTS)
+
+
+def type_of_code(code: int) -> ActivityType:
+    """Return the type of the activities that are counted with a bounce code, or with COMPLAINT."""
+    return ActivityType.EM_OPTOUTS if code == COMPLAINT else ActivityType.EM_BOUNCES

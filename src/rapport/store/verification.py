@@ -8,7 +8,7 @@ import msgspec
 from rapport.activity import ActivityType
 from rapport.instant import Instant
 from rapport.store.permission import PermissionColumns
-from rapport.store.rollups import ALL
+from rapport.store.rollups import ALL, type_of_code
 
 Counts: TypeAlias = tuple[int | None, ...]
 """The values of a roll-up's row: the number of activities; for stats, of contacts; for all but hours, the last time."""
@@ -17,8 +17,8 @@ Counts: TypeAlias = tuple[int | None, ...]
 class CounterMismatch(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a roll-up that differs from a recount of the activities. None means that there is no row.
 
-    It counts activities of one type: all, or those of a contact, of a device or bounce code, of both, or of an hour.
-    For a contact and a link the row only exists or doesn't.
+    It counts activities of one type: all, or those of a contact, of a device, a bounce code or complaints, of both, or
+    of an hour. For a contact and a link the row only exists or doesn't.
     """
 
     account_id: str
@@ -74,7 +74,7 @@ class Subject(NamedTuple):
     def compare_bounced_contact(self, contact_id: str, row: Sequence[Any]) -> CounterMismatch:
         """Return the mismatch in a row of `differing_bounced_contact`."""
         stored, expected = _counts(row[2:3]), _counts(row[3:4])
-        return self._mismatch(ActivityType.EM_BOUNCES, stored, expected, contact_id=contact_id, detail=row[0])
+        return self._mismatch(type_of_code(row[0]), stored, expected, contact_id=contact_id, detail=row[0])
 
     def compare_clicked_link(self, contact_id: str, url_id: str, row: Sequence[Any]) -> CounterMismatch:
         """Return the mismatch in a row of `differing_clicked_link`."""

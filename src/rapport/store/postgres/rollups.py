@@ -16,8 +16,8 @@ from rapport.store.rollups import HourRow, RollUps, StatsRow, exclude_existing_c
 
 _SQL: Final = SQL["ingest"]
 
-_COUNTED_COLUMNS: Final = itemgetter(2, 5, 8, 0, 6, 7, 4)
-"""campaign_activity, type, contact, created_time, device_type, bounce_code and link of `ActivityValues`."""
+_COUNTED_COLUMNS: Final = itemgetter(2, 5, 8, 0, 6, 7, 4, 9)
+"""The columns of `ActivityValues` that are counted: see `CountedRow`."""
 
 _GROUP: Final = itemgetter(0, 1)
 """campaign_activity and type of a row of engagement."""

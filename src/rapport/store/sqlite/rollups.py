@@ -18,8 +18,8 @@ ActivityValues: TypeAlias = tuple[
 
 Values = TypeVar("Values", bound=tuple[int | str | None, ...])
 
-COUNTED_COLUMNS: Final = itemgetter(4, 1, 0, 2, 7, 8, 6)
-"""campaign_activity, type, contact, created_time, device_type, bounce_code and link of such a row."""
+COUNTED_COLUMNS: Final = itemgetter(4, 1, 0, 2, 7, 8, 6, 9)
+"""The columns of such a row that are counted: see `CountedRow`."""
 
 _KEY: Final = itemgetter(0, 1, 2)
 

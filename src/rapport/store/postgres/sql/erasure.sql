@@ -5,7 +5,7 @@ LOCK TABLE erasure IN ACCESS EXCLUSIVE MODE
 SELECT account, updated_at FROM contact WHERE key = $1
 
 -- list_activities: List the counted columns of a contact's activities. Served by the primary key.
-SELECT campaign_activity, type, contact, created_time, device_type, bounce_code, link
+SELECT campaign_activity, type, contact, created_time, device_type, bounce_code, link, opt_out_reason
 FROM tracking_activity WHERE contact = $1
 
 -- list_links: List the links of a campaign activity. Served by unique (campaign_activity, digest).

@@ -21,16 +21,21 @@ FULL JOIN (
 ) AS expected USING (type, contact)
 WHERE stored.activities IS DISTINCT FROM expected.activities OR stored.last_time IS DISTINCT FROM expected.last_time
 
--- differing_bounced_contact: Find the same differences of bounces by contact.
-SELECT bounce_code, contact, stored.activities, expected.activities
+-- differing_bounced_contact: Find the same differences of bounces and complaints by contact.
+SELECT code, contact, stored.activities, expected.activities
 FROM (
-    SELECT bounce_code, contact, activities FROM bounced_contact WHERE campaign_activity = $1
+    SELECT bounce_code AS code, contact, activities FROM bounced_contact WHERE campaign_activity = $1
 ) AS stored
 FULL JOIN (
-    SELECT bounce_code, contact, count(*) AS activities
-    FROM tracking_activity WHERE campaign_activity = $1 AND type = 3 AND bounce_code IS NOT NULL
-    GROUP BY bounce_code, contact
-) AS expected USING (bounce_code, contact)
+    SELECT code, contact, count(*) AS activities
+    FROM (
+        SELECT contact, CASE WHEN type = 3 THEN bounce_code
+                             WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END AS code
+        FROM tracking_activity WHERE campaign_activity = $1 AND type IN (3, 4)
+    ) AS activity
+    WHERE code IS NOT NULL
+    GROUP BY code, contact
+) AS expected USING (code, contact)
 WHERE stored.activities IS DISTINCT FROM expected.activities
 
 -- differing_clicked_link: Find the same differences of clicked links, whose rows either exist or don't.
@@ -52,12 +57,16 @@ FROM campaign_activity_stats WHERE campaign_activity = $1 GROUP BY type, detail
 SELECT type, -1 AS detail, count(*), count(DISTINCT contact), max(created_time)
 FROM tracking_activity WHERE campaign_activity = $1 GROUP BY type
 
--- recounted_details: Recount the stats of devices and bounce codes, without erased contacts.
-SELECT type, CASE type WHEN 3 THEN bounce_code ELSE device_type END AS detail,
-       count(*), CASE type WHEN 3 THEN count(DISTINCT contact) END, max(created_time)
-FROM tracking_activity
-WHERE campaign_activity = $1 AND CASE type WHEN 3 THEN bounce_code ELSE device_type END IS NOT NULL
-GROUP BY type, CASE type WHEN 3 THEN bounce_code ELSE device_type END
+-- recounted_details: Recount the stats of devices, bounce codes and complaints, without erased contacts.
+SELECT type, detail, count(*), CASE WHEN type IN (3, 4) THEN count(DISTINCT contact) END, max(created_time)
+FROM (
+    SELECT type, contact, created_time,
+           CASE WHEN type = 3 THEN bounce_code
+                WHEN type = 4 THEN CASE WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END
+                ELSE device_type END AS detail
+    FROM tracking_activity WHERE campaign_activity = $1
+) AS activity
+WHERE detail IS NOT NULL GROUP BY type, detail
 
 -- erased_stats: Get the stats of erased contacts. Served by the primary key.
 SELECT type, detail, sum(total)::bigint, sum(contacts)::bigint, max(last_time)
@@ -86,9 +95,13 @@ DELETE FROM bounced_contact WHERE campaign_activity = $1
 
 -- recount_bounced_contact: Insert the recounted bounces by contact.
 INSERT INTO bounced_contact (campaign_activity, bounce_code, contact, activities)
-SELECT campaign_activity, bounce_code, contact, count(*)
-FROM tracking_activity WHERE campaign_activity = $1 AND type = 3 AND bounce_code IS NOT NULL
-GROUP BY campaign_activity, bounce_code, contact
+SELECT $1::bigint, code, contact, count(*)
+FROM (
+    SELECT contact, CASE WHEN type = 3 THEN bounce_code
+                         WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END AS code
+    FROM tracking_activity WHERE campaign_activity = $1 AND type IN (3, 4)
+) AS activity
+WHERE code IS NOT NULL GROUP BY code, contact
 
 -- clear_clicked_link: Delete the clicked links before they are recounted.
 DELETE FROM clicked_link WHERE campaign_activity = $1

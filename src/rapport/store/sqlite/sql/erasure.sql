@@ -4,7 +4,7 @@ FROM account JOIN contact ON contact.account = account.key
 WHERE account.account_id = :account_id AND contact.contact_id = :contact_id;
 
 -- list_activities: List the counted columns of a contact's activities. Served by the primary key.
-SELECT campaign_activity, type, contact, created_time, device_type, bounce_code, link
+SELECT campaign_activity, type, contact, created_time, device_type, bounce_code, link, opt_out_reason
 FROM tracking_activity WHERE contact = :contact;
 
 -- list_links: List the links of a campaign activity. Served by link_by_campaign_activity.

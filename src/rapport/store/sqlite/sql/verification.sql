@@ -32,24 +32,30 @@ WHERE campaign_activity = :campaign_activity AND NOT EXISTS (
     WHERE activity.contact = stored.contact AND activity.type = stored.type AND +activity.campaign_activity = :campaign_activity
 );
 
--- differing_bounced_contact: Find the same differences of bounces by contact.
-SELECT expected.bounce_code, expected.contact, stored.activities, expected.activities
+-- differing_bounced_contact: Find the same differences of bounces and complaints by contact.
+SELECT expected.code, expected.contact, stored.activities, expected.activities
 FROM (
-    SELECT bounce_code, contact, count(*) AS activities
-    FROM tracking_activity
-    WHERE campaign_activity = :campaign_activity AND type = 3 AND bounce_code IS NOT NULL
-    GROUP BY bounce_code, contact
+    SELECT code, contact, count(*) AS activities
+    FROM (
+        SELECT contact, CASE WHEN type = 3 THEN bounce_code
+                             WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END AS code
+        FROM tracking_activity WHERE campaign_activity = :campaign_activity AND type IN (3, 4)
+    ) AS activity
+    WHERE code IS NOT NULL
+    GROUP BY code, contact
 ) AS expected
 LEFT JOIN bounced_contact AS stored ON stored.campaign_activity = :campaign_activity
- AND stored.bounce_code = expected.bounce_code AND stored.contact = expected.contact
+ AND stored.bounce_code = expected.code AND stored.contact = expected.contact
 WHERE stored.activities IS NOT expected.activities
 UNION ALL
 SELECT bounce_code, contact, activities, NULL
 FROM bounced_contact AS stored
 WHERE campaign_activity = :campaign_activity AND NOT EXISTS (
     SELECT 1 FROM tracking_activity AS activity
-    WHERE activity.contact = stored.contact AND activity.type = 3 AND +activity.campaign_activity = :campaign_activity
-      AND activity.bounce_code = stored.bounce_code
+    WHERE activity.contact = stored.contact AND activity.type = iif(stored.bounce_code = 100, 4, 3)
+      AND +activity.campaign_activity = :campaign_activity
+      AND iif(activity.type = 3, activity.bounce_code = stored.bounce_code,
+              opt_out_reason IN ('complaint', 'spam complaint', 'spam report'))
 );
 
 -- differing_clicked_link: Find the same differences of clicked links, whose rows either exist or don't.
@@ -77,12 +83,16 @@ SELECT type, detail, total, contacts, last_time FROM campaign_activity_stats WHE
 SELECT type, -1 AS detail, count(*), count(DISTINCT contact), max(created_time)
 FROM tracking_activity WHERE campaign_activity = :campaign_activity GROUP BY type;
 
--- recounted_details: Recount the stats of devices and bounce codes, without erased contacts.
-SELECT type, CASE type WHEN 3 THEN bounce_code ELSE device_type END AS detail,
-       count(*), CASE type WHEN 3 THEN count(DISTINCT contact) END, max(created_time)
-FROM tracking_activity
-WHERE campaign_activity = :campaign_activity AND CASE type WHEN 3 THEN bounce_code ELSE device_type END IS NOT NULL
-GROUP BY type, CASE type WHEN 3 THEN bounce_code ELSE device_type END;
+-- recounted_details: Recount the stats of devices, bounce codes and complaints, without erased contacts.
+SELECT type, detail, count(*), CASE WHEN type IN (3, 4) THEN count(DISTINCT contact) END, max(created_time)
+FROM (
+    SELECT type, contact, created_time,
+           CASE WHEN type = 3 THEN bounce_code
+                WHEN type = 4 THEN CASE WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END
+                ELSE device_type END AS detail
+    FROM tracking_activity WHERE campaign_activity = :campaign_activity
+) AS activity
+WHERE detail IS NOT NULL GROUP BY type, detail;
 
 -- erased_stats: Get the stats of erased contacts. Served by the primary key.
 SELECT type, detail, total, contacts, last_time FROM erased_stats WHERE campaign_activity = :campaign_activity;
@@ -110,9 +120,13 @@ DELETE FROM bounced_contact WHERE campaign_activity = :campaign_activity;
 
 -- recount_bounced_contact: Insert the recounted bounces by contact.
 INSERT INTO bounced_contact (campaign_activity, bounce_code, contact, activities)
-SELECT campaign_activity, bounce_code, contact, count(*)
-FROM tracking_activity WHERE campaign_activity = :campaign_activity AND type = 3 AND bounce_code IS NOT NULL
-GROUP BY campaign_activity, bounce_code, contact;
+SELECT :campaign_activity, code, contact, count(*)
+FROM (
+    SELECT contact, CASE WHEN type = 3 THEN bounce_code
+                         WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END AS code
+    FROM tracking_activity WHERE campaign_activity = :campaign_activity AND type IN (3, 4)
+) AS activity
+WHERE code IS NOT NULL GROUP BY code, contact;
 
 -- clear_clicked_link: Delete the clicked links before they are recounted.
 DELETE FROM clicked_link WHERE campaign_activity = :campaign_activity;
