@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,9 +12,9 @@ from rapport import metrics
 from rapport.activity import Activity
 from rapport.capture.captured import CapturedRequest, ReadItem, digest_text, read_again, read_request
 from rapport.capture.webhooks import sns
-from rapport.instant import HOUR
+from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from rapport.recording.hook_registry import ActiveHook
-from rapport.recording.matching import Matcher
+from rapport.recording.matching import NO_CAMPAIGN_ACTIVITY, NO_CONTACT, Matcher
 from rapport.store.batch import Batch, build_batch
 from rapport.store.hooks import CapturedMessage, CapturedWork, HookDelivery, UnmatchedItem, UsedToken
 from rapport.store.ingest import Recorded
@@ -26,6 +26,10 @@ NOT_CONFIRMED: Final = "not confirmed"
 
 _MAX_ACTIVITIES: Final = 5_000
 _PAGE: Final = 500
+
+_MAY_MATCH_LATER: Final = frozenset({NO_CONTACT, NO_CAMPAIGN_ACTIVITY})
+_RETRY_INTERVALS: Final = (10 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 8 * HOUR, DAY, 3 * DAY)
+"""After how long an item is tried again: after its arrival, and after each attempt."""
 
 _log = structlog.get_logger("rapport.capture")
 
@@ -72,20 +76,54 @@ class CapturedEvents:
             read = await asyncio.to_thread(_read_all, own)
             await self._record_account(account_id, own, read)
 
-    async def retry(self, account_id: str, hooks: dict[str, ActiveHook]) -> RetryResult:
+    async def retry(self, account_id: str, hooks: Mapping[str, ActiveHook]) -> RetryResult:
         """Read, match and record the unmatched items of an account again."""
         after = tried = matched = 0
         while items := await self._store.hooks.unmatched(account_id, after, _PAGE):
             after = items[-1].number
             current = [item for item in items if item.hook_id in hooks]
-            read = [item for kept in current for item in _read_kept(kept, hooks[kept.hook_id])]
-            failed = await self._match(account_id, read, [])
-            still = {(item.hook_id, item.digest) for item in failed}
-            done = [kept.number for kept in current if (kept.hook_id, digest_text(kept.item)) not in still]
-            await self._store.hooks.save_work(account_id, CapturedWork(unmatched=failed))
-            await self._store.hooks.delete_unmatched(account_id, done)
-            tried, matched = tried + len(current), matched + len(done)
+            tried += len(current)
+            matched += await self._retry_items(account_id, current, hooks)
         return RetryResult(tried, matched)
+
+    async def retry_due(self, hooks: Mapping[str, ActiveHook], now: Instant) -> RetryResult:
+        """Try the items again whose time has come, a page of them: what they lacked may have been recorded meanwhile.
+
+        Each is tried a few times, at growing intervals.
+        """
+        due = await self._store.hooks.due_unmatched(now, _PAGE)
+        by_account: dict[str, list[UnmatchedItem]] = {}
+        for account_id, item in due:
+            if item.hook_id in hooks:
+                by_account.setdefault(account_id, []).append(item)
+        matched = 0
+        for account_id, items in by_account.items():
+            matched += await self._retry_items(account_id, items, hooks, now)
+        return RetryResult(sum(map(len, by_account.values())), matched)
+
+    async def _retry_items(
+        self,
+        account_id: str,
+        items: Sequence[UnmatchedItem],
+        hooks: Mapping[str, ActiveHook],
+        now: Instant | None = None,
+    ) -> int:
+        """Try items again, and return how many are matched now. With `now`, this counts as an attempt."""
+        read = [item for kept in items for item in _read_kept(kept, hooks[kept.hook_id])]
+        failed = {(item.hook_id, item.digest): item for item in await self._match(account_id, read, [])}
+        done = []
+        for kept in items:
+            key = kept.hook_id, digest_text(kept.item)
+            if key not in failed:
+                done.append(kept.number)
+            elif now is None:
+                failed[key] = failed[key]._replace(attempts=kept.attempts, retry_time=kept.retry_time)
+            else:
+                attempts = kept.attempts + 1
+                failed[key] = failed[key]._replace(attempts=attempts, retry_time=_retry_time(now, attempts))
+        await self._store.hooks.save_work(account_id, CapturedWork(unmatched=list(failed.values())))
+        await self._store.hooks.delete_unmatched(account_id, done)
+        return len(done)
 
     async def _record_account(self, account_id: str, arrivals: Sequence[Arrival], items: Sequence[_Item]) -> None:
         messages: list[CapturedMessage] = []
@@ -127,7 +165,8 @@ class CapturedEvents:
             elif item.read.token is not None and _token(item) in reused:
                 unmatched.append(_keep(item, REUSED_TOKEN, "another request came with the same one-time token before"))
             elif item.read.confirmation_url is not None and not await self._confirm(item.read.confirmation_url):
-                unmatched.append(_keep(item, NOT_CONFIRMED, "Amazon SNS could not be reached to confirm the topic"))
+                detail = "Amazon SNS could not be reached to confirm the topic"
+                unmatched.append(_keep(item, NOT_CONFIRMED, detail, may_match_later=True))
             else:
                 readable.append(item)
         events = [(item, event) for item in readable for event in item.read.events]
@@ -137,7 +176,10 @@ class CapturedEvents:
             activities += [result.activity] if result.activity is not None else []
             messages += [result.message] if result.message is not None else []
             if result.unmatched is not None:
-                unmatched.append(_keep(item, *result.unmatched, recipient=event.recipient))
+                may_match_later = event.message_id is not None and result.unmatched.reason in _MAY_MATCH_LATER
+                unmatched.append(
+                    _keep(item, *result.unmatched, recipient=event.recipient, may_match_later=may_match_later)
+                )
         for first in range(0, len(activities), _MAX_ACTIVITIES):
             await self._record(build_batch(account_id, activities[first : first + _MAX_ACTIVITIES]))
         return unmatched
@@ -177,7 +219,15 @@ def _read_kept(kept: UnmatchedItem, hook: ActiveHook) -> list[_Item]:
     ]
 
 
-def _keep(item: _Item, reason: str, detail: str, *, recipient: str | None = None) -> UnmatchedItem:
+def _retry_time(now: Instant, attempts: int) -> Instant | None:
+    """Return when an item is tried again after so many attempts; None if never."""
+    return Instant(now + _RETRY_INTERVALS[attempts]) if attempts < len(_RETRY_INTERVALS) else None
+
+
+def _keep(
+    item: _Item, reason: str, detail: str, *, recipient: str | None = None, may_match_later: bool = False
+) -> UnmatchedItem:
+    """Return the item as it is kept. One that may match later is tried again by itself."""
     return UnmatchedItem(
         item.hook.hook.hook_id,
         item.read.digest,
@@ -186,6 +236,7 @@ def _keep(item: _Item, reason: str, detail: str, *, recipient: str | None = None
         detail,
         recipient or "",
         item.read.item,
+        retry_time=_retry_time(item.request.received_time, 0) if may_match_later else None,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -78,6 +79,12 @@ class HookRegistry:
         if hook is None and not self._is_loaded:
             raise StoreUnavailable("the hooks can't be read now")
         return hook
+
+    async def all(self) -> Mapping[str, ActiveHook]:
+        """Return all hooks by their ids. Raises StoreUnavailable."""
+        if time.monotonic() - self._loaded > _REFRESH_SECONDS:
+            await self.load()
+        return self._hooks
 
     async def load(self) -> None:
         """Read all hooks. Raises StoreUnavailable."""

@@ -29,6 +29,7 @@ _MAX_PAUSE: Final = 5.0
 _PRUNE_SECONDS: Final = 3600.0
 _MESSAGE_DAYS: Final = 180
 _TOKEN_DAYS: Final = 2
+_RETRY_SECONDS: Final = 5.0
 _STATUS_SECONDS: Final = 5.0
 
 _log = structlog.get_logger("rapport.capture")
@@ -47,6 +48,7 @@ class SpoolRecorder:
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
         self._pruned = float("-inf")
+        self._retried = float("-inf")
         self._measured = float("-inf")
 
     def start(self) -> None:
@@ -135,6 +137,13 @@ class SpoolRecorder:
         )
         await self._store.hooks.save_work(request.account_id, CapturedWork(unmatched=[item]))
 
+    async def _retry(self) -> None:
+        """Try unmatched items again whose time has come."""
+        hooks = await self._hooks.all()
+        result = await self._events.retry_due(hooks, Instant(time.time_ns() // 1_000_000))
+        if result.matched:
+            _log.info("unmatched items are matched now", items=result.matched)
+
     async def _keep_house(self) -> None:
         now = time.monotonic()
         if now - self._measured > _STATUS_SECONDS:
@@ -143,6 +152,9 @@ class SpoolRecorder:
             metrics.SPOOL_BYTES.set(status.waiting_bytes)
             oldest = status.oldest_time
             metrics.SPOOL_AGE.set(0 if oldest is None else max(0.0, time.time() - oldest / 1_000))
+        if now - self._retried > _RETRY_SECONDS:
+            self._retried = now
+            await self._retry()
         if now - self._pruned > _PRUNE_SECONDS:
             self._pruned = now
             today = time.time_ns() // 1_000_000

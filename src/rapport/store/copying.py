@@ -16,6 +16,8 @@ from rapport.store.batch import BatchBuilder, build_batch
 from rapport.store.erasure import Tombstones
 from rapport.store.erasure_keys import ERASURE_KEYS, digest_contacts, merge_keys, read_keys
 from rapport.store.hashing import contact_key
+from rapport.store.hooks import CapturedWork
+from rapport.store.sql_hooks import KEPT_DELIVERIES
 from rapport.store.store import Store
 
 _MAX_CONTACTS: Final = 500
@@ -47,6 +49,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
         await target.accounts.ensure(account_id)
         tombstones = await _copy_tombstones(source, target, account_id)
         await _copy_applications(source, target, account_id)
+        await _copy_hooks(source, target, account_id)
         await _copy_activity_refs(source, target, account_id)
         await _copy_attributes(source, target, account_id)
         after = ""
@@ -116,6 +119,31 @@ async def _copy_applications(source: Store, target: Store, account_id: str) -> N
         await target.applications.add_application(application)
     for grant in await source.applications.list_grants(account_id):
         await target.applications.add_grant(grant, MIN_INSTANT)
+
+
+async def _copy_hooks(source: Store, target: Store, account_id: str) -> None:
+    """Copy hooks, and what is needed to match later events and to recognise repeated ones."""
+    after = ""
+    while messages := await source.hooks.list_messages(account_id, after, _MAX_CONTACTS):
+        await target.hooks.save_work(account_id, CapturedWork(messages=messages))
+        after = messages[-1].message
+    hooks = [hook for hook in await source.hooks.hooks() if hook.account_id == account_id]
+    for hook in hooks:
+        await target.hooks.save(hook)
+        deliveries = await source.hooks.deliveries(hook.hook_id, KEPT_DELIVERIES)
+        counted = await source.hooks.hours(hook.hook_id, 0)
+        existing = await target.hooks.hours(hook.hook_id, 0)
+        hours = {(hook.hook_id, hour): events - existing.get(hour, 0) for hour, events in counted.items()}
+        missing = {key: events for key, events in hours.items() if events > 0}
+        await target.hooks.save_work(account_id, CapturedWork(deliveries=deliveries, hours=missing))
+        token = ""
+        while tokens := await source.hooks.list_tokens(hook.hook_id, token, _MAX_CONTACTS):
+            await target.hooks.claim_tokens(tokens)
+            token = tokens[-1].token
+    number = 0
+    while items := await source.hooks.unmatched(account_id, number, _MAX_CONTACTS):
+        await target.hooks.save_work(account_id, CapturedWork(unmatched=items))
+        number = items[-1].number
 
 
 async def _copy_activity_refs(source: Store, target: Store, account_id: str) -> None:

@@ -53,6 +53,10 @@ class UnmatchedItem(NamedTuple):
     recipient: str
     item: str
     number: int = 0
+    attempts: int = 0
+    """How often it was tried again by itself."""
+    retry_time: Instant | None = None
+    """When it is tried again by itself; None if never."""
 
 
 class UsedToken(NamedTuple):
@@ -108,6 +112,14 @@ class HookRepository(Protocol):
         """Return what is kept of messages, given by the digests of their ids."""
         ...
 
+    async def list_messages(self, account_id: str, after: str, limit: int) -> list[CapturedMessage]:
+        """Return up to `limit` messages of an account, in the order of their digests, after one of them."""
+        ...
+
+    async def list_tokens(self, hook_id: str, after: str, limit: int) -> list[UsedToken]:
+        """Return up to `limit` tokens of a hook, in the order of their digests, after one of them."""
+        ...
+
     async def claim_tokens(self, tokens: Sequence[UsedToken]) -> set[UsedToken]:
         """Remember tokens, and return those that came first with another request."""
         ...
@@ -125,6 +137,10 @@ class HookRepository(Protocol):
 
     async def unmatched(self, account_id: str, after: int, limit: int) -> list[UnmatchedItem]:
         """Return unmatched items with numbers above `after`, in order."""
+        ...
+
+    async def due_unmatched(self, until: Instant, limit: int) -> list[tuple[str, UnmatchedItem]]:
+        """Return the unmatched items of all accounts whose `retry_time` has come, each with its account."""
         ...
 
     async def count_unmatched(self, account_id: str) -> list[UnmatchedCount]:

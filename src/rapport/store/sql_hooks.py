@@ -118,6 +118,15 @@ class SqlHooks:
             for message, contact_id, campaign_activity_id, delivered_time in rows
         }
 
+    async def list_messages(self, account_id: str, after: str, limit: int) -> list[CapturedMessage]:
+        """Return messages in the order of their digests."""
+        rows = await self._executor.fetch("list_messages", await self._account(account_id), after, limit)
+        return [CapturedMessage(*row) for row in rows]
+
+    async def list_tokens(self, hook_id: str, after: str, limit: int) -> list[UsedToken]:
+        """Return tokens in the order of their digests."""
+        return [UsedToken(*row) for row in await self._executor.fetch("list_tokens", hook_id, after, limit)]
+
     async def claim_tokens(self, tokens: Sequence[UsedToken]) -> set[UsedToken]:
         """Remember tokens, and return those that came first with another request."""
         if not tokens:
@@ -142,6 +151,7 @@ class SqlHooks:
                     (
                         *(account, item.hook_id, item.digest, item.received_time, item.reason),
                         *(_storable(item.detail), _storable(item.recipient), item.item),
+                        *(item.attempts, item.retry_time),
                     )
                     for item in work.unmatched
                 ],
@@ -163,12 +173,13 @@ class SqlHooks:
 
     async def unmatched(self, account_id: str, after: int, limit: int) -> list[UnmatchedItem]:
         """Return unmatched items in order."""
-        return [
-            UnmatchedItem(hook_id, "", Instant(received_time), reason, detail, recipient, item, number)
-            for number, hook_id, received_time, reason, detail, recipient, item in await self._executor.fetch(
-                "unmatched", await self._account(account_id), after, limit
-            )
-        ]
+        rows = await self._executor.fetch("unmatched", await self._account(account_id), after, limit)
+        return [_unmatched_item(*row) for row in rows]
+
+    async def due_unmatched(self, until: Instant, limit: int) -> list[tuple[str, UnmatchedItem]]:
+        """Return the unmatched items that are to be tried again."""
+        rows = await self._executor.fetch("due_unmatched", until, limit)
+        return [(account_id, _unmatched_item(*row)) for account_id, *row in rows]
 
     async def count_unmatched(self, account_id: str) -> list[UnmatchedCount]:
         """Count unmatched items."""
@@ -192,6 +203,14 @@ class SqlHooks:
     async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:
         """Forget what is older."""
         await self._executor.write([("prune_messages", [(messages_before,)]), ("prune_tokens", [(tokens_before,)])])
+
+
+def _unmatched_item(number: int, hook_id: str, digest: str, received_time: int, *columns: Any) -> UnmatchedItem:  # noqa: ANN401 - columns of several types
+    reason, detail, recipient, item, attempts, retry_time = columns
+    return UnmatchedItem(
+        *(hook_id, digest, Instant(received_time), reason, detail, recipient, item, number, attempts),
+        None if retry_time is None else Instant(retry_time),
+    )
 
 
 def _storable(text: str) -> str:

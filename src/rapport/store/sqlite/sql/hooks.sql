@@ -51,6 +51,10 @@ SELECT message, contact_id, campaign_activity_id, delivered_time
 FROM captured_message
 WHERE account = ?1 AND message IN (SELECT value FROM json_each(?2));
 
+-- list_messages: List the captured messages of an account after one. Served by the key of captured_message.
+SELECT message, contact_id, campaign_activity_id, seen_time, delivered_time
+FROM captured_message WHERE account = ?1 AND message > ?2 ORDER BY message LIMIT ?3;
+
 -- save_message: Save a message, or when it was delivered.
 INSERT INTO captured_message (account, message, contact_id, campaign_activity_id, seen_time, delivered_time)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -70,7 +74,7 @@ DELETE FROM hook_delivery WHERE hook_id = ?1 AND received_time < (
 
 -- deliveries: List the latest requests of a hook, newest first. Served by the key of hook_delivery.
 SELECT hook_id, received_time, digest, outcome, events, unmatched, detail
-FROM hook_delivery WHERE hook_id = ?1 ORDER BY received_time DESC, digest LIMIT ?2;
+FROM hook_delivery WHERE hook_id = ?1 ORDER BY received_time DESC, digest DESC LIMIT ?2;
 
 -- count_events: Add to the hourly count of a hook.
 INSERT INTO hook_hour (hook_id, hour, events) VALUES (?1, ?2, ?3)
@@ -80,14 +84,23 @@ ON CONFLICT (hook_id, hour) DO UPDATE SET events = events + excluded.events;
 SELECT hour, events FROM hook_hour WHERE hook_id = ?1 AND hour >= ?2 ORDER BY hour;
 
 -- save_unmatched: Save an unmatched item.
-INSERT INTO unmatched_item (account, hook_id, digest, received_time, reason, detail, recipient, item)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-ON CONFLICT (hook_id, digest) DO UPDATE SET reason = excluded.reason, detail = excluded.detail;
+INSERT INTO unmatched_item (
+    account, hook_id, digest, received_time, reason, detail, recipient, item, attempts, retry_time
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (hook_id, digest) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
+    attempts = excluded.attempts, retry_time = excluded.retry_time;
 
 -- unmatched: List the unmatched items of an account after a number. Served by unmatched_item_by_account.
-SELECT number, hook_id, received_time, reason, detail, recipient, item
+SELECT number, hook_id, digest, received_time, reason, detail, recipient, item, attempts, retry_time
 FROM unmatched_item WHERE account = ?1 AND number > ?2
 ORDER BY number LIMIT ?3;
+
+-- due_unmatched: List the unmatched items of all accounts that are to be tried again until a time. Served by
+-- unmatched_item_by_retry_time.
+SELECT account_id, number, hook_id, digest, received_time, reason, detail, recipient, item, attempts, retry_time
+FROM unmatched_item JOIN account ON account.key = unmatched_item.account
+WHERE retry_time <= ?1 ORDER BY retry_time LIMIT ?2;
 
 -- count_unmatched: Count the unmatched items of an account by hook and reason.
 SELECT hook_id, reason, count(*) FROM unmatched_item
@@ -101,6 +114,10 @@ INSERT INTO used_token (hook_id, token, request, used_time) VALUES (?1, ?2, ?3, 
 
 -- find_tokens: Find the requests with which tokens were first used. Served by the key of used_token.
 SELECT token, request FROM used_token WHERE hook_id = ?1 AND token IN (SELECT value FROM json_each(?2));
+
+-- list_tokens: List the tokens of a hook after one. Served by the key of used_token.
+SELECT hook_id, token, request, used_time
+FROM used_token WHERE hook_id = ?1 AND token > ?2 ORDER BY token LIMIT ?3;
 
 -- prune_tokens: Delete tokens that are too old to be accepted. Served by used_token_by_time.
 DELETE FROM used_token WHERE used_time < ?1;
