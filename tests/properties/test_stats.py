@@ -45,6 +45,8 @@ def draw_line(draw: st.DrawFn) -> Line:
         line["device_type"] = draw(st.sampled_from(DEVICES))
     if activity_type == "em_bounces":
         line["bounce_code"] = draw(st.sampled_from(sorted(BOUNCES)))
+    if activity_type == "em_optouts" and draw(st.booleans()):
+        line["opt_out_reason"] = draw(st.sampled_from(["complaint", "spam complaint", "no longer interested"]))
     if draw(st.integers(0, 3)) == 0:
         line["event_id"] = f"e{draw(st.integers(0, 12))}"
     return line
@@ -100,7 +102,7 @@ def assert_summaries(client: ApiClient, lines: list[Line], limit: int) -> None:
             assert row["last_sent_date"] == format_time(sent[row["campaign_id"]])
             assert row["unique_counts"] == {
                 **{activity_type.removeprefix("em_"): counts[activity_type] for activity_type in KINDS},
-                "abuse": 0,
+                "abuse": count_complaints(mine),
                 "not_opened": count_not_opened(counts),
             }
         seen += [row["campaign_id"] for row in rows]
@@ -114,6 +116,18 @@ def count_unique(lines: list[Line]) -> dict[str, int]:
     for line in lines:
         pairs[line["tracking_activity_type"]].add((line["campaign_activity_id"], line["contact_id"]))
     return {activity_type: len(pairs[activity_type]) for activity_type in KINDS}
+
+
+def count_complaints(lines: list[Line]) -> int:
+    """Count the contacts that complained, each once for each campaign activity."""
+    reasons = {"complaint", "spam complaint", "spam report"}
+    return len(
+        {
+            (line["campaign_activity_id"], line["contact_id"])
+            for line in lines
+            if line["tracking_activity_type"] == "em_optouts" and line.get("opt_out_reason") in reasons
+        }
+    )
 
 
 def count_not_opened(counts: dict[str, int]) -> int:
@@ -131,7 +145,7 @@ def compute_stats(lines: list[Line], *, with_bounce_codes: bool) -> dict[str, in
             )
         expected[f"{activity_type}_all"] = expected[f"{activity_type}.all"] = len(devices)
     if with_bounce_codes:
-        expected["em_abuse"] = 0
+        expected["em_abuse"] = count_complaints(lines)
         for code, name in BOUNCES.items():
             expected[f"em_bounces_{name}"] = len(
                 {line["contact_id"] for line in lines if line.get("bounce_code") == code}

@@ -68,7 +68,7 @@ def test_every_statement_has_a_plan() -> None:
 
 @pytest.mark.parametrize("name", sorted(PLANS.keys() - INSERTS))
 def test_sqlite_statement_is_served_by_an_index(tmp_path: Path, name: str) -> None:
-    run_rapport("token", "--create", "--data", str(tmp_path))
+    run_async(migrate(str(tmp_path)))
     connection = connect(tmp_path, busy_timeout=1)
     query = SQLITE_SQL["hooks"][name]
     values = ["[1]"] * max(map(int, re.findall(r"\?(\d+)", query)))

@@ -11,6 +11,7 @@ from rapport.cli.command import data_option, get_settings, open_command_store
 from rapport.instant import iso
 from rapport.settings import Settings
 from rapport.store.permission import PermissionColumns
+from rapport.store.rollups import COMPLAINT
 from rapport.store.verification import CounterMismatch, Counts, PermissionMismatch
 
 
@@ -92,6 +93,8 @@ def format_counter(mismatch: CounterMismatch) -> str:
 def _format_detail(activity_type: ActivityType, detail: int) -> str:
     if activity_type is ActivityType.EM_BOUNCES:
         return BounceCode(detail).name
+    if detail == COMPLAINT:
+        return "complaints"
     return DeviceType(detail).name.lower()
 
 

@@ -147,7 +147,7 @@ def _stats(counts: Counts, *, with_bounce_codes: bool) -> dict[str, int]:
             for separator in ("_", "."):
                 stats[separator.join(filter(None, (name, "all", device_name)))] = total
     if with_bounce_codes:
-        stats["em_abuse"] = 0
+        stats["em_abuse"] = counts.complaints
         stats |= {name: counts.bounced(bounce_code) for name, bounce_code in _BOUNCED.items()}
     return stats
 
@@ -317,7 +317,7 @@ def _unique_counts(counts: Counts) -> UniqueEmailCounts:
         clicks=counts.contacts(ActivityType.EM_CLICKS),
         forwards=counts.contacts(ActivityType.EM_FORWARDS),
         optouts=counts.contacts(ActivityType.EM_OPTOUTS),
-        abuse=0,
+        abuse=counts.complaints,
         bounces=counts.contacts(ActivityType.EM_BOUNCES),
         not_opened=counts.not_opened,
     )

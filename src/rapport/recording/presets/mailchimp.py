@@ -107,8 +107,10 @@ def _convert_activities(member: Record, activities: Any, skip: Skip) -> Iterator
 
 
 def _reason(action: str, activity: Record) -> str | None:
+    if action == "abuse":
+        return "spam complaint"
     reason = first(activity, "reason", "unsubscribe_reason")
-    return str(reason) if reason is not None else ("spam complaint" if action == "abuse" else None)
+    return None if reason is None else str(reason)
 
 
 _LISTS: Final = ("emails", "members", "unsubscribes")
