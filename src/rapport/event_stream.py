@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 from rapport.disconnects import watch_client
 from rapport.errors import StoreUnavailable
 from rapport.reporting.live_feed import ActivityEvent, GapEvent, LiveFeed, Subscription
-from rapport.worker import abort_connection
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEADERS: Final = {
@@ -42,9 +41,6 @@ _SEND_TIMEOUT: Final = 5.0
 
 _CHUNK_SIZE: Final = 64 * 1024
 """The maximum number of bytes that wait for a client that doesn't read."""
-
-_LINGER: Final = 2.0
-"""Seconds after the end of the stream in which the client may still read what was sent."""
 
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 
@@ -79,20 +75,18 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the client disconnects, may no longer receive them, or the feed ends."""
+        del scope
         watch_client(None)
         disconnect = asyncio.create_task(_wait_for_disconnect(receive))
         disconnect.add_done_callback(lambda _: self._subscription.close())
         try:
-            # Slow clients are disconnected, and can resume from their last event id. So if the store is unavailable.
+            # A slow client can resume the stream from its last event id; likewise if the store is unavailable.
             with suppress(TimeoutError, StoreUnavailable):
                 await self._stream(send)
             if not disconnect.done():
                 with suppress(TimeoutError):
                     await _send(send, b"", is_last=True)
         finally:
-            if not disconnect.done() and scope["client"] is not None:
-                host, port = scope["client"]
-                asyncio.get_running_loop().call_later(_LINGER, abort_connection, host, int(port))
             disconnect.cancel()
             self._feed.unsubscribe(self._subscription)
 

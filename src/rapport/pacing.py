@@ -16,7 +16,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import TooMuchUnread
-from rapport.worker import abort_connection
 
 LARGE: Final = 128 * 1024
 """The size in bytes from which a response is paced."""
@@ -60,7 +59,7 @@ _UNREAD: Final = _Unread()
 
 
 class PacedResponse(Response):
-    """A response whose body is sent in chunks if it is large. A client that doesn't read is disconnected."""
+    """A response whose body is sent in chunks if it is large. A client that doesn't read doesn't get the rest."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises TooMuchUnread before anything is sent."""
@@ -68,7 +67,7 @@ class PacedResponse(Response):
             await super().__call__(scope, receive, send)
             return
         with _UNREAD.reserve(scope, len(self.body)), CancelledByDisconnect():
-            await _send_paced(scope, send, self._messages())
+            await _send_paced(send, self._messages())
 
     async def _messages(self) -> AsyncIterator[Message]:
         yield {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -90,7 +89,7 @@ class PacedStream(Response):
         """Send the response. Raises TooMuchUnread before anything is sent."""
         del receive
         with _UNREAD.reserve(scope, _STREAM_WEIGHT), CancelledByDisconnect():
-            await _send_paced(scope, send, self._messages())
+            await _send_paced(send, self._messages())
 
     async def _messages(self) -> AsyncIterator[Message]:
         yield {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -99,13 +98,11 @@ class PacedStream(Response):
         yield {"type": "http.response.body", "body": b"", "more_body": False}
 
 
-async def _send_paced(scope: Scope, send: Send, messages: AsyncIterator[Message]) -> None:
+async def _send_paced(send: Send, messages: AsyncIterator[Message]) -> None:
     async for message in messages:
         try:
             async with asyncio.timeout(_SEND_TIMEOUT):
                 await send(message)
         except TimeoutError:
-            if scope["client"] is not None:
-                host, port = scope["client"]
-                abort_connection(host, int(port))
+            # The server closes the connection once the client has read what was sent.
             return

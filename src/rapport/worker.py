@@ -1,16 +1,12 @@
-"""Process-level setup: signals, the parent process, connections and garbage collection."""
+"""Process-level setup: signals, the parent process and garbage collection."""
 
-import contextlib
 import ctypes
 import gc
 import os
 import signal
-import socket
-import stat
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 _STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM})
@@ -65,20 +61,6 @@ def ignore_repeated_signals() -> None:
 def on_shutdown(callback: Callable[[], object]) -> None:
     """Register a callback to run, in another thread, when a shutdown signal arrives, before Granian starts to stop."""
     _SHUTDOWN_CALLBACKS.append(callback)
-
-
-def abort_connection(host: str, port: int) -> None:
-    """Close the connection to a client that doesn't read, if it is still open.
-
-    ASGI and Granian have no way to do so. Until such a client disconnects, Granian would keep the connection and its
-    buffers, and on shutdown it would wait for its kill timeout and then kill the worker before that has shut down.
-    """
-    for path in list(Path("/dev/fd").iterdir()):
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
-                with socket.socket(fileno=os.dup(int(path.name))) as connection:
-                    if connection.getpeername()[:2] == (host, port):
-                        connection.shutdown(socket.SHUT_RDWR)
 
 
 def tune_gc(threshold: int = 100_000) -> None:

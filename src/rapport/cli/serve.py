@@ -102,7 +102,7 @@ def run_server(settings: Settings, on_ready: Callable[[], None]) -> None:
             port=settings.port,
             workers=settings.workers,
             interface=Interfaces.ASGI,
-            # Not HTTP/2, in which aborting a connection would affect other requests.
+            # Responses close a connection with a header that HTTP/2 doesn't have.
             http=HTTPModes.http1,
             loop=Loops.uvloop,
             websockets=False,
