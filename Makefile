@@ -28,8 +28,8 @@ test-fast: $(VENV)/all  ## run the tests that need no PostgreSQL, browser, JDK o
 coverage: $(VENV)/all  ## run all tests, and print line and branch coverage of src
 	@$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered
 
-attacks: $(VENV)/all  ## run all attacks on a server, and print what they cost other clients
-	@$(BIN)/pytest tests/attacks --capture=no
+attacks: $(VENV)/all  ## run all attacks on a server in full size, and print what they cost other clients
+	@RAPPORT_TEST_ATTACKS=large $(BIN)/pytest tests/attacks --capture=no
 
 lint: $(VENV)/all  ## check style, format and import rules
 	@$(BIN)/ruff check

@@ -14,7 +14,7 @@ from rapport.store.engines import open_store
 from rapport.store.store import Store
 from tests.helpers.api import ApiClient
 from tests.helpers.loop import run_async
-from tests.helpers.postgres import CITUS_URL, Databases, PostgresServer, postgres_server
+from tests.helpers.postgres import CITUS_URL, Databases, PostgresInstallation, PostgresServer, postgres_installation
 from tests.helpers.server import Server, create_store
 
 ENGINES = ["sqlite", "postgresql", *(["citus"] if CITUS_URL else [])]
@@ -50,20 +50,27 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def installed_postgres() -> Iterator[PostgresInstallation]:
+    with postgres_installation() as installation:
+        yield installation
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a PostgreSQL server for the session: a new one, or that of RAPPORT_TEST_POSTGRESQL_URL."""
     url = os.environ.get("RAPPORT_TEST_POSTGRESQL_URL")
     if url:
         yield url
         return
-    with postgres_server() as running:
+    installation: PostgresInstallation = request.getfixturevalue("installed_postgres")
+    with installation.run_server() as running:
         yield running.url
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
+def own_postgres(installed_postgres: PostgresInstallation) -> Iterator[PostgresServer]:
     """A PostgreSQL server for one test, which may stop it or change its settings."""
-    with postgres_server() as running:
+    with installed_postgres.run_server() as running:
         yield running
 
 

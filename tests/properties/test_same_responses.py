@@ -352,7 +352,7 @@ def test_large_imports_and_exports_are_identical_on_every_engine(servers: list[S
             run_rapport("import", str(tmp_path / f"{number}.ndjson"), *where)
         run_rapport("import", str(contacts), "--type", "contacts", *where)
     for contact_id in CONTACTS[:4]:
-        for what in ("activities", "contact"):
+        for what in ("activities", "contacts"):
             check_equal([export_contact(server, account, contact_id, what) for server in servers], contact_id)
     with ExitStack() as stack:
         callers = [stack.enter_context(server.client(account, frozenset(Scope))) for server in servers]

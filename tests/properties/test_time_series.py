@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
 from itertools import pairwise
 from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
@@ -202,8 +203,8 @@ def find_clock_changes(zone: ZoneInfo) -> set[date]:
     week = timedelta(days=7)
     start, end = datetime(1990, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
     while start < end:
-        days = [(start + timedelta(days=n)).astimezone(zone) for n in range(8)]
-        if days[0].utcoffset() != days[-1].utcoffset():
+        if start.astimezone(zone).utcoffset() != (start + week).astimezone(zone).utcoffset():
+            days = [(start + timedelta(days=n)).astimezone(zone) for n in range(8)]
             for before, after in pairwise(days):
                 if before.utcoffset() != after.utcoffset():
                     change |= {before.date(), after.date()}
@@ -214,7 +215,10 @@ def find_clock_changes(zone: ZoneInfo) -> set[date]:
 @pytest.mark.slow
 def test_every_quarter_hour_is_counted_in_displayed_day() -> None:
     kept = 0
-    for name in sorted(available_timezones()):
+    data = files("tzdata.zoneinfo")
+    # Many names have the same rules.
+    names = {data.joinpath(name).read_bytes(): name for name in sorted(available_timezones() - {"localtime"})}
+    for name in names.values():
         zone = ZoneInfo(name)
         for day in find_clock_changes(zone):
             first, last = day - timedelta(days=1), day + timedelta(days=1)
@@ -230,7 +234,7 @@ def test_every_quarter_hour_is_counted_in_displayed_day() -> None:
                 quarters = range(start, end, HOUR // 4)
                 days = {datetime.fromtimestamp(quarter / 1000, zone).date() for quarter in quarters}
                 assert days == {first + timedelta(days=slot)}, (name, day)
-    assert kept > 10_000
+    assert kept > 6_000
 
 
 @pytest.mark.parametrize(

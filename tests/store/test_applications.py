@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from rapport.instant import DAY, Instant
@@ -15,6 +17,7 @@ from rapport.store.sqlite.connection import connect
 from rapport.store.sqlite.queries import SQL
 from tests.helpers.command import run_rapport
 from tests.helpers.loop import run_async
+from tests.helpers.server import create_store
 
 NOW = Instant(1_767_225_600_000)
 CONSENT = Consent(
@@ -60,14 +63,21 @@ def grant(grant_id: str = "grant", **changes: object) -> Grant:
     return Grant(grant_id=grant_id, client_id="client", account_id="default", consent=CONSENT, **values)
 
 
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
+    """A connection to an empty SQLite store."""
+    folder = tmp_path_factory.mktemp("store")
+    run_async(create_store(str(folder)))
+    connection = connect(folder, busy_timeout=1)
+    yield connection
+    connection.close()
+
+
 @pytest.mark.parametrize("name", [name for name in SQL["applications"] if not name.startswith("add_")])
-def test_each_statement_is_served_by_an_index(tmp_path: Path, name: str) -> None:
-    run_rapport("token", "create", "--create", "--data", str(tmp_path))
-    connection = connect(tmp_path, busy_timeout=1)
+def test_each_statement_is_served_by_an_index(connection: apsw.Connection, name: str) -> None:
     query = SQL["applications"][name]
     values = dict.fromkeys(re.findall(r":(\w+)", query), 1)
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
-    connection.close()
     assert plan
     assert all(step.startswith("SEARCH") and "USING" in step for step in plan), plan
 

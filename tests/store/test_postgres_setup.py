@@ -13,7 +13,7 @@ from rapport.settings import Settings
 from rapport.store.engines import open_store
 from rapport.store.postgres import setup
 from tests.helpers.api import make_line
-from tests.helpers.command import run_rapport
+from tests.helpers.command import run_rapport, run_rapport_process
 from tests.helpers.loop import run_async
 from tests.helpers.postgres import Databases, PostgresServer
 from tests.helpers.server import Server
@@ -47,7 +47,8 @@ def replace_user(url: str, role: str) -> str:
 
 def run_and_fail(*arguments: str) -> str:
     """Run a command that must fail, and return its error."""
-    errors = run_rapport(*arguments, code=1).stderr
+    run = run_rapport_process if arguments[0] == "serve" else run_rapport
+    errors = run(*arguments, code=1).stderr
     assert "Traceback" not in errors
     (error,) = (text for text in errors.splitlines() if text.startswith("Error: "))
     return error

@@ -15,7 +15,7 @@ from rapport.store.sqlite.connection import DATABASE
 from rapport.store.store import Store
 from tests.helpers.activities import make_activity, record
 from tests.helpers.api import make_line
-from tests.helpers.command import run_rapport
+from tests.helpers.command import run_rapport, run_rapport_process
 from tests.helpers.server import Server
 from tests.helpers.sql import execute_sql, fetch_all
 
@@ -139,7 +139,7 @@ async def test_secrets_without_database_are_refused(folder: Path, how: str) -> N
     with pytest.raises(DataNotFound, match=r"rapport\.db is empty or missing.*put it back from a backup"):
         async with open_store(Settings(data=str(folder))) as store:
             await fill(store)
-    error = run_rapport("serve", "--data", str(folder), code=1).stderr
+    error = run_rapport_process("serve", "--data", str(folder), code=1).stderr
     assert "Traceback" not in error
     assert "put it back from a backup" in error
     shutil.copy(copy / DATABASE, folder / DATABASE)

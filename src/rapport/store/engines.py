@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from rapport.settings import Settings
-from rapport.store.postgres.store import PostgresStore
 from rapport.store.sqlite.store import SQLiteStore
 from rapport.store.store import Store
 
@@ -18,6 +17,8 @@ _POSTGRESQL: Final = ("postgresql://", "postgres://")
 def create_store(settings: Settings) -> Store:
     """Return the store in the settings: a PostgreSQL URL or a directory."""
     if settings.data.startswith(_POSTGRESQL):
+        from rapport.store.postgres.store import PostgresStore  # noqa: PLC0415 - a third of a command's start on SQLite
+
         return PostgresStore(
             settings.data, settings.connections, use_pgbouncer=settings.pgbouncer, create_backup=SQLiteStore
         )
