@@ -18,6 +18,7 @@ from tests.helpers.api import make_line
 from tests.helpers.attacks import LARGE
 from tests.helpers.cost import Cost, measure_cost
 from tests.helpers.server import Server
+from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -227,13 +228,6 @@ def test_disconnected_clients_are_logged_in_one_line_each(tmp_path: Path) -> Non
         log = server.log.read_text()
         assert "Traceback" not in log
         assert '"level":"error"' not in log
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_incomplete_bodies_do_not_delay_shutdown(tmp_path: Path) -> None:

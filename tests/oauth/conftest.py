@@ -9,7 +9,7 @@ from tests.helpers.postgres import Databases
 from tests.helpers.server import Server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """Two servers with two workers each, sharing a store."""
     storage = (

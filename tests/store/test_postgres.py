@@ -7,7 +7,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -36,6 +36,7 @@ from tests.helpers.network import find_free_port
 from tests.helpers.postgres import Databases, PostgresServer
 from tests.helpers.server import Server
 from tests.helpers.sql import execute_sql
+from tests.helpers.waiting import wait_until
 
 # Large enough that sorting it is expensive.
 A_LARGE_CAMPAIGN_ACTIVITY = """
@@ -569,13 +570,6 @@ class Load(threading.Thread):
         if response.status_code == 200:
             self.acknowledged.append(number)
         return response.status_code == 200
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("way", ["restarted", "crashed", "hung"])

@@ -1,7 +1,6 @@
 """Signing in and out: one-time links, redirects, forms of other sites, the end of a session."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from rapport.web.sessions import COOKIE
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.command import run_rapport
 from tests.helpers.server import Server
+from tests.helpers.waiting import wait_until
 from tests.helpers.web import API_PREFIXES, create_sign_in_link, get_form_token, open_browser
 
 NOTICED_WITHIN = 3.0
@@ -162,10 +162,13 @@ def test_sign_out_ends_session_on_every_worker(server: Server, account: str) -> 
             replayed = httpx.get(f"{server.url}/connect", headers=cookie)
             assert (replayed.status_code, replayed.headers["location"]) == (303, "/sign-in?next=%2Fconnect")
             assert httpx.post(f"{server.url}/sign-out", headers=cookie, data=form).status_code == 303
-            time.sleep(NOTICED_WITHIN)
-            assert [httpx.get(f"{client.url}/connect", headers=cookie).status_code for client in everywhere] == [
-                303
-            ] * 9
+            wait_until(
+                lambda: (
+                    [httpx.get(f"{client.url}/connect", headers=cookie).status_code for client in everywhere]
+                    == [303] * 9
+                ),
+                NOTICED_WITHIN,
+            )
             assert colleague.get("/connect").status_code == 200
         # Also after a restart.
         other.stop()
@@ -179,8 +182,7 @@ def test_dropped_keys_end_sessions_started_by_link(location: str) -> None:
         assert browser.post(create_sign_in_link(server, "default")).status_code == 303
         assert browser.get("/connect").status_code == 200
         run_rapport("keys", "rotate", "--drop-old", "--data", location)
-        time.sleep(NOTICED_WITHIN)
-        assert browser.get("/connect").status_code == 303
+        wait_until(lambda: browser.get("/connect").status_code == 303, NOTICED_WITHIN)
 
 
 def list_form_paths() -> Iterator[str]:
