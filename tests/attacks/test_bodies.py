@@ -265,15 +265,16 @@ def send_slowly(connection: socket.socket) -> bytes:
     return received
 
 
-def test_slow_activities_bodies_time_out(server: Server) -> None:
+def test_slow_activities_bodies_time_out(tmp_path: Path) -> None:
     """Those that arrive drop by drop, and those that don't arrive at all."""
-    request = make_incomplete_request("/track/v1/activities", server.token("default"))
-    with open_connections(server, 2, request) as connections, ThreadPoolExecutor(2) as threads:
 
-        def measure(send: Callable[[socket.socket], bytes], connection: socket.socket) -> tuple[bytes, float]:
-            began = time.monotonic()
-            return send(connection), time.monotonic() - began
+    def measure(send: Callable[[socket.socket], bytes], connection: socket.socket) -> tuple[bytes, float]:
+        began = time.monotonic()
+        return send(connection), time.monotonic() - began
 
+    with run_server(tmp_path) as server, ThreadPoolExecutor(2) as threads, contextlib.ExitStack() as stack:
+        request = make_incomplete_request("/track/v1/activities", server.token("default"))
+        connections = stack.enter_context(open_connections(server, 2, request))
         for response, seconds in threads.map(measure, (send_slowly, read_until_closed), connections):
             assert response.startswith(b"HTTP/1.1 408 ")
             assert 25 < seconds < 55
