@@ -207,4 +207,4 @@ def test_unreachable_server_is_reported(browser: Browser, server: Server, client
         page.goto("/")
         page.route("**/?part=1*", lambda route: route.abort())
         page.keyboard.type("ada")
-        expect(page.get_by_role("alert")).to_contain_text("The server can't be reached")
+        expect(page.get_by_role("alert")).to_contain_text("The server is unavailable")
