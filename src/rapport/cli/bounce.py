@@ -1,24 +1,71 @@
 """`rapport bounce`: messages that mail servers send to the return path."""
 
 import asyncio
+import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final, NamedTuple, Self
 
 import click
 
+from rapport.capture.bounces.imap import FolderResult, ImapFolder, parse_imap_url, read_folder
+from rapport.capture.bounces.listener import BounceListener, ListenAddress, Protocol, parse_listen_address
 from rapport.capture.bounces.reader import SOURCE
 from rapport.capture.captured import CapturedRequest, encode_request
-from rapport.capture.errors import InvalidHook, SpoolFull, SpoolUnavailable
+from rapport.capture.errors import InvalidHook, MailboxUnavailable, SpoolFull, SpoolUnavailable
 from rapport.capture.sources import SOURCES
 from rapport.capture.spool import SpoolWriter
-from rapport.cli.command import account_option, data_option, get_settings, now, open_command_store
+from rapport.cli.command import Duration, account_option, data_option, get_settings, now, open_command_store
+from rapport.errors import RapportError
+from rapport.instant import SECOND
 from rapport.recording.hook_registry import create_hook, load_hooks
 from rapport.settings import Settings
 from rapport.store.engines import find_spool
 
-_TRY_AGAIN = 75
+_TRY_AGAIN: Final = 75
 """The exit code (EX_TEMPFAIL) after which a mail server keeps the message, and tries again later."""
+_MAX_MESSAGE_BYTES: Final = SOURCES[SOURCE].max_body_bytes
+
+
+class _InvalidMessage(click.ClickException):
+    """A message that is never taken."""
+
+
+class _Address(click.ParamType[ListenAddress]):
+    """HOST:PORT."""
+
+    name = "host:port"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ListenAddress:
+        """Return the address. Fails if it isn't one."""
+        try:
+            return parse_listen_address(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+class _ImapUrl(click.ParamType[ImapFolder]):
+    """imaps://USER@HOST/FOLDER."""
+
+    name = "url"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ImapFolder:
+        """Return the folder. Fails if the value isn't the URL of one."""
+        try:
+            return parse_imap_url(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+class _Mailbox(NamedTuple):
+    """An IMAP folder, and how it is read."""
+
+    folder: ImapFolder
+    password: str
+    is_deleting: bool
+    interval_seconds: float | None
 
 
 @click.command()
@@ -29,59 +76,207 @@ _TRY_AGAIN = 75
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Read the new messages of a Maildir, and move each to cur when it is kept.",
 )
-def bounce(data: str | None, account: str, maildir: Path | None) -> None:
-    """Record bounce mail from standard input or a Maildir.
+@click.option("--lmtp", type=_Address(), help="Listen for LMTP until stopped, such as 127.0.0.1:2424.")
+@click.option("--smtp", type=_Address(), help="Listen for SMTP until stopped, such as 127.0.0.1:2525.")
+@click.option(
+    "--imap",
+    type=_ImapUrl(),
+    help="Read the unread messages of a folder, imaps://USER@HOST/FOLDER, and mark them as read when they are kept.",
+)
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    help="The file with the password for --imap; - is standard input.",
+)
+@click.option("--delete", is_flag=True, help="Delete the messages of --imap when they are kept.")
+@click.option("--every", type=Duration(), help="Read --imap again and again, such as every 60s, until stopped.")
+def bounce(
+    *,
+    data: str | None,
+    account: str,
+    maildir: Path | None,
+    lmtp: ListenAddress | None,
+    smtp: ListenAddress | None,
+    imap: ImapFolder | None,
+    password_file: Path | None,
+    delete: bool,
+    every: int | None,
+) -> None:
+    """Record bounce mail from standard input, a Maildir, an IMAP folder, LMTP or SMTP.
 
     \b
       bounces: "|rapport bounce --data /var/lib/rapport"      (in /etc/aliases)
       rapport bounce --maildir /home/bounces/Maildir
+      rapport bounce --lmtp 127.0.0.1:2424
+      rapport bounce --imap imaps://bounces%40example.com@mail.example.com/INBOX --password-file bounces.txt
 
-    Bounces, complaints (ARF) and automatic replies are recorded by the running server, or by the next one. The message
-    is on the disk when the command ends with 0; with 75, the mail server should try again later.
+    Bounces, complaints (ARF) and automatic replies are recorded by the running server, or by the next one. A message is
+    on the disk when it is accepted, or when the command ends with 0; with 75, the mail server should try again later.
     """
-    settings = get_settings(data=data)
-    limit = SOURCES[SOURCE].max_body_bytes
+    listeners: list[tuple[Protocol, ListenAddress]] = []
+    if lmtp is not None:
+        listeners.append(("lmtp", lmtp))
+    if smtp is not None:
+        listeners.append(("smtp", smtp))
+    if (maildir is not None) + (imap is not None) + bool(listeners) > 1:
+        raise click.UsageError("--maildir, --imap and --lmtp or --smtp exclude each other; start a command for each.")
+    if imap is None and (password_file is not None or delete or every is not None):
+        raise click.UsageError("--password-file, --delete and --every belong to --imap.")
+    if listeners:
+        asyncio.run(_listen(get_settings(data=data), account, listeners))
+    elif maildir is not None:
+        asyncio.run(_read_maildir(get_settings(data=data), account, maildir))
+    elif imap is not None:
+        mailbox = _Mailbox(imap, _read_password(password_file), delete, None if every is None else every / SECOND)
+        asyncio.run(_read_imap(get_settings(data=data), account, mailbox))
+    else:
+        _read_standard_input(data, account)
+
+
+def _read_standard_input(data: str | None, account: str) -> None:
+    """Keep one message. Whatever goes wrong, the mail server must not return it to its sender, who is nobody."""
     try:
-        asyncio.run(_take(settings, account, limit, maildir))
-    except (SpoolFull, SpoolUnavailable) as exc:
+        asyncio.run(_keep_one(get_settings(data=data), account, sys.stdin.buffer.read(_MAX_MESSAGE_BYTES + 1)))
+    except (RapportError, OSError) as exc:
         click.echo(f"rapport: {exc}", err=True)
         sys.exit(_TRY_AGAIN)
 
 
-async def _take(settings: Settings, account: str, limit: int, maildir: Path | None) -> None:
-    hook_id = await _ensure_hook(settings, account)
-    writer = SpoolWriter(find_spool(settings), settings.spool_mb * 1_000_000)
-    writer.start()
-    try:
-        if maildir is None:
-            await _keep(writer, account, hook_id, sys.stdin.buffer.read(limit + 1), limit)
-            return
-        kept = 0
+class _Intake:
+    """Keeps messages in the spool, for the account's hook for bounce mail."""
+
+    def __init__(self, settings: Settings, account: str) -> None:
+        self._settings = settings
+        self._account = account
+        self._hook_id = ""
+        self._writer = SpoolWriter(find_spool(settings), settings.spool_mb * 1_000_000)
+
+    async def __aenter__(self) -> Self:
+        self._hook_id = await _ensure_hook(self._settings, self._account)
+        self._writer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._writer.stop()
+
+    async def keep(self, message: bytes) -> None:
+        """Keep a message; it is on the disk when this returns. Raises SpoolFull and SpoolUnavailable."""
+        received_time = now()
+        request = CapturedRequest(
+            account_id=self._account,
+            hook_id=self._hook_id,
+            provider=SOURCE,
+            received_time=received_time,
+            headers={},
+            body=message,
+        )
+        await self._writer.append(encode_request(request), received_time)
+
+
+async def _keep_one(settings: Settings, account: str, message: bytes) -> None:
+    if len(message) > _MAX_MESSAGE_BYTES:
+        raise _InvalidMessage(f"the message has more than {_MAX_MESSAGE_BYTES} bytes")
+    if not message.strip():
+        raise _InvalidMessage("there is no message on standard input")
+    async with _Intake(settings, account) as intake:
+        await intake.keep(message)
+
+
+async def _read_maildir(settings: Settings, account: str, maildir: Path) -> None:
+    kept = 0
+    async with _Intake(settings, account) as intake:
         for path in _new_messages(maildir):
-            await _keep(writer, account, hook_id, path.read_bytes(), limit)
+            if path.stat().st_size > _MAX_MESSAGE_BYTES:
+                click.echo(f"rapport: {path} has more than {_MAX_MESSAGE_BYTES} bytes and was left", err=True)
+                continue
+            await intake.keep(path.read_bytes())
             path.rename(maildir / "cur" / f"{path.name}:2,S")
             kept += 1
-        click.echo(f"{kept} messages were taken.")
-    finally:
-        await writer.stop()
+    click.echo(f"{kept} messages were taken.")
 
 
-async def _keep(writer: SpoolWriter, account: str, hook_id: str, message: bytes, limit: int) -> None:
-    if len(message) > limit:
-        raise click.ClickException(f"the message has more than {limit} bytes")
-    if not message.strip():
-        raise click.ClickException("there is no message on standard input")
-    received_time = now()
-    request = CapturedRequest(
-        account_id=account, hook_id=hook_id, provider=SOURCE, received_time=received_time, headers={}, body=message
+def _new_messages(maildir: Path) -> Iterator[Path]:
+    for folder in ("new", "cur"):
+        (maildir / folder).mkdir(exist_ok=True)
+    yield from sorted(path for path in (maildir / "new").iterdir() if path.is_file())
+
+
+async def _listen(settings: Settings, account: str, listeners: Sequence[tuple[Protocol, ListenAddress]]) -> None:
+    stop = _stop_event()
+    async with _Intake(settings, account) as intake:
+        listener = BounceListener(intake.keep, _MAX_MESSAGE_BYTES)
+        try:
+            for protocol, wanted in listeners:
+                try:
+                    address = await listener.listen(protocol, wanted)
+                except OSError as exc:
+                    reason = os.strerror(exc.errno) if exc.errno else str(exc)
+                    raise click.ClickException(f"can't listen at {wanted}: {reason}") from exc
+                click.echo(f"Listening for {protocol.upper()} at {address}.")
+            await stop.wait()
+        finally:
+            await listener.close()
+
+
+async def _read_imap(settings: Settings, account: str, mailbox: _Mailbox) -> None:
+    stop = _stop_event()
+    async with _Intake(settings, account) as intake:
+        while True:
+            try:
+                result = await asyncio.to_thread(_read_folder, mailbox, intake, asyncio.get_running_loop())
+            except (MailboxUnavailable, SpoolFull, SpoolUnavailable) as exc:
+                if mailbox.interval_seconds is None:
+                    raise
+                click.echo(f"rapport: {exc}; trying again", err=True)
+            else:
+                click.echo(f"{result.kept} messages were taken.")
+                if result.too_large:
+                    click.echo(f"rapport: {result.too_large} messages are too large and were left", err=True)
+            if mailbox.interval_seconds is None:
+                return
+            try:
+                async with asyncio.timeout(mailbox.interval_seconds):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+            return
+
+
+def _read_folder(mailbox: _Mailbox, intake: _Intake, loop: asyncio.AbstractEventLoop) -> FolderResult:
+    async def keep_all(messages: Sequence[bytes]) -> None:
+        # Together, so that one sync of the disk serves all.
+        await asyncio.gather(*map(intake.keep, messages))
+
+    def take(messages: Sequence[bytes]) -> None:
+        asyncio.run_coroutine_threadsafe(keep_all(messages), loop).result()
+
+    return read_folder(
+        mailbox.folder, mailbox.password, take, max_bytes=_MAX_MESSAGE_BYTES, is_deleting=mailbox.is_deleting
     )
-    await writer.append(encode_request(request), received_time)
+
+
+def _read_password(file: Path | None) -> str:
+    if file is None:
+        raise click.UsageError("--imap needs --password-file.")
+    text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    password = text.partition("\n")[0].removesuffix("\r")
+    if not password:
+        raise click.UsageError(f"{file} has no password in its first line.")
+    return password
+
+
+def _stop_event() -> asyncio.Event:
+    """Return an event that is set when the process is asked to stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def _ensure_hook(settings: Settings, account: str) -> str:
     """Return the account's hook for bounce mail, and create it if there is none."""
     async with open_command_store(settings) as store:
-        own = [each.hook for each in await load_hooks(store) if each.hook.account_id == account]
+        own = [active.hook for active in await load_hooks(store) if active.hook.account_id == account]
         found = [hook.hook_id for hook in own if hook.provider == SOURCE]
         if len(found) > 1:
             raise InvalidHook(f"the account {account} has {len(found)} hooks for bounce mail; delete all but one")
@@ -91,9 +286,3 @@ async def _ensure_hook(settings: Settings, account: str) -> str:
         title = SOURCES[SOURCE].title
         made, _ = await create_hook(store, account, SOURCE, name=title, settings={}, keys=(), now=now())
         return made.hook.hook_id
-
-
-def _new_messages(maildir: Path) -> Iterator[Path]:
-    for folder in ("new", "cur"):
-        (maildir / folder).mkdir(exist_ok=True)
-    yield from sorted(path for path in (maildir / "new").iterdir() if path.is_file())

@@ -87,7 +87,14 @@ def read_folder(folder: ImapFolder, password: str, take: Take, *, max_bytes: int
                 kept += _take_batch(client, batch, take, is_deleting=is_deleting)
             return FolderResult(kept, len(messages) - len(small))
     except (IMAPClientError, OSError) as exc:
-        raise MailboxUnavailable(f"the folder {folder.folder} of {folder.host} can't be read: {exc}") from exc
+        raise MailboxUnavailable(
+            f"the folder {folder.folder} of {folder.host} can't be read: {_describe(exc)}"
+        ) from exc
+
+
+def _describe(exc: Exception) -> str:
+    text = exc.args[0] if exc.args else exc
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(exc)
 
 
 def _connect(folder: ImapFolder) -> IMAPClient:
