@@ -91,6 +91,7 @@ def test_postfix_bounces_through_alias_and_lmtp(reachable: Path) -> None:
     spool = make_folder(reachable / "spool")
     environment = {"RAPPORT_SPOOL": str(spool)}
     run_rapport("import", "--create", "--data", str(data), "-", stdin=b"", environment=environment)
+    run_rapport("hook", "create", "email", "--data", str(data), environment=environment)
     for path in data.rglob("*"):
         shutil.chown(path, USER)
     command = write_command(make_folder(reachable / "command"), "rapport.cli.main")
@@ -101,7 +102,7 @@ def test_postfix_bounces_through_alias_and_lmtp(reachable: Path) -> None:
         run_postfix(
             reachable / "postfix",
             domains="alias.example.com",
-            aliases=f'bounces: "|RAPPORT_SPOOL={spool} {command} bounce --data {data}"\n',
+            aliases=f'bounces: "|env RAPPORT_SPOOL={spool} {command} bounce --data {data}"\n',
             transports=(
                 "fails.example.net error:5.1.1 mailbox does not exist\n"
                 f"lmtp.example.com lmtp:inet:127.0.0.1:{lmtp_port}\n"

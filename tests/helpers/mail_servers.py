@@ -59,7 +59,10 @@ def write_command(folder: Path, module: str) -> Path:
     packages = f"{Path.cwd() / 'src'}:{sysconfig.get_path('purelib')}"
     command = folder / module.rpartition(".")[2]
     entry = f"from {module} import rapport; rapport()"
-    command.write_text(f'#!/bin/sh\nexport PYTHONPATH={packages}\nexec {python} -c "{entry}" "$@"\n')
+    libraries = python.parent.parent / "lib"
+    command.write_text(
+        f'#!/bin/sh\nexport PYTHONPATH={packages} LD_LIBRARY_PATH={libraries}\nexec {python} -c "{entry}" "$@"\n'
+    )
     command.chmod(0o755)
     return command
 
@@ -94,9 +97,7 @@ def run_postfix(folder: Path, *, aliases: str, transports: str, domains: str) ->
         (folder / name).mkdir(parents=True)
     shutil.chown(folder / "data", "postfix")
     folder.chmod(0o755)
-    # Commands are run with the rights of the owner of the file.
     (folder / "aliases").write_text(aliases)
-    shutil.chown(folder / "aliases", USER)
     (folder / "transports").write_text(transports)
     (folder / "main.cf").write_text(
         dedent(f"""
@@ -113,7 +114,7 @@ def run_postfix(folder: Path, *, aliases: str, transports: str, domains: str) ->
             myorigin = mx.example.org
             mydestination = {domains}
             local_recipient_maps =
-            alias_maps = texthash:{folder}/aliases
+            alias_maps = hash:{folder}/aliases
             transport_maps = texthash:{folder}/transports
             relay_domains = lmtp.example.com
             mynetworks = 127.0.0.0/8
@@ -155,6 +156,10 @@ def run_postfix(folder: Path, *, aliases: str, transports: str, domains: str) ->
         processes = limit.get(name, "-")
         lines.append(f"{name} unix {private} {unprivileged} n {wakeup} {processes} {commands.get(name, name)}")
     (folder / "master.cf").write_text("\n".join(lines) + "\n")
+    postalias = ensure_installed("postalias", "postfix")
+    subprocess.run([postalias, "-c", folder, f"hash:{folder}/aliases"], check=True, timeout=60)
+    # Commands are run with the rights of the owner of this file.
+    shutil.chown(folder / "aliases.db", USER)
     # Its daemons keep the output open.
     with (folder / "output").open("wb") as output:
         started = subprocess.run(
