@@ -25,7 +25,7 @@ from rapport.web.zone import get_zone, local
 
 ACCOUNT: Final = "/account"
 
-_SPANS: Final = {"7": "Week", "30": "30 days", "90": "90 days", "365": "Heatmap"}
+_SPANS: Final = {"7": "Week", "30": "30 days", "90": "90 days", "365": "Year"}
 _DEFAULT_DAYS: Final = 30
 _MAX_DAYS: Final = 5 * 366
 _MAX_RECENT: Final = 8
