@@ -23,6 +23,7 @@ from rapport.api.resources import RESOURCES
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
+from rapport.api.v3.account_details import AccountDetails
 from rapport.api.v3.bulk_activities import BulkActivities
 from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.campaigns import Campaigns
@@ -30,11 +31,13 @@ from rapport.api.v3.contact_custom_fields import CustomFields
 from rapport.api.v3.contact_lists import ContactLists
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.api.v3.contact_tags import ContactTags
+from rapport.api.v3.contact_writes import ContactWrites
 from rapport.api.v3.contacts import Contacts
 from rapport.api.v3.email_reports import EmailReports
 from rapport.api.v3.email_sends import EmailSends
 from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.api.v3.segments import Segments
+from rapport.api.v3.sms_reports import SmsReports
 from rapport.api.v3.xrefs import CrossReferences
 from rapport.auth.authorization import Authorizer
 from rapport.auth.key_cache import KeyCache
@@ -107,7 +110,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources = [
         *_v3_resources(store, Cursors(keys), settings),
-        Ingest(recorder, store.contacts, store.campaigns, store.erasure),
+        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure),
         Stream(feed, authorizer),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
     ]
@@ -155,11 +158,13 @@ def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Re
         CampaignStats(store.reports, cursors),
         CrossReferences(),
         Contacts(store.contacts, cursors),
-        *(ContactLists(), CustomFields(), ContactTags(), Segments()),
+        ContactWrites(store.contacts, store.definitions),
+        *(resource(store.definitions, cursors) for resource in (ContactLists, CustomFields, ContactTags)),
+        Segments(),
         BulkActivities(),
         Campaigns(store.campaigns, cursors),
         EmailSends(store.campaigns, store.reports),
-        Account(),
+        *(Account(), AccountDetails(), SmsReports()),
     ]
 
 

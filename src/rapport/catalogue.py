@@ -6,6 +6,7 @@ validated when they are created.
 
 import enum
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -66,6 +67,30 @@ CAMPAIGN_STATUSES: Final = {status.name: status for status in CampaignStatus}
 CAMPAIGN_ROLES: Final = {role.value: role for role in CampaignRole}
 
 
+MAX_VALUE_LENGTH: Final = 255
+MAX_PHONE_LENGTH: Final = 25
+PHONE_KINDS: Final = ("home", "work", "mobile", "other")
+STREET_KINDS: Final = ("home", "work", "other")
+
+CLEARABLE_FIELDS: Final = frozenset(
+    {"first_name", "last_name", "job_title", "company_name", "anniversary", "birthday_month", "birthday_day"}
+)
+"""Fields of a contact whose values an update can remove."""
+
+MAX_RESOURCES: Final = {
+    "list_memberships": 50,
+    "added_lists": 50,
+    "taggings": 50,
+    "custom_fields": 50,
+    "phone_numbers": 3,
+    "street_addresses": 3,
+}
+"""The maximum number of subresources in an update, by field: Constant Contact's limits."""
+
+_MONTHS: Final = range(1, 13)
+_DAYS: Final = range(1, 32)
+
+
 class OptOut(NamedTuple):
     """An opt-out: its date, who unsubscribed the contact, and the reason if it is known."""
 
@@ -74,10 +99,50 @@ class OptOut(NamedTuple):
     reason: str | None
 
 
+class CustomFieldValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact's value of a custom field; None removes it. Raises InvalidField."""
+
+    custom_field_id: str
+    value: str | None = None
+
+    def __post_init__(self) -> None:
+        check_id("custom_field_id", self.custom_field_id)
+        check_text("custom_fields", self.value, MAX_VALUE_LENGTH)
+
+
+class PhoneNumber(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A phone number of a contact. Raises InvalidField."""
+
+    phone_number: str
+    kind: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("phone_numbers", self.phone_number, MAX_PHONE_LENGTH)
+        _check_kind("phone_numbers", self.kind, PHONE_KINDS)
+
+
+class StreetAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A street address of a contact. Raises InvalidField."""
+
+    kind: str | None = None
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_kind("street_addresses", self.kind, STREET_KINDS)
+        for field in ("street", "city", "state", "postal_code", "country"):
+            check_text("street_addresses", getattr(self, field), MAX_VALUE_LENGTH)
+
+
 class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A source's data about a contact. A field that is None is left as it is, except that `deleted_at` is cleared.
 
-    `updated_at` is the time of the update; `is_dated` is True if the source sent it. Raises InvalidField.
+    `updated_at` is the time of the update; `is_dated` is True if the source sent it. `list_memberships`, `taggings`,
+    `phone_numbers` and `street_addresses` replace all others, but `added_lists` are added; each custom field is updated
+    by itself. `cleared` names fields whose values are removed. Raises InvalidField.
     """
 
     contact_id: str
@@ -90,9 +155,24 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
     opt_out_date: Instant | None = None
     opt_out_source: OptOutSource | None = None
     opt_out_reason: str | None = None
+    job_title: str | None = None
+    company_name: str | None = None
+    anniversary: str | None = None
+    birthday_month: int | None = None
+    birthday_day: int | None = None
+    create_source: str | None = None
+    update_source: str | None = None
+    list_memberships: tuple[str, ...] | None = None
+    added_lists: tuple[str, ...] = ()
+    taggings: tuple[str, ...] | None = None
+    custom_fields: tuple[CustomFieldValue, ...] = ()
+    phone_numbers: tuple[PhoneNumber, ...] | None = None
+    street_addresses: tuple[StreetAddress, ...] | None = None
+    cleared: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_id("contact_id", self.contact_id)
+        self._check_details()
         for field in ("updated_at", "created_at", "deleted_at", "opt_out_date"):
             _check_instant(field, getattr(self, field))
         check_opt_out_reason(self.opt_out_reason)
@@ -100,6 +180,26 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
             for field in ("opt_out_date", "opt_out_source", "opt_out_reason"):
                 if getattr(self, field) is not None:
                     raise InvalidField(field, None, "is allowed for the permission_to_send 'unsubscribed' only")
+
+    def _check_details(self) -> None:
+        for field in ("job_title", "company_name", "anniversary"):
+            check_text(field, getattr(self, field), MAX_VALUE_LENGTH)
+        for field, allowed in (("birthday_month", _MONTHS), ("birthday_day", _DAYS)):
+            number = getattr(self, field)
+            if number is not None and number not in allowed:
+                raise InvalidField(field, number, f"must be from 1 to {allowed[-1]}")
+        for field in ("create_source", "update_source"):
+            _check_kind(field, getattr(self, field), OPT_OUT_SOURCES)
+        for field, limit in MAX_RESOURCES.items():
+            resources = getattr(self, field)
+            if resources is not None and len(resources) > limit:
+                raise InvalidField(field, len(resources), f"must be at most {limit}")
+        for field in ("list_memberships", "added_lists", "taggings"):
+            for resource_id in getattr(self, field) or ():
+                check_id(field, resource_id)
+        unknown = sorted(self.cleared - CLEARABLE_FIELDS)
+        if unknown:
+            raise InvalidField("clear", unknown[0], "must be one of " + ", ".join(sorted(CLEARABLE_FIELDS)))
 
     @property
     def opt_out(self) -> OptOut | None:
@@ -165,7 +265,86 @@ class CampaignUpdate(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidField("campaign_activities", count, f"must be at most {MAX_CAMPAIGN_ACTIVITIES}")
 
 
-CatalogUpdate: TypeAlias = ContactUpdate | CampaignUpdate
+class DefinitionType(enum.IntEnum):
+    """What contacts can refer to by id. The numbers are persisted: never change them."""
+
+    LIST = 0
+    TAG = 1
+    CUSTOM_FIELD = 2
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a custom field can have. Raises InvalidField."""
+
+    choice_id: int
+    choice_label: str
+    display_order: int = 0
+
+    def __post_init__(self) -> None:
+        check_text("choices", self.choice_label, MAX_VALUE_LENGTH)
+        for field in ("choice_id", "display_order"):
+            if getattr(self, field) not in _CHOICE_NUMBERS:
+                raise InvalidField(field, getattr(self, field), f"must be from 0 to {_CHOICE_NUMBERS[-1]}")
+
+
+class DefinitionUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A source's data about a contact list, a tag or a custom field.
+
+    A field that is None is left as it is, except that `deleted_at` is cleared. The name of a custom field is its label.
+    `description` and `favorite` belong to lists, `tag_source` to tags, `field_type` and `choices` to custom fields.
+    Raises InvalidField.
+    """
+
+    type: DefinitionType
+    definition_id: str
+    updated_at: Instant
+    name: str | None = None
+    description: str | None = None
+    favorite: bool | None = None
+    tag_source: str | None = None
+    field_type: str | None = None
+    choices: tuple[Choice, ...] | None = None
+    created_at: Instant | None = None
+    deleted_at: Instant | None = None
+
+    def __post_init__(self) -> None:
+        check_id(ID_FIELDS[self.type], self.definition_id)
+        check_text(NAME_FIELDS[self.type], self.name, MAX_VALUE_LENGTH)
+        check_text("description", self.description, MAX_NAME_LENGTH)
+        check_text("tag_source", self.tag_source, MAX_VALUE_LENGTH)
+        _check_kind("type", self.field_type, CUSTOM_FIELD_TYPES)
+        if self.choices is not None and len(self.choices) > MAX_CHOICES:
+            raise InvalidField("choices", len(self.choices), f"must be at most {MAX_CHOICES}")
+        for field in ("updated_at", "created_at", "deleted_at"):
+            _check_instant(field, getattr(self, field))
+
+
+ID_FIELDS: Final = {
+    DefinitionType.LIST: "list_id",
+    DefinitionType.TAG: "tag_id",
+    DefinitionType.CUSTOM_FIELD: "custom_field_id",
+}
+"""The name of the id of each type of definition."""
+
+NAME_FIELDS: Final = {
+    DefinitionType.LIST: "name",
+    DefinitionType.TAG: "name",
+    DefinitionType.CUSTOM_FIELD: "label",
+}
+"""The name of the name of each type of definition."""
+
+CUSTOM_FIELD_TYPES: Final = (
+    *("string", "text_area", "number", "currency", "date", "datetime", "boolean", "single_select", "multi_select"),
+)
+MAX_CHOICES: Final = 100
+_CHOICE_NUMBERS: Final = range(2**31)
+
+CatalogUpdate: TypeAlias = ContactUpdate | CampaignUpdate | DefinitionUpdate
+
+
+def _check_kind(field: str, value: str | None, allowed: Iterable[str]) -> None:
+    if value is not None and value not in allowed:
+        raise InvalidField(field, value, "must be one of " + ", ".join(allowed))
 
 
 def _check_instant(field: str, instant: Instant | None) -> None:

@@ -17,6 +17,13 @@ class InvalidField(RapportError):
         self.reason = reason
 
 
+class AddressConflict(RapportError):
+    """Another contact of the account has the email address."""
+
+    def __init__(self, contact_id: str) -> None:
+        super().__init__(f"email_address: contact {contact_id} has it already; update that contact instead")
+
+
 class InvalidSetting(RapportError):
     """A setting has an invalid value."""
 

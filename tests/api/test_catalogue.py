@@ -96,7 +96,7 @@ def test_contact_filters_apply_to_every_page(client: ApiClient) -> None:
     assert list_contacts(client, "status=active&limit=2") == ["c0", "c1", "c6"]
     assert list_contacts(client, "status=unsubscribed,temp_hold") == ["c2", "c3"]
     assert list_contacts(client, "updated_after=2026-02-03&limit=2") == ["c2", "c3", "c4", "c5", "c6"]
-    assert list_contacts(client, "created_before=2026-01-03&limit=1") == ["c6", "c5", "c4"]
+    assert list_contacts(client, "created_before=2026-01-03&limit=1") == ["c4", "c5", "c6"]
     assert list_contacts(client, "created_before=2026-01-03&updated_before=2026-02-06&status=active&limit=1") == []
     counted = client.get("/v3/contacts?status=active&include_count=true&limit=1").json()
     assert counted["contacts_count"] == 3

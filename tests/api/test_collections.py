@@ -24,6 +24,18 @@ def test_unrecorded_collection_is_empty_page(client: ApiClient, path: str, key: 
         assert (response.status_code, response.json()[0]["error_key"]) == (400, "contacts.api.validation.error")
 
 
+def test_account_addresses_and_text_messages_are_well_formed(server: Server, account: str) -> None:
+    address = {"address_line1": "", "city": "", "country_code": ""}
+    path = "/v3/reports/summary_reports/sms_campaign_summaries"
+    with server.client(account, frozenset(Scope)) as client:
+        assert client.get("/v3/account/summary/physical_address").json() == address
+        assert client.get("/v3/account/emails?role_code=C").json() == []
+        summaries = client.get(f"{path}?start_at=2026-01-01&limit=50").json()
+        assert (summaries["bulk_sms_campaign_summaries"], summaries["_links"]) == ([], {})
+        for query in ("", "?start_at=2026-01-01&limit=51", "?start_at=2026-02-01&end_at=2026-01-01"):
+            assert client.get(path + query).status_code == 400
+
+
 def test_lists_are_counted(client: ApiClient) -> None:
     params = {"include_count": "true", "include_membership_count": "active", "status": "all"}
     assert client.get("/v3/contact_lists", params=params).json() == {"lists": [], "lists_count": 0, "_links": {}}

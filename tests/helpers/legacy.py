@@ -20,7 +20,11 @@ HOOKS = tuple(
 )
 """Reverses migration 30."""
 
+DEFINITIONS = ("DROP TABLE membership", "DROP TABLE definition", "DROP VIEW definition_type")
+"""Reverses migration 50."""
+
 _REMOVE_MIGRATIONS_FROM_4 = (
+    *DEFINITIONS,
     *APPLICATIONS,
     *HOOKS,
     *PERMISSION_MIGRATION,

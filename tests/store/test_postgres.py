@@ -114,12 +114,20 @@ PARAMS = {
     "after_id": ("text", "''"),
     "campaign_activity_id": ("text", "'m'"),
     "contact": ("bytea", "'x'"),
+    "definition_id": ("text", "'l'"),
     "email_address": ("text", "'x'"),
     "first_name": ("text", "'Ada'"),
     "limit": ("int", "51"),
+    "name": ("text", "NULL"),
     "status_bits": ("int", "255"),
+    "tags": ("text[]", "ARRAY['t']"),
+    "type": ("smallint", "0"),
+    "with_current": ("int", "1"),
+    "with_deleted": ("int", "1"),
 }
 """Types and values of parameters by name; all others are times."""
+
+NO_FILTERS = {"email_address": "NULL", "updated_after": "NULL", "opted_out_after": "NULL"}
 
 
 async def explain_query(database_url: str, query: str, **values: str) -> list[dict[str, object]]:
@@ -153,10 +161,9 @@ async def test_activity_page_plan_uses_primary_key_without_sort(sample_database_
 @pytest.mark.parametrize(
     ("name", "values", "index"),
     [
-        ("find", {}, "contact_by_account"),
+        ("find", {"opted_out_after": "NULL"}, "contact_by_creation"),
         ("find_by_address", {}, "contact_by_email_address"),
         ("find_by_update", {"email_address": "NULL", "created_after": "NULL"}, "contact_by_update"),
-        ("find_by_creation", {"email_address": "NULL", "opted_out_after": "NULL"}, "contact_by_creation"),
         ("find_by_opt_out", {"email_address": "NULL"}, "contact_by_opt_out"),
         ("count_by_address", {}, "contact_by_email_address"),
     ],
@@ -166,6 +173,49 @@ async def test_contact_list_plan_uses_index(
 ) -> None:
     plan = await explain_query(sample_database_url, SQL["contacts"][name], **values)
     assert index in {node.get("Index Name") for node in plan}
+
+
+MANY_CONTACTS = """
+INSERT INTO contact (key, account, contact_id, created_at, updated_at)
+SELECT decode(md5(number::text), 'hex'), account.key, number, to_timestamp(number), to_timestamp(number)
+FROM account, generate_series(1, 30000) AS numbers (number)
+"""
+
+MANY_MEMBERSHIPS = """
+INSERT INTO membership
+SELECT account, number % 2, number % 7, created_at, contact_id, key
+FROM contact, generate_series(1, 4) AS numbers (number)
+"""
+
+MANY_DEFINITIONS = """
+INSERT INTO definition
+SELECT number % 9, number % 3, number, NULL, to_timestamp(number), NULL, '{}'
+FROM generate_series(1, 30000) AS numbers (number)
+"""
+
+
+@pytest.fixture(scope="module")
+def database_with_lists(postgres_url: str) -> Iterator[str]:
+    """URL of a store with many lists and contacts on them, so that reading all of them is expensive."""
+    with Databases(postgres_url).migrated_schema() as url:
+        run_async(record_history(url, []))
+        execute_sql(url, MANY_CONTACTS, MANY_MEMBERSHIPS, MANY_DEFINITIONS, "ANALYZE")
+        yield url
+
+
+@pytest.mark.parametrize("name", ["find_members", "find_tagged_members"])
+async def test_member_page_plan_reads_range_without_sort(database_with_lists: str, name: str) -> None:
+    plan = await explain_query(database_with_lists, SQL["contacts"][name], **NO_FILTERS)
+    (scan,) = [node for node in plan if node.get("Alias") == "membership"]
+    assert str(scan["Node Type"]).startswith("Index")
+    assert re.search(r"definition_id = .*ROW\(created_at, contact_id\) < .*created_at >=", str(scan["Index Cond"]))
+    assert not [node for node in plan if "Sort" in str(node["Node Type"])]
+
+
+async def test_definition_page_plan_reads_range(database_with_lists: str) -> None:
+    plan = await explain_query(database_with_lists, SQL["definitions"]["find"])
+    assert "definition_by_creation" in {node.get("Index Name") for node in plan}
+    assert not [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "definition"]
 
 
 @pytest.mark.parametrize(

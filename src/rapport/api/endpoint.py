@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
+import msgspec
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,13 +69,25 @@ class NamedSchema(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Returns:
-    """A successful response. `schema` is a msgspec type, or a JSON schema where there is no type; None for no body."""
+    """A successful response. `schema` is a msgspec type, or a JSON schema where there is no type; None for no body.
+
+    `other_status` is a second status that has the same body.
+    """
 
     description: str
     schema: Any = None
     example: object = None
     media_type: str = JSON
     status: int = 200
+    other_status: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonBody:
+    """A request body that is a JSON object of a msgspec type. Unknown fields are ignored."""
+
+    schema: type[msgspec.Struct]
+    example: Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +110,7 @@ class Endpoint:
     description: str
     access: Access | None
     params: tuple[Param, ...]
-    body: RequestBody | None
+    body: RequestBody | JsonBody | None
     returns: Returns
     errors: tuple[type[RapportError], ...]
     handle: Callable[..., Awaitable[Response]] = field(repr=False)
@@ -153,7 +166,7 @@ def endpoint(
     access: Access,
     returns: Returns,
     params: tuple[Param, ...] = (),
-    body: RequestBody | None = None,
+    body: RequestBody | JsonBody | None = None,
     errors: tuple[type[RapportError], ...] = (),
 ) -> Callable[[AuthorizedHandler[R]], Endpoint]:
     """Declare the decorated method as an endpoint that needs a token. It is called with the token's principal.

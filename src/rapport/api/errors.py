@@ -14,6 +14,7 @@ from starlette.responses import Response
 from rapport.api.responses import json_response
 from rapport.auth.rate_limits import Quota
 from rapport.errors import (
+    AddressConflict,
     BodyTimeout,
     Forbidden,
     InvalidCursor,
@@ -73,6 +74,7 @@ ERRORS: Final[dict[type[RapportError], ErrorSpec]] = {
     InvalidField: ErrorSpec(400, "contacts.api.validation.error", None, True),
     InvalidCursor: ErrorSpec(400, "contacts.api.validation.error", None, True),
     MalformedBody: ErrorSpec(400, "contacts.api.validation.error", None, True),
+    AddressConflict: ErrorSpec(409, "contacts.api.conflict", None, True),
     UnknownContact: ErrorSpec(404, "contacts.api.not_found", "The requested resource was not found.", True),
     UnknownResource: ErrorSpec(404, "contacts.api.not_found", "The requested resource was not found.", True),
     MalformedContactId: ErrorSpec(404, "contacts.api.not_found", None, True),
@@ -97,6 +99,7 @@ STATUS_DESCRIPTIONS: Final = {
     403: "The token lacks the scope, or its user's role the privilege.",
     404: "The account has no such resource.",
     408: "The body stopped arriving, or arrived too slowly.",
+    409: "Another resource has the value, which must be unique.",
     413: "The body is larger than a request may be.",
     415: "The media type of the body is not supported.",
     429: "Too many requests.",

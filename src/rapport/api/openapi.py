@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from rapport import __version__
-from rapport.api.endpoint import JSON, NDJSON, Endpoint, Json, RequestBody, Resource, Returns
+from rapport.api.endpoint import JSON, NDJSON, Endpoint, Json, JsonBody, RequestBody, Resource, Returns
 from rapport.api.errors import INTERNAL, STATUS_DESCRIPTIONS, ErrorBody, ErrorSpec, error_spec
 from rapport.api.responses import Id
 from rapport.auth.scope import Scope
@@ -18,13 +18,17 @@ def describe(resources: Iterable[type[Resource]], other_paths: Mapping[str, Json
     """Return the OpenAPI 3.1 document of all endpoints of the resources, and of other paths, described by hand."""
     endpoints = [endpoint for resource in resources for endpoint in resource.endpoints()]
     types = {_key(endpoint.returns): endpoint.returns.schema for endpoint in endpoints if _is_type(endpoint.returns)}
-    roots, components = msgspec.json.schema_components((*types.values(), ErrorBody), ref_template=_REFERENCE)
+    bodies = [endpoint.body for endpoint in endpoints if endpoint.body is not None]
+    body_types = [body.schema for body in bodies if isinstance(body, JsonBody)]
+    roots, components = msgspec.json.schema_components(
+        (*types.values(), *body_types, ErrorBody), ref_template=_REFERENCE
+    )
     schemas = dict(zip(types, roots, strict=False))
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, _success(endpoint.returns, schemas))
         paths.setdefault(endpoint.public_path, {})[endpoint.method.lower()] = operation
-    items = {endpoint.body.item.name: endpoint.body.item.schema for endpoint in endpoints if endpoint.body is not None}
+    items = {body.item.name: body.item.schema for body in bodies if isinstance(body, RequestBody)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -63,7 +67,9 @@ def _operation(endpoint: Endpoint, success: Json) -> Json:
         operation["parameters"] = [described for param in endpoint.params for described in param.describe()]
     if endpoint.body is not None:
         operation["requestBody"] = _request_body(endpoint.body)
-    operation["responses"] = {str(endpoint.returns.status): success, **_error_responses(endpoint)}
+    returns = endpoint.returns
+    statuses = [returns.status, *([] if returns.other_status is None else [returns.other_status])]
+    operation["responses"] = {**{str(status): success for status in statuses}, **_error_responses(endpoint)}
     operation["security"] = []
     if endpoint.access is not None:
         scope, privilege = endpoint.access
@@ -73,7 +79,10 @@ def _operation(endpoint: Endpoint, success: Json) -> Json:
     return operation
 
 
-def _request_body(body: RequestBody) -> Json:
+def _request_body(body: RequestBody | JsonBody) -> Json:
+    if isinstance(body, JsonBody):
+        schema = {"$ref": _REFERENCE.format(name=body.schema.__name__)}
+        return {"required": True, "content": {JSON: {"schema": schema, "example": body.example}}}
     line = msgspec.json.encode(body.example).decode() + "\n"
     reference = {"$ref": _REFERENCE.format(name=body.item.name)}
     return {

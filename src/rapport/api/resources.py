@@ -7,6 +7,7 @@ from rapport.api.ops import Operations
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
+from rapport.api.v3.account_details import AccountDetails
 from rapport.api.v3.bulk_activities import BulkActivities
 from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.campaigns import Campaigns
@@ -14,11 +15,13 @@ from rapport.api.v3.contact_custom_fields import CustomFields
 from rapport.api.v3.contact_lists import ContactLists
 from rapport.api.v3.contact_reports import ContactReports
 from rapport.api.v3.contact_tags import ContactTags
+from rapport.api.v3.contact_writes import ContactWrites
 from rapport.api.v3.contacts import Contacts
 from rapport.api.v3.email_reports import EmailReports
 from rapport.api.v3.email_sends import EmailSends
 from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.api.v3.segments import Segments
+from rapport.api.v3.sms_reports import SmsReports
 from rapport.api.v3.xrefs import CrossReferences
 
 RESOURCES: Final[tuple[type[Resource], ...]] = (
@@ -29,6 +32,7 @@ RESOURCES: Final[tuple[type[Resource], ...]] = (
     # Before contacts, lists and campaigns, whose paths with an id match as well.
     CrossReferences,
     Contacts,
+    ContactWrites,
     ContactLists,
     CustomFields,
     ContactTags,
@@ -37,6 +41,8 @@ RESOURCES: Final[tuple[type[Resource], ...]] = (
     Campaigns,
     EmailSends,
     Account,
+    AccountDetails,
+    SmsReports,
     Ingest,
     Stream,
     Operations,

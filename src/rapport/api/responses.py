@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from rapport.activity import ID_PATTERN, MAX_ID_LENGTH
+from rapport.instant import iso
 from rapport.pacing import LARGE, PacedResponse
 
 Id: TypeAlias = Annotated[
@@ -52,6 +53,11 @@ class Links(msgspec.Struct):
     next: NextLink | UnsetType = UNSET
 
 
+def format_second(instant: int | None) -> str | UnsetType:
+    """Return a time with seconds, or UNSET if there is none."""
+    return UNSET if instant is None else f"{iso(instant)[:-5]}Z"
+
+
 def page_links(next_href: str | None) -> Links:
     """Return the links of a page; `next_href` is None on the last one."""
     return Links() if next_href is None else Links(NextLink(next_href))
@@ -64,6 +70,6 @@ def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | N
     return response_type(body, status, all_headers, "application/json")
 
 
-def encode_response(value: object) -> Response:
+def encode_response(value: object, status: int = 200) -> Response:
     """Return a response with the JSON of a value."""
-    return json_response(msgspec.json.encode(value))
+    return json_response(msgspec.json.encode(value), status)

@@ -6,13 +6,14 @@ import sys
 import click
 
 from rapport.activity import TYPE_NAMES, ActivityType, BounceCode, DeviceType
-from rapport.catalogue import OptOutSource, PermissionToSend
+from rapport.catalogue import DefinitionType, OptOutSource, PermissionToSend
 from rapport.cli.command import data_option, get_settings, open_command_store
 from rapport.instant import iso
 from rapport.settings import Settings
 from rapport.store.permission import PermissionColumns
 from rapport.store.rollups import COMPLAINT
-from rapport.store.verification import CounterMismatch, Counts, PermissionMismatch
+from rapport.store.subresources import DerivedContact
+from rapport.store.verification import CounterMismatch, Counts, DerivedMismatch, PermissionMismatch
 
 
 @click.command(short_help="Verify all counters against the activities.")
@@ -21,7 +22,8 @@ from rapport.store.verification import CounterMismatch, Counts, PermissionMismat
 def check(data: str | None, *, repair: bool) -> None:
     """Count all activities and compare the result with the stored counters.
 
-    The permission of each contact is compared too, with the result of its opt-outs, sign-ups and updates.
+    The permission of each contact is compared too, with the result of its opt-outs, sign-ups and updates, and so are
+    its lists and tags, and when it was created.
 
     Counters are updated in the transaction that records, so mismatches are only expected if the database was changed
     by other means. Each mismatch is printed on a line; if any isn't repaired, the exit code is 1. Servers can keep
@@ -47,6 +49,8 @@ async def _check(settings: Settings, *, repair: bool) -> int:
         async for mismatch in store.verification.verify(repair=repair):
             if isinstance(mismatch, PermissionMismatch):
                 click.echo(format_permission(mismatch))
+            elif isinstance(mismatch, DerivedMismatch):
+                click.echo(format_derived(mismatch))
             else:
                 click.echo(format_counter(mismatch))
             mismatches += 1
@@ -57,6 +61,19 @@ def format_permission(difference: PermissionMismatch) -> str:
     """Return a line about a contact's mismatching permission."""
     where = f"{difference.account_id} contact {difference.contact_id}"
     return f"{where}: {_format_columns(difference.stored)}, should be {_format_columns(difference.expected)}"
+
+
+def format_derived(mismatch: DerivedMismatch) -> str:
+    """Return a line about the mismatching creation, lists and tags of a contact."""
+    where = f"{mismatch.account_id} contact {mismatch.contact_id}"
+    return f"{where}: {_format_contact(mismatch.stored)}, should be {_format_contact(mismatch.expected)}"
+
+
+def _format_contact(contact: DerivedContact) -> str:
+    rows = sorted(contact.memberships)
+    names = [f"{DefinitionType(row.type).name.lower()} {row.definition_id} from {iso(row.created_at)}" for row in rows]
+    times = f"created {_format_time(contact.created_at)} updated {_format_time(contact.updated_at)}"
+    return " ".join([times, *names])
 
 
 def _format_columns(columns: PermissionColumns) -> str:

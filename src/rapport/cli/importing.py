@@ -1,4 +1,4 @@
-"""`rapport import`: files of activities, contacts and campaigns into the store."""
+"""`rapport import`: files of activities, contacts, lists, tags, custom fields and campaigns into the store."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,7 @@ from rapport.errors import UnreadableFile
 from rapport.recording.activity_codec import LineFormat
 from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
 from rapport.recording.decoding import ACTIVITIES
+from rapport.recording.definition_codec import CUSTOM_FIELDS, LISTS, TAGS
 from rapport.recording.files import STANDARD_INPUT
 from rapport.recording.importing import ImportResult, import_file, import_updates
 from rapport.recording.options import ImportOptions
@@ -30,15 +31,22 @@ from rapport.worker import tune_gc
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
 
-_FORMS: Final[dict[str, LineFormat[Any]]] = {"activities": ACTIVITIES, "contacts": CONTACTS, "campaigns": CAMPAIGNS}
+_FORMS: Final[dict[str, LineFormat[Any]]] = {
+    "activities": ACTIVITIES,
+    "contacts": CONTACTS,
+    "campaigns": CAMPAIGNS,
+    "lists": LISTS,
+    "tags": TAGS,
+    "custom_fields": CUSTOM_FIELDS,
+}
 
 
-@click.command("import", short_help="Import activities, contacts or campaigns from files.")
+@click.command("import", short_help="Import activities, contacts, lists or campaigns.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--type",
     "data_type",
-    type=click.Choice(("activities", "contacts", "campaigns")),
+    type=click.Choice(tuple(_FORMS)),
     default="activities",
     show_default=True,
     help="The type of the data in the files.",
@@ -71,9 +79,12 @@ def import_files(
        "created_time": "2026-04-02T05:11:34Z"}         (on one line)
 
     With --type contacts, a line has contact_id, and any of updated_at, email_address, first_name, last_name,
-    permission_to_send, created_at and deleted_at. With --type campaigns, it has campaign_id, and any of updated_at,
-    campaign_name, type, type_code, current_status, created_at and campaign_activities (a list); a row of CSV has one
-    campaign activity with one of its links. Of two updates, the one with the later updated_at wins.
+    permission_to_send, created_at, deleted_at, list_memberships, taggings, custom_fields and others: see
+    docs/recording.md. With --type lists, tags or custom_fields, it has list_id, tag_id or custom_field_id, and any of
+    updated_at, name (label of a custom field), created_at and deleted_at. With --type campaigns, it has campaign_id,
+    and any of updated_at, campaign_name, type, type_code, current_status, created_at and campaign_activities (a list);
+    a row of CSV has one campaign activity with one of its links. Of two updates, the one with the later updated_at
+    wins.
 
     Lines that were recorded before count as duplicates and change nothing, so an interrupted import can be run
     again. Invalid lines are written to FILE.rejected.ndjson with their line numbers and the reasons; the exit code is
@@ -179,10 +190,10 @@ async def _import_one(
         rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
         if data_type == "activities":
             await import_file(store.ingest, account, file, name, result, **rest)
-        elif data_type == "contacts":
-            await import_updates(partial(store.contacts.upsert, account), file, name, CONTACTS, result, **rest)
         else:
-            await import_updates(partial(store.campaigns.upsert, account), file, name, CAMPAIGNS, result, **rest)
+            repositories: dict[str, Any] = {"contacts": store.contacts, "campaigns": store.campaigns}
+            upsert = repositories.get(data_type, store.definitions).upsert
+            await import_updates(partial(upsert, account), file, name, _FORMS[data_type], result, **rest)
 
 
 def _rejected_file(name: str) -> Path:

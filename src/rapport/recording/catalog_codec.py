@@ -22,6 +22,7 @@ from rapport.catalogue import (
     CampaignActivityUpdate,
     CampaignUpdate,
     ContactUpdate,
+    DefinitionUpdate,
 )
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
@@ -34,9 +35,23 @@ from rapport.recording.activity_codec import (
     check_line_length,
     check_time,
 )
+from rapport.recording.subresource_codec import (
+    CustomFieldValueLine,
+    PhoneNumberLine,
+    RawId,
+    StreetAddressLine,
+    build_custom_field_value,
+    build_phone_number,
+    build_street_address,
+    map_items,
+    optional_id,
+    parse_ids,
+    parse_items,
+    required,
+)
 
 T = TypeVar("T", bound=msgspec.Struct)
-S = TypeVar("S", ContactUpdate, CampaignUpdate)
+S = TypeVar("S", ContactUpdate, CampaignUpdate, DefinitionUpdate)
 E = TypeVar("E", bound=enum.Enum)
 
 _MAX_OBJECTS: Final = 1 + MAX_CAMPAIGN_ACTIVITIES * (1 + MAX_LINKS)
@@ -49,7 +64,7 @@ _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 RawTime = str | int | float | None
 """A time as received: a string, or a number since 1970."""
 
-RawId = str | int | None
+RawNumber = str | int | None
 
 
 class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,6 +81,19 @@ class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
     opt_out_date: RawTime = None
     opt_out_source: str | None = None
     opt_out_reason: str | None = None
+    job_title: str | None = None
+    company_name: str | None = None
+    anniversary: str | None = None
+    birthday_month: RawNumber = None
+    birthday_day: RawNumber = None
+    create_source: str | None = None
+    update_source: str | None = None
+    list_memberships: list[RawId] | str | None = None
+    taggings: list[RawId] | str | None = None
+    custom_fields: list[CustomFieldValueLine] | str | None = None
+    phone_numbers: list[PhoneNumberLine] | str | None = None
+    street_addresses: list[StreetAddressLine] | str | None = None
+    clear: list[str] | str | None = None
 
 
 class LinkLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,10 +132,10 @@ class CampaignLine(msgspec.Struct, forbid_unknown_fields=True):
 
 def build_contact(line: ContactLine, context: Context) -> ContactUpdate:
     """Validate a received contact. Raises InvalidField."""
-    updated_at = _parse_time("updated_at", line.updated_at, context)
+    updated_at = parse_time("updated_at", line.updated_at, context)
     permission = _parse_choice("permission_to_send", line.permission_to_send, PERMISSIONS, str.lower)
     return ContactUpdate(
-        contact_id=_required("contact_id", line.contact_id),
+        contact_id=required("contact_id", line.contact_id),
         updated_at=context.now if updated_at is None else updated_at,
         is_dated=updated_at is not None,
         person=ContactProfile(
@@ -116,11 +144,33 @@ def build_contact(line: ContactLine, context: Context) -> ContactUpdate:
             last_name=line.last_name or None,
         ),
         permission_to_send=permission,
-        created_at=_parse_time("created_at", line.created_at, context),
-        deleted_at=_parse_time("deleted_at", line.deleted_at, context),
-        opt_out_date=_parse_time("opt_out_date", line.opt_out_date, context),
+        created_at=parse_time("created_at", line.created_at, context),
+        deleted_at=parse_time("deleted_at", line.deleted_at, context),
+        opt_out_date=parse_time("opt_out_date", line.opt_out_date, context),
         opt_out_source=_parse_choice("opt_out_source", line.opt_out_source, OPT_OUT_SOURCES, str.capitalize),
         opt_out_reason=line.opt_out_reason or None,
+        job_title=line.job_title or None,
+        company_name=line.company_name or None,
+        anniversary=line.anniversary or None,
+        birthday_month=_parse_number("birthday_month", line.birthday_month),
+        birthday_day=_parse_number("birthday_day", line.birthday_day),
+        create_source=line.create_source or None,
+        update_source=line.update_source or None,
+        list_memberships=parse_ids("list_memberships", line.list_memberships),
+        taggings=parse_ids("taggings", line.taggings),
+        custom_fields=tuple(
+            map(
+                build_custom_field_value,
+                parse_items("custom_fields", line.custom_fields, list[CustomFieldValueLine]) or (),
+            )
+        ),
+        phone_numbers=map_items(
+            build_phone_number, parse_items("phone_numbers", line.phone_numbers, list[PhoneNumberLine])
+        ),
+        street_addresses=map_items(
+            build_street_address, parse_items("street_addresses", line.street_addresses, list[StreetAddressLine])
+        ),
+        cleared=frozenset(parse_ids("clear", line.clear) or ()),
     )
 
 
@@ -140,6 +190,19 @@ def encode_contact(update: ContactUpdate) -> bytes:
         "opt_out_date": None if update.opt_out_date is None else iso(update.opt_out_date),
         "opt_out_source": None if source is None else source.name.capitalize(),
         "opt_out_reason": update.opt_out_reason,
+        "job_title": update.job_title,
+        "company_name": update.company_name,
+        "anniversary": update.anniversary,
+        "birthday_month": update.birthday_month,
+        "birthday_day": update.birthday_day,
+        "create_source": update.create_source,
+        "update_source": update.update_source,
+        "list_memberships": update.list_memberships,
+        "taggings": update.taggings,
+        "custom_fields": update.custom_fields or None,
+        "phone_numbers": update.phone_numbers,
+        "street_addresses": update.street_addresses,
+        "clear": sorted(update.cleared) or None,
     }
     return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
 
@@ -147,20 +210,20 @@ def encode_contact(update: ContactUpdate) -> bytes:
 def build_campaign(line: CampaignLine, context: Context) -> CampaignUpdate:
     """Validate a received campaign. Raises InvalidField."""
     return CampaignUpdate(
-        campaign_id=_required("campaign_id", line.campaign_id),
-        updated_at=_parse_time("updated_at", line.updated_at, context) or context.now,
+        campaign_id=required("campaign_id", line.campaign_id),
+        updated_at=parse_time("updated_at", line.updated_at, context) or context.now,
         campaign_name=line.campaign_name or None,
         type=line.type or None,
-        type_code=_parse_type_code(line.type_code),
+        type_code=_parse_number("type_code", line.type_code),
         current_status=_parse_choice("current_status", line.current_status, CAMPAIGN_STATUSES, str.upper),
-        created_at=_parse_time("created_at", line.created_at, context),
+        created_at=parse_time("created_at", line.created_at, context),
         campaign_activities=tuple(map(_build_campaign_activity, line.campaign_activities)),
     )
 
 
 def _build_campaign_activity(line: CampaignActivityLine) -> CampaignActivityUpdate:
     return CampaignActivityUpdate(
-        campaign_activity_id=_required("campaign_activity_id", line.campaign_activity_id),
+        campaign_activity_id=required("campaign_activity_id", line.campaign_activity_id),
         campaign_activity_name=line.campaign_activity_name or None,
         role=_parse_choice("role", line.role, CAMPAIGN_ROLES, str.lower),
         subject=line.subject or None,
@@ -173,21 +236,10 @@ def _build_campaign_activity(line: CampaignActivityLine) -> CampaignActivityUpda
 
 
 def _build_link(line: LinkLine) -> Link:
-    url_id = _optional_id(line.url_id)
+    url_id = optional_id(line.url_id)
     if not line.link_url and url_id is None:
         raise InvalidField("links", None, "must each have a link_url, a url_id, or both")
     return Link(link_url=line.link_url or None, url_id=url_id)
-
-
-def _required(field: str, value: RawId) -> str:
-    text = _optional_id(value)
-    if text is None:
-        raise InvalidField(field, None, "is required")
-    return text
-
-
-def _optional_id(value: RawId) -> str | None:
-    return str(value).strip() or None if value is not None else None
 
 
 def _parse_address(field: str, value: str | None) -> str | None:
@@ -208,15 +260,16 @@ def _parse_choice(field: str, value: str | None, allowed: Mapping[str, E], norma
     return choice
 
 
-def _parse_type_code(value: int | str | None) -> int | None:
+def _parse_number(field: str, value: RawNumber) -> int | None:
     if value is None or value == "":
         return None
     if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) < 4):
-        raise InvalidField("type_code", value, "must be a whole number")
+        raise InvalidField(field, value, "must be a whole number")
     return int(value)
 
 
-def _parse_time(field: str, value: RawTime, context: Context) -> Instant | None:
+def parse_time(field: str, value: RawTime, context: Context) -> Instant | None:
+    """Return a time, or None if it is empty. Raises InvalidField."""
     if value is None or value == "":
         return None
     return check_time(field, value, context.now, context.times)
@@ -249,13 +302,14 @@ def _assign_fields(line: T, cells: Mapping[str, Any]) -> T:
     return line
 
 
-def _decode_json(
+def decode_json(
     check: Callable[[bytes | msgspec.Raw], None],
     decoder: msgspec.json.Decoder[T],
     build: Callable[[T, Context], S],
     line: bytes | msgspec.Raw,
     context: Context,
 ) -> S:
+    """Decode a line of JSON and validate it. Raises InvalidField."""
     check(line)
     try:
         decoded = decoder.decode(line)
@@ -287,12 +341,12 @@ def _validation_error(message: str) -> InvalidField:
 CONTACTS: Final[LineFormat[ContactUpdate]] = LineFormat(
     "a contact",
     ContactLine.__struct_fields__,
-    partial(_decode_json, check_line_length, msgspec.json.Decoder(ContactLine), build_contact),
+    partial(decode_json, check_line_length, msgspec.json.Decoder(ContactLine), build_contact),
     _decode_contact_row,
 )
 CAMPAIGNS: Final[LineFormat[CampaignUpdate]] = LineFormat(
     "a campaign",
     (*_CAMPAIGN_COLUMNS, *_CAMPAIGN_ACTIVITY_COLUMNS, *_LINK_COLUMNS),
-    partial(_decode_json, _check_object_count, msgspec.json.Decoder(CampaignLine), build_campaign),
+    partial(decode_json, _check_object_count, msgspec.json.Decoder(CampaignLine), build_campaign),
     _decode_campaign_row,
 )

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignUpdate, ContactUpdate
+from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
 from rapport.recording.activity_codec import LineFormat
@@ -124,7 +124,7 @@ def _read_chunk(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
 UPDATES_PER_BATCH: Final = 2_000
 """Updates that are read, and then committed, together."""
 
-T = TypeVar("T", ContactUpdate, CampaignUpdate)
+T = TypeVar("T", ContactUpdate, CampaignUpdate, DefinitionUpdate)
 
 
 async def import_updates(
@@ -139,7 +139,7 @@ async def import_updates(
     progress: Callable[[], None],
     options: ImportOptions = NO_OPTIONS,
 ) -> None:
-    """Import a file of contacts or campaigns as `import_file` does one of activities; `upsert` stores each batch."""
+    """Import a file of updates as `import_file` does one of activities; `upsert` stores each batch."""
     log = ReadingLog()
     lines = read_file(file, name, now, line_format, options=options, log=log)
     while True:

@@ -1,12 +1,16 @@
 """List and look up email campaigns and their campaign activities."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import msgspec
 from msgspec.structs import replace
 
 from rapport.catalogue import CampaignRole, CampaignStatus
 from rapport.errors import UnknownCampaign, UnknownCampaignActivity
-from rapport.store.attributes import get_text
+from rapport.store.attributes import get_number, get_text
 from rapport.store.campaigns import (
+    ActivityHours,
     CampaignActivityRecord,
     CampaignCursor,
     CampaignQuery,
@@ -25,9 +29,13 @@ class CampaignsRequest(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CampaignsPage(msgspec.Struct, frozen=True):
-    """A page of campaigns, most recently changed first, and the request for the next page, if any."""
+    """A page of campaigns, most recently changed first, and the request for the next page, if any.
+
+    `hours` are those of the activities of campaigns without recorded times.
+    """
 
     campaigns: list[CampaignRecord]
+    hours: Mapping[str, ActivityHours]
     next: CampaignsRequest | None
 
 
@@ -36,9 +44,36 @@ async def list_campaigns(repository: CampaignRepository, account_id: str, reques
     query = CampaignQuery(within=request.within, after=request.after, limit=request.limit + 1)
     campaigns = await repository.find(account_id, query)
     page = campaigns[: request.limit]
+    undated = [campaign.campaign_id for campaign in page if needs_hours(campaign)]
+    hours = await repository.get_activity_hours(account_id, undated)
     if len(campaigns) <= request.limit:
-        return CampaignsPage(page, None)
-    return CampaignsPage(page, replace(request, after=CampaignCursor(page[-1].updated_at, page[-1].campaign_id)))
+        return CampaignsPage(page, hours, None)
+    after = CampaignCursor(page[-1].updated_at, page[-1].campaign_id)
+    return CampaignsPage(page, hours, replace(request, after=after))
+
+
+def needs_hours(campaign: CampaignRecord) -> bool:
+    """Return True if the hours of its activities are needed for the times of a campaign."""
+    return get_number(campaign.attributes, "created_at") is None or not campaign.updated_at
+
+
+class CampaignTimes(NamedTuple):
+    """When a campaign was created and last updated."""
+
+    created_at: int | None
+    updated_at: int | None
+
+
+def get_times(campaign: CampaignRecord, hours: ActivityHours | None) -> CampaignTimes:
+    """Return the recorded times of a campaign, or else those that its updates and activities show.
+
+    It was created at the latest with its earliest known update or in the first hour with activities.
+    """
+    created_at = get_number(campaign.attributes, "created_at")
+    if created_at is None:
+        times = [time for _, time in campaign.attributes.values()]
+        created_at = min([*times, *([] if hours is None else [hours.first])], default=campaign.updated_at or None)
+    return CampaignTimes(created_at, campaign.updated_at or (created_at if hours is None else hours.last))
 
 
 async def get_campaign(repository: CampaignRepository, account_id: str, campaign_id: str) -> CampaignRecord:

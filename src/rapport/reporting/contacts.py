@@ -1,5 +1,6 @@
 """List, count and look up contacts."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from rapport.store.contacts import (
     ContactStatus,
     InstantRange,
 )
+from rapport.store.merge import Attributes
 
 NOT_DELETED: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
 """The statuses that are listed by default."""
@@ -30,8 +32,10 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     limit: int
     with_count: bool
     included: tuple[str, ...]
-    after: ContactCursor
+    after: ContactCursor | None
     opted_out: InstantRange | None = None
+    lists: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
 
     def to_query(self) -> ContactQuery:
         """Return the store query for one contact more than the page has, which tells whether there is a next page."""
@@ -41,15 +45,18 @@ class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True
             updated=self.updated,
             created=self.created,
             opted_out=self.opted_out,
+            lists=self.lists,
+            tags=self.tags,
             after=self.after,
             limit=self.limit + 1,
         )
 
 
 class ContactsPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of contacts, the total if it was requested, and the request for the next page, if any."""
+    """A page of contacts and their attributes, the total if requested, and the request for the next page, if any."""
 
     contacts: list[ContactRecord]
+    attributes: Mapping[str, Attributes]
     count: int | None
     next: ContactsRequest | None
 
@@ -61,19 +68,14 @@ async def list_contacts(repository: ContactRepository, account_id: str, request:
     page = records[: request.limit]
     return ContactsPage(
         contacts=page,
+        attributes=await repository.get_attributes_of(account_id, [record.contact_id for record in page]),
         count=await repository.count(account_id, query) if request.with_count else None,
-        next=replace(request, after=_cursor_after(request, page[-1])) if len(records) > request.limit else None,
+        next=replace(request, after=_cursor_after(query, page[-1])) if len(records) > request.limit else None,
     )
 
 
-def _cursor_after(request: ContactsRequest, contact: ContactRecord) -> ContactCursor:
-    time: int | None = None
-    if request.updated is not None:
-        time = contact.updated_at
-    elif request.created is not None:
-        time = contact.created_at
-    elif request.opted_out is not None:
-        time = contact.opt_out_date
+def _cursor_after(query: ContactQuery, contact: ContactRecord) -> ContactCursor:
+    time: int | None = getattr(contact, query.order.value)
     return ContactCursor(time or 0, contact.contact_id)
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from rapport.activity import ContactProfile
 from rapport.catalogue import (
+    CLEARABLE_FIELDS,
     CampaignActivityUpdate,
     CampaignRole,
     CampaignStatus,
@@ -24,6 +25,7 @@ from rapport.instant import Instant
 from rapport.store.batch import Batch, CampaignActivityRef, LinkRef, ProfileRow, TimestampedValue
 from rapport.store.merge import Attributes, Value, merge_attributes
 from rapport.store.permission import PERMISSION_ATTRIBUTES, get_undated, list_permissions, merge_permission
+from rapport.store.subresources import merge_subresources, read_update_fields
 
 PROFILE_FIELDS: Final = ("email_address", "first_name", "last_name")
 """The fields of a contact that activities report as well, in the order of columns."""
@@ -75,6 +77,11 @@ def get_number(attributes: Attributes, field: str) -> int | None:
     return None if value is None else int(value)
 
 
+def get_time(attributes: Attributes, field: str) -> int | None:
+    """Return the time at which an attribute was set, or None if it never was."""
+    return attributes[field][1] if field in attributes else None
+
+
 def updated_at(attributes: Attributes) -> int | None:
     """Return the latest time at which an attribute was set, or None if there is none."""
     return max((time for _, time in attributes.values()), default=None)
@@ -104,6 +111,7 @@ def merge_contact(attributes: Attributes, update: ContactUpdate) -> bool:
     # An update always says whether the contact is deleted.
     values = {**_drop_none(values), "deleted_at": update.deleted_at}
     is_changed = merge_attributes(attributes, values, update.updated_at)
+    is_changed |= merge_subresources(attributes, update)
     return merge_permission(attributes, update) or is_changed
 
 
@@ -205,13 +213,17 @@ def _contact_update(
         contact_id=contact.contact_id,
         updated_at=Instant(time),
         is_dated=True,
-        person=ContactProfile(**{field: str(values[field]) for field in PROFILE_FIELDS if field in values}),
+        person=ContactProfile(
+            **{field: str(values[field]) for field in PROFILE_FIELDS if values.get(field) is not None}
+        ),
         permission_to_send=permission,
         created_at=_to_instant(values.get("created_at")),
         deleted_at=_to_instant(get_number(contact.attributes, "deleted_at")),
         opt_out_date=None if opt_out is None else Instant(opt_out.date),
         opt_out_source=None if opt_out is None else opt_out.source,
         opt_out_reason=None if opt_out is None else opt_out.reason,
+        cleared=frozenset(field for field in CLEARABLE_FIELDS & values.keys() if values[field] is None),
+        **read_update_fields(values),
     )
 
 

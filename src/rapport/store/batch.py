@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from rapport.activity import Activity, ActivityType, ContactProfile, Link
+from rapport.instant import MAX_INSTANT
 
 Row: TypeAlias = tuple[int, int, int, int, int | None, int | None, int | None, int | None, str | None, str | None]
 """An activity without its type: index of the contact, created_time, identity, indexes of the campaign activity, the
@@ -84,6 +85,16 @@ def build_batch(account_id: str, activities: Iterable[Activity]) -> Batch:
     builder = BatchBuilder()
     builder.extend(activities)
     return builder.batch(account_id)
+
+
+def find_first_times(batch: Batch) -> list[int]:
+    """Return the earliest time of each contact's activities, by index; a contact always has one."""
+    first_times: list[int] = [MAX_INSTANT] * len(batch.contacts)
+    for rows in batch.rows.values():
+        for row in rows:
+            if row[1] < first_times[row[0]]:  # noqa: PLR1730 - min() takes three times as long
+                first_times[row[0]] = row[1]
+    return first_times
 
 
 class _CampaignActivity:

@@ -8,6 +8,7 @@ import msgspec
 
 from rapport.activity import CampaignActivity
 from rapport.catalogue import CampaignUpdate
+from rapport.instant import Instant
 from rapport.store.attributes import CampaignAttributes, get_text, group_campaigns, load_attributes
 from rapport.store.batch import CampaignActivityRef, TimestampedValue
 from rapport.store.contacts import LAST_CHARACTER, InstantRange
@@ -28,6 +29,13 @@ class CampaignQuery(msgspec.Struct, frozen=True, kw_only=True):
     within: InstantRange
     after: CampaignCursor
     limit: int
+
+
+class ActivityHours(NamedTuple):
+    """The start of the first and of the last hour in which a campaign had activities."""
+
+    first: Instant
+    last: Instant
 
 
 class CampaignActivityRecord(NamedTuple):
@@ -136,6 +144,14 @@ class CampaignRepository(ABC):
             self._sql["list_attributes"], {"account_id": account_id}, account_id=account_id
         )
         return group_campaigns((row[0], row[1], row[2], row[3]) for row in rows)
+
+    async def get_activity_hours(self, account_id: str, campaign_ids: Sequence[str]) -> dict[str, ActivityHours]:
+        """Return the hours in which campaigns had activities, by their ids; those of erased contacts count, too."""
+        if not campaign_ids:
+            return {}
+        params = {"account_id": account_id, "campaign_ids": list(campaign_ids)}
+        rows = await self._engine.fetch_all(self._sql["list_activity_hours"], params, account_id=account_id)
+        return {campaign_id: ActivityHours(first, last) for campaign_id, first, last in rows if first is not None}
 
     @abstractmethod
     async def upsert(self, account_id: str, updates: Sequence[CampaignUpdate]) -> int:

@@ -13,12 +13,14 @@ from rapport.errors import StoreUnavailable
 from rapport.instant import MIN_INSTANT
 from rapport.store.attributes import campaign_updates, contact_updates
 from rapport.store.batch import BatchBuilder, build_batch
+from rapport.store.definitions import definition_updates, get_recorded_at
 from rapport.store.erasure import Tombstones
 from rapport.store.erasure_keys import ERASURE_KEYS, digest_contacts, merge_keys, read_keys
 from rapport.store.hashing import contact_key
 from rapport.store.hooks import CapturedWork
 from rapport.store.sql_hooks import KEPT_DELIVERIES
 from rapport.store.store import Store
+from rapport.store.subresources import Membership
 
 _MAX_CONTACTS: Final = 500
 _MAX_CONCURRENT_READS: Final = 8
@@ -51,6 +53,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
         await _copy_applications(source, target, account_id)
         await _copy_hooks(source, target, account_id)
         await _copy_activity_refs(source, target, account_id)
+        await _copy_definitions(source, target, account_id)
         await _copy_attributes(source, target, account_id)
         after = ""
         while contact_ids := await source.contacts.list_ids(account_id, after, _MAX_CONTACTS):
@@ -152,6 +155,17 @@ async def _copy_activity_refs(source: Store, target: Store, account_id: str) -> 
     refs = await source.campaigns.list_activity_refs(account_id)
     for first in range(0, len(refs), _MAX_CONTACTS):
         await target.ingest.record([replace(empty, campaign_activities=refs[first : first + _MAX_CONTACTS])])
+
+
+async def _copy_definitions(source: Store, target: Store, account_id: str) -> None:
+    """Copy contact lists, tags and custom fields."""
+    definitions = await source.definitions.list_attributes(account_id)
+    references = {
+        Membership(definition.type, definition.definition_id): get_recorded_at(definition) for definition in definitions
+    }
+    await target.definitions.ensure(account_id, references)
+    updates = [update for definition in definitions for update in definition_updates(definition)]
+    await target.definitions.upsert(account_id, updates)
 
 
 async def _copy_attributes(source: Store, target: Store, account_id: str) -> None:

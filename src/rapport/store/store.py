@@ -12,6 +12,7 @@ from rapport.store.activities import ActivityRepository
 from rapport.store.applications import ApplicationRepository
 from rapport.store.campaigns import CampaignRepository
 from rapport.store.contacts import ContactRepository
+from rapport.store.definitions import DefinitionRepository
 from rapport.store.erasure import Erasure
 from rapport.store.feed import FeedRepository
 from rapport.store.hooks import HookRepository
@@ -53,6 +54,11 @@ class Store(Protocol):
     @property
     def campaigns(self) -> CampaignRepository:
         """Campaigns and campaign activities."""
+        ...
+
+    @property
+    def definitions(self) -> DefinitionRepository:
+        """Contact lists, tags and custom fields."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from rapport.activity import ActivityType
 from rapport.instant import Instant
 from rapport.store.permission import PermissionColumns
 from rapport.store.rollups import ALL, type_of_code
+from rapport.store.subresources import DerivedContact
 
 Counts: TypeAlias = tuple[int | None, ...]
 """The values of a roll-up's row: the number of activities; for stats, of contacts; for all but hours, the last time."""
@@ -41,11 +42,23 @@ class PermissionMismatch(msgspec.Struct, frozen=True, kw_only=True):
     expected: PermissionColumns
 
 
+class DerivedMismatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact whose stored creation, lists or tags differ from those derived from its updates and activities."""
+
+    account_id: str
+    contact_id: str
+    stored: DerivedContact
+    expected: DerivedContact
+
+
+Mismatch: TypeAlias = CounterMismatch | PermissionMismatch | DerivedMismatch
+
+
 class Verification(Protocol):
     """Verifies what the store derives from activities."""
 
-    def verify(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionMismatch]:
-        """Yield every mismatch: counters campaign activity by campaign activity, then permissions of contacts.
+    def verify(self, *, repair: bool) -> AsyncIterator[Mismatch]:
+        """Yield every mismatch: counters of campaign activities, then permissions and lists of contacts.
 
         Other clients may write meanwhile. With `repair`, mismatches are corrected without losing concurrent writes.
         Raises StoreUnavailable.

@@ -21,6 +21,7 @@ from rapport.api.track.body import BodyReader, Lines
 from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
+from rapport.catalogue import DefinitionUpdate
 from rapport.disconnects import watch_client
 from rapport.errors import (
     BodyTimeout,
@@ -33,7 +34,7 @@ from rapport.errors import (
     UnsupportedMediaType,
 )
 from rapport.instant import Instant
-from rapport.recording import catalog_codec
+from rapport.recording import catalog_codec, definition_codec
 from rapport.recording.activity_codec import (
     ACTIVITY_SCHEMA,
     Context,
@@ -43,17 +44,27 @@ from rapport.recording.activity_codec import (
     excerpt,
     rejection_from,
 )
-from rapport.recording.catalog_schemas import CAMPAIGN_SCHEMA, CONTACT_SCHEMA
+from rapport.recording.catalog_schemas import (
+    CAMPAIGN_SCHEMA,
+    CONTACT_SCHEMA,
+    CUSTOM_FIELD_SCHEMA,
+    LIST_SCHEMA,
+    TAG_SCHEMA,
+)
 from rapport.recording.decoding import decode_activity
 from rapport.recording.group_commit import GroupCommitter
 from rapport.store.batch import Batch, BatchBuilder
 from rapport.store.campaigns import CampaignRepository
 from rapport.store.contacts import ContactRepository
+from rapport.store.definitions import DefinitionRepository
 from rapport.store.erasure import Erasure
 
 ACTIVITIES: Final = "/track/v1/activities"
 CONTACTS: Final = "/track/v1/contacts"
 CAMPAIGNS: Final = "/track/v1/campaigns"
+LISTS: Final = "/track/v1/lists"
+TAGS: Final = "/track/v1/tags"
+CUSTOM_FIELDS: Final = "/track/v1/custom_fields"
 
 _TAG: Final = "Recording"
 _SIZES: Final = f"{MAX_LINES} {{}} and {MAX_BYTES // 1024 // 1024} MiB, also as gzip"
@@ -118,6 +129,15 @@ _EXAMPLE_CAMPAIGN: Final[Json] = {
     ],
 }
 
+_EXAMPLE_LIST: Final[Json] = {"list_id": examples.LIST_ID, "name": "Newsletter", "favorite": True}
+_EXAMPLE_TAG: Final[Json] = {"tag_id": examples.TAG_ID, "name": "vip"}
+_EXAMPLE_CUSTOM_FIELD: Final[Json] = {
+    "custom_field_id": examples.CUSTOM_FIELD_ID,
+    "label": "T-shirt size",
+    "type": "single_select",
+    "choices": [{"choice_id": 1, "choice_label": "M"}, {"choice_id": 2, "choice_label": "L", "display_order": 1}],
+}
+
 _UPDATED: Final = Returns(
     description="The result.",
     schema=ImportResult,
@@ -138,10 +158,12 @@ class Ingest(Resource):
         recorder: GroupCommitter,
         contacts: ContactRepository,
         campaigns: CampaignRepository,
+        definitions: DefinitionRepository,
         erasure: Erasure,
     ) -> None:
         self._contacts = contacts
         self._campaigns = campaigns
+        self._definitions = definitions
         self._erasure = erasure
         self._recorder = recorder
         self._bodies = BodyReader()
@@ -181,6 +203,59 @@ class Ingest(Resource):
             updates, receipt = await _read_updates(lines, catalog_codec.CAMPAIGNS)
         watch_client(request.receive)
         return await _result(self._campaigns.upsert(principal.account_id, updates), len(updates), receipt)
+
+    @endpoint(
+        "POST",
+        LISTS,
+        operation_id="upsertLists",
+        tag=_TAG,
+        summary="Create or update lists",
+        description=f"Up to {_SIZES.format('lists')}. {_UPDATE_RULE}",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.LISTS_WRITE),
+        body=RequestBody(item=NamedSchema("ListUpdate", LIST_SCHEMA), example=_EXAMPLE_LIST),
+        returns=_UPDATED,
+        errors=_BODY_ERRORS,
+    )
+    async def upsert_lists(self, request: Request, principal: Principal) -> Response:
+        return await self._upsert_definitions(request, principal, definition_codec.LISTS)
+
+    @endpoint(
+        "POST",
+        TAGS,
+        operation_id="upsertTags",
+        tag=_TAG,
+        summary="Create or update tags",
+        description=f"Up to {_SIZES.format('tags')}. {_UPDATE_RULE}",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
+        body=RequestBody(item=NamedSchema("TagUpdate", TAG_SCHEMA), example=_EXAMPLE_TAG),
+        returns=_UPDATED,
+        errors=_BODY_ERRORS,
+    )
+    async def upsert_tags(self, request: Request, principal: Principal) -> Response:
+        return await self._upsert_definitions(request, principal, definition_codec.TAGS)
+
+    @endpoint(
+        "POST",
+        CUSTOM_FIELDS,
+        operation_id="upsertCustomFields",
+        tag=_TAG,
+        summary="Create or update custom fields",
+        description=f"Up to {_SIZES.format('custom fields')}. {_UPDATE_RULE}",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
+        body=RequestBody(item=NamedSchema("CustomFieldUpdate", CUSTOM_FIELD_SCHEMA), example=_EXAMPLE_CUSTOM_FIELD),
+        returns=_UPDATED,
+        errors=_BODY_ERRORS,
+    )
+    async def upsert_custom_fields(self, request: Request, principal: Principal) -> Response:
+        return await self._upsert_definitions(request, principal, definition_codec.CUSTOM_FIELDS)
+
+    async def _upsert_definitions(
+        self, request: Request, principal: Principal, form: LineFormat[DefinitionUpdate]
+    ) -> Response:
+        with await self._bodies.read(request, principal.account_id) as lines:
+            updates, receipt = await _read_updates(lines, form)
+        watch_client(request.receive)
+        return await _result(self._definitions.upsert(principal.account_id, updates), len(updates), receipt)
 
     @endpoint(
         "POST",

@@ -25,10 +25,12 @@ from rapport.reporting.campaigns import (
     get_campaign_activity,
     get_name,
     get_role,
+    get_times,
     list_campaigns,
+    needs_hours,
 )
 from rapport.store.attributes import get_number, get_text
-from rapport.store.campaigns import CampaignCursor, CampaignRecord, CampaignRepository
+from rapport.store.campaigns import ActivityHours, CampaignCursor, CampaignRecord, CampaignRepository
 from rapport.store.contacts import InstantRange
 
 CAMPAIGNS: Final = "/v3/emails"
@@ -155,7 +157,10 @@ class Campaigns(Resource):
         return encode_response(
             EmailCampaignsPage(
                 campaigns=[
-                    EmailCampaigns(**_common_columns(campaign), current_status=_status(campaign).value)
+                    EmailCampaigns(
+                        **_common_columns(campaign, page.hours.get(campaign.campaign_id)),
+                        current_status=_status(campaign).value,
+                    )
                     for campaign in page.campaigns
                 ],
                 links=page_links(self._cursors.next_href(principal, CAMPAIGNS, page.next)),
@@ -190,9 +195,14 @@ class Campaigns(Resource):
             ActivityReference(activity.campaign_activity_id, get_role(activity).value)
             for activity in campaign.campaign_activities
         ]
+        hours = {}
+        if needs_hours(campaign):
+            hours = await self._repository.get_activity_hours(principal.account_id, [campaign.campaign_id])
         return encode_response(
             EmailCampaign(
-                **_common_columns(campaign), current_status=_status(campaign).name, campaign_activities=references
+                **_common_columns(campaign, hours.get(campaign.campaign_id)),
+                current_status=_status(campaign).name,
+                campaign_activities=references,
             )
         )
 
@@ -251,15 +261,15 @@ def _status(campaign: CampaignRecord) -> CampaignStatus:
     return derive_status(get_text(campaign.attributes, "current_status"), is_sent=campaign.is_sent)
 
 
-def _common_columns(campaign: CampaignRecord) -> dict[str, Any]:
+def _common_columns(campaign: CampaignRecord, hours: ActivityHours | None) -> dict[str, Any]:
     """Return the fields that a campaign has both in a list and on its own."""
-    name, created_at = get_name(campaign), get_number(campaign.attributes, "created_at")
+    name, times = get_name(campaign), get_times(campaign, hours)
     type_code = get_number(campaign.attributes, "type_code")
     return {
         "campaign_id": campaign.campaign_id,
         "name": UNSET if name is None else name,
         "type": get_text(campaign.attributes, "type") or _DEFAULT_TYPE,
         "type_code": _DEFAULT_TYPE_CODE if type_code is None else type_code,
-        "created_at": UNSET if created_at is None else iso(created_at),
-        "updated_at": iso(campaign.updated_at) if campaign.updated_at else UNSET,
+        "created_at": UNSET if times.created_at is None else iso(times.created_at),
+        "updated_at": UNSET if times.updated_at is None else iso(times.updated_at),
     }

@@ -1,36 +1,34 @@
-"""Contacts: list, get, count. Filters that Rapport has no data for are rejected, not ignored."""
+"""Contacts: list, get, count."""
 
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rapport.activity import is_storable
 from rapport.api import examples
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
+from rapport.api.id_params import Ids
 from rapport.api.pagination import Cursors
 from rapport.api.params import Choices, Cursor, Flag, Limit, PathId, Text, TimeRange
 from rapport.api.query import Query, get_query
-from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response, page_links
+from rapport.api.responses import Links, encode_response, page_links
+from rapport.api.v3.contact_resource import SUBRESOURCES, Contact, build_contact
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
 from rapport.email_address import normalize_query_address
-from rapport.errors import InvalidField, MalformedContactId, UnknownContact
-from rapport.instant import DAY, Instant, iso
+from rapport.errors import MalformedContactId, UnknownContact, UnknownResource
+from rapport.instant import DAY, Instant
 from rapport.reporting.contacts import NOT_DELETED, ContactsRequest, count_contacts, get_contact, list_contacts
-from rapport.store.contacts import FIRST_CONTACT, ContactRecord, ContactRepository, ContactStatus
+from rapport.store.contacts import ContactRepository, ContactStatus
 
 CONTACTS: Final = "/v3/contacts"
 
 _NEW_SUBSCRIBER_PERIOD: Final = 30 * DAY
 _READ: Final = Access(Scope.CONTACT_DATA, Privilege.CONTACTS_READ)
-_UNSUPPORTED_FILTERS: Final = ("lists", "segment_id", "tags", "sms_status")
-_INCLUDABLE: Final = ("custom_fields", "list_memberships", "phone_numbers", "street_addresses", "taggings", "notes")
 
 _STATUSES: Final = {
     "active": frozenset({ContactStatus.EXPLICIT, ContactStatus.IMPLICIT, ContactStatus.UNKNOWN}),
@@ -70,10 +68,25 @@ STATUS: Final = Choices(
 UPDATED: Final = TimeRange("updated_after", "updated_before", "contacts that were last updated")
 CREATED: Final = TimeRange("created_after", "created_before", "contacts that were created")
 OPTED_OUT: Final = TimeRange("optout_after", "optout_before", "contacts that unsubscribed")
+LISTS: Final = Ids("lists", "Only contacts on one of these lists.", 25, examples.LIST_ID)
+TAGS: Final = Ids("tags", "Only contacts with one of these tags.", 50, examples.TAG_ID)
+SEGMENT_ID: Final = Text(
+    "segment_id",
+    "Only contacts in this segment. Rapport has no segments, so each is unknown.",
+    str,
+    {"type": "string", "minLength": 1},
+    "14",
+)
+SMS_STATUS: Final = Choices(
+    "sms_status",
+    "Only contacts with one of these permissions for text messages. Rapport records none, so it is `not_set` for all.",
+    {name: name for name in ("all", "explicit", "unsubscribed", "pending_confirmation", "not_set")},
+    noun="status",
+)
 INCLUDE: Final = Choices(
     "include",
-    "What else to include in each contact. Rapport stores none of it, so each is an empty list.",
-    {name: name for name in _INCLUDABLE},
+    "What else to include in each contact. Rapport stores no notes, so that list is empty.",
+    {name: name for name in SUBRESOURCES},
     noun="subresource",
 )
 INCLUDE_COUNT: Final = Flag("include_count", "Whether to return the number of matching contacts.", default=False)
@@ -89,34 +102,6 @@ INCLUDE_NEW: Final = Choices(
 
 
 # Response types
-
-
-class EmailAddress(msgspec.Struct, kw_only=True):
-    """The contact's email address, its permission to send and, if it unsubscribed, when, how and why."""
-
-    address: str
-    permission_to_send: Annotated[str, Meta(extra_json_schema={"enum": list(PERMISSIONS)})] | UnsetType = UNSET
-    opt_out_source: Annotated[str, Meta(extra_json_schema={"enum": list(OPT_OUT_SOURCES)})] | UnsetType = UNSET
-    opt_out_date: DateTimeSeconds | UnsetType = UNSET
-    opt_out_reason: str | UnsetType = UNSET
-
-
-class Contact(msgspec.Struct, kw_only=True):
-    """A contact. Unknown fields are left out; what `include` names is an empty list."""
-
-    contact_id: Id
-    email_address: EmailAddress | UnsetType = UNSET
-    first_name: str | UnsetType = UNSET
-    last_name: str | UnsetType = UNSET
-    created_at: DateTimeSeconds | UnsetType = UNSET
-    updated_at: DateTimeSeconds | UnsetType = UNSET
-    deleted_at: DateTimeSeconds | UnsetType = UNSET
-    custom_fields: list[str] | UnsetType = UNSET
-    list_memberships: list[str] | UnsetType = UNSET
-    phone_numbers: list[str] | UnsetType = UNSET
-    street_addresses: list[str] | UnsetType = UNSET
-    taggings: list[str] | UnsetType = UNSET
-    notes: list[str] | UnsetType = UNSET
 
 
 class ContactsPage(msgspec.Struct, kw_only=True):
@@ -161,15 +146,19 @@ class Contacts(Resource):
         operation_id="getAllContacts",
         tag="Contacts",
         summary="List contacts",
-        description="The contacts of the account, ordered by id; with a filter by time, by that time. Constant "
-        "Contact's other filters are rejected, because Rapport has no data for them.",
+        description="The contacts of the account, most recently created first. With a filter by update or opt-out and "
+        "none by address, list or tag, they are ordered by that time, earliest first.",
         access=_READ,
-        params=(EMAIL, STATUS, UPDATED, CREATED, OPTED_OUT, INCLUDE, INCLUDE_COUNT, LIMIT, CURSOR),
+        params=(
+            *(EMAIL, STATUS, LISTS, TAGS, SEGMENT_ID, SMS_STATUS, UPDATED, CREATED, OPTED_OUT),
+            *(INCLUDE, INCLUDE_COUNT, LIMIT, CURSOR),
+        ),
         returns=Returns(
             description="A page of contacts.",
             schema=ContactsPage,
             example={"contacts": [_EXAMPLE], "contacts_count": 1, "_links": {}},
         ),
+        errors=(UnknownResource,),
     )
     async def list_contacts(self, request: Request, principal: Principal) -> Response:
         query = get_query(request)
@@ -179,7 +168,10 @@ class Contacts(Resource):
         page = await list_contacts(self._repository, principal.account_id, page_request)
         return encode_response(
             ContactsPage(
-                contacts=[_contact(record, page_request.included) for record in page.contacts],
+                contacts=[
+                    build_contact(record, page.attributes.get(record.contact_id, {}), page_request.included)
+                    for record in page.contacts
+                ],
                 contacts_count=UNSET if page.count is None else page.count,
                 links=page_links(self._cursors.next_href(principal, CONTACTS, page.next, "cursor")),
             )
@@ -232,54 +224,29 @@ class Contacts(Resource):
     )
     async def get_contact(self, request: Request, principal: Principal) -> Response:
         included = INCLUDE.get(get_query(request))
-        record = await get_contact(self._repository, principal.account_id, CONTACT_ID.get(request))
-        return encode_response(_contact(record, included))
+        contact_id = CONTACT_ID.get(request)
+        record = await get_contact(self._repository, principal.account_id, contact_id)
+        attributes = await self._repository.get_attributes_of(principal.account_id, [contact_id])
+        return encode_response(build_contact(record, attributes.get(contact_id, {}), included))
 
 
 def _first_page(query: Query) -> ContactsRequest:
-    for name in _UNSUPPORTED_FILTERS:
-        if name in query:
-            raise InvalidField(name, query[name][0], "is not supported: Rapport has no data for it; leave it out")
-    email_address = EMAIL.get(query)
+    segment_id = SEGMENT_ID.get(query)
+    if segment_id is not None:
+        raise UnknownResource(segment_id)
     statuses = STATUS.get(query)
+    selected = frozenset[ContactStatus]().union(*statuses) if statuses else NOT_DELETED
+    sms_statuses = SMS_STATUS.get(query)
     return ContactsRequest(
-        email_address=email_address,
-        statuses=frozenset[ContactStatus]().union(*statuses) if statuses else NOT_DELETED,
+        email_address=EMAIL.get(query),
+        statuses=frozenset() if sms_statuses and {"all", "not_set"}.isdisjoint(sms_statuses) else selected,
         updated=UPDATED.get(query),
         created=CREATED.get(query),
         opted_out=OPTED_OUT.get(query),
+        lists=LISTS.get(query),
+        tags=TAGS.get(query),
         limit=LIMIT.get(query),
         with_count=INCLUDE_COUNT.get(query),
         included=INCLUDE.get(query),
-        after=FIRST_CONTACT,
+        after=None,
     )
-
-
-def _contact(record: ContactRecord, included: Sequence[str]) -> Contact:
-    return Contact(
-        contact_id=record.contact_id,
-        email_address=_email_address(record),
-        first_name=UNSET if record.first_name is None else record.first_name,
-        last_name=UNSET if record.last_name is None else record.last_name,
-        created_at=_format_second(record.created_at),
-        updated_at=_format_second(record.updated_at),
-        deleted_at=_format_second(record.deleted_at),
-        **{name: list[str]() for name in included},
-    )
-
-
-def _email_address(record: ContactRecord) -> EmailAddress | UnsetType:
-    if record.email_address is None:
-        return UNSET
-    permission, source = record.permission_to_send, record.opt_out_source
-    return EmailAddress(
-        address=record.email_address,
-        permission_to_send=UNSET if permission is None else PermissionToSend(permission).name.lower(),
-        opt_out_source=UNSET if source is None else OptOutSource(source).name.capitalize(),
-        opt_out_date=_format_second(record.opt_out_date),
-        opt_out_reason=UNSET if record.opt_out_reason is None else record.opt_out_reason,
-    )
-
-
-def _format_second(instant: int | None) -> str | UnsetType:
-    return UNSET if instant is None else f"{iso(instant)[:-5]}Z"

@@ -1,11 +1,24 @@
 """Updates of contacts in PostgreSQL."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+from msgspec.structs import replace
 
 from rapport.catalogue import ContactUpdate
 from rapport.store.chunks import chunk_contacts
-from rapport.store.contacts import ContactRepository
+from rapport.store.contacts import ContactRepository, UniqueUpsert, UpsertOutcome, is_same_address
+from rapport.store.hashing import contact_key
 from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.pool import Reach
+from rapport.store.postgres.queries import SQL
+from rapport.store.subresources import time_references
+
+_SQL: Final = SQL["contacts"]
+
+_UNIQUE_TIMEOUT: Final = 12.0
+"""Seconds for an update whose address must be unique, including the wait for others with the same address."""
 
 
 class PostgresContacts(ContactRepository):
@@ -18,4 +31,36 @@ class PostgresContacts(ContactRepository):
     async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""
         writer = self._postgres.writer
-        return sum([await writer.upsert_contacts(account_id, chunk) for chunk in chunk_contacts(updates)])
+        changes = 0
+        for chunk in chunk_contacts(updates):
+            # Before the transaction that writes the contacts, which on a cluster involves a single node.
+            await writer.ensure_definitions(account_id, time_references(chunk))
+            changes += await writer.upsert_contacts(account_id, chunk)
+        return changes
+
+    async def upsert_unique(self, account_id: str, update: ContactUpdate, *, into_owner: bool) -> UniqueUpsert:
+        """Look up the owner of the address while a lock keeps others from giving it to another contact.
+
+        The lock is held by a connection for reads, so that connections for writes never wait for each other.
+        """
+        address = update.person.email_address
+        reading = self._postgres.reading
+        async with reading.acquire(_UNIQUE_TIMEOUT, account_id, Reach.ALL) as connection, connection.transaction():
+            if address is not None:
+                await connection.execute(_SQL["lock_account"], _lock_number(account_id, address))
+            key = contact_key(account_id, update.contact_id)
+            stored = await connection.fetchrow(_SQL["get_address"], key)
+            if address is not None and (stored is None or not is_same_address(address, stored[0])):
+                owner = await connection.fetchval(_SQL["find_owner"], account_id, address, update.contact_id)
+                if owner is not None:
+                    if not into_owner:
+                        return UniqueUpsert(owner, UpsertOutcome.CONFLICT)
+                    update, stored = replace(update, contact_id=owner), (address,)
+            await self.upsert(account_id, [update])
+        return UniqueUpsert(update.contact_id, UpsertOutcome.CREATED if stored is None else UpsertOutcome.UPDATED)
+
+
+def _lock_number(account_id: str, address: str) -> int:
+    """Return the number of the advisory lock of an address: a digest, as lower case is compared."""
+    text = f"{account_id}\0{address}".encode().lower()
+    return int.from_bytes(blake2b(text, digest_size=8, person=b"rapport/address").digest(), signed=True)

@@ -71,6 +71,7 @@ async def erase(
         await connection.execute(_SQL["delete_engagement"], *columns(snapshot.engagement, 2), contact)
         await connection.execute(_SQL["delete_bounced_contact"], *columns(snapshot.bounced, 2), contact)
         await connection.execute(_SQL["delete_clicked_link"], *columns(snapshot.clicked, 2), contact)
+        await connection.execute(SQL["memberships"]["delete_all"], contact)
         for name in ("delete_activities", "delete_profiles", "delete_contact"):
             await connection.execute(_SQL[name], contact)
         await remove_contact(connection, contact)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from rapport.instant import MAX_INSTANT
 from rapport.store.attributes import PROFILE_FIELDS, latest_profile
-from rapport.store.batch import Batch, ProfileRow
+from rapport.store.batch import Batch, ProfileRow, find_first_times
 from rapport.store.hashing import contact_key, profile_key
 from rapport.store.postgres.layout import Layout
+from rapport.store.postgres.memberships import update_derived
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 
@@ -36,11 +38,15 @@ class GroupProfiles:
     def __init__(self, batches: Sequence[tuple[Batch, Keys]]) -> None:
         self.contacts: dict[bytes, tuple[int, str]] = {}
         """The account and the id of each contact."""
+        self.first_times: dict[bytes, int] = {}
+        """The earliest time of each contact's activities."""
         self.profiles: dict[tuple[bytes, int], ProfileRow] = {}
         self.profiles_of: dict[bytes, list[ProfileRow]] = {}
         for batch, keys in batches:
-            for contact_id, contact in zip(batch.contacts, keys.contacts, strict=True):
+            first_times = find_first_times(batch)
+            for contact_id, contact, time in zip(batch.contacts, keys.contacts, first_times, strict=True):
                 self.contacts[contact] = keys.account, contact_id
+                self.first_times[contact] = min(time, self.first_times.get(contact, time))
             for row, profile in zip(batch.profiles, keys.profiles, strict=True):
                 contact = keys.contacts[row[0]]
                 self.profiles_of.setdefault(contact, []).append(row)
@@ -61,24 +67,28 @@ class GroupProfiles:
 
 
 class ProfileKeys(NamedTuple):
-    """Keys of contacts and of their profiles."""
+    """Keys of contacts, with the earliest time of their activities, and of their profiles."""
 
-    contacts: set[bytes]
+    contacts: dict[bytes, int]
     profiles: set[tuple[bytes, int]]
 
 
 class ContactCache:
-    """Creates contacts within transactions, and caches which exist; only erasure deletes them."""
+    """Creates contacts within transactions, and caches which exist; only erasure deletes them.
+
+    The earliest time of their activities is cached, too, as it may change when they were created.
+    """
 
     def __init__(self) -> None:
-        self._contacts: set[bytes] = set()
+        self._contacts: dict[bytes, int] = {}
         self._profiles: set[tuple[bytes, int]] = set()
 
     def add(self, created: ProfileKeys) -> None:
         """Cache what a transaction has created. Call this after the commit."""
-        for cache in (self._contacts, self._profiles):
-            if len(cache) > _MAX_CACHED:
-                cache.clear()
+        if len(self._contacts) > _MAX_CACHED:
+            self._contacts.clear()
+        if len(self._profiles) > _MAX_CACHED:
+            self._profiles.clear()
         self._contacts.update(created.contacts)
         self._profiles.update(created.profiles)
 
@@ -88,8 +98,11 @@ class ContactCache:
         self._profiles.clear()
 
     def find_missing(self, keys: ProfileKeys | GroupProfiles) -> ProfileKeys:
-        """Return what isn't in the cache. May be called in another thread."""
-        return ProfileKeys(set(keys.contacts) - self._contacts, set(keys.profiles) - self._profiles)
+        """Return what isn't in the cache, or has earlier activities. May be called in another thread."""
+        first_times = keys.contacts if isinstance(keys, ProfileKeys) else keys.first_times
+        cached = self._contacts.get
+        missing = {contact: time for contact, time in first_times.items() if time < cached(contact, MAX_INSTANT + 1)}
+        return ProfileKeys(missing, set(keys.profiles) - self._profiles)
 
     async def record(
         self, connection: Connection, group: GroupProfiles, layout: Layout, *, missing: ProfileKeys | None = None
@@ -100,7 +113,8 @@ class ContactCache:
         """
         created = self.find_missing(missing or group)
         if created.contacts:
-            await _add_contacts(connection, list(created.contacts), group, layout)
+            with_attributes = await _add_contacts(connection, list(created.contacts), group, layout)
+            await update_derived(connection, with_attributes)
         if created.profiles:
             await _add_profiles(connection, list(created.profiles), group, layout)
         if group.latest:
@@ -131,13 +145,16 @@ async def _find_differing(connection: Connection, group: GroupProfiles, layout: 
     return [row[0] for row in rows if _differs(group.latest[row[0]], row[1:])]
 
 
-async def _add_contacts(connection: Connection, keys: list[bytes], group: GroupProfiles, layout: Layout) -> None:
+async def _add_contacts(connection: Connection, keys: list[bytes], group: GroupProfiles, layout: Layout) -> list[bytes]:
+    """Create contacts, or set their creation to earlier activities. Return those of the latter with attributes."""
     accounts = [group.contacts[contact][0] for contact in keys]
     contact_ids = [group.contacts[contact][1] for contact in keys]
     profiles = [group.latest.get(contact, _EMPTY_PROFILE) for contact in keys]
     fields = [[profile[index] for profile in profiles] for index in range(len(PROFILE_FIELDS))]
-    values: list[list[Any]] = [keys, accounts, contact_ids, *fields]
-    await layout.insert(connection, _SQL, "add_contacts", values, by=0)
+    first_times = [group.first_times[contact] for contact in keys]
+    values: list[list[Any]] = [keys, accounts, contact_ids, *fields, first_times, first_times]
+    rows = await layout.insert(connection, _SQL, "add_contacts", values, by=0)
+    return [key for key, has_attributes in rows if has_attributes]
 
 
 async def _add_profiles(

@@ -15,6 +15,7 @@ from rapport.store.postgres.applications import PostgresApplications
 from rapport.store.postgres.campaigns import PostgresCampaigns
 from rapport.store.postgres.citus.tables import ALL_TABLES, distribute, distributed, is_cluster
 from rapport.store.postgres.contacts import PostgresContacts
+from rapport.store.postgres.definitions import PostgresDefinitions
 from rapport.store.postgres.engine import Engine
 from rapport.store.postgres.erasure import PostgresErasure
 from rapport.store.postgres.feed import PostgresFeed
@@ -52,6 +53,7 @@ class PostgresStore:
         self.activities = PostgresActivities(engine)
         self.contacts = PostgresContacts(engine)
         self.campaigns = PostgresCampaigns(engine)
+        self.definitions = PostgresDefinitions(engine)
         self.reports = PostgresReports(engine)
         self.feed = PostgresFeed(engine)
         self.ingest = PostgresIngest(engine)

@@ -1,9 +1,9 @@
 """Merge updates of contacts and campaigns. Those of an account are merged one after another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rapport.catalogue import CampaignUpdate, ContactUpdate
+from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.store.attributes import (
     PROFILE_FIELDS,
     dump_attributes,
@@ -16,22 +16,28 @@ from rapport.store.attributes import (
     refs_batch,
     updated_at,
 )
+from rapport.store.definitions import definition_row, keep_recorded_at, merge_definition
 from rapport.store.hashing import contact_key
 from rapport.store.merge import Attributes
 from rapport.store.postgres.identifiers import ChangeCounter, IdCache
 from rapport.store.postgres.layout import Layout
+from rapport.store.postgres.memberships import update_derived
 from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 from rapport.store.postgres.tombstones import erased_times
+from rapport.store.subresources import Membership, derive_created_at, merge_recorded_at
 
 _CONTACTS: Final = SQL["contacts"]
 _CAMPAIGNS: Final = SQL["campaigns"]
+_DEFINITIONS: Final = SQL["definitions"]
 _INGEST: Final = SQL["ingest"]
 _LOCK_ACCOUNT: Final = _CONTACTS["lock_account"]
 
 _LOCK: Final = 0x6361740000000000
 """The first of the advisory locks' numbers, one for each account: 'cat' in ASCII."""
+_DEFINITION_LOCK: Final = 0x6465660000000000
+"""The same for definitions: 'def' in ASCII."""
 
 
 async def upsert_contacts(
@@ -54,11 +60,14 @@ async def upsert_contacts(
             if key in erased and not (update.is_dated and update.updated_at > erased[key]):
                 # Undated updates never recreate an erased contact; a later dated one does.
                 continue
-            if merge_contact(attributes.setdefault(key, {}), update):
+            contact = attributes.setdefault(key, {})
+            is_changed = merge_contact(contact, update)
+            if merge_recorded_at(contact, update) or is_changed:
                 changed[key] = update.contact_id
-                changes += 1
+            changes += is_changed
         if changed:
             await _write_contacts(connection, account, changed, attributes, layout)
+            await update_derived(connection, changed)
             with_permission = {
                 key for key, update in zip(keys, updates, strict=True) if update.permission_to_send is not None
             }
@@ -79,7 +88,7 @@ async def _write_contacts(
         [account] * len(contact_ids),
         list(contact_ids.values()),
         *([get_text(contact, field) for contact in changed] for field in PROFILE_FIELDS),
-        [get_number(contact, "created_at") for contact in changed],
+        [derive_created_at(contact, None) for contact in changed],
         [updated_at(contact) for contact in changed],
         [get_number(contact, "deleted_at") for contact in changed],
         [dump_attributes(contact) for contact in changed],
@@ -123,3 +132,35 @@ async def _update_campaign(connection: Connection, key: int, campaign: CampaignU
     values = get_text(attributes, "campaign_name"), updated_at(attributes), dump_attributes(attributes)
     await connection.execute(_CAMPAIGNS["update_attributes"], key, *values)
     return True
+
+
+async def upsert_definitions(connection: Connection, account: int, updates: Sequence[DefinitionUpdate]) -> int:
+    """Merge updates into the definitions of an account. Return how many changed something."""
+    changes = 0
+    async with connection.transaction():
+        await connection.execute(_LOCK_ACCOUNT, _DEFINITION_LOCK + account)
+        for update in updates:
+            reference = Membership(update.type, update.definition_id)
+            attributes = await _get_definition(connection, account, reference)
+            is_changed = merge_definition(attributes, update)
+            if keep_recorded_at(attributes, update.updated_at) or is_changed:
+                await connection.execute(_DEFINITIONS["put"], account, *definition_row(reference, attributes))
+            changes += is_changed
+    return changes
+
+
+async def ensure_definitions(connection: Connection, account: int, references: Mapping[Membership, int]) -> None:
+    """Create the definitions that contacts refer to, at the time of the reference."""
+    async with connection.transaction():
+        await connection.execute(_LOCK_ACCOUNT, _DEFINITION_LOCK + account)
+        for reference, time in references.items():
+            attributes = await _get_definition(connection, account, reference)
+            if keep_recorded_at(attributes, time):
+                await connection.execute(_DEFINITIONS["put"], account, *definition_row(reference, attributes))
+
+
+async def _get_definition(connection: Connection, account: int, reference: Membership) -> Attributes:
+    stored = await connection.fetchval(
+        _DEFINITIONS["get_stored"], account, int(reference.type), reference.definition_id
+    )
+    return load_attributes(stored)

@@ -6,13 +6,16 @@ from typing import Any, Final
 from rapport.store.links import make_url_id
 from rapport.store.postgres.engine import Engine
 from rapport.store.postgres.layout import GLOBAL_BUCKET
+from rapport.store.postgres.memberships import read_contacts, write_contacts
 from rapport.store.postgres.permission import lock_contacts, read_permissions, write_permissions
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 from rapport.store.postgres.rollups import increment_hours, increment_stats
 from rapport.store.verification import (
     CounterMismatch,
+    DerivedMismatch,
     Hours,
+    Mismatch,
     PermissionMismatch,
     Stats,
     Subject,
@@ -35,7 +38,7 @@ class PostgresVerification:
         self._engine = engine
         self._pool = engine.reading
 
-    async def verify(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionMismatch]:
+    async def verify(self, *, repair: bool) -> AsyncIterator[Mismatch]:
         """Yield every mismatch, and correct those of a campaign activity afterwards with `repair`."""
         after = 0
         while subjects := await self._next_subjects(after):
@@ -53,6 +56,32 @@ class PostgresVerification:
             after = subjects[-1].key
         async for permission in self._verify_permissions(repair=repair):
             yield permission
+        async for derived in self._verify_derived(repair=repair):
+            yield derived
+
+    async def _verify_derived(self, *, repair: bool) -> AsyncIterator[DerivedMismatch]:
+        layout = self._engine.layout
+        after = b""
+        while keys := await self._next_contacts(after):
+            async with self._pool.acquire(_TIMEOUT) as connection:
+                differing = [contact.key for contact in await read_contacts(connection, keys) if contact.differs]
+                if differing:
+                    async with connection.transaction():
+                        # What differed above may only have changed between two reads.
+                        await lock_contacts(connection, differing, layout)
+                        contacts = [
+                            contact for contact in await read_contacts(connection, differing) if contact.differs
+                        ]
+                        for contact in contacts:
+                            yield DerivedMismatch(
+                                account_id=contact.account_id,
+                                contact_id=contact.contact_id,
+                                stored=contact.stored,
+                                expected=contact.derived,
+                            )
+                        if repair:
+                            await write_contacts(connection, contacts)
+            after = keys[-1]
 
     async def _verify_permissions(self, *, repair: bool) -> AsyncIterator[PermissionMismatch]:
         layout = self._engine.layout

@@ -1,14 +1,14 @@
 """Write to PostgreSQL. A group of batches is one transaction, which may be repeated if its outcome is unknown."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
 from rapport.activity import ActivityType
-from rapport.catalogue import CampaignUpdate, ContactUpdate
+from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.attributes import links_batch
@@ -39,7 +39,13 @@ from rapport.store.postgres.profiles import ContactCache, ProfileKeys
 from rapport.store.postgres.queries import SQL
 from rapport.store.postgres.rollups import Counts, columns, find_existing_engagement, increment_rollups
 from rapport.store.postgres.tombstones import ErasureConflict, filter_erased_batches, lock_against_erasure
-from rapport.store.postgres.upserts import upsert_campaigns, upsert_contacts
+from rapport.store.postgres.upserts import (
+    ensure_definitions,
+    upsert_campaigns,
+    upsert_contacts,
+    upsert_definitions,
+)
+from rapport.store.subresources import Membership
 
 WRITE_TIMEOUT: Final = 5.0
 """Seconds for a small write, including the wait for a connection."""
@@ -254,6 +260,19 @@ class Writer:
         seconds = WRITE_TIMEOUT + len(updates) * _ACTIVITY_TIMEOUT
         async with self._pool.acquire(seconds, account_id, contacts) as connection:
             return await upsert_contacts(connection, self._ids, account_id, updates, layout)
+
+    async def upsert_definitions(self, account_id: str, updates: Sequence[DefinitionUpdate]) -> int:
+        """Merge updates into the definitions. Return how many changed something."""
+        seconds = WRITE_TIMEOUT + len(updates) * _ACTIVITY_TIMEOUT
+        async with self._pool.acquire(seconds, account_id) as connection:
+            return await upsert_definitions(connection, await self._ids.account(connection, account_id), updates)
+
+    async def ensure_definitions(self, account_id: str, references: Mapping[Membership, int]) -> None:
+        """Create the definitions that contacts refer to."""
+        if references:
+            seconds = WRITE_TIMEOUT + len(references) * _ACTIVITY_TIMEOUT
+            async with self._pool.acquire(seconds, account_id) as connection:
+                await ensure_definitions(connection, await self._ids.account(connection, account_id), references)
 
     async def upsert_campaigns(self, account_id: str, updates: Sequence[CampaignUpdate]) -> int:
         """Merge updates into the campaigns. Return how many changed something."""

@@ -1,33 +1,32 @@
 """Updates of contacts in SQLite."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
+from msgspec.structs import replace
 
 from rapport.catalogue import ContactUpdate
 from rapport.instant import Instant
-from rapport.store.attributes import (
-    PROFILE_FIELDS,
-    dump_attributes,
-    get_number,
-    load_attributes,
-    merge_contact,
-    updated_at,
-)
+from rapport.store.attributes import PROFILE_FIELDS, dump_attributes, get_number, load_attributes, merge_contact
 from rapport.store.chunks import chunk_contacts
-from rapport.store.contacts import ContactRepository
+from rapport.store.contacts import ContactRepository, UniqueUpsert, UpsertOutcome, is_same_address
 from rapport.store.hashing import contact_key
 from rapport.store.merge import Attributes
-from rapport.store.sqlite.connection import Values, fetch_all
+from rapport.store.sqlite.connection import Values, fetch_all, fetch_one
+from rapport.store.sqlite.definitions import ensure_definitions
 from rapport.store.sqlite.engine import Engine
 from rapport.store.sqlite.identifiers import account_key
+from rapport.store.sqlite.memberships import update_derived
 from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.profiles import ContactCache
 from rapport.store.sqlite.queries import SQL
 from rapport.store.sqlite.tombstones import erased_times
+from rapport.store.subresources import merge_recorded_at, time_references
+
+T = TypeVar("T")
 
 _SQL: Final = SQL["contacts"]
 _INGEST: Final = SQL["ingest"]
@@ -48,11 +47,35 @@ class SQLiteContacts(ContactRepository):
             changes += await self._sqlite.run(account_id, partial(self._upsert_chunk, account_id, chunk))
         return changes
 
+    async def upsert_unique(self, account_id: str, update: ContactUpdate, *, into_owner: bool) -> UniqueUpsert:
+        """Look up the owner of the address in the transaction that writes."""
+        work = partial(_upsert_unique, account_id, update, into_owner=into_owner)
+        return await self._sqlite.run(account_id, lambda connection: self._commit(connection, work))
+
     def _upsert_chunk(self, account_id: str, updates: Sequence[ContactUpdate], connection: apsw.Connection) -> int:
+        return self._commit(connection, lambda connection: _upsert(connection, account_id, updates))
+
+    def _commit(self, connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
         try:
-            return self._sqlite.commit(connection, lambda connection: _upsert(connection, account_id, updates))
+            return self._sqlite.commit(connection, work)
         finally:
             self._cache.clear()
+
+
+def _upsert_unique(
+    account_id: str, update: ContactUpdate, connection: apsw.Connection, *, into_owner: bool
+) -> UniqueUpsert:
+    params: dict[str, str | None] = {"account_id": account_id, "contact_id": update.contact_id}
+    stored = fetch_one(connection, _SQL["get"], params)
+    address = update.person.email_address
+    if address is not None and (stored is None or not is_same_address(address, stored[1])):
+        owner = fetch_one(connection, _SQL["find_owner"], {**params, "email_address": address})
+        if owner is not None:
+            if not into_owner:
+                return UniqueUpsert(owner[0], UpsertOutcome.CONFLICT)
+            update, stored = replace(update, contact_id=owner[0]), owner
+    _upsert(connection, account_id, [update])
+    return UniqueUpsert(update.contact_id, UpsertOutcome.CREATED if stored is None else UpsertOutcome.UPDATED)
 
 
 class _Contact:
@@ -73,6 +96,7 @@ def _upsert(connection: apsw.Connection, account_id: str, updates: Sequence[Cont
     erased = erased_times(connection, [contact_key(account_id, update.contact_id) for update in updates], now)
     contacts = _get_contacts(connection, account, {update.contact_id for update in updates})
     changes = 0
+    merged: list[ContactUpdate] = []
     for update in updates:
         erased_time = erased.get(contact_key(account_id, update.contact_id))
         if erased_time is not None and not (update.is_dated and update.updated_at > erased_time):
@@ -81,15 +105,18 @@ def _upsert(connection: apsw.Connection, account_id: str, updates: Sequence[Cont
         contact = contacts.get(update.contact_id)
         is_new = contact is None
         if contact is None:
-            values = (account, update.contact_id, None, None, None)
+            values = (account, update.contact_id, None, None, None, update.updated_at, update.updated_at)
             ((key,),) = fetch_all(connection, _INGEST["add_contact"], values)
             contact = contacts[update.contact_id] = _Contact(int(key), (None, None, None), {})
         is_changed = merge_contact(contact.attributes, update)
-        contact.is_changed |= is_changed
+        contact.is_changed |= merge_recorded_at(contact.attributes, update) or is_changed
+        merged.append(update)
         changes += is_new or is_changed
     for contact in contacts.values():
         if contact.is_changed:
             _update(connection, contact)
+    update_derived(connection, [contact.key for contact in contacts.values() if contact.is_changed])
+    ensure_definitions(connection, account, time_references(merged))
     with_permission = {update.contact_id for update in updates if update.permission_to_send is not None}
     changed = [contacts[contact_id] for contact_id in with_permission if contact_id in contacts]
     update_permissions(connection, [contact.key for contact in changed if contact.is_changed])
@@ -106,13 +133,7 @@ def _get_contacts(connection: apsw.Connection, account: int, contact_ids: set[st
 
 def _update(connection: apsw.Connection, contact: _Contact) -> None:
     attributes = contact.attributes
-    values = (
-        get_number(attributes, "created_at"),
-        updated_at(attributes),
-        get_number(attributes, "deleted_at"),
-        dump_attributes(attributes),
-        contact.key,
-    )
+    values = get_number(attributes, "deleted_at"), dump_attributes(attributes), contact.key
     connection.execute(_SQL["update_attributes"], values)
     differing = [
         field for field in PROFILE_FIELDS if field in attributes and attributes[field][0] != contact.profile[field]

@@ -87,6 +87,7 @@ def _erase(connection: apsw.Connection, account_id: str, contact_id: str, tombst
     connection.executemany(_SQL["delete_engagement"], snapshot.engagement)
     connection.executemany(_SQL["delete_bounced_contact"], snapshot.bounced)
     connection.executemany(_SQL["delete_clicked_link"], snapshot.clicked)
+    connection.execute(SQL["memberships"]["delete_all"], params)
     for name in ("delete_activities", "delete_profiles", "delete_contact"):
         connection.execute(_SQL[name], params)
     remove_contact(connection, contact)

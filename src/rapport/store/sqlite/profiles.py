@@ -10,8 +10,9 @@ import apsw
 
 from rapport.caching import WeighedDict
 from rapport.store.attributes import PROFILE_FIELDS, latest_profile
-from rapport.store.batch import Batch, ProfileRow
+from rapport.store.batch import Batch, ProfileRow, find_first_times
 from rapport.store.sqlite.connection import Values, fetch_all
+from rapport.store.sqlite.memberships import lower_created_at
 from rapport.store.sqlite.queries import SQL
 
 _SQL: Final = SQL["ingest"]
@@ -25,12 +26,16 @@ _FIRST: Final = 1
 
 
 class _CachedContact:
-    """A contact's key, its current profile, and the numbers of the profiles that have a row of their own."""
+    """A contact's key, its current profile, and the numbers of the profiles that have a row of their own.
 
-    __slots__ = ("current", "key", "numbers")
+    `first_time` is the earliest time of the activities that were recorded, or an earlier one.
+    """
 
-    def __init__(self, key: int, current: tuple[str | None, ...]) -> None:
+    __slots__ = ("current", "first_time", "key", "numbers")
+
+    def __init__(self, key: int, current: tuple[str | None, ...], first_time: int) -> None:
         self.key = key
+        self.first_time = first_time
         self.current = current
         self.numbers: dict[tuple[str | None, ...], int] = {}
 
@@ -68,7 +73,9 @@ class ContactCache:
 
     def resolve(self, connection: apsw.Connection, account: int, batch: Batch) -> tuple[list[int], list[int]]:
         """Return the keys of the batch's contacts and the numbers of its profiles, by index."""
-        contacts = self._get_contacts(connection, account, batch)
+        first_times = find_first_times(batch)
+        contacts = self._get_contacts(connection, account, batch, first_times)
+        _lower_first_times(connection, contacts, first_times)
         differing = {
             contacts[row[0]]: list[ProfileRow]() for row in batch.profiles if row[1:4] != contacts[row[0]].current
         }
@@ -93,20 +100,22 @@ class ContactCache:
         connection.executemany(_SQL["add_profile"], added)
         return [contact.key for contact in contacts], numbers
 
-    def _get_contacts(self, connection: apsw.Connection, account: int, batch: Batch) -> list[_CachedContact]:
+    def _get_contacts(
+        self, connection: apsw.Connection, account: int, batch: Batch, first_times: list[int]
+    ) -> list[_CachedContact]:
         cached = self._contacts
         missing = [contact_id for contact_id in batch.contacts if (account, contact_id) not in cached]
         if missing:
             self._look_up(connection, account, missing)
             new = {contact_id for contact_id in missing if (account, contact_id) not in cached}
-            self._create(connection, account, new, batch)
+            self._create(connection, account, new, batch, first_times)
         return [cached[account, contact_id] for contact_id in batch.contacts]
 
     def _look_up(self, connection: apsw.Connection, account: int, contact_ids: list[str]) -> None:
         contacts: dict[int, _CachedContact] = {}
         params: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
-        for contact_id, key, *current in fetch_all(connection, _SQL["get_contacts"], params):
-            contacts[key] = _CachedContact(key, tuple(current))
+        for contact_id, key, created_at, *current in fetch_all(connection, _SQL["get_contacts"], params):
+            contacts[key] = _CachedContact(key, tuple(current), created_at)
             self._contacts.remember((account, contact_id), contacts[key], current)
         if contacts:
             keys = apsw.carray(array("q", contacts))
@@ -114,7 +123,14 @@ class ContactCache:
                 contacts[key].numbers[tuple(profile)] = number
                 self._contacts.weight.add(profile)
 
-    def _create(self, connection: apsw.Connection, account: int, contact_ids: set[str], batch: Batch) -> None:
+    def _create(
+        self,
+        connection: apsw.Connection,
+        account: int,
+        contact_ids: set[str],
+        batch: Batch,
+        first_times: list[int],
+    ) -> None:
         if not contact_ids:
             return
         profiles: dict[str, list[ProfileRow]] = {
@@ -125,10 +141,22 @@ class ContactCache:
             if contact_id in profiles:
                 profiles[contact_id].append(row)
         latest = {contact_id: latest_profile(rows) for contact_id, rows in profiles.items()}
-        values = [(account, contact_id, *current) for contact_id, current in latest.items()]
+        times = dict(zip(batch.contacts, first_times, strict=True))
+        values = [
+            (account, contact_id, *current, times[contact_id], times[contact_id])
+            for contact_id, current in latest.items()
+        ]
         keys = connection.executemany(_SQL["add_contact"], values)
         for (contact_id, current), (key,) in zip(latest.items(), keys, strict=True):
-            self._contacts.remember((account, contact_id), _CachedContact(key, current), current)
+            self._contacts.remember((account, contact_id), _CachedContact(key, current, times[contact_id]), current)
+
+
+def _lower_first_times(connection: apsw.Connection, contacts: list[_CachedContact], first_times: list[int]) -> None:
+    lower = [(contact, time) for contact, time in zip(contacts, first_times, strict=True) if time < contact.first_time]
+    if lower:
+        lower_created_at(connection, [(contact.key, time) for contact, time in lower])
+        for contact, time in lower:
+            contact.first_time = time
 
 
 def _update_current(connection: apsw.Connection, contact: _CachedContact, rows: list[ProfileRow]) -> None:

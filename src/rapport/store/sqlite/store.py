@@ -14,6 +14,7 @@ from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.campaigns import SQLiteCampaigns
 from rapport.store.sqlite.connection import fetch_one, translate_errors
 from rapport.store.sqlite.contacts import SQLiteContacts
+from rapport.store.sqlite.definitions import SQLiteDefinitions
 from rapport.store.sqlite.engine import SHARED, Engine
 from rapport.store.sqlite.erasure import SQLiteErasure
 from rapport.store.sqlite.feed import SQLiteFeed
@@ -39,6 +40,7 @@ class SQLiteStore:
         self.activities = SQLiteActivities(engine)
         self.contacts = SQLiteContacts(engine, cache)
         self.campaigns = SQLiteCampaigns(engine)
+        self.definitions = SQLiteDefinitions(engine)
         self.reports = SQLiteReports(engine)
         self.feed = SQLiteFeed(engine)
         self.ingest = SQLiteIngest(engine, cache)

@@ -10,11 +10,14 @@ import apsw
 from rapport.store.links import make_url_id
 from rapport.store.sqlite.connection import fetch_all, transaction, translate_errors
 from rapport.store.sqlite.engine import Engine
+from rapport.store.sqlite.memberships import read_contacts, write_contacts
 from rapport.store.sqlite.permission import compare, update_permissions
 from rapport.store.sqlite.queries import SQL
 from rapport.store.verification import (
     CounterMismatch,
+    DerivedMismatch,
     Hours,
+    Mismatch,
     PermissionMismatch,
     Stats,
     Subject,
@@ -25,6 +28,7 @@ from rapport.store.verification import (
 _SQL: Final = SQL["verification"]
 _PERMISSION: Final = SQL["permission"]
 _INGEST: Final = SQL["ingest"]
+_MEMBERSHIPS: Final = SQL["memberships"]
 
 _STEP: Final = 500
 
@@ -35,7 +39,7 @@ class SQLiteVerification:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def verify(self, *, repair: bool) -> AsyncIterator[CounterMismatch | PermissionMismatch]:
+    async def verify(self, *, repair: bool) -> AsyncIterator[Mismatch]:
         """Yield every mismatch, and correct them with `repair`."""
         with self._engine.connect() as connection:
             # Sorting a large campaign activity takes space on the disk.
@@ -51,6 +55,8 @@ class SQLiteVerification:
                                 _repair(connection, subject)
                 for permission in _verify_permissions(connection, repair=repair):
                     yield permission
+                for derived in _verify_derived(connection, repair=repair):
+                    yield derived
 
 
 def _verify_permissions(connection: apsw.Connection, *, repair: bool) -> Iterator[PermissionMismatch]:
@@ -67,6 +73,30 @@ def _verify_permissions(connection: apsw.Connection, *, repair: bool) -> Iterato
                 if repair:
                     update_permissions(connection, keys)
         after = rows[-1][0]
+
+
+def _verify_derived(connection: apsw.Connection, *, repair: bool) -> Iterator[DerivedMismatch]:
+    after = 0
+    while rows := fetch_all(connection, _MEMBERSHIPS["list_contacts"], {"after": after, "limit": _STEP}):
+        keys = [key for (key,) in rows]
+        differing = [contact.key for contact in read_contacts(connection, keys) if contact.differs]
+        if differing:
+            # What differs here may only have changed between two reads.
+            with transaction(connection):
+                contacts = [contact for contact in read_contacts(connection, differing) if contact.differs]
+                for contact in contacts:
+                    ((account_id, contact_id),) = fetch_all(
+                        connection, _SQL["get_contact_ids"], {"contact": contact.key}
+                    )
+                    yield DerivedMismatch(
+                        account_id=account_id,
+                        contact_id=contact_id,
+                        stored=contact.stored,
+                        expected=contact.derived,
+                    )
+                if repair:
+                    write_contacts(connection, contacts)
+        after = keys[-1]
 
 
 def _permission_mismatch(connection: apsw.Connection, row: Sequence[Any]) -> PermissionMismatch:

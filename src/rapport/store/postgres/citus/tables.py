@@ -11,7 +11,7 @@ REFERENCE_TABLES: Final = ("account", "campaign", "campaign_activity", "link", "
 """On every node, because every page and every write of a contact needs them."""
 
 DISTRIBUTED_TABLES: Final = (
-    *("contact", "person", "tracking_activity"),
+    *("contact", "person", "tracking_activity", "membership"),
     *("engagement", "bounced_contact", "clicked_link", "campaign_activity_stats", "campaign_activity_hour"),
     *("erased_stats", "erased_link", "erased_hour"),
 )
@@ -20,6 +20,7 @@ DISTRIBUTED_TABLES: Final = (
 _HOOK_TABLES: Final = ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
 _OAUTH_TABLES: Final = ("application", "application_grant", "authorization_code", "device_authorization")
 _LOCAL_TABLES: Final = (
+    "definition",
     *("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness"),
     *_HOOK_TABLES,
     *_OAUTH_TABLES,

@@ -27,6 +27,16 @@ WHERE updated BETWEEN :start AND :end AND (updated, campaign_id COLLATE "C") < (
   AND coalesce(first_type, 0) < 6
 ORDER BY updated DESC, campaign_id COLLATE "C" DESC LIMIT :limit
 
+-- list_activity_hours: List the first and the last hour in which campaigns had activities. Served by unique (account,
+-- campaign_id), campaign_activity_by_campaign and the primary key.
+SELECT campaign.campaign_id, min(hours.hour), max(hours.hour)
+FROM campaign
+JOIN campaign_activity ON campaign_activity.campaign = campaign.key
+JOIN campaign_activity_hour AS hours ON hours.campaign_activity = campaign_activity.key
+WHERE campaign.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND campaign.campaign_id = ANY(:campaign_ids::text[])
+GROUP BY campaign.campaign_id
+
 -- get: Get a campaign. Served by unique (account, campaign_id).
 SELECT campaign.key, campaign_id, facts::text, coalesce(updated_at, 'epoch')
 FROM account JOIN campaign ON campaign.account = account.key

@@ -7,22 +7,39 @@ WHERE key = :contact
 -- get_attributes: Get the attributes of a contact. Served by the primary key.
 SELECT facts::text FROM contact WHERE key = :contact AND facts IS NOT NULL
 
--- find: List the contacts of an account by id. Served by contact_by_account.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
-       opt_out_date, opt_out_source, opt_out_reason
-FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
-  AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
-ORDER BY contact_id LIMIT :limit
-
--- find_by_address: List the contacts with an email address by id. Served by contact_by_email_address.
+-- find: List the contacts of an account created in a period that match the other filters, most recently created first.
+-- Served by contact_by_creation.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND lower(email_address COLLATE "C") = lower(:email_address::text COLLATE "C") AND contact_id > :after
+  AND created_at >= :created_after AND (created_at, contact_id) < (:after_time::timestamptz, :after)
+  AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
   AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
-ORDER BY contact_id LIMIT :limit
+ORDER BY created_at DESC, contact_id DESC LIMIT :limit
+
+-- find_by_address: List the contacts with an email address, most recently created first. Reads all of them. Served by
+-- contact_by_email_address.
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
+FROM contact
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND lower(email_address COLLATE "C") = lower(:email_address::text COLLATE "C")
+  AND created_at >= :created_after AND (created_at, contact_id) < (:after_time::timestamptz, :after)
+  AND (:updated_after::timestamptz IS NULL OR updated_at BETWEEN :updated_after AND :updated_before::timestamptz)
+  AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
+  AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
+ORDER BY created_at DESC, contact_id DESC LIMIT :limit
+
+-- find_owner: Find the contact that has an email address: one that isn't deleted, if there is one. Served by
+-- contact_by_email_address.
+SELECT contact_id FROM contact
+WHERE account = (SELECT key FROM account WHERE account_id = $1)
+  AND lower(email_address COLLATE "C") = lower($2::text COLLATE "C") AND contact_id <> $3
+ORDER BY deleted_at IS NOT NULL, contact_id LIMIT 1
+
+-- get_address: Get the email address of a contact. Served by the primary key.
+SELECT email_address FROM contact WHERE key = $1
 
 -- find_by_update: List the contacts last updated in a period that match the other filters. Served by contact_by_update.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -36,16 +53,37 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
 ORDER BY updated_at, contact_id LIMIT :limit
 
--- find_by_creation: List the contacts created in a period that match the other filters. Served by contact_by_creation.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
-       opt_out_date, opt_out_source, opt_out_reason
-FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND created_at BETWEEN :created_after AND :created_before AND (created_at, contact_id) > (:after_time::timestamptz, :after)
+-- find_members: List the contacts on a list or with a tag that match the filters, most recently created first. Served by
+-- the primary keys; OFFSET keeps the planner from reading contacts first.
+SELECT contact.contact_id, email_address, first_name, last_name, permission_to_send, contact.created_at, updated_at,
+       deleted_at, opt_out_date, opt_out_source, opt_out_reason
+FROM membership CROSS JOIN LATERAL (SELECT * FROM contact WHERE key = membership.contact OFFSET 0) AS contact
+WHERE membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND membership.type = :type AND membership.definition_id = :definition_id
+  AND (membership.created_at, membership.contact_id) < (:after_time::timestamptz, :after)
+  AND membership.created_at >= :created_after
+  AND (:updated_after::timestamptz IS NULL OR updated_at BETWEEN :updated_after AND :updated_before::timestamptz)
   AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
   AND (:email_address::text IS NULL OR lower(email_address COLLATE "C") = lower(:email_address::text COLLATE "C"))
   AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
-ORDER BY created_at, contact_id LIMIT :limit
+ORDER BY membership.created_at DESC, membership.contact_id DESC LIMIT :limit
+
+-- find_tagged_members: The same for contacts that have one of several tags as well. Served by the primary keys and
+-- membership_by_contact.
+SELECT contact.contact_id, email_address, first_name, last_name, permission_to_send, contact.created_at, updated_at,
+       deleted_at, opt_out_date, opt_out_source, opt_out_reason
+FROM membership CROSS JOIN LATERAL (SELECT * FROM contact WHERE key = membership.contact OFFSET 0) AS contact
+WHERE membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND membership.type = :type AND membership.definition_id = :definition_id
+  AND (membership.created_at, membership.contact_id) < (:after_time::timestamptz, :after)
+  AND membership.created_at >= :created_after
+  AND (:updated_after::timestamptz IS NULL OR updated_at BETWEEN :updated_after AND :updated_before::timestamptz)
+  AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
+  AND (:email_address::text IS NULL OR lower(email_address COLLATE "C") = lower(:email_address::text COLLATE "C"))
+  AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
+  AND EXISTS (SELECT 1 FROM membership AS tagging WHERE tagging.contact = contact.key AND tagging.type = 1
+              AND tagging.definition_id = ANY(:tags::text[]))
+ORDER BY membership.created_at DESC, membership.contact_id DESC LIMIT :limit
 
 -- find_by_opt_out: List the contacts unsubscribed in a period by that time. Served by contact_by_opt_out.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -75,6 +113,31 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND (:created_after::timestamptz IS NULL OR created_at BETWEEN :created_after AND :created_before::timestamptz)
   AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
   AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
+
+-- count_members: Count the contacts on any of several lists, or with any of several tags, that match the filters. Reads all
+-- of them. Served by the primary keys.
+SELECT count(DISTINCT contact.key)
+FROM membership JOIN contact ON contact.key = membership.contact
+WHERE membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND membership.type = :type AND membership.definition_id = ANY(:definition_ids::text[])
+  AND (:created_after::timestamptz IS NULL OR contact.created_at BETWEEN :created_after AND :created_before::timestamptz)
+  AND (:updated_after::timestamptz IS NULL OR updated_at BETWEEN :updated_after AND :updated_before::timestamptz)
+  AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
+  AND (:email_address::text IS NULL OR lower(email_address COLLATE "C") = lower(:email_address::text COLLATE "C"))
+  AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
+
+-- count_tagged_members: The same for contacts that have one of several tags as well. Served by the same.
+SELECT count(DISTINCT contact.key)
+FROM membership JOIN contact ON contact.key = membership.contact
+WHERE membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND membership.type = :type AND membership.definition_id = ANY(:definition_ids::text[])
+  AND (:created_after::timestamptz IS NULL OR contact.created_at BETWEEN :created_after AND :created_before::timestamptz)
+  AND (:updated_after::timestamptz IS NULL OR updated_at BETWEEN :updated_after AND :updated_before::timestamptz)
+  AND (:opted_out_after::timestamptz IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before::timestamptz)
+  AND (:email_address::text IS NULL OR lower(email_address COLLATE "C") = lower(:email_address::text COLLATE "C"))
+  AND :status_bits::integer >> CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END & 1 = 1
+  AND EXISTS (SELECT 1 FROM membership AS tagging WHERE tagging.contact = contact.key AND tagging.type = 1
+              AND tagging.definition_id = ANY(:tags::text[]))
 
 -- count_by_status: Count the contacts of an account by status. Served by contact_by_account, read through.
 SELECT CASE WHEN deleted_at IS NULL THEN coalesce(permission_to_send, 6) ELSE 7 END AS status, count(*)
@@ -130,6 +193,24 @@ FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id >= :start AND contact_id < :end
 ORDER BY contact_id LIMIT :limit
 
+-- list_attributes_of: List the attributes of contacts with ids. Served by contact_by_account.
+SELECT contact_id, facts::text FROM contact
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id = ANY(:contact_ids::text[])
+  AND facts IS NOT NULL
+
+-- list_last_times: List the times of the last activities of contacts that no source has updated. Served by
+-- contact_by_account and the primary key.
+SELECT contact.contact_id, max(last.created_time)
+FROM contact CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS types (type)
+CROSS JOIN LATERAL (
+    SELECT created_time FROM tracking_activity
+    WHERE tracking_activity.contact = contact.key AND tracking_activity.type = types.type
+    ORDER BY created_time DESC LIMIT 1
+) AS last
+WHERE contact.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND contact.contact_id = ANY(:contact_ids::text[]) AND contact.facts IS NULL
+GROUP BY contact.contact_id
+
 -- list_ids: List the ids of an account's contacts after an id. Served by contact_by_account.
 SELECT contact_id FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
@@ -164,8 +245,6 @@ FROM unnest(
 )
 ORDER BY updated.key
 ON CONFLICT (key) DO UPDATE SET
-    created_at = excluded.created_at,
-    updated_at = excluded.updated_at,
     deleted_at = excluded.deleted_at,
     facts      = excluded.facts
 RETURNING key, email_address, first_name, last_name

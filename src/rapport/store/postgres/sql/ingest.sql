@@ -43,13 +43,22 @@ FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[])
 ORDER BY click.place
 ON CONFLICT DO NOTHING
 
--- add_contacts: Create contacts.
-INSERT INTO contact (key, account, contact_id, email_address, first_name, last_name)
-SELECT input.key, input.account, input.contact_id, input.email_address, input.first_name, input.last_name
-FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
-     AS input (key, account, contact_id, email_address, first_name, last_name)
+-- add_contacts: Create contacts, or set their creation to earlier activities unless a source has set it. Return whether
+-- they have attributes. Served by the primary key.
+INSERT INTO contact AS stored (
+    key, account, contact_id, email_address, first_name, last_name, created_at, updated_at
+)
+SELECT input.key, input.account, input.contact_id, input.email_address, input.first_name, input.last_name,
+       input.created_at, input.updated_at
+FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+            $8::timestamptz[])
+     AS input (key, account, contact_id, email_address, first_name, last_name, created_at, updated_at)
 ORDER BY input.key
-ON CONFLICT DO NOTHING
+ON CONFLICT (key) DO UPDATE SET
+    created_at = excluded.created_at,
+    updated_at = CASE WHEN stored.facts IS NULL THEN excluded.created_at ELSE stored.updated_at END
+WHERE stored.created_at > excluded.created_at AND stored.facts -> 'created_at' IS NULL
+RETURNING key, facts IS NOT NULL
 
 -- add_profiles: Add profiles of contacts.
 INSERT INTO person (contact, key, email_address, first_name, last_name)
@@ -83,7 +92,7 @@ WHERE key = $1
   AND NOT EXISTS (
     SELECT 1 FROM person JOIN tracking_activity AS later
       ON later.contact = person.contact AND later.person = person.key
-    WHERE person.contact = $1 AND person.email_address <> $2
+    WHERE person.contact = $1 AND person.email_address IS NOT NULL AND person.email_address IS DISTINCT FROM $2
       AND later.contact = $1 AND later.type BETWEEN 0 AND 9 AND later.created_time > $3
 )
 RETURNING key
@@ -95,7 +104,7 @@ WHERE key = $1
   AND NOT EXISTS (
     SELECT 1 FROM person JOIN tracking_activity AS later
       ON later.contact = person.contact AND later.person = person.key
-    WHERE person.contact = $1 AND person.first_name <> $2
+    WHERE person.contact = $1 AND person.first_name IS NOT NULL AND person.first_name IS DISTINCT FROM $2
       AND later.contact = $1 AND later.type BETWEEN 0 AND 9 AND later.created_time > $3
 )
 RETURNING key
@@ -107,7 +116,7 @@ WHERE key = $1
   AND NOT EXISTS (
     SELECT 1 FROM person JOIN tracking_activity AS later
       ON later.contact = person.contact AND later.person = person.key
-    WHERE person.contact = $1 AND person.last_name <> $2
+    WHERE person.contact = $1 AND person.last_name IS NOT NULL AND person.last_name IS DISTINCT FROM $2
       AND later.contact = $1 AND later.type BETWEEN 0 AND 9 AND later.created_time > $3
 )
 RETURNING key

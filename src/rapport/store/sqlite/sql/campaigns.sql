@@ -18,6 +18,17 @@ WHERE updated BETWEEN :start AND :end AND (updated, campaign_id) < (:after_time,
   AND coalesce(first_type, 0) < 6
 ORDER BY updated DESC, campaign_id DESC LIMIT :limit;
 
+-- list_activity_hours: List the first and the last hour in which campaigns had activities. Served by unique (account,
+-- campaign_id), campaign_activity_by_campaign and the primary key.
+SELECT campaign_id,
+       min((SELECT min(hour) FROM campaign_activity_hour AS hours WHERE hours.campaign_activity = activity.key)),
+       max((SELECT max(hour) FROM campaign_activity_hour AS hours WHERE hours.campaign_activity = activity.key))
+FROM carray(:campaign_ids) AS requested
+CROSS JOIN campaign ON campaign.account = (SELECT key FROM account WHERE account_id = :account_id)
+      AND campaign.campaign_id = requested.value
+CROSS JOIN campaign_activity AS activity ON activity.campaign = campaign.key
+GROUP BY campaign_id;
+
 -- get: Get a campaign. Served by unique (account, campaign_id).
 SELECT campaign.key, campaign_id, facts, coalesce(updated_at, 0)
 FROM account JOIN campaign ON campaign.account = account.key

@@ -9,22 +9,36 @@ SELECT facts FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id = :contact_id
   AND facts IS NOT NULL;
 
--- find: List the contacts of an account by id. Served by unique (account, contact_id).
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
-       opt_out_date, opt_out_source, opt_out_reason
-FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
-  AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
-ORDER BY contact_id LIMIT :limit;
-
--- find_by_address: List the contacts with an email address by id. Served by contact_by_email_address.
+-- find: List the contacts of an account created in a period that match the other filters, most recently created first.
+-- Served by contact_by_creation.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
        opt_out_date, opt_out_source, opt_out_reason
 FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND email_address = :email_address COLLATE NOCASE AND contact_id > :after
+  AND (created_at, contact_id) < (:after_time, :after) AND created_at >= :created_after
+  AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
-ORDER BY contact_id LIMIT :limit;
+ORDER BY created_at DESC, contact_id DESC LIMIT :limit;
+
+-- find_by_address: List the contacts with an email address, most recently created first. Reads all of them. Served by
+-- contact_by_email_address.
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
+FROM contact INDEXED BY contact_by_email_address
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND email_address = :email_address COLLATE NOCASE
+  AND (created_at, contact_id) < (:after_time, :after) AND created_at >= :created_after
+  AND (:updated_after IS NULL OR updated_at BETWEEN :updated_after AND :updated_before)
+  AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
+  AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
+ORDER BY created_at DESC, contact_id DESC LIMIT :limit;
+
+-- find_owner: Find the contact that has an email address: one that isn't deleted, if there is one. Served by
+-- contact_by_email_address.
+SELECT contact_id FROM contact INDEXED BY contact_by_email_address
+WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND email_address = :email_address COLLATE NOCASE AND contact_id <> :contact_id
+ORDER BY deleted_at IS NOT NULL, contact_id LIMIT 1;
 
 -- find_by_update: List the contacts last updated in a period that match the other filters. Served by contact_by_update.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -38,16 +52,35 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
 ORDER BY updated_at, contact_id LIMIT :limit;
 
--- find_by_creation: List the contacts created in a period that match the other filters. Served by contact_by_creation.
-SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
-       opt_out_date, opt_out_source, opt_out_reason
-FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
-  AND (created_at, contact_id) > (:after_time, :after) AND created_at <= :created_before
+-- find_members: List the contacts on a list or with a tag that match the filters, most recently created first. Served by
+-- the primary keys.
+SELECT contact.contact_id, email_address, first_name, last_name, permission_to_send, contact.created_at, updated_at,
+       deleted_at, opt_out_date, opt_out_source, opt_out_reason
+FROM membership CROSS JOIN contact ON contact.key = membership.contact
+WHERE membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND membership.type = :type AND membership.definition_id = :definition_id
+  AND (membership.created_at, membership.contact_id) < (:after_time, :after) AND membership.created_at >= :created_after
+  AND (:updated_after IS NULL OR updated_at BETWEEN :updated_after AND :updated_before)
   AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
   AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
-ORDER BY created_at, contact_id LIMIT :limit;
+ORDER BY membership.created_at DESC, membership.contact_id DESC LIMIT :limit;
+
+-- find_tagged_members: The same for contacts that have one of several tags as well. Served by the primary keys and
+-- membership_by_contact.
+SELECT contact.contact_id, email_address, first_name, last_name, permission_to_send, contact.created_at, updated_at,
+       deleted_at, opt_out_date, opt_out_source, opt_out_reason
+FROM membership CROSS JOIN contact ON contact.key = membership.contact
+WHERE membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND membership.type = :type AND membership.definition_id = :definition_id
+  AND (membership.created_at, membership.contact_id) < (:after_time, :after) AND membership.created_at >= :created_after
+  AND (:updated_after IS NULL OR updated_at BETWEEN :updated_after AND :updated_before)
+  AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
+  AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
+  AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
+  AND EXISTS (SELECT 1 FROM membership AS tagging WHERE tagging.contact = membership.contact AND tagging.type = 1
+              AND tagging.definition_id IN carray(:tags))
+ORDER BY membership.created_at DESC, membership.contact_id DESC LIMIT :limit;
 
 -- find_by_opt_out: List the contacts unsubscribed in a period by that time. Served by contact_by_opt_out.
 SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
@@ -77,6 +110,33 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND (:created_after IS NULL OR created_at BETWEEN :created_after AND :created_before)
   AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
   AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1;
+
+-- count_members: Count the contacts on any of several lists, or with any of several tags, that match the filters. Reads all
+-- of them. Served by the primary keys.
+SELECT count(DISTINCT membership.contact)
+FROM carray(:definition_ids) AS requested
+CROSS JOIN membership ON membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+      AND membership.type = :type AND membership.definition_id = requested.value
+CROSS JOIN contact ON contact.key = membership.contact
+WHERE (:created_after IS NULL OR contact.created_at BETWEEN :created_after AND :created_before)
+  AND (:updated_after IS NULL OR updated_at BETWEEN :updated_after AND :updated_before)
+  AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
+  AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
+  AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1;
+
+-- count_tagged_members: The same for contacts that have one of several tags as well. Served by the same.
+SELECT count(DISTINCT membership.contact)
+FROM carray(:definition_ids) AS requested
+CROSS JOIN membership ON membership.account = (SELECT key FROM account WHERE account_id = :account_id)
+      AND membership.type = :type AND membership.definition_id = requested.value
+CROSS JOIN contact ON contact.key = membership.contact
+WHERE (:created_after IS NULL OR contact.created_at BETWEEN :created_after AND :created_before)
+  AND (:updated_after IS NULL OR updated_at BETWEEN :updated_after AND :updated_before)
+  AND (:opted_out_after IS NULL OR opt_out_date BETWEEN :opted_out_after AND :opted_out_before)
+  AND (:email_address IS NULL OR email_address = :email_address COLLATE NOCASE)
+  AND :status_bits >> iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) & 1
+  AND EXISTS (SELECT 1 FROM membership AS tagging WHERE tagging.contact = membership.contact AND tagging.type = 1
+              AND tagging.definition_id IN carray(:tags));
 
 -- count_by_status: Count the contacts of an account by status. Served by unique (account, contact_id), read through.
 SELECT iif(deleted_at IS NULL, coalesce(permission_to_send, 6), 7) AS status, count(*)
@@ -129,6 +189,24 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
   AND contact_id >= :start AND contact_id < :end
 ORDER BY contact_id LIMIT :limit;
 
+-- list_attributes_of: List the attributes of contacts with ids. Served by unique (account, contact_id).
+SELECT contact_id, facts FROM carray(:contact_ids) AS requested
+CROSS JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = :account_id)
+      AND contact.contact_id = requested.value
+WHERE facts IS NOT NULL;
+
+-- list_last_times: List the times of the last activities of contacts that no source has updated. Served by unique (account,
+-- contact_id) and the primary keys.
+SELECT contact_id, (
+    SELECT max((SELECT max(created_time) FROM tracking_activity
+                WHERE contact = contact.key AND tracking_activity.type = types.value))
+    FROM json_each('[0,1,2,3,4,5,6,7,8,9]') AS types
+)
+FROM carray(:contact_ids) AS requested
+CROSS JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = :account_id)
+      AND contact.contact_id = requested.value
+WHERE facts IS NULL;
+
 -- list_ids: List the ids of an account's contacts after an id. Served by unique (account, contact_id).
 SELECT contact_id FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id > :after
@@ -151,5 +229,5 @@ CROSS JOIN contact ON contact.account = :account AND contact.contact_id = reques
 
 -- update_attributes: Update the attributes of a contact. Served by the primary key.
 UPDATE contact
-SET created_at = ?, updated_at = ?, deleted_at = ?, facts = ?
+SET deleted_at = ?, facts = ?
 WHERE key = ?;

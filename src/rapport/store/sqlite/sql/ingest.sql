@@ -1,10 +1,11 @@
 -- get_contacts: Get the keys and profiles of contacts. Served by unique (account, contact_id).
-SELECT contact_id, key, email_address, first_name, last_name
+SELECT contact_id, key, created_at, email_address, first_name, last_name
 FROM carray(:contact_ids) AS requested
 CROSS JOIN contact ON contact.account = :account AND contact.contact_id = requested.value;
 
 -- add_contact: Create a contact.
-INSERT INTO contact (account, contact_id, email_address, first_name, last_name) VALUES (?, ?, ?, ?, ?) RETURNING key;
+INSERT INTO contact (account, contact_id, email_address, first_name, last_name, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING key;
 
 -- get_profiles: Get the profiles of contacts that have rows of their own. Served by the primary key.
 SELECT contact, number, email_address, first_name, last_name
@@ -26,7 +27,7 @@ INSERT INTO person (contact, number, email_address, first_name, last_name) VALUE
 UPDATE contact SET email_address = :value
 WHERE key = :contact AND coalesce(facts ->> '$.email_address[1]', 0) <= :created_time AND NOT EXISTS (
     SELECT 1 FROM person CROSS JOIN tracking_activity AS later
-    WHERE person.contact = :contact AND person.email_address <> :value
+    WHERE person.contact = :contact AND person.email_address IS NOT NULL AND person.email_address IS NOT :value
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
       AND later.created_time > :created_time AND later.person = person.number
 )
@@ -36,7 +37,7 @@ RETURNING key;
 UPDATE contact SET first_name = :value
 WHERE key = :contact AND coalesce(facts ->> '$.first_name[1]', 0) <= :created_time AND NOT EXISTS (
     SELECT 1 FROM person CROSS JOIN tracking_activity AS later
-    WHERE person.contact = :contact AND person.first_name <> :value
+    WHERE person.contact = :contact AND person.first_name IS NOT NULL AND person.first_name IS NOT :value
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
       AND later.created_time > :created_time AND later.person = person.number
 )
@@ -46,7 +47,7 @@ RETURNING key;
 UPDATE contact SET last_name = :value
 WHERE key = :contact AND coalesce(facts ->> '$.last_name[1]', 0) <= :created_time AND NOT EXISTS (
     SELECT 1 FROM person CROSS JOIN tracking_activity AS later
-    WHERE person.contact = :contact AND person.last_name <> :value
+    WHERE person.contact = :contact AND person.last_name IS NOT NULL AND person.last_name IS NOT :value
       AND later.contact = :contact AND later.type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
       AND later.created_time > :created_time AND later.person = person.number
 )

@@ -8,10 +8,17 @@ VALUES {rows}
 ON CONFLICT DO NOTHING
 RETURNING contact, type, created_time, identity
 
--- add_contacts: Create contacts.
-INSERT INTO contact (key, account, contact_id, email_address, first_name, last_name)
+-- add_contacts: Create contacts, or set their creation to earlier activities unless a source has set it. Return whether
+-- they have attributes. Served by the primary key.
+INSERT INTO contact AS stored (
+    key, account, contact_id, email_address, first_name, last_name, created_at, updated_at
+)
 VALUES {rows}
-ON CONFLICT DO NOTHING
+ON CONFLICT (key) DO UPDATE SET
+    created_at = excluded.created_at,
+    updated_at = CASE WHEN stored.facts IS NULL THEN excluded.created_at ELSE stored.updated_at END
+WHERE stored.created_at > excluded.created_at AND stored.facts -> 'created_at' IS NULL
+RETURNING key, facts IS NOT NULL
 
 -- add_profiles: Add profiles of contacts.
 INSERT INTO person (contact, key, email_address, first_name, last_name)
@@ -58,8 +65,6 @@ INSERT INTO contact (
 )
 VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET
-    created_at = excluded.created_at,
-    updated_at = excluded.updated_at,
     deleted_at = excluded.deleted_at,
     facts      = excluded.facts
 RETURNING key, email_address, first_name, last_name
