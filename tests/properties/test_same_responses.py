@@ -222,6 +222,11 @@ class Questions:
             "url_id": URL_IDS,
             "email": [f"{name}@{domain}" for name in "aAbB" for domain in DOMAINS],
             "sequence_ids": ("1", "1,2"),
+            "lists": ("l1", "l1,l2"),
+            "tags": ("t1", "t1,t2"),
+            "segment_id": ("14",),
+            "name": ("News",),
+            "email_address": ("ada@example.com",),
             "v2_email_campaign_ids": ("1", "1,2"),
             "contacts_filter": ("a", "EXAMPLE", "@", "Ada", "o'b", "de la"),
         }

@@ -1,6 +1,6 @@
 """Keep up to date what is derived from the attributes of contacts: their lists and tags, and when they were created."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from rapport.store.attributes import load_attributes
@@ -72,3 +72,18 @@ async def write_contacts(connection: Connection, contacts: Iterable[StoredContac
     for name, rows in (("update_contact", updated), ("delete", removed), ("add", added)):
         if rows:
             await connection.executemany(_SQL[name], rows)
+
+
+async def find_created_later(connection: Connection, first_times: Mapping[bytes, int]) -> dict[bytes, int]:
+    """Return the contacts that were created later than an activity, given by contact, with its time."""
+    if not first_times:
+        return {}
+    rows = await connection.fetch(_SQL["list_created_at"], list(first_times))
+    return {key: first_times[key] for key, created_at in rows if created_at > first_times[key]}
+
+
+async def lower_created_at(connection: Connection, first_times: Mapping[bytes, int]) -> None:
+    """Set the creation of contacts, which must be locked, to the earlier time of an activity."""
+    if first_times:
+        await connection.executemany(_SQL["lower_created_at"], sorted(first_times.items()))
+        await update_derived(connection, first_times)

@@ -9,7 +9,6 @@ from rapport.store.attributes import PROFILE_FIELDS, latest_profile
 from rapport.store.batch import Batch, ProfileRow, find_first_times
 from rapport.store.hashing import contact_key, profile_key
 from rapport.store.postgres.layout import Layout
-from rapport.store.postgres.memberships import update_derived
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 
@@ -67,10 +66,14 @@ class GroupProfiles:
 
 
 class ProfileKeys(NamedTuple):
-    """Keys of contacts, with the earliest time of their activities, and of their profiles."""
+    """Keys of contacts, with the earliest time of their activities, and of their profiles.
+
+    `existing` are the contacts that turned out to exist already.
+    """
 
     contacts: dict[bytes, int]
     profiles: set[tuple[bytes, int]]
+    existing: dict[bytes, int]
 
 
 class ContactCache:
@@ -102,19 +105,19 @@ class ContactCache:
         first_times = keys.contacts if isinstance(keys, ProfileKeys) else keys.first_times
         cached = self._contacts.get
         missing = {contact: time for contact, time in first_times.items() if time < cached(contact, MAX_INSTANT + 1)}
-        return ProfileKeys(missing, set(keys.profiles) - self._profiles)
+        return ProfileKeys(missing, set(keys.profiles) - self._profiles, {})
 
     async def record(
         self, connection: Connection, group: GroupProfiles, layout: Layout, *, missing: ProfileKeys | None = None
     ) -> ProfileKeys:
-        """Create the contacts and profiles that are missing. Return their keys.
+        """Create the contacts and profiles that are missing. Return their keys, also of contacts that existed.
 
         `missing` is the result of an earlier call of `find_missing`.
         """
         created = self.find_missing(missing or group)
         if created.contacts:
-            with_attributes = await _add_contacts(connection, list(created.contacts), group, layout)
-            await update_derived(connection, with_attributes)
+            added = await _add_contacts(connection, list(created.contacts), group, layout)
+            created.existing.update((key, time) for key, time in created.contacts.items() if key not in added)
         if created.profiles:
             await _add_profiles(connection, list(created.profiles), group, layout)
         if group.latest:
@@ -145,8 +148,8 @@ async def _find_differing(connection: Connection, group: GroupProfiles, layout: 
     return [row[0] for row in rows if _differs(group.latest[row[0]], row[1:])]
 
 
-async def _add_contacts(connection: Connection, keys: list[bytes], group: GroupProfiles, layout: Layout) -> list[bytes]:
-    """Create contacts, or set their creation to earlier activities. Return those of the latter with attributes."""
+async def _add_contacts(connection: Connection, keys: list[bytes], group: GroupProfiles, layout: Layout) -> set[bytes]:
+    """Create contacts. Return those that didn't exist."""
     accounts = [group.contacts[contact][0] for contact in keys]
     contact_ids = [group.contacts[contact][1] for contact in keys]
     profiles = [group.latest.get(contact, _EMPTY_PROFILE) for contact in keys]
@@ -154,7 +157,7 @@ async def _add_contacts(connection: Connection, keys: list[bytes], group: GroupP
     first_times = [group.first_times[contact] for contact in keys]
     values: list[list[Any]] = [keys, accounts, contact_ids, *fields, first_times, first_times]
     rows = await layout.insert(connection, _SQL, "add_contacts", values, by=0)
-    return [key for key, has_attributes in rows if has_attributes]
+    return {key for (key,) in rows}
 
 
 async def _add_profiles(

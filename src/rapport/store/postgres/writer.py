@@ -1,7 +1,7 @@
 """Write to PostgreSQL. A group of batches is one transaction, which may be repeated if its outcome is unknown."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ from rapport.store.postgres.erase import ERASE_TIMEOUT, erase
 from rapport.store.postgres.feed_writer import FeedWriter
 from rapport.store.postgres.identifiers import ChangeCounter, IdCache
 from rapport.store.postgres.layout import ONE_DATABASE, Layout
-from rapport.store.postgres.permission import update_permissions
+from rapport.store.postgres.memberships import find_created_later, lower_created_at
+from rapport.store.postgres.permission import lock_contacts, update_permissions
 from rapport.store.postgres.pool import SHARED, Connection, Contacts, Pool, Reach, copy
 from rapport.store.postgres.prepared import (
     CONTACT,
@@ -180,7 +181,7 @@ class Writer:
                     group.counts if is_all else group.counts_of([row for row in group.all_rows if KEY(row) in added])
                 )
                 await increment_rollups(connection, counts, group.layout)
-                await _update_permissions(connection, group, added)
+                await _update_contacts(connection, group, created, _permission_contacts(group, added))
                 outcomes, entries = _outcomes(group, added)
                 await self._feed.append(connection, entries)
             self._cache_contacts(created, group.erasure_version)
@@ -202,7 +203,7 @@ class Writer:
                 if existing is None and group.layout.has_staging:
                     existing = await find_existing_engagement(connection, group.counts)
                 await increment_rollups(connection, group.counts, group.layout, existing_indexes=existing)
-                await update_permissions(connection, group.permission_contacts, group.layout)
+                await _update_contacts(connection, group, created, group.permission_contacts)
                 await self._feed.append(connection, entries)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster reports a duplicate as XX000.
@@ -299,10 +300,23 @@ def _key(row: ActivityValues) -> Key:
     return key
 
 
-async def _update_permissions(connection: Connection, group: PreparedGroup, added: Iterable[Key]) -> None:
-    if group.has_permissions:
-        contacts = {contact for contact, activity_type, *_ in added if activity_type in PERMISSION_TYPES}
-        await update_permissions(connection, contacts, group.layout)
+def _permission_contacts(group: PreparedGroup, added: Iterable[Key]) -> set[bytes]:
+    """Return the contacts whose permission the added activities may change."""
+    if not group.has_permissions:
+        return set()
+    return {contact for contact, activity_type, *_ in added if activity_type in PERMISSION_TYPES}
+
+
+async def _update_contacts(
+    connection: Connection, group: PreparedGroup, created: ProfileKeys, permission_contacts: Collection[bytes]
+) -> None:
+    """Update what is derived from the activities of contacts: when they were created, and their permissions."""
+    earlier = await find_created_later(connection, created.existing)
+    if earlier:
+        # All at once and in order, so that concurrent transactions don't wait for each other.
+        await lock_contacts(connection, {*earlier, *permission_contacts}, group.layout)
+        await lower_created_at(connection, earlier)
+    await update_permissions(connection, permission_contacts, group.layout)
 
 
 async def _add(connection: Connection, group: PreparedGroup) -> set[Key]:

@@ -43,9 +43,8 @@ FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[])
 ORDER BY click.place
 ON CONFLICT DO NOTHING
 
--- add_contacts: Create contacts, or set their creation to earlier activities unless a source has set it. Return whether
--- they have attributes. Served by the primary key.
-INSERT INTO contact AS stored (
+-- add_contacts: Create contacts.
+INSERT INTO contact (
     key, account, contact_id, email_address, first_name, last_name, created_at, updated_at
 )
 SELECT input.key, input.account, input.contact_id, input.email_address, input.first_name, input.last_name,
@@ -54,11 +53,8 @@ FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::t
             $8::timestamptz[])
      AS input (key, account, contact_id, email_address, first_name, last_name, created_at, updated_at)
 ORDER BY input.key
-ON CONFLICT (key) DO UPDATE SET
-    created_at = excluded.created_at,
-    updated_at = CASE WHEN stored.facts IS NULL THEN excluded.created_at ELSE stored.updated_at END
-WHERE stored.created_at > excluded.created_at AND stored.facts -> 'created_at' IS NULL
-RETURNING key, facts IS NOT NULL
+ON CONFLICT DO NOTHING
+RETURNING key
 
 -- add_profiles: Add profiles of contacts.
 INSERT INTO person (contact, key, email_address, first_name, last_name)

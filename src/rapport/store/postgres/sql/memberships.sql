@@ -24,3 +24,10 @@ ON CONFLICT DO NOTHING
 
 -- update_contact: Set the times of a contact's creation and its last update. Served by the primary key.
 UPDATE contact SET created_at = $2, updated_at = $3 WHERE key = $1
+
+-- list_created_at: List when contacts were created, unless a source has set it. Served by the primary key.
+SELECT key, created_at FROM contact WHERE key = ANY($1::bytea[]) AND facts -> 'created_at' IS NULL
+
+-- lower_created_at: Set the creation of a contact to an earlier activity. Served by the primary key.
+UPDATE contact SET created_at = $2, updated_at = CASE WHEN facts IS NULL THEN $2::timestamptz ELSE updated_at END
+WHERE key = $1 AND created_at > $2 AND facts -> 'created_at' IS NULL

@@ -8,17 +8,13 @@ VALUES {rows}
 ON CONFLICT DO NOTHING
 RETURNING contact, type, created_time, identity
 
--- add_contacts: Create contacts, or set their creation to earlier activities unless a source has set it. Return whether
--- they have attributes. Served by the primary key.
-INSERT INTO contact AS stored (
+-- add_contacts: Create contacts.
+INSERT INTO contact (
     key, account, contact_id, email_address, first_name, last_name, created_at, updated_at
 )
 VALUES {rows}
-ON CONFLICT (key) DO UPDATE SET
-    created_at = excluded.created_at,
-    updated_at = CASE WHEN stored.facts IS NULL THEN excluded.created_at ELSE stored.updated_at END
-WHERE stored.created_at > excluded.created_at AND stored.facts -> 'created_at' IS NULL
-RETURNING key, facts IS NOT NULL
+ON CONFLICT DO NOTHING
+RETURNING key
 
 -- add_profiles: Add profiles of contacts.
 INSERT INTO person (contact, key, email_address, first_name, last_name)
