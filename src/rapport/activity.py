@@ -17,7 +17,7 @@ from rapport.instant import Instant, iso, parse_instant
 
 
 class ActivityType(enum.IntEnum):
-    """The ten types by their names in the API. The numbers are persisted: never change or reorder them."""
+    """The ten types, by their names in the API. The numbers are persisted: never change or reorder them."""
 
     EM_SENDS = 0
     EM_OPENS = 1
@@ -72,7 +72,7 @@ EARLIEST: Final = parse_instant("1990-01-01T00:00:00Z")
 MAX_ID_LENGTH: Final = 255
 ID_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0](?:[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
 """For published schemas, with `MAX_ID_LENGTH`; `is_id` decides."""
-ID_ALLOWED: Final = f"must have 1 to {MAX_ID_LENGTH} characters, with no control characters and no blanks at its ends"
+ID_ALLOWED: Final = f"must have 1 to {MAX_ID_LENGTH} characters, without control characters or spaces at its ends"
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CONTROL_EXCEPT_NEWLINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -92,7 +92,7 @@ def is_id(text: str) -> bool:
 
 
 def is_account_id(text: str) -> bool:
-    """Return True if the text is an id that an operator chooses: of an account, or of a client with a token."""
+    """Return True if the text is a valid account id or client id, which operators choose."""
     return _matches_account_id(text) is not None
 
 
@@ -219,8 +219,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def event_identity(type_name: str, campaign_activity_id: str, event_id: str) -> int:
     """Return the identity of an activity with an event id, whatever its time.
 
-    The type and the campaign activity belong to it: sources call a send and its opens alike, or count from 1 in each
-    mailing. PostgreSQL computes the same when it migrates (0022_event_identities.sql).
+    It includes the type and the campaign activity, because some sources use the same id for a send and its opens, or
+    count from 1 in each mailing. PostgreSQL computes it in SQL when it migrates (0022_event_identities.sql).
     """
     text = f"event\x1f{type_name}\x1f{campaign_activity_id}\x1f{event_id}"
     return int.from_bytes(sha256(text.encode()).digest()[:8], signed=True)

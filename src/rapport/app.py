@@ -1,4 +1,4 @@
-"""Builds the application of a worker from the settings."""
+"""Build the application of a worker from the settings."""
 
 import asyncio
 import contextlib
@@ -149,7 +149,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
 
 
 def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Resource]:
-    """Return the resources that Constant Contact has, too."""
+    """Return the resources of Constant Contact's API."""
     default_types = (ActivityType.EM_CLICKS,) if settings.legacy_default_type else ()
     return [
         ContactReports(store.activities, cursors, default_types),
@@ -183,7 +183,7 @@ def _page_routes(store: Store, sessions: SessionManager, keys: KeyCache, token_s
 
 
 def _oauth_routes(store: Store, keys: KeyCache, sessions: SessionManager, settings: Settings) -> list[Route]:
-    """Return the routes of the authorization server. Its requests don't count towards an application's quota."""
+    """Return the routes of the authorization server. Its requests don't count towards the rate limits of the API."""
     is_off = settings.limits is Limits.OFF
     limiter: RateLimiter = NoRateLimiter() if is_off else GenerousRateLimiter()
     guesses: RateLimiter = NoRateLimiter() if is_off else GenerousRateLimiter(_USER_CODES_PER_SECOND)

@@ -1,4 +1,4 @@
-"""Email addresses as people and programs write them, and the one form in which they are stored and compared."""
+"""Normalize email addresses, as people and programs write them, to the form that is stored and compared."""
 
 import re
 import unicodedata
@@ -48,9 +48,9 @@ def normalize_address(text: str) -> str:
 
 
 def normalize_query_address(text: str) -> str:
-    """Return an address that is searched for in its normal form, or unchanged if it isn't an address.
+    """Return a requested address in its normal form, or unchanged if it isn't an address.
 
-    A blank in its local part was a `+` that the client didn't encode.
+    A space in its local part was a `+` that the client didn't encode.
     """
     text = text.strip()
     local, at, domain = text.rpartition("@")
@@ -75,5 +75,5 @@ def _readable_domain(domain: str) -> str:
     try:
         return idna.decode(idna.encode(domain, uts46=True))
     except (idna.IDNAError, UnicodeError):
-        # Not a domain that can be registered, but mail systems may know it all the same.
+        # Not a domain that can be registered, but a mail system may still use it.
         return unicodedata.normalize("NFC", domain).lower()

@@ -151,7 +151,7 @@ class Throttled(RapportError):
         super().__init__(f"too many requests; try again in {retry_after} s")
         self.retry_after = retry_after
         self.limit = limit
-        """The number of requests that the client may make until then, if it is counted exactly."""
+        """The maximum number of requests in the period, if it is counted exactly."""
 
 
 class QuotaExceeded(Throttled):
@@ -170,17 +170,17 @@ class UnknownResource(NotFound):
 
 
 class UnknownApplication(NotFound):
-    """The account has no application with this id; whether another account has it makes no difference."""
+    """The account has no such application. It may be another account's."""
 
     def __init__(self, client_id: str) -> None:
-        super().__init__(f"there is no application {client_id}")
+        super().__init__(f"no application {client_id}")
 
 
 class UnknownUserCode(NotFound):
-    """No device of the account waits with this code."""
+    """No device of the account is waiting with this code."""
 
     def __init__(self, user_code: str) -> None:
-        super().__init__(f"no device waits with the code {user_code[:20]!r}")
+        super().__init__(f"no device is waiting with the code {user_code[:20]!r}")
 
 
 class UnknownCampaign(NotFound):

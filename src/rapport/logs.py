@@ -22,7 +22,7 @@ _SHARED: Final[list[Processor]] = [
 
 
 class AccessLog:
-    """The access log. JSON lines bypass structlog, which would cost more than many a request."""
+    """The access log. JSON lines bypass structlog, which would take longer than some requests do."""
 
     def __init__(self) -> None:
         self._structured = structlog.get_logger("rapport.api")

@@ -43,6 +43,6 @@ def test_invalid_input_is_reported(location: str) -> None:
     assert "must begin with https://" in error
     error = run_rapport("app", "create", "x", "--public", "--refresh", "long-lived", "--data", location, code=1).stderr
     assert "must be rotating" in error
-    assert "there is no application nobody" in run_rapport("app", "delete", "nobody", "--data", location, code=1).stderr
+    assert "no application nobody" in run_rapport("app", "delete", "nobody", "--data", location, code=1).stderr
     other = run_rapport("app", "create", "x", "--account", "other", "--data", location).stdout.split()[1]
-    assert f"there is no application {other}" in run_rapport("app", "delete", other, "--data", location, code=1).stderr
+    assert f"no application {other}" in run_rapport("app", "delete", other, "--data", location, code=1).stderr

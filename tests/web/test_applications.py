@@ -24,7 +24,7 @@ FORM = {
     "name": "Shop <b>",
     "redirect_uris": f"{CALLBACK}\nhttp://localhost/cb",
     "scope": ["contact_data", "offline_access"],
-    "kind": "confidential",
+    "type": "confidential",
     "refresh": "rotating",
     "credentials": "",
 }
@@ -64,7 +64,7 @@ def test_application_is_created_changed_and_deleted(server: Server, account: str
 
 def test_public_application_has_no_secret(server: Server, account: str) -> None:
     with open_browser_by_link(server, account) as browser:
-        assert shown(create(browser, kind="public")).secret == ""
+        assert shown(create(browser, type="public")).secret == ""
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_public_application_has_no_secret(server: Server, account: str) -> None:
         {"redirect_uris": "\n".join(f"https://client.example.com/{n}" for n in range(11))},
         {"scope": []},
         {"scope": ["everything"]},
-        {"kind": "secret"},
-        {"kind": "public", "refresh": "long-lived"},
-        {"kind": "public", "credentials": "owner"},
+        {"type": "secret"},
+        {"type": "public", "refresh": "long-lived"},
+        {"type": "public", "credentials": "owner"},
         {"credentials": "emperor"},
     ],
 )

@@ -1,1 +1,1 @@
-"""Turn what happened elsewhere (provider webhooks, bounce mail) into activities. Knows no store."""
+"""Turn webhooks of email providers and bounce mail into events. Independent of the store."""

@@ -1,4 +1,4 @@
-"""A request between its arrival and its recording: what the spool holds, and what is read from it."""
+"""Captured requests, as the spool stores them, and the items and events in them."""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _REQUEST: Final = "rapport_request"
 
 
 class CapturedRequest(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """A request whose authenticity is proven."""
+    """A request that was authenticated."""
 
     account_id: str
     hook_id: str
@@ -38,17 +38,17 @@ class ReadItem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """The digest by which the item is the same if it comes again."""
+        """Identifies the item if it is sent again."""
         return digest_text(self.item)
 
 
 def encode_request(request: CapturedRequest) -> bytes:
-    """Return the request as the spool holds it."""
+    """Encode a request for the spool."""
     return msgspec.msgpack.encode(request)
 
 
 def decode_request(payload: bytes) -> CapturedRequest:
-    """Return a request from the spool. Raises InvalidPayload."""
+    """Decode a request from the spool. Raises InvalidPayload."""
     try:
         return msgspec.msgpack.decode(payload, type=CapturedRequest)
     except msgspec.DecodeError as exc:
@@ -56,7 +56,7 @@ def decode_request(payload: bytes) -> CapturedRequest:
 
 
 def read_request(provider: Provider, request: CapturedRequest, settings: Mapping[str, str]) -> list[ReadItem]:
-    """Return the items of a request. One that can't be read at all is one item."""
+    """Return the items of a request. A request that can't be read becomes a single item with an error."""
     webhook = WebhookRequest(body=request.body, received_time=request.received_time, headers=request.headers)
     try:
         items = [msgspec.json.encode(item).decode() for item in provider.split(webhook)]
@@ -67,7 +67,7 @@ def read_request(provider: Provider, request: CapturedRequest, settings: Mapping
 
 
 def read_again(provider: Provider, item: str, received_time: Instant, settings: Mapping[str, str]) -> list[ReadItem]:
-    """Return what is read now from an item that was kept."""
+    """Read an unmatched item again, with the hook's current settings."""
     whole = JsonRecord(msgspec.json.decode(item)).record(_REQUEST)
     body = whole.text("body")
     if body is None and not whole.record("headers").flat():
@@ -99,5 +99,5 @@ def read_item(provider: Provider, item: str, settings: Mapping[str, str]) -> Rea
 
 
 def digest_text(text: str) -> str:
-    """Return a digest by which a text is recognised."""
+    """Return a digest that identifies the text."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

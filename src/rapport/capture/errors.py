@@ -1,14 +1,14 @@
-"""Errors of capture. `rapport.errors` has those that every package may raise."""
+"""Exceptions of this package; `rapport.errors` has the common ones."""
 
 from rapport.errors import RapportError
 
 
 class InvalidPayload(RapportError):
-    """A captured request or message can't be read as what its provider sends."""
+    """A captured request or message doesn't have its provider's format."""
 
 
 class RefusedRequest(RapportError):
-    """A request that can't be proven to come from the provider. Its text never contains a secret."""
+    """A request could not be authenticated as the provider's. The message never contains a secret."""
 
     def __init__(self, reason: str, difference: str | None = None) -> None:
         super().__init__(reason if difference is None else f"{reason}: {difference}")
@@ -29,8 +29,8 @@ class MailboxUnavailable(RapportError):
 
 
 class SpoolFull(RapportError):
-    """The spool holds as many bytes as it may. What was sent isn't kept; the provider should send it again."""
+    """The spool is full. The request wasn't stored; the provider should send it again."""
 
 
 class SpoolUnavailable(RapportError):
-    """The spool can't be written. What was sent isn't kept; the provider should send it again."""
+    """The spool can't be written. The request wasn't stored; the provider should send it again."""

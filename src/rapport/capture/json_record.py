@@ -1,4 +1,4 @@
-"""Tolerant reading of JSON objects whose exact shape is up to somebody else."""
+"""Read JSON objects of other systems tolerantly."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ _LONG_FRACTION: Final = re.compile(r"([.,]\d{6})\d+")
 
 
 class JsonRecord:
-    """A JSON object. What is missing, null, empty or of another type is None."""
+    """A JSON object. Fields that are missing, null, empty or of another type are None."""
 
     __slots__ = ("_fields",)
 
@@ -26,7 +26,7 @@ class JsonRecord:
         return name in self._fields
 
     def value(self, name: str) -> object:
-        """Return the field as it is."""
+        """Return the field's value unchanged."""
         return self._fields.get(name)
 
     def record(self, *path: str) -> "JsonRecord":
@@ -50,7 +50,7 @@ class JsonRecord:
         return value if isinstance(value, list) else []
 
     def is_true(self, name: str) -> bool:
-        """Return True if the field is true, and not just something like it."""
+        """Return True if the field is exactly `true`."""
         return self._fields.get(name) is True
 
     def time(self, *names: str) -> Instant:
@@ -77,7 +77,7 @@ def as_text(value: object) -> str | None:
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Return the texts of a list, or the one text that stands in place of a list."""
+    """Return the texts of a list, or a single text as a tuple of one."""
     items = value if isinstance(value, list) else [value]
     return tuple(text for text in map(as_text, items) if text is not None)
 
@@ -92,7 +92,7 @@ def decode_json(data: bytes | str, what: str = "the body") -> object:
 
 
 def decode_metadata(text: str | None) -> dict[str, str]:
-    """Return the fields of a text that may hold a JSON object; of another text, the text as `value`."""
+    """Return the fields of a text that is a JSON object, or else the text as the field `value`."""
     if text is None:
         return {}
     try:
@@ -106,7 +106,7 @@ def read_time(name: str, value: object) -> Instant:
     """Return the instant of seconds or milliseconds since 1970, or of an ISO 8601 text. Raises InvalidPayload."""
     try:
         if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
-            # Python reads six decimals at most in some forms; a space before the offset isn't ISO 8601.
+            # Python reads at most six decimals; a space before the offset isn't ISO 8601.
             return parse_instant(_LONG_FRACTION.sub(r"\1", value.strip()).replace(" UTC", "Z").replace(" +", "+"))
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
         if number is not None:

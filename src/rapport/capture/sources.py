@@ -1,4 +1,4 @@
-"""All sources of captured events: the webhooks of providers, and bounce mail."""
+"""All sources of captured events: webhooks of providers, and bounce mail."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
@@ -13,7 +13,7 @@ from rapport.capture.webhooks.registry import PROVIDERS
 
 
 class BounceMail(Provider):
-    """Messages that mail servers send to the return path: they arrive by `rapport bounce`, not over HTTP."""
+    """Messages that mail servers send to the return path. They don't arrive over HTTP."""
 
     name: ClassVar[str] = reader.SOURCE
     title: ClassVar[str] = "Bounce mail"
@@ -30,11 +30,11 @@ class BounceMail(Provider):
     max_body_bytes: ClassVar[int] = 32 * MIB
 
     def authenticate(self, request: WebhookRequest, credentials: Credentials) -> None:  # noqa: ARG002 - see below
-        """Refuse: anybody could send a message over HTTP."""
+        """Refuse the request, because anybody could send a message over HTTP."""
         raise RefusedRequest("bounce mail doesn't arrive over HTTP")
 
     def split(self, request: WebhookRequest) -> Sequence[object]:
-        """Return the message, one character a byte, with the time at which it arrived."""
+        """Return the message, as text with one character per byte, and the time at which it arrived."""
         return [{"message": request.body.decode("latin-1"), "received_time": request.received_time}]
 
     def read(self, item: object, settings: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the same for all hooks
@@ -44,14 +44,14 @@ class BounceMail(Provider):
         try:
             return reader.read_bounce(text.encode("latin-1"), read_time("received_time", record.value("received_time")))
         except UnicodeEncodeError as exc:
-            raise InvalidPayload("the message is not what arrived") from exc
+            raise InvalidPayload("the message was altered") from exc
 
 
 SOURCES: Final[dict[str, Provider]] = {**PROVIDERS, BounceMail.name: BounceMail()}
 
 
 def get_source(name: str) -> Provider:
-    """Return the source. Raises InvalidHook for one that isn't known."""
+    """Return the source with this name. Raises InvalidHook for an unknown one."""
     if name not in SOURCES:
         raise InvalidHook(f"unknown provider {name!r}; expected one of {', '.join(SOURCES)}")
     return SOURCES[name]

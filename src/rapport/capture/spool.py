@@ -1,7 +1,7 @@
-"""A durable queue on the local disk, between what arrives and what is recorded.
+"""A durable queue on the local disk, for requests that wait to be recorded.
 
-Every process that receives appends to segment files of its own; one process at a time reads them all. A record is on
-the disk when `append` returns, whatever happens to the process afterwards. After a crash it may be read twice.
+Every process that receives requests appends to segment files of its own; one process at a time reads them all. A record
+is on the disk when `append` returns, even if the process crashes afterwards. After a crash it may be read twice.
 
 A segment is a file of records, `<number>-<process>-<random>.spool`; its writer holds a lock on it. A record is its
 length, a checksum, the time at which it arrived, and its bytes.
@@ -31,9 +31,9 @@ _TIME: Final = struct.Struct(">q")
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 _SEGMENT_BYTES: Final = 16 * 1024 * 1024
 _SEGMENT_SECONDS: Final = 60.0
-"""A segment is closed after this time, so that what is recorded doesn't stay on the disk."""
+"""A segment is closed after this time, so that recorded requests are deleted soon."""
 _USAGE_SECONDS: Final = 0.5
-"""How old the sum of all processes' segments may be when an append is checked against the limit."""
+"""How long the total size of all segments is cached for checking the limit."""
 
 _log = structlog.get_logger("rapport.capture")
 
@@ -47,7 +47,7 @@ def make_spool_folder(folder: Path) -> None:
 
 
 def list_segments(folder: Path) -> list[Path]:
-    """Return the segments in the order in which they were begun. Raises OSError."""
+    """Return the segments, oldest first. Raises OSError."""
     return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX) if folder.exists() else []
 
 
@@ -62,7 +62,7 @@ def checksum(payload: bytes | memoryview, received_time: int) -> int:
 
 
 class SpoolWriter:
-    """Appends records. Whatever is appended while the disk is busy is written, and synced, together."""
+    """Appends records. Records that arrive while the disk is busy are written and synced together."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -78,11 +78,11 @@ class SpoolWriter:
         self._used_checked = float("-inf")
 
     def start(self) -> None:
-        """Begin to write, in a task of the running event loop. The directory is created when it is needed."""
+        """Start the task that writes. The directory is created when it is needed."""
         self._task = asyncio.create_task(self._write_groups(), name="spool")
 
     async def stop(self) -> None:
-        """Write what waits, and close the segment."""
+        """Write the waiting records, and close the segment."""
         self._is_stopping = True
         self._arrived.set()
         if self._task is not None:
@@ -102,7 +102,7 @@ class SpoolWriter:
         self._waiting.append((record, written))
         self._waiting_bytes += len(record)
         self._arrived.set()
-        # A sender that hangs up doesn't stop the write.
+        # Shielded, because the sender may disconnect.
         await asyncio.shield(written)
 
     def _used(self) -> int:
@@ -162,7 +162,7 @@ class SpoolWriter:
         try:
             segment.write(b"".join(records))
         except OSError:
-            # After a failed sync nobody knows what is on the disk: nothing is appended to this file any more.
+            # After a failed sync, the content of the file is unknown, so nothing more is appended to it.
             self._close_segment()
             raise
 

@@ -63,7 +63,7 @@ def read_status(folder: Path) -> SpoolStatus:
 
 
 class SpoolReader:
-    """Reads records, and forgets those that were recorded. One process at a time holds it."""
+    """Reads records, and deletes those that were recorded. Only one process at a time can read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -71,7 +71,7 @@ class SpoolReader:
         self._segments: dict[str, _Segment] = {}
 
     def try_lock(self) -> bool:
-        """Become the one that reads, unless another process is. Raises SpoolUnavailable."""
+        """Return True if this process is now the one that reads. Raises SpoolUnavailable."""
         if self._lock is not None:
             return True
         make_spool_folder(self._folder)
@@ -88,7 +88,7 @@ class SpoolReader:
         return True
 
     def close(self) -> None:
-        """Let another process read."""
+        """Release the lock, so that another process can read."""
         for segment in self._segments.values():
             segment.close()
         self._segments.clear()
@@ -122,12 +122,12 @@ class SpoolReader:
         return entries
 
     def rewind(self) -> None:
-        """Read again what was read and not committed."""
+        """Continue with the first record that wasn't committed."""
         for segment in self._segments.values():
             segment.read_end = segment.done_end
 
     def commit(self, entries: Sequence[SpoolEntry]) -> None:
-        """Forget records that are recorded. Raises SpoolUnavailable; then some of them may be read again."""
+        """Mark records as recorded. Raises SpoolUnavailable; some of them may then be read again."""
         for entry in entries:
             segment = self._segments[entry.segment]
             segment.done_end = max(segment.done_end, entry.end)
@@ -161,12 +161,14 @@ class SpoolReader:
     def _save_progress(self) -> None:
         # Not synced: after a power failure some records are read again, which changes nothing.
         unfinished = self._folder / f"{_PROGRESS}.new"
-        unfinished.write_bytes(msgspec.json.encode({name: each.done_end for name, each in self._segments.items()}))
+        unfinished.write_bytes(
+            msgspec.json.encode({name: segment.done_end for name, segment in self._segments.items()})
+        )
         unfinished.replace(self._folder / _PROGRESS)
 
 
 class _Segment:
-    """A segment that is read. Iterating it yields the records from `read_end` on."""
+    """A segment that is being read. Iterating yields its records from `read_end` on."""
 
     def __init__(self, path: Path, done_end: int) -> None:
         self.path = path
@@ -178,7 +180,7 @@ class _Segment:
         return _read_entries(self._file, self.path.name, self.read_end)
 
     def is_at_end(self) -> bool:
-        """Return True if the writer is gone, and everything that can be read is recorded."""
+        """Return True if the writer has closed the segment, and everything readable in it was recorded."""
         if not self._is_closed_by_writer:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -189,7 +191,7 @@ class _Segment:
         return next(_read_entries(self._file, self.path.name, self.done_end), None) is None
 
     def is_damaged(self) -> bool:
-        """Return True if a whole record follows whose checksum is wrong, not just one that was never finished."""
+        """Return True if a complete record with a wrong checksum follows, not just one that was never finished."""
         header = os.pread(self._file, HEADER.size, self.done_end)
         if len(header) < HEADER.size:
             return False
@@ -202,26 +204,26 @@ class _Segment:
 
 
 def _read_entries(file: int, name: str, start: int) -> Iterator[SpoolEntry]:
-    """Yield the records from `start` on, up to the end or to one that isn't whole."""
-    data, place = b"", 0
+    """Yield the records from `start` on, up to the end or to an incomplete one."""
+    data, offset = b"", 0
     while True:
-        wanted = HEADER.size
-        if len(data) - place >= HEADER.size:
-            length, expected, received_time = HEADER.unpack_from(data, place)
+        needed = HEADER.size
+        if len(data) - offset >= HEADER.size:
+            length, expected, received_time = HEADER.unpack_from(data, offset)
             if length > MAX_RECORD_BYTES:
                 return
-            wanted += length
-        if len(data) - place < wanted:
-            start += place
-            data, place = os.pread(file, max(_READ_BYTES, wanted), start), 0
-            if len(data) < wanted:
+            needed += length
+        if len(data) - offset < needed:
+            start += offset
+            data, offset = os.pread(file, max(_READ_BYTES, needed), start), 0
+            if len(data) < needed:
                 return
             continue
-        payload = data[place + HEADER.size : place + wanted]
+        payload = data[offset + HEADER.size : offset + needed]
         if checksum(payload, received_time) != expected:
             return
-        place += wanted
-        yield SpoolEntry(name, start + place, Instant(received_time), payload)
+        offset += needed
+        yield SpoolEntry(name, start + offset, Instant(received_time), payload)
 
 
 def _first(path: Path, start: int) -> list[SpoolEntry]:

@@ -1,4 +1,4 @@
-"""`rapport app`: OAuth applications."""
+"""`rapport app`: manage OAuth applications."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ from rapport.store.applications import Application
 
 DEFAULT_SCOPE = "contact_data campaign_data account_read offline_access"
 
-_HEAD = (
+_COLUMNS = (
     "client_id",
     "name",
     "type",
@@ -49,27 +49,31 @@ def app() -> None:
 @data_option
 @account_option
 @click.option(
-    "--redirect-uri", "redirect_uris", multiple=True, metavar="URI", help="Where people return to; repeat it."
+    "--redirect-uri", "redirect_uris", multiple=True, metavar="URI", help="A URI that users return to. May be repeated."
 )
 @click.option(
     "--scope",
     default=DEFAULT_SCOPE,
     show_default=True,
     metavar="SCOPES",
-    help="What it may ask for, separated by blanks: " + ", ".join(scope.value for scope in Scope) + ".",
+    help="The scopes that it may request, separated by spaces: " + ", ".join(scope.value for scope in Scope) + ".",
 )
-@click.option("--public", is_flag=True, help="It can't keep a secret (an app, a browser, a command): it gets none.")
+@click.option(
+    "--public",
+    is_flag=True,
+    help="Create it without a secret, because it can't keep one: an app, a browser, a command.",
+)
 @click.option(
     "--refresh",
     type=click.Choice([policy.value for policy in RefreshPolicy]),
     default=RefreshPolicy.ROTATING.value,
     show_default=True,
-    help="A new refresh token with each refresh, or always the same.",
+    help="Whether each refresh returns a new refresh token.",
 )
 @click.option(
     "--client-credentials",
     type=click.Choice([role.value for role in Role]),
-    help="Let it have tokens for itself, without a user, in this role. [default: off]",
+    help="Let it get tokens of its own, without a user, with this role. [default: off]",
 )
 @create_option
 def create(
@@ -84,7 +88,7 @@ def create(
     client_credentials: str | None,
     create: bool,
 ) -> None:
-    """Create an application, and print its client id and secret. The secret is shown this once."""
+    """Create an application, and print its client id and secret. The secret is not shown again."""
     request = ApplicationRequest(
         name=name,
         redirect_uris=redirect_uris,
@@ -105,9 +109,9 @@ def create(
 def list_applications(data: str | None, account: str) -> None:
     """Print the account's applications, oldest first, with tabs between the columns."""
     rows = asyncio.run(_list(get_settings(data=data), account))
-    click.echo("\t".join(_HEAD))
+    click.echo("\t".join(_COLUMNS))
     for application in rows:
-        click.echo("\t".join(_columns(application)))
+        click.echo("\t".join(_format_row(application)))
 
 
 @app.command("rotate-secret")
@@ -124,7 +128,7 @@ def rotate(client_id: str, data: str | None, account: str) -> None:
 @data_option
 @account_option
 def delete(client_id: str, data: str | None, account: str) -> None:
-    """Delete an application with all that people granted to it.
+    """Delete an application with all grants that users gave it.
 
     Running servers refuse its access tokens within three seconds.
     """
@@ -140,7 +144,7 @@ def _read_scopes(text: str) -> frozenset[Scope]:
     return frozenset(known[name] for name in text.split())
 
 
-def _columns(application: Application) -> tuple[str, ...]:
+def _format_row(application: Application) -> tuple[str, ...]:
     return (
         application.client_id,
         application.name,
@@ -150,7 +154,7 @@ def _columns(application: Application) -> tuple[str, ...]:
         " ".join(application.scopes),
         " ".join(application.redirect_uris),
         iso(application.created_time),
-        "".join(each if each.isprintable() else "?" for each in application.created_by),
+        "".join(char if char.isprintable() else "?" for char in application.created_by),
     )
 
 

@@ -1,4 +1,4 @@
-"""`rapport bounce`: messages that mail servers send to the return path."""
+"""`rapport bounce`: record bounce mail, from a mail server or a Maildir."""
 
 import asyncio
 import os
@@ -24,13 +24,13 @@ from rapport.recording.hook_registry import create_hook, load_hooks
 from rapport.settings import Settings
 from rapport.store.engines import find_spool
 
-_TRY_AGAIN: Final = 75
-"""The exit code (EX_TEMPFAIL) after which a mail server keeps the message, and tries again later."""
+_TEMPORARY_FAILURE: Final = 75
+"""The exit code (EX_TEMPFAIL) that makes a mail server keep the message and try again later."""
 _MAX_MESSAGE_BYTES: Final = SOURCES[SOURCE].max_body_bytes
 
 
 class _InvalidMessage(click.ClickException):
-    """A message that is never taken."""
+    """The message is empty or too large, so that no retry would help."""
 
 
 class _Address(click.ParamType[ListenAddress]):
@@ -39,7 +39,7 @@ class _Address(click.ParamType[ListenAddress]):
     name = "host:port"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ListenAddress:
-        """Return the address. Fails if it isn't one."""
+        """Return the address. Fails for an invalid one."""
         try:
             return parse_listen_address(str(value))
         except ValueError as exc:
@@ -52,7 +52,7 @@ class _ImapUrl(click.ParamType[ImapFolder]):
     name = "url"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ImapFolder:
-        """Return the folder. Fails if the value isn't the URL of one."""
+        """Return the folder. Fails for an invalid URL."""
         try:
             return parse_imap_url(str(value))
         except ValueError as exc:
@@ -60,7 +60,7 @@ class _ImapUrl(click.ParamType[ImapFolder]):
 
 
 class _Mailbox(NamedTuple):
-    """An IMAP folder, and how it is read."""
+    """An IMAP folder, and the options for reading it."""
 
     folder: ImapFolder
     password: str
@@ -134,12 +134,12 @@ def bounce(
 
 
 def _read_standard_input(data: str | None, account: str) -> None:
-    """Keep one message. Whatever goes wrong, the mail server must not return it to its sender, who is nobody."""
+    """Keep one message. On any error, have the mail server retry: a bounce has no sender to return it to."""
     try:
         asyncio.run(_keep_one(get_settings(data=data), account, sys.stdin.buffer.read(_MAX_MESSAGE_BYTES + 1)))
     except (RapportError, OSError) as exc:
         click.echo(f"rapport: {exc}", err=True)
-        sys.exit(_TRY_AGAIN)
+        sys.exit(_TEMPORARY_FAILURE)
 
 
 class _Intake:
@@ -206,12 +206,12 @@ async def _listen(settings: Settings, account: str, listeners: Sequence[tuple[Pr
     async with _Intake(settings, account) as intake:
         listener = BounceListener(intake.keep, _MAX_MESSAGE_BYTES)
         try:
-            for protocol, wanted in listeners:
+            for protocol, requested in listeners:
                 try:
-                    address = await listener.listen(protocol, wanted)
+                    address = await listener.listen(protocol, requested)
                 except OSError as exc:
                     reason = os.strerror(exc.errno) if exc.errno else str(exc)
-                    raise click.ClickException(f"can't listen at {wanted}: {reason}") from exc
+                    raise click.ClickException(f"can't listen at {requested}: {reason}") from exc
                 click.echo(f"Listening for {protocol.upper()} at {address}.")
             await stop.wait()
         finally:
@@ -244,7 +244,7 @@ async def _read_imap(settings: Settings, account: str, mailbox: _Mailbox) -> Non
 
 def _read_folder(mailbox: _Mailbox, intake: _Intake, loop: asyncio.AbstractEventLoop) -> FolderResult:
     async def keep_all(messages: Sequence[bytes]) -> None:
-        # Together, so that one sync of the disk serves all.
+        # Concurrently, so that one sync of the disk is enough.
         await asyncio.gather(*map(intake.keep, messages))
 
     def take(messages: Sequence[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""`rapport capture`: what waits in the spool, and what could not be matched."""
+"""`rapport capture`: show the spool and the unmatched items, and match them again."""
 
 import asyncio
 
@@ -18,19 +18,19 @@ _PAGE = 100
 
 @click.group()
 def capture() -> None:
-    """See what email providers have reported, and what became of it."""
+    """Show what email providers have reported, and what could not be matched."""
 
 
 @capture.command()
 @data_option
 @account_option
 def status(data: str | None, account: str) -> None:
-    """Show what waits, and how many items are unmatched."""
+    """Show the size of the spool, and the number of unmatched items."""
     settings = get_settings(data=data)
-    waiting = read_status(find_spool(settings))
-    since = "" if waiting.oldest_time is None else f", the oldest from {iso(waiting.oldest_time)}"
-    click.echo(f"{waiting.waiting_bytes} bytes wait in {find_spool(settings).absolute()}{since}")
-    for name in waiting.damaged:
+    spool = read_status(find_spool(settings))
+    since = "" if spool.oldest_time is None else f", the oldest from {iso(spool.oldest_time)}"
+    click.echo(f"{spool.waiting_bytes} bytes wait in {find_spool(settings).absolute()}{since}")
+    for name in spool.damaged:
         click.echo(f"damaged, and set aside: {name}")
 
     async def run() -> None:
@@ -75,7 +75,7 @@ def unmatched(data: str | None, account: str, limit: int) -> None:
 def retry(data: str | None, account: str) -> None:
     """Match the unmatched items again.
 
-    Do so after a rule was changed, or a send was recorded.
+    Run this after you have changed a rule or recorded a send.
     """
 
     async def run() -> None:
@@ -85,7 +85,9 @@ def retry(data: str | None, account: str) -> None:
                 [recorded] = await store.ingest.record([batch])
                 return recorded
 
-            hooks = {each.hook.hook_id: each for each in await load_hooks(store) if each.hook.account_id == account}
+            hooks = {
+                active.hook.hook_id: active for active in await load_hooks(store) if active.hook.account_id == account
+            }
             result = await CapturedEvents(store, record).retry(account, hooks)
         click.echo(f"{result.matched} of {result.tried} items are matched now.")
 

@@ -1,4 +1,4 @@
-"""`rapport hook`: webhooks of email providers."""
+"""`rapport hook`: manage webhooks of email providers."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ _DAY_HOURS = 24
 
 @click.group()
 def hook() -> None:
-    """Have an email provider report what happens to messages.
+    """Manage the webhooks with which email providers report what happens to messages.
 
     \b
       rapport hook create postmark
@@ -57,7 +57,7 @@ def _read_settings(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _read_value(text: str) -> str:
-    """Return a value, or the content of the file that it names: @key.pem."""
+    """Return a value, or the content of a file for a value such as @key.pem."""
     if not text.startswith("@"):
         return text
     try:
@@ -82,7 +82,7 @@ _set_option = click.option(
 @data_option
 @account_option
 @click.argument("provider", type=click.Choice(sorted(SOURCES)))
-@click.option("--name", help="Its name, in your words. [default: the provider's]")
+@click.option("--name", help="A name for the hook. [default: the provider's]")
 @_key_option
 @_set_option
 @create_option
@@ -108,20 +108,22 @@ def create(
     the send with the same message id, else what the setting campaign_activity says: tag, subject, metadata:FIELD or
     constant:ID.
     """
-    chosen = get_settings(data=data)
-    own = _read_settings(settings)
-    read = tuple(map(_read_value, keys))
+    server_settings = get_settings(data=data)
+    hook_settings = _read_settings(settings)
+    hook_keys = tuple(map(_read_value, keys))
 
     async def run() -> tuple[ActiveHook, str | None]:
-        async with open_command_store(chosen, create=create) as store:
+        async with open_command_store(server_settings, create=create) as store:
             await store.accounts.ensure(account)
             title = name or SOURCES[provider].title
-            return await create_hook(store, account, provider, name=title, settings=own, keys=read, now=now())
+            return await create_hook(
+                store, account, provider, name=title, settings=hook_settings, keys=hook_keys, now=now()
+            )
 
     active, secret = asyncio.run(run())
-    url = hook_url(chosen.public_url or server_url(chosen), active.hook, secret)
+    url = hook_url(server_settings.public_url or server_url(server_settings), active.hook, secret)
     click.echo(
-        f"Hook {active.hook.hook_id} was created. Its URL{' is shown this once' if secret else ''}:\n\n  {url}\n"
+        f"Hook {active.hook.hook_id} was created. Its URL{', which is shown only once' if secret else ''}:\n\n  {url}\n"
     )
     for number, step in enumerate(setup_steps(active, url), 1):
         click.echo(f"{number}. {step}")
@@ -141,14 +143,14 @@ def update(data: str | None, account: str, hook_id: str, keys: tuple[str, ...], 
       rapport capture retry
     """
     changed = _read_settings(settings)
-    read = tuple(map(_read_value, keys))
+    new_keys = tuple(map(_read_value, keys))
 
     async def run() -> None:
         async with open_command_store(get_settings(data=data)) as store:
             active = await _find(store, account, hook_id)
             merged = {name: value for name, value in (active.hook.settings | changed).items() if value}
             hook = replace(active.hook, settings=merged)
-            await save_hook(store, hook, read or active.credentials.keys)
+            await save_hook(store, hook, new_keys or active.credentials.keys)
 
     asyncio.run(run())
     click.echo(f"Hook {hook_id} was changed. `rapport capture retry` matches again what could not be matched.")
@@ -163,11 +165,11 @@ def list_hooks(data: str | None, account: str) -> None:
     async def run() -> None:
         settings = get_settings(data=data)
         async with open_command_store(settings) as store:
-            hooks = [each for each in await load_hooks(store) if each.hook.account_id == account]
+            hooks = [active for active in await load_hooks(store) if active.hook.account_id == account]
             if not hooks:
-                click.echo("No hooks yet; `rapport hook create` makes one.")
-            for each in hooks:
-                await _show(store, settings, each)
+                click.echo("No hooks yet; `rapport hook create` creates one.")
+            for active in hooks:
+                await _show(store, settings, active)
 
     asyncio.run(run())
 
@@ -301,10 +303,10 @@ def _describe(event: Event, result: Matched) -> str:
 
 
 async def _find(store: Store, account: str, hook_id: str) -> ActiveHook:
-    own = [each for each in await load_hooks(store) if each.hook.account_id == account]
-    found = [each for each in own if hook_id in {each.hook.hook_id, each.provider.name}]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InvalidHook(f"there are {len(found)} hooks for {hook_id}; name one by its id")
+    own = [active for active in await load_hooks(store) if active.hook.account_id == account]
+    matching = [active for active in own if hook_id in {active.hook.hook_id, active.provider.name}]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise InvalidHook(f"there are {len(matching)} hooks for {hook_id}; name one by its id")
     raise InvalidHook(f"there is no hook {hook_id!r} in the account {account}; `rapport hook list` lists them")

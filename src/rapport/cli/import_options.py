@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
-    """Two texts with an equals sign between them; the last one, as columns may have one in their names."""
+    """Two texts with an equals sign between them. With `split_at_last`, the first text may contain others."""
 
     name = "pair"
 
     def __init__(self, *, split_at_last: bool) -> None:
         self._split_at_last = split_at_last
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:  # noqa: ANN401 - as click has it
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:  # noqa: ANN401 - click's own
         """Return both texts. Fails without an equals sign."""
         if isinstance(value, tuple):
             return value
@@ -55,7 +55,7 @@ def reading_options(command: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(command)
     def run(
-        *args: Any,  # noqa: ANN401 - those of the command
+        *args: Any,  # noqa: ANN401 - the command's own
         preset: str | None,
         columns: tuple[tuple[str, str], ...],
         constants: tuple[tuple[str, str], ...],
@@ -63,7 +63,7 @@ def reading_options(command: Callable[..., T]) -> Callable[..., T]:
         timezone: str | None,
         dates: str | None,
         encoding: str | None,
-        **kwargs: Any,  # noqa: ANN401 - those of the command
+        **kwargs: Any,  # noqa: ANN401 - the command's own
     ) -> T:
         options = ImportOptions(
             preset=preset,
@@ -83,7 +83,10 @@ def reading_options(command: Callable[..., T]) -> Callable[..., T]:
 
 _OPTIONS: Final = (
     click.option(
-        "--from", "preset", type=click.Choice(sorted(PRESETS)), help="Whose export it is. [default: as it looks]"
+        "--from",
+        "preset",
+        type=click.Choice(sorted(PRESETS)),
+        help="The system that exported the files. [default: detected]",
     ),
     click.option(
         "--map",
@@ -91,7 +94,7 @@ _OPTIONS: Final = (
         type=_Pair(split_at_last=True),
         multiple=True,
         metavar="COLUMN=FIELD",
-        help="Which field a column holds.",
+        help="Import a column as this field. May be repeated.",
     ),
     click.option(
         "--set",
@@ -99,10 +102,14 @@ _OPTIONS: Final = (
         type=_Pair(split_at_last=False),
         multiple=True,
         metavar="FIELD=VALUE",
-        help="A field that is the same for the whole file.",
+        help="Set a field that is the same in all lines. May be repeated.",
     ),
-    click.option("--ignore-unknown", is_flag=True, help="Leave out columns that aren't fields."),
-    click.option("--timezone", callback=_check_zone, metavar="ZONE", help="The zone of times without an offset."),
-    click.option("--dates", type=click.Choice(("mdy", "dmy")), help="How dates such as 04/02/2026 are read."),
-    click.option("--encoding", callback=_check_encoding, metavar="NAME", help="The encoding. [default: as it looks]"),
+    click.option("--ignore-unknown", is_flag=True, help="Ignore columns that aren't fields."),
+    click.option("--timezone", callback=_check_zone, metavar="ZONE", help="The time zone of times without an offset."),
+    click.option(
+        "--dates", type=click.Choice(("mdy", "dmy")), help="The order of month and day in dates such as 04/02/2026."
+    ),
+    click.option(
+        "--encoding", callback=_check_encoding, metavar="NAME", help="The encoding of the files. [default: detected]"
+    ),
 )

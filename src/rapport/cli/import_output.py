@@ -1,4 +1,4 @@
-"""The output of `rapport import`: progress, the first mistakes, the result, and what to do about mistakes."""
+"""The output of `rapport import`: progress, the first mistakes, the result, and advice on mistakes."""
 
 import contextlib
 import os
@@ -20,45 +20,45 @@ from rapport.recording.importing import ImportResult
 from rapport.recording.reader_process import RejectedLine
 
 _FIRST_MISTAKES: Final = 3
-"""RejectedLine lines that are shown while an import runs."""
-_MAX_KINDS: Final = 10
+"""The number of rejected lines that are shown while an import runs."""
+_MAX_MISTAKES: Final = 10
 _MAX_SHOWN: Final = 200
 
 
 class Mistakes:
-    """The rejected lines of one file: the first are shown at once, all are counted by their kind."""
+    """The rejected lines of one file: the first are shown at once; all are counted by field and reason."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self.echo: Callable[[str], None] = print
-        self._kinds: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], int] = {}
         self._shown = 0
 
     def add(self, line: RejectedLine) -> None:
         """Count a rejected line."""
-        kind = line.field, line.reason
-        if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
-            kind = "", "others"
-        self._kinds[kind] += 1
-        self._first.setdefault(kind, line.line)
+        mistake = line.field, line.reason
+        if mistake not in self._counts and len(self._counts) >= _MAX_MISTAKES:
+            mistake = "", "others"
+        self._counts[mistake] += 1
+        self._first.setdefault(mistake, line.line)
         if self._shown < _FIRST_MISTAKES:
             self._shown += 1
             self.echo(f"{self._name}, {format_rejected(line)}")
 
     def advise(self, rejected_file: Path) -> Iterator[str]:
-        """Yield what is wrong, by kinds, and what to do about it."""
-        for (field, reason), count in self._kinds.most_common():
+        """Yield each mistake, with the number of its lines and what to do about it."""
+        for (field, reason), count in self._counts.most_common():
             lines = "1 line" if count == 1 else f"{count:,} lines"
             what = f"{field}: {reason}" if field else reason
             yield f"{lines}, the first {self._first[field, reason]}: {shorten(what)}{_advise(field, reason)}"
-        if self._kinds:
+        if self._counts:
             path = shlex.quote(str(rejected_file))
             yield f"Correct these lines, which are in {path}, and import them again: recorded ones count as duplicates."
 
 
 def _advise(field: str, reason: str) -> str:
-    """Return what solves mistakes of a kind for the whole file, if anything does."""
+    """Return an option that corrects the mistake in the whole file, if there is one."""
     if reason == "is required":
         return (
             f". If it is the same for all lines, add --set {field}=VALUE; if a column has it by another name, add "
@@ -72,7 +72,7 @@ def _advise(field: str, reason: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return the text, or its beginning."""
+    """Return the text, shortened if it is long."""
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
@@ -95,11 +95,11 @@ def format_counts(result: ImportResult) -> str:
 
 
 def format_remarks(result: ImportResult) -> Iterator[str]:
-    """Yield what there is to say about a file besides the counts."""
+    """Yield remarks about the file: notes, skipped lines and warnings."""
     yield from result.notes
     if result.skipped:
-        kinds = ", ".join(f"{count:,} {label}" for label, count in sorted(result.skipped.items()))
-        yield f"skipped, as they are no activities: {kinds}"
+        skipped = ", ".join(f"{count:,} {label}" for label, count in sorted(result.skipped.items()))
+        yield f"skipped, as they are no activities: {skipped}"
     for notice in result.notices:
         value = "" if notice.value is None else f" {shorten(str(notice.value))!r}"
         times = f" ({notice.count:,} lines, the first {notice.line})" if notice.count > 1 else f" (line {notice.line})"
@@ -118,7 +118,7 @@ def write_rejected(path: Path) -> Iterator[Callable[[RejectedLine], None]]:
         nonlocal file
         with _translate_write_errors(path):
             if file is None:
-                # O_EXCL: in a folder that others can write to, they can't have it written to a file of theirs.
+                # O_EXCL: otherwise, others could prepare a file of theirs in a shared folder.
                 file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             file.write(msgspec.json.encode(line) + b"\n")
 
@@ -154,16 +154,16 @@ def show_progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[counts]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(name, total=size, told="")
+        task = progress.add_task(name, total=size, counts="")
 
         def update() -> None:
             # The process that reads moves the same position.
             done = os.lseek(file.fileno(), 0, os.SEEK_CUR) if size is not None else 0
-            progress.update(task, completed=done, told=format_counts(result))
+            progress.update(task, completed=done, counts=format_counts(result))
 
         def echo(text: str) -> None:
             if console.is_terminal:

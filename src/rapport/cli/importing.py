@@ -1,4 +1,4 @@
-"""`rapport import`: files of activities, contacts, lists, tags, custom fields and campaigns into the store."""
+"""`rapport import`: import files of activities, contacts, lists, tags, custom fields and campaigns."""
 
 import asyncio
 import contextlib
@@ -109,14 +109,14 @@ def import_files(
 
 
 class _Totals:
-    """What became of all files together."""
+    """The totals of all files."""
 
     def __init__(self) -> None:
         self.result = ImportResult()
         self.unreadable = 0
 
     def add(self, result: ImportResult) -> None:
-        """One more file."""
+        """Add the result of a file."""
         self.result.accepted += result.accepted
         self.result.duplicate += result.duplicate
         self.result.rejected += result.rejected
@@ -154,7 +154,7 @@ async def _import_all(
                 totals.unreadable += 1
                 click.echo(f"Error: {_with_name(exc, name)}", err=True)
                 if not (result.accepted or result.duplicate or result.rejected):
-                    # Nothing came of it: a line of zeros would look like an answer.
+                    # Nothing was read, and a line of zeros would look like a result.
                     continue
             where = f"; see {_rejected_file(name)}" if result.rejected else ""
             click.echo(f"{name}: {format_counts(result)}{where}")
@@ -211,6 +211,6 @@ def _open_file(name: str) -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as files:
         try:
             file = files.enter_context(Path(name).open("rb"))
-        except OSError as problem:
-            raise UnreadableFile(f"{name}: {problem.strerror}") from None
+        except OSError as exc:
+            raise UnreadableFile(f"{name}: {exc.strerror}") from None
         yield file

@@ -1,4 +1,4 @@
-"""`rapport import --preview`: the first rows of a file as they would be recorded. Records nothing."""
+"""`rapport import --preview`: show the first rows of a file as they would be recorded."""
 
 import itertools
 from typing import Any, BinaryIO, Final
@@ -48,5 +48,5 @@ def _encode(line: Activity | ContactUpdate | CampaignUpdate) -> str:
         return encode_activity(line).decode()
     if isinstance(line, ContactUpdate):
         return encode_contact(line).decode()
-    names = ", ".join(each.campaign_activity_id for each in line.campaign_activities)
+    names = ", ".join(activity.campaign_activity_id for activity in line.campaign_activities)
     return f"campaign {line.campaign_id}" + (f" with {names}" if names else "")

@@ -130,7 +130,7 @@ def _check_port_available(settings: Settings) -> None:
 
 
 async def _check_store(settings: Settings) -> None:
-    """Load the keys once, so that errors are printed here as messages instead of failing every worker."""
+    """Load the keys once, so that an error is printed here, instead of failing in every worker."""
     async with open_store(settings) as store:
         await KeyCache(store.secrets, settings).load()
 

@@ -1,1 +1,1 @@
-"""The pages that people look at."""
+"""The web pages: search, contacts, campaigns, overview, tokens, applications and sign-in."""

@@ -1,4 +1,4 @@
-"""Addresses that come with a request: which of them are this server's own. No I/O."""
+"""Tell this server's own addresses from others, in what comes with a request."""
 
 import re
 from typing import Final
@@ -9,26 +9,26 @@ NEXT: Final = "next"
 """The parameter, and form field, that names the page to show after signing in."""
 
 _MAX_LENGTH: Final = 2_000
-# No second slash, which would begin a host, and no backslash, which browsers read as a slash. No blanks or control
-# characters either, which they skip. What is percent-encoded stays so: browsers don't decode it before they split it.
+# No second slash, which would begin a host; no backslash, which browsers read as a slash; and no spaces or control
+# characters, which browsers skip. Browsers split a URL before they decode it, so encoded characters are harmless.
 _OWN_PATH: Final = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 def is_own_path(text: str) -> bool:
-    """Return True if a browser that is sent to `text` stays on this server, at a page other than those to sign in."""
+    """Return True if `text` is a path on this server, other than of a sign-in page, however a browser reads it."""
     return len(text) <= _MAX_LENGTH and _OWN_PATH.fullmatch(text) is not None and not text.startswith("/sign-")
 
 
 def sign_in_path(next_path: str) -> str:
-    """Return the address of the sign-in page that leads to `next_path`, if that is worth keeping."""
+    """Return the path of the sign-in page, which leads to `next_path` afterwards if that is a page of this server."""
     return f"{SIGN_IN}?{urlencode({NEXT: next_path})}" if next_path != "/" and is_own_path(next_path) else SIGN_IN
 
 
 def is_same_origin(origin: str, public_url: str, host: str) -> bool:
-    """Return True if the Origin header names the public URL, or the host that was asked.
+    """Return True if the Origin header matches the public URL or the Host header.
 
-    Only hosts and ports are compared with Host: whether a proxy speaks TLS to the browser can't be seen here.
+    With Host, only hosts and ports are compared: a proxy may use TLS to the browser without saying so.
     """
     scheme, separator, authority = origin.lower().partition("://")
     if not separator or scheme not in _DEFAULT_PORTS:

@@ -1,4 +1,4 @@
-"""Applications: the account's OAuth clients, and the forms that create, change and delete them."""
+"""The page of the account's OAuth applications, with the forms that create, change and delete them."""
 
 from typing import Any, Final
 
@@ -23,9 +23,9 @@ APPLICATIONS: Final = "/applications"
 ROTATE: Final = "/applications/{client_id}/secret"
 DELETE: Final = "/applications/{client_id}/delete"
 
-_KINDS: Final = {"confidential": False, "public": True}
+_TYPES: Final = {"confidential": False, "public": True}
 _CHECKED: Final = frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.ACCOUNT_READ, Scope.OFFLINE_ACCESS})
-"""What most clients ask for."""
+"""The scopes that are selected at first: most clients need them."""
 
 
 class ApplicationsPage:
@@ -49,26 +49,26 @@ class ApplicationsPage:
         return await self._page(request, self._sessions.get_session(request, privilege=MANAGE_APPLICATIONS))
 
     async def create(self, request: Request) -> Response:
-        """Create an application, and show its secret this once."""
+        """Create an application, and show its secret, which is never shown again."""
         session = self._sessions.get_session(request, privilege=MANAGE_APPLICATIONS)
         fields = await read_fields(request)
         self._sessions.check_form(request, session, dict(fields).get("form_token", ""))
-        application, secret = await self._applications.create(session, _read_request(fields), now())
+        application, secret = await self._applications.create(session, _parse_form(fields), now())
         return await self._page(request, session, application, secret)
 
     async def rotate_secret(self, request: Request) -> Response:
-        """Replace an application's secret, and show the new one this once."""
-        session = await self._checked(request)
+        """Replace an application's secret, and show the new one, which is never shown again."""
+        session = await self._check_form(request)
         application, secret = await self._applications.rotate_secret(session, request.path_params["client_id"])
         return await self._page(request, session, application, secret)
 
     async def delete(self, request: Request) -> Response:
         """Delete an application."""
-        session = await self._checked(request)
+        session = await self._check_form(request)
         await self._applications.delete(session, request.path_params["client_id"], now())
         return RedirectResponse(APPLICATIONS, status_code=303)
 
-    async def _checked(self, request: Request) -> Session:
+    async def _check_form(self, request: Request) -> Session:
         session = self._sessions.get_session(request, privilege=MANAGE_APPLICATIONS)
         self._sessions.check_form(request, session, (await read_form(request)).get("form_token", ""))
         return session
@@ -82,16 +82,16 @@ class ApplicationsPage:
     ) -> Response:
         values: dict[str, Any] = {
             "applications": await self._applications.list_applications(session),
-            "shown": changed,
+            "changed": changed,
             "secret": secret,
             "may_change": not session.token_ids,
             "scopes": [(scope.value, scope in _CHECKED) for scope in Scope if scope in session.principal.scopes],
             "roles": [role.value for role in delegable_roles(session)],
             "policies": [policy.value for policy in RefreshPolicy],
-            "kinds": list(_KINDS),
-            "longest_name": MAX_NAME_LENGTH,
-            "scope_words": SCOPE_LABELS,
-            "role_words": ROLE_LABELS,
+            "types": list(_TYPES),
+            "max_name_length": MAX_NAME_LENGTH,
+            "scope_labels": SCOPE_LABELS,
+            "role_labels": ROLE_LABELS,
         }
         return page(
             "applications.html",
@@ -103,23 +103,23 @@ class ApplicationsPage:
         )
 
 
-def _read_request(fields: list[tuple[str, str]]) -> ApplicationRequest:
+def _parse_form(fields: list[tuple[str, str]]) -> ApplicationRequest:
     form = dict(fields)
     scopes, roles = {scope.value: scope for scope in Scope}, {role.value: role for role in Role}
     policies = {policy.value: policy for policy in RefreshPolicy}
-    chosen = [value for name, value in fields if name == "scope"]
-    for scope in chosen:
+    selected = [value for name, value in fields if name == "scope"]
+    for scope in selected:
         if scope not in scopes:
             raise InvalidField("scope", scope, "must be one of " + ", ".join(scopes))
     credentials = form.get("credentials", "")
-    for name, allowed in (("kind", _KINDS), ("refresh", policies), ("credentials", {"", *roles})):
+    for name, allowed in (("type", _TYPES), ("refresh", policies), ("credentials", {"", *roles})):
         if form.get(name, "") not in allowed:
             raise InvalidField(name, form.get(name, ""), "must be one of " + ", ".join(filter(None, allowed)))
     return ApplicationRequest(
         name=form.get("name", ""),
         redirect_uris=tuple(line for line in form.get("redirect_uris", "").split() if line),
-        scopes=frozenset(scopes[each] for each in chosen),
-        is_public=_KINDS[form["kind"]],
+        scopes=frozenset(scopes[scope] for scope in selected),
+        is_public=_TYPES[form["type"]],
         refresh_policy=policies[form["refresh"]],
         credentials_role=roles[credentials] if credentials else None,
     )

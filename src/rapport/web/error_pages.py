@@ -36,16 +36,16 @@ from rapport.web.rendering import page
 from rapport.web.sessions import SessionManager
 
 _ALWAYS_JSON: Final = ("/v3/", "/track/", "/oauth2/")
-"""Paths whose clients are programs, whatever they accept."""
+"""Paths whose errors are always JSON, whatever the Accept header says."""
 
 _IS_PAGE: Final = "is_page"
-"""The key in the ASGI scope that marks a request to a page, which gets a page whatever it accepts."""
+"""The key in the ASGI scope that marks a request for a page, whose errors are always pages."""
 
 _log = structlog.get_logger("rapport.web")
 
 
 class _ErrorText(NamedTuple):
-    """What an error page says; `{}` stands for the error's own message."""
+    """The title and text of an error page; `{}` is replaced by the error's message."""
 
     status: int
     title: str
@@ -61,10 +61,10 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     BodyTimeout: _ErrorText(408, "Request timed out", "{}."),
     PayloadTooLarge: _ErrorText(413, "Form too large", "Shorten what you entered and try again: {}."),
     InvalidAuthorizationRequest: _ErrorText(
-        400, "Authorization failed", "The application's request is not valid, so you were not sent back to it: {}."
+        400, "Authorization failed", "The application's request is invalid, so you weren't sent back to it: {}."
     ),
     UnknownApplication: _ErrorText(404, "Application not found", "It may have been deleted."),
-    UnknownUserCode: _ErrorText(404, "Device not found", "No device is waiting with this code any more."),
+    UnknownUserCode: _ErrorText(404, "Device not found", "No device is waiting with this code. It may have expired."),
     TooManyApplications: _ErrorText(409, "Application limit reached", "{}."),
     TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
     UnknownContact: _ErrorText(
@@ -97,12 +97,12 @@ _FAILED: Final = "The page could not be created. Give your administrator this re
 
 
 def mark_as_page(request: Request) -> None:
-    """Have errors of this request answered with a page."""
+    """Mark the request as one for a page, so that its errors are pages."""
     request.scope[_IS_PAGE] = True
 
 
 def wants_page(scope: Scope) -> bool:
-    """Return True if an error of this request is to be a page: of a page, or where HTML is preferred to JSON."""
+    """Return True if errors of this request should be pages: it is for a page, or its client prefers HTML to JSON."""
     if scope.get(_IS_PAGE, False):
         return True
     if f"{scope['path']}/".startswith(_ALWAYS_JSON):
@@ -111,7 +111,7 @@ def wants_page(scope: Scope) -> bool:
 
 
 def prefers_html(accept: str) -> bool:
-    """Return True if the Accept header names HTML, and JSON not before it (RFC 9110, section 12.5.1)."""
+    """Return True if the Accept header has HTML, and doesn't prefer JSON to it (RFC 9110, section 12.5.1)."""
     html, json = 0.0, 0.0
     for media_range in accept.lower().split(","):
         media_type, *parameters = (part.strip() for part in media_range.split(";"))

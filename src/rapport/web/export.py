@@ -52,7 +52,7 @@ class ExportPage:
 
 
 def _filename(contact_id: str) -> str:
-    """Return the parameter with the file's name: encoded as in RFC 6266 if the id has other characters than letters."""
+    """Return the header parameter with the file name, encoded as in RFC 6266 if the id needs it."""
     quoted = quote_id(contact_id)
     return f'filename="{contact_id}.ndjson"' if quoted == contact_id else f"filename*=utf-8''{quoted}.ndjson"
 

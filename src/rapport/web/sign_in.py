@@ -22,7 +22,7 @@ from rapport.web.sessions import SessionManager, now, read_form
 LINK: Final = "/sign-in/{code}"
 SIGN_OUT: Final = "/sign-out"
 
-_LONGEST_TOKEN: Final = 8_192
+_MAX_TOKEN_LENGTH: Final = 8_192
 
 
 class SignInPage:
@@ -77,7 +77,7 @@ class SignInPage:
         form = await read_form(request)
         token, next_path = form.get("token", "").strip(), _next_path(form.get(NEXT, ""))
         try:
-            if not 0 < len(token) <= _LONGEST_TOKEN:
+            if not 0 < len(token) <= _MAX_TOKEN_LENGTH:
                 raise InvalidToken("no token, or one that is too long")
             verified = await self._keys.verify(token)
             if is_application_token(verified):

@@ -11,7 +11,7 @@ from rapport.url_paths import quote_id
 PLACEHOLDER_CONTACT_ID: Final = "CONTACT_ID"
 """Stands for a contact's id if no contact is known."""
 
-_ASKED: Final = "tracking_activities_list=em_sends,em_opens,em_clicks"
+_QUERY: Final = "tracking_activities_list=em_sends,em_opens,em_clicks"
 
 
 class Snippet(NamedTuple):
@@ -29,7 +29,7 @@ _CURL: Final = Snippet(
     "",
     """\
 curl -s -H "Authorization: Bearer $TOKEN" \\
-  '@URL@/v3/reports/contact_reports/@CONTACT@/activity_details?@ASKED@'
+  '@URL@/v3/reports/contact_reports/@CONTACT@/activity_details?@QUERY@'
 """,
 )
 
@@ -77,7 +77,7 @@ _PHP: Final = Snippet(
     "",
     """\
 <?php
-$request = curl_init('@URL@/v3/reports/contact_reports/@CONTACT@/activity_details?@ASKED@');
+$request = curl_init('@URL@/v3/reports/contact_reports/@CONTACT@/activity_details?@QUERY@');
 curl_setopt_array($request, [
     CURLOPT_RETURNTRANSFER => true,
     CURLOPT_HTTPHEADER => ['Authorization: Bearer ' . getenv('TOKEN')],
@@ -103,7 +103,7 @@ public class ActivityDetails {
     public static void main(String[] arguments) throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create("@URL@"
                         + "/v3/reports/contact_reports/@CONTACT@/activity_details"
-                        + "?@ASKED@"))
+                        + "?@QUERY@"))
                 .header("Authorization", "Bearer " + System.getenv("TOKEN"))
                 .build();
         System.out.println(HttpClient.newHttpClient().send(request, BodyHandlers.ofString()).body());
@@ -151,7 +151,7 @@ using var client = new HttpClient { BaseAddress = new Uri("@URL@") };
 client.DefaultRequestHeaders.Authorization =
     new AuthenticationHeaderValue("Bearer", Environment.GetEnvironmentVariable("TOKEN"));
 var page = await client.GetFromJsonAsync<JsonElement>(
-    "/v3/reports/contact_reports/@CONTACT@/activity_details?@ASKED@");
+    "/v3/reports/contact_reports/@CONTACT@/activity_details?@QUERY@");
 foreach (var activity in page.GetProperty("tracking_activities").EnumerateArray())
 {
     Console.WriteLine(activity.GetProperty("created_time") + " " + activity.GetProperty("tracking_activity_type"));
@@ -164,7 +164,7 @@ _TEMPLATES: Final = (_CURL, _PYTHON, _PHP_SDK, _PHP, _JAVA, _CSHARP_SDK, _CSHARP
 
 def build_snippets(url: str, contact_id: str = PLACEHOLDER_CONTACT_ID) -> list[Snippet]:
     """Return the code examples for the server at this URL."""
-    safe = {"@URL@": quote_url(url), "@CONTACT@": quote_id(contact_id), "@ASKED@": _ASKED}
+    safe = {"@URL@": quote_url(url), "@CONTACT@": quote_id(contact_id), "@QUERY@": _QUERY}
     return [snippet._replace(code=_fill(snippet.code, safe)) for snippet in _TEMPLATES]
 
 

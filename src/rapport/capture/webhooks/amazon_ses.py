@@ -70,7 +70,7 @@ class AmazonSES(Provider):
         self._certificates = sns.Certificates() if certificates is None else certificates
 
     def check_credentials(self, credentials: Credentials) -> None:
-        """Check that the topic is one."""
+        """Check that the topic is a valid ARN."""
         super().check_credentials(credentials)
         if not sns.is_topic(credentials.settings[TOPIC]):
             raise InvalidHook(

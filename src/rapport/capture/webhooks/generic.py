@@ -1,4 +1,4 @@
-"""Webhooks of any other source: a signature or a secret, and a mapping in the hook's settings."""
+"""Webhooks of any other source, with a mapping in the hook's settings."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -31,11 +31,11 @@ _EXAMPLE: Final = (
 )
 
 
-class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the parts of an event are: each a path of names with '.' between them, from the item on."""
+class EventMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The paths of an event's fields: names joined by '.', relative to the item."""
 
     types: dict[str, str]
-    """The source's names of its events, and an activity type for each: `em_opens`, …, or `none`."""
+    """The activity type of each event, by the source's name: `em_opens`, …, or `none`."""
     type: str = "type"
     created_time: str = "created_time"
     items: str | None = None
@@ -104,11 +104,11 @@ class Generic(Provider):
         body = envelope.value("body")
         events = body if mapping.items is None else _find(body, mapping.items)
         return [
-            self._read_event(mapping, event, envelope.text("id"), place)
-            for place, event in enumerate(events if isinstance(events, list) else [events])
+            self._read_event(mapping, event, envelope.text("id"), index)
+            for index, event in enumerate(events if isinstance(events, list) else [events])
         ]
 
-    def _read_event(self, mapping: Mapped, event: object, message: str | None, place: int) -> Event:
+    def _read_event(self, mapping: EventMapping, event: object, message: str | None, index: int) -> Event:
         name = _text(event, mapping.type) or ""
         if name not in mapping.types:
             raise InvalidPayload(f"unknown event {name!r}: the mapping has {', '.join(mapping.types)}")
@@ -120,10 +120,10 @@ class Generic(Provider):
         if identifier is not None:
             event_id = event_identity(self.name, identifier)
         elif message is not None:
-            event_id = derived_identity(self.name, message, place)
+            event_id = derived_identity(self.name, message, index)
         else:
             event_id = derived_identity(self.name, name, created_time, recipient, contact, message_id, link)
-        ours = {CONTACT_KEY: contact, CAMPAIGN_ACTIVITY_KEY: _text(event, mapping.campaign_activity_id)}
+        own_metadata = {CONTACT_KEY: contact, CAMPAIGN_ACTIVITY_KEY: _text(event, mapping.campaign_activity_id)}
         tag = _text(event, mapping.tag)
         text = _text(event, mapping.bounce_text)
         is_bounce = activity_type is ActivityType.EM_BOUNCES
@@ -143,15 +143,16 @@ class Generic(Provider):
             ip_address=_text(event, mapping.ip_address),
             subject=_text(event, mapping.subject),
             tags=() if tag is None else (tag,),
-            metadata=JsonRecord(event).flat() | {key: value for key, value in ours.items() if value is not None},
+            metadata=JsonRecord(event).flat()
+            | {key: value for key, value in own_metadata.items() if value is not None},
         )
 
 
 @lru_cache(maxsize=1_000)
-def load_mapping(text: str) -> Mapped:
+def load_mapping(text: str) -> EventMapping:
     """Return the mapping of a hook. Raises InvalidHook."""
     try:
-        mapping = msgspec.json.decode(text, type=Mapped)
+        mapping = msgspec.json.decode(text, type=EventMapping)
     except msgspec.DecodeError as exc:
         raise InvalidHook(f"mapping: {exc}") from exc
     unknown = sorted(set(mapping.types.values()) - {*TYPES, _NONE})

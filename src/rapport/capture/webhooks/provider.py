@@ -1,4 +1,4 @@
-"""What a provider's module consists of, and what it is given."""
+"""The base classes of providers, and the requests and credentials that they get."""
 
 import abc
 import base64
@@ -35,7 +35,7 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a hook checks requests with. Several keys or secrets are valid while they are being replaced."""
+    """The keys and secrets that authenticate a hook's requests. Several are valid while they are being replaced."""
 
     keys: tuple[str, ...] = ()
     secret_hashes: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HookSetting(msgspec.Struct, frozen=True):
-    """A setting that hooks of a provider have."""
+    """A setting of a provider's hooks."""
 
     name: str
     description: str
@@ -56,13 +56,13 @@ class Provider(abc.ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     events: ClassVar[Mapping[str, ActivityType | None]]
-    """The provider's names of its events, and the activity type of each; None is no activity."""
+    """The activity type of each event, by the provider's name; None if it isn't an activity."""
     complaints: ClassVar[frozenset[str]] = frozenset()
     key_name: ClassVar[str | None] = None
-    """What the provider calls the key that it signs with; None if it doesn't sign, so that a secret is needed."""
+    """The provider's name for the key that it signs with; None if it doesn't sign, so a secret is needed."""
     settings: ClassVar[tuple[HookSetting, ...]] = ()
     steps: ClassVar[tuple[str, ...]] = ()
-    """What to do at the provider; `{url}` and `{topic_arn}` stand for the hook's URL and setting."""
+    """Instructions for the provider's side; `{url}` and `{topic_arn}` are replaced by the hook's URL and setting."""
     max_body_bytes: ClassVar[int] = MIB
     retry_status: ClassVar[int] = 503
     """The response status that makes the provider send the request again later."""
@@ -96,11 +96,11 @@ class Provider(abc.ABC):
         return None
 
     def confirmation_url(self, item: object) -> str | None:  # noqa: ARG002 - only some providers ask for one
-        """Return the URL to fetch in order to confirm a subscription; None if the item doesn't ask for it."""
+        """Return the URL that confirms a subscription when it is fetched; None if the item doesn't request that."""
         return None
 
     def find_type(self, name: str) -> ActivityType | None:
-        """Return the activity type of an event. Raises InvalidPayload for one that isn't known."""
+        """Return the activity type of an event. Raises InvalidPayload for an unknown one."""
         if name not in self.events:
             raise InvalidPayload(f"unknown event {name!r}; expected one of {', '.join(self.events)}")
         return self.events[name]
@@ -111,7 +111,7 @@ class Provider(abc.ABC):
 
 
 class SecretProvider(Provider):
-    """A provider that signs nothing: each request has to carry a secret."""
+    """A provider that doesn't sign its requests, so that each must carry a secret."""
 
     def authenticate(self, request: WebhookRequest, credentials: Credentials) -> None:
         """Check the secret in the path, in `Authorization` or in `X-Rapport-Secret`."""
@@ -121,7 +121,7 @@ class SecretProvider(Provider):
         """Check that there is a secret."""
         super().check_credentials(credentials)
         if not credentials.secret_hashes:
-            raise InvalidHook(f"{self.title} signs nothing: its hooks need a secret")
+            raise InvalidHook(f"{self.title} doesn't sign its requests, so its hooks need a secret")
 
 
 def check_secret(request: WebhookRequest, credentials: Credentials) -> None:

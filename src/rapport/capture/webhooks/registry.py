@@ -1,4 +1,4 @@
-"""All providers by their names. A new provider is a module and a line here."""
+"""All providers, by their names. To add a provider, write a module and add it here."""
 
 from typing import Final
 
