@@ -1,6 +1,6 @@
 """Cancellation of requests whose client has disconnected while they wait for something slow.
 
-The server doesn't cancel such a request; it reports the disconnect to whoever reads more of the request. That takes a
+The server doesn't cancel such a request; it reports the disconnect when more of the request is read. That takes a
 task, which is started only once something has taken a while.
 """
 

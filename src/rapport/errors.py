@@ -166,7 +166,7 @@ class MalformedContactId(NotFound):
 
 
 class UnknownResource(NotFound):
-    """The account has no resource of this kind with this id."""
+    """The account has no such resource. It may be another account's."""
 
 
 class UnknownApplication(NotFound):

@@ -54,7 +54,7 @@ def format_sse_event(event: str, data: str, event_id: str | None = None) -> byte
 
 
 class EventStream(Response):
-    """The events of a subscription, as server-sent events. Unsubscribes when the stream ends, for whatever reason."""
+    """The events of a subscription, as server-sent events. Unsubscribes when the stream ends."""
 
     def __init__(
         self,

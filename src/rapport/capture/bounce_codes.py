@@ -144,7 +144,7 @@ def find_last_status(text: str | None) -> str | None:
 def code_from_status(status: str | None, text: str | None = None) -> BounceCode | None:
     """Return the code for an enhanced status; None if the status says nothing, as 5.0.0 and 2.x.x do.
 
-    Some receivers use a status for something else, which only the diagnostic `text` tells.
+    Some receivers use a status for something else, which shows only in the diagnostic `text`.
     """
     match = _STATUS.fullmatch(status or "")
     if match is None or match[1] == "2":
@@ -171,7 +171,10 @@ def _code_from_exception(subject: int, detail: int, text: str, *, is_permanent: 
         (subject == 3 and _matches(_FULL, text), BounceCode.F),
         (place == (6, 0) and _matches(_BLOCKED, text), BounceCode.Z),
         (place == (1, 0) and _SENDER_REFUSED.search(text) is not None, BounceCode.Z),
-        ((subject in (3, 4, 7) or place == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text) is not None, BounceCode.B),
+        (
+            (subject in (3, 4, 7) or place == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text) is not None,
+            BounceCode.B,
+        ),
         (place == (2, 1) and (not is_permanent or _RATE.search(text) is not None), BounceCode.D),
         (place == (2, 1) or (place == (4, 4) and is_permanent), BounceCode.B),
     )
@@ -179,7 +182,7 @@ def _code_from_exception(subject: int, detail: int, text: str, *, is_permanent: 
 
 
 def code_from_text(text: str | None) -> BounceCode | None:
-    """Return the code that a diagnostic text tells; None if it tells nothing."""
+    """Return the code of a diagnostic text, or None if it has no known phrase."""
     if not text:
         return None
     for pattern, code in _TEXTS:

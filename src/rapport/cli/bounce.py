@@ -276,13 +276,13 @@ def _stop_event() -> asyncio.Event:
 async def _ensure_hook(settings: Settings, account: str) -> str:
     """Return the account's hook for bounce mail, and create it if there is none."""
     async with open_command_store(settings) as store:
-        own = [active.hook for active in await load_hooks(store) if active.hook.account_id == account]
-        found = [hook.hook_id for hook in own if hook.provider == SOURCE]
-        if len(found) > 1:
-            raise InvalidHook(f"the account {account} has {len(found)} hooks for bounce mail; delete all but one")
-        if found:
-            return found[0]
+        hooks = [active.hook for active in await load_hooks(store) if active.hook.account_id == account]
+        hook_ids = [hook.hook_id for hook in hooks if hook.provider == SOURCE]
+        if len(hook_ids) > 1:
+            raise InvalidHook(f"the account {account} has {len(hook_ids)} hooks for bounce mail; delete all but one")
+        if hook_ids:
+            return hook_ids[0]
         await store.accounts.ensure(account)
         title = SOURCES[SOURCE].title
-        made, _ = await create_hook(store, account, SOURCE, name=title, settings={}, keys=(), now=now())
-        return made.hook.hook_id
+        created, _ = await create_hook(store, account, SOURCE, name=title, settings={}, keys=(), now=now())
+        return created.hook.hook_id

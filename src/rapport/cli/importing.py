@@ -29,7 +29,7 @@ from rapport.store.store import Store
 from rapport.worker import tune_gc
 
 _SWITCH_INTERVAL: Final = 0.001
-"""Seconds that a thread which computes may run while another one waits: a fifth of Python's default."""
+"""Seconds that a thread may run while another one waits: a fifth of Python's default."""
 
 _FORMS: Final[dict[str, LineFormat[Any]]] = {
     "activities": ACTIVITIES,
@@ -95,7 +95,7 @@ def import_files(
         return
     settings = get_settings(data=data)
     tune_gc(GC_THRESHOLD)
-    # A thread prepares the next lines meanwhile, and must not keep the one that writes waiting after each round trip.
+    # A second thread prepares the next lines and must not delay the writing thread after each round trip.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         totals = asyncio.run(_import_all(settings, account, files, data_type, options, create=create))

@@ -129,7 +129,7 @@ class Exchange:
         if self.validator.loaded.grant is not None:
             return self._issuer.get_successor(request.refresh_token)
         if self._refresh_token is None:
-            raise LookupError("oauthlib asked for a refresh token that was not consented to")
+            raise LookupError("oauthlib created a refresh token that the user did not consent to")
         return self._refresh_token
 
 

@@ -242,5 +242,5 @@ class Validator(RequestValidator):
     @property
     def _application(self) -> Application:
         if self.loaded.application is None:
-            raise LookupError("oauthlib asked about a client that it did not validate")
+            raise LookupError("oauthlib used a client that it did not validate")
         return self.loaded.application

@@ -61,7 +61,9 @@ class Matcher:
         digests = {event.message_id: message_digest(event.message_id) for _, event in events if event.message_id}
         messages = await self._store.hooks.find_messages(account_id, sorted(set(digests.values())))
         addresses = sorted({event.recipient for _, event in events if event.recipient is not None})
-        contacts = await self._store.hooks.find_contacts(account_id, [each for each in addresses if is_text(each)])
+        contacts = await self._store.hooks.find_contacts(
+            account_id, [address for address in addresses if is_text(address)]
+        )
         work = _Work(account_id, key, messages, contacts)
         results: list[Matched] = [Matched()] * len(events)
         # Sends first: an event in the same batch may refer to one that comes after it.

@@ -15,7 +15,7 @@ _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
 _FLAT: Final = rb'(?:[^"\[\]{}]++|' + _STRING + rb")"
 _IN_ARRAY: Final = re.compile(_STRING + rb'|[\[\]{},"]', re.DOTALL)
 _IN_ITEM: Final = re.compile(rb"(?:" + _FLAT + rb"|\{" + _FLAT + rb"*+\}|\[" + _FLAT + rb'*+\])++|[\[\]{}"]', re.DOTALL)
-"""The next string or structural character of an array; in its items, whatever holds nothing nested is skipped at once.
+"""The next string or structural character of an array; in its items, values without nested ones are skipped.
 
 A quotation mark alone is the start of a string that continues after the slice.
 """

@@ -192,13 +192,13 @@ class CampaignStats(Resource):
     async def get_campaign_stats(self, request: Request, principal: Principal) -> Response:
         campaign_ids = CAMPAIGN_IDS.get(request)
         try:
-            found = await self._campaign_stats(principal, campaign_ids)
+            stats = await self._campaign_stats(principal, campaign_ids)
         except UnknownCampaign:
             split = CAMPAIGN_IDS.get_split(request)
             if split == campaign_ids:
                 raise
-            found = await self._campaign_stats(principal, split)
-        return _stats_response(found, ())
+            stats = await self._campaign_stats(principal, split)
+        return _stats_response(stats, ())
 
     async def _campaign_stats(self, principal: Principal, campaign_ids: list[str]) -> list[StatsEntry]:
         for campaign_id in campaign_ids:
@@ -220,12 +220,12 @@ class CampaignStats(Resource):
     )
     async def get_campaign_activity_stats(self, request: Request, principal: Principal) -> Response:
         campaign_activity_ids = CAMPAIGN_ACTIVITY_IDS.get(request)
-        found, unknown = await self._campaign_activity_stats(principal, campaign_activity_ids)
+        stats, unknown = await self._campaign_activity_stats(principal, campaign_activity_ids)
         if unknown:
             split = CAMPAIGN_ACTIVITY_IDS.get_split(request)
             if split != campaign_activity_ids:
-                found, unknown = await self._campaign_activity_stats(principal, split)
-        return _stats_response(found, unknown)
+                stats, unknown = await self._campaign_activity_stats(principal, split)
+        return _stats_response(stats, unknown)
 
     async def _campaign_activity_stats(
         self, principal: Principal, campaign_activity_ids: list[str]

@@ -185,7 +185,7 @@ def _opted_out(detail: JsonRecord) -> bool:
 
 
 def _bounce_code(name: str, detail: JsonRecord, recipient: JsonRecord) -> BounceCode:
-    kind, subtype = detail.text("bounceType"), detail.text("bounceSubType") or ""
+    bounce_type, subtype = detail.text("bounceType"), detail.text("bounceSubType") or ""
     if name == "Reject":
         return BounceCode.X
     if subtype in _SUPPRESSED:
@@ -195,13 +195,13 @@ def _bounce_code(name: str, detail: JsonRecord, recipient: JsonRecord) -> Bounce
         status is None
         and text is None
         and (
-            (kind == "Transient" and subtype == "General")
-            or (kind == "Undetermined" and recipient.text("emailAddress") is None)
+            (bounce_type == "Transient" and subtype == "General")
+            or (bounce_type == "Undetermined" and recipient.text("emailAddress") is None)
         )
     ):
         # So are automatic replies reported.
         return BounceCode.V
-    if kind == "Undetermined" and not detail.items("bouncedRecipients"):
+    if bounce_type == "Undetermined" and not detail.items("bouncedRecipients"):
         return BounceCode.V
     labels = {
         ("Permanent", "NoEmail"): BounceCode.B,
@@ -212,9 +212,9 @@ def _bounce_code(name: str, detail: JsonRecord, recipient: JsonRecord) -> Bounce
         ("Transient", "CustomTimeoutExceeded"): BounceCode.D,
         ("Undetermined", "Undetermined"): BounceCode.D,
     }
-    label = labels.get((kind or "", subtype))
-    if label is not None and kind == "Transient" and label is not BounceCode.D:
+    label = labels.get((bounce_type or "", subtype))
+    if label is not None and bounce_type == "Transient" and label is not BounceCode.D:
         return label
     if label is None and text is None:
-        label = BounceCode.B if kind == "Permanent" else BounceCode.D
+        label = BounceCode.B if bounce_type == "Permanent" else BounceCode.D
     return bounce_code(status, text, label)

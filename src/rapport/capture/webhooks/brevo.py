@@ -24,7 +24,7 @@ class Brevo(SecretProvider):
         "request": ActivityType.EM_SENDS,
         "delivered": None,
         "opened": ActivityType.EM_OPENS,
-        # Sent for the first open in place of `opened`.
+        # Sent instead of `opened` for the first open.
         "unique_opened": ActivityType.EM_OPENS,
         "proxy_open": ActivityType.EM_OPENS,
         "unique_proxy_open": ActivityType.EM_OPENS,
@@ -56,14 +56,14 @@ class Brevo(SecretProvider):
         activity_type = self.find_type(name)
         message_id, recipient, url = event.text("message-id"), event.text("email"), event.text("link")
         created_time = event.time(*_TIMES)
-        kind = "opened" if name == "unique_opened" else name
+        normalized_name = "opened" if name == "unique_opened" else name
         return [
             Event(
                 name=name,
                 type=activity_type,
                 created_time=created_time,
                 # `id` is the webhook's.
-                event_id=derived_identity(self.name, message_id, kind, created_time, recipient, url),
+                event_id=derived_identity(self.name, message_id, normalized_name, created_time, recipient, url),
                 recipient=recipient,
                 message_id=message_id,
                 link_url=url if activity_type is ActivityType.EM_CLICKS else None,

@@ -64,7 +64,7 @@ class Mailjet(SecretProvider):
         activity_type = self.find_type(name)
         error = (event.text("error") or "").lower()
         if name == "bounce" and error == "greylisted" and not event.is_true("hard_bounce"):
-            # Mailjet goes on trying.
+            # Mailjet keeps trying.
             activity_type = None
         message_id, recipient, url = event.text("MessageID"), event.text("email"), event.text("url")
         metadata = decode_metadata(event.text("Payload"))

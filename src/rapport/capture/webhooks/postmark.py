@@ -55,11 +55,11 @@ class Postmark(SecretProvider):
         event = JsonRecord(item)
         name = event.text("RecordType") or ""
         activity_type = self.find_type(name)
-        kind = event.text("Type") or ""
+        type_name = event.text("Type") or ""
         reason = None
-        if name == "SpamComplaint" or (name == "Bounce" and kind in _COMPLAINT_TYPES):
+        if name == "SpamComplaint" or (name == "Bounce" and type_name in _COMPLAINT_TYPES):
             activity_type, reason = ActivityType.EM_OPTOUTS, "complaint"
-        elif name == "Bounce" and kind in _TEMPORARY:
+        elif name == "Bounce" and type_name in _TEMPORARY:
             activity_type = None
         elif name == "SubscriptionChange":
             suppression = event.text("SuppressionReason")
@@ -74,7 +74,7 @@ class Postmark(SecretProvider):
         client = event.record("Client")
         return [
             Event(
-                name=f"{name}:{kind}" if kind and kind != name else name,
+                name=f"{name}:{type_name}" if type_name and type_name != name else name,
                 type=activity_type,
                 created_time=event.time(*times),
                 event_id=derived_identity(self.name, message_id, name, recipient, event.text(*times), link)
@@ -83,7 +83,7 @@ class Postmark(SecretProvider):
                 recipient=recipient,
                 message_id=message_id,
                 link_url=link if activity_type is ActivityType.EM_CLICKS else None,
-                bounce_code=_bounce_code(event, kind) if activity_type is ActivityType.EM_BOUNCES else None,
+                bounce_code=_bounce_code(event, type_name) if activity_type is ActivityType.EM_BOUNCES else None,
                 opt_out_reason=reason,
                 user_agent=event.text("UserAgent"),
                 ip_address=event.record("Geo").text("IP"),
@@ -96,11 +96,11 @@ class Postmark(SecretProvider):
         ]
 
 
-def _bounce_code(event: JsonRecord, kind: str) -> BounceCode:
+def _bounce_code(event: JsonRecord, type_name: str) -> BounceCode:
     details = event.text("Details", "Description")
-    if "inactive" in (event.text("Description") or "").lower() and kind == "Blocked":
+    if "inactive" in (event.text("Description") or "").lower() and type_name == "Blocked":
         return BounceCode.S
-    label = _TYPES.get(kind)
+    label = _TYPES.get(type_name)
     if label in (BounceCode.S, BounceCode.V):
         return label
     return bounce_code(None, details, label)

@@ -49,7 +49,7 @@ class Resend(Provider):
     kept_headers: ClassVar[tuple[str, ...]] = ("svix-id", "webhook-id")
 
     def check_credentials(self, credentials: Credentials) -> None:
-        """Check that each key is one."""
+        """Check that each key is a signing key."""
         super().check_credentials(credentials)
         for key in require_keys(credentials.keys, "signing secret"):
             standard.decode_key(key)
@@ -112,7 +112,7 @@ def _headers(data: JsonRecord) -> dict[str, str]:
 def _bounce_code(data: JsonRecord, name: str) -> BounceCode:
     bounce = data.record("bounce")
     message = bounce.text("message") or ""
-    kind, subtype = (bounce.text("type") or "").lower(), (bounce.text("subType") or "").lower()
+    bounce_type, subtype = (bounce.text("type") or "").lower(), (bounce.text("subType") or "").lower()
     if name == "email.suppressed" or subtype in _SUPPRESSED or "suppress" in message.lower():
         return BounceCode.S
     if name == "email.failed":
@@ -122,8 +122,8 @@ def _bounce_code(data: JsonRecord, name: str) -> BounceCode:
     found = code_from_status(find_status(text), text)
     if found is not None:
         return found
-    if kind == "transient":
+    if bounce_type == "transient":
         return BounceCode.F if subtype == "mailboxfull" else BounceCode.D
-    if kind == "permanent" or "hard bounce" in message.lower():
+    if bounce_type == "permanent" or "hard bounce" in message.lower():
         return BounceCode.B
     return bounce_code(None, text)

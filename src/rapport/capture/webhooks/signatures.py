@@ -34,7 +34,7 @@ def matches_hmac(keys: Iterable[bytes], message: bytes, signatures: Iterable[byt
     for key in keys:
         expected = hmac.digest(key, message, algorithm)
         for signature in presented:
-            # Every pair is compared: the time tells neither which one matched nor whether one did.
+            # Compare all pairs, so that the time reveals neither which one matched nor whether one did.
             found |= hmac.compare_digest(expected, signature)
     return found
 
@@ -83,16 +83,16 @@ def explain_mismatch(body: bytes, matches: Callable[[bytes], bool]) -> RefusedRe
     """Return why a signature doesn't match: a change of the body on its way that explains it, or a wrong key."""
     for description, variant in _variants(body) if len(body) <= _MAX_EXPLAINED_BYTES else ():
         if variant != body and matches(variant):
-            place = first_difference(body, variant)
-            return RefusedRequest("the body was changed on its way", f"{description} (byte {place})")
+            index = first_difference(body, variant)
+            return RefusedRequest("the body was changed on its way", f"{description} (byte {index})")
     return RefusedRequest("the signature doesn't match", "the key is another one, or the body isn't what was signed")
 
 
 def first_difference(first: bytes, second: bytes) -> int:
     """Return the offset of the first byte in which the two differ."""
-    for place, (left, right) in enumerate(zip(first, second, strict=False)):
+    for index, (left, right) in enumerate(zip(first, second, strict=False)):
         if left != right:
-            return place
+            return index
     return min(len(first), len(second))
 
 

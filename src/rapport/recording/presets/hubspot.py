@@ -101,7 +101,8 @@ def _is_unsubscribed(record: Record) -> bool:
         return True
     subscriptions = record.get("subscriptions")
     return isinstance(subscriptions, list) and any(
-        isinstance(each, Mapping) and str(each.get("status")).upper() == "UNSUBSCRIBED" for each in subscriptions
+        isinstance(subscription, Mapping) and str(subscription.get("status")).upper() == "UNSUBSCRIBED"
+        for subscription in subscriptions
     )
 
 

@@ -25,7 +25,7 @@ def _is_object(record: Record) -> bool:
 
 def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     if "results" in nested(record, "data"):
-        return [line for each in record["data"]["results"] for line in _convert_object(each, skip)]
+        return [line for result in record["data"]["results"] for line in _convert_object(result, skip)]
     campaign = nested(record, "campaign")
     flat: dict[str, Any] = {
         **record,

@@ -73,7 +73,7 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
     if "activity" in record:
         return list(_convert_activities(record, record["activity"], skip))
     if "opens" in record:
-        opens = ({**each, "action": "open"} for each in record["opens"] if isinstance(each, Mapping))
+        opens = ({**opened, "action": "open"} for opened in record["opens"] if isinstance(opened, Mapping))
         return list(_convert_activities(record, list(opens), skip))
     if "reason" in record:
         return list(_convert_activities(record, [{"action": "unsub", **record}], skip))

@@ -73,7 +73,7 @@ def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
 
 def _convert_message(record: Record) -> Sequence[RawActivity]:
     recipients = record["To"] if isinstance(record["To"], list) else []
-    addresses = [each.get("Email") for each in recipients if isinstance(each, Mapping)]
+    addresses = [recipient.get("Email") for recipient in recipients if isinstance(recipient, Mapping)]
     return [
         RawActivity(
             contact_id=contact_from(address),
