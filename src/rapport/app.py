@@ -76,7 +76,7 @@ _REPORTS_STOP_AFTER: Final = 2.0
 """Seconds after a shutdown signal in which running reports may finish."""
 
 _USER_CODES_PER_SECOND: Final = 5
-"""How many device codes the users of one account may try per second and worker."""
+"""The number of device codes that the users of one account may try per second and worker."""
 
 _log = structlog.get_logger("rapport")
 

@@ -106,12 +106,12 @@ STATUS_DESCRIPTIONS: Final = {
     500: "Internal error. The server's log has the details under the response's x-request-id.",
     503: "Temporarily unavailable. Nothing was recorded; retry after the number of seconds in Retry-After.",
 }
-"""What each status means, for the OpenAPI document."""
+"""Descriptions of the statuses in the OpenAPI document."""
 
 _REPORTS: Final = "/v3/reports/"
 _CONTACT_REPORTS: Final = "/v3/reports/contact_reports/"
 _REPORT_KEYS: Final = {"contacts.api.validation.error": "reportingsvc.validation.error"}
-"""How keys differ in reports other than those on contacts: Constant Contact has another service there."""
+"""Keys that differ in reports other than those on contacts, which Constant Contact serves from another service."""
 
 _ROUTER_ERRORS: Final = {
     404: ErrorSpec(404, "not_found", "Not found.", False),

@@ -34,7 +34,7 @@ class SpoolEntry(NamedTuple):
 
 
 class SpoolStatus(NamedTuple):
-    """What waits in the spool."""
+    """The size of the waiting requests, and the damaged segments."""
 
     waiting_bytes: int
     segments: int

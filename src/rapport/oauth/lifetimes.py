@@ -8,13 +8,13 @@ ACCESS_TOKEN_LIFETIME: Final = 24 * HOUR
 CODE_LIFETIME: Final = 5 * MINUTE
 DEVICE_LIFETIME: Final = 15 * MINUTE
 GRANT_LIFETIME: Final = 180 * DAY
-"""How long a refresh token is valid without being used."""
+"""The time for which a refresh token is valid without being used."""
 ROTATION_GRACE: Final = 60 * SECOND
-"""How long a replaced refresh token can still be exchanged for its successor."""
+"""The time for which a replaced refresh token can still be exchanged for its successor."""
 
 POLL_INTERVAL: Final = 5 * SECOND
 SLOW_DOWN: Final = 5 * SECOND
 """Added to the interval of a device that polls too fast (RFC 8628, section 3.5)."""
 
 RETENTION: Final = DAY
-"""How long used and expired codes and grants are kept, so that their reuse is noticed."""
+"""The time for which used and expired codes and grants are kept, so that reuse is noticed."""

@@ -55,7 +55,7 @@ def ignore_warning(_field: str, _value: object, _action: str) -> None:
 
 
 class Context(NamedTuple):
-    """What decoding needs in addition to the line: the current time, the callback for warnings, and the time format."""
+    """The context of decoding a line: the current time, the callback for warnings, and the time format."""
 
     now: Instant
     warn: Warn = ignore_warning
@@ -63,7 +63,7 @@ class Context(NamedTuple):
 
 
 class LineFormat(NamedTuple, Generic[T_co]):
-    """How to decode one kind of line: from JSON, and from a mapping of these fields. Both raise InvalidField.
+    """Functions that decode a line of one data type: JSON, and a mapping of these fields. Both raise InvalidField.
 
     `noun` names the kind in error messages.
     """

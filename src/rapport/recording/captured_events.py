@@ -54,7 +54,7 @@ class _Item(NamedTuple):
 
 
 class RetryResult(NamedTuple):
-    """How many unmatched items were tried again, and how many of them are matched now."""
+    """The number of unmatched items that were tried again, and of those that are matched now."""
 
     tried: int
     matched: int

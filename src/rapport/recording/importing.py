@@ -25,7 +25,7 @@ from rapport.store.ingest import IngestRepository
 
 
 class ImportResult(msgspec.Struct, kw_only=True):
-    """How many lines were accepted, duplicates, and rejected, and what was noted about the file."""
+    """The number of accepted, duplicate and rejected lines, and notes about the file."""
 
     accepted: int = 0
     duplicate: int = 0

@@ -33,7 +33,7 @@ _TIME_FIELDS: Final = frozenset({"created_time", "updated_at", "created_at", "de
 
 
 class RowPlan(NamedTuple, Generic[T]):
-    """How each row of a table is decoded."""
+    """Decodes the rows of a table."""
 
     decode: Callable[[list[str], Context], Iterable[T | InvalidLine]]
     times: TimeFormat

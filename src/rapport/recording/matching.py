@@ -41,7 +41,7 @@ class Unmatched(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """What became of an event: an activity, a message that was sent or delivered, or a reason."""
+    """The result for an event: an activity, a message that was sent or delivered, or a reason why there is none."""
 
     activity: Activity | None = None
     message: CapturedMessage | None = None

@@ -8,7 +8,7 @@ from rapport.recording.times import DateOrder, TimeFormat
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How files are read. The command passes them to the process that reads."""
+    """Options for reading files. The command passes them to the process that reads."""
 
     preset: str | None = None
     columns: dict[str, str] = {}
@@ -22,7 +22,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def times(self) -> TimeFormat:
-        """How times are written that leave something open."""
+        """The format of ambiguous times."""
         return TimeFormat(None if self.timezone is None else ZoneInfo(self.timezone), self.dates)
 
 

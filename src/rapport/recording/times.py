@@ -11,7 +11,7 @@ from rapport.instant import Instant, from_datetime, parse_instant
 
 
 class DateOrder(Enum):
-    """How dates such as `04/02/2026` are read."""
+    """The order of day and month in dates such as `04/02/2026`."""
 
     MDY = "mdy"
     DMY = "dmy"

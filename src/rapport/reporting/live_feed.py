@@ -29,7 +29,7 @@ _MAX_QUEUED_TEXT: Final = 2_000_000
 """A subscriber with more characters of links and reasons in its queue is dropped."""
 _RETRY_AFTER: Final = 10
 _MAX_RETRIES: Final = 8
-"""How often to look again for a new activity that is missing: a node of a cluster may show it a little later."""
+"""The number of retries to read a new activity: on a cluster, it may become visible a little later."""
 
 _log = structlog.get_logger("rapport.reporting")
 

@@ -13,7 +13,7 @@ MAX_RESULTS: Final = 8
 """The most contacts, and the most campaign activities, that a search returns."""
 
 _MAX_WORDS: Final = 6
-"""Where the last name may start is tried for this many words of the text at most."""
+"""The maximum number of positions in the text that are tried as the start of the last name."""
 
 
 async def find_contacts(repository: ContactRepository, account_id: str, text: str) -> list[ContactRecord]:

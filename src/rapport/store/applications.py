@@ -72,7 +72,7 @@ class DeviceAuthorization(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What an application may do on behalf of a user, with the digests of its refresh token and the one before."""
+    """A permission to act on behalf of a user, with the digests of the current and the previous refresh token."""
 
     grant_id: str
     client_id: str

@@ -24,7 +24,7 @@ ROW_LINK: Final = 5
 ROW_OPT_OUT_REASON: Final = 8
 
 ProfileRow: TypeAlias = tuple[int, str | None, str | None, str | None, int]
-"""What activities report about a contact: index of the contact, email_address, first_name, last_name, latest time."""
+"""A reported profile: index of the contact, email_address, first_name, last_name, latest time."""
 
 
 class TimestampedValue(NamedTuple):

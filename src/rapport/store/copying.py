@@ -28,7 +28,7 @@ _MAX_ACTIVITIES: Final = 20_000
 
 
 class Copied(msgspec.Struct, kw_only=True):
-    """What has been copied and compared so far. The digest is the same for the same activities on any engine."""
+    """The totals copied and compared so far. The digest is the same for the same activities on any engine."""
 
     accounts: int = 0
     contacts: int = 0

@@ -149,7 +149,7 @@ class TombstoneHour(NamedTuple):
 
 
 class Tombstones(NamedTuple):
-    """What remains of the erased contacts of an account: digests and times by which they are refused, and counts."""
+    """The remains of an account's erased contacts: counts, and digests and times that keep old activities out."""
 
     contacts: list[ErasedContact]
     counts: list[TombstoneCount]

@@ -54,7 +54,7 @@ class UnmatchedItem(NamedTuple):
     item: str
     number: int = 0
     attempts: int = 0
-    """How often it was tried again by itself."""
+    """The number of automatic retries."""
     retry_time: Instant | None = None
     """When it is tried again by itself; None if never."""
 
@@ -69,7 +69,7 @@ class UsedToken(NamedTuple):
 
 
 class UnmatchedCount(NamedTuple):
-    """How many items of a hook are unmatched for a reason."""
+    """The number of items of a hook that are unmatched for a reason."""
 
     hook_id: str
     reason: str
@@ -77,13 +77,13 @@ class UnmatchedCount(NamedTuple):
 
 
 class CapturedWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What is saved, in one transaction, after events of an account were recorded."""
+    """Changes that are saved in one transaction after events of an account were recorded."""
 
     messages: Sequence[CapturedMessage] = ()
     unmatched: Sequence[UnmatchedItem] = ()
     deliveries: Sequence[HookDelivery] = ()
     hours: Mapping[tuple[str, int], int] = {}
-    """How many events each hook had in each hour, counted from 1970."""
+    """The number of events by hook and hour, counted from 1970."""
 
 
 class HookRepository(Protocol):

@@ -6,7 +6,7 @@ from rapport.instant import Instant
 
 
 class RequestCount(NamedTuple):
-    """How many requests a client has made in the current second and day, including this one."""
+    """The number of requests of a client in the current second and day, including this one."""
 
     in_second: int
     in_day: int

@@ -1,4 +1,4 @@
-"""What activities add to the roll-ups, computed before the database is involved.
+"""The activities' contribution to the roll-ups, computed before the database is involved.
 
 At every commit, a roll-up equals a recount of the activities. So only activities that were actually inserted are
 counted, and a contact is counted where its engagement is new.

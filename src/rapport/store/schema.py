@@ -1,4 +1,4 @@
-"""Which schema steps a store lacks. The same for every engine."""
+"""The schema steps that a store lacks, on any engine."""
 
 from collections.abc import Collection, Sequence
 from typing import Final

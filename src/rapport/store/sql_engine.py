@@ -1,4 +1,4 @@
-"""What repositories need of a database to share their reads."""
+"""The interface of a database engine, over which repositories share their reads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias

@@ -38,7 +38,7 @@ class Store(Protocol):
 
     @property
     def hooks(self) -> HookRepository:
-        """Webhooks and what they captured."""
+        """Webhooks, and their captured events."""
         ...
 
     @property

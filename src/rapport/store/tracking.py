@@ -27,7 +27,7 @@ START_OF_REPORT: Final = TrackingCursor(2**63 - 1, "", -(2**63))
 
 
 class RowSelection(enum.Enum):
-    """Which activities of a type are returned. The latest of a contact is one row, even if others share its time."""
+    """The selection of activities of a type. The latest of a contact is one row, even if others share its time."""
 
     ALL = "all"
     LATEST_PER_CONTACT = "latest_per_contact"

@@ -83,7 +83,7 @@ class TrackingActivitiesPage(msgspec.Struct):
 
 
 class ContactOpenAndClickRates(msgspec.Struct, kw_only=True):
-    """How many of the emails sent to a contact it opened and clicked at least once."""
+    """The fractions of the emails sent to a contact that it opened and clicked at least once."""
 
     contact_id: Id
     included_activities_count: int

@@ -42,7 +42,7 @@ _EMAIL: Final = "/v3/reports/email_reports/{campaign_activity_id:any}"
 _LINKS: Final = f"{_EMAIL}/links"
 _TAG: Final = "Email Reporting"
 _MAX_LINKS: Final = 1_000
-"""How many links an email may have at Constant Contact."""
+"""The maximum number of links in an email at Constant Contact."""
 
 LINK_LIMIT: Final = Limit("links", _MAX_LINKS)
 NO_CLICKS: Final = Flag("no_clicks", "Whether to return links that nobody clicked as well.", default=False)

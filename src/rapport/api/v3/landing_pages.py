@@ -41,7 +41,7 @@ class LandingPageLinks(msgspec.Struct):
 
 
 class LandingPageActivity(ContactActivity, kw_only=True):
-    """What a contact did on a landing page."""
+    """A contact's activity on a landing page."""
 
     device_type: DeviceName | UnsetType = UNSET
 

@@ -101,7 +101,7 @@ _DEVICE_NAMES: Final = tuple(device.name.lower() for device in DeviceType)
 
 
 class ContactActivity(msgspec.Struct, kw_only=True):
-    """What a contact did; address and names as they were at the time."""
+    """A contact's activity, with the contact's address and names at the time."""
 
     contact_id: Id
     campaign_activity_id: Id

@@ -1,4 +1,4 @@
-"""What presets are made of."""
+"""The parts of presets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Row: TypeAlias = Mapping[str, str]
 Record: TypeAlias = Mapping[str, Any]
 """A JSON object."""
 Skip: TypeAlias = Callable[[str], None]
-"""What is called for a record that is no activity, with its kind."""
+"""A callback for records that aren't activities, with a label for them."""
 
 ConvertRow: TypeAlias = Callable[[Row, Skip], Sequence[RawActivity]]
 ConvertObject: TypeAlias = Callable[[Record, Skip], Sequence[RawActivity]]
@@ -32,7 +32,7 @@ def _convert_nothing(_record: Mapping[str, Any], _skip: Skip) -> Sequence[RawAct
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """How the files of one system are read.
+    """The format of one system's files.
 
     A row or object becomes any number of lines, which may lack what the file doesn't say. `lists` are the keys of lists
     of objects in a document: the pages of an API. `times` is how the system writes times.

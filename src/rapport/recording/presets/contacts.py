@@ -9,7 +9,7 @@ from rapport.recording.times import TimeFormat
 
 
 class ContactPreset(NamedTuple):
-    """How a list of contacts is read: a row becomes the fields of a contact."""
+    """Reads a list of contacts: a row becomes the fields of a contact."""
 
     title: str
     is_header: Callable[[frozenset[str]], bool]

@@ -1,4 +1,4 @@
-"""How a transaction writes its rows in one database. A cluster has its own layout."""
+"""Write the rows of a transaction to a single database. A cluster has its own layout."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter

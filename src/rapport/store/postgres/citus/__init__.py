@@ -1,4 +1,4 @@
-"""What only a cluster needs.
+"""Support for Citus clusters.
 
 All of a contact lies on one shard, and the shards lie on nodes (`tables`). Everything here serves one aim: a node that
 is down or hangs is its own contacts' loss only.

@@ -1,4 +1,4 @@
-"""How a transaction writes its rows to a cluster: each, and its counts, to the shard of its contact."""
+"""Write the rows of a transaction to a cluster: each, with its counts, to the shard of its contact."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
