@@ -101,12 +101,17 @@ def location(databases: Databases | None, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def server(databases: Databases | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server for the session, for tests that don't depend on the engine."""
+    with Server(str(tmp_path_factory.mktemp("served") / "data")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(databases: Databases | None, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A running server for the session; each test uses an account of its own."""
-    folder = tmp_path_factory.mktemp("served")
     if databases is None:
-        with Server(str(folder / "data")) as running:
-            yield running
+        yield request.getfixturevalue("sqlite_server")
         return
     with databases.migrated_schema() as url, Server(url) as running:
         yield running

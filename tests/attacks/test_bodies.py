@@ -138,10 +138,10 @@ def test_requests_of_disconnected_clients_are_dropped(tmp_path: Path) -> None:
     ids=lambda each: str(each)[:12],
 )
 def test_bodies_with_too_many_parts_are_rejected(
-    server: Server, content: bytes, headers: dict[str, str], status: int
+    sqlite_server: Server, content: bytes, headers: dict[str, str], status: int
 ) -> None:
     for path in PATHS:
-        assert send_at_once(server, 1, f"/track/v1/{path}", content, headers) == [status]
+        assert send_at_once(sqlite_server, 1, f"/track/v1/{path}", content, headers) == [status]
 
 
 def test_large_valid_bodies_are_recorded(server: Server, account: str) -> None:
@@ -159,9 +159,9 @@ def test_large_valid_bodies_are_recorded(server: Server, account: str) -> None:
         assert client.page("c9998", tracking_activity_type="em_opens").json()["tracking_activities"]
 
 
-def test_overlong_line_is_rejected_without_affecting_others(server: Server, account: str) -> None:
+def test_overlong_line_is_rejected_without_affecting_others(sqlite_server: Server, account: str) -> None:
     long = b'{"contact_id":"c1","x":[' + b"{}," * 60_000 + b"{}]}"
-    with server.client(account) as client:
+    with sqlite_server.client(account) as client:
         content = json.dumps(make_line()).encode() + b"\n" + long + b"\n"
         receipt = client.post("/track/v1/activities", content=content, headers=NDJSON).json()
         assert (receipt["accepted"], receipt["rejected"]) == (1, 1)
@@ -280,9 +280,9 @@ def test_slow_activities_bodies_time_out(tmp_path: Path) -> None:
             assert 25 < seconds < 55
 
 
-def test_body_in_pieces_is_read_while_it_arrives(server: Server, account: str) -> None:
+def test_body_in_pieces_is_read_while_it_arrives(sqlite_server: Server, account: str) -> None:
     content = json.dumps(make_line()).encode()
-    with server.client(account) as client:
+    with sqlite_server.client(account) as client:
 
         def pieces() -> Iterator[bytes]:
             for start in range(0, len(content), 20):
@@ -293,12 +293,12 @@ def test_body_in_pieces_is_read_while_it_arrives(server: Server, account: str) -
         assert response.json()["accepted"] == 1
 
 
-def test_requests_without_body_do_not_wait_for_one(server: Server) -> None:
+def test_requests_without_body_do_not_wait_for_one(sqlite_server: Server) -> None:
     for method, path, status in (
         ("POST", "/nowhere", 404),
         ("POST", "/track/v1/activities", 401),
         ("GET", "/healthz", 200),
     ):
         request = make_incomplete_request(path).replace(b"POST", method.encode(), 1)
-        with open_connections(server, 1, request) as (connection,):
+        with open_connections(sqlite_server, 1, request) as (connection,):
             assert read_until_closed(connection).startswith(f"HTTP/1.1 {status} ".encode())

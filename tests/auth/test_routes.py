@@ -137,51 +137,51 @@ def is_denied(response: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize("path", GUARDED)
-def test_scope_grants_its_own_routes_only(server: Server, account: str, path: str) -> None:
+def test_scope_grants_its_own_routes_only(sqlite_server: Server, account: str, path: str) -> None:
     expected, _, request = GUARDED[path]
-    with server.client(account) as client:
+    with sqlite_server.client(account) as client:
         client.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
     for scope in Scope:
-        with server.client(account, frozenset({scope})) as client:
+        with sqlite_server.client(account, frozenset({scope})) as client:
             assert is_denied(send_request(client, request)) is (scope is not expected)
-    with server.client(account, frozenset(Scope) - {expected}) as client:
+    with sqlite_server.client(account, frozenset(Scope) - {expected}) as client:
         assert is_denied(send_request(client, request))
 
 
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize("role", Role)
-def test_campaign_creator_cannot_read_reports(server: Server, account: str, path: str, role: Role) -> None:
+def test_campaign_creator_cannot_read_reports(sqlite_server: Server, account: str, path: str, role: Role) -> None:
     _, by_role, request = GUARDED[path]
-    with server.client(account, frozenset(Scope), role) as client:
-        with server.client(account) as recording:
+    with sqlite_server.client(account, frozenset(Scope), role) as client:
+        with sqlite_server.client(account) as recording:
             recording.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
         is_kept_out = by_role and role is Role.CAMPAIGN_CREATOR and path not in OF_CREATORS
         assert is_denied(send_request(client, request)) is is_kept_out
 
 
 @pytest.mark.parametrize("path", GUARDED)
-def test_request_without_token_reveals_nothing_else(server: Server, path: str) -> None:
+def test_request_without_token_reveals_nothing_else(sqlite_server: Server, path: str) -> None:
     """The order of checks is 401, 403, 400, 404, so a 401 reveals nothing about parameters or contacts."""
     *_, request = GUARDED[path]
     spoilt = request.split("?")[0].replace(ID, "nobody") + "?limit=x&next=x&no_clicks=x"
-    with httpx.Client(base_url=server.url) as stranger:
+    with httpx.Client(base_url=sqlite_server.url) as stranger:
         response = send_request(stranger, spoilt)
         assert (response.status_code, response.json()["error_key"]) == (401, "unauthorized")
-    with server.client("nobody", frozenset()) as client:
+    with sqlite_server.client("nobody", frozenset()) as client:
         assert is_denied(send_request(client, spoilt))
     if path.startswith("/v3/reports/") and ("{contact_id}/" in path or "{campaign_activity_id}/" in path):
-        with server.client("nobody") as client:
+        with sqlite_server.client("nobody") as client:
             assert send_request(client, spoilt).status_code == 400
             assert send_request(client, request.replace(ID, "nobody")).status_code == 404
 
 
 @pytest.mark.parametrize("request_path", OF_UNKNOWN_ITEMS.values())
 def test_items_that_are_not_recorded_are_unknown_to_those_who_may_ask(
-    server: Server, account: str, request_path: str
+    sqlite_server: Server, account: str, request_path: str
 ) -> None:
-    with server.client(account) as client:
+    with sqlite_server.client(account) as client:
         response = client.get(request_path)
         assert (response.status_code, response.json()[0]["error_key"]) == (404, "contacts.api.not_found")
         assert client.get(request_path.replace(ID, "not an id")).status_code == 404
-    with server.client(account, frozenset(Scope) - {Scope.CONTACT_DATA}) as client:
+    with sqlite_server.client(account, frozenset(Scope) - {Scope.CONTACT_DATA}) as client:
         assert client.get(request_path).status_code == 403

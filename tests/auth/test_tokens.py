@@ -29,7 +29,7 @@ def trusted_key() -> RSAKey:
 
 
 @pytest.fixture(scope="module")
-def trusting_server(engine: str, trusted_key: RSAKey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def trusting_server(trusted_key: RSAKey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a contact, which trusts another issuer too."""
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "jwks.json").write_text(json.dumps(KeySet([trusted_key]).as_dict(private=False)))
@@ -217,7 +217,7 @@ def test_key_files_are_readable_by_owner_only(trusting_server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(engine: str, location: str) -> None:
+def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(location: str) -> None:
     with Server(location, workers=2) as server:
         with server.client("default") as client:
             client.record(make_line())
@@ -236,7 +236,7 @@ def test_key_rotation_reaches_running_servers_and_keeps_old_tokens(engine: str, 
 
 
 @pytest.mark.slow
-def test_cursor_survives_key_rotation_and_restart(engine: str, location: str) -> None:
+def test_cursor_survives_key_rotation_and_restart(location: str) -> None:
     with Server(location) as server:
         with server.client("default") as client:
             client.record(*(make_line(time=1_767_225_600_000 + number) for number in range(3)))
