@@ -1,5 +1,6 @@
 """Fixtures for all tests: stores of each engine, running servers, accounts."""
 
+import functools
 import itertools
 import os
 import uuid
@@ -7,7 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import httpx
 import pytest
+from httpx._transports import default as httpx_transports
 
 from rapport.settings import Settings
 from rapport.store.engines import open_store
@@ -23,6 +26,9 @@ BROWSER_TESTS = Path(__file__).parent / "browser"
 POSTGRES_FIXTURES = {"postgres_url", "own_postgres"}
 
 _numbers = itertools.count()
+
+# Otherwise each client reads all certificates of the machine, which takes 20 ms.
+httpx_transports.create_ssl_context = functools.cache(httpx.create_ssl_context)
 
 
 def pytest_report_header() -> str:

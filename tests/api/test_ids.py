@@ -74,6 +74,7 @@ def test_id_round_trips_through_api(client: ApiClient, id_: str) -> None:
     assert client.get(details_path(encode(id_)), params={"tracking_activity_type": "em_opens"}).status_code == 404
 
 
+@pytest.mark.slow
 @given(contact_id=ANY_ID, campaign_activity_id=ANY_ID)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_id_round_trips_through_paths_and_cursors(

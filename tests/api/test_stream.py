@@ -52,6 +52,7 @@ def test_recorded_activity_is_streamed_in_import_format(client: ApiClient) -> No
         assert get_activities(stream.next()) == [make_line("ada", "em_opens", campaign_activity_name="March", **who)]
 
 
+@pytest.mark.slow
 def test_activity_recorded_by_other_process_is_streamed(server: Server, account: str, client: ApiClient) -> None:
     lines = [make_line(f"c{number}", time=format_time(number)) for number in range(3)]
     lines_sent = "\n".join(map(json.dumps, lines)).encode()

@@ -75,6 +75,7 @@ async def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activit
         await keys.stop()
 
 
+@pytest.mark.slow
 async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) -> None:
     settings = Settings(data=location)
 

@@ -179,6 +179,7 @@ def test_limit_includes_other_processes(tmp_path: Path) -> None:
         run(append_all(tmp_path, [b"x" * 2_000], max_bytes=10_000))
 
 
+@pytest.mark.slow
 def test_acknowledged_records_survive_sigkill(tmp_path: Path) -> None:
     for attempt in range(3):
         process = subprocess.Popen(
@@ -216,6 +217,7 @@ def test_full_disk_rejects_and_keeps_acknowledged_records(tmp_path: Path) -> Non
     assert sorted(names) == sorted(kept)
 
 
+@pytest.mark.slow
 def test_several_processes_append(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.helpers.spooling", str(tmp_path), "5", "100"]
     processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]

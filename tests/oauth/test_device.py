@@ -115,6 +115,7 @@ def test_device_parameters_may_be_in_query(server: Server, account: str) -> None
     assert tokens_of(httpx.post(f"{server.url}{TOKEN}?{query}"))["refresh_token"]
 
 
+@pytest.mark.slow
 async def test_concurrent_device_polls_redeem_code_once(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     for _ in range(3):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import httpx
+import pytest
 from msgspec.structs import replace
 
 from rapport.auth.scope import Scope
@@ -161,6 +162,7 @@ def test_grant_ends_with_token_its_user_signed_in_with(server: Server, account: 
     assert error_of(refresh(server, app, tokens["refresh_token"])) == (400, "invalid_grant")
 
 
+@pytest.mark.slow
 async def test_concurrent_refreshes_return_one_new_token(servers: list[Server], account: str) -> None:
     app = create_app(servers[0], account)
     first = granted(servers[0], app, account)["refresh_token"]
@@ -205,6 +207,7 @@ async def test_concurrent_old_and_new_tokens_leave_at_most_one_valid(servers: li
     assert len(new) <= 1
 
 
+@pytest.mark.slow
 def test_dropping_old_keys_revokes_refresh_tokens_and_codes(location: str) -> None:
     with Server(location) as server:
         app = create_app(server, "default")

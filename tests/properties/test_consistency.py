@@ -107,6 +107,7 @@ def record_continuously(server: Server, account: str) -> Iterator[None]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_report_is_consistent_during_recording(server: Server, engine: str) -> None:
     """On a cluster, a report may contain a part of a batch, but all or nothing of each contact."""
     at_once = 1 if engine == "citus" else 5

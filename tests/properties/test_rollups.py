@@ -49,6 +49,7 @@ A_GROUP = st.lists(st.tuples(st.sampled_from([0, 1]), st.lists(draw_line(), max_
 """Batches of two accounts, recorded in one transaction."""
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(A_GROUP, min_size=1, max_size=5))
 async def test_rollups_equal_recount(location: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
@@ -64,6 +65,7 @@ async def test_rollups_equal_recount(location: str, groups: list[list[tuple[int,
         assert stored_rollups(location, account) == expected_rollups(deduplicate(lines))
 
 
+@pytest.mark.slow
 async def test_rollups_of_large_batches_equal_recount(location: str) -> None:
     """On PostgreSQL, these batches are copied into the table, staged because of duplicates, or inserted from arrays."""
     history = list(generate_sample(1_500, seed=2))[:12_000]
@@ -86,6 +88,7 @@ async def record_with_retries(store: Store, batches: list[Batch]) -> None:
     raise AssertionError("never recorded")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [40, 700])
 async def test_rollups_of_concurrent_writers_equal_recount(location: str, size: int) -> None:
     """All writers record the same activities, in different orders."""

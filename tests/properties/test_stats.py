@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def draw_line(draw: st.DrawFn) -> Line:
 REAL_SERVER = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(history=st.lists(draw_line(), min_size=1, max_size=70), pieces=st.integers(1, 4), limit=st.integers(1, 2))
 def test_stats_equal_recount(server: Server, history: list[Line], pieces: int, limit: int) -> None:

@@ -36,6 +36,7 @@ def draw_line(draw: st.DrawFn) -> Line:
 REAL_SERVER = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @REAL_SERVER
 @given(
     history=st.lists(draw_line(), min_size=1, max_size=60), bounds=st.tuples(st.integers(-1, 13), st.integers(0, 14))

@@ -336,6 +336,7 @@ def test_exported_line_round_trips(activity: Activity) -> None:
     assert back.identity == activity.identity
 
 
+@pytest.mark.slow
 @given(
     st.binary(max_size=200)
     | st.recursive(st.none() | st.integers() | st.floats() | st.text(), st.lists).map(

@@ -155,6 +155,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.text(max_size=5), JSON_VALUES, max_size=3)), st.integers(1, 50), st.booleans())
 def test_json_is_split_into_values(values: list[object], size: int, is_array: bool) -> None:
     text = json.dumps(values, indent=1) if is_array else "\n".join(map(json.dumps, values))
@@ -226,6 +227,7 @@ def test_preview_records_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_import_errors_say_what_to_do(tmp_path: Path) -> None:
     file, data = tmp_path / "a.csv", str(tmp_path / "data")
     file.write_text(

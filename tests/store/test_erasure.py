@@ -140,6 +140,7 @@ async def test_prepared_batch_omits_contact_erased_since(location: str) -> None:
         assert await counters_match(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [20, 700])
 async def test_erasure_during_recording_keeps_counters_correct(location: str, size: int) -> None:
     history = random_activities(9, 2_800)

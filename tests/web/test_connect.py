@@ -275,6 +275,7 @@ def test_token_names_are_escaped(server: Server, account: str) -> None:
         assert "unsafe" not in response.headers["content-security-policy"]
 
 
+@pytest.mark.slow
 def test_tokens_created_from_tokens_are_limited(server: Server, account: str) -> None:
     with open_browser(server, account) as browser:
         token = create_token(browser, "first")
