@@ -35,6 +35,9 @@ METADATA: Final = "/.well-known/oauth-authorization-server"
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 _CLIENT_AUTHENTICATION: Final = ("client_secret_basic", "client_secret_post", "none")
 
+_ALLOW_ORIGIN: Final = {"access-control-allow-origin": "*"}
+"""Pages of any origin may read the response."""
+
 Handler = Callable[[ClientRequest, str, Instant], Awaitable[OAuthResponse]]
 
 _log = structlog.get_logger("rapport.api")
@@ -51,12 +54,26 @@ class OAuthEndpoints:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
+            *(Route(path, self.allow_browsers, methods=["OPTIONS"]) for path in (TOKEN, DEVICE, REVOKE)),
             Route(TOKEN, self.token, methods=["POST"]),
             Route(DEVICE, self.authorize_device, methods=["POST"]),
             Route(REVOKE, self.revoke, methods=["POST"]),
             Route(KEYS, self.jwks, methods=["GET"]),
             Route(METADATA, self.metadata, methods=["GET"]),
         ]
+
+    async def allow_browsers(self, _request: Request) -> Response:
+        """Allow pages of any origin to send requests, as public applications in browsers do.
+
+        Nothing here depends on cookies, so a page can do no more than any other client.
+        """
+        headers = {
+            **_ALLOW_ORIGIN,
+            "access-control-allow-methods": "POST",
+            "access-control-allow-headers": "authorization, content-type",
+            "access-control-max-age": "86400",
+        }
+        return Response(status_code=204, headers=headers)
 
     async def token(self, request: Request) -> Response:
         """Issue tokens for a code, a refresh token, a device code, or the application itself."""
@@ -76,7 +93,7 @@ class OAuthEndpoints:
 
     async def jwks(self, _request: Request) -> Response:
         """Return the keys that verify access tokens."""
-        headers = {"cache-control": "public, max-age=300"}
+        headers = {"cache-control": "public, max-age=300", **_ALLOW_ORIGIN}
         return Response(self._keys.keys.jwks, headers=headers, media_type="application/json")
 
     async def metadata(self, request: Request) -> Response:
@@ -98,7 +115,7 @@ class OAuthEndpoints:
             "code_challenge_methods_supported": [CHALLENGE_METHOD],
             "authorization_response_iss_parameter_supported": True,
         }
-        return json_response(msgspec.json.encode(content))
+        return json_response(msgspec.json.encode(content), headers=_ALLOW_ORIGIN)
 
     async def _handle(self, request: Request, handle: Handler) -> Response:
         try:
@@ -119,7 +136,7 @@ class OAuthEndpoints:
             retry_after = exc.retry_after if isinstance(exc, StoreBusy) else 1
             response = _error(503, "temporarily_unavailable", "The store is unavailable; retry later.", retry_after)
         body = b"" if response.body is None else msgspec.json.encode(response.body)
-        return json_response(body, response.status, {"pragma": "no-cache", **response.headers})
+        return json_response(body, response.status, {"pragma": "no-cache", **_ALLOW_ORIGIN, **response.headers})
 
 
 async def _read_body(request: Request) -> bytes:
