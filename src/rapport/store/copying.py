@@ -52,6 +52,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
         tombstones = await _copy_tombstones(source, target, account_id)
         await _copy_applications(source, target, account_id)
         await _copy_hooks(source, target, account_id)
+        await _copy_users(source, target, account_id)
         await _copy_activity_refs(source, target, account_id)
         await _copy_definitions(source, target, account_id)
         await _copy_attributes(source, target, account_id)
@@ -147,6 +148,17 @@ async def _copy_hooks(source: Store, target: Store, account_id: str) -> None:
     while items := await source.hooks.unmatched(account_id, number, _MAX_CONTACTS):
         await target.hooks.save_work(account_id, CapturedWork(unmatched=items))
         number = items[-1].number
+
+
+async def _copy_users(source: Store, target: Store, account_id: str) -> None:
+    """Copy users and sessions. Users are compared first, as those of an earlier copy may have been removed since."""
+    users = await source.users.list_users(account_id)
+    if await target.users.list_users(account_id) != users:
+        await target.users.delete_account(account_id)
+        for user in users:
+            await target.users.replace_user(user)
+    for session in await source.users.list_sessions(account_id, MIN_INSTANT):
+        await target.users.add_session(session, MIN_INSTANT)
 
 
 async def _copy_activity_refs(source: Store, target: Store, account_id: str) -> None:

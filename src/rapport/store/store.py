@@ -20,6 +20,7 @@ from rapport.store.ingest import IngestRepository
 from rapport.store.rate_limits import RateLimitRepository
 from rapport.store.reports import ReportRepository
 from rapport.store.secrets import SecretRepository
+from rapport.store.users import UserRepository
 from rapport.store.verification import Verification
 
 
@@ -34,6 +35,11 @@ class Store(Protocol):
     @property
     def applications(self) -> ApplicationRepository:
         """OAuth applications and grants."""
+        ...
+
+    @property
+    def users(self) -> UserRepository:
+        """Users, and their sessions."""
         ...
 
     @property

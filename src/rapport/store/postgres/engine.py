@@ -77,7 +77,7 @@ class Engine:
             values["contact"] = contact_key(params["account_id"], params["contact_id"])
             contacts = [values["contact"]]
         async with self.reading.acquire(READ_TIMEOUT, account_id, contacts) as connection:
-            rows: Sequence[Row] = await connection.fetch(query, *_bind(query, values))
+            rows: Sequence[Row] = await connection.fetch(query, *bind(query, values))
             return rows
 
     async def fetch_one(
@@ -95,7 +95,7 @@ class Engine:
         async with self.reading.acquire(READ_TIMEOUT, account_id, [contact]) as connection:
             if await connection.fetchval(_CONTACT_EXISTS, contact) is None:
                 return None
-            rows: Sequence[Row] = await connection.fetch(query, *_bind(query, {**params, "contact": contact}))
+            rows: Sequence[Row] = await connection.fetch(query, *bind(query, {**params, "contact": contact}))
             return rows
 
 
@@ -105,5 +105,6 @@ def reads_contacts(query: str) -> bool:
     return _DISTRIBUTED.search(query) is not None
 
 
-def _bind(query: str, values: Params) -> list[Any]:
+def bind(query: str, values: Params) -> list[Any]:
+    """Return the values of a query's parameters in the order of their numbers."""
     return [values[name] for name in PARAM_NAMES[query]]

@@ -27,6 +27,7 @@ from rapport.store.postgres.rate_limits import PostgresRateLimits
 from rapport.store.postgres.reports import PostgresReports
 from rapport.store.postgres.secrets import PostgresSecrets
 from rapport.store.postgres.setup import explain_absence
+from rapport.store.postgres.users import PostgresUsers
 from rapport.store.postgres.verification import PostgresVerification
 from rapport.store.postgres.writer import WRITE_TIMEOUT
 from rapport.store.sql_hooks import SqlHooks
@@ -49,6 +50,7 @@ class PostgresStore:
         self._create_backup = create_backup
         self.accounts = PostgresAccounts(engine)
         self.applications = PostgresApplications(engine)
+        self.users = PostgresUsers(engine)
         self.hooks = SqlHooks(PostgresHooks(engine))
         self.activities = PostgresActivities(engine)
         self.contacts = PostgresContacts(engine)

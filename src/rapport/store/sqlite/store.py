@@ -25,6 +25,7 @@ from rapport.store.sqlite.queries import SQL
 from rapport.store.sqlite.rate_limits import SQLiteRateLimits
 from rapport.store.sqlite.reports import SQLiteReports
 from rapport.store.sqlite.secrets import SQLiteSecrets
+from rapport.store.sqlite.users import SQLiteUsers
 from rapport.store.sqlite.verification import SQLiteVerification
 
 
@@ -36,6 +37,7 @@ class SQLiteStore:
         cache = ContactCache()
         self.accounts = SQLiteAccounts(engine)
         self.applications = SQLiteApplications(engine)
+        self.users = SQLiteUsers(engine)
         self.hooks = SqlHooks(SQLiteHooks(engine))
         self.activities = SQLiteActivities(engine)
         self.contacts = SQLiteContacts(engine, cache)
