@@ -48,6 +48,9 @@ from rapport.logs import configure_logs
 from rapport.oauth.applications import ApplicationService
 from rapport.oauth.consent import ConsentService
 from rapport.oauth.server import AuthorizationServer
+from rapport.people.sessions import SessionService
+from rapport.people.sign_in import SignInService
+from rapport.people.users import UserService
 from rapport.recording.captured_events import CapturedEvents
 from rapport.recording.group_commit import GroupCommitter
 from rapport.recording.hook_registry import HookRegistry
@@ -65,7 +68,10 @@ from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
 from rapport.web.error_pages import ErrorPages
 from rapport.web.export import ExportPage
+from rapport.web.invitation import InvitationPage
 from rapport.web.live import LiveFeedPage
+from rapport.web.people import PeoplePage
+from rapport.web.profile import ProfilePage
 from rapport.web.search import SearchPage
 from rapport.web.sessions import SessionManager
 from rapport.web.sign_in import SignInPage
@@ -102,7 +108,9 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     feed = LiveFeed(store.feed, settings.max_streams)
     keys = KeyCache(store.secrets, settings)
     authorizer = Authorizer(keys, create_rate_limiter(settings.limits, store.rate_limits))
-    sessions = SessionManager(keys, settings.public_url)
+    session_service = SessionService(store, keys)
+    sessions = SessionManager(keys, session_service, settings.public_url)
+    sign_in = SignInService(store, keys)
     token_service = TokenService(store.secrets, keys, settings)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
@@ -117,7 +125,11 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     routes = [
         *(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
-        *_page_routes(store, sessions, keys, token_service),
+        *_page_routes(store, sessions, token_service),
+        *SignInPage(store.secrets, sessions, keys, sign_in).routes(),
+        *InvitationPage(sign_in, sessions).routes(),
+        *PeoplePage(UserService(store, keys), session_service, sessions).routes(),
+        *ProfilePage(sign_in, session_service, sessions).routes(),
         *LiveFeedPage(feed, sessions).routes(),
         *_oauth_routes(store, keys, sessions, settings),
     ]
@@ -168,11 +180,10 @@ def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Re
     ]
 
 
-def _page_routes(store: Store, sessions: SessionManager, keys: KeyCache, token_service: TokenService) -> list[Route]:
+def _page_routes(store: Store, sessions: SessionManager, token_service: TokenService) -> list[Route]:
     return [
         *ApiExplorerPage(sessions, token_service).routes(),
         *StaticFiles().routes(),
-        *SignInPage(store.secrets, sessions, keys).routes(),
         *ConnectPage(store.contacts, sessions, token_service).routes(),
         *SearchPage(store.contacts, store.campaigns, sessions).routes(),
         *ContactPage(store.activities, store.contacts, store.erasure, sessions).routes(),

@@ -183,6 +183,36 @@ class UnknownUserCode(NotFound):
         super().__init__(f"no device is waiting with the code {user_code[:20]!r}")
 
 
+class UnknownUser(NotFound):
+    """The account has no such user. It may have another account's."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(f"there is no user {user}")
+
+
+class UnknownSession(NotFound):
+    """The account has no such session, or it has ended."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"there is no session {session_id}")
+
+
+class InvalidLink(RapportError):
+    """A one-time link that is unknown, was used, or has expired."""
+
+
+class LastOwner(RapportError):
+    """The only owner of an account can't be removed, and keeps the role."""
+
+
+class TooManyUsers(RapportError):
+    """The account has the maximum number of users."""
+
+
+class SignInFailed(RapportError):
+    """The email address, the password or the account is wrong; which of them is not told."""
+
+
 class UnknownCampaign(NotFound):
     """The account has no such campaign. It may be another account's."""
 

@@ -42,6 +42,7 @@ def make_session(session_id: str = "s1", **changes: object) -> UserSession:
         "role": "owner",
         "method": "password",
         "client": "Firefox",
+        "token_ids": ("t1", "t2"),
         "started_time": NOW,
         "expires": LATER,
         **changes,

@@ -72,8 +72,11 @@ class EndedSessions:
 
     async def end(self, session: Session, now: Instant) -> None:
         """End the session: on this server at once, on the others within seconds."""
-        account_id = session.principal.account_id
-        ended = _EndedSession(account_id=account_id, session_id=session.session_id, expires=session.expires)
+        await self.end_by_id(session.principal.account_id, session.session_id, session.expires, now)
+
+    async def end_by_id(self, account_id: str, session_id: str, expires: Instant, now: Instant) -> None:
+        """End the session with this id, which expires at `expires`."""
+        ended = _EndedSession(account_id=account_id, session_id=session_id, expires=expires)
         while True:
             stored = await self._repository.read(_NAME)
             entries = _decode(stored)

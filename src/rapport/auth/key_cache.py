@@ -108,6 +108,10 @@ class KeyCache:
         """End the session and the tokens that depend on it, effective on this server at once."""
         await self._ended_sessions.end(session, now)
 
+    async def end_session_by_id(self, account_id: str, session_id: str, expires: Instant, now: Instant) -> None:
+        """End the session with this id, effective on this server at once."""
+        await self._ended_sessions.end_by_id(account_id, session_id, expires, now)
+
     def _check_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
         if not self._revoked.ids.isdisjoint(ids):
             raise RevokedToken("the token, or one that it was created with, was revoked")

@@ -58,6 +58,13 @@ class Role(enum.Enum):
     CAMPAIGN_CREATOR = "campaign_creator"
 
 
+ROLE_SCOPES: Final[dict[Role, frozenset[Scope]]] = {
+    Role.OWNER: frozenset(Scope),
+    Role.MANAGER: frozenset(Scope),
+    Role.CAMPAIGN_CREATOR: frozenset({Scope.CONTACT_DATA, Scope.CAMPAIGN_DATA, Scope.OFFLINE_ACCESS}),
+}
+"""The scopes of users' sessions. Others would allow nothing, as the role lacks the privileges."""
+
 PRIVILEGES: Final[dict[Role, frozenset[Privilege]]] = {
     Role.OWNER: frozenset(Privilege),
     Role.MANAGER: frozenset(Privilege),

@@ -7,6 +7,7 @@ import secrets
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from rapport.auth.keys import MAX_TOKEN_LIFETIME
 from rapport.auth.signing import InvalidSignature, is_tag, make_tag, sign, verify
@@ -36,6 +37,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     tokens_until: Instant
     nonce: str
     token_ids: tuple[str, ...] = ()
+    user_id: str = ""
+    """The user who signed in; empty if the session began with a link or a token."""
+
+    @property
+    def began_with_token(self) -> bool:
+        """True if somebody pasted a token to begin the session."""
+        return bool(self.token_ids) and not self.user_id
 
     @property
     def session_id(self) -> str:
@@ -67,6 +75,12 @@ def begin_session_from_token(token: VerifiedToken, now: Instant) -> Session:
         nonce=new_nonce(now),
         token_ids=token.token_ids,
     )
+
+
+def begin_user_session(principal: Principal, user_id: str, mark: str, now: Instant) -> Session:
+    """Return a new session of a user, which ends, with everything that was created in it, when `mark` is revoked."""
+    session = begin_session(principal, now)
+    return replace(session, user_id=user_id, token_ids=(mark,))
 
 
 def sign_session(signing_secret: bytes, session: Session) -> str:

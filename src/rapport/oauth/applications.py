@@ -175,8 +175,8 @@ def require_manager(session: Session) -> None:
     A session that began with a token may not, because an application would outlive the token.
     """
     require_permission(session.principal, None, MANAGE_APPLICATIONS)
-    if session.token_ids:
-        raise Forbidden("sign-in by a link, instead of a token,")
+    if session.began_with_token:
+        raise Forbidden("sign-in as a user or by a link, instead of by a token,")
 
 
 def _check_request(request: ApplicationRequest) -> None:

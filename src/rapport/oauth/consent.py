@@ -13,7 +13,7 @@ from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
 from rapport.auth.key_cache import KeyCache
 from rapport.auth.rate_limits import RateLimiter
-from rapport.auth.scope import Scope
+from rapport.auth.scope import ROLE_SCOPES, Scope
 from rapport.auth.session import Session
 from rapport.errors import Forbidden, InvalidField, RapportError, UnknownUserCode
 from rapport.instant import Instant
@@ -115,7 +115,7 @@ class ConsentService:
             expires=Instant(now + CODE_LIFETIME),
         )
         await self._store.applications.add_code(code, Instant(now - RETENTION))
-        _log.info("authorization granted", account=code.account_id, client_id=code.client_id, user=consent.user)
+        _log.info("authorization granted", account=code.account_id, client_id=code.client_id)
         return str(add_params_to_uri(headers["Location"], [("iss", issuer)]))
 
     def deny(self, request: AuthorizationRequest, issuer: str) -> str:
@@ -156,7 +156,8 @@ def scopes_to_grant(session: Session, application: Application, scopes: Iterable
     if application.account_id != session.principal.account_id:
         raise Forbidden(f"sign-in to the account {application.account_id}, to which {application.name} belongs,")
     requested = set(scopes)
-    return [scope for scope in Scope if scope.value in requested and scope in session.principal.scopes]
+    grantable = session.principal.scopes & ROLE_SCOPES[session.principal.role]
+    return [scope for scope in Scope if scope.value in requested and scope in grantable]
 
 
 def _consent(session: Session, application: Application, scopes: Iterable[str]) -> Consent:

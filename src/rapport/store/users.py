@@ -52,6 +52,7 @@ class UserSession(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     method: str
     client: str
+    token_ids: tuple[str, ...] = ()
     started_time: Instant
     expires: Instant
 
@@ -136,6 +137,11 @@ class UserRepository(ABC):
         params = {"account_id": account_id, "user_id": user_id, "old_hash": old_hash, "new_hash": new_hash}
         await self._write(account_id, [("replace_hash", params)])
 
+    async def start_generation(self, account_id: str, user_id: str, generation: int) -> None:
+        """Begin another generation of the user's sessions, unless one has begun after `generation`."""
+        params = {"account_id": account_id, "user_id": user_id, "generation": generation}
+        await self._write(account_id, [("start_generation", params)])
+
     async def set_role(self, account_id: str, user_id: str, role: str) -> bool:
         """Change a user's role. Return False for the last owner who has joined."""
         params = {"account_id": account_id, "user_id": user_id, "role": role}
@@ -188,7 +194,11 @@ class UserRepository(ABC):
     async def add_session(self, session: UserSession, now: Instant) -> None:
         """Add a session, and delete those that have expired."""
         await self._write(
-            session.account_id, [("delete_expired_sessions", {"now": now}), ("add_session", asdict(session))]
+            session.account_id,
+            [
+                ("delete_expired_sessions", {"now": now}),
+                ("add_session", {**asdict(session), "token_ids": " ".join(session.token_ids)}),
+            ],
         )
 
     async def list_sessions(self, account_id: str, now: Instant) -> list[UserSession]:
@@ -233,4 +243,5 @@ def _read_user(row: Row) -> User:
 
 
 def _read_session(row: Row) -> UserSession:
-    return UserSession(**dict(zip(UserSession.__struct_fields__, row, strict=True)))
+    values = dict(zip(UserSession.__struct_fields__, row, strict=True))
+    return UserSession(**{**values, "token_ids": tuple(values["token_ids"].split())})

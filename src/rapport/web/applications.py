@@ -84,7 +84,7 @@ class ApplicationsPage:
             "applications": await self._applications.list_applications(session),
             "changed": changed,
             "secret": secret,
-            "may_change": not session.token_ids,
+            "may_change": not session.began_with_token,
             "scopes": [(scope.value, scope in _CHECKED) for scope in Scope if scope in session.principal.scopes],
             "roles": [role.value for role in delegable_roles(session)],
             "policies": [policy.value for policy in RefreshPolicy],

@@ -15,6 +15,8 @@ from rapport.errors import (
     Forbidden,
     InvalidField,
     InvalidForm,
+    InvalidLink,
+    LastOwner,
     PayloadTooLarge,
     RapportError,
     RecorderBusy,
@@ -24,11 +26,14 @@ from rapport.errors import (
     TooManyApplications,
     TooManyStreams,
     TooManyTokens,
+    TooManyUsers,
     TooMuchUnread,
     UnknownApplication,
     UnknownCampaignActivity,
     UnknownContact,
+    UnknownSession,
     UnknownToken,
+    UnknownUser,
     UnknownUserCode,
 )
 from rapport.oauth.consent import InvalidAuthorizationRequest
@@ -65,6 +70,13 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     ),
     UnknownApplication: _ErrorText(404, "Application not found", "It may have been deleted."),
     UnknownUserCode: _ErrorText(404, "Device not found", "No device is waiting with this code. It may have expired."),
+    UnknownUser: _ErrorText(404, "User not found", "This account has no such user; it may have been removed."),
+    UnknownSession: _ErrorText(404, "Session not found", "It has ended already."),
+    InvalidLink: _ErrorText(
+        404, "Link not valid", "This link was already used, or has expired. Ask an owner of the account for a new one."
+    ),
+    LastOwner: _ErrorText(409, "Account needs an owner", "{}."),
+    TooManyUsers: _ErrorText(409, "User limit reached", "{}."),
     TooManyApplications: _ErrorText(409, "Application limit reached", "{}."),
     TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
     UnknownContact: _ErrorText(

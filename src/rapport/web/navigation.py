@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from rapport.auth.authorization import has_permission
-from rapport.auth.scope import Privilege, Scope
+from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.token import Principal
 
 
@@ -14,6 +14,8 @@ class NavItem(NamedTuple):
     label: str
     path: str
     requires: tuple[Scope, Privilege] | None = None
+    role: Role | None = None
+    """The role whose users alone can see it."""
 
 
 NAV_ITEMS: Final = (
@@ -21,12 +23,17 @@ NAV_ITEMS: Final = (
     NavItem("account", "Overview", "/account", (Scope.CAMPAIGN_DATA, Privilege.REPORTS)),
     NavItem("connect", "Connect", "/connect"),
     NavItem("api", "API", "/schema"),
+    NavItem("people", "People", "/people", role=Role.OWNER),
 )
 
 
 def nav_items(principal: Principal) -> list[NavItem]:
     """Return the pages that the principal can see."""
-    return [item for item in NAV_ITEMS if item.requires is None or has_permission(principal, *item.requires)]
+    return [
+        item
+        for item in NAV_ITEMS
+        if (item.requires is None or has_permission(principal, *item.requires)) and item.role in {None, principal.role}
+    ]
 
 
 def get_home_path(principal: Principal) -> str:

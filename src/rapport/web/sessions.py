@@ -17,6 +17,7 @@ from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session, form_token, is_form_token, sign_session, verify_session
 from rapport.errors import InvalidForm, InvalidToken, PayloadTooLarge, StoreUnavailable, UnknownContact
 from rapport.instant import SECOND, Instant
+from rapport.people.sessions import SessionService
 from rapport.url_paths import restore_marks
 from rapport.web.addresses import SIGN_IN, is_same_origin
 
@@ -33,8 +34,9 @@ class NotSignedIn(Exception):
 class SessionManager:
     """Starts, verifies and ends sessions."""
 
-    def __init__(self, keys: KeyCache, public_url: str) -> None:
+    def __init__(self, keys: KeyCache, sessions: SessionService, public_url: str) -> None:
         self._keys = keys
+        self._sessions = sessions
         self._public_url = public_url
 
     def get_base_url(self, request: Request) -> str:
@@ -83,8 +85,9 @@ class SessionManager:
         if not is_own:
             raise InvalidForm("the form is from another site")
 
-    def start_session(self, request: Request, session: Session, to: str) -> Response:
-        """Set the session cookie and redirect to a page."""
+    async def start_session(self, request: Request, session: Session, method: str, to: str) -> Response:
+        """Set the session cookie and redirect to a page. `method` says how the user signed in."""
+        await self._sessions.add(session, method, request.headers.get("user-agent", ""), now())
         response = RedirectResponse(to, status_code=303)
         response.set_cookie(
             COOKIE,
@@ -99,6 +102,7 @@ class SessionManager:
     async def sign_out(self, session: Session) -> Response:
         """End the session on every server, delete its cookie and redirect to the sign-in page."""
         await self._keys.end_session(session, now())
+        await self._sessions.forget(session)
         response = RedirectResponse(SIGN_IN, status_code=303)
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return response

@@ -1,4 +1,4 @@
-"""Signing in, with a one-time link or a token, and signing out."""
+"""Signing in, with a password, a one-time link or a token, and signing out."""
 
 from typing import Final
 
@@ -10,8 +10,9 @@ from rapport.auth.key_cache import KeyCache
 from rapport.auth.session import begin_session, begin_session_from_token
 from rapport.auth.sign_in_codes import redeem_code
 from rapport.auth.token import Principal
-from rapport.errors import InvalidToken
+from rapport.errors import InvalidToken, SignInFailed, Throttled
 from rapport.oauth.applications import is_application_token
+from rapport.people.sign_in import SignInService
 from rapport.store.secrets import SecretRepository
 from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
 from rapport.web.navigation import get_home_path
@@ -20,15 +21,27 @@ from rapport.web.routing import page_route
 from rapport.web.sessions import SessionManager, now, read_form
 
 LINK: Final = "/sign-in/{code}"
+BY_EMAIL: Final = "/sign-in/password"
 SIGN_OUT: Final = "/sign-out"
 
 _MAX_TOKEN_LENGTH: Final = 8_192
+_MAX_FIELD_LENGTH: Final = 300
+
+_WRONG: Final = (
+    "The email address or the password is wrong. If you are a user of several accounts, name the account as well."
+)
+_TOO_MANY_ATTEMPTS: Final = (
+    "Too many attempts to sign in with this email address. Try again in {} minute{}, or use a sign-in link."
+)
 
 
 class SignInPage:
     """The pages that need no session, and the form that ends one."""
 
-    def __init__(self, secrets: SecretRepository, sessions: SessionManager, keys: KeyCache) -> None:
+    def __init__(
+        self, secrets: SecretRepository, sessions: SessionManager, keys: KeyCache, sign_in: SignInService
+    ) -> None:
+        self._sign_in = sign_in
         self._secrets = secrets
         self._sessions = sessions
         self._keys = keys
@@ -38,6 +51,7 @@ class SignInPage:
         return [
             page_route(SIGN_IN, self.form),
             page_route(SIGN_IN, self.by_token, method="POST"),
+            page_route(BY_EMAIL, self.by_password, method="POST"),
             page_route(LINK, self.link),
             page_route(LINK, self.by_link, method="POST"),
             page_route(SIGN_OUT, self.sign_out, method="POST"),
@@ -45,7 +59,23 @@ class SignInPage:
 
     async def form(self, request: Request) -> Response:
         """Show the sign-in page."""
-        return page("sign_in.html", error="", next_path=_next_path(request.query_params.get(NEXT, "")))
+        return self._form(
+            "",
+            read_next_path(request.query_params.get(NEXT, "")),
+            account_id=request.query_params.get("account", "")[:_MAX_FIELD_LENGTH],
+        )
+
+    def _form(
+        self, error: str, next_path: str, *, status: int = 200, address: str = "", account_id: str = ""
+    ) -> Response:
+        return page(
+            "sign_in.html",
+            status=status,
+            error=error,
+            next_path=next_path,
+            address=address[:_MAX_FIELD_LENGTH],
+            account_id=account_id[:_MAX_FIELD_LENGTH],
+        )
 
     async def link(self, request: Request) -> Response:
         """Show a button that redeems the link.
@@ -53,12 +83,12 @@ class SignInPage:
         Opening the link must not redeem it, because mail scanners, chat previews and prefetching browsers open links.
         Some of them run scripts, so no script submits the form.
         """
-        return page("sign_in_link.html", next_path=_next_path(request.query_params.get(NEXT, "")))
+        return page("sign_in_link.html", next_path=read_next_path(request.query_params.get(NEXT, "")))
 
     async def by_link(self, request: Request) -> Response:
         """Sign in with a link, which works once."""
         self._sessions.check_site(request)
-        next_path = _next_path((await read_form(request)).get(NEXT, ""))
+        next_path = read_next_path((await read_form(request)).get(NEXT, ""))
         try:
             principal = await redeem_code(self._secrets, request.path_params["code"], now())
         except InvalidToken:
@@ -66,16 +96,16 @@ class SignInPage:
                 "This link was already used or has expired. Run `rapport sign-in` on the server to get a new one, "
                 "or paste a token."
             )
-            return page("sign_in.html", status=401, error=error, next_path=next_path)
-        return self._sessions.start_session(
-            request, begin_session(principal, now()), _choose_page(next_path, principal)
+            return self._form(error, next_path, status=401)
+        return await self._sessions.start_session(
+            request, begin_session(principal, now()), "link", choose_page(next_path, principal)
         )
 
     async def by_token(self, request: Request) -> Response:
         """Sign in with a pasted token."""
         self._sessions.check_site(request)
         form = await read_form(request)
-        token, next_path = form.get("token", "").strip(), _next_path(form.get(NEXT, ""))
+        token, next_path = form.get("token", "").strip(), read_next_path(form.get(NEXT, ""))
         try:
             if not 0 < len(token) <= _MAX_TOKEN_LENGTH:
                 raise InvalidToken("no token, or one that is too long")
@@ -84,9 +114,28 @@ class SignInPage:
                 raise InvalidToken("it was issued to an application")
         except InvalidToken:
             error = "This token is invalid or has expired. Create one with `rapport token create`."
-            return page("sign_in.html", status=401, error=error, next_path=next_path)
+            return self._form(error, next_path, status=401)
         session = begin_session_from_token(verified, now())
-        return self._sessions.start_session(request, session, _choose_page(next_path, verified.principal))
+        return await self._sessions.start_session(request, session, "token", choose_page(next_path, verified.principal))
+
+    async def by_password(self, request: Request) -> Response:
+        """Sign in with an email address and a password."""
+        self._sessions.check_site(request)
+        form = await read_form(request)
+        address, account_id = form.get("email_address", ""), form.get("account", "").strip()
+        next_path = read_next_path(form.get(NEXT, ""))
+        try:
+            user = await self._sign_in.check_password(address, form.get("password", ""), account_id, now())
+        except SignInFailed:
+            status, error = 401, _WRONG
+        except Throttled as exc:
+            minutes = -(-exc.retry_after // 60)
+            status, error = 429, _TOO_MANY_ATTEMPTS.format(minutes, "" if minutes == 1 else "s")
+        else:
+            session = await self._sign_in.begin_session(user, now())
+            to = choose_page(next_path, session.principal)
+            return await self._sessions.start_session(request, session, "password", to)
+        return self._form(error, next_path, status=status, address=address, account_id=account_id)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
@@ -95,9 +144,11 @@ class SignInPage:
         return await self._sessions.sign_out(session)
 
 
-def _next_path(text: str) -> str:
+def read_next_path(text: str) -> str:
+    """Return the path of a page of this server to show after signing in; empty if there is none."""
     return text if is_own_path(text) else ""
 
 
-def _choose_page(next_path: str, principal: Principal) -> str:
+def choose_page(next_path: str, principal: Principal) -> str:
+    """Return the path to show after signing in."""
     return next_path or get_home_path(principal)

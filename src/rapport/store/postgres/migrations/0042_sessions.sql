@@ -1,5 +1,6 @@
 -- Sessions of the pages, to list and end them. The session itself is in its browser's cookie. user_id is empty for sessions
--- that began with a sign-in link or a token.
+-- that began with a sign-in link or a token. token_ids, separated by blanks, are those that end the session when they are
+-- revoked.
 
 CREATE TABLE user_session (
     session_id   text NOT NULL PRIMARY KEY,
@@ -9,6 +10,7 @@ CREATE TABLE user_session (
     role         text NOT NULL,
     method       text NOT NULL,
     client       text NOT NULL,
+    token_ids    text NOT NULL,
     started_time timestamptz NOT NULL,
     expires      timestamptz NOT NULL
 );

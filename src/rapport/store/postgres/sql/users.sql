@@ -69,6 +69,10 @@ WHERE user_id = :user_id AND account_id = :account_id AND password_hash = :old_h
 SELECT user_id FROM account_user WHERE account_id = :account_id AND role = 'owner'
 ORDER BY user_id FOR UPDATE
 
+-- start_generation: Begin another generation, after the one before was ended. Served by the primary key.
+UPDATE account_user SET generation = generation + 1
+WHERE user_id = :user_id AND account_id = :account_id AND generation = :generation
+
 -- set_role: Change a user's role, unless it is the last owner who has joined. Served by the primary key.
 UPDATE account_user SET role = :role, generation = generation + 1
 WHERE user_id = :user_id AND account_id = :account_id AND (
@@ -126,20 +130,20 @@ RETURNING attempts, expires
 DELETE FROM sign_in_attempt WHERE key = :key
 
 -- add_session: Add a session, or replace the one with its id.
-INSERT INTO user_session (session_id, account_id, user_id, user_name, role, method, client, started_time, expires)
-VALUES (:session_id, :account_id, :user_id, :user_name, :role, :method, :client, :started_time, :expires)
+INSERT INTO user_session (session_id, account_id, user_id, user_name, role, method, client, token_ids, started_time, expires)
+VALUES (:session_id, :account_id, :user_id, :user_name, :role, :method, :client, :token_ids, :started_time, :expires)
 ON CONFLICT (session_id) DO NOTHING
 
 -- delete_expired_sessions: Delete the sessions that have expired. Served by user_session_by_end.
 DELETE FROM user_session WHERE expires <= :now
 
 -- list_sessions: List the sessions of an account, newest first. Served by user_session_by_account.
-SELECT session_id, account_id, user_id, user_name, role, method, client, started_time, expires
+SELECT session_id, account_id, user_id, user_name, role, method, client, token_ids, started_time, expires
 FROM user_session WHERE account_id = :account_id AND expires > :now
 ORDER BY started_time DESC, session_id DESC LIMIT :max_sessions
 
 -- find_session: Find a session of an account. Served by the primary key.
-SELECT session_id, account_id, user_id, user_name, role, method, client, started_time, expires
+SELECT session_id, account_id, user_id, user_name, role, method, client, token_ids, started_time, expires
 FROM user_session WHERE session_id = :session_id AND account_id = :account_id
 
 -- delete_session: Delete a session of an account. Served by the primary key.

@@ -1,5 +1,6 @@
 -- Sessions of the pages, to list and end them. The session itself is in its browser's cookie. user_id is empty for sessions
--- that began with a sign-in link or a token.
+-- that began with a sign-in link or a token. token_ids, separated by blanks, are those that end the session when they are
+-- revoked.
 
 CREATE TABLE user_session (
     session_id   TEXT PRIMARY KEY,
@@ -9,6 +10,7 @@ CREATE TABLE user_session (
     role         TEXT NOT NULL,
     method       TEXT NOT NULL,
     client       TEXT NOT NULL,
+    token_ids    TEXT NOT NULL,
     started_time INTEGER NOT NULL,
     expires      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,1 @@
+"""People: users, invitations, sign-in and sessions."""

@@ -1,0 +1,151 @@
+"""Sign in with a password, and redeem the one-time links of invitations and of password changes.
+
+A failed sign-in takes the same time, and gives the same response, whether the user exists or not.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import structlog
+
+from rapport.auth.key_cache import KeyCache
+from rapport.auth.rate_limits import GenerousRateLimiter
+from rapport.auth.scope import ROLE_SCOPES, Role
+from rapport.auth.session import Session, begin_user_session
+from rapport.auth.token import Principal
+from rapport.errors import InvalidLink, RevokedToken, SignInFailed, Throttled
+from rapport.instant import MINUTE, SECOND, Instant
+from rapport.people.passwords import PasswordHashes, parse_new_password
+from rapport.people.users import digest_link, end_access, make_email_key, user_mark, with_next_generation
+from rapport.store.store import Store
+from rapport.store.users import User
+
+MAX_ATTEMPTS: Final = 10
+"""How often somebody may try to sign in with one email address before `ATTEMPT_PERIOD` is over."""
+ATTEMPT_PERIOD: Final = 15 * MINUTE
+
+_ATTEMPTS_PER_SECOND: Final = 20
+"""How many attempts a worker accepts per second, whatever their email address."""
+_MAX_ADDRESS_LENGTH: Final = 254
+
+_log = structlog.get_logger("rapport.people")
+
+
+class SignInService:
+    """Begins the sessions of users. Every method may raise StoreUnavailable."""
+
+    def __init__(self, store: Store, keys: KeyCache) -> None:
+        self._store = store
+        self._keys = keys
+        self._hashes = PasswordHashes()
+        self._limiter = GenerousRateLimiter(_ATTEMPTS_PER_SECOND)
+
+    async def check_password(self, address: str, password: str, account_id: str, now: Instant) -> User:
+        """Return the user with this email address and password. Raises SignInFailed and Throttled.
+
+        Without an account, the address must belong to one user only, in whichever account.
+        """
+        key = self._attempt_key(b"password", make_email_key(address.strip()))
+        await self.count_attempt(key, now)
+        user = await self._find_user(address, account_id)
+        if not await self._hashes.verify(None if user is None else user.password_hash, password):
+            raise SignInFailed("the email address, the password or the account is wrong")
+        if user is None or user.password_hash is None:
+            raise LookupError("a password was accepted without a user")
+        await self._store.users.forget_attempts(key)
+        if self._hashes.needs_rehash(user.password_hash):
+            new_hash = await self._hashes.hash(password)
+            await self._store.users.replace_hash(user.account_id, user.user_id, user.password_hash, new_hash)
+        return user
+
+    async def find_link(self, code: str, now: Instant) -> User:
+        """Return the user with this one-time link. Raises InvalidLink."""
+        user = await self._store.users.find_by_link(digest_link(code), now)
+        if user is None:
+            raise InvalidLink("this link was already used, or has expired")
+        return user
+
+    async def redeem_link(self, code: str, password: str, now: Instant) -> User:
+        """Set a password with a one-time link, which ends the user's access, and return the user.
+
+        Raises InvalidLink, and InvalidField for the password.
+        """
+        user = await self.find_link(code, now)
+        password_hash = await self._hashes.hash(parse_new_password(password, user.email_address))
+        if user.joined_time is not None:
+            await end_access(self._store, user, by=user.email_address, now=now)
+        if not await self._store.users.redeem_link(user.account_id, digest_link(code), password_hash, now):
+            raise InvalidLink("this link was already used, or has expired")
+        await self._keys.refresh_revocations()
+        _log.info("password set with a link", account=user.account_id, user_id=user.user_id)
+        return await self._reload(user)
+
+    async def change_password(self, user: User, old: str, new: str, now: Instant) -> User:
+        """Change a password, which ends the user's access, and return the user.
+
+        Raises SignInFailed, InvalidField and Throttled.
+        """
+        key = self._attempt_key(b"change", user.user_id)
+        await self.count_attempt(key, now)
+        if not await self._hashes.verify(user.password_hash, old):
+            raise SignInFailed("the current password is wrong")
+        await self._store.users.forget_attempts(key)
+        password_hash = await self._hashes.hash(parse_new_password(new, user.email_address))
+        await end_access(self._store, user, by=user.email_address, now=now)
+        if not await self._store.users.set_password(user.account_id, user.user_id, user.generation, password_hash):
+            raise SignInFailed("the password was changed a moment ago")
+        await self._keys.refresh_revocations()
+        _log.info("password changed", account=user.account_id, user_id=user.user_id)
+        return await self._reload(user)
+
+    async def begin_session(self, user: User, now: Instant) -> Session:
+        """Return a new session of a user who has proved who they are."""
+        try:
+            self._keys.check_not_revoked(user.account_id, (user_mark(user),))
+        except RevokedToken:
+            # A change that was to end the sessions before it was interrupted.
+            await self._store.users.start_generation(user.account_id, user.user_id, user.generation)
+            user = with_next_generation(user)
+        await self._store.users.set_signed_in(user.account_id, user.user_id, now)
+        role = Role(user.role)
+        principal = Principal(
+            account_id=user.account_id,
+            client_id=user.account_id,
+            user=user.email_address,
+            role=role,
+            scopes=ROLE_SCOPES[role],
+        )
+        _log.info("user signed in", account=user.account_id, user_id=user.user_id)
+        return begin_user_session(principal, user.user_id, user_mark(user), now)
+
+    async def get_session_user(self, session: Session) -> User | None:
+        """Return the user of a session, or None if it isn't a user's."""
+        if not session.user_id:
+            return None
+        return await self._store.users.find_user(session.principal.account_id, session.user_id)
+
+    async def count_attempt(self, key: bytes, now: Instant) -> None:
+        """Count an attempt to sign in. Raises Throttled."""
+        await self._limiter.acquire("sign-in")
+        count = await self._store.users.count_attempt(key, now, Instant(now + ATTEMPT_PERIOD))
+        if count.attempts > MAX_ATTEMPTS:
+            _log.warning("too many attempts to sign in", key=key.hex()[:12])
+            raise Throttled(retry_after=max(1, -(-(count.expires - now) // SECOND)))
+
+    def _attempt_key(self, kind: bytes, text: str) -> bytes:
+        encoded = text.encode("utf-8", "surrogateescape")
+        return blake2b(encoded, digest_size=16, key=self._keys.keys.signing_secret[:64], person=kind).digest()
+
+    async def _find_user(self, address: str, account_id: str) -> User | None:
+        email_key = make_email_key(address.strip())
+        if len(email_key) > _MAX_ADDRESS_LENGTH or "\x00" in email_key:
+            email_key = ""
+        users = await self._store.users.list_by_email(email_key)
+        candidates = [user for user in users if user.joined_time and account_id in {"", user.account_id}]
+        return candidates[0] if len(candidates) == 1 else None
+
+    async def _reload(self, user: User) -> User:
+        reloaded = await self._store.users.find_user(user.account_id, user.user_id)
+        if reloaded is None:
+            raise InvalidLink("the user was removed a moment ago")
+        return reloaded
