@@ -177,6 +177,7 @@ def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Re
         Campaigns(store.campaigns, cursors),
         EmailSends(store.campaigns, store.reports),
         *(Account(), AccountDetails(), SmsReports()),
+        Account(store.accounts),
     ]
 
 

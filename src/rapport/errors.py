@@ -1,5 +1,7 @@
 """Rapport's exceptions. The API's table of status codes is in `rapport.api.errors`."""
 
+from collections.abc import Iterable
+
 _INVALID_ID = "has an invalid format: {!r}; expected 1 to 255 characters without control characters"
 
 
@@ -181,6 +183,13 @@ class UnknownUserCode(NotFound):
 
     def __init__(self, user_code: str) -> None:
         super().__init__(f"no device is waiting with the code {user_code[:20]!r}")
+
+
+class UnknownAccount(NotFound):
+    """There is no such account."""
+
+    def __init__(self, account_id: str, known: Iterable[str]) -> None:
+        super().__init__(f"there is no account {account_id!r}; expected one of {', '.join(sorted(known)) or 'none'}")
 
 
 class UnknownUser(NotFound):

@@ -15,6 +15,7 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from rapport.auth.account_mark import account_mark
 from rapport.auth.ended_sessions import EndedSessions
 from rapport.auth.keys import Keys, load_keys
 from rapport.auth.session import Session
@@ -115,6 +116,8 @@ class KeyCache:
     def _check_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
         if not self._revoked.ids.isdisjoint(ids):
             raise RevokedToken("the token, or one that it was created with, was revoked")
+        if self._revoked.ids and account_mark(account_id) in self._revoked.ids:
+            raise RevokedToken("the account was deleted")
         if any(self._ended_sessions.include(account_id, token_or_session_id) for token_or_session_id in ids):
             raise RevokedToken("the session was ended by signing out")
 

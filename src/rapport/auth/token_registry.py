@@ -138,6 +138,15 @@ async def revoke_token_id(
             return
 
 
+async def forget_tokens(repository: SecretRepository, account_id: str) -> None:
+    """Remove all tokens of an account from its registry. They must have been revoked."""
+    secret_name = _secret_name(account_id)
+    while True:
+        stored = await repository.read(secret_name)
+        if stored is None or await repository.replace(secret_name, stored, msgspec.json.encode([])):
+            return
+
+
 class RevocationList:
     """The ids of revoked tokens, as last read from the store."""
 

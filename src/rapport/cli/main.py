@@ -10,6 +10,7 @@ _MODULES = {
     "demo": "rapport.cli.demo:demo",
     "sign-in": "rapport.cli.sign_in:sign_in",
     "token": "rapport.cli.token:token",
+    "account": "rapport.cli.account:account",
     "user": "rapport.cli.user:user",
     "app": "rapport.cli.app:app",
     "import": "rapport.cli.importing:import_files",

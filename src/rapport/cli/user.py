@@ -187,14 +187,14 @@ async def _list(settings: Settings, account_id: str) -> list[User]:
 async def _change_role(settings: Settings, account_id: str, address: str, role: Role) -> User:
     async with open_command_store(settings) as store:
         found = await get_user_by_address(store, account_id, address)
-        await users.change_role(store, found, role, by=_BY, now=now())
+        await users.change_role(store, found, role, now())
         return found
 
 
 async def _remove(settings: Settings, account_id: str, address: str) -> User:
     async with open_command_store(settings) as store:
         found = await get_user_by_address(store, account_id, address)
-        await users.remove_user(store, found, by=_BY, now=now())
+        await users.remove_user(store, found, now())
         return found
 
 

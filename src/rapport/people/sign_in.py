@@ -73,7 +73,7 @@ class SignInService:
         user = await self.find_link(code, now)
         password_hash = await self._hashes.hash(parse_new_password(password, user.email_address))
         if user.joined_time is not None:
-            await end_access(self._store, user, by=user.email_address, now=now)
+            await end_access(self._store, user, now)
         if not await self._store.users.redeem_link(user.account_id, digest_link(code), password_hash, now):
             raise InvalidLink("this link was already used, or has expired")
         await self._keys.refresh_revocations()
@@ -91,7 +91,7 @@ class SignInService:
             raise SignInFailed("the current password is wrong")
         await self._store.users.forget_attempts(key)
         password_hash = await self._hashes.hash(parse_new_password(new, user.email_address))
-        await end_access(self._store, user, by=user.email_address, now=now)
+        await end_access(self._store, user, now)
         if not await self._store.users.set_password(user.account_id, user.user_id, user.generation, password_hash):
             raise SignInFailed("the password was changed a moment ago")
         await self._keys.refresh_revocations()

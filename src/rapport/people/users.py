@@ -115,31 +115,31 @@ async def get_user_by_address(store: Store, account_id: str, address: str) -> Us
     return user
 
 
-async def change_role(store: Store, user: User, role: Role, *, by: str, now: Instant) -> None:
+async def change_role(store: Store, user: User, role: Role, now: Instant) -> None:
     """Change the user's role, which ends the user's access. Raises LastOwner."""
     if role.value == user.role:
         return
     await _require_other_owner(store, user)
-    await end_access(store, user, by=by, now=now)
+    await end_access(store, user, now)
     if not await store.users.set_role(user.account_id, user.user_id, role.value):
         raise _last_owner(user)
 
 
-async def remove_user(store: Store, user: User, *, by: str, now: Instant) -> None:
+async def remove_user(store: Store, user: User, now: Instant) -> None:
     """Remove the user, which ends the user's access. Raises LastOwner."""
     await _require_other_owner(store, user)
-    await end_access(store, user, by=by, now=now)
+    await end_access(store, user, now)
     if not await store.users.remove_user(user.account_id, user.user_id):
         raise _last_owner(user)
 
 
-async def end_access(store: Store, user: User, *, by: str, now: Instant) -> None:
+async def end_access(store: Store, user: User, now: Instant) -> None:
     """End the user's sessions, the tokens that were created in them, and what applications may do for the user.
 
     Running servers notice when they next poll the list of revocations.
     """
     expires = Instant(now + MAX_TOKEN_LIFETIME + HOUR)
-    await revoke_token_id(store.secrets, user_mark(user), expires, by=by, now=now)
+    await revoke_token_id(store.secrets, user_mark(user), expires, by=user.user_id, now=now)
     await store.users.delete_user_sessions(user.account_id, user.user_id)
     for grant in await store.applications.list_grants(user.account_id):
         if user_mark(user) in grant.consent.parent_tokens:
@@ -209,14 +209,14 @@ class UserService:
     async def change_role(self, session: Session, user_id: str, role: Role, now: Instant) -> None:
         """Change a user's role. Raises LastOwner."""
         user = await self._get_user(session, user_id)
-        await change_role(self._store, user, role, by=session.principal.user, now=now)
+        await change_role(self._store, user, role, now)
         await self._keys.refresh_revocations()
         _log.info("user role changed", account=user.account_id, user_id=user.user_id, role=role.value)
 
     async def remove(self, session: Session, user_id: str, now: Instant) -> None:
         """Remove a user. Raises LastOwner."""
         user = await self._get_user(session, user_id)
-        await remove_user(self._store, user, by=session.principal.user, now=now)
+        await remove_user(self._store, user, now)
         await self._keys.refresh_revocations()
         _log.info("user removed", account=user.account_id, user_id=user.user_id)
 

@@ -1,12 +1,28 @@
 """The accounts of a store."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
-from rapport.store.sql_engine import SqlEngine
+import msgspec
+from msgspec.structs import asdict
+
+from rapport.store.sql_engine import Params, SqlEngine
+
+
+class AccountDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account summary says of an account. Everything is optional."""
+
+    organization_name: str | None = None
+    contact_email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    country_code: str | None = None
+    time_zone_id: str | None = None
 
 
 class AccountRepository(ABC):
-    """Reads and creates accounts. Every method raises StoreUnavailable."""
+    """Reads, creates and deletes accounts. Every method raises StoreUnavailable."""
 
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
@@ -19,3 +35,50 @@ class AccountRepository(ABC):
     @abstractmethod
     async def ensure(self, account_id: str) -> bool:
         """Create the account if it doesn't exist. Return True if it was created."""
+
+    async def get_details(self, account_id: str) -> AccountDetails:
+        """Return the details of an account, which are empty if there are none."""
+        row = await self._engine.fetch_one(
+            self._sql["get_details"], {"account_id": account_id}, account_id=account_id, bounded=True
+        )
+        return AccountDetails() if row is None else AccountDetails(**dict(zip(_FIELDS, row, strict=True)))
+
+    async def set_details(self, account_id: str, details: AccountDetails) -> None:
+        """Replace the details of an account."""
+        await self._write(account_id, [("set_details", {"account_id": account_id, **asdict(details)})])
+
+    async def delete_remains(self, account_id: str) -> None:
+        """Delete the account, and everything that is left of it once its contacts are erased.
+
+        Users, applications and hooks are left out: they have repositories of their own.
+        """
+        await self._write(account_id, [(name, {"account_id": account_id}) for name in _REMAINS])
+
+    @abstractmethod
+    async def _write(self, account_id: str, steps: Sequence[tuple[str, Params]]) -> None:
+        """Run statements in one transaction."""
+
+
+_FIELDS = AccountDetails.__struct_fields__
+
+_REMAINS = (
+    "delete_engagement",
+    "delete_bounced_contacts",
+    "delete_clicked_links",
+    "delete_stats",
+    "delete_hours",
+    "delete_erased_stats",
+    "delete_erased_hours",
+    "delete_erased_links",
+    "delete_links",
+    "delete_campaign_activities",
+    "delete_campaigns",
+    "delete_tombstones",
+    "delete_feed",
+    "delete_captured_messages",
+    "delete_unmatched_items",
+    "delete_details",
+    "bump_names_revision",
+    "delete_account",
+)
+"""In the order in which tables refer to each other."""

@@ -13,6 +13,7 @@ from rapport.api.query import get_query
 from rapport.api.responses import Id, encode_response
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
 from rapport.auth.token import Principal
+from rapport.store.accounts import AccountRepository
 
 _TAG: Final = "Account Services"
 _TIME_ZONE: Final = "UTC"
@@ -31,6 +32,10 @@ class AccountSummary(msgspec.Struct, kw_only=True):
     encoded_account_id: Id
     organization_name: str
     contact_email: str | UnsetType = UNSET
+    contact_phone: str | UnsetType = UNSET
+    country_code: str | UnsetType = UNSET
+    first_name: str | UnsetType = UNSET
+    last_name: str | UnsetType = UNSET
     time_zone_id: Annotated[str, Meta(examples=[_TIME_ZONE])]
 
 
@@ -43,6 +48,9 @@ class UserPrivilege(msgspec.Struct):
 
 class Account(Resource):
     """The account and user of the token."""
+
+    def __init__(self, accounts: AccountRepository) -> None:
+        self._accounts = accounts
 
     @endpoint(
         "GET",
@@ -58,20 +66,30 @@ class Account(Resource):
             schema=AccountSummary,
             example={
                 "encoded_account_id": "p07e1l8cdif9dl",
-                "organization_name": "p07e1l8cdif9dl",
+                "organization_name": "InstaPrinz",
                 "contact_email": "ada@example.com",
+                "contact_phone": "5081111212",
+                "country_code": "US",
+                "first_name": "Ada",
+                "last_name": "Lovelace",
                 "time_zone_id": _TIME_ZONE,
             },
         ),
     )
     async def get_summary(self, request: Request, principal: Principal) -> Response:
         EXTRA_FIELDS.get(get_query(request))
+        details = await self._accounts.get_details(principal.account_id)
+        contact_email = details.contact_email or (principal.user if "@" in principal.user else UNSET)
         return encode_response(
             AccountSummary(
                 encoded_account_id=principal.account_id,
-                organization_name=principal.account_id,
-                contact_email=principal.user if "@" in principal.user else UNSET,
-                time_zone_id=_TIME_ZONE,
+                organization_name=details.organization_name or principal.account_id,
+                contact_email=contact_email,
+                contact_phone=details.phone or UNSET,
+                country_code=details.country_code or UNSET,
+                first_name=details.first_name or UNSET,
+                last_name=details.last_name or UNSET,
+                time_zone_id=details.time_zone_id or _TIME_ZONE,
             )
         )
 

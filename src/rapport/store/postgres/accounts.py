@@ -1,11 +1,17 @@
 """Accounts in PostgreSQL."""
 
 import time
+from collections.abc import Sequence
+from typing import Final
 
 from rapport.store.accounts import AccountRepository
-from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.engine import Engine, bind
+from rapport.store.postgres.pool import Reach
 from rapport.store.postgres.queries import SQL
 from rapport.store.postgres.writer import WRITE_TIMEOUT
+from rapport.store.sql_engine import Params
+
+_DELETE_TIMEOUT: Final = 600.0
 
 
 class PostgresAccounts(AccountRepository):
@@ -20,3 +26,12 @@ class PostgresAccounts(AccountRepository):
         now = time.time_ns() // 1_000_000
         async with self._pool.acquire(WRITE_TIMEOUT) as connection:
             return await connection.fetchval(SQL["accounts"]["add"], account_id, now) is not None
+
+    async def _write(self, account_id: str, steps: Sequence[tuple[str, Params]]) -> None:
+        async with (
+            self._pool.acquire(_DELETE_TIMEOUT, account_id, Reach.ALL) as connection,
+            connection.transaction(),
+        ):
+            for statement, params in steps:
+                query = self._sql[statement]
+                await connection.execute(query, *bind(query, params))

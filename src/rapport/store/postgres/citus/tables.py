@@ -19,7 +19,7 @@ DISTRIBUTED_TABLES: Final = (
 
 _HOOK_TABLES: Final = ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
 _OAUTH_TABLES: Final = ("application", "application_grant", "authorization_code", "device_authorization")
-_USER_TABLES: Final = ("account_user", "user_session", "sign_in_attempt")
+_USER_TABLES: Final = ("account_details", "account_user", "user_session", "sign_in_attempt")
 _LOCAL_TABLES: Final = (
     "definition",
     *("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness"),
