@@ -48,6 +48,7 @@ from rapport.logs import configure_logs
 from rapport.oauth.applications import ApplicationService
 from rapport.oauth.consent import ConsentService
 from rapport.oauth.server import AuthorizationServer
+from rapport.people.oidc import OidcService
 from rapport.people.sessions import SessionService
 from rapport.people.sign_in import SignInService
 from rapport.people.users import UserService
@@ -70,6 +71,7 @@ from rapport.web.error_pages import ErrorPages
 from rapport.web.export import ExportPage
 from rapport.web.invitation import InvitationPage
 from rapport.web.live import LiveFeedPage
+from rapport.web.oidc import OidcPages
 from rapport.web.people import PeoplePage
 from rapport.web.profile import ProfilePage
 from rapport.web.search import SearchPage
@@ -111,6 +113,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     session_service = SessionService(store, keys)
     sessions = SessionManager(keys, session_service, settings.public_url)
     sign_in = SignInService(store, keys)
+    oidc = OidcService(store, keys, settings)
     token_service = TokenService(store.secrets, keys, settings)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
@@ -126,8 +129,9 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         *(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
         *_page_routes(store, sessions, token_service),
-        *SignInPage(store.secrets, sessions, keys, sign_in).routes(),
-        *InvitationPage(sign_in, sessions).routes(),
+        *OidcPages(oidc, sign_in, sessions).routes(),
+        *SignInPage(store.secrets, sessions, keys, sign_in, oidc.name).routes(),
+        *InvitationPage(sign_in, sessions, oidc.name).routes(),
         *PeoplePage(UserService(store, keys), session_service, sessions).routes(),
         *ProfilePage(sign_in, session_service, sessions).routes(),
         *LiveFeedPage(feed, sessions).routes(),

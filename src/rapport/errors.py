@@ -214,6 +214,18 @@ class LastOwner(RapportError):
     """The only owner of an account can't be removed, and keeps the role."""
 
 
+class SeveralAccounts(RapportError):
+    """Somebody who signed in is a user of several accounts, and has to choose one."""
+
+    def __init__(self, account_ids: list[str]) -> None:
+        super().__init__("choose one of the accounts")
+        self.account_ids = account_ids
+
+
+class ProviderUnavailable(RapportError):
+    """The OpenID Connect provider can't be used at the moment. The reason is for the log."""
+
+
 class TooManyUsers(RapportError):
     """The account has the maximum number of users."""
 

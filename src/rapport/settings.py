@@ -49,6 +49,12 @@ def _parse_url(text: str) -> str:
     return text
 
 
+def _parse_provider_url(text: str) -> str:
+    if text and re.fullmatch(r"https://[^\s?#]+|http://(?:127\.0\.0\.1|localhost|\[::1\])[^\s?#]*", text) is None:
+        raise ValueError("must be https:// followed by a host and a path, or http:// with a loopback address")
+    return text
+
+
 def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdecimal() and minimum <= int(text) <= maximum):
@@ -142,6 +148,19 @@ class Settings:
     trusted_keys: str = _setting(
         "", str, "The path of a file with that issuer's public keys (JWKS). It is read again when it changes."
     )
+    oidc_issuer: str = _setting(
+        "",
+        _parse_provider_url,
+        "The issuer URL of an OpenID Connect provider, such as `https://login.example.com`, through which users can "
+        "sign in; empty for none.",
+    )
+    oidc_client_id: str = _setting("", str, "The client id of this server at the OpenID Connect provider.")
+    oidc_client_secret: str = _setting(
+        "", str, "The client secret of this server at the provider; empty if the provider needs none."
+    )
+    oidc_name: str = _setting(
+        "single sign-on", _parse_text, "The provider's name on the sign-in page, after “Sign in with”."
+    )
     legacy_default_type: bool = _setting(
         False,
         _parse_switch,
@@ -212,4 +231,10 @@ def read_settings(environment: Mapping[str, str], **options: str | int | None) -
             values[setting.name] = setting.metadata["parse"](text)
         except ValueError as exc:
             raise InvalidSetting(f"{source}={text!r}: {exc}. {setting.metadata['help']}") from None
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        raise InvalidSetting(
+            f"RAPPORT_OIDC_ISSUER={settings.oidc_issuer!r}: RAPPORT_OIDC_CLIENT_ID is empty; set it to the client id "
+            "of this server at the provider"
+        )
+    return settings

@@ -40,6 +40,7 @@ def user() -> None:
       rapport user list
       rapport user role ada@example.com manager
       rapport user link ada@example.com            Let her set a new password
+      rapport user reset-totp ada@example.com      Let her sign in without her lost phone
       rapport user remove ada@example.com
       rapport user sessions
       rapport user sign-out SESSION_ID
@@ -127,6 +128,16 @@ def remove(email_address: str, data: str | None, account: str) -> None:
     click.echo(f"Removed {removed.email_address} from the account {account}.")
 
 
+@user.command("reset-totp")
+@click.argument("email_address")
+@data_option
+@account_option
+def reset_totp(email_address: str, data: str | None, account: str) -> None:
+    """Have a user sign in without the authenticator app, which may be lost."""
+    changed = asyncio.run(_reset_totp(get_settings(data=data), account, email_address))
+    click.echo(f"{changed.email_address} signs in with the password alone now.")
+
+
 @user.command()
 @data_option
 @account_option
@@ -188,6 +199,13 @@ async def _change_role(settings: Settings, account_id: str, address: str, role: 
     async with open_command_store(settings) as store:
         found = await get_user_by_address(store, account_id, address)
         await users.change_role(store, found, role, now())
+        return found
+
+
+async def _reset_totp(settings: Settings, account_id: str, address: str) -> User:
+    async with open_command_store(settings) as store:
+        found = await get_user_by_address(store, account_id, address)
+        await store.users.set_totp(account_id, found.user_id, None, 0)
         return found
 
 

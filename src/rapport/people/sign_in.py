@@ -6,16 +6,19 @@ A failed sign-in takes the same time, and gives the same response, whether the u
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
 import structlog
 
 from rapport.auth.key_cache import KeyCache
 from rapport.auth.rate_limits import GenerousRateLimiter
 from rapport.auth.scope import ROLE_SCOPES, Role
 from rapport.auth.session import Session, begin_user_session
+from rapport.auth.signing import InvalidSignature, sign, verify
 from rapport.auth.token import Principal
 from rapport.errors import InvalidLink, RevokedToken, SignInFailed, Throttled
 from rapport.instant import MINUTE, SECOND, Instant
 from rapport.people.passwords import PasswordHashes, parse_new_password
+from rapport.people.totp import TotpSecrets, find_totp_step
 from rapport.people.users import digest_link, end_access, make_email_key, user_mark, with_next_generation
 from rapport.store.store import Store
 from rapport.store.users import User
@@ -27,8 +30,20 @@ ATTEMPT_PERIOD: Final = 15 * MINUTE
 _ATTEMPTS_PER_SECOND: Final = 20
 """How many attempts a worker accepts per second, whatever their email address."""
 _MAX_ADDRESS_LENGTH: Final = 254
+_CHALLENGE: Final = b"totp"
+_CHALLENGE_LIFETIME: Final = 5 * MINUTE
+_MAX_CHALLENGE_LENGTH: Final = 1_000
 
 _log = structlog.get_logger("rapport.people")
+
+
+class _Challenge(msgspec.Struct, frozen=True, array_like=True):
+    """A user who has given the password, and has to give the code of the authenticator app."""
+
+    account_id: str
+    user_id: str
+    generation: int
+    expires: Instant
 
 
 class SignInService:
@@ -38,6 +53,7 @@ class SignInService:
         self._store = store
         self._keys = keys
         self._hashes = PasswordHashes()
+        self._totp = TotpSecrets(store.secrets)
         self._limiter = GenerousRateLimiter(_ATTEMPTS_PER_SECOND)
 
     async def check_password(self, address: str, password: str, account_id: str, now: Instant) -> User:
@@ -85,11 +101,7 @@ class SignInService:
 
         Raises SignInFailed, InvalidField and Throttled.
         """
-        key = self._attempt_key(b"change", user.user_id)
-        await self.count_attempt(key, now)
-        if not await self._hashes.verify(user.password_hash, old):
-            raise SignInFailed("the current password is wrong")
-        await self._store.users.forget_attempts(key)
+        await self.check_current_password(user, old, now)
         password_hash = await self._hashes.hash(parse_new_password(new, user.email_address))
         await end_access(self._store, user, now)
         if not await self._store.users.set_password(user.account_id, user.user_id, user.generation, password_hash):
@@ -97,6 +109,61 @@ class SignInService:
         await self._keys.refresh_revocations()
         _log.info("password changed", account=user.account_id, user_id=user.user_id)
         return await self._reload(user)
+
+    def make_challenge(self, user: User, now: Instant) -> str:
+        """Return a text with which a user who has given the password may give the code of the authenticator app."""
+        challenge = _Challenge(user.account_id, user.user_id, user.generation, Instant(now + _CHALLENGE_LIFETIME))
+        return sign(self._keys.keys.signing_secret, _CHALLENGE, msgspec.msgpack.encode(challenge))
+
+    async def check_totp(self, challenge: str, code: str, now: Instant) -> User:
+        """Return the user of a challenge who gave this code. Raises InvalidLink, SignInFailed and Throttled."""
+        user = await self._read_challenge(challenge, now)
+        await self._use_code(user, code, now)
+        return user
+
+    async def check_current_password(self, user: User, password: str, now: Instant) -> None:
+        """Check the password of a user who is signed in. Raises SignInFailed and Throttled."""
+        key = self._attempt_key(b"change", user.user_id)
+        await self.count_attempt(key, now)
+        if not await self._hashes.verify(user.password_hash, password):
+            raise SignInFailed("the current password is wrong")
+        await self._store.users.forget_attempts(key)
+
+    async def enable_totp(self, user: User, secret: str, code: str, now: Instant) -> None:
+        """Require the codes of an authenticator app from now on. Raises SignInFailed for a wrong code."""
+        step = find_totp_step(secret, code, now)
+        if step is None:
+            raise SignInFailed("the code is wrong; check the time on your phone, and try the next one")
+        encrypted = await self._totp.encrypt(user.user_id, secret)
+        if not await self._store.users.set_totp(user.account_id, user.user_id, encrypted, step):
+            raise InvalidLink("the user was removed a moment ago")
+        _log.info("authenticator app set up", account=user.account_id, user_id=user.user_id)
+
+    async def disable_totp(self, user: User) -> None:
+        """Require no codes any more."""
+        await self._store.users.set_totp(user.account_id, user.user_id, None, 0)
+        _log.info("authenticator app removed", account=user.account_id, user_id=user.user_id)
+
+    async def _read_challenge(self, text: str, now: Instant) -> User:
+        try:
+            content = verify(self._keys.keys.signing_secret, _CHALLENGE, text[:_MAX_CHALLENGE_LENGTH])
+            challenge = msgspec.msgpack.decode(content, type=_Challenge)
+        except (InvalidSignature, msgspec.DecodeError):
+            raise InvalidLink("the form is not from this server") from None
+        user = await self._store.users.find_user(challenge.account_id, challenge.user_id)
+        if user is None or user.generation != challenge.generation or challenge.expires <= now:
+            raise InvalidLink("the sign-in has expired")
+        return user
+
+    async def _use_code(self, user: User, code: str, now: Instant) -> None:
+        key = self._attempt_key(b"totp", user.user_id)
+        await self.count_attempt(key, now)
+        if user.totp_secret is None:
+            raise InvalidLink("the authenticator app was removed a moment ago")
+        step = find_totp_step(await self._totp.decrypt(user.user_id, user.totp_secret), code, now)
+        if step is None or not await self._store.users.use_totp_step(user.account_id, user.user_id, step):
+            raise SignInFailed("the code is wrong, or was used before")
+        await self._store.users.forget_attempts(key)
 
     async def begin_session(self, user: User, now: Instant) -> Session:
         """Return a new session of a user who has proved who they are."""

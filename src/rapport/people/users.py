@@ -213,6 +213,12 @@ class UserService:
         await self._keys.refresh_revocations()
         _log.info("user role changed", account=user.account_id, user_id=user.user_id, role=role.value)
 
+    async def reset_totp(self, session: Session, user_id: str) -> None:
+        """Have a user sign in without the authenticator app."""
+        user = await self._get_user(session, user_id)
+        await self._store.users.set_totp(user.account_id, user.user_id, None, 0)
+        _log.info("authenticator app reset", account=user.account_id, user_id=user.user_id)
+
     async def remove(self, session: Session, user_id: str, now: Instant) -> None:
         """Remove a user. Raises LastOwner."""
         user = await self._get_user(session, user_id)

@@ -14,7 +14,7 @@ from rapport.web.labels import ROLE_LABELS
 from rapport.web.rendering import page
 from rapport.web.routing import page_route
 from rapport.web.sessions import SessionManager, now, read_form
-from rapport.web.sign_in import choose_page
+from rapport.web.sign_in import continue_sign_in
 
 INVITATION: Final = "/invitations/{code}"
 
@@ -27,7 +27,8 @@ def invitation_path(code: str) -> str:
 class InvitationPage:
     """Shows and redeems one-time links. Opening one doesn't use it up, as mail scanners and previews open links."""
 
-    def __init__(self, sign_in: SignInService, sessions: SessionManager) -> None:
+    def __init__(self, sign_in: SignInService, sessions: SessionManager, provider_name: str) -> None:
+        self._provider_name = provider_name
         self._sign_in = sign_in
         self._sessions = sessions
 
@@ -37,7 +38,7 @@ class InvitationPage:
 
     async def show(self, request: Request) -> Response:
         """Show who is invited to what, and ask for a password."""
-        return _form(await self._sign_in.find_link(request.path_params["code"], now()), "")
+        return self._form(await self._sign_in.find_link(request.path_params["code"], now()), "")
 
     async def redeem(self, request: Request) -> Response:
         """Set the password, and sign in."""
@@ -49,18 +50,17 @@ class InvitationPage:
                 raise InvalidField("password", "", "the two passwords differ")
             user = await self._sign_in.redeem_link(code, password, now())
         except InvalidField as exc:
-            return _form(await self._sign_in.find_link(code, now()), f"The password {exc.reason}.", status=400)
-        session = await self._sign_in.begin_session(user, now())
-        return await self._sessions.start_session(request, session, "password", choose_page("", session.principal))
+            return self._form(await self._sign_in.find_link(code, now()), f"The password {exc.reason}.", status=400)
+        return await continue_sign_in(request, self._sign_in, self._sessions, user, "")
 
-
-def _form(user: User, error: str, *, status: int = 200) -> Response:
-    return page(
-        "invitation.html",
-        status=status,
-        error=error,
-        user=user,
-        role=ROLE_LABELS[user.role],
-        min_length=MIN_PASSWORD_LENGTH,
-        max_length=MAX_PASSWORD_LENGTH,
-    )
+    def _form(self, user: User, error: str, *, status: int = 200) -> Response:
+        return page(
+            "invitation.html",
+            status=status,
+            error=error,
+            user=user,
+            role=ROLE_LABELS[user.role],
+            min_length=MIN_PASSWORD_LENGTH,
+            max_length=MAX_PASSWORD_LENGTH,
+            provider_name=self._provider_name,
+        )

@@ -32,7 +32,7 @@ SCOPE_LABELS: Final = {
 ROLE_LABELS: Final = {"owner": "owner", "manager": "manager", "campaign_creator": "campaign creator"}
 """By the name of the role."""
 
-METHOD_LABELS: Final = {"password": "Password", "link": "Sign-in link", "token": "Token"}
+METHOD_LABELS: Final = {"password": "Password", "link": "Sign-in link", "token": "Token", "oidc": "Provider"}
 """How somebody signed in, by the name of the method."""
 
 BOUNCE_LABELS: Final = {

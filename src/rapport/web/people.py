@@ -23,6 +23,7 @@ from rapport.web.zone import get_zone
 PEOPLE: Final = "/people"
 ROLE: Final = "/people/{user_id}/role"
 LINK: Final = "/people/{user_id}/link"
+RESET_TOTP: Final = "/people/{user_id}/totp"
 REMOVE: Final = "/people/{user_id}/remove"
 END_SESSION: Final = "/people/sessions/{session_id}/end"
 
@@ -43,6 +44,7 @@ class PeoplePage:
             page_route(END_SESSION, self.end_session, method="POST"),
             page_route(ROLE, self.change_role, method="POST"),
             page_route(LINK, self.create_link, method="POST"),
+            page_route(RESET_TOTP, self.reset_totp, method="POST"),
             page_route(REMOVE, self.remove, method="POST"),
         ]
 
@@ -69,6 +71,12 @@ class PeoplePage:
         """Change a user's role."""
         session, form = await self._checked(request)
         await self._users.change_role(session, request.path_params["user_id"], _read_role(form), now())
+        return RedirectResponse(PEOPLE, status_code=303)
+
+    async def reset_totp(self, request: Request) -> Response:
+        """Have a user sign in without the authenticator app, which may be lost."""
+        session, _ = await self._checked(request)
+        await self._users.reset_totp(session, request.path_params["user_id"])
         return RedirectResponse(PEOPLE, status_code=303)
 
     async def remove(self, request: Request) -> Response:

@@ -2,15 +2,18 @@
 
 from typing import Final
 
+import segno
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from rapport.auth.session import Session
-from rapport.errors import Forbidden, InvalidField, SignInFailed
+from rapport.errors import Forbidden, InvalidField, InvalidForm, SignInFailed
 from rapport.people.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 from rapport.people.sessions import SessionService
 from rapport.people.sign_in import SignInService
+from rapport.people.totp import new_totp_secret, totp_uri
 from rapport.store.users import User
 from rapport.web.labels import METHOD_LABELS, ROLE_LABELS
 from rapport.web.rendering import page
@@ -20,6 +23,8 @@ from rapport.web.zone import get_zone
 
 PROFILE: Final = "/profile"
 CHANGE: Final = "/profile/password"
+TOTP: Final = "/profile/totp"
+REMOVE_TOTP: Final = "/profile/totp/remove"
 END_SESSION: Final = "/profile/sessions/{session_id}/end"
 
 
@@ -36,6 +41,9 @@ class ProfilePage:
         return [
             page_route(PROFILE, self.show),
             page_route(CHANGE, self.change_password, method="POST"),
+            page_route(TOTP, self.set_up_totp),
+            page_route(TOTP, self.enable_totp, method="POST"),
+            page_route(REMOVE_TOTP, self.disable_totp, method="POST"),
             page_route(END_SESSION, self.end_session, method="POST"),
         ]
 
@@ -47,9 +55,7 @@ class ProfilePage:
     async def change_password(self, request: Request) -> Response:
         """Change the password, end all other sessions, and go on in a new one."""
         session, form = await self._checked(request)
-        user = await self._sign_in.get_session_user(session)
-        if user is None or user.password_hash is None:
-            raise Forbidden("password")
+        user = await self._require_password_user(session)
         new_password = form.get("password", "")
         try:
             if new_password != form.get("repeated", ""):
@@ -58,9 +64,58 @@ class ProfilePage:
         except InvalidField as exc:
             return await self._page(request, session, user, f"The password {exc.reason}.", status=400)
         except SignInFailed as exc:
-            return await self._page(request, session, user, f"{exc}.".capitalize(), status=400)
+            return await self._page(request, session, user, _as_sentence(exc), status=400)
         new_session = await self._sign_in.begin_session(user, now())
         return await self._sessions.start_session(request, new_session, "password", PROFILE)
+
+    async def set_up_totp(self, request: Request) -> Response:
+        """Show a new secret for an authenticator app, as a QR code and as text."""
+        session = self._sessions.get_session(request)
+        return self._setup_page(session, await self._require_password_user(session), new_totp_secret())
+
+    async def enable_totp(self, request: Request) -> Response:
+        """Require codes from now on, after the first one was right."""
+        session, form = await self._checked(request)
+        user = await self._require_password_user(session)
+        secret = form.get("secret", "")
+        if not self._sessions.is_form_content(session, secret, form.get("secret_tag", "")):
+            raise InvalidForm("the secret is not from this session")
+        try:
+            await self._sign_in.check_current_password(user, form.get("current_password", ""), now())
+            await self._sign_in.enable_totp(user, secret, form.get("code", ""), now())
+        except SignInFailed as exc:
+            return self._setup_page(session, user, secret, _as_sentence(exc), status=400)
+        return RedirectResponse(f"{PROFILE}#totp", status_code=303)
+
+    async def disable_totp(self, request: Request) -> Response:
+        """Require no codes any more."""
+        session, form = await self._checked(request)
+        user = await self._require_password_user(session)
+        try:
+            await self._sign_in.check_current_password(user, form.get("current_password", ""), now())
+        except SignInFailed as exc:
+            return await self._page(request, session, user, _as_sentence(exc), status=400)
+        await self._sign_in.disable_totp(user)
+        return RedirectResponse(f"{PROFILE}#totp", status_code=303)
+
+    async def _require_password_user(self, session: Session) -> User:
+        user = await self._sign_in.get_session_user(session)
+        if user is None or user.password_hash is None:
+            raise Forbidden("password")
+        return user
+
+    def _setup_page(self, session: Session, user: User, secret: str, error: str = "", *, status: int = 200) -> Response:
+        code = segno.make(totp_uri(secret, user.email_address), micro=False)
+        return page(
+            "totp_setup.html",
+            status=status,
+            session=session,
+            form_token=self._sessions.make_form_token(session),
+            secret=secret,
+            secret_tag=self._sessions.tag_form_content(session, secret),
+            qr_code=Markup(code.svg_inline(scale=5, border=3, dark="#000", light="#fff")),  # noqa: S704 - made by segno
+            error=error,
+        )
 
     async def end_session(self, request: Request) -> Response:
         """End one of the user's sessions."""
@@ -97,3 +152,8 @@ class ProfilePage:
             ],
             sessions_path="/profile/sessions",
         )
+
+
+def _as_sentence(exc: SignInFailed) -> str:
+    text = str(exc)
+    return f"{text[:1].upper()}{text[1:]}."

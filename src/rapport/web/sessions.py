@@ -58,6 +58,14 @@ class SessionManager:
         """Return the token that forms of this session must carry."""
         return form_token(self._keys.keys.signing_secret, session.nonce)
 
+    def tag_form_content(self, session: Session, content: str) -> str:
+        """Return a signature of a form's content, which is valid in this session only."""
+        return form_token(self._keys.keys.signing_secret, f"{session.nonce} {content}")
+
+    def is_form_content(self, session: Session, content: str, tag: str) -> bool:
+        """Return True if this content was given to a form of this session."""
+        return is_form_token(self._keys.keys.signing_secret, f"{session.nonce} {content}", tag)
+
     def find_session(self, request: Request) -> Session | None:
         """Return the request's session, or None without a valid one."""
         try:

@@ -1,6 +1,7 @@
 """Signing in, with a password, a one-time link or a token, and signing out."""
 
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,10 +11,11 @@ from rapport.auth.key_cache import KeyCache
 from rapport.auth.session import begin_session, begin_session_from_token
 from rapport.auth.sign_in_codes import redeem_code
 from rapport.auth.token import Principal
-from rapport.errors import InvalidToken, SignInFailed, Throttled
+from rapport.errors import InvalidLink, InvalidToken, SignInFailed, Throttled
 from rapport.oauth.applications import is_application_token
 from rapport.people.sign_in import SignInService
 from rapport.store.secrets import SecretRepository
+from rapport.store.users import User
 from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
 from rapport.web.navigation import get_home_path
 from rapport.web.rendering import page
@@ -21,7 +23,9 @@ from rapport.web.routing import page_route
 from rapport.web.sessions import SessionManager, now, read_form
 
 LINK: Final = "/sign-in/{code}"
+OIDC: Final = "/sign-in/oidc"
 BY_EMAIL: Final = "/sign-in/password"
+BY_CODE: Final = "/sign-in/code"
 SIGN_OUT: Final = "/sign-out"
 
 _MAX_TOKEN_LENGTH: Final = 8_192
@@ -39,8 +43,14 @@ class SignInPage:
     """The pages that need no session, and the form that ends one."""
 
     def __init__(
-        self, secrets: SecretRepository, sessions: SessionManager, keys: KeyCache, sign_in: SignInService
+        self,
+        secrets: SecretRepository,
+        sessions: SessionManager,
+        keys: KeyCache,
+        sign_in: SignInService,
+        provider_name: str,
     ) -> None:
+        self._provider_name = provider_name
         self._sign_in = sign_in
         self._secrets = secrets
         self._sessions = sessions
@@ -52,6 +62,7 @@ class SignInPage:
             page_route(SIGN_IN, self.form),
             page_route(SIGN_IN, self.by_token, method="POST"),
             page_route(BY_EMAIL, self.by_password, method="POST"),
+            page_route(BY_CODE, self.by_code, method="POST"),
             page_route(LINK, self.link),
             page_route(LINK, self.by_link, method="POST"),
             page_route(SIGN_OUT, self.sign_out, method="POST"),
@@ -75,6 +86,8 @@ class SignInPage:
             next_path=next_path,
             address=address[:_MAX_FIELD_LENGTH],
             account_id=account_id[:_MAX_FIELD_LENGTH],
+            provider_name=self._provider_name,
+            provider_path=oidc_path(next_path, account_id),
         )
 
     async def link(self, request: Request) -> Response:
@@ -129,19 +142,55 @@ class SignInPage:
         except SignInFailed:
             status, error = 401, _WRONG
         except Throttled as exc:
-            minutes = -(-exc.retry_after // 60)
-            status, error = 429, _TOO_MANY_ATTEMPTS.format(minutes, "" if minutes == 1 else "s")
+            status, error = 429, _describe_throttling(exc)
         else:
-            session = await self._sign_in.begin_session(user, now())
-            to = choose_page(next_path, session.principal)
-            return await self._sessions.start_session(request, session, "password", to)
+            return await continue_sign_in(request, self._sign_in, self._sessions, user, next_path)
         return self._form(error, next_path, status=status, address=address, account_id=account_id)
+
+    async def by_code(self, request: Request) -> Response:
+        """Sign in with the code of an authenticator app, after the password."""
+        self._sessions.check_site(request)
+        form = await read_form(request)
+        challenge, next_path = form.get("challenge", ""), read_next_path(form.get(NEXT, ""))
+        try:
+            user = await self._sign_in.check_totp(challenge, form.get("code", ""), now())
+        except InvalidLink:
+            return self._form("That took too long. Sign in again.", next_path, status=401)
+        except SignInFailed:
+            error, status = "The code is wrong, or was used before. Wait for the next one.", 401
+            return page("totp.html", status=status, challenge=challenge, next_path=next_path, error=error)
+        except Throttled as exc:
+            return self._form(_describe_throttling(exc), next_path, status=429)
+        session = await self._sign_in.begin_session(user, now())
+        to = choose_page(next_path, session.principal)
+        return await self._sessions.start_session(request, session, "password", to)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
         session = self._sessions.get_session(request)
         self._sessions.check_form(request, session, (await read_form(request)).get("form_token", ""))
         return await self._sessions.sign_out(session)
+
+
+async def continue_sign_in(
+    request: Request, sign_in: SignInService, sessions: SessionManager, user: User, next_path: str
+) -> Response:
+    """Begin the session of a user who has given the password, or first ask for the code of the authenticator app."""
+    if user.totp_secret is not None:
+        return page("totp.html", challenge=sign_in.make_challenge(user, now()), next_path=next_path, error="")
+    session = await sign_in.begin_session(user, now())
+    return await sessions.start_session(request, session, "password", choose_page(next_path, session.principal))
+
+
+def oidc_path(next_path: str, account_id: str) -> str:
+    """Return the path that leads to the provider, and back to `next_path`."""
+    params = {name: value for name, value in ((NEXT, next_path), ("account", account_id)) if value}
+    return f"{OIDC}?{urlencode(params)}" if params else OIDC
+
+
+def _describe_throttling(exc: Throttled) -> str:
+    minutes = -(-exc.retry_after // 60)
+    return _TOO_MANY_ATTEMPTS.format(minutes, "" if minutes == 1 else "s")
 
 
 def read_next_path(text: str) -> str:
