@@ -48,6 +48,7 @@ from rapport.logs import configure_logs
 from rapport.oauth.applications import ApplicationService
 from rapport.oauth.consent import ConsentService
 from rapport.oauth.server import AuthorizationServer
+from rapport.people.mail import Mailer
 from rapport.people.oidc import OidcService
 from rapport.people.sessions import SessionService
 from rapport.people.sign_in import SignInService
@@ -132,7 +133,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         *OidcPages(oidc, sign_in, sessions).routes(),
         *SignInPage(store.secrets, sessions, keys, sign_in, oidc.name).routes(),
         *InvitationPage(sign_in, sessions, oidc.name).routes(),
-        *PeoplePage(UserService(store, keys), session_service, sessions).routes(),
+        *PeoplePage(UserService(store, keys), session_service, sessions, Mailer(settings)).routes(),
         *ProfilePage(sign_in, session_service, sessions).routes(),
         *LiveFeedPage(feed, sessions).routes(),
         *_oauth_routes(store, keys, sessions, settings),

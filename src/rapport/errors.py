@@ -222,6 +222,10 @@ class SeveralAccounts(RapportError):
         self.account_ids = account_ids
 
 
+class MailNotSent(RapportError):
+    """A message was not sent."""
+
+
 class ProviderUnavailable(RapportError):
     """The OpenID Connect provider can't be used at the moment. The reason is for the log."""
 

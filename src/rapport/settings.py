@@ -49,6 +49,12 @@ def _parse_url(text: str) -> str:
     return text
 
 
+def _parse_smtp_url(text: str) -> str:
+    if text and re.fullmatch(r"smtps?://(?:[^\s/@]+@)?[A-Za-z0-9.:\[\]_-]+/?", text) is None:
+        raise ValueError("must be smtp:// or smtps:// followed by user:password@ and a host; percent-encode @ and /")
+    return text
+
+
 def _parse_provider_url(text: str) -> str:
     if text and re.fullmatch(r"https://[^\s?#]+|http://(?:127\.0\.0\.1|localhost|\[::1\])[^\s?#]*", text) is None:
         raise ValueError("must be https:// followed by a host and a path, or http:// with a loopback address")
@@ -80,8 +86,9 @@ def _parse_switch(text: str) -> bool:
     return text == "on"
 
 
-def _setting(default: T, parse: Callable[[str], T], help_text: str) -> T:
-    setting: T = field(default=default, metadata={"parse": parse, "help": help_text})
+def _setting(default: T, parse: Callable[[str], T], help_text: str, *, is_secret: bool = False) -> T:
+    metadata = {"parse": parse, "help": help_text, "is_secret": is_secret}
+    setting: T = field(default=default, metadata=metadata)
     return setting
 
 
@@ -148,6 +155,14 @@ class Settings:
     trusted_keys: str = _setting(
         "", str, "The path of a file with that issuer's public keys (JWKS). It is read again when it changes."
     )
+    smtp_url: str = _setting(
+        "",
+        _parse_smtp_url,
+        "The server that sends invitations by email, such as `smtp://user:password@mail.example.com:587` (with "
+        "STARTTLS) or `smtps://…` (with TLS); empty to show links only.",
+        is_secret=True,
+    )
+    smtp_from: str = _setting("", str, "The sender's email address, such as `rapport@example.com`.")
     oidc_issuer: str = _setting(
         "",
         _parse_provider_url,
@@ -156,7 +171,10 @@ class Settings:
     )
     oidc_client_id: str = _setting("", str, "The client id of this server at the OpenID Connect provider.")
     oidc_client_secret: str = _setting(
-        "", str, "The client secret of this server at the provider; empty if the provider needs none."
+        "",
+        str,
+        "The client secret of this server at the provider; empty if the provider needs none.",
+        is_secret=True,
     )
     oidc_name: str = _setting(
         "single sign-on", _parse_text, "The provider's name on the sign-in page, after “Sign in with”."
@@ -230,11 +248,22 @@ def read_settings(environment: Mapping[str, str], **options: str | int | None) -
         try:
             values[setting.name] = setting.metadata["parse"](text)
         except ValueError as exc:
-            raise InvalidSetting(f"{source}={text!r}: {exc}. {setting.metadata['help']}") from None
+            shown = "…" if setting.metadata["is_secret"] else repr(text)
+            raise InvalidSetting(f"{source}={shown}: {exc}. {setting.metadata['help']}") from None
     settings = Settings(**values)
+    _check_dependencies(settings)
+    return settings
+
+
+def _check_dependencies(settings: Settings) -> None:
+    """Check settings that need another one. Raises InvalidSetting."""
     if settings.oidc_issuer and not settings.oidc_client_id:
         raise InvalidSetting(
             f"RAPPORT_OIDC_ISSUER={settings.oidc_issuer!r}: RAPPORT_OIDC_CLIENT_ID is empty; set it to the client id "
             "of this server at the provider"
         )
-    return settings
+    if settings.smtp_url and re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", settings.smtp_from) is None:
+        raise InvalidSetting(
+            f"RAPPORT_SMTP_FROM={settings.smtp_from!r}: must be the sender's email address, such as "
+            "rapport@example.com, because RAPPORT_SMTP_URL is set"
+        )

@@ -17,8 +17,10 @@ from rapport.cli.command import (
     setting_option,
 )
 from rapport.cli.serve import server_url
+from rapport.errors import MailNotSent
 from rapport.instant import iso
 from rapport.people import users
+from rapport.people.mail import Mailer
 from rapport.people.sessions import end_account_session, list_account_sessions
 from rapport.people.users import get_user_by_address, invite_user
 from rapport.settings import Settings
@@ -67,10 +69,10 @@ def invite(
     port: int | None,
     create: bool,
 ) -> None:
-    """Invite a user, and print the link to join with. It works once, within 7 days.
+    """Invite a user, and print the link to join with, or send it by email if RAPPORT_SMTP_URL is set.
 
-    The link begins with RAPPORT_PUBLIC_URL if that is set, else with the server's host and port. Inviting somebody
-    again who hasn't joined replaces the link.
+    The link works once, within 7 days. It begins with RAPPORT_PUBLIC_URL if that is set, else with the server's host
+    and port. Inviting somebody again who hasn't joined replaces the link.
     """
     settings = get_settings(data=data, host=host, port=port)
     click.echo(asyncio.run(_invite(settings, account, email_address, Role(role), create=create)))
@@ -83,7 +85,10 @@ def invite(
 @setting_option("host", metavar="ADDRESS")
 @setting_option("port")
 def link(*, email_address: str, data: str | None, account: str, host: str | None, port: int | None) -> None:
-    """Print a link with which a user sets a new password. It works once, within 7 days."""
+    """Print a link with which a user sets a new password, or send it by email if RAPPORT_SMTP_URL is set.
+
+    It works once, within 7 days.
+    """
     settings = get_settings(data=data, host=host, port=port)
     click.echo(asyncio.run(_create_link(settings, account, email_address)))
 
@@ -163,8 +168,19 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _make_url(settings: Settings, code: str) -> str:
-    return f"{settings.public_url or server_url(settings)}/invitations/{code}"
+async def _deliver(settings: Settings, store: Store, user: User, code: str) -> str:
+    """Send a link by email, or else return it to be printed."""
+    link = f"{settings.public_url or server_url(settings)}/invitations/{code}"
+    mailer = Mailer(settings)
+    if not mailer.is_configured:
+        return link
+    details = await store.accounts.get_details(user.account_id)
+    try:
+        await mailer.send_link(user, details.organization_name or user.account_id, link)
+    except MailNotSent as exc:
+        click.echo(f"rapport: {exc}", err=True)
+        return link
+    return f"Sent a link to {user.email_address}."
 
 
 async def _require_account(store: Store, account_id: str) -> None:
@@ -180,14 +196,14 @@ async def _invite(settings: Settings, account_id: str, address: str, role: Role,
     async with open_command_store(settings, create=create) as store:
         await _require_account(store, account_id)
         await store.accounts.ensure(account_id)
-        _, code = await invite_user(store, account_id, address, role, by=_BY, now=now())
-        return _make_url(settings, code)
+        invited, code = await invite_user(store, account_id, address, role, by=_BY, now=now())
+        return await _deliver(settings, store, invited, code)
 
 
 async def _create_link(settings: Settings, account_id: str, address: str) -> str:
     async with open_command_store(settings) as store:
         found = await get_user_by_address(store, account_id, address)
-        return _make_url(settings, await users.create_password_link(store, found, now()))
+        return await _deliver(settings, store, found, await users.create_password_link(store, found, now()))
 
 
 async def _list(settings: Settings, account_id: str) -> list[User]:

@@ -199,6 +199,11 @@ class UserService:
         _log.info("user invited", account=user.account_id, user_id=user.user_id, role=role.value)
         return user, code
 
+    async def get_account_name(self, session: Session) -> str:
+        """Return the name of the session's account: that of the organization, or else the id."""
+        account_id = session.principal.account_id
+        return (await self._store.accounts.get_details(account_id)).organization_name or account_id
+
     async def create_password_link(self, session: Session, user_id: str, now: Instant) -> tuple[User, str]:
         """Return the user with the code of a new one-time link."""
         user = await self._get_user(session, user_id)

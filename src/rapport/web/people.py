@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from rapport.auth.scope import Role
 from rapport.auth.session import Session
-from rapport.errors import InvalidField
+from rapport.errors import InvalidField, MailNotSent
 from rapport.instant import DAY
+from rapport.people.mail import Mailer
 from rapport.people.sessions import SessionService
 from rapport.people.users import LINK_LIFETIME, UserService, require_owner
 from rapport.store.users import User
@@ -31,7 +32,10 @@ END_SESSION: Final = "/people/sessions/{session_id}/end"
 class PeoplePage:
     """The page, and its forms."""
 
-    def __init__(self, users: UserService, session_service: SessionService, sessions: SessionManager) -> None:
+    def __init__(
+        self, users: UserService, session_service: SessionService, sessions: SessionManager, mailer: Mailer
+    ) -> None:
+        self._mailer = mailer
         self._users = users
         self._session_service = session_service
         self._sessions = sessions
@@ -59,13 +63,13 @@ class PeoplePage:
         session, form = await self._checked(request)
         role = _read_role(form)
         user, code = await self._users.invite(session, form.get("email_address", ""), role, now())
-        return await self._page(request, session, user, code)
+        return await self._deliver(request, session, user, code)
 
     async def create_link(self, request: Request) -> Response:
         """Create a one-time link with which a user sets a password, and show it."""
         session, _ = await self._checked(request)
         user, code = await self._users.create_password_link(session, request.path_params["user_id"], now())
-        return await self._page(request, session, user, code)
+        return await self._deliver(request, session, user, code)
 
     async def change_role(self, request: Request) -> Response:
         """Change a user's role."""
@@ -98,7 +102,20 @@ class PeoplePage:
         self._sessions.check_form(request, session, form.get("form_token", ""))
         return session, form
 
-    async def _page(self, request: Request, session: Session, linked: User | None = None, code: str = "") -> Response:
+    async def _deliver(self, request: Request, session: Session, user: User, code: str) -> Response:
+        """Send the link by email, or else show it."""
+        link = self._sessions.get_base_url(request) + invitation_path(code)
+        if not self._mailer.is_configured:
+            return await self._page(request, session, user, link)
+        try:
+            await self._mailer.send_link(user, await self._users.get_account_name(session), link)
+        except MailNotSent as exc:
+            return await self._page(request, session, user, link, f"{exc}.".capitalize())
+        return await self._page(request, session, user)
+
+    async def _page(
+        self, request: Request, session: Session, linked: User | None = None, link: str = "", error: str = ""
+    ) -> Response:
         return page(
             "people.html",
             session=session,
@@ -107,7 +124,8 @@ class PeoplePage:
             zone=get_zone(request),
             users=await self._users.list_users(session),
             linked=linked,
-            link=self._sessions.get_base_url(request) + invitation_path(code) if code else "",
+            link=link,
+            error=error,
             days=LINK_LIFETIME // DAY,
             roles=[role.value for role in Role],
             role_labels=ROLE_LABELS,
