@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import idna
-import structlog
 
 from rapport.errors import MailNotSent
 from rapport.instant import DAY
@@ -44,8 +43,6 @@ to set a new password for {{account}} on Rapport, open this link. It works once,
 If you didn't ask for this, ignore this message: your password stays as it is.
 """
 
-_log = structlog.get_logger("rapport.people")
-
 
 class Mailer:
     """Sends messages in a thread."""
@@ -70,7 +67,6 @@ class Mailer:
         try:
             await asyncio.to_thread(_send, self._url, message)
         except (smtplib.SMTPException, OSError, UnicodeError, ValueError) as exc:
-            _log.warning("message not sent", account=user.account_id, user_id=user.user_id, error=type(exc).__name__)
             raise MailNotSent(f"the email couldn't be sent ({_describe(exc)}); send the link another way") from None
 
 

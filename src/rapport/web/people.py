@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -27,6 +28,9 @@ LINK: Final = "/people/{user_id}/link"
 RESET_TOTP: Final = "/people/{user_id}/totp"
 REMOVE: Final = "/people/{user_id}/remove"
 END_SESSION: Final = "/people/sessions/{session_id}/end"
+
+
+_log = structlog.get_logger("rapport.web")
 
 
 class PeoplePage:
@@ -110,6 +114,7 @@ class PeoplePage:
         try:
             await self._mailer.send_link(user, await self._users.get_account_name(session), link)
         except MailNotSent as exc:
+            _log.warning("link not sent", account=user.account_id, user_id=user.user_id, reason=str(exc))
             return await self._page(request, session, user, link, f"{exc}.".capitalize())
         return await self._page(request, session, user)
 
