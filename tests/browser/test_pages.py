@@ -40,7 +40,7 @@ def test_user_signs_in_with_token_and_out(browser: Browser, server: Server, clie
     page.goto("/contacts/c-1")
     expect(page).to_have_title("Sign in · Rapport")
     page.get_by_label("Token").fill(client.token)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with token").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ada Lovelace")
     page.get_by_role("button", name="Sign out").click()
     page.goto("/contacts/c-1")

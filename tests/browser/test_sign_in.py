@@ -24,10 +24,10 @@ def test_shared_link_survives_sign_in(stranger: BrowserContext, client: ApiClien
     page.goto("/contacts/c-1?type=em_opens")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("Token").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with token").click()
     expect(page.get_by_role("alert")).to_contain_text("invalid or has expired")
     page.get_by_label("Token").fill(client.token)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with token").click()
     expect(page).to_have_url(re.compile(r"/contacts/c-1\?type=em_opens$"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Ada")
 
@@ -111,7 +111,7 @@ def test_api_page_redirects_to_sign_in_after_session_ends(browser: Browser, serv
         page.get_by_role("button", name="Send").click()
         expect(page).to_have_url(re.compile(r"/sign-in\?next="))
         page.get_by_label("Token").fill(client.token)
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in with token").click()
         expect(page).to_have_url(re.compile(r"/schema\?contact_id=c-1$"))
 
 
