@@ -137,6 +137,7 @@ class ProfilePage:
             status=status,
             session=session,
             form_token=self._sessions.make_form_token(session),
+            nav_id="profile",
             zone=get_zone(request),
             user=user,
             error=error,
