@@ -19,11 +19,18 @@ from tests.helpers.api import ApiClient, make_line
 from tests.helpers.command import run_rapport
 from tests.helpers.server import Server
 from tests.helpers.sql import execute_sql
-from tests.helpers.web import API_PREFIXES, MALICIOUS_HTML, get_form_token, open_browser
+from tests.helpers.web import API_PREFIXES, MALICIOUS_HTML, get_form_token, open_browser, open_browser_by_link
 
 SHOWN = ("/", "/account", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
 PAGES = (*SHOWN, "/contacts/c1/export")
-OPEN = {"/sign-in", "/sign-in/{code}", "/static/{path}"}
+OPEN = {
+    "/sign-in",
+    "/sign-in/code",
+    "/sign-in/password",
+    "/sign-in/{code}",
+    "/invitations/{code}",
+    "/static/{path}",
+}
 OF_SESSIONS = {
     "/",
     "/account",
@@ -43,6 +50,17 @@ OF_SESSIONS = {
     "/connect/tokens",
     "/connect/tokens/{token_id}/revoke",
     "/live",
+    "/people",
+    "/people/sessions/{session_id}/end",
+    "/people/{user_id}/link",
+    "/people/{user_id}/remove",
+    "/people/{user_id}/role",
+    "/people/{user_id}/totp",
+    "/profile",
+    "/profile/password",
+    "/profile/sessions/{session_id}/end",
+    "/profile/totp",
+    "/profile/totp/remove",
     "/sign-out",
 }
 
@@ -113,14 +131,19 @@ def test_campaign_creator_cannot_read_reports(server: Server, account: str, clie
             "/connect",
             "/connect",
             "/schema",
+            "/profile",
         ]
 
 
 def test_navigation_lists_permitted_pages_only(server: Server, account: str) -> None:
     with open_browser(server, account) as owner:
         links = re.findall('<a href="([^"]+)"', get_header(owner.get("/connect")))
-        assert links == ["/", "/", "/account", "/connect", "/schema"]
+        assert links == ["/", "/", "/account", "/connect", "/schema", "/profile"]
         assert all(owner.get(link).status_code == 200 for link in links)
+    with open_browser_by_link(server, account) as operator:
+        links = re.findall('<a href="([^"]+)"', get_header(operator.get("/connect")))
+        assert links == ["/", "/", "/account", "/connect", "/schema", "/people", "/profile"]
+        assert all(operator.get(link).status_code == 200 for link in links)
 
 
 def test_pages_have_strict_csp_and_are_not_cached(server: Server, account: str, client: ApiClient) -> None:

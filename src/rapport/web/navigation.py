@@ -3,8 +3,9 @@
 from typing import Final, NamedTuple
 
 from rapport.auth.authorization import has_permission
-from rapport.auth.scope import Privilege, Role, Scope
-from rapport.auth.token import Principal
+from rapport.auth.scope import Privilege, Scope
+from rapport.auth.session import Session
+from rapport.people.users import is_owner
 
 
 class NavItem(NamedTuple):
@@ -14,8 +15,8 @@ class NavItem(NamedTuple):
     label: str
     path: str
     requires: tuple[Scope, Privilege] | None = None
-    role: Role | None = None
-    """The role whose users alone can see it."""
+    for_owners: bool = False
+    """True if only sessions that may manage users can see it."""
 
 
 NAV_ITEMS: Final = (
@@ -23,19 +24,20 @@ NAV_ITEMS: Final = (
     NavItem("account", "Overview", "/account", (Scope.CAMPAIGN_DATA, Privilege.REPORTS)),
     NavItem("connect", "Connect", "/connect"),
     NavItem("api", "API", "/schema"),
-    NavItem("people", "People", "/people", role=Role.OWNER),
+    NavItem("people", "People", "/people", for_owners=True),
 )
 
 
-def nav_items(principal: Principal) -> list[NavItem]:
-    """Return the pages that the principal can see."""
+def nav_items(session: Session) -> list[NavItem]:
+    """Return the pages that the session's user can see."""
     return [
         item
         for item in NAV_ITEMS
-        if (item.requires is None or has_permission(principal, *item.requires)) and item.role in {None, principal.role}
+        if (item.requires is None or has_permission(session.principal, *item.requires))
+        and (is_owner(session) or not item.for_owners)
     ]
 
 
-def get_home_path(principal: Principal) -> str:
-    """Return the path of the first page that the principal can see."""
-    return nav_items(principal)[0].path
+def get_home_path(session: Session) -> str:
+    """Return the path of the first page that the session's user can see."""
+    return nav_items(session)[0].path

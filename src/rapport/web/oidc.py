@@ -78,7 +78,7 @@ class OidcPages:
             )
         else:
             session = await self._sign_in.begin_session(user, now())
-            to = choose_page(next_path, session.principal)
+            to = choose_page(next_path, session)
             response = await self._sessions.start_session(request, session, "oidc", to)
         response.delete_cookie(COOKIE, path=OIDC, httponly=True, samesite="lax")
         return response

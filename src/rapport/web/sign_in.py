@@ -8,9 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport.auth.key_cache import KeyCache
-from rapport.auth.session import begin_session, begin_session_from_token
+from rapport.auth.session import Session, begin_session, begin_session_from_token
 from rapport.auth.sign_in_codes import redeem_code
-from rapport.auth.token import Principal
 from rapport.errors import InvalidLink, InvalidToken, SignInFailed, Throttled
 from rapport.oauth.applications import is_application_token
 from rapport.people.sign_in import SignInService
@@ -110,9 +109,8 @@ class SignInPage:
                 "or paste a token."
             )
             return self._form(error, next_path, status=401)
-        return await self._sessions.start_session(
-            request, begin_session(principal, now()), "link", choose_page(next_path, principal)
-        )
+        session = begin_session(principal, now())
+        return await self._sessions.start_session(request, session, "link", choose_page(next_path, session))
 
     async def by_token(self, request: Request) -> Response:
         """Sign in with a pasted token."""
@@ -129,7 +127,7 @@ class SignInPage:
             error = "This token is invalid or has expired. Create one with `rapport token create`."
             return self._form(error, next_path, status=401)
         session = begin_session_from_token(verified, now())
-        return await self._sessions.start_session(request, session, "token", choose_page(next_path, verified.principal))
+        return await self._sessions.start_session(request, session, "token", choose_page(next_path, session))
 
     async def by_password(self, request: Request) -> Response:
         """Sign in with an email address and a password."""
@@ -162,7 +160,7 @@ class SignInPage:
         except Throttled as exc:
             return self._form(_describe_throttling(exc), next_path, status=429)
         session = await self._sign_in.begin_session(user, now())
-        to = choose_page(next_path, session.principal)
+        to = choose_page(next_path, session)
         return await self._sessions.start_session(request, session, "password", to)
 
     async def sign_out(self, request: Request) -> Response:
@@ -179,7 +177,7 @@ async def continue_sign_in(
     if user.totp_secret is not None:
         return page("totp.html", challenge=sign_in.make_challenge(user, now()), next_path=next_path, error="")
     session = await sign_in.begin_session(user, now())
-    return await sessions.start_session(request, session, "password", choose_page(next_path, session.principal))
+    return await sessions.start_session(request, session, "password", choose_page(next_path, session))
 
 
 def oidc_path(next_path: str, account_id: str) -> str:
@@ -198,6 +196,6 @@ def read_next_path(text: str) -> str:
     return text if is_own_path(text) else ""
 
 
-def choose_page(next_path: str, principal: Principal) -> str:
+def choose_page(next_path: str, session: Session) -> str:
     """Return the path to show after signing in."""
-    return next_path or get_home_path(principal)
+    return next_path or get_home_path(session)
