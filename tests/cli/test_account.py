@@ -129,7 +129,7 @@ def test_deleted_account_leaves_nothing_and_others_stay(location: str) -> None:
         "app", "create", "gone-app", "--account", "gone", "--redirect-uri", "https://x.example", "--data", location
     )
     run_rapport("token", "create", "--name", "gone-token", "--account", "gone", "--data", location)
-    before = run_rapport("export", "--account", "kept", "--data", location).stdout
+    before = run_rapport("export", "kept-1", "--account", "kept", "--data", location).stdout
     output = run_rapport("account", "delete", "gone", "--yes", "--data", location).stdout
     assert output == "Deleted the account gone with 19 contacts.\n"
     left = {table: [row for row in rows if "gone" in row] for table, rows in read_everything(location).items()}
@@ -140,7 +140,7 @@ def test_deleted_account_leaves_nothing_and_others_stay(location: str) -> None:
     assert counts["contact"] == 19
     assert counts["erased_contact"] == 1
     assert counts["campaign_activity"] == 3
-    assert run_rapport("export", "--account", "kept", "--data", location).stdout == before
+    assert run_rapport("export", "kept-1", "--account", "kept", "--data", location).stdout == before
     assert "match" in run_rapport("check", "--data", location).stdout
 
 
