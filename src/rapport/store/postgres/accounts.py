@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rapport.store.accounts import AccountRepository
+from rapport.store.postgres.citus.tables import force_sequential_mode
 from rapport.store.postgres.engine import Engine, bind
 from rapport.store.postgres.pool import Reach
 from rapport.store.postgres.queries import SQL
@@ -19,6 +20,7 @@ class PostgresAccounts(AccountRepository):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
+        self._postgres = engine
         self._pool = engine.writing
 
     async def ensure(self, account_id: str) -> bool:
@@ -32,6 +34,8 @@ class PostgresAccounts(AccountRepository):
             self._pool.acquire(_DELETE_TIMEOUT, account_id, Reach.ALL) as connection,
             connection.transaction(),
         ):
+            if self._postgres.cluster is not None:
+                await force_sequential_mode(connection)
             for statement, params in steps:
                 query = self._sql[statement]
                 await connection.execute(query, *bind(query, params))
