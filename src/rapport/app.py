@@ -181,8 +181,7 @@ def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Re
         BulkActivities(),
         Campaigns(store.campaigns, cursors),
         EmailSends(store.campaigns, store.reports),
-        *(Account(), AccountDetails(), SmsReports()),
-        Account(store.accounts),
+        *(Account(store.accounts), AccountDetails(), SmsReports()),
     ]
 
 

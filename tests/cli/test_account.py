@@ -123,6 +123,8 @@ def test_deleted_account_leaves_nothing_and_others_stay(location: str) -> None:
                 assert await store.erasure.erase(account, f"{account}-3")
 
     run_async(fill())
+    lists = b'{"list_id": "gone-list", "name": "gone"}\n'
+    run_rapport("import", "-", "--type", "lists", "--account", "gone", "--data", location, stdin=lists)
     run_rapport("account", "update", "gone", "--first-name", "gone-name", "--data", location)
     run_rapport("user", "invite", "gone@example.com", "--account", "gone", "--data", location)
     run_rapport(

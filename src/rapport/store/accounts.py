@@ -73,6 +73,8 @@ _REMAINS = (
     "delete_links",
     "delete_campaign_activities",
     "delete_campaigns",
+    "delete_memberships",
+    "delete_definitions",
     "delete_tombstones",
     "delete_feed",
     "delete_captured_messages",

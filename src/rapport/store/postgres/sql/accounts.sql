@@ -83,6 +83,12 @@ DELETE FROM campaign_activity WHERE account = (SELECT key FROM account WHERE acc
 -- delete_campaigns: Delete the campaigns of an account. Served by unique (account, campaign_id).
 DELETE FROM campaign WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 
+-- delete_memberships: Delete the memberships of an account's lists and tags. Served by the primary key.
+DELETE FROM membership WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+
+-- delete_definitions: Delete the lists, tags and custom fields of an account. Served by the primary key.
+DELETE FROM definition WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+
 -- delete_tombstones: Delete the tombstones of an account's contacts. Reads all tombstones.
 DELETE FROM erased_contact WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 
