@@ -113,8 +113,6 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     authorizer = Authorizer(keys, create_rate_limiter(settings.limits, store.rate_limits))
     session_service = SessionService(store, keys)
     sessions = SessionManager(keys, session_service, settings.public_url)
-    sign_in = SignInService(store, keys)
-    oidc = OidcService(store, keys, settings)
     token_service = TokenService(store.secrets, keys, settings)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
@@ -130,11 +128,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         *(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
         *_page_routes(store, sessions, token_service),
-        *OidcPages(oidc, sign_in, sessions).routes(),
-        *SignInPage(store.secrets, sessions, keys, sign_in, oidc.name).routes(),
-        *InvitationPage(sign_in, sessions, oidc.name).routes(),
-        *PeoplePage(UserService(store, keys), session_service, sessions, Mailer(settings)).routes(),
-        *ProfilePage(sign_in, session_service, sessions).routes(),
+        *_people_routes(store, keys, sessions, session_service, settings),
         *LiveFeedPage(feed, sessions).routes(),
         *_oauth_routes(store, keys, sessions, settings),
     ]
@@ -195,6 +189,21 @@ def _page_routes(store: Store, sessions: SessionManager, token_service: TokenSer
         *ExportPage(store.activities, store.contacts, sessions).routes(),
         *CampaignPage(store.reports, store.campaigns, sessions).routes(),
         *AccountPage(store.reports, sessions).routes(),
+    ]
+
+
+def _people_routes(
+    store: Store, keys: KeyCache, sessions: SessionManager, session_service: SessionService, settings: Settings
+) -> list[Route]:
+    """Return the routes on which users sign in and are managed."""
+    sign_in = SignInService(store, keys)
+    oidc = OidcService(store, keys, settings)
+    return [
+        *OidcPages(oidc, sign_in, sessions).routes(),
+        *SignInPage(store.secrets, sessions, keys, sign_in, oidc.name).routes(),
+        *InvitationPage(sign_in, sessions, oidc.name).routes(),
+        *PeoplePage(UserService(store, keys), session_service, sessions, Mailer(settings)).routes(),
+        *ProfilePage(sign_in, session_service, sessions).routes(),
     ]
 
 

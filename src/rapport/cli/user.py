@@ -195,7 +195,6 @@ async def _require_account(store: Store, account_id: str) -> None:
 async def _invite(settings: Settings, account_id: str, address: str, role: Role, *, create: bool) -> str:
     async with open_command_store(settings, create=create) as store:
         await _require_account(store, account_id)
-        await store.accounts.ensure(account_id)
         invited, code = await invite_user(store, account_id, address, role, by=_BY, now=now())
         return await _deliver(settings, store, invited, code)
 

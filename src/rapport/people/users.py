@@ -65,6 +65,7 @@ async def invite_user(
     """
     address = parse_user_address(address)
     email_key = make_email_key(address)
+    await store.accounts.ensure(account_id)
     code = secrets.token_urlsafe(32)
     existing = await store.users.find_by_email(account_id, email_key)
     if existing is not None and existing.joined_time is not None:
