@@ -36,7 +36,7 @@ class PermissionToSend(enum.IntEnum):
 
 
 class OptOutSource(enum.IntEnum):
-    """Who unsubscribed a contact: the account or the contact. The numbers are persisted: never change them."""
+    """The party that unsubscribed a contact. The numbers are persisted: never change them."""
 
     ACCOUNT = 0
     CONTACT = 1
@@ -266,7 +266,7 @@ class CampaignUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DefinitionType(enum.IntEnum):
-    """What contacts can refer to by id. The numbers are persisted: never change them."""
+    """The definitions that contacts refer to by id. The numbers are persisted: never change them."""
 
     LIST = 0
     TAG = 1

@@ -99,7 +99,7 @@ def format_remarks(result: ImportResult) -> Iterator[str]:
     yield from result.notes
     if result.skipped:
         skipped = ", ".join(f"{count:,} {label}" for label, count in sorted(result.skipped.items()))
-        yield f"skipped, as they are no activities: {skipped}"
+        yield f"skipped, because they aren't activities: {skipped}"
     for notice in result.notices:
         value = "" if notice.value is None else f" {shorten(str(notice.value))!r}"
         times = f" ({notice.count:,} lines, the first {notice.line})" if notice.count > 1 else f" (line {notice.line})"

@@ -227,7 +227,7 @@ def _retry_time(now: Instant, attempts: int) -> Instant | None:
 def _keep(
     item: _Item, reason: str, detail: str, *, recipient: str | None = None, may_match_later: bool = False
 ) -> UnmatchedItem:
-    """Return the item as it is kept. One that may match later is tried again by itself."""
+    """Return the item as it is stored. An item that may match later is retried automatically."""
     return UnmatchedItem(
         item.hook.hook.hook_id,
         item.read.digest,

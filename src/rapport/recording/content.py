@@ -172,7 +172,7 @@ def _detect_kind(head: bytes) -> Kind:
         return Kind.JSON
     if _is_value(line) or (_has_objects(rest) and b"}{" not in line):
         return Kind.NDJSON
-    # An object that goes on in the next line, or is followed by another one in the same line.
+    # An object that continues in the next line, or is followed by another one in the same line.
     return Kind.JSON if rest.strip() or b"}{" in line else Kind.NDJSON
 
 

@@ -23,7 +23,7 @@ class JsonValue(NamedTuple):
 class JsonSplitter:
     """Cuts values out of a text that arrives in pieces: one after the other, or as the items of arrays.
 
-    Strings and brackets alone are looked at, so a value that isn't JSON comes out as it is. A value longer than
+    Only strings and brackets are read, so a value that isn't JSON is returned unchanged. A value longer than
     `max_bytes` isn't kept.
     """
 
@@ -60,7 +60,7 @@ class JsonSplitter:
         buffer = self._buffer
         for token in _TOKEN.finditer(buffer, self._scanned):
             if token[0] == b'"':
-                # A string that goes on in the next piece, or never ends.
+                # A string that continues in the next piece, or never ends.
                 if not is_last:
                     self._scanned = token.start()
                     return

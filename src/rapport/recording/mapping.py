@@ -253,10 +253,10 @@ def _activity_rows(
 ) -> Callable[[list[str], Context], Iterable[Any]]:
     """Return a decoder of rows of activities: this is where an import of CSV spends its time."""
     width = max(positions.values(), default=-1) + 1
-    # What rows don't have comes from behind them: nothing, or the constants.
+    # Fields that rows lack are taken from the values appended to each row: None, or the constants.
     extra: list[str | None] = [None, *constants.values()]
-    behind = {field: width + number for number, field in enumerate(constants, 1)}
-    take = itemgetter(*(positions.get(field, behind.get(field, width)) for field in _LINE_FIELDS))
+    appended = {field: width + number for number, field in enumerate(constants, 1)}
+    take = itemgetter(*(positions.get(field, appended.get(field, width)) for field in _LINE_FIELDS))
 
     def decode(row: list[str], context: Context) -> tuple[Activity]:
         return (build_or_repair(RawActivity(*take([*row[:width], *extra])), context),)
@@ -265,7 +265,7 @@ def _activity_rows(
 
 
 def _check_dates(sample: Sequence[Sequence[str]], positions: Iterable[int], times: TimeFormat) -> None:
-    """Raise UnreadableFile if the order of day and month is neither given nor told by the file."""
+    """Raise UnreadableFile if the order of day and month is neither given nor clear from the file."""
     if times.dates is not None:
         return
     for position in positions:

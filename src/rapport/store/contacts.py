@@ -94,7 +94,7 @@ class ContactQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContactOrder(enum.Enum):
-    """What contacts are ordered by: their creation, latest first, or another time, earliest first."""
+    """The order of contacts: by creation, latest first, or by another time, earliest first."""
 
     CREATION = "created_at"
     UPDATE = "updated_at"
@@ -102,7 +102,7 @@ class ContactOrder(enum.Enum):
 
 
 class UpsertOutcome(enum.Enum):
-    """What became of an update whose address must be unique."""
+    """The outcome of an update whose address must be unique."""
 
     CREATED = "created"
     UPDATED = "updated"

@@ -56,7 +56,7 @@ class UnmatchedItem(NamedTuple):
     attempts: int = 0
     """The number of automatic retries."""
     retry_time: Instant | None = None
-    """When it is tried again by itself; None if never."""
+    """The time of the next automatic retry; None if there is none."""
 
 
 class UsedToken(NamedTuple):

@@ -106,7 +106,7 @@ class Store(Protocol):
         """Connect, and migrate the schema. Raises SchemaTooNew, and DataNotFound if there is no store to open."""
 
     async def migrate(self) -> list[str]:
-        """Do the migrations that `open` doesn't do by itself. Return a description of each change."""
+        """Run the migrations that `open` doesn't run. Return a description of each change."""
         ...
 
     def stop_reports(self) -> None:

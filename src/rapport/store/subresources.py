@@ -48,7 +48,7 @@ class MembershipRow(NamedTuple):
 
 
 class DerivedContact(NamedTuple):
-    """What is derived from a contact's attributes and activities."""
+    """The values derived from a contact's attributes and activities."""
 
     created_at: int | None
     updated_at: int | None

@@ -49,7 +49,7 @@ class Preset:
 
 
 def contact_from(address: object) -> str | None:
-    """Return the contact id of a person of whom only the address is known: the address in lower case."""
+    """Return the contact id of a person with only an address: the address in lower case."""
     return _contact_from(address) if isinstance(address, str) and address else None
 
 
@@ -86,7 +86,7 @@ def nested(record: Mapping[str, Any], name: str) -> Record:
 
 
 def device_from_user_agent(user_agent: object) -> str | None:
-    """Return the device type of a user agent, as far as it tells; None if there is none."""
+    """Return the device type of a user agent, or None if there is none."""
     return _device_from(user_agent) if isinstance(user_agent, str) and user_agent else None
 
 

@@ -88,7 +88,7 @@ def _convert(record: Record, skip: Skip) -> Sequence[RawActivity]:
 
 
 def _skipped(record: Record, event: str) -> str | None:
-    """Return why an event of a known type is no activity, or None."""
+    """Return the reason why an event of a known type isn't an activity, or None if it is one."""
     if record.get("filteredEvent") in (True, "true", "True"):
         return "filtered"
     if event == "STATUSCHANGE" and not _is_unsubscribed(record):

@@ -48,7 +48,7 @@ async def read_erasure_keys(connection: Connection) -> list[bytes]:
 
 
 async def ensure_erasure_keys(connection: Connection) -> list[bytes]:
-    """Return the same, and create the store's own key if there is none."""
+    """Return the keys like `read_erasure_keys`, after creating the store's own key if there is none."""
     keys = await read_erasure_keys(connection)
     if not keys:
         await connection.execute(_SECRETS["add"], ERASURE_KEYS, make_keys())

@@ -54,7 +54,7 @@ class Checkpointer:
         retry = 0.0
         while not self._stop.is_set():
             if retry:
-                # A reader holds the log. More requests don't make it let go.
+                # A reader uses the log; more requests wouldn't change that.
                 self._stop.wait(retry)
             else:
                 self._wake.wait(_INTERVAL)

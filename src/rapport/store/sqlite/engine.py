@@ -164,7 +164,7 @@ class Engine:
         finally:
             connection.pragma("synchronous", "full")
 
-    async def empty_log(self, timeout: float) -> None:  # noqa: ASYNC109 - what is waited for goes on afterwards
+    async def empty_log(self, timeout: float) -> None:  # noqa: ASYNC109 - the awaited work continues afterwards
         """Request that the write-ahead log is emptied, and wait for the attempt for up to `timeout` seconds."""
         if self._checkpointer is not None:
             attempt = asyncio.wrap_future(self._checkpointer.request())

@@ -86,7 +86,7 @@ def read_erasure_keys(folder: Path) -> list[bytes]:
 
 
 def ensure_erasure_keys(folder: Path) -> list[bytes]:
-    """Return the same, and create the store's own key if there is none."""
+    """Return the keys like `read_erasure_keys`, after creating the store's own key if there is none."""
     keys = read_erasure_keys(folder)
     if not keys:
         replace_secret(folder, ERASURE_KEYS, None, make_keys())
