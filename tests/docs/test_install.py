@@ -11,6 +11,8 @@ from tests.helpers.repository import ROOT
 
 CALENDAR_DATA = {"tzdata"}
 """Its major version is the year of the data, so it has no upper bound."""
+OVERRIDDEN = {"aiosmtpd"}
+"""Its methods are overridden, so exactly the locked version is required."""
 
 
 def test_dependencies_have_lower_bound_and_next_major_as_upper_bound() -> None:
@@ -20,7 +22,9 @@ def test_dependencies_have_lower_bound_and_next_major_as_upper_bound() -> None:
     for dependency in map(Requirement, project["dependencies"]):
         version = locked[canonicalize_name(dependency.name)]
         expected = {f">={version}"}
-        if dependency.name not in CALENDAR_DATA:
+        if dependency.name in OVERRIDDEN:
+            expected = {f"=={version}"}
+        elif dependency.name not in CALENDAR_DATA:
             expected.add(f"<{version.major + 1}")
         assert {str(specifier) for specifier in dependency.specifier} == expected, dependency.name
 
