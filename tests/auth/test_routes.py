@@ -6,14 +6,22 @@ import pytest
 from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.auth.scope import Role, Scope
 from rapport.reporting.tracking_reports import EMAIL_REPORTS, LANDING_PAGE_REPORTS
-from tests.helpers.api import details_path, landing_page_path, make_line, tracking_path
+from tests.helpers.api import ApiClient, details_path, landing_page_path, make_line, tracking_path
 from tests.helpers.openapi import get_openapi
 from tests.helpers.server import Server
 
 ACTIVITIES = "/track/v1/activities"
 STREAM = "/track/v1/stream"
 ERASED = "/track/v1/contacts/"
-STATED = ("/track/v1/contacts", "/track/v1/campaigns")
+STATED = {
+    "/track/v1/contacts": {"contact_id": "c-stated"},
+    "/track/v1/campaigns": {"campaign_id": "k-stated"},
+    "/track/v1/lists": {"list_id": "l-stated", "name": "Stated"},
+    "/track/v1/tags": {"tag_id": "t-stated", "name": "Stated"},
+    "/track/v1/custom_fields": {"custom_field_id": "f-stated", "name": "stated"},
+}
+"""The paths to which attributes are posted, each with an item."""
+SIGN_UP = "/v3/contacts/sign_up_form"
 ID = "71600990-908b-11e6-907f-00166bff25"
 YEAR = "start=2026-01-01&end=2026-12-31"
 CONTACT = f"/v3/reports/contact_reports/{ID}"
@@ -68,7 +76,15 @@ GUARDED = {
     ),
     "/v3/contacts": (Scope.CONTACT_DATA, True, "/v3/contacts"),
     "/v3/contacts/{contact_id}": (Scope.CONTACT_DATA, True, f"/v3/contacts/{ID}"),
-    "/v3/account/summary": (Scope.ACCOUNT_READ, True, "/v3/account/summary"),
+    **{
+        path: (Scope.ACCOUNT_READ, True, path)
+        for path in ("/v3/account/summary", "/v3/account/summary/physical_address", "/v3/account/emails")
+    },
+    "/v3/reports/summary_reports/sms_campaign_summaries": (
+        *(Scope.CAMPAIGN_DATA, True),
+        "/v3/reports/summary_reports/sms_campaign_summaries?start_at=2026-01-01",
+    ),
+    SIGN_UP: (Scope.CONTACT_DATA, True, SIGN_UP),
     "/v3/contacts/counts": (Scope.CONTACT_DATA, True, "/v3/contacts/counts"),
     "/v3/emails": (Scope.CAMPAIGN_DATA, True, "/v3/emails"),
     "/v3/emails/{campaign_id}": (Scope.CAMPAIGN_DATA, True, f"/v3/emails/{ID}"),
@@ -119,7 +135,9 @@ def send_request(client: httpx.Client, request: str) -> httpx.Response:
     if request.startswith(ACTIVITIES):
         return client.post(request, json=[make_line(ID, campaign_activity_id=ID, campaign_id=ID)])
     if request.partition("?")[0] in STATED:
-        return client.post(request, json=[{"contact_id": ID} if request.startswith(STATED[0]) else {"campaign_id": ID}])
+        return client.post(request, json=[STATED[request.partition("?")[0]]])
+    if request.startswith(SIGN_UP):
+        return client.post(request, json={"email_address": "ada@example.com", "list_memberships": ["l-stated"]})
     if request.startswith(STREAM):
         # The stream doesn't end; its status is enough.
         with client.stream("GET", request) as response:
@@ -129,8 +147,14 @@ def send_request(client: httpx.Client, request: str) -> httpx.Response:
     return client.delete(request) if request.startswith(ERASED) else client.get(request)
 
 
+def prepare(client: ApiClient) -> None:
+    """Record what the requests are about."""
+    client.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
+    assert client.post("/track/v1/lists", json=[STATED["/track/v1/lists"]]).status_code == httpx.codes.OK
+
+
 def is_denied(response: httpx.Response) -> bool:
-    assert response.status_code in {200, 204, 403}, response
+    assert response.status_code in {200, 201, 204, 403}, response
     if response.status_code == 403:
         assert response.json()["error_key"] == "access_denied"
     return response.status_code == 403
@@ -140,7 +164,7 @@ def is_denied(response: httpx.Response) -> bool:
 def test_scope_grants_its_own_routes_only(sqlite_server: Server, account: str, path: str) -> None:
     expected, _, request = GUARDED[path]
     with sqlite_server.client(account) as client:
-        client.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
+        prepare(client)
     for scope in Scope:
         with sqlite_server.client(account, frozenset({scope})) as client:
             assert is_denied(send_request(client, request)) is (scope is not expected)
@@ -154,7 +178,7 @@ def test_campaign_creator_cannot_read_reports(sqlite_server: Server, account: st
     _, by_role, request = GUARDED[path]
     with sqlite_server.client(account, frozenset(Scope), role) as client:
         with sqlite_server.client(account) as recording:
-            recording.record(make_line(ID, campaign_activity_id=ID, campaign_id=ID))
+            prepare(recording)
         is_kept_out = by_role and role is Role.CAMPAIGN_CREATOR and path not in OF_CREATORS
         assert is_denied(send_request(client, request)) is is_kept_out
 

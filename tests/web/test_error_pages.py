@@ -56,7 +56,7 @@ def test_client_without_html_preference_gets_json(server: Server, account: str, 
     [
         ("GET", "/v3/nothing", 404),
         ("GET", "/v3", 404),
-        ("POST", "/v3/contacts", 405),
+        ("POST", "/v3/contacts/counts", 405),
         ("GET", "/v3/contacts", 401),
         ("GET", "/track/v1/nothing", 404),
         ("GET", "/track", 404),
