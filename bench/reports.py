@@ -27,13 +27,13 @@ from rapport.api.v3.email_reports import REPORTS
 from rapport.instant import Instant
 from rapport.reporting.stats import get_campaign_activity_stats
 from rapport.reporting.time_series import get_campaign_timeline
-from rapport.reporting.tracking_reports import EMAIL_REPORTS, TrackingRequest, get_tracking_page, tracking_cursor_before
+from rapport.reporting.tracking_reports import TrackingRequest, get_tracking_page, tracking_cursor_before
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
 from rapport.store.engines import open_store
 from rapport.store.rollups import RollUps
 from rapport.store.store import Store
-from rapport.store.tracking import START_OF_REPORT
+from rapport.store.tracking import EMAIL_REPORTS, START_OF_REPORT
 
 _REPORTS: Final = {report.name: report for report in REPORTS}
 _BIG: Final = "big"

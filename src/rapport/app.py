@@ -20,6 +20,7 @@ from rapport.api.openapi import describe
 from rapport.api.ops import Operations
 from rapport.api.pagination import Cursors
 from rapport.api.resources import RESOURCES
+from rapport.api.track.export import Export
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
@@ -120,7 +121,8 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources = [
         *_v3_resources(store, Cursors(keys), settings),
-        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure),
+        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure, merges=store.merges),
+        Export(store),
         Stream(feed, authorizer),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
     ]
@@ -186,7 +188,7 @@ def _page_routes(store: Store, sessions: SessionManager, token_service: TokenSer
         *ConnectPage(store.contacts, sessions, token_service).routes(),
         *SearchPage(store.contacts, store.campaigns, sessions).routes(),
         *ContactPage(store.activities, store.contacts, store.erasure, sessions).routes(),
-        *ExportPage(store.activities, store.contacts, sessions).routes(),
+        *ExportPage(store, sessions).routes(),
         *CampaignPage(store.reports, store.campaigns, sessions).routes(),
         *AccountPage(store.reports, sessions).routes(),
     ]

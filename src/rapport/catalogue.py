@@ -213,6 +213,19 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class ContactMerge(msgspec.Struct, frozen=True):
+    """An id of a contact, and the id of the contact that it is merged into. Raises InvalidField."""
+
+    contact_id: str
+    merged_into: str
+
+    def __post_init__(self) -> None:
+        check_id("contact_id", self.contact_id)
+        check_id("merged_into", self.merged_into)
+        if self.contact_id == self.merged_into:
+            raise InvalidField("merged_into", self.merged_into, "must be the id of another contact")
+
+
 class CampaignActivityUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A source's data about a campaign activity. Raises InvalidField."""
 

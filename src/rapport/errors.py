@@ -274,3 +274,13 @@ class TooManyBodies(RapportError):
 
 class UnsupportedMediaType(RapportError):
     """The request body has a media type that isn't accepted."""
+
+
+class ErasedContactMerged(RapportError):
+    """A contact can't be merged into one that was erased: its history would be partly refused."""
+
+    def __init__(self, contact_id: str) -> None:
+        super().__init__(
+            f"contact {contact_id} was erased; merge it into the other contact instead, or erase the other one as well"
+        )
+        self.contact_id = contact_id

@@ -5,7 +5,7 @@ import pytest
 
 from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.auth.scope import Role, Scope
-from rapport.reporting.tracking_reports import EMAIL_REPORTS, LANDING_PAGE_REPORTS
+from rapport.store.tracking import EMAIL_REPORTS, LANDING_PAGE_REPORTS
 from tests.helpers.api import ApiClient, details_path, landing_page_path, make_line, tracking_path
 from tests.helpers.openapi import get_openapi
 from tests.helpers.server import Server
@@ -15,6 +15,7 @@ STREAM = "/track/v1/stream"
 ERASED = "/track/v1/contacts/"
 STATED = {
     "/track/v1/contacts": {"contact_id": "c-stated"},
+    "/track/v1/contacts/merge": {"contact_id": "c-stated", "merged_into": "c-other"},
     "/track/v1/campaigns": {"campaign_id": "k-stated"},
     "/track/v1/lists": {"list_id": "l-stated", "name": "Stated"},
     "/track/v1/tags": {"tag_id": "t-stated", "name": "Stated"},
@@ -74,6 +75,19 @@ GUARDED = {
         *(Scope.CAMPAIGN_DATA, True),
         "/v3/reports/summary_reports/email_campaign_summaries",
     ),
+    **{
+        f"/track/v1/export/{name}": (scope, True, f"/track/v1/export/{name}")
+        for name, scope in {
+            "activities": Scope.CONTACT_DATA,
+            "contacts": Scope.CONTACT_DATA,
+            "merges": Scope.CONTACT_DATA,
+        }.items()
+    },
+    "/track/v1/export/campaigns": (Scope.CAMPAIGN_DATA, True, "/track/v1/export/campaigns"),
+    "/track/v1/export/reports/{campaign_activity_id}": (
+        *(Scope.CAMPAIGN_DATA, True),
+        f"/track/v1/export/reports/{ID}",
+    ),
     "/v3/contacts": (Scope.CONTACT_DATA, True, "/v3/contacts"),
     "/v3/contacts/{contact_id}": (Scope.CONTACT_DATA, True, f"/v3/contacts/{ID}"),
     **{
@@ -111,6 +125,7 @@ GUARDED = {
 OF_CREATORS = {
     *(path for path in GUARDED if path.startswith(("/v3/emails", "/v3/contact_lists", "/v3/segments"))),
     "/track/v1/campaigns",
+    "/track/v1/export/campaigns",
 }
 """They may read campaigns, but neither contacts nor reports."""
 OF_EVERY_TOKEN = {"/v3/account/user/privileges"}

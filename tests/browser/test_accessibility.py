@@ -35,6 +35,7 @@ NO_PAGES = (
 )
 CHANGES = {
     *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
+    "/activities/{campaign_activity_id}/{report}/export",
     *("/connect/page-token", "/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),
     *("/applications/{client_id}/delete", "/applications/{client_id}/secret"),
 }

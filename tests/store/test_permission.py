@@ -14,7 +14,13 @@ from rapport.instant import HOUR, Instant, parse_instant
 from rapport.recording.activity_codec import Context
 from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
 from rapport.recording.decoding import ACTIVITIES as ACTIVITY_FORM
-from rapport.recording.exporting import export_activities, export_contact
+from rapport.recording.export import (
+    ACTIVITY_COLUMNS,
+    CONTACT_COLUMNS,
+    export_contact,
+    export_contact_activities,
+)
+from rapport.recording.export_formats import ExportFormat, make_writer
 from rapport.settings import Settings
 from rapport.store.contacts import ContactQuery, ContactStatus, InstantRange
 from rapport.store.copying import copy
@@ -253,10 +259,14 @@ async def test_export_restores_permission_with_and_without_activities(store: Sto
         folder = str(tmp_path / f"with activities {with_activities}")
         async with open_store(Settings(data=folder)) as target:
             for contact_id in CONTACTS:
-                lines = [line async for line in export_contact(store.contacts, store.activities, "a", contact_id)]
+                writer = make_writer(ExportFormat.NDJSON, CONTACT_COLUMNS)
+                rows = [row async for batch in export_contact(store, "a", contact_id) for row in batch]
+                lines = writer.encode(rows).splitlines()
                 await target.contacts.upsert("a", [CONTACT_FORM.decode_json(line, Context(NOW)) for line in lines])
                 if with_activities:
-                    exported = [line async for line in export_activities(store.activities, "a", contact_id)]
+                    activities = export_contact_activities(store, "a", contact_id)
+                    rows = [row async for batch in activities for row in batch]
+                    exported = make_writer(ExportFormat.NDJSON, ACTIVITY_COLUMNS).encode(rows).splitlines()
                     await record(target, *(ACTIVITY_FORM.decode_json(line, Context(NOW)) for line in exported))
                 assert await read_permission(target, contact_id) == await read_permission(store, contact_id)
 

@@ -26,6 +26,7 @@ from rapport.store.engines import create_store, open_store
 from rapport.store.postgres import reports
 from rapport.store.postgres.activities import merge_ranges
 from rapport.store.postgres.citus.queries import CLUSTER
+from rapport.store.postgres.contact_search import get_search_query
 from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.queries import PARAM_NAMES, SQL
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
@@ -690,3 +691,44 @@ async def test_erasure_during_read_does_not_shorten_page(database_url: str, monk
         rows = await store.reports.list_tracking("a", "m", EVERY_SEND)
         assert rows is not None
         assert [row.contact_id for row in rows] == [gone, all_items[0].contact_id, all_items[2].contact_id]
+
+
+MANY_ADDRESSES = """
+INSERT INTO contact (key, account, contact_id, email_address)
+SELECT decode(md5(number::text), 'hex'), 1, number::text, md5(number::text) || '@example.com'
+FROM generate_series(1, 20000) AS number
+"""
+
+
+async def test_search_plan_uses_index_of_parts(database_url: str) -> None:
+    async with open_store(Settings(data=database_url)) as store:
+        await store.accounts.ensure("default")
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(MANY_ADDRESSES)
+        await connection.execute("VACUUM ANALYZE contact")
+        query = await get_search_query(connection)
+    finally:
+        await connection.close()
+    plan = await explain(database_url, query, "text, text[], text, int", "'default', '{abc,bcd}', 'abcd', 8")
+    assert [node["Node Type"] for node in plan if node.get("Relation Name") == "contact"] == ["Bitmap Heap Scan"]
+    assert [node["Index Name"] for node in plan if node["Node Type"] == "Bitmap Index Scan"] == ["contact_by_part"]
+
+
+@pytest.mark.parametrize(
+    ("question", "unused"),
+    [
+        ("SELECT type, count(*) FROM activity GROUP BY type", {"contact", "person", "link", "campaign"}),
+        ("SELECT campaign_activity_name, count(*) FROM activity GROUP BY 1", {"contact", "person", "link", "campaign"}),
+        ("SELECT count(*) FROM activity WHERE account_id = 'default'", {"person", "link", "campaign"}),
+    ],
+)
+async def test_questions_read_only_used_tables(sample_database_url: str, question: str, unused: set[str]) -> None:
+    connection = await asyncpg.connect(sample_database_url)
+    try:
+        plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {question}"))
+    finally:
+        await connection.close()
+    tables = {node.get("Relation Name") for node in walk_plan(plan[0]["Plan"])}
+    assert "tracking_activity" in tables
+    assert not tables & unused

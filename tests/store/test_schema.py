@@ -272,3 +272,24 @@ def test_addresses_of_earlier_stores_get_their_normal_form(missing_location: str
     open_and_close(missing_location)
     results = {address for (address,) in fetch_all(missing_location, "SELECT email_address FROM contact")}
     assert results == {"sud@bücher.example", "süd@bücher.example", "Ada@Example.com"}
+
+
+def test_contacts_of_earlier_stores_are_found_by_any_part(missing_location: str) -> None:
+    build(missing_location, {number for number, *_ in SQLITE if number < 24})
+    time = f"to_timestamp({NOON}::numeric / 1000)" if is_postgresql(missing_location) else str(NOON)
+    key = "'\\x01'" if is_postgresql(missing_location) else "1"
+    execute_sql(
+        missing_location,
+        f"INSERT INTO account (account_id, created_time) VALUES ('a', {time})",  # noqa: S608
+        "INSERT INTO contact (account, contact_id, key, email_address, last_name)"  # noqa: S608
+        f" VALUES (1, 'c1', {key}, 'Ada.MÜLLER@Example.com', 'x')",
+    )
+
+    async def search() -> list[list[str]]:
+        async with open_store(Settings(data=missing_location)) as store:
+            return [
+                [contact.contact_id for contact in await store.contacts.find_containing("a", text, 10)]
+                for text in ("@example", "üll", "nobody")
+            ]
+
+    assert run_async(search()) == [["c1"], ["c1"], []]

@@ -52,7 +52,11 @@ def folder(sample_directory: Path, tmp_path: Path) -> Path:
 
 def explain(connection: apsw.Connection, sql: str) -> list[str]:
     names = set(re.findall(r":(\w+)", sql))
-    values: Any = dict.fromkeys(names, 1) if names else (1,) * sql.count("?")
+    values: Any = (
+        dict.fromkeys(names, 1)
+        if names
+        else (1,) * (max(map(int, re.findall(r"\?(\d)", sql)), default=0) or sql.count("?"))
+    )
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
 
@@ -423,3 +427,47 @@ async def test_migration_gives_equal_times_a_stable_order(tmp_path: Path) -> Non
     remove_contact_order(old)
     await record(new, together)
     assert (await contact_ids(old)) == (await contact_ids(new))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT type, count(*) FROM activity GROUP BY type",
+        "SELECT campaign_activity_name, count(*) FROM activity WHERE type = 'em_opens' GROUP BY 1",
+        "SELECT substr(created_time, 1, 10), count(*) FROM activity GROUP BY 1",
+        "SELECT contact_id, count(*) FROM activity GROUP BY 1",
+    ],
+)
+def test_questions_about_all_activities_are_covered_by_an_index(folder: Path, question: str) -> None:
+    steps = explain(connect(folder, busy_timeout=1), question)
+    (activities,) = [step for step in steps if "tracking_activity" in step]
+    assert "USING COVERING INDEX" in activities
+
+
+def test_columns_of_the_view_have_types(folder: Path) -> None:
+    columns = list(connect(folder, busy_timeout=1).execute("SELECT name, type FROM pragma_table_info('activity')"))
+    assert len(columns) == 16
+    assert {column_type for _, column_type in columns} == {"TEXT"}
+
+
+def test_search_plan_uses_trigram_index(folder: Path) -> None:
+    steps = explain(connect(folder, busy_timeout=1), SQL["contacts"]["find_containing"])
+    assert [step for step in steps if step.startswith("SCAN contact_search VIRTUAL TABLE INDEX 0:M")]
+    assert [step for step in steps if step == "SEARCH contact USING INTEGER PRIMARY KEY (rowid=?)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("has_merges", "merged_contact"),
+        ("get_target", "PRIMARY KEY (account=? AND contact_id=?)"),
+        ("list_old_ids", "merged_contact_by_target (account=? AND merged_into=?)"),
+        ("list", "PRIMARY KEY (account=? AND contact_id>?)"),
+        ("list_activities", "SEARCH tracking_activity USING PRIMARY KEY (contact=?)"),
+        ("list_keys", "SEARCH tracking_activity USING PRIMARY KEY (contact=?)"),
+        ("recount_last_time", "tracking_activity_by_campaign_activity (campaign_activity=? AND type=?)"),
+    ],
+)
+def test_merge_plans_use_indexes(folder: Path, name: str, index: str) -> None:
+    steps = explain(connect(folder, busy_timeout=1), SQL["merges"][name])
+    assert [step for step in steps if index in step], steps

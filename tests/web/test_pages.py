@@ -22,7 +22,7 @@ from tests.helpers.sql import execute_sql
 from tests.helpers.web import API_PREFIXES, MALICIOUS_HTML, get_form_token, open_browser, open_browser_by_link
 
 SHOWN = ("/", "/account", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
-PAGES = (*SHOWN, "/contacts/c1/export")
+PAGES = (*SHOWN, "/contacts/c1/export", "/activities/ca-1/sends/export")
 OPEN = {
     "/sign-in",
     "/sign-in/code",
@@ -45,6 +45,7 @@ OF_SESSIONS = {
     "/contacts/{contact_id}/export",
     "/activities/{campaign_activity_id}",
     "/activities/{campaign_activity_id}/{report}",
+    "/activities/{campaign_activity_id}/{report}/export",
     "/connect",
     "/connect/page-token",
     "/connect/tokens",
@@ -294,6 +295,30 @@ def test_web_export_can_be_recorded_again(server: Server, account: str, client: 
         assert other.get("/contacts/c1/export").status_code == 404
 
 
+def test_lists_are_downloaded_in_every_format(server: Server, account: str, client: ApiClient) -> None:
+    client.record(*(make_line(f"c{number}", "em_opens", device_type="mobile") for number in range(3)))
+    with open_browser(server, account) as browser:
+        for page in ("/contacts/c1", "/activities/ca-1/opens"):
+            links = re.findall(r'href="([^"]*/export\?[^"]*)" download>([^<]+)<', browser.get(page).text)
+            assert [title for _, title in links] == ["CSV", "NDJSON", "Parquet"]
+            for link, title in links:
+                response = browser.get(unescape(link))
+                assert response.status_code == httpx.codes.OK
+                assert response.headers["content-disposition"].endswith(f'.{title.lower()}"')
+                if title == "CSV":
+                    assert response.content.startswith(b"\xef\xbb\xbfcontact_id,campaign_activity_id,")
+        assert browser.get("/activities/ca-1/opens/export?format=csv").text.count("\n") == 4
+        assert browser.get("/activities/ca-1/opens/export?format=xml").status_code == httpx.codes.BAD_REQUEST
+        assert browser.get("/activities/ca-1/nonsense/export").status_code == httpx.codes.NOT_FOUND
+        assert browser.get("/activities/nothing/opens/export").status_code == httpx.codes.NOT_FOUND
+    with (
+        open_browser(server, account, Role.CAMPAIGN_CREATOR) as creator,
+        open_browser(server, f"{account}-other") as other,
+    ):
+        assert creator.get("/activities/ca-1/opens/export").status_code == httpx.codes.FORBIDDEN
+        assert other.get("/activities/ca-1/opens/export").status_code == httpx.codes.NOT_FOUND
+
+
 def test_contact_page_shows_permission(server: Server, account: str, client: ApiClient) -> None:
     client.record(
         make_line("c1"),
@@ -373,6 +398,8 @@ def test_search_finds_contacts_and_campaigns_by_prefix(server: Server, account: 
 
         assert search("ada") == ["c-1", "c-2"]
         assert search("ADA@") == ["c-1"]
+        assert search("@example.COM") == ["c-1", "c-2", "d-3"]
+        assert search("dam@") == ["c-2"]
         assert search("c-") == ["c-1", "c-2"]
         assert search("SALE") == ["ca-1"]
         assert search("%") == []

@@ -4,6 +4,7 @@ from typing import Final
 
 from rapport.api.endpoint import Resource
 from rapport.api.ops import Operations
+from rapport.api.track.export import Export
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
@@ -44,6 +45,7 @@ RESOURCES: Final[tuple[type[Resource], ...]] = (
     AccountDetails,
     SmsReports,
     Ingest,
+    Export,
     Stream,
     Operations,
 )

@@ -17,7 +17,7 @@ from rapport.cli.import_output import Mistakes, format_counts, format_remarks, s
 from rapport.cli.previewing import preview
 from rapport.errors import UnreadableFile
 from rapport.recording.activity_codec import LineFormat
-from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS
+from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS, MERGES
 from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.definition_codec import CUSTOM_FIELDS, LISTS, TAGS
 from rapport.recording.files import STANDARD_INPUT
@@ -38,6 +38,7 @@ _FORMS: Final[dict[str, LineFormat[Any]]] = {
     "lists": LISTS,
     "tags": TAGS,
     "custom_fields": CUSTOM_FIELDS,
+    "merges": MERGES,
 }
 
 
@@ -190,6 +191,8 @@ async def _import_one(
         rest: dict[str, Any] = {"now": now(), "reject": reject, "progress": progress, "options": options}
         if data_type == "activities":
             await import_file(store.ingest, account, file, name, result, **rest)
+        elif data_type == "merges":
+            await import_updates(partial(store.merges.merge_all, account), file, name, MERGES, result, **rest)
         else:
             repositories: dict[str, Any] = {"contacts": store.contacts, "campaigns": store.campaigns}
             upsert = repositories.get(data_type, store.definitions).upsert

@@ -15,6 +15,7 @@ _MODULES = {
     "app": "rapport.cli.app:app",
     "import": "rapport.cli.importing:import_files",
     "export": "rapport.cli.export:export",
+    "merge": "rapport.cli.merge:merge",
     "erase": "rapport.cli.erase:erase",
     "copy": "rapport.cli.copying:copy_store",
     "hook": "rapport.cli.hook:hook",

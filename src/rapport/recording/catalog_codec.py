@@ -21,6 +21,7 @@ from rapport.catalogue import (
     PERMISSIONS,
     CampaignActivityUpdate,
     CampaignUpdate,
+    ContactMerge,
     ContactUpdate,
     DefinitionUpdate,
 )
@@ -51,7 +52,7 @@ from rapport.recording.subresource_codec import (
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
-S = TypeVar("S", ContactUpdate, CampaignUpdate, DefinitionUpdate)
+S = TypeVar("S", ContactUpdate, CampaignUpdate, DefinitionUpdate, ContactMerge)
 E = TypeVar("E", bound=enum.Enum)
 
 _MAX_OBJECTS: Final = 1 + MAX_CAMPAIGN_ACTIVITIES * (1 + MAX_LINKS)
@@ -94,6 +95,13 @@ class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
     phone_numbers: list[PhoneNumberLine] | str | None = None
     street_addresses: list[StreetAddressLine] | str | None = None
     clear: list[str] | str | None = None
+
+
+class MergeLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A merge of a contact into another one, as received."""
+
+    contact_id: RawId = None
+    merged_into: RawId = None
 
 
 class LinkLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -176,9 +184,15 @@ def build_contact(line: ContactLine, context: Context) -> ContactUpdate:
 
 def encode_contact(update: ContactUpdate) -> bytes:
     """Encode an update as a JSON object that decodes to an equal one. An undated one has no `updated_at`."""
+    fields = get_contact_fields(update)
+    return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
+
+
+def get_contact_fields(update: ContactUpdate) -> dict[str, Any]:
+    """Return the fields of an update by name, with times as ISO 8601. An undated one has no `updated_at`."""
     source = update.opt_out_source
     profile, permission = update.person, update.permission_to_send
-    fields = {
+    return {
         "contact_id": update.contact_id,
         "updated_at": iso(update.updated_at) if update.is_dated else None,
         "email_address": profile.email_address,
@@ -204,7 +218,16 @@ def encode_contact(update: ContactUpdate) -> bytes:
         "street_addresses": update.street_addresses,
         "clear": sorted(update.cleared) or None,
     }
-    return msgspec.json.encode({field: value for field, value in fields.items() if value is not None})
+
+
+def build_merge(line: MergeLine, _context: Context) -> ContactMerge:
+    """Validate a received merge. Raises InvalidField."""
+    return ContactMerge(required("contact_id", line.contact_id), required("merged_into", line.merged_into))
+
+
+def encode_merge(merge: ContactMerge) -> bytes:
+    """Encode a merge as a JSON object that decodes to an equal one."""
+    return msgspec.json.encode(merge)
 
 
 def build_campaign(line: CampaignLine, context: Context) -> CampaignUpdate:
@@ -284,6 +307,10 @@ def _decode_contact_row(row: Mapping[str, Any], context: Context) -> ContactUpda
     return build_contact(ContactLine(**row), context)
 
 
+def _decode_merge_row(row: Mapping[str, Any], context: Context) -> ContactMerge:
+    return build_merge(MergeLine(**row), context)
+
+
 def _decode_campaign_row(row: Mapping[str, Any], context: Context) -> CampaignUpdate:
     cells = {field: value for field, value in row.items() if value}
     campaign = _assign_fields(CampaignLine(), cells)
@@ -349,4 +376,10 @@ CAMPAIGNS: Final[LineFormat[CampaignUpdate]] = LineFormat(
     (*_CAMPAIGN_COLUMNS, *_CAMPAIGN_ACTIVITY_COLUMNS, *_LINK_COLUMNS),
     partial(decode_json, _check_object_count, msgspec.json.Decoder(CampaignLine), build_campaign),
     _decode_campaign_row,
+)
+MERGES: Final[LineFormat[ContactMerge]] = LineFormat(
+    "a merge",
+    MergeLine.__struct_fields__,
+    partial(decode_json, check_line_length, msgspec.json.Decoder(MergeLine), build_merge),
+    _decode_merge_row,
 )

@@ -150,6 +150,12 @@ CUSTOM_FIELD_SCHEMA: Final = _object(
     },
 )
 
+MERGE_SCHEMA: Final = _object(
+    "An id of a contact, and the id of the contact that it is merged into.",
+    ["contact_id", "merged_into"],
+    {"contact_id": _ID, "merged_into": _ID},
+)
+
 CAMPAIGN_SCHEMA: Final = _object(
     "A campaign's attributes. Of two updates, the one with the later updated_at wins.",
     ["campaign_id"],

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
+from rapport.catalogue import CampaignUpdate, ContactMerge, ContactUpdate, DefinitionUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
 from rapport.recording.activity_codec import LineFormat
@@ -124,7 +124,7 @@ def _read_chunk(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
 UPDATES_PER_BATCH: Final = 2_000
 """Updates that are read, and then committed, together."""
 
-T = TypeVar("T", ContactUpdate, CampaignUpdate, DefinitionUpdate)
+T = TypeVar("T", ContactUpdate, CampaignUpdate, DefinitionUpdate, ContactMerge)
 
 
 async def import_updates(

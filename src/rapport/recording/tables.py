@@ -11,6 +11,7 @@ import python_calamine
 from rapport.errors import InvalidField, UnreadableFile
 from rapport.recording.activity_codec import WHOLE_LINE
 from rapport.recording.content import SAMPLE_BYTES, Content
+from rapport.recording.csv_cells import read_cell
 
 MAX_FILE_LINE_BYTES: Final = 64 * 1024
 """Bytes of one line. What is longer is not kept in memory."""
@@ -151,7 +152,7 @@ class CsvTable(Table):
 
     def sample(self) -> list[list[str]]:
         """Return rows from the beginning."""
-        return [_clean(row) for row in self._sample[1:]]
+        return [_clean_csv(row) for row in self._sample[1:]]
 
     def next_row(self) -> list[str] | InvalidLine | None:
         """Return the cells of the next row; None at the end."""
@@ -166,7 +167,7 @@ class CsvTable(Table):
             for line in self._lines.row:
                 if line.error is not None:
                     return self.reject(line.error)
-            row = _clean(row)
+            row = _clean_csv(row)
             if any(row):
                 return row if len(row) == self._width else self._fit(row)
 
@@ -187,7 +188,7 @@ class CsvTable(Table):
         self._lines.push_back()
         text = self._lines.row[0].text
         if not text.count('"') % 2 and self._lines.row[0].error is None:
-            row = _clean(next(csv.reader([text], delimiter=self._delimiter, skipinitialspace=True)))
+            row = _clean_csv(next(csv.reader([text], delimiter=self._delimiter, skipinitialspace=True)))
             if len(row) == self._width and not any('"' in cell for cell in row):
                 return row
         return self.reject(InvalidField(WHOLE_LINE, None, f"must be CSV: {exc}"))
@@ -257,6 +258,18 @@ def _cell_text(value: object) -> str:
     if isinstance(value, date | time):
         return value.isoformat()
     return str(value)
+
+
+def _clean_csv(row: list[str]) -> list[str]:
+    """Return the cells as `_clean` does, but those with a guard as they were before they were exported."""
+    if any(cell.startswith("'") for cell in row):
+        return [read_cell(cell) if cell.startswith("'") else _clean_cell(cell) for cell in row]
+    return _clean(row)
+
+
+def _clean_cell(cell: str) -> str:
+    cell = cell.strip()
+    return "" if cell in _NULLS else cell
 
 
 def _clean(row: list[str]) -> list[str]:

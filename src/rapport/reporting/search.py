@@ -17,11 +17,14 @@ _MAX_WORDS: Final = 6
 
 
 async def find_contacts(repository: ContactRepository, account_id: str, text: str) -> list[ContactRecord]:
-    """Return the contacts whose email address, name or id starts with the text, in this order, without duplicates."""
+    """Return the contacts whose email address, name or id starts with the text, in this order, without duplicates.
+
+    If they are few, those follow whose address contains it.
+    """
     text = " ".join(text.split())
     if not text or not text.isprintable():
         return []
-    if "@" in text:
+    if 0 < text.find("@") < len(text) - 1:
         text = normalize_query_address(text)
     contacts: dict[str, ContactRecord] = {}
     for prefix in _search_prefixes(text):
@@ -29,6 +32,9 @@ async def find_contacts(repository: ContactRepository, account_id: str, text: st
             contacts.setdefault(contact.contact_id, contact)
         if len(contacts) >= MAX_RESULTS:
             break
+    if len(contacts) < MAX_RESULTS:
+        for contact in await repository.find_containing(account_id, text, MAX_RESULTS):
+            contacts.setdefault(contact.contact_id, contact)
     return list(contacts.values())[:MAX_RESULTS]
 
 

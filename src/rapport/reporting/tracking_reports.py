@@ -1,48 +1,17 @@
 """Reports on one campaign activity, an email or a landing page: what contacts did, and which links they clicked."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from rapport.activity import ActivityType, BounceCode
+from rapport.activity import BounceCode
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import Instant
 from rapport.reporting.page import count_fitting_rows
 from rapport.store.links import LinkClicks, LinkCursor, LinksQuery
 from rapport.store.reports import ReportRepository
-from rapport.store.tracking import RowSelection, TrackingCursor, TrackingQuery, TrackingRow
-
-
-class TrackingReport(NamedTuple):
-    """A list of activities of one type, and which of them it shows."""
-
-    type: ActivityType
-    selection: RowSelection = RowSelection.ALL
-
-
-EMAIL_REPORTS: Final = {
-    "sends": TrackingReport(ActivityType.EM_SENDS),
-    "opens": TrackingReport(ActivityType.EM_OPENS),
-    "unique_opens": TrackingReport(ActivityType.EM_OPENS, RowSelection.LATEST_PER_CONTACT),
-    "didnotopens": TrackingReport(ActivityType.EM_SENDS, RowSelection.NOT_OPENED),
-    "clicks": TrackingReport(ActivityType.EM_CLICKS),
-    "forwards": TrackingReport(ActivityType.EM_FORWARDS),
-    "optouts": TrackingReport(ActivityType.EM_OPTOUTS),
-    "bounces": TrackingReport(ActivityType.EM_BOUNCES),
-}
-"""The reports on an email, by the last segment of their paths."""
-
-LANDING_PAGE_REPORTS: Final = {
-    "p_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN),
-    "p_unique_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN, RowSelection.LATEST_PER_CONTACT),
-    "p_unique_contact_clicks": TrackingReport(ActivityType.P_CONTACT_CLICK, RowSelection.LATEST_PER_CONTACT_AND_LINK),
-    "p_unique_contact_adds": TrackingReport(ActivityType.P_CONTACT_ADD, RowSelection.LATEST_PER_CONTACT),
-    "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, RowSelection.LATEST_PER_CONTACT),
-    "p_unique_contact_sms_optins": None,
-}
-"""The reports on a landing page, by the last segment of their paths. A report that is None is always empty."""
+from rapport.store.tracking import TrackingCursor, TrackingQuery, TrackingReport, TrackingRow
 
 
 class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

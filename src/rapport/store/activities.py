@@ -48,6 +48,27 @@ class ActivityWithDetails(NamedTuple):
     activity: Activity
 
 
+class DetailedRow(NamedTuple):
+    """An activity with everything that was recorded about it, as plain values."""
+
+    contact_id: str
+    created_time: int
+    identity: int
+    type: int
+    event_id: str | None
+    device_type: int | None
+    bounce_code: int | None
+    opt_out_reason: str | None
+    campaign_activity_id: str
+    campaign_activity_name: str | None
+    campaign_id: str | None
+    link_url: str | None
+    url_id: str | None
+    email_address: str | None
+    first_name: str | None
+    last_name: str | None
+
+
 class SentQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Up to `limit` campaign activities that were sent to a contact, the latest send first.
 
@@ -107,6 +128,12 @@ class ActivityRepository(ABC):
         self, account_id: str, contact_id: str, query: ActivityQuery
     ) -> list[ActivityWithDetails] | None:
         """Return the same activities with everything that was recorded, or None if there is no such contact."""
+
+    @abstractmethod
+    async def list_of_contacts(
+        self, account_id: str, contact_ids: Sequence[str], start: Instant, end: Instant, limit: int
+    ) -> list[DetailedRow]:
+        """Return up to `limit` activities of these contacts in the period, in no particular order."""
 
     @abstractmethod
     def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:

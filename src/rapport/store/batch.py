@@ -19,9 +19,11 @@ profile and the link, device_type, bounce_code, opt_out_reason, event_id."""
 
 ROW_CONTACT: Final = 0
 ROW_TIME: Final = 1
+ROW_IDENTITY: Final = 2
 ROW_PROFILE: Final = 4
 ROW_LINK: Final = 5
 ROW_OPT_OUT_REASON: Final = 8
+ROW_EVENT_ID: Final = 9
 
 ProfileRow: TypeAlias = tuple[int, str | None, str | None, str | None, int]
 """A reported profile: index of the contact, email_address, first_name, last_name, latest time."""

@@ -138,6 +138,9 @@ class ContactPrefix(NamedTuple):
     first_name: str | None = None
 
 
+MIN_PART: Final = 3
+"""Characters that a text must have to be found in any place."""
+
 LAST_CHARACTER: Final = "\U0010ffff"
 """Sorts after every text with the same prefix."""
 
@@ -207,6 +210,13 @@ class ContactRepository(ABC):
         }
         rows = await self._engine.fetch_all(self._sql[f"find_by_{field}_prefix"], params, account_id=account_id)
         return [ContactRecord(*row) for row in rows]
+
+    @abstractmethod
+    async def find_containing(self, account_id: str, text: str, limit: int) -> list[ContactRecord]:
+        """Return up to `limit` contacts whose address contains a text of at least three characters.
+
+        The case of letters makes no difference. Returns an empty list for shorter texts.
+        """
 
     async def count(self, account_id: str, query: ContactQuery) -> int:
         """Count the contacts that match the query, on all pages."""

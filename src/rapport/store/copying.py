@@ -50,6 +50,7 @@ async def copy(source: Store, target: Store, progress: Callable[[Copied], None])
     for account_id in await source.accounts.list_ids():
         await target.accounts.ensure(account_id)
         tombstones = await _copy_tombstones(source, target, account_id)
+        await _copy_merges(source, target, account_id)
         await _copy_applications(source, target, account_id)
         await _copy_hooks(source, target, account_id)
         await target.accounts.set_details(account_id, await source.accounts.get_details(account_id))
@@ -104,6 +105,16 @@ async def _erase_contacts(source: Store, target: Store, account_id: str, tombsto
         for digest in by_digest.keys() & due.keys():
             await target.erasure.erase(account_id, by_key[by_digest[digest]], due[digest])
         after = contact_ids[-1]
+
+
+async def _copy_merges(source: Store, target: Store, account_id: str) -> None:
+    """Merge contacts in the target that were merged in the source, before their histories are compared."""
+    after = ""
+    while merges := await source.merges.list(account_id, after, _MAX_CONTACTS):
+        for merge in merges:
+            if await target.merges.resolve(account_id, merge.contact_id) != merge.merged_into:
+                await target.merges.merge(account_id, merge.contact_id, merge.merged_into)
+        after = merges[-1].contact_id
 
 
 async def _copy_secret(source: Store, target: Store, name: str) -> None:

@@ -24,6 +24,7 @@ from rapport.store.batch import (
 from rapport.store.contacts import ContactRepository
 from rapport.store.hooks import HookRepository
 from rapport.store.links import MergedLink
+from rapport.store.merges import MergeRepository
 from rapport.store.rollups import Contact, CountedRow, HourRow, RollUps, StatsRow
 from rapport.store.sql_engine import Row as SqlRow
 from rapport.store.sql_engine import SqlEngine
@@ -166,8 +167,11 @@ class Tombstones(NamedTuple):
 class Erasure(ABC):
     """Erases contacts. Every method raises StoreUnavailable."""
 
-    def __init__(self, engine: SqlEngine, contacts: ContactRepository, hooks: HookRepository) -> None:
+    def __init__(
+        self, engine: SqlEngine, contacts: ContactRepository, hooks: HookRepository, merges: MergeRepository
+    ) -> None:
         self._engine = engine
+        self._merges = merges
         self._contacts = contacts
         self._hooks = hooks
         self._sql = engine.sql["erasure"]
@@ -175,10 +179,14 @@ class Erasure(ABC):
     async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
         """Erase a contact and all its activities for good; the counts of its campaigns stay the same.
 
-        Return True if the contact existed. Activities until now are refused from now on, and count as duplicates; with
-        `tombstone`, which another store keeps of the contact, those until it was erased there.
+        All ids that were merged with it are erased together. Return True if the contact existed. Activities until now
+        are refused from now on, and count as duplicates; with `tombstone`, which another store keeps of the contact,
+        those until it was erased there.
         """
+        contact_id = await self._merges.resolve(account_id, contact_id)
         contact = await self._contacts.get(account_id, contact_id)
+        for old_id in await self._merges.list_old_ids(account_id, contact_id):
+            await self._hooks.forget_contact(account_id, old_id, None)
         await self._hooks.forget_contact(account_id, contact_id, None if contact is None else contact.email_address)
         return await self._erase(account_id, contact_id, tombstone)
 

@@ -17,6 +17,7 @@ from rapport.store.erasure import Erasure
 from rapport.store.feed import FeedRepository
 from rapport.store.hooks import HookRepository
 from rapport.store.ingest import IngestRepository
+from rapport.store.merges import MergeRepository
 from rapport.store.rate_limits import RateLimitRepository
 from rapport.store.reports import ReportRepository
 from rapport.store.secrets import SecretRepository
@@ -85,6 +86,11 @@ class Store(Protocol):
     @property
     def erasure(self) -> Erasure:
         """Erasure of contacts."""
+        ...
+
+    @property
+    def merges(self) -> MergeRepository:
+        """Merges of contacts."""
         ...
 
     @property

@@ -36,6 +36,41 @@ class RowSelection(enum.Enum):
     """The latest of a contact, if the contact didn't open the email and it didn't bounce."""
 
 
+class TrackingReport(NamedTuple):
+    """A list of activities of one type, and which of them it shows."""
+
+    type: ActivityType
+    selection: RowSelection = RowSelection.ALL
+
+
+EMAIL_REPORTS: Final = {
+    "sends": TrackingReport(ActivityType.EM_SENDS),
+    "opens": TrackingReport(ActivityType.EM_OPENS),
+    "unique_opens": TrackingReport(ActivityType.EM_OPENS, RowSelection.LATEST_PER_CONTACT),
+    "didnotopens": TrackingReport(ActivityType.EM_SENDS, RowSelection.NOT_OPENED),
+    "clicks": TrackingReport(ActivityType.EM_CLICKS),
+    "forwards": TrackingReport(ActivityType.EM_FORWARDS),
+    "optouts": TrackingReport(ActivityType.EM_OPTOUTS),
+    "bounces": TrackingReport(ActivityType.EM_BOUNCES),
+}
+"""The reports on an email, by the last segment of their paths."""
+
+LANDING_PAGE_REPORTS: Final = {
+    "p_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN),
+    "p_unique_contact_opens": TrackingReport(ActivityType.P_CONTACT_OPEN, RowSelection.LATEST_PER_CONTACT),
+    "p_unique_contact_clicks": TrackingReport(ActivityType.P_CONTACT_CLICK, RowSelection.LATEST_PER_CONTACT_AND_LINK),
+    "p_unique_contact_adds": TrackingReport(ActivityType.P_CONTACT_ADD, RowSelection.LATEST_PER_CONTACT),
+    "p_unique_contact_updates": TrackingReport(ActivityType.P_CONTACT_UPDATE, RowSelection.LATEST_PER_CONTACT),
+    "p_unique_contact_sms_optins": None,
+}
+"""The reports on a landing page, by the last segment of their paths. A report that is None is always empty."""
+
+TRACKING_REPORTS: Final = {
+    name: report for name, report in {**EMAIL_REPORTS, **LANDING_PAGE_REPORTS}.items() if report is not None
+}
+"""All reports that can have rows."""
+
+
 class TrackingQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The newest `limit` activities of one type after a position: of all links or one, of all bounce codes or some.
 
@@ -99,6 +134,7 @@ class TrackingRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     opt_out_reason: str | None
     link_url: str | None
     url_id: str | None
+    event_id: str | None
     contact_key: int | None = None
 
     @property

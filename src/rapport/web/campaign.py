@@ -15,8 +15,6 @@ from rapport.reporting.campaigns import get_campaign_activity
 from rapport.reporting.stats import Counts, calculate_meaningful_percents, get_campaign_activity_stats
 from rapport.reporting.time_series import get_campaign_timeline
 from rapport.reporting.tracking_reports import (
-    EMAIL_REPORTS,
-    LANDING_PAGE_REPORTS,
     LinksPage,
     LinksRequest,
     TrackingRequest,
@@ -27,9 +25,10 @@ from rapport.store.attributes import get_text
 from rapport.store.campaigns import CampaignRepository
 from rapport.store.links import LinkCursor
 from rapport.store.reports import ReportRepository
-from rapport.store.tracking import START_OF_REPORT, TrackingCursor
+from rapport.store.tracking import START_OF_REPORT, TRACKING_REPORTS, TrackingCursor
 from rapport.url_paths import quote_id, restore_marks
 from rapport.web.charts import build_chart
+from rapport.web.export import DOWNLOADS
 from rapport.web.labels import BOUNCE_LABELS, DEVICE_LABELS, REPORT_LABELS
 from rapport.web.pagination import CURSOR, parse_identity, parse_time, reject_cursor
 from rapport.web.rendering import page
@@ -41,7 +40,6 @@ ACTIVITY: Final = "/activities/{campaign_activity_id}"
 LIST: Final = "/activities/{campaign_activity_id}/{report}"
 
 _ROWS: Final = 100
-_REPORTS: Final = {name: report for name, report in {**EMAIL_REPORTS, **LANDING_PAGE_REPORTS}.items() if report}
 _HOURS: Final = 72
 _LINKS_CURSOR: Final = "links_cursor"
 _CHART_TYPES: Final = (
@@ -116,13 +114,13 @@ class CampaignPage:
         """Show the contacts of a report, newest first."""
         session, heading = await self._get_heading(request)
         name: str = request.path_params["report"]
-        if name not in _REPORTS:
+        if name not in TRACKING_REPORTS:
             raise UnknownCampaignActivity(name[:64])
         report_page = await get_tracking_page(
             self._reports,
             session.principal.account_id,
             heading["campaign_activity_id"],
-            _REPORTS[name],
+            TRACKING_REPORTS[name],
             TrackingRequest(limit=_ROWS, not_before=EARLIEST, after=_parse_cursor(request)),
         )
         older = None
@@ -135,6 +133,8 @@ class CampaignPage:
             session=session,
             form_token=self._sessions.make_form_token(session),
             label=REPORT_LABELS[name],
+            report=name,
+            downloads=DOWNLOADS,
             zone=get_zone(request),
             rows=report_page.rows,
             devices=DEVICE_LABELS,

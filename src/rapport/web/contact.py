@@ -26,6 +26,7 @@ from rapport.store.activities import START_OF_HISTORY, ActivityCursor, ActivityR
 from rapport.store.contacts import ContactRepository
 from rapport.store.erasure import Erasure
 from rapport.url_paths import quote_id
+from rapport.web.export import DOWNLOADS
 from rapport.web.heatmap import build_heatmap, get_first_day
 from rapport.web.labels import ACTIVITY_LABELS, BOUNCE_LABELS, DEVICE_LABELS, PERMISSION_LABELS
 from rapport.web.pagination import CURSOR, parse_identity, parse_time, reject_cursor
@@ -104,6 +105,7 @@ class ContactPage:
             ),
             curl=_format_curl(self._sessions.get_base_url(request), contact_id, timeline_filter),
             permissions=PERMISSION_LABELS,
+            downloads=DOWNLOADS,
             may_erase=session.principal.role is Role.OWNER and _may_erase(session),
             **await self._get_counts(request, account_id, contact_id, timeline_filter, until),
             **values,

@@ -21,10 +21,11 @@ from rapport.api.track.body import BodyReader, Lines
 from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import DefinitionUpdate
+from rapport.catalogue import ContactMerge, DefinitionUpdate
 from rapport.disconnects import watch_client
 from rapport.errors import (
     BodyTimeout,
+    ErasedContactMerged,
     InvalidField,
     MalformedBody,
     MalformedContactId,
@@ -49,6 +50,7 @@ from rapport.recording.catalog_schemas import (
     CONTACT_SCHEMA,
     CUSTOM_FIELD_SCHEMA,
     LIST_SCHEMA,
+    MERGE_SCHEMA,
     TAG_SCHEMA,
 )
 from rapport.recording.decoding import decode_activity
@@ -58,6 +60,7 @@ from rapport.store.campaigns import CampaignRepository
 from rapport.store.contacts import ContactRepository
 from rapport.store.definitions import DefinitionRepository
 from rapport.store.erasure import Erasure
+from rapport.store.merges import MergeRepository
 
 ACTIVITIES: Final = "/track/v1/activities"
 CONTACTS: Final = "/track/v1/contacts"
@@ -160,7 +163,10 @@ class Ingest(Resource):
         campaigns: CampaignRepository,
         definitions: DefinitionRepository,
         erasure: Erasure,
+        *,
+        merges: MergeRepository,
     ) -> None:
+        self._merges = merges
         self._contacts = contacts
         self._campaigns = campaigns
         self._definitions = definitions
@@ -185,6 +191,40 @@ class Ingest(Resource):
             updates, receipt = await _read_updates(lines, catalog_codec.CONTACTS)
         watch_client(request.receive)
         return await _result(self._contacts.upsert(principal.account_id, updates), len(updates), receipt)
+
+    @endpoint(
+        "POST",
+        f"{CONTACTS}/merge",
+        operation_id="mergeContacts",
+        tag=_TAG,
+        summary="Merge contacts",
+        description=f"Up to {_SIZES.format('merges')}. Everything about the contact `contact_id` becomes that of "
+        "`merged_into`: its activities, attributes and counts, and whatever arrives under its id later. Activities "
+        "that both have count once. Both ids stand for one contact from then on, and are erased together. If they were "
+        "one contact before, the merge counts as `duplicate`. Neither contact has to exist yet.",
+        access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
+        body=RequestBody(
+            item=NamedSchema("ContactMerge", MERGE_SCHEMA),
+            example={"contact_id": "crm-4711", "merged_into": examples.CONTACT_ID},
+        ),
+        returns=_UPDATED,
+        errors=_BODY_ERRORS,
+    )
+    async def merge_contacts(self, request: Request, principal: Principal) -> Response:
+        with await self._bodies.read(request, principal.account_id) as lines:
+            merges, receipt = await _read_merges(lines)
+        watch_client(request.receive)
+        changes = unchanged = 0
+        for index, merge in merges:
+            receipt.begin(index)
+            try:
+                result = await self._merges.merge(principal.account_id, merge.contact_id, merge.merged_into)
+            except ErasedContactMerged as exc:
+                receipt.reject(InvalidField("merged_into", merge.merged_into, f"can't be used: {exc}"))
+            else:
+                changes += result.is_changed
+                unchanged += not result.is_changed
+        return receipt.result(changes, unchanged)
 
     @endpoint(
         "POST",
@@ -360,6 +400,16 @@ async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], _Re
             await lines.let_others_run()
         updates += _decode(lines_slice, start, form.decode_json, receipt)
     return updates, receipt
+
+
+async def _read_merges(lines: Lines) -> tuple[list[tuple[int, ContactMerge]], _Receipt]:
+    """Return the merges with their indexes, as the store may reject some."""
+    receipt = _Receipt()
+    merges: list[tuple[int, ContactMerge]] = []
+    for start, lines_slice in lines.slices():
+        for index, line in enumerate(lines_slice, start):
+            merges += [(index, merge) for merge in _decode([line], index, catalog_codec.MERGES.decode_json, receipt)]
+    return merges, receipt
 
 
 def _decode(

@@ -35,8 +35,8 @@ from rapport.api.v3.tracking_report import (
 )
 from rapport.auth.token import Principal
 from rapport.errors import UnknownCampaignActivity
-from rapport.reporting.tracking_reports import EMAIL_REPORTS, LinksRequest, get_links_page
-from rapport.store.tracking import TrackingRow
+from rapport.reporting.tracking_reports import LinksRequest, get_links_page
+from rapport.store.tracking import EMAIL_REPORTS, TrackingRow
 
 _EMAIL: Final = "/v3/reports/email_reports/{campaign_activity_id:any}"
 _LINKS: Final = f"{_EMAIL}/links"

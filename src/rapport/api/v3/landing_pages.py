@@ -20,7 +20,7 @@ from rapport.api.v3.tracking_report import (
     device_column,
     link_columns,
 )
-from rapport.reporting.tracking_reports import LANDING_PAGE_REPORTS
+from rapport.store.tracking import LANDING_PAGE_REPORTS
 
 # Response types
 

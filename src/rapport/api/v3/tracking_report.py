@@ -26,14 +26,13 @@ from rapport.errors import MalformedCampaignActivityId, UnknownCampaignActivity
 from rapport.instant import Instant, iso
 from rapport.reporting.tracking_reports import (
     TrackingPage,
-    TrackingReport,
     TrackingRequest,
     get_tracking_page,
     tracking_cursor_before,
 )
 from rapport.store.links import make_url_id
 from rapport.store.reports import ReportRepository
-from rapport.store.tracking import START_OF_REPORT, TrackingRow
+from rapport.store.tracking import START_OF_REPORT, TrackingReport, TrackingRow
 
 _MAX_FILTER_LENGTH: Final = 255
 

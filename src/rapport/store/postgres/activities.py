@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.caching import Weight
+from rapport.instant import Instant
 from rapport.store.activities import (
     START_OF_HISTORY,
     ActivityCursor,
@@ -16,9 +17,10 @@ from rapport.store.activities import (
     ActivityRow,
     ActivityRows,
     ActivityWithDetails,
+    DetailedRow,
 )
 from rapport.store.hashing import contact_key
-from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.engine import READ_TIMEOUT, Engine
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 from rapport.store.rows import MAX_NAME_BYTES, activity_from_row
@@ -82,6 +84,15 @@ class PostgresActivities(ActivityRepository):
             ActivityWithDetails(ActivityCursor(row[0], row[1]), activity_from_row(contact_id, tuple(row)))
             for row in rows
         ]
+
+    async def list_of_contacts(
+        self, account_id: str, contact_ids: Sequence[str], start: Instant, end: Instant, limit: int
+    ) -> list[DetailedRow]:
+        """Return up to `limit` activities of these contacts in the period, in no particular order."""
+        contacts = [contact_key(account_id, contact_id) for contact_id in contact_ids]
+        async with self._pool.acquire(READ_TIMEOUT, account_id, contacts) as connection:
+            rows = await connection.fetch(_SQL["list_of_contacts"], contacts, start, end, limit)
+        return [DetailedRow(*row) for row in rows]
 
     async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Yield all activities of the contact with all details, newest first."""

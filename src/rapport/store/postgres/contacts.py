@@ -8,9 +8,17 @@ from msgspec.structs import replace
 
 from rapport.catalogue import ContactUpdate
 from rapport.store.chunks import chunk_contacts
-from rapport.store.contacts import ContactRepository, UniqueUpsert, UpsertOutcome, is_same_address
+from rapport.store.contacts import (
+    MIN_PART,
+    ContactRecord,
+    ContactRepository,
+    UniqueUpsert,
+    UpsertOutcome,
+    is_same_address,
+)
 from rapport.store.hashing import contact_key
-from rapport.store.postgres.engine import Engine
+from rapport.store.postgres.contact_search import get_search_query, list_grams
+from rapport.store.postgres.engine import READ_TIMEOUT, Engine
 from rapport.store.postgres.pool import Reach
 from rapport.store.postgres.queries import SQL
 from rapport.store.subresources import time_references
@@ -27,6 +35,18 @@ class PostgresContacts(ContactRepository):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._postgres = engine
+        self._search_query: str | None = None
+
+    async def find_containing(self, account_id: str, text: str, limit: int) -> list[ContactRecord]:
+        """Return contacts whose address contains a text."""
+        if len(text) < MIN_PART:
+            return []
+        text = text.lower()
+        async with self._postgres.reading.acquire(READ_TIMEOUT, account_id, Reach.ALL) as connection:
+            if self._search_query is None:
+                self._search_query = await get_search_query(connection)
+            rows = await connection.fetch(self._search_query, account_id, list_grams(text), text, limit)
+        return [ContactRecord(*row) for row in rows]
 
     async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""

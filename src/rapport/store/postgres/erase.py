@@ -20,10 +20,13 @@ from rapport.store.postgres.identifiers import IdCache
 from rapport.store.postgres.layout import GLOBAL_BUCKET, ONE_DATABASE, Layout
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
+from rapport.store.postgres.redirects import find_targets, require_known_shards
 from rapport.store.postgres.rollups import columns
 from rapport.store.postgres.tombstones import apply_link_erasure, ensure_erasure_keys, read_links
 
 _SQL: Final = SQL["erasure"]
+_ACCOUNTS: Final = SQL["accounts"]
+_MERGES: Final = SQL["merges"]
 
 ERASE_TIMEOUT: Final = 60.0
 """Seconds for a contact with very many activities, including the wait for writers."""
@@ -33,7 +36,7 @@ _SET_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '3s'"
 of its writers until it is back."""
 
 
-async def _lock_against_writes(connection: Connection, layout: Layout = ONE_DATABASE) -> None:
+async def lock_against_writes(connection: Connection, layout: Layout = ONE_DATABASE) -> None:
     """Keep others from recording until the transaction ends. Raises StoreUnavailable if running writes take long."""
     await connection.execute(_SET_LOCK_TIMEOUT)
     await layout.lock_against_writes(connection, _SQL)
@@ -52,32 +55,64 @@ async def erase(
 
     `tombstone` is what another store that erased it keeps of it.
     """
-    contact = contact_key(account_id, contact_id)
     async with connection.transaction():
-        await _lock_against_writes(connection, layout)
+        await lock_against_writes(connection, layout)
+        account = await connection.fetchval(_ACCOUNTS["get_key"], account_id)
+        contact_id = (await find_targets(connection, account_id, [contact_id])).get(contact_id, contact_id)
+        require_known_shards(layout, account_id, [contact_id])
+        contact = contact_key(account_id, contact_id)
+        old_ids = [old_id for (old_id,) in await connection.fetch(_MERGES["delete"], account, contact_id)]
         row = await connection.fetchrow(_SQL["get_contact"], contact)
-        if row is None:
-            return False
-        account, updated_at = row
-        rows = await connection.fetch(_SQL["list_activities"], contact)
-        snapshot = ErasureSnapshot[bytes](tuple(row) for row in rows)
-        if snapshot.clicked:
-            layout.require_all_writers_blocked()
-        if tombstone is None:
+        if row is not None:
+            tombstone = await _erase_contact(connection, contact, row[1], now, tombstone, layout=layout)
+        elif old_ids:
+            # Merged before anything was recorded.
             keys = await ensure_erasure_keys(connection)
-            last_time = Instant(max(snapshot.last_time, updated_at or 0))
-            tombstone = new_tombstone(digest_contact(keys[0], contact), now, last_time)
-        await _keep_counts(connection, snapshot, contact, layout.bucket_of(contact))
-        await connection.execute(_SQL["delete_engagement"], *columns(snapshot.engagement, 2), contact)
-        await connection.execute(_SQL["delete_bounced_contact"], *columns(snapshot.bounced, 2), contact)
-        await connection.execute(_SQL["delete_clicked_link"], *columns(snapshot.clicked, 2), contact)
-        await connection.execute(SQL["memberships"]["delete_all"], contact)
-        for name in ("delete_activities", "delete_profiles", "delete_contact"):
-            await connection.execute(_SQL[name], contact)
-        await remove_contact(connection, contact)
+            tombstone = new_tombstone(digest_contact(keys[0], contact), now, Instant(0))
+        if tombstone is None or (row is None and not old_ids):
+            return False
         await _insert_tombstone(connection, account, tombstone)
+        if old_ids:
+            keys = await ensure_erasure_keys(connection)
+            for old_id in old_ids:
+                digest = digest_contact(keys[0], contact_key(account_id, old_id))
+                await _insert_tombstone(connection, account, tombstone._replace(digest=digest))
         await connection.execute(_SQL["bump_version"], now)
     return True
+
+
+async def _erase_contact(
+    connection: Connection,
+    contact: bytes,
+    updated_at: int | None,
+    now: Instant,
+    tombstone: ErasedContact | None,
+    *,
+    layout: Layout,
+) -> ErasedContact:
+    """Erase a contact. Return its tombstone, which is a new one if there is none."""
+    rows = await connection.fetch(_SQL["list_activities"], contact)
+    snapshot = ErasureSnapshot[bytes](tuple(row) for row in rows)
+    if snapshot.clicked:
+        layout.require_all_writers_blocked()
+    if tombstone is None:
+        keys = await ensure_erasure_keys(connection)
+        last_time = Instant(max(snapshot.last_time, updated_at or 0))
+        tombstone = new_tombstone(digest_contact(keys[0], contact), now, last_time)
+    await _keep_counts(connection, snapshot, contact, layout.bucket_of(contact))
+    await delete_contact(connection, snapshot, contact)
+    await remove_contact(connection, contact)
+    return tombstone
+
+
+async def delete_contact(connection: Connection, snapshot: ErasureSnapshot[bytes], contact: bytes) -> None:
+    """Delete the rows of a contact, except in the feed."""
+    await connection.execute(_SQL["delete_engagement"], *columns(snapshot.engagement, 2), contact)
+    await connection.execute(_SQL["delete_bounced_contact"], *columns(snapshot.bounced, 2), contact)
+    await connection.execute(_SQL["delete_clicked_link"], *columns(snapshot.clicked, 2), contact)
+    await connection.execute(SQL["memberships"]["delete_all"], contact)
+    for name in ("delete_activities", "delete_profiles", "delete_contact"):
+        await connection.execute(_SQL[name], contact)
 
 
 async def _insert_tombstone(connection: Connection, account: int, tombstone: ErasedContact) -> None:
@@ -106,7 +141,7 @@ async def _keep_counts(connection: Connection, snapshot: ErasureSnapshot[bytes],
 async def import_tombstones(connection: Connection, account_id: str, tombstones: Tombstones, now: Instant) -> None:
     """Replace the account's tombstones with those of another store."""
     async with connection.transaction():
-        await _lock_against_writes(connection)
+        await lock_against_writes(connection)
         # A separate cache: that of the writer must not contain ids from a transaction that may be rolled back.
         ids = IdCache()
         batch = tombstones_batch(account_id, tombstones)

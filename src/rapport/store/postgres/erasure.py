@@ -6,6 +6,7 @@ from rapport.instant import Instant
 from rapport.store.contacts import ContactRepository
 from rapport.store.erasure import ErasedContact, Erasure, Tombstones
 from rapport.store.hooks import HookRepository
+from rapport.store.merges import MergeRepository
 from rapport.store.postgres.engine import Engine
 from rapport.store.postgres.erase import ERASE_TIMEOUT, import_tombstones
 
@@ -13,8 +14,10 @@ from rapport.store.postgres.erase import ERASE_TIMEOUT, import_tombstones
 class PostgresErasure(Erasure):
     """Erases contacts while nothing is recorded for them."""
 
-    def __init__(self, engine: Engine, contacts: ContactRepository, hooks: HookRepository) -> None:
-        super().__init__(engine, contacts, hooks)
+    def __init__(
+        self, engine: Engine, contacts: ContactRepository, hooks: HookRepository, merges: MergeRepository
+    ) -> None:
+        super().__init__(engine, contacts, hooks, merges)
         self._postgres = engine
 
     async def _erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None) -> bool:

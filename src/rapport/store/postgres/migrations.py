@@ -8,6 +8,7 @@ import asyncpg
 
 from rapport.store.postgres.addresses import normalize_addresses
 from rapport.store.postgres.citus.tables import distribute, distributed, force_sequential_mode, is_cluster
+from rapport.store.postgres.contact_search import create_index
 from rapport.store.postgres.event_identities import update_feed_identities
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.tombstones import forget_links_of_erased, key_digests
@@ -38,6 +39,7 @@ _AFTER_STEP: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
     "forgotten_links": forget_links_of_erased,
     "event_identities": update_feed_identities,
     "normal_addresses": normalize_addresses,
+    "contact_search": create_index,
 }
 """Code to run after the SQL of a step, by the step's name."""
 

@@ -52,6 +52,7 @@ class _Row(NamedTuple):
     device_type: int | None
     bounce_code: int | None
     opt_out_reason: str | None
+    event_id: str | None
 
 
 class _Contact(NamedTuple):
@@ -220,4 +221,5 @@ def _tracking_row(row: _Row, contact: _Contact, links: Mapping[int, tuple[str | 
         opt_out_reason=row.opt_out_reason,
         link_url=link_url,
         url_id=url_id,
+        event_id=row.event_id,
     )

@@ -21,6 +21,7 @@ from rapport.store.postgres.erasure import PostgresErasure
 from rapport.store.postgres.feed import PostgresFeed
 from rapport.store.postgres.hooks import PostgresHooks
 from rapport.store.postgres.ingest import PostgresIngest
+from rapport.store.postgres.merges import PostgresMerges
 from rapport.store.postgres.migrations import is_current, migrate, schema_exists
 from rapport.store.postgres.queries import SQL
 from rapport.store.postgres.rate_limits import PostgresRateLimits
@@ -59,7 +60,8 @@ class PostgresStore:
         self.reports = PostgresReports(engine)
         self.feed = PostgresFeed(engine)
         self.ingest = PostgresIngest(engine)
-        self.erasure = PostgresErasure(engine, self.contacts, self.hooks)
+        self.merges = PostgresMerges(engine)
+        self.erasure = PostgresErasure(engine, self.contacts, self.hooks, self.merges)
         self.secrets = PostgresSecrets(engine)
         self.rate_limits = PostgresRateLimits(engine)
         self.verification = PostgresVerification(engine)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.store.attributes import (
     PROFILE_FIELDS,
@@ -25,6 +27,7 @@ from rapport.store.postgres.memberships import update_derived
 from rapport.store.postgres.permission import update_permissions
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
+from rapport.store.postgres.redirects import find_targets, require_known_shards
 from rapport.store.postgres.tombstones import erased_times
 from rapport.store.subresources import Membership, derive_created_at, merge_recorded_at
 
@@ -45,21 +48,25 @@ async def upsert_contacts(
 ) -> int:
     """Merge updates into the contacts. Return how many changed something."""
     account = await ids.account(connection, account_id)
-    keys = [contact_key(account_id, update.contact_id) for update in updates]
     async with connection.transaction():
         # No contact is erased from here on until the transaction ends.
         await layout.lock_against_erasure(connection)
         await connection.fetchval(SQL["erasure"]["get_version"])
         await connection.execute(_LOCK_ACCOUNT, _LOCK + account)
-        erased = await erased_times(connection, keys)
+        updates = await _filter_erased(connection, account_id, updates)
+        targets = await find_targets(connection, account_id, {update.contact_id for update in updates})
+        if targets:
+            redirected = [
+                replace(update, contact_id=targets.get(update.contact_id, update.contact_id)) for update in updates
+            ]
+            updates = await _filter_erased(connection, account_id, redirected)
+        require_known_shards(layout, account_id, {update.contact_id for update in updates})
+        keys = [contact_key(account_id, update.contact_id) for update in updates]
         rows = await connection.fetch(_CONTACTS["get_all_attributes"], list(set(keys)))
         attributes = {key: load_attributes(stored) for key, stored in rows}
         changed: dict[bytes, str] = {}
         changes = 0
         for key, update in zip(keys, updates, strict=True):
-            if key in erased and not (update.is_dated and update.updated_at > erased[key]):
-                # Undated updates never recreate an erased contact; a later dated one does.
-                continue
             contact = attributes.setdefault(key, {})
             is_changed = merge_contact(contact, update)
             if merge_recorded_at(contact, update) or is_changed:
@@ -73,6 +80,19 @@ async def upsert_contacts(
             }
             await update_permissions(connection, with_permission & changed.keys(), layout)
     return changes
+
+
+async def _filter_erased(
+    connection: Connection, account_id: str, updates: Sequence[ContactUpdate]
+) -> Sequence[ContactUpdate]:
+    """Return the updates without those of erased contacts: only a later dated update recreates one."""
+    keys = [contact_key(account_id, update.contact_id) for update in updates]
+    erased = await erased_times(connection, keys)
+    return [
+        update
+        for key, update in zip(keys, updates, strict=True)
+        if key not in erased or (update.is_dated and update.updated_at > erased[key])
+    ]
 
 
 async def _write_contacts(

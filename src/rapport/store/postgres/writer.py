@@ -1,9 +1,9 @@
 """Write to PostgreSQL. A group of batches is one transaction, which may be repeated if its outcome is unknown."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -15,19 +15,20 @@ from rapport.store.attributes import links_batch
 from rapport.store.batch import Batch, Part
 from rapport.store.erasure import ErasedContact
 from rapport.store.feed import MAX_KEYS_PER_BATCH, FeedEntryBuilder
-from rapport.store.hashing import contact_key
 from rapport.store.ingest import Recorded
+from rapport.store.merges import MergeResult
 from rapport.store.permission import PERMISSION_TYPES
 from rapport.store.postgres.binary import ACTIVITY, ActivityValues
 from rapport.store.postgres.erase import ERASE_TIMEOUT, erase
 from rapport.store.postgres.feed_writer import FeedWriter
 from rapport.store.postgres.identifiers import ChangeCounter, IdCache
+from rapport.store.postgres.insert import add_activities
 from rapport.store.postgres.layout import ONE_DATABASE, Layout
 from rapport.store.postgres.memberships import find_created_later, lower_created_at
+from rapport.store.postgres.merge_contacts import merge_contacts
 from rapport.store.postgres.permission import lock_contacts, update_permissions
 from rapport.store.postgres.pool import SHARED, Connection, Contacts, Pool, Reach, copy
 from rapport.store.postgres.prepared import (
-    CONTACT,
     KEY,
     TYPE,
     Key,
@@ -38,7 +39,8 @@ from rapport.store.postgres.prepared import (
 )
 from rapport.store.postgres.profiles import ContactCache, ProfileKeys
 from rapport.store.postgres.queries import SQL
-from rapport.store.postgres.rollups import Counts, columns, find_existing_engagement, increment_rollups
+from rapport.store.postgres.redirects import contact_exists, redirect_batches, require_known_shards
+from rapport.store.postgres.rollups import Counts, find_existing_engagement, increment_rollups
 from rapport.store.postgres.tombstones import ErasureConflict, filter_erased_batches, lock_against_erasure
 from rapport.store.postgres.upserts import (
     ensure_definitions,
@@ -57,14 +59,12 @@ _CAMPAIGN_TIMEOUT: Final = 0.05
 
 _ERASE_ATTEMPTS: Final = 4
 
-_STAGING_THRESHOLD: Final = 500
-"""Activities up to which arrays in one statement are faster than a copy to a temporary table."""
 _COPY_THRESHOLD: Final = 5_000
 """Activities from which it is worth trying to copy them straight into their table."""
 _MAX_COPY_BACKOFF: Final = 64
 _MAX_DEADLOCKS: Final = 3
 
-_SQL: Final = SQL["ingest"]
+T = TypeVar("T")
 
 
 class Writer:
@@ -152,15 +152,20 @@ class Writer:
         for batch in batches:
             if isinstance(batch, PreparedBatch) and len(batches) == 1 and batch.group.erasure_version == version:
                 return batch.group
-        return PreparedGroup(await self._resolve(connection, batches, version), version, layout)
+        resolved = await self._resolve(connection, batches, version)
+        for entry in resolved:
+            require_known_shards(layout, entry.batch.account_id, entry.batch.contacts)
+        return PreparedGroup(resolved, version, layout)
 
     async def _resolve(self, connection: Connection, batches: Sequence[Batch], erasure_version: int) -> list[Resolved]:
         # A link that only an erased contact clicked must not come back with a late delivery.
         guard = partial(lock_against_erasure, version=erasure_version)
-        return [
-            Resolved(batch, *await self._ids.resolve(connection, batch, guard=guard))
-            for batch in await filter_erased_batches(connection, batches, erasure_version)
-        ]
+        batches = await filter_erased_batches(connection, batches, erasure_version)
+        if erasure_version:
+            # Contacts are merged under the same version.
+            batches = await redirect_batches(connection, batches)
+            batches = await filter_erased_batches(connection, batches, erasure_version)
+        return [Resolved(batch, *await self._ids.resolve(connection, batch, guard=guard)) for batch in batches]
 
     async def _record(self, batches: Sequence[Batch], layout: Layout, contacts: Contacts) -> list[Recorded]:
         size = sum(batch.size for batch in batches)
@@ -175,7 +180,7 @@ class Writer:
             async with connection.transaction():
                 await lock_against_erasure(connection, group.erasure_version, group.layout)
                 created = await self._contacts.record(connection, group.profiles, group.layout)
-                added = await _add(connection, group)
+                added = await add_activities(connection, group)
                 is_all = len(added) == len(group.all_rows)
                 counts = (
                     group.counts if is_all else group.counts_of([row for row in group.all_rows if KEY(row) in added])
@@ -225,8 +230,7 @@ class Writer:
         """Erase a contact. Return True if it existed."""
         async with self._pool.acquire(WRITE_TIMEOUT, account_id) as connection:
             # Writers don't have to wait for the erasure of a contact that doesn't exist.
-            contact = contact_key(account_id, contact_id)
-            if await connection.fetchval(SQL["erasure"]["get_contact"], contact) is None:
+            if not await contact_exists(connection, account_id, contact_id):
                 return False
         return await self._erase(account_id, contact_id, now, tombstone, layout=ONE_DATABASE)
 
@@ -240,16 +244,44 @@ class Writer:
         layout: Layout,
         contacts: Contacts = (),
     ) -> bool:
+        async def run(connection: Connection) -> bool:
+            return await erase(connection, account_id, contact_id, now, tombstone, layout=layout)
+
+        return await self._lock_out_writers(account_id, contacts, run)
+
+    async def _lock_out_writers(
+        self, account_id: str, contacts: Contacts, run: Callable[[Connection], Awaitable[T]]
+    ) -> T:
+        """Run a transaction that locks out writers, and retry if running writes take long."""
         for attempts_left in range(_ERASE_ATTEMPTS - 1, -1, -1):
             try:
                 async with self._pool.acquire(ERASE_TIMEOUT, account_id, contacts) as connection:
-                    return await erase(connection, account_id, contact_id, now, tombstone, layout=layout)
+                    return await run(connection)
             except StoreUnavailable as exc:
                 if not (attempts_left and isinstance(exc.__cause__, asyncpg.LockNotAvailableError)):
                     raise
                 # Waiting writers continue meanwhile.
                 await asyncio.sleep(1)
         raise AssertionError("unreachable")
+
+    async def merge(self, account_id: str, old_id: str, new_id: str, now: Instant) -> MergeResult:
+        """Merge a contact into another one."""
+        return await self._merge(account_id, old_id, new_id, now, layout=ONE_DATABASE)
+
+    async def _merge(
+        self,
+        account_id: str,
+        old_id: str,
+        new_id: str,
+        now: Instant,
+        *,
+        layout: Layout,
+        contacts: Contacts = (),
+    ) -> MergeResult:
+        async def merge(connection: Connection) -> MergeResult:
+            return await merge_contacts(connection, account_id, old_id, new_id, now, layout=layout)
+
+        return await self._lock_out_writers(account_id, contacts, merge)
 
     async def upsert_contacts(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts. Return how many changed something."""
@@ -317,19 +349,6 @@ async def _update_contacts(
         await lock_contacts(connection, {*earlier, *permission_contacts}, group.layout)
         await lower_created_at(connection, earlier)
     await update_permissions(connection, permission_contacts, group.layout)
-
-
-async def _add(connection: Connection, group: PreparedGroup) -> set[Key]:
-    """Insert the activities that don't exist. Return their keys."""
-    rows: Sequence[Any]
-    if len(group.all_rows) <= _STAGING_THRESHOLD or not group.layout.has_staging:
-        values = columns(group.all_rows, len(ACTIVITY))
-        rows = await group.layout.insert(connection, _SQL, "add_activities", values, by=CONTACT)
-    else:
-        await connection.execute(_SQL["stage_activities"])
-        await copy(connection, "staged_activity", ACTIVITY, group.copied)
-        rows = await connection.fetch(_SQL["add_staged_activities"])
-    return {(row[0], row[1], row[2], row[3]) for row in rows}
 
 
 def _outcomes(group: PreparedGroup, added: set[Key]) -> tuple[list[Recorded], FeedEntryBuilder[bytes]]:

@@ -1,6 +1,6 @@
 """Histories in SQLite, read in the event loop: a page costs less than handing it to a thread."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.caching import Weight
+from rapport.instant import Instant
 from rapport.store.activities import (
     START_OF_HISTORY,
     ActivityCursor,
@@ -16,6 +17,7 @@ from rapport.store.activities import (
     ActivityRow,
     ActivityRows,
     ActivityWithDetails,
+    DetailedRow,
 )
 from rapport.store.rows import MAX_NAME_BYTES, activity_from_row
 from rapport.store.sqlite.connection import fetch_all, fetch_one, translate_errors
@@ -76,6 +78,14 @@ class SQLiteActivities(ActivityRepository):
             statement = merge_ranges("list_with_details_of_type", len(query.types))
             rows = fetch_all(self._sqlite.reading, statement, page_params(query, contact))
         return [ActivityWithDetails(ActivityCursor(row[0], row[1]), activity_from_row(contact_id, row)) for row in rows]
+
+    async def list_of_contacts(
+        self, account_id: str, contact_ids: Sequence[str], start: Instant, end: Instant, limit: int
+    ) -> list[DetailedRow]:
+        """Return up to `limit` activities of these contacts in the period, in no particular order."""
+        params = {"account_id": account_id, "contact_ids": contact_ids, "start": start, "end": end, "limit": limit}
+        rows = await self._sqlite.fetch_all(_SQL["list_of_contacts"], params, account_id=account_id)
+        return list(map(DetailedRow._make, rows))
 
     async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Yield all activities of the contact with all details, newest first."""

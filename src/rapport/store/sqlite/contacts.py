@@ -12,7 +12,14 @@ from rapport.catalogue import ContactUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import PROFILE_FIELDS, dump_attributes, get_number, load_attributes, merge_contact
 from rapport.store.chunks import chunk_contacts
-from rapport.store.contacts import ContactRepository, UniqueUpsert, UpsertOutcome, is_same_address
+from rapport.store.contacts import (
+    MIN_PART,
+    ContactRecord,
+    ContactRepository,
+    UniqueUpsert,
+    UpsertOutcome,
+    is_same_address,
+)
 from rapport.store.hashing import contact_key
 from rapport.store.merge import Attributes
 from rapport.store.sqlite.connection import Values, fetch_all, fetch_one
@@ -23,6 +30,7 @@ from rapport.store.sqlite.memberships import update_derived
 from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.profiles import ContactCache
 from rapport.store.sqlite.queries import SQL
+from rapport.store.sqlite.redirects import find_targets, has_merges
 from rapport.store.sqlite.tombstones import erased_times
 from rapport.store.subresources import merge_recorded_at, time_references
 
@@ -40,6 +48,15 @@ class SQLiteContacts(ContactRepository):
         self._sqlite = engine
         self._cache = cache
 
+    async def find_containing(self, account_id: str, text: str, limit: int) -> list[ContactRecord]:
+        """Return contacts whose address contains a text."""
+        if len(text) < MIN_PART:
+            return []
+        quoted = text.replace('"', '""')
+        params = {"account_id": account_id, "match": f'"{quoted}"', "limit": limit}
+        rows = await self._engine.fetch_all(_SQL["find_containing"], params, account_id=account_id)
+        return [ContactRecord(*row) for row in rows]
+
     async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""
         changes = 0
@@ -53,7 +70,7 @@ class SQLiteContacts(ContactRepository):
         return await self._sqlite.run(account_id, lambda connection: self._commit(connection, work))
 
     def _upsert_chunk(self, account_id: str, updates: Sequence[ContactUpdate], connection: apsw.Connection) -> int:
-        return self._commit(connection, lambda connection: _upsert(connection, account_id, updates))
+        return self._commit(connection, lambda connection: upsert_contacts(connection, account_id, updates))
 
     def _commit(self, connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
         try:
@@ -74,7 +91,7 @@ def _upsert_unique(
             if not into_owner:
                 return UniqueUpsert(owner[0], UpsertOutcome.CONFLICT)
             update, stored = replace(update, contact_id=owner[0]), owner
-    _upsert(connection, account_id, [update])
+    upsert_contacts(connection, account_id, [update])
     return UniqueUpsert(update.contact_id, UpsertOutcome.CREATED if stored is None else UpsertOutcome.UPDATED)
 
 
@@ -90,18 +107,21 @@ class _Contact:
         self.is_changed = False
 
 
-def _upsert(connection: apsw.Connection, account_id: str, updates: Sequence[ContactUpdate]) -> int:
+def upsert_contacts(connection: apsw.Connection, account_id: str, updates: Sequence[ContactUpdate]) -> int:
+    """Merge updates into the contacts, in the running transaction. Return how many changed something."""
     now = Instant(time.time_ns() // 1_000_000)
     account = account_key(connection, account_id, now)
-    erased = erased_times(connection, [contact_key(account_id, update.contact_id) for update in updates], now)
+    updates = _filter_erased(connection, account_id, updates, now)
+    if has_merges(connection):
+        targets = find_targets(connection, account, {update.contact_id for update in updates})
+        redirected = [
+            replace(update, contact_id=targets.get(update.contact_id, update.contact_id)) for update in updates
+        ]
+        updates = _filter_erased(connection, account_id, redirected, now)
     contacts = _get_contacts(connection, account, {update.contact_id for update in updates})
     changes = 0
     merged: list[ContactUpdate] = []
     for update in updates:
-        erased_time = erased.get(contact_key(account_id, update.contact_id))
-        if erased_time is not None and not (update.is_dated and update.updated_at > erased_time):
-            # Undated updates never recreate an erased contact; a later dated one does.
-            continue
         contact = contacts.get(update.contact_id)
         is_new = contact is None
         if contact is None:
@@ -123,7 +143,24 @@ def _upsert(connection: apsw.Connection, account_id: str, updates: Sequence[Cont
     return changes
 
 
+def _filter_erased(
+    connection: apsw.Connection, account_id: str, updates: Sequence[ContactUpdate], now: Instant
+) -> Sequence[ContactUpdate]:
+    """Return the updates without those of erased contacts: only a later dated update recreates one."""
+    erased = erased_times(connection, {contact_key(account_id, update.contact_id) for update in updates}, now)
+    if not erased:
+        return updates
+    return [
+        update
+        for update in updates
+        if (erased_time := erased.get(contact_key(account_id, update.contact_id))) is None
+        or (update.is_dated and update.updated_at > erased_time)
+    ]
+
+
 def _get_contacts(connection: apsw.Connection, account: int, contact_ids: set[str]) -> dict[str, _Contact]:
+    if not contact_ids:
+        return {}
     params: Values = {"account": account, "contact_ids": apsw.carray(tuple(contact_ids))}
     return {
         contact_id: _Contact(key, profile, load_attributes(stored))

@@ -20,16 +20,19 @@ from rapport.store.erasure import (
 from rapport.store.erasure_keys import digest_contact
 from rapport.store.hashing import contact_key
 from rapport.store.hooks import HookRepository
-from rapport.store.sqlite.connection import Values, fetch_one
+from rapport.store.merges import MergeRepository
+from rapport.store.sqlite.connection import Values, fetch_all, fetch_one
 from rapport.store.sqlite.engine import Engine
 from rapport.store.sqlite.feed_writer import remove_contact
 from rapport.store.sqlite.identifiers import account_key, campaign_activity_keys, link_keys
 from rapport.store.sqlite.profiles import ContactCache
 from rapport.store.sqlite.queries import SQL
+from rapport.store.sqlite.redirects import find_targets
 from rapport.store.sqlite.secrets import ensure_erasure_keys
 from rapport.store.sqlite.tombstones import apply_link_erasure, data_folder, read_links
 
 _SQL: Final = SQL["erasure"]
+_MERGES: Final = SQL["merges"]
 
 _EMPTY_LOG_TIMEOUT: Final = 0.5
 """Seconds that an erasure waits until the write-ahead log is empty."""
@@ -38,8 +41,15 @@ _EMPTY_LOG_TIMEOUT: Final = 0.5
 class SQLiteErasure(Erasure):
     """Erases contacts in the writer's thread."""
 
-    def __init__(self, engine: Engine, cache: ContactCache, contacts: ContactRepository, hooks: HookRepository) -> None:
-        super().__init__(engine, contacts, hooks)
+    def __init__(
+        self,
+        engine: Engine,
+        cache: ContactCache,
+        contacts: ContactRepository,
+        hooks: HookRepository,
+        merges: MergeRepository,
+    ) -> None:
+        super().__init__(engine, contacts, hooks, merges)
         self._sqlite = engine
         self._cache = cache
 
@@ -71,15 +81,47 @@ class SQLiteErasure(Erasure):
 
 
 def _erase(connection: apsw.Connection, account_id: str, contact_id: str, tombstone: ErasedContact | None) -> bool:
-    row = fetch_one(connection, _SQL["get_contact"], {"account_id": account_id, "contact_id": contact_id})
+    row = fetch_one(connection, SQL["accounts"]["get_key"], {"account_id": account_id})
     if row is None:
         return False
-    contact, account, updated_at = row
+    account = int(row[0])
+    contact_id = find_targets(connection, account, {contact_id}).get(contact_id, contact_id)
+    values: Values = {"account": account, "merged_into": contact_id}
+    old_ids = [old_id for (old_id,) in fetch_all(connection, _MERGES["delete"], values)]
+    row = fetch_one(connection, _SQL["get_contact"], {"account_id": account_id, "contact_id": contact_id})
+    if row is not None:
+        tombstone = _erase_contact(connection, account_id, contact_id, row, tombstone)
+    elif old_ids:
+        # Merged before anything was recorded.
+        tombstone = _new_tombstone(connection, account_id, contact_id, Instant(0))
+    if tombstone is None or not (row or old_ids):
+        return False
+    _insert_tombstone(connection, account, tombstone)
+    for old_id in old_ids:
+        digest = digest_contact(ensure_erasure_keys(data_folder(connection))[0], contact_key(account_id, old_id))
+        _insert_tombstone(connection, account, tombstone._replace(digest=digest))
+    return True
+
+
+def _new_tombstone(connection: apsw.Connection, account_id: str, contact_id: str, last_time: Instant) -> ErasedContact:
+    digest = digest_contact(ensure_erasure_keys(data_folder(connection))[0], contact_key(account_id, contact_id))
+    return new_tombstone(digest, _now(), last_time)
+
+
+def _erase_contact(
+    connection: apsw.Connection,
+    account_id: str,
+    contact_id: str,
+    row: tuple[int, int, int],
+    tombstone: ErasedContact | None,
+) -> ErasedContact:
+    """Erase a contact, given by a row of `get_contact`. Return its tombstone, which is a new one if there is none."""
+    contact, _, updated_at = row
     params: Values = {"contact": contact}
     snapshot = ErasureSnapshot[int](connection.execute(_SQL["list_activities"], params))
     if tombstone is None:
-        digest = digest_contact(ensure_erasure_keys(data_folder(connection))[0], contact_key(account_id, contact_id))
-        tombstone = new_tombstone(digest, _now(), Instant(max(snapshot.last_time, updated_at)))
+        last_time = Instant(max(snapshot.last_time, updated_at))
+        tombstone = _new_tombstone(connection, account_id, contact_id, last_time)
     connection.executemany(_SQL["add_stats"], snapshot.stats)
     connection.executemany(_SQL["add_hours"], snapshot.hours)
     for campaign_activity in snapshot.campaign_activities:
@@ -91,8 +133,7 @@ def _erase(connection: apsw.Connection, account_id: str, contact_id: str, tombst
     for name in ("delete_activities", "delete_profiles", "delete_contact"):
         connection.execute(_SQL[name], params)
     remove_contact(connection, contact)
-    _insert_tombstone(connection, account, tombstone)
-    return True
+    return tombstone
 
 
 def _erase_links(connection: apsw.Connection, campaign_activity: int, contact: int, clicked: set[int]) -> None:

@@ -21,6 +21,7 @@ from rapport.store.sqlite.identifiers import account_key, campaign_activity_keys
 from rapport.store.sqlite.permission import update_permissions
 from rapport.store.sqlite.profiles import ContactCache
 from rapport.store.sqlite.queries import SQL
+from rapport.store.sqlite.redirects import redirect_batches
 from rapport.store.sqlite.rollups import COUNTED_COLUMNS, ActivityValues, increment_rollups, watch_inserts
 from rapport.store.sqlite.tombstones import filter_erased_batches
 
@@ -61,10 +62,22 @@ class SQLiteIngest:
     def _record_all(self, connection: apsw.Connection, batches: Sequence[Batch]) -> list[Recorded]:
         self._cache.begin(connection)
         rollups, entries = RollUps[int](), FeedEntryBuilder[int]()
-        batches = filter_erased_batches(connection, batches, _now())
+        now = _now()
+        batches = filter_erased_batches(connection, batches, now)
+        redirected = redirect_batches(connection, batches, now)
+        if redirected is not batches:
+            batches = filter_erased_batches(connection, redirected, now)
         recorded = [self._record(connection, batch, rollups, entries) for batch in batches]
         increment_rollups(connection, rollups)
         append(connection, entries)
+        return recorded
+
+    def record_moved(self, connection: apsw.Connection, batch: Batch) -> Recorded:
+        """Record activities that belonged to another contact, in the running transaction and without the feed."""
+        self._cache.begin(connection)
+        rollups = RollUps[int]()
+        recorded = self._record(connection, batch, rollups, FeedEntryBuilder[int]())
+        increment_rollups(connection, rollups)
         return recorded
 
     def _record(

@@ -184,7 +184,7 @@ def _array(numbers: list[int]) -> "apsw.CArrayBinding":
 
 
 def _tracking_row(created_time: int, identity: int, contact_id: str, *columns: Any) -> TrackingRow:  # noqa: ANN401 - columns of a row
-    deleted_at, device_type, bounce_code, opt_out_reason, link_url, url_id, _order, contact_key = columns[6:]
+    deleted_at, device_type, bounce_code, opt_out_reason, link_url, url_id, event_id, _order, contact_key = columns[6:]
     return TrackingRow(
         created_time=created_time,
         identity=identity,
@@ -197,5 +197,6 @@ def _tracking_row(created_time: int, identity: int, contact_id: str, *columns: A
         opt_out_reason=opt_out_reason,
         link_url=link_url,
         url_id=url_id,
+        event_id=event_id,
         contact_key=contact_key,
     )

@@ -20,6 +20,7 @@ from rapport.store.sqlite.erasure import SQLiteErasure
 from rapport.store.sqlite.feed import SQLiteFeed
 from rapport.store.sqlite.hooks import SQLiteHooks
 from rapport.store.sqlite.ingest import SQLiteIngest
+from rapport.store.sqlite.merges import SQLiteMerges
 from rapport.store.sqlite.profiles import ContactCache
 from rapport.store.sqlite.queries import SQL
 from rapport.store.sqlite.rate_limits import SQLiteRateLimits
@@ -46,7 +47,8 @@ class SQLiteStore:
         self.reports = SQLiteReports(engine)
         self.feed = SQLiteFeed(engine)
         self.ingest = SQLiteIngest(engine, cache)
-        self.erasure = SQLiteErasure(engine, cache, self.contacts, self.hooks)
+        self.merges = SQLiteMerges(engine, cache, self.ingest)
+        self.erasure = SQLiteErasure(engine, cache, self.contacts, self.hooks, self.merges)
         self.secrets = SQLiteSecrets(folder)
         self.rate_limits = SQLiteRateLimits(engine)
         self.verification = SQLiteVerification(engine)

@@ -49,6 +49,10 @@ class ClusterLayout(Layout):
         """Return the bucket on the contact's shard."""
         return self._buckets[contact]
 
+    def knows_all(self, contacts: Iterable[bytes]) -> bool:
+        """Return True if the shards of all of the contacts are known."""
+        return all(contact in self._shards for contact in contacts)
+
     def hour_bucket_of(self, bucket: bytes) -> bytes:
         """Return the same bucket, as another would be on another shard."""
         return bucket

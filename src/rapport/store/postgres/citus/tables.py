@@ -22,7 +22,7 @@ _OAUTH_TABLES: Final = ("application", "application_grant", "authorization_code"
 _USER_TABLES: Final = ("account_details", "account_user", "user_session", "sign_in_attempt")
 _LOCAL_TABLES: Final = (
     "definition",
-    *("request_count", "secret", "erasure", "erased_contact", "feed", "feed_pruned", "readiness"),
+    *("request_count", "secret", "erasure", "erased_contact", "merged_contact", "feed", "feed_pruned", "readiness"),
     *_HOOK_TABLES,
     *_OAUTH_TABLES,
     *_USER_TABLES,

@@ -15,13 +15,14 @@ from rapport.store.batch import Batch, Part, ProfileRow, Row
 from rapport.store.erasure import ErasedContact
 from rapport.store.hashing import contact_key
 from rapport.store.ingest import Recorded
+from rapport.store.merges import MergeResult, redirect_contacts
 from rapport.store.postgres.citus.circuit_breaker import NodeCircuitBreaker
 from rapport.store.postgres.citus.layout import ClusterLayout, ConcurrentWriters
 from rapport.store.postgres.citus.placement import Placement
 from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.identifiers import IdCache
 from rapport.store.postgres.pool import Pool, Reach
-from rapport.store.postgres.queries import SQL
+from rapport.store.postgres.redirects import contact_exists, find_targets
 from rapport.store.postgres.tombstones import ErasureConflict
 from rapport.store.postgres.writer import WRITE_TIMEOUT, Writer
 
@@ -81,6 +82,7 @@ class ClusterWriter(Writer):
             return batch.parts
         if isinstance(batch, NodeBatch):
             return [(self._placement.node_of(next(iter(batch.shards.values()))), batch)]
+        batch = redirect_contacts(batch, await self._find_targets(batch.account_id, batch.contacts))
         if not self._ids.has_all(batch):
             await self._create_names(batch)
         if not batch.contacts:
@@ -98,6 +100,11 @@ class ClusterWriter(Writer):
             parts.append((node, NodeBatch(**fields, shards=part_shards)))
             without_row = 0
         return parts
+
+    async def _find_targets(self, account_id: str, contact_ids: Sequence[str]) -> dict[str, str]:
+        """Return the targets of merged contacts, which may be on other shards."""
+        async with self._pool.acquire(WRITE_TIMEOUT, account_id) as connection:
+            return await find_targets(connection, account_id, contact_ids)
 
     async def _create_names(self, batch: Batch) -> None:
         """Create everything that the batch names before other batches wait for it, as that may involve all nodes."""
@@ -126,10 +133,11 @@ class ClusterWriter(Writer):
 
         If it clicked links, all writers wait, as other nodes may have contacts that clicked them.
         """
+        contact_id = (await self._find_targets(account_id, [contact_id])).get(contact_id, contact_id)
         contact = contact_key(account_id, contact_id)
         shards = await self._placement.shards_of([contact])
         async with self._pool.acquire(WRITE_TIMEOUT, account_id, [contact]) as connection:
-            if await connection.fetchval(SQL["erasure"]["get_contact"], contact) is None:
+            if not await contact_exists(connection, account_id, contact_id):
                 return False
             has_clicked = await connection.fetchval(CLUSTER["has_clicked"], contact, ActivityType.EM_CLICKS)
         if not has_clicked:
@@ -143,9 +151,21 @@ class ClusterWriter(Writer):
         whole = ClusterLayout(self._placement, shards, locks_shards=False)
         return await self._erase(account_id, contact_id, now, tombstone, layout=whole, contacts=Reach.ALL)
 
+    async def merge(self, account_id: str, old_id: str, new_id: str, now: Instant) -> MergeResult:
+        """Merge a contact into another one, while all writers wait."""
+        targets = await self._find_targets(account_id, [old_id, new_id])
+        keys = [contact_key(account_id, targets.get(contact_id, contact_id)) for contact_id in (old_id, new_id)]
+        shards = await self._placement.shards_of(keys)
+        async with self._pool.acquire(WRITE_TIMEOUT, account_id, Reach.ALL) as connection:
+            # Check that all nodes respond before all writers have to wait for them.
+            await connection.fetchval(CLUSTER["query_all_nodes"])
+        layout = ClusterLayout(self._placement, shards, locks_shards=False)
+        return await self._merge(account_id, old_id, new_id, now, layout=layout, contacts=Reach.ALL)
+
     async def upsert_contacts(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, in a transaction for each node. Return how many changed something."""
-        keys = [contact_key(account_id, update.contact_id) for update in updates]
+        targets = await self._find_targets(account_id, [update.contact_id for update in updates])
+        keys = [contact_key(account_id, targets.get(update.contact_id, update.contact_id)) for update in updates]
         shards = await self._placement.shards_of(keys)
         by_node: dict[int, list[int]] = {}
         for index, key in enumerate(keys):

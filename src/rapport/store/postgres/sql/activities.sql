@@ -75,3 +75,16 @@ SELECT count(*),
        count(*) FILTER (WHERE campaign_activity IN (
            SELECT campaign_activity FROM tracking_activity WHERE contact = :contact AND type = 2))
 FROM sent
+
+-- list_of_contacts: List the activities of some contacts in a period with all details. Served by the primary keys.
+SELECT contact.contact_id, activity.created_time, activity.identity, activity.type, event_id, device_type, bounce_code,
+       activity.opt_out_reason, campaign_activity.campaign_activity_id, campaign_activity.campaign_activity_name,
+       campaign.campaign_id, link.link_url, link.url_id, person.email_address, person.first_name, person.last_name
+FROM tracking_activity AS activity
+JOIN contact ON contact.key = activity.contact
+LEFT JOIN campaign_activity ON campaign_activity.key = activity.campaign_activity
+LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
+LEFT JOIN link ON link.key = activity.link
+LEFT JOIN person ON person.contact = activity.contact AND person.key = activity.person
+WHERE activity.contact = ANY($1::bytea[]) AND activity.type BETWEEN 0 AND 9 AND activity.created_time BETWEEN $2 AND $3
+LIMIT $4

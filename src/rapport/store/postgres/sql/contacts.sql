@@ -248,3 +248,28 @@ ON CONFLICT (key) DO UPDATE SET
     deleted_at = excluded.deleted_at,
     facts      = excluded.facts
 RETURNING key, email_address, first_name, last_name
+
+-- find_collation: Find the first of these collations that the database has for its encoding.
+SELECT requested.name
+FROM unnest($1::text[]) WITH ORDINALITY AS requested (name, place)
+JOIN pg_collation ON collname = requested.name
+WHERE collencoding IN (-1, (SELECT encoding FROM pg_database WHERE datname = current_database()))
+ORDER BY requested.place LIMIT 1
+
+-- get_search_index: Get the definition of the index by which contacts are found by any part of their texts.
+SELECT pg_get_indexdef(to_regclass('contact_by_part'))
+
+-- find_containing: List contacts whose address contains a text, by id, out of the first 1,000 that match. {grams}
+-- are the indexed sequences, and {text} is what they are made of. The rows are materialized first, and the "+ 0" keeps the
+-- planner from other indexes: it might read all contacts until enough match. Served by contact_by_part.
+WITH matching AS MATERIALIZED (
+    SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at,
+           deleted_at, opt_out_date, opt_out_source, opt_out_reason
+    FROM contact
+    WHERE email_address IS NOT NULL AND account + 0 = (SELECT key FROM account WHERE account_id = $1)
+      AND ({grams}) @> $2::text[] AND strpos({text}, $3::text) > 0
+    LIMIT 1000
+)
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
+FROM matching ORDER BY contact_id LIMIT $4

@@ -87,7 +87,7 @@ SELECT key FROM link WHERE campaign_activity = $1 AND (url_id = $2 OR url_id IS 
 
 -- tracking_page: Read a page. Served by one ordered range of tracking_activity_by_campaign_activity; on a cluster, by
 -- one on every shard, which are merged.
-SELECT created_time, identity, contact, person, link, device_type, bounce_code, opt_out_reason
+SELECT created_time, identity, contact, person, link, device_type, bounce_code, opt_out_reason, event_id
 FROM tracking_activity AS candidate
 WHERE campaign_activity = $1 AND type = $2 AND created_time >= $3 AND (created_time, contact, identity) < ($4, $5, $6)
   {selection}

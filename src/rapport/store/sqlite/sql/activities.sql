@@ -81,3 +81,22 @@ SELECT count(*),
        count(*) FILTER (WHERE campaign_activity IN (
            SELECT campaign_activity FROM tracking_activity WHERE contact = :contact AND type = 2))
 FROM sent;
+
+-- list_of_contacts: List the activities of some contacts in a period with all details. Served by unique (account,
+-- contact_id) and ranges of the clustered key.
+SELECT contact.contact_id, created_time, identity, type, event_id, device_type, bounce_code,
+       tracking_activity.opt_out_reason, campaign_activity.campaign_activity_id,
+       campaign_activity.campaign_activity_name, campaign.campaign_id, link.link_url, link.url_id,
+       iif(tracking_activity.person = 1 AND person.number IS NULL, contact.email_address, person.email_address),
+       iif(tracking_activity.person = 1 AND person.number IS NULL, contact.first_name, person.first_name),
+       iif(tracking_activity.person = 1 AND person.number IS NULL, contact.last_name, person.last_name)
+FROM carray(:contact_ids) AS requested
+CROSS JOIN contact ON contact.account = (SELECT key FROM account WHERE account_id = :account_id)
+ AND contact.contact_id = requested.value
+CROSS JOIN tracking_activity ON tracking_activity.contact = contact.key
+ AND type IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND created_time BETWEEN :start AND :end
+CROSS JOIN campaign_activity ON campaign_activity.key = tracking_activity.campaign_activity
+LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
+LEFT JOIN link ON link.key = tracking_activity.link
+LEFT JOIN person ON person.contact = tracking_activity.contact AND person.number = tracking_activity.person
+LIMIT :limit;

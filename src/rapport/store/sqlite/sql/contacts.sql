@@ -231,3 +231,14 @@ CROSS JOIN contact ON contact.account = :account AND contact.contact_id = reques
 UPDATE contact
 SET deleted_at = ?, facts = ?
 WHERE key = ?;
+
+-- find_containing: List contacts whose address contains a text, by id, out of the first 1,000 that match. Served
+-- by contact_search.
+SELECT contact_id, email_address, first_name, last_name, permission_to_send, created_at, updated_at, deleted_at,
+       opt_out_date, opt_out_source, opt_out_reason
+FROM (
+    SELECT contact.* FROM contact_search CROSS JOIN contact ON contact.key = contact_search.rowid
+    WHERE contact_search MATCH :match AND contact.account = (SELECT key FROM account WHERE account_id = :account_id)
+    LIMIT 1000
+)
+ORDER BY contact_id LIMIT :limit;

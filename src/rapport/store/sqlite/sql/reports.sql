@@ -78,7 +78,7 @@ SELECT activity.created_time, activity.identity, contact.contact_id,
        iif(activity.person = 1 AND person.number IS NULL, contact.last_name, person.last_name),
        contact.email_address, contact.first_name, contact.last_name, contact.deleted_at,
        activity.device_type, activity.bounce_code, activity.opt_out_reason, link.link_url, link.url_id,
-       activity.contact_order, activity.contact
+       activity.event_id, activity.contact_order, activity.contact
 FROM (
     SELECT contact, type, created_time, identity FROM tracking_activity AS candidate
     WHERE campaign_activity = :campaign_activity AND type = :type AND created_time >= :not_before

@@ -1,0 +1,24 @@
+"""Cells of CSV that spreadsheets don't take for formulas, and that are read back unchanged.
+
+A spreadsheet computes a cell that begins with `=`, `+`, `-` or `@`, also after a tab or a line break. Such a cell is
+written with an apostrophe before it. So are the texts that an import would otherwise change: blanks at the ends, which
+it trims, and NULL, which it takes for an empty cell.
+"""
+
+import re
+from typing import Final
+
+_GUARD: Final = "'"
+_GUARDED: Final = re.compile(r"'*(?:[=+\-@\s]|NULL\Z|\\N\Z)|.*\s\Z", re.DOTALL)
+
+
+def guard_cell(text: str) -> str:
+    """Return the text as it is written to a cell."""
+    return _GUARD + text if _GUARDED.match(text) is not None else text
+
+
+def read_cell(cell: str) -> str:
+    """Return the text of a cell: without its guard, or trimmed if it has none."""
+    if cell.startswith(_GUARD) and _GUARDED.match(cell[1:]) is not None:
+        return cell[1:]
+    return cell.strip()

@@ -1,0 +1,2 @@
+-- Contacts are found by any part of their address, whatever the case of its letters. A step in Python creates the index
+-- (store/postgres/contact_search.py).
