@@ -20,11 +20,22 @@ HOOKS = tuple(
 )
 """Reverses migration 30."""
 
+MERGES = ("DROP TABLE merged_contact",)
+"""Reverses migration 24."""
+
+POSTGRESQL_SEARCH = ("DROP INDEX contact_by_part",)
+SQLITE_SEARCH = (
+    *(f"DROP TRIGGER contact_search_{event}" for event in ("insert", "delete", "update")),
+    "DROP TABLE contact_search",
+)
+"""Reverse migration 25."""
+
 DEFINITIONS = ("DROP TABLE membership", "DROP TABLE definition", "DROP VIEW definition_type")
 """Reverses migration 50."""
 
 _REMOVE_MIGRATIONS_FROM_4 = (
     *DEFINITIONS,
+    *MERGES,
     *APPLICATIONS,
     *HOOKS,
     *PERMISSION_MIGRATION,
@@ -61,9 +72,11 @@ ON CONFLICT DO NOTHING
 
 def remove_rollups(data: str) -> None:
     """Reverse migration 4 and all later ones."""
-    if not data.startswith("postgresql:"):
+    if data.startswith("postgresql:"):
+        execute_sql(data, *POSTGRESQL_SEARCH)
+    else:
         remove_contact_order(data)
-        execute_sql(data, _RESTORE_FIRST_PROFILES)
+        execute_sql(data, *SQLITE_SEARCH, _RESTORE_FIRST_PROFILES)
     execute_sql(data, *_REMOVE_MIGRATIONS_FROM_4, "DELETE FROM schema_migration WHERE number >= 4")
 
 

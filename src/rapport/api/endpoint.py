@@ -80,6 +80,8 @@ class Returns:
     media_type: str = JSON
     status: int = 200
     other_status: int | None = None
+    other_media_types: tuple[str, ...] = ()
+    """Media types in which the body is sent on request."""
 
 
 @dataclass(frozen=True, kw_only=True)

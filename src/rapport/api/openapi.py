@@ -103,7 +103,10 @@ def _success(returns: Returns, schemas: dict[str, Any]) -> Json:
     schema = schemas[_key(returns)] if _is_type(returns) else returns.schema
     return {
         "description": returns.description,
-        "content": {returns.media_type: {"schema": schema, "example": returns.example}},
+        "content": {
+            returns.media_type: {"schema": schema, "example": returns.example},
+            **{media_type: {"schema": {"type": "string"}} for media_type in returns.other_media_types},
+        },
     }
 
 

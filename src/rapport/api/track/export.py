@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rapport.activity import EARLIEST, ID_ALLOWED, MAX_ID_LENGTH, is_id
+from rapport.activity import EARLIEST, ID_ALLOWED, is_id
 from rapport.api import examples
 from rapport.api.endpoint import Access, Param, Resource, Returns, endpoint
 from rapport.api.params import Flag, PathId, Text, TimeRange
@@ -51,6 +51,7 @@ _ANY: Final = frozenset({"*/*", "application/*"})
 
 
 def _parse_id(text: str) -> str:
+    text = text.strip()
     if not is_id(text):
         raise ValueError(ID_ALLOWED)
     return text
@@ -80,7 +81,7 @@ CONTACT_ID: Final = Text(
     "contact_id",
     "Only this contact.",
     _parse_id,
-    {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+    {"$ref": "#/components/schemas/Id"},
     examples.CONTACT_ID,
 )
 CREATED: Final = TimeRange("created_after", "created_before", "activities that happened")
@@ -113,6 +114,7 @@ def _returns(description: str, example: str) -> Returns:
         schema={"type": "string"},
         example=example,
         media_type=ExportFormat.NDJSON.media_type,
+        other_media_types=(ExportFormat.CSV.media_type, ExportFormat.PARQUET.media_type),
     )
 
 
