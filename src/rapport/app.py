@@ -22,6 +22,7 @@ from rapport.api.pagination import Cursors
 from rapport.api.resources import RESOURCES
 from rapport.api.track.export import Export
 from rapport.api.track.ingest import Ingest
+from rapport.api.track.merge import Merges
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
 from rapport.api.v3.account_details import AccountDetails
@@ -121,7 +122,8 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources = [
         *_v3_resources(store, Cursors(keys), settings),
-        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure, merges=store.merges),
+        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure),
+        Merges(store.merges),
         Export(store),
         Stream(feed, authorizer),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),

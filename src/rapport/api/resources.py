@@ -6,6 +6,7 @@ from rapport.api.endpoint import Resource
 from rapport.api.ops import Operations
 from rapport.api.track.export import Export
 from rapport.api.track.ingest import Ingest
+from rapport.api.track.merge import Merges
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
 from rapport.api.v3.account_details import AccountDetails
@@ -45,6 +46,7 @@ RESOURCES: Final[tuple[type[Resource], ...]] = (
     AccountDetails,
     SmsReports,
     Ingest,
+    Merges,
     Export,
     Stream,
     Operations,

@@ -4,29 +4,24 @@ What is accepted is durable when the response is sent.
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rapport import metrics
 from rapport.api import examples
 from rapport.api.endpoint import Access, Json, NamedSchema, RequestBody, Resource, Returns, endpoint
 from rapport.api.params import PathId
-from rapport.api.responses import encode_response
 from rapport.api.track.body import BodyReader, Lines
 from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES
+from rapport.api.track.receipt import ImportResult, Receipt, decode_items
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import ContactMerge, DefinitionUpdate
+from rapport.catalogue import DefinitionUpdate
 from rapport.disconnects import watch_client
 from rapport.errors import (
     BodyTimeout,
-    ErasedContactMerged,
-    InvalidField,
     MalformedBody,
     MalformedContactId,
     PayloadTooLarge,
@@ -34,23 +29,16 @@ from rapport.errors import (
     UnknownContact,
     UnsupportedMediaType,
 )
-from rapport.instant import Instant
 from rapport.recording import catalog_codec, definition_codec
 from rapport.recording.activity_codec import (
     ACTIVITY_SCHEMA,
-    Context,
-    FieldWarning,
     LineFormat,
-    Rejection,
-    excerpt,
-    rejection_from,
 )
 from rapport.recording.catalog_schemas import (
     CAMPAIGN_SCHEMA,
     CONTACT_SCHEMA,
     CUSTOM_FIELD_SCHEMA,
     LIST_SCHEMA,
-    MERGE_SCHEMA,
     TAG_SCHEMA,
 )
 from rapport.recording.decoding import decode_activity
@@ -60,7 +48,6 @@ from rapport.store.campaigns import CampaignRepository
 from rapport.store.contacts import ContactRepository
 from rapport.store.definitions import DefinitionRepository
 from rapport.store.erasure import Erasure
-from rapport.store.merges import MergeRepository
 
 ACTIVITIES: Final = "/track/v1/activities"
 CONTACTS: Final = "/track/v1/contacts"
@@ -79,19 +66,6 @@ T = TypeVar("T")
 
 _COMMIT_TIMEOUT: Final = 30.0
 """Seconds that a request waits for its commit. Items that are committed later are duplicates when sent again."""
-
-
-class ImportResult(msgspec.Struct, omit_defaults=True):
-    """The number of accepted, duplicate and rejected items. `index` counts items from 0.
-
-    `warnings` tells what was changed or left out in accepted items.
-    """
-
-    accepted: int
-    duplicate: int
-    rejected: int
-    rejections: list[Rejection]
-    warnings: list[FieldWarning] = []
 
 
 _EXAMPLE_ACTIVITY: Final[Json] = {
@@ -163,10 +137,7 @@ class Ingest(Resource):
         campaigns: CampaignRepository,
         definitions: DefinitionRepository,
         erasure: Erasure,
-        *,
-        merges: MergeRepository,
     ) -> None:
-        self._merges = merges
         self._contacts = contacts
         self._campaigns = campaigns
         self._definitions = definitions
@@ -191,40 +162,6 @@ class Ingest(Resource):
             updates, receipt = await _read_updates(lines, catalog_codec.CONTACTS)
         watch_client(request.receive)
         return await _result(self._contacts.upsert(principal.account_id, updates), len(updates), receipt)
-
-    @endpoint(
-        "POST",
-        f"{CONTACTS}/merge",
-        operation_id="mergeContacts",
-        tag=_TAG,
-        summary="Merge contacts",
-        description=f"Up to {_SIZES.format('merges')}. Everything about the contact `contact_id` becomes that of "
-        "`merged_into`: its activities, attributes and counts, and whatever arrives under its id later. Activities "
-        "that both have count once. Both ids stand for one contact from then on, and are erased together. If they were "
-        "one contact before, the merge counts as `duplicate`. Neither contact has to exist yet.",
-        access=Access(Scope.ACTIVITY_WRITE, Privilege.CONTACTS_WRITE),
-        body=RequestBody(
-            item=NamedSchema("ContactMerge", MERGE_SCHEMA),
-            example={"contact_id": "crm-4711", "merged_into": examples.CONTACT_ID},
-        ),
-        returns=_UPDATED,
-        errors=_BODY_ERRORS,
-    )
-    async def merge_contacts(self, request: Request, principal: Principal) -> Response:
-        with await self._bodies.read(request, principal.account_id) as lines:
-            merges, receipt = await _read_merges(lines)
-        watch_client(request.receive)
-        changes = unchanged = 0
-        for index, merge in merges:
-            receipt.begin(index)
-            try:
-                result = await self._merges.merge(principal.account_id, merge.contact_id, merge.merged_into)
-            except ErasedContactMerged as exc:
-                receipt.reject(InvalidField("merged_into", merge.merged_into, f"can't be used: {exc}"))
-            else:
-                changes += result.is_changed
-                unchanged += not result.is_changed
-        return receipt.result(changes, unchanged)
 
     @endpoint(
         "POST",
@@ -353,80 +290,27 @@ class Ingest(Resource):
         return Response(status_code=204)
 
 
-class _Receipt:
-    """The rejections and warnings of a request's items, collected while they are decoded."""
-
-    def __init__(self) -> None:
-        self.context = Context(Instant(time.time_ns() // 1_000_000), self._warn)
-        self.rejections: list[Rejection] = []
-        self.warnings: list[FieldWarning] = []
-        self._index = 0
-        self._warnings_before = 0
-
-    def begin(self, index: int) -> None:
-        """Start an item: warnings that follow are about it."""
-        self._index = index
-        self._warnings_before = len(self.warnings)
-
-    def reject(self, exc: InvalidField) -> None:
-        """Reject the item, and drop the warnings about its fields."""
-        del self.warnings[self._warnings_before :]
-        self.rejections.append(rejection_from(self._index, exc))
-
-    def result(self, accepted: int, duplicate: int) -> Response:
-        """Return the response."""
-        metrics.REJECTED.inc(len(self.rejections))
-        return encode_response(ImportResult(accepted, duplicate, len(self.rejections), self.rejections, self.warnings))
-
-    def _warn(self, field: str, value: object, action: str) -> None:
-        self.warnings.append(FieldWarning(index=self._index, field=field, value=excerpt(value), action=action))
-
-
-async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, _Receipt]:
-    receipt = _Receipt()
+async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, Receipt]:
+    receipt = Receipt()
     builder = BatchBuilder()
     for start, lines_slice in lines.slices():
         if start:
             await lines.let_others_run()
-        builder.extend(_decode(lines_slice, start, decode_activity, receipt))
+        builder.extend(decode_items(lines_slice, start, decode_activity, receipt))
     return builder.batch(account_id), receipt
 
 
-async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], _Receipt]:
-    receipt = _Receipt()
+async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], Receipt]:
+    receipt = Receipt()
     updates: list[T] = []
     for start, lines_slice in lines.slices():
         if start:
             await lines.let_others_run()
-        updates += _decode(lines_slice, start, form.decode_json, receipt)
+        updates += decode_items(lines_slice, start, form.decode_json, receipt)
     return updates, receipt
 
 
-async def _read_merges(lines: Lines) -> tuple[list[tuple[int, ContactMerge]], _Receipt]:
-    """Return the merges with their indexes, as the store may reject some."""
-    receipt = _Receipt()
-    merges: list[tuple[int, ContactMerge]] = []
-    for start, lines_slice in lines.slices():
-        for index, line in enumerate(lines_slice, start):
-            merges += [(index, merge) for merge in _decode([line], index, catalog_codec.MERGES.decode_json, receipt)]
-    return merges, receipt
-
-
-def _decode(
-    lines: Sequence[bytes | msgspec.Raw],
-    start: int,
-    decode: Callable[[bytes | msgspec.Raw, Context], T],
-    receipt: _Receipt,
-) -> Iterator[T]:
-    for index, line in enumerate(lines, start):
-        receipt.begin(index)
-        try:
-            yield decode(line, receipt.context)
-        except InvalidField as exc:
-            receipt.reject(exc)
-
-
-async def _result(change: Awaitable[int], size: int, receipt: _Receipt) -> Response:
+async def _result(change: Awaitable[int], size: int, receipt: Receipt) -> Response:
     """Return the result of updates, once they are durable."""
     try:
         async with asyncio.timeout(_COMMIT_TIMEOUT):
