@@ -90,7 +90,7 @@ def test_sign_in_returns_to_authorization_request(
     page = context.new_page()
     page.goto(ask(app, redirect_uri=callback, scope="contact_data"))
     page.get_by_label("Token").fill(token)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with token").click()
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_text("back at the application")).to_be_visible()
 
