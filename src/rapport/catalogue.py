@@ -179,7 +179,7 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
         if self.permission_to_send is not PermissionToSend.UNSUBSCRIBED:
             for field in ("opt_out_date", "opt_out_source", "opt_out_reason"):
                 if getattr(self, field) is not None:
-                    raise InvalidField(field, None, "is allowed for the permission_to_send 'unsubscribed' only")
+                    raise InvalidField(field, None, "is allowed only if permission_to_send is 'unsubscribed'")
 
     def _check_details(self) -> None:
         for field in ("job_title", "company_name", "anniversary"):
@@ -337,14 +337,14 @@ ID_FIELDS: Final = {
     DefinitionType.TAG: "tag_id",
     DefinitionType.CUSTOM_FIELD: "custom_field_id",
 }
-"""The name of the id of each type of definition."""
+"""The field of the API that holds the id of each type of definition."""
 
 NAME_FIELDS: Final = {
     DefinitionType.LIST: "name",
     DefinitionType.TAG: "name",
     DefinitionType.CUSTOM_FIELD: "label",
 }
-"""The name of the name of each type of definition."""
+"""The field of the API that holds the name of each type of definition."""
 
 CUSTOM_FIELD_TYPES: Final = (
     *("string", "text_area", "number", "currency", "date", "datetime", "boolean", "single_select", "multi_select"),

@@ -23,7 +23,7 @@ class AddressConflict(RapportError):
     """Another contact of the account has the email address."""
 
     def __init__(self, contact_id: str) -> None:
-        super().__init__(f"email_address: contact {contact_id} has it already; update that contact instead")
+        super().__init__(f"email_address: already used by contact {contact_id}; update that contact instead")
 
 
 class InvalidSetting(RapportError):
@@ -38,7 +38,7 @@ class StoreBusy(StoreUnavailable):
     """Too many requests of an account are waiting for the store. Try again in `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"too many requests of this account are waiting; try again in {retry_after} s")
+        super().__init__(f"too many requests from this account are waiting; try again in {retry_after} s")
         self.retry_after = retry_after
 
 
@@ -131,10 +131,10 @@ class UnknownCampaignActivity(NotFound):
 
 
 class Forbidden(RapportError):
-    """The token is valid, but lacks the scope, or its role the privilege."""
+    """The token or session is valid, but doesn't have the scope, or its role doesn't have the privilege."""
 
-    def __init__(self, lacking: str, scope: str | None = None) -> None:
-        super().__init__(f"the {lacking} is missing")
+    def __init__(self, reason: str, scope: str | None = None) -> None:
+        super().__init__(reason)
         self.scope = scope
 
 

@@ -101,7 +101,7 @@ def test_include_adds_subresources_and_is_kept_in_cursor(client: ApiClient) -> N
     [
         ("lists=", "lists: must be 1 to 25 ids"),
         ("lists=" + ",".join(f"l{number}" for number in range(26)), "lists: must be 1 to 25 ids"),
-        ("tags=" + "x" * 256, "tags: must be ids"),
+        ("tags=" + "x" * 256, "tags: contains an invalid id"),
         ("sms_status=gone", "sms_status: unknown status 'gone'"),
         ("optout_after=soon", "optout_after: must be a date"),
         ("optout_after=2026-02-01&optout_before=2026-01-01", "optout_after: must not be later than optout_before"),

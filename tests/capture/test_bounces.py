@@ -375,7 +375,7 @@ def test_bounces_are_recorded_for_contact(location: str, tmp_path: Path) -> None
         client.record({**sent, "email_address": GRACE})
         run_rapport("bounce", "--data", location, stdin=dsn(), environment=environment)
         read_folder = ("bounce", "--data", location, "--maildir", str(tmp_path / "Maildir"))
-        assert run_rapport(*read_folder, environment=environment).stdout == "3 messages were taken.\n"
+        assert run_rapport(*read_folder, environment=environment).stdout == "3 messages stored.\n"
         assert list(new.iterdir()) == []
         assert len(list((tmp_path / "Maildir" / "cur").iterdir())) == 3
         types: list[str] = []

@@ -186,8 +186,8 @@ def test_imap_messages_are_marked_after_they_are_kept(reachable: Path, options: 
         run_rapport(*arguments, environment=environment, code=1)
         assert unread(maildir) == 3
         spool.unlink()
-        assert run_rapport(*arguments, environment=environment).stdout == "3 messages were taken.\n"
-        assert run_rapport(*arguments, environment=environment).stdout == "0 messages were taken.\n"
+        assert run_rapport(*arguments, environment=environment).stdout == "3 messages stored.\n"
+        assert run_rapport(*arguments, environment=environment).stdout == "0 messages stored.\n"
         messages = [path for name in ("new", "cur") for path in (maildir / name).iterdir()]
         assert (len(messages), unread(maildir)) == ((0, 0) if options else (3, 0))
         password.write_text("wrong\n")

@@ -170,6 +170,25 @@ def test_progress_is_shown_on_terminal(location: str, tmp_path: Path, sample_lin
     assert b"accepted" in shown
 
 
+@pytest.mark.parametrize(
+    ("data_type", "line", "shown"),
+    [
+        ("activities", make_line("c1", "em_opens", "2026-01-01T00:00:00Z"), '"em_opens"'),
+        ("contacts", {"contact_id": "c1", "first_name": "Ada"}, '"Ada"'),
+        ("campaigns", {"campaign_id": "spring"}, "campaign spring"),
+        ("lists", {"list_id": "l1", "name": "News"}, "list l1: News"),
+        ("tags", {"tag_id": "t1", "name": "VIP"}, "tag t1: VIP"),
+        ("custom_fields", {"custom_field_id": "f1", "label": "Size"}, "custom field f1: Size"),
+    ],
+)
+def test_preview_shows_data_of_every_type(tmp_path: Path, data_type: str, line: dict[str, Any], shown: str) -> None:
+    file = tmp_path / "file.ndjson"
+    file.write_bytes(encode_lines(line))
+    output = run_rapport("import", str(file), "--type", data_type, "--preview").stdout
+    assert shown in output
+    assert "nothing was recorded" in output
+
+
 def test_contacts_and_campaigns_are_imported_from_csv_and_ndjson(location: str, tmp_path: Path) -> None:
     (tmp_path / "contacts.ndjson").write_bytes(
         encode_lines({"contact_id": "c1", "first_name": "Ada"}, {"first_name": "Nobody"})

@@ -92,3 +92,16 @@ def test_every_named_link_is_defined_and_used(page: Path) -> None:
     text = re.sub(r"^\[[^\]]+\]: \S+$", "", text, flags=re.MULTILINE)
     labels = {" ".join(label.split()) for label in re.findall(r"\[([^\]]+)\](?!\(|\[)", text)}
     assert labels == definitions.keys()
+
+
+def test_tests_named_in_docs_exist() -> None:
+    files = list((ROOT / "tests").rglob("*.py"))
+    known = {path.stem for path in files} | {path.name for path in files}
+    for path in files:
+        known.update(re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE))
+    named = {
+        (page.name, name)
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+        for name in re.findall(r"`(test_\w+)`", page.read_text())
+    }
+    assert not {(page, name) for page, name in named if name not in known}

@@ -99,7 +99,7 @@ STATUS_DESCRIPTIONS: Final = {
     403: "The token lacks the scope, or its user's role the privilege.",
     404: "The account has no such resource.",
     408: "The body stopped arriving, or arrived too slowly.",
-    409: "Another resource has the value, which must be unique.",
+    409: "A value that must be unique is used by another resource.",
     413: "The body is larger than a request may be.",
     415: "The media type of the body is not supported.",
     429: "Too many requests.",

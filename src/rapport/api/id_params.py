@@ -20,7 +20,7 @@ class Ids(QueryParam[tuple[str, ...] | None]):
         ids = tuple(dict.fromkeys(get_list(query, self.name)))
         malformed = next((item for item in ids if not is_id(item)), None)
         if malformed is not None:
-            raise InvalidField(self.name, malformed[:SHOWN_LENGTH], f"must be ids; each {ID_ALLOWED}")
+            raise InvalidField(self.name, malformed[:SHOWN_LENGTH], f"contains an invalid id: an id {ID_ALLOWED}")
         if not 0 < len(ids) <= self._maximum:
             raise InvalidField(self.name, len(ids), f"must be 1 to {self._maximum} ids, separated by commas")
         return ids

@@ -34,7 +34,8 @@ def describe(resources: Iterable[type[Resource]], other_paths: Mapping[str, Json
         "info": {
             "title": "Rapport",
             "version": __version__,
-            "description": "A self-hosted server for email and landing page engagement with the v3 reporting API.",
+            "description": "Records opens, clicks and other email and landing page activity, and serves it through "
+            "Constant Contact's v3 reporting API.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],

@@ -43,9 +43,9 @@ class Authorizer:
 def require_permission(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> None:
     """Check that the principal has the scope, and its role the privilege. Raises Forbidden."""
     if scope is not None and scope not in principal.scopes:
-        raise Forbidden(f"scope {scope.value}", scope.value)
+        raise Forbidden(f"it takes the scope {scope.value}", scope.value)
     if privilege is not None and privilege not in PRIVILEGES[principal.role]:
-        raise Forbidden(f"privilege {privilege.value}")
+        raise Forbidden(f"it takes the privilege {privilege.value}, which the role {principal.role.value} doesn't have")
 
 
 def has_permission(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> bool:

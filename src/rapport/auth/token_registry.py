@@ -31,7 +31,7 @@ _CLOCK_SKEW: Final = HOUR
 class NamedToken(msgspec.Struct, frozen=True, kw_only=True):
     """A token with a name. Revoking it, or one of its parents, invalidates it.
 
-    Some fields are stored under their first names.
+    Some fields keep their original names in the store, such as `made_time`.
     """
 
     token_id: str

@@ -1,4 +1,4 @@
-"""Create and revoke named tokens. A token has no more permissions, and no longer a life, than its creator's session."""
+"""Create and revoke named tokens. A token has at most the permissions of the session that creates it."""
 
 from typing import Final
 
@@ -121,7 +121,7 @@ class TokenService:
         account_id = session.principal.account_id
         token, _ = await get_token(self._repository, self._keys.keys, account_id, token_id, now)
         if not can_delegate(session, token.role, token.scopes):
-            raise Forbidden("role or a scope of that token")
+            raise Forbidden("your session doesn't have the role or a scope of that token")
         await revoke_token(self._repository, token, by=session.principal.user, now=now)
         await self._keys.refresh_revocations()
         _log.info("token revoked", account=account_id, token_id=token_id)
@@ -171,14 +171,14 @@ async def issue_token(
 
 def _check_request(session: Session, request: TokenRequest, now: Instant) -> None:
     if request.role not in delegable_roles(session):
-        raise Forbidden(f"role {request.role.value}")
+        raise Forbidden(f"your session doesn't have the role {request.role.value}")
     for scope in sorted(request.scopes - session.principal.scopes, key=lambda scope: scope.value):
-        raise Forbidden(f"scope {scope.value}")
+        raise Forbidden(f"your session doesn't have the scope {scope.value}")
     if not request.scopes:
         raise InvalidField("scope", "", "select at least one of " + ", ".join(scope.value for scope in Scope))
     latest = min(session.tokens_until, now + MAX_TOKEN_LIFETIME)
     if not now < request.expires <= latest:
-        raise InvalidField("expires", iso(request.expires), f"must not be later than {iso(latest)}")
+        raise InvalidField("expires", iso(request.expires), f"must be in the future, and not later than {iso(latest)}")
     if len(session.token_ids) > _MAX_TOKEN_CHAIN:
         raise TooManyTokens(
             f"the token that you signed in with is the last of {_MAX_TOKEN_CHAIN + 1} tokens that were each created "

@@ -61,7 +61,7 @@ def app() -> None:
 @click.option(
     "--public",
     is_flag=True,
-    help="Create it without a secret, because it can't keep one: an app, a browser, a command.",
+    help="A public client (a mobile, browser or command-line app), which can't keep a secret and gets none.",
 )
 @click.option(
     "--refresh",

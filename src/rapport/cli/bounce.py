@@ -89,7 +89,7 @@ class _Mailbox(NamedTuple):
     help="The file with the password for --imap; - is standard input.",
 )
 @click.option("--delete", is_flag=True, help="Delete the messages of --imap when they are kept.")
-@click.option("--every", type=Duration(), help="Read --imap again and again, such as every 60s, until stopped.")
+@click.option("--every", type=Duration(), help="Read the IMAP folder at this interval, such as 60s, until stopped.")
 def bounce(
     *,
     data: str | None,
@@ -119,7 +119,7 @@ def bounce(
     if smtp is not None:
         listeners.append(("smtp", smtp))
     if (maildir is not None) + (imap is not None) + bool(listeners) > 1:
-        raise click.UsageError("--maildir, --imap and --lmtp or --smtp exclude each other; start a command for each.")
+        raise click.UsageError("--maildir, --imap and --lmtp or --smtp can't be combined; run one command for each.")
     if imap is None and (password_file is not None or delete or every is not None):
         raise click.UsageError("--password-file, --delete and --every belong to --imap.")
     if listeners:
@@ -187,12 +187,12 @@ async def _read_maildir(settings: Settings, account: str, maildir: Path) -> None
     async with _Intake(settings, account) as intake:
         for path in _new_messages(maildir):
             if path.stat().st_size > _MAX_MESSAGE_BYTES:
-                click.echo(f"rapport: {path} has more than {_MAX_MESSAGE_BYTES} bytes and was left", err=True)
+                click.echo(f"rapport: {path} has more than {_MAX_MESSAGE_BYTES} bytes and was skipped", err=True)
                 continue
             await intake.keep(path.read_bytes())
             path.rename(maildir / "cur" / f"{path.name}:2,S")
             kept += 1
-    click.echo(f"{kept} messages were taken.")
+    click.echo(f"{kept} messages stored.")
 
 
 def _new_messages(maildir: Path) -> Iterator[Path]:
@@ -229,9 +229,9 @@ async def _read_imap(settings: Settings, account: str, mailbox: _Mailbox) -> Non
                     raise
                 click.echo(f"rapport: {exc}; trying again", err=True)
             else:
-                click.echo(f"{result.kept} messages were taken.")
+                click.echo(f"{result.kept} messages stored.")
                 if result.too_large:
-                    click.echo(f"rapport: {result.too_large} messages are too large and were left", err=True)
+                    click.echo(f"rapport: {result.too_large} messages are too large and were skipped", err=True)
             if mailbox.interval_seconds is None:
                 return
             try:

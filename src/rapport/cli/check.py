@@ -27,7 +27,7 @@ def check(data: str | None, *, repair: bool) -> None:
 
     Counters are updated in the transaction that records, so mismatches are only expected if the database was changed
     by other means. Each mismatch is printed on a line; if any isn't repaired, the exit code is 1. Servers can keep
-    running; requests that record only wait while a mismatching campaign activity is counted again.
+    running; requests that record activities have to wait only while a mismatching campaign activity is counted again.
 
     \b
       rapport check

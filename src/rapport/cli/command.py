@@ -157,7 +157,7 @@ def account_option(command: Command) -> Command:
 
 
 class AccountId(click.ParamType[str]):
-    """The id of an account or a contact."""
+    """The id of an account."""
 
     name = "id"
 

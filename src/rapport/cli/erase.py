@@ -17,7 +17,7 @@ from rapport.settings import Settings
 def erase(contact_id: str, data: str | None, account: str, *, yes: bool) -> None:
     """Erase a contact and all of its activities permanently.
 
-    Campaign totals stay the same. Activities of the time until now that arrive later, for example in an old file that
+    Campaign totals stay the same. Activities from before the erasure that arrive later, for example in an old file that
     is imported again, count as duplicates and don't bring the contact back. Earlier backups and exports still contain
     the contact.
 

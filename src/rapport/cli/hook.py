@@ -139,7 +139,7 @@ def update(data: str | None, account: str, hook_id: str, keys: tuple[str, ...], 
     """Change settings of a hook, or replace its keys. A setting with an empty value is removed.
 
     \b
-      rapport hook update 3f9c campaign_activity=constant:spring
+      rapport hook update 3f9c --set campaign_activity=constant:spring
       rapport capture retry
     """
     changed = _read_settings(settings)

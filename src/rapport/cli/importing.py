@@ -69,7 +69,7 @@ def import_files(
 ) -> None:
     """Import activities from files, or - for standard input: CSV, JSON, NDJSON or Excel, also compressed.
 
-    A line of NDJSON is an object; a CSV file has the same names as columns. Exports of other systems are recognised:
+    A line of NDJSON is an object; a CSV file has the same names as columns. Exports of other systems are recognized:
     see docs/import.md. Required are contact_id,
     campaign_activity_id, tracking_activity_type and created_time (ISO 8601 with an offset, or seconds or
     milliseconds since 1970). Optional are event_id, campaign_activity_name, campaign_id, email_address, first_name,

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from rapport.activity import Activity
-from rapport.catalogue import CampaignUpdate, ContactUpdate
+from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.cli.command import now
 from rapport.cli.import_output import format_rejected, shorten
 from rapport.recording.activity_codec import LineFormat, encode_activity
@@ -43,10 +43,13 @@ def preview(file: BinaryIO, name: str, form: LineFormat[Any], options: ImportOpt
     return mistakes
 
 
-def _encode(line: Activity | ContactUpdate | CampaignUpdate) -> str:
+def _encode(line: Activity | ContactUpdate | CampaignUpdate | DefinitionUpdate) -> str:
     if isinstance(line, Activity):
         return encode_activity(line).decode()
     if isinstance(line, ContactUpdate):
         return encode_contact(line).decode()
+    if isinstance(line, DefinitionUpdate):
+        noun = line.type.name.lower().replace("_", " ")
+        return f"{noun} {line.definition_id}" + (f": {line.name}" if line.name else "")
     names = ", ".join(activity.campaign_activity_id for activity in line.campaign_activities)
     return f"campaign {line.campaign_id}" + (f" with {names}" if names else "")

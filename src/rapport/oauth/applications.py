@@ -144,9 +144,9 @@ class ApplicationService:
         """Create an application, which can get no more than the session's own scopes and role. Raises InvalidField."""
         require_manager(session)
         for scope in sorted(request.scopes - session.principal.scopes, key=lambda scope: scope.value):
-            raise Forbidden(f"scope {scope.value}")
+            raise Forbidden(f"your session doesn't have the scope {scope.value}")
         if request.credentials_role is not None and request.credentials_role not in delegable_roles(session):
-            raise Forbidden(f"role {request.credentials_role.value}")
+            raise Forbidden(f"your session doesn't have the role {request.credentials_role.value}")
         principal = session.principal
         created = await create_application(self._store, principal.account_id, request, by=principal.user, now=now)
         _log.info("application created", account=principal.account_id, client_id=created[0].client_id)
@@ -176,7 +176,7 @@ def require_manager(session: Session) -> None:
     """
     require_permission(session.principal, None, MANAGE_APPLICATIONS)
     if session.began_with_token:
-        raise Forbidden("sign-in as a user or by a link, instead of by a token,")
+        raise Forbidden("you signed in with a token; to change applications, sign in as a user or with a link")
 
 
 def _check_request(request: ApplicationRequest) -> None:

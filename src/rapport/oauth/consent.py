@@ -154,7 +154,7 @@ class ConsentService:
 def scopes_to_grant(session: Session, application: Application, scopes: Iterable[str]) -> list[Scope]:
     """Return those of the scopes that the user can grant. Raises Forbidden for an application of another account."""
     if application.account_id != session.principal.account_id:
-        raise Forbidden(f"sign-in to the account {application.account_id}, to which {application.name} belongs,")
+        raise Forbidden(f"{application.name} belongs to the account {application.account_id}; sign in to that account")
     requested = set(scopes)
     grantable = session.principal.scopes & ROLE_SCOPES[session.principal.role]
     return [scope for scope in Scope if scope.value in requested and scope in grantable]

@@ -173,9 +173,9 @@ def require_owner(session: Session) -> None:
     A session that began with a token may not, because a user would outlive the token.
     """
     if session.principal.role is not Role.OWNER:
-        raise Forbidden("role owner")
+        raise Forbidden("only owners can manage users")
     if session.began_with_token:
-        raise Forbidden("sign-in as a user or by a link, instead of by a token,")
+        raise Forbidden("you signed in with a token; to manage users, sign in as a user or with a link")
 
 
 class UserService:
@@ -194,7 +194,7 @@ class UserService:
         """Invite a user, and return it with the code of its one-time link. Raises InvalidField and TooManyUsers."""
         require_owner(session)
         for scope in sorted(ROLE_SCOPES[role] - session.principal.scopes, key=lambda scope: scope.value):
-            raise Forbidden(f"scope {scope.value}")
+            raise Forbidden(f"your session doesn't have the scope {scope.value}")
         principal = session.principal
         user, code = await invite_user(self._store, principal.account_id, address, role, by=principal.user, now=now)
         _log.info("user invited", account=user.account_id, user_id=user.user_id, role=role.value)

@@ -119,9 +119,9 @@ class ConsentPages:
             session=session,
             form_token=self._sessions.make_form_token(session),
             title="Device connected" if approved else "Access denied",
-            text=f"{consent_request.application.name} now has access. You can close this page."
+            text=f"{consent_request.application.name} is connected. You can close this page."
             if approved
-            else f"{consent_request.application.name} gets no access. You can close this page.",
+            else f"{consent_request.application.name} was not given access. You can close this page.",
         )
 
     async def _form(self, request: Request) -> tuple[Session, dict[str, str]]:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from rapport.activity import EARLIEST, TYPE_NAMES, TYPES, Activity, ActivityType
 from rapport.auth.scope import PRIVILEGES, Privilege, Role, Scope
 from rapport.auth.session import Session
-from rapport.errors import InvalidField, UnknownContact
+from rapport.errors import Forbidden, InvalidField, UnknownContact
 from rapport.instant import DAY, MAX_INSTANT, Instant, from_datetime, iso
 from rapport.reporting.contact_activities import count_activities, count_activities_by_day, get_timeline
 from rapport.reporting.contact_summary import get_open_and_click_rates
@@ -146,9 +146,10 @@ class ContactPage:
         form = await read_form(request)
         self._sessions.check_form(request, session, form.get("form_token", ""))
         if form.get("typed", "").strip() != contact_id:
-            raise InvalidField("typed", form.get("typed"), f"must be {contact_id}; nothing was erased")
+            reason = f"must be the contact's ID, {contact_id}; nothing was erased"
+            raise InvalidField("confirmation", form.get("typed"), reason)
         if session.principal.role is not Role.OWNER or not _may_erase(session):
-            raise InvalidField("role", session.principal.role.value, "must be owner, with the scope activity_write")
+            raise Forbidden("only owners with the scope activity_write can erase contacts")
         if not await self._erasure.erase(session.principal.account_id, contact_id):
             raise UnknownContact(contact_id)
         return RedirectResponse("/?" + urlencode({"erased": contact_id}), status_code=303)

@@ -90,7 +90,7 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     TooManyStreams: _ErrorText(503, "Too many live connections", "Try again later."),
     RecorderBusy: _ErrorText(503, "Temporarily unavailable", "The server is busy. Try again shortly."),
     StoreBusy: _ErrorText(
-        503, "Temporarily unavailable", "Too many requests of this account are waiting. Try again shortly."
+        503, "Temporarily unavailable", "Too many requests from this account are waiting. Try again shortly."
     ),
     TooMuchUnread: _ErrorText(
         503, "Temporarily unavailable", "Too many large pages are being loaded. Try again shortly."

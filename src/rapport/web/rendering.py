@@ -1,6 +1,5 @@
 """Rendering of pages: Jinja templates that escape all values, and headers with a strict content security policy."""
 
-from functools import partial
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -88,6 +87,3 @@ def page(template: str, *, status: int = 200, **values: object) -> Response:
     """Return the response with a rendered template."""
     html = render(template, **values)
     return PacedResponse(html, status_code=status, headers=HEADERS, media_type="text/html")
-
-
-message_page = partial(page, "message.html")

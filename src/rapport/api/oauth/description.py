@@ -56,7 +56,10 @@ _ERRORS: Final[Json] = {
         {"type": "object"},
         {"error_key": "request_timeout", "error_message": "The body stopped arriving, or arrived too slowly."},
     ),
-    "429": _error("Too many requests of this application; retry after Retry-After.", "temporarily_unavailable"),
+    "429": _error(
+        "Too many requests from this application; wait for the number of seconds in Retry-After.",
+        "temporarily_unavailable",
+    ),
     "503": _error("Temporarily unavailable; retry after Retry-After.", "temporarily_unavailable"),
 }
 

@@ -10,9 +10,9 @@ MAX_LINES: Final = 10_000
 
 def too_large() -> PayloadTooLarge:
     """Return the error for a body of too many bytes."""
-    return PayloadTooLarge(f"a body may have {MAX_BYTES} bytes, also once it is unpacked; send it in parts")
+    return PayloadTooLarge(f"the body must have at most {MAX_BYTES} bytes, also once decompressed; send it in parts")
 
 
 def too_many_lines(count: str) -> PayloadTooLarge:
     """Return the error for a body of too many lines or items."""
-    return PayloadTooLarge(f"a request may have {MAX_LINES} lines, and this one has {count}; send it in parts")
+    return PayloadTooLarge(f"a request must have at most {MAX_LINES} lines, and this one has {count}; send it in parts")

@@ -61,7 +61,7 @@ class AccountDetails(Resource):
         operation_id="retrieveEmailAddresses",
         tag=_TAG,
         summary="List the account's email addresses",
-        description="The address of the token's user, if its name is one.",
+        description="The token user's name, if it is an email address; otherwise the list is empty.",
         access=_READ,
         params=(CONFIRM_STATUS, ROLE_CODE, EMAIL_ADDRESS),
         returns=Returns(

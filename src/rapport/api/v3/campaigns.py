@@ -90,7 +90,7 @@ class EmailCampaign(msgspec.Struct, kw_only=True):
 
 
 class EmailCampaignActivity(msgspec.Struct, kw_only=True):
-    """A campaign activity. Unknown texts are empty; Rapport has no lists and segments."""
+    """A campaign activity. Unknown texts are empty. The lists and segments it was sent to aren't recorded."""
 
     campaign_activity_id: Id
     campaign_id: Id | UnsetType = UNSET

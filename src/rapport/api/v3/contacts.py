@@ -146,8 +146,8 @@ class Contacts(Resource):
         operation_id="getAllContacts",
         tag="Contacts",
         summary="List contacts",
-        description="The contacts of the account, most recently created first. With a filter by update or opt-out and "
-        "none by address, list or tag, they are ordered by that time, earliest first.",
+        description="The contacts of the account, most recently created first. Filtered by the time of their "
+        "update or opt-out, and not by email, lists or tags, they are ordered by that time, earliest first.",
         access=_READ,
         params=(
             *(EMAIL, STATUS, LISTS, TAGS, SEGMENT_ID, SMS_STATUS, UPDATED, CREATED, OPTED_OUT),

@@ -43,10 +43,11 @@ function show(entry, operations) {
   getById("method").textContent = method.toUpperCase();
   getById("path").textContent = path;
   getById("description").replaceChildren(...formatMarkdown(operation.description ?? operation.summary));
-  const scopes = (operation.security ?? []).flatMap((security) => Object.values(security).flat());
+  const security = operation.security ?? [];
+  const scopes = security.flatMap((entry) => Object.values(entry).flat());
   getById("permissions").textContent = scopes.length
     ? `Requires a token with the scope ${scopes.join(", ")}.`
-    : "No token required.";
+    : security.length ? "Requires a token with any scope." : "No token required.";
   getById("parameters").replaceChildren(
     ...(operation.parameters ?? []).map(field),
     ...(operation.requestBody ? bodyFields(operation.requestBody.content) : []));
