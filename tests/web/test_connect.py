@@ -223,7 +223,7 @@ def test_resubmitted_form_creates_no_second_token(server: Server, account: str, 
             again = browser.post(MAKE, data=form)
             assert (again.status_code, again.headers["location"]) == (303, "/connect?repeated=1")
         shown = browser.get("/connect?repeated=1").text
-        assert "already created" in shown
+        assert "already submitted" in shown
         assert token not in shown
         assert list(list_tokens(browser)) == ["shop"]
         assert send_request(server, token) == 200
