@@ -100,7 +100,7 @@ class ProfilePage:
     async def _require_password_user(self, session: Session) -> User:
         user = await self._sign_in.get_session_user(session)
         if user is None or user.password_hash is None:
-            raise Forbidden("password")
+            raise Forbidden("only users who sign in with a password can use an authenticator app")
         return user
 
     def _setup_page(self, session: Session, user: User, secret: str, error: str = "", *, status: int = 200) -> Response:
