@@ -20,6 +20,7 @@ from rapport.api.openapi import describe
 from rapport.api.ops import Operations
 from rapport.api.pagination import Cursors
 from rapport.api.resources import RESOURCES
+from rapport.api.routing import combine_routes
 from rapport.api.track.export import Export
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.merge import Merges
@@ -129,12 +130,12 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
     ]
     routes = [
-        *(route for resource in resources for route in resource.routes(authorizer)),
+        *combine_routes(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
         *_page_routes(store, sessions, token_service),
         *_people_routes(store, keys, sessions, session_service, settings),
         *LiveFeedPage(feed, sessions).routes(),
-        *_oauth_routes(store, keys, sessions, settings),
+        *combine_routes(_oauth_routes(store, keys, sessions, settings)),
     ]
 
     @contextlib.asynccontextmanager

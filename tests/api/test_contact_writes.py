@@ -232,3 +232,19 @@ def test_sdk_writes_contacts(server: Server, prepared: ApiClient) -> None:
         with pytest.raises(sdk.ApiException) as conflict:
             api.create_contact(models.CreateContactRequest.from_dict(ADA))
         assert conflict.value.status == 409
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v3/contacts", {"GET", "HEAD", "POST"}),
+        ("/v3/contacts/sign_up_form", {"POST"}),
+        ("/v3/contacts/c1", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("/oauth2/default/v1/token", {"OPTIONS", "POST"}),
+    ],
+)
+def test_refused_method_is_answered_with_all_allowed(client: ApiClient, path: str, allowed: set[str]) -> None:
+    response = client.patch(path)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].replace(" ", "").split(",")) == allowed
+    assert client.get("/v3/contacts/counts").json()["total"] == 0

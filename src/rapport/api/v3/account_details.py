@@ -30,8 +30,16 @@ ROLE_CODE: Final = Choices(
     {spelling: name for name in _ROLES for spelling in (name, name[0])},
     noun="role",
 )
+
+
+def _parse_address(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
 EMAIL_ADDRESS: Final = Text(
-    "email_address", "Only this address.", str, {"type": "string", "minLength": 1}, "ada@example.com"
+    "email_address", "Only this address.", _parse_address, {"type": "string", "minLength": 1}, "ada@example.com"
 )
 
 
