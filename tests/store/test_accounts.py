@@ -41,6 +41,29 @@ def test_each_statement_is_served_by_an_index(tmp_path: Path, name: str) -> None
     assert not [step for step in plan if step.startswith("SCAN")], plan
 
 
+DELETED_ELSEWHERE = {
+    *("contact", "hook", "account_user", "user_session"),
+    *("application", "application_grant", "authorization_code", "device_authorization"),
+}
+"""Tables whose repositories delete what belongs to an account."""
+
+
+def test_deletion_covers_every_table_of_an_account(tmp_path: Path) -> None:
+    run_rapport("token", "create", "--create", "--data", str(tmp_path))
+    connection = connect(tmp_path, busy_timeout=1)
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    belonging = {
+        table
+        for (table,) in tables
+        for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        if column in {"account", "account_id", "campaign_activity"}
+    }
+    connection.close()
+    deleted = set(re.findall(r"DELETE FROM (\w+)", "\n".join(SQL["accounts"].values())))
+    # Activities are deleted with their contacts.
+    assert belonging - deleted - DELETED_ELSEWHERE - {"tracking_activity"} == set()
+
+
 async def test_details_come_back_as_stored(store: Store) -> None:
     await store.accounts.ensure("shop")
     assert await store.accounts.get_details("shop") == AccountDetails()

@@ -75,6 +75,7 @@ _REMAINS = (
     "delete_campaigns",
     "delete_memberships",
     "delete_definitions",
+    "delete_merged_contacts",
     "delete_tombstones",
     "delete_feed",
     "delete_captured_messages",

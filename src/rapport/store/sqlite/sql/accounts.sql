@@ -90,6 +90,9 @@ DELETE FROM membership WHERE account = (SELECT key FROM account WHERE account_id
 -- delete_definitions: Delete the lists, tags and custom fields of an account. Served by the primary key.
 DELETE FROM definition WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 
+-- delete_merged_contacts: Delete the ids of an account's merged contacts. Served by the primary key.
+DELETE FROM merged_contact WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
+
 -- delete_tombstones: Delete the tombstones of an account's contacts. Reads all tombstones.
 DELETE FROM erased_contact WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 
