@@ -123,8 +123,8 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources = [
         *_v3_resources(store, Cursors(keys), settings),
-        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure),
         Merges(store.merges),
+        Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure),
         Export(store),
         Stream(feed, authorizer),
         Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),

@@ -45,8 +45,9 @@ RESOURCES: Final[tuple[type[Resource], ...]] = (
     Account,
     AccountDetails,
     SmsReports,
-    Ingest,
+    # Before the erasure of a contact, whose path matches as well.
     Merges,
+    Ingest,
     Export,
     Stream,
     Operations,
