@@ -73,6 +73,7 @@ from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
 from rapport.web.error_pages import ErrorPages
 from rapport.web.export import ExportPage
+from rapport.web.hooks import HooksPage
 from rapport.web.invitation import InvitationPage
 from rapport.web.live import LiveFeedPage
 from rapport.web.oidc import OidcPages
@@ -133,6 +134,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         *combine_routes(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
         *_page_routes(store, sessions, token_service),
+        *HooksPage(store, CapturedEvents(store, recorder.record), sessions, settings.public_url).routes(),
         *_people_routes(store, keys, sessions, session_service, settings),
         *LiveFeedPage(feed, sessions).routes(),
         *combine_routes(_oauth_routes(store, keys, sessions, settings)),

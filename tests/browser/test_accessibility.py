@@ -26,6 +26,8 @@ PAGES = (
     "/account",
     "/connect",
     "/applications",
+    "/hooks",
+    "/hooks/unmatched",
     "/activate",
     "/schema",
 )
@@ -37,6 +39,7 @@ CHANGES = {
     *("/sign-in/{code}", "/sign-out", "/contacts/{contact_id}/erase", "/contacts/{contact_id}/export"),
     "/activities/{campaign_activity_id}/{report}/export",
     *("/connect/page-token", "/connect/tokens", "/connect/tokens/{token_id}/revoke", "/live"),
+    *("/hooks/{hook_id}/delete", "/hooks/{hook_id}/test", "/hooks/unmatched/retry"),
     *("/applications/{client_id}/delete", "/applications/{client_id}/secret"),
     *("/sign-in/code", "/sign-in/password", "/profile/password", "/profile/sessions/{session_id}/end"),
     *("/profile/totp/remove", "/people/sessions/{session_id}/end"),

@@ -28,6 +28,10 @@ class MailboxUnavailable(RapportError):
     """A mailbox can't be read now. What was read so far is kept, and the rest is unchanged."""
 
 
+class UnknownHook(RapportError):
+    """The account has no hook with this id."""
+
+
 class SpoolFull(RapportError):
     """The spool is full. The request wasn't stored; the provider should send it again."""
 

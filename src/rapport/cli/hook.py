@@ -1,7 +1,6 @@
 """`rapport hook`: manage webhooks of email providers."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -10,15 +9,13 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from rapport.activity import TYPE_NAMES
-from rapport.capture.captured import CapturedRequest, ReadItem, read_request
 from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
-from rapport.capture.event import Event
 from rapport.capture.sources import SOURCES
 from rapport.capture.webhooks.provider import WebhookRequest
 from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
 from rapport.cli.serve import server_url
 from rapport.instant import HOUR, iso
+from rapport.recording.hook_preview import preview_request
 from rapport.recording.hook_registry import (
     ActiveHook,
     create_hook,
@@ -28,7 +25,6 @@ from rapport.recording.hook_registry import (
     save_hook,
     setup_steps,
 )
-from rapport.recording.matching import Matched, Matcher
 from rapport.settings import Settings
 from rapport.store.store import Store
 
@@ -240,16 +236,9 @@ def test(data: str | None, account: str, hook_id: str, headers: tuple[str, ...])
             is_authentic = (
                 _check(active, request) if named or active.provider.name in {"amazon-ses", "mailgun"} else True
             )
-            captured = CapturedRequest(
-                account_id=account,
-                hook_id=active.hook.hook_id,
-                provider=active.provider.name,
-                received_time=request.received_time,
-                headers=named,
-                body=body,
-            )
-            items = read_request(active.provider, captured, active.hook.settings)
-            return await _print_items(store, active, items) and is_authentic
+            lines, is_recorded = await preview_request(store, active, body, named, request.received_time)
+            click.echo("\n".join(lines))
+            return is_recorded and is_authentic
 
     if not asyncio.run(run()):
         sys.exit(1)
@@ -266,40 +255,6 @@ def _check(active: ActiveHook, request: WebhookRequest) -> bool:
         return False
     click.echo("Authentic.")
     return True
-
-
-async def _print_items(store: Store, active: ActiveHook, items: Sequence[ReadItem]) -> bool:
-    events = [event for item in items for event in item.events]
-    matched = await Matcher(store).match(active.hook.account_id, [(active.hook, event) for event in events])
-    for item in items:
-        if item.error is not None:
-            click.echo(f"Unreadable: {item.error}.")
-    for event, result in zip(events, matched, strict=True):
-        click.echo(_describe(event, result))
-    if not events:
-        click.echo("No events.")
-    return all(item.error is None for item in items) and all(result.unmatched is None for result in matched)
-
-
-def _describe(event: Event, result: Matched) -> str:
-    if result.unmatched is not None:
-        return f"{event.name}: {result.unmatched.reason}: {result.unmatched.detail}."
-    activity = result.activity
-    if activity is None:
-        return f"{event.name}: nothing to record."
-    fields = {
-        "contact_id": activity.contact_id,
-        "campaign_activity_id": activity.campaign_activity_id,
-        "tracking_activity_type": TYPE_NAMES[activity.type],
-        "created_time": iso(activity.created_time),
-        "event_id": activity.event_id,
-        "email_address": event.recipient,
-        "link_url": event.link_url,
-        "bounce_code": None if event.bounce_code is None else event.bounce_code.name,
-        "opt_out_reason": event.opt_out_reason,
-    }
-    shown = {name: value for name, value in fields.items() if value is not None}
-    return f"{event.name}: {json.dumps(shown, ensure_ascii=False)}"
 
 
 async def _find(store: Store, account: str, hook_id: str) -> ActiveHook:

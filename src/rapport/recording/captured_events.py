@@ -76,10 +76,12 @@ class CapturedEvents:
             read = await asyncio.to_thread(_read_all, own)
             await self._record_account(account_id, own, read)
 
-    async def retry(self, account_id: str, hooks: Mapping[str, ActiveHook]) -> RetryResult:
-        """Read, match and record the unmatched items of an account again."""
+    async def retry(self, account_id: str, hooks: Mapping[str, ActiveHook], limit: int | None = None) -> RetryResult:
+        """Read, match and record the unmatched items of an account again; with `limit`, about so many of the oldest."""
         after = tried = matched = 0
-        while items := await self._store.hooks.unmatched(account_id, after, _PAGE):
+        while (limit is None or tried < limit) and (
+            items := await self._store.hooks.unmatched(account_id, after, _PAGE)
+        ):
             after = items[-1].number
             current = [item for item in items if item.hook_id in hooks]
             tried += len(current)

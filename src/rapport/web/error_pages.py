@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from rapport.capture.errors import InvalidHook, UnknownHook
 from rapport.errors import (
     BodyTimeout,
     Forbidden,
@@ -79,6 +80,8 @@ _ERRORS: Final[dict[type[RapportError], _ErrorText]] = {
     TooManyUsers: _ErrorText(409, "User limit reached", "{}."),
     TooManyApplications: _ErrorText(409, "Application limit reached", "{}."),
     TooManyTokens: _ErrorText(409, "Token limit reached", "{}."),
+    InvalidHook: _ErrorText(400, "Invalid hook", "{}."),
+    UnknownHook: _ErrorText(404, "Hook not found", "This account has no hook with this ID. It may have been deleted."),
     UnknownContact: _ErrorText(
         404, "Contact not found", "This account has no contact with this ID. Search by email or name instead."
     ),
