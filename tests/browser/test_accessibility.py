@@ -3,6 +3,7 @@
 import os
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
@@ -10,9 +11,11 @@ from rapport.app import build
 from rapport.settings import Settings
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.browser import PHONE, SCHEMES, find_accessibility_issues, open_signed_in
+from tests.helpers.command import run_rapport
 from tests.helpers.server import Server
 
 DESK = ViewportSize(width=1200, height=800)
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:rapport"
 LONG = "https://example.com/" + "a-very-long-way-to-go" * 12
 PAGES = (
     "/",
@@ -53,8 +56,13 @@ PAGE_TYPES = ("p_contact_open", "p_contact_click", "p_contact_add", "p_contact_u
 
 
 @pytest.fixture
-def recorded_activities(client: ApiClient) -> None:
-    """Record one activity of each type."""
+def recorded_activities(server: Server, account: str, client: ApiClient) -> None:
+    """Record one activity of each type, and capture an event that can't be matched."""
+    run_rapport("hook", "create", "amazon-ses", "--data", server.data, "--account", account, f"--set=topic_arn={TOPIC}")
+    created = run_rapport("hook", "create", "brevo", "--data", server.data, "--account", account).stdout
+    [url] = re.findall(r"/in/brevo/\S+", created.partition("1. ")[0])
+    event = {"event": "click", "email": "grace@example.net", "ts_epoch": 1_772_000_000_000, "link": LONG}
+    assert httpx.post(server.url + url, json=event).is_success
     who = {"email_address": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"}
     client.record(
         *(

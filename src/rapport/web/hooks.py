@@ -108,6 +108,7 @@ class HooksPage:
         provider = form.get("provider", "")
         settings = {name: form[name].strip() for name in _SETTINGS if form.get(name, "").strip()}
         keys = tuple(key for key in form.get("key", "").split("\n\n") if key.strip())
+        await self._store.accounts.ensure(session.principal.account_id)
         active, secret = await create_hook(
             self._store,
             session.principal.account_id,
