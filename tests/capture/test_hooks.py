@@ -44,7 +44,7 @@ class MadeHook:
         self.path = url.strip()
         self.hook_id = self.path.rpartition("/")[2].partition(".")[0]
 
-    def run(self, command: str, *arguments: str, stdin: bytes | None = None, code: int = 0) -> str:
+    def run(self, command: str, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
         """Run `rapport hook`."""
         options = ["--data", self.server.data, "--account", self.account]
         return run_rapport("hook", command, *options, *arguments, stdin=stdin, code=code).stdout

@@ -219,7 +219,7 @@ async def _listen(settings: Settings, account: str, listeners: Sequence[tuple[Pr
 
 
 async def _read_imap(settings: Settings, account: str, mailbox: _Mailbox) -> None:
-    stop = _stop_event()
+    stop = asyncio.Event() if mailbox.interval_seconds is None else _stop_event()
     async with _Intake(settings, account) as intake:
         while True:
             try:
