@@ -30,6 +30,8 @@ def test_account_addresses_and_text_messages_are_well_formed(server: Server, acc
     with server.client(account, frozenset(Scope)) as client:
         assert client.get("/v3/account/summary/physical_address").json() == address
         assert client.get("/v3/account/emails?role_code=C").json() == []
+        for query in ("email_address=", "role_code=Z", "confirm_status=X"):
+            assert client.get(f"/v3/account/emails?{query}").status_code == 400
         summaries = client.get(f"{path}?start_at=2026-01-01&limit=50").json()
         assert (summaries["bulk_sms_campaign_summaries"], summaries["_links"]) == ([], {})
         for query in ("", "?start_at=2026-01-01&limit=51", "?start_at=2026-02-01&end_at=2026-01-01"):

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Choices, Text
-from rapport.api.query import Query, get_query
+from rapport.api.query import get_query
 from rapport.api.responses import encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
@@ -86,6 +86,8 @@ class AccountDetails(Resource):
         ),
     )
     async def list_emails(self, request: Request, principal: Principal) -> Response:
+        query = get_query(request)
+        statuses, roles, address = CONFIRM_STATUS.get(query), ROLE_CODE.get(query), EMAIL_ADDRESS.get(query)
         emails = []
         if "@" in principal.user:
             emails = [
@@ -96,8 +98,15 @@ class AccountDetails(Resource):
                     roles=["CONTACT", "REPLY_TO"],
                 )
             ]
-        query = get_query(request)
-        return encode_response([email for email in emails if _matches(email, query)])
+        return encode_response(
+            [
+                email
+                for email in emails
+                if (not statuses or email.confirm_status in statuses)
+                and (not roles or not set(roles).isdisjoint(email.roles))
+                and (address is None or address.lower() == email.email_address.lower())
+            ]
+        )
 
     @endpoint(
         "GET",
@@ -115,12 +124,3 @@ class AccountDetails(Resource):
     )
     async def get_physical_address(self, _request: Request, _principal: Principal) -> Response:
         return encode_response(PhysicalAddress(address_line1="", city="", country_code=""))
-
-
-def _matches(email: AccountEmail, query: Query) -> bool:
-    statuses, roles, address = CONFIRM_STATUS.get(query), ROLE_CODE.get(query), EMAIL_ADDRESS.get(query)
-    return (
-        (not statuses or email.confirm_status in statuses)
-        and (not roles or not set(roles).isdisjoint(email.roles))
-        and (address is None or address.lower() == email.email_address.lower())
-    )
