@@ -4,10 +4,12 @@ import base64
 import json
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from standardwebhooks import Webhook
 
 from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
 from rapport.capture.sources import get_source
@@ -229,6 +231,22 @@ def test_unusable_key_is_rejected(name: str, key: str) -> None:
 def test_unknown_provider_error_lists_known_ones() -> None:
     with pytest.raises(InvalidHook, match="unknown provider 'sendgird'; expected one of amazon-ses, brevo"):
         get_source("sendgird")
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("resend", "svix"), ("generic", "webhook")])
+def test_request_signed_by_standard_webhooks_library_is_accepted(name: str, prefix: str) -> None:
+    body, identifier = '{"type": "email.opened", "n": "é"}', "msg_1"
+    sent = datetime.fromtimestamp(NOW // 1_000, UTC)
+    signature = Webhook(STANDARD_KEY).sign(identifier, sent, body)
+    headers = {
+        f"{prefix}-id": identifier,
+        f"{prefix}-timestamp": str(NOW // 1_000),
+        f"{prefix}-signature": signature,
+    }
+    request = WebhookRequest(body=body.encode(), headers=headers, received_time=Instant(NOW))
+    provider(name).authenticate(request, credentials(name))
+    with pytest.raises(RefusedRequest):
+        provider(name).authenticate(msgspec.structs.replace(request, body=body.encode() + b" "), credentials(name))
 
 
 def test_sendgrid_test_vector_is_accepted() -> None:
