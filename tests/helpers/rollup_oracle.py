@@ -12,7 +12,7 @@ from tests.helpers.sql import fetch_all
 Key = tuple[str, str, str]
 
 COMPLAINTS = ["complaint", "spam complaint", "spam report"]
-CODED = {"em_bounces", "em_optouts"}
+DEVICES = ["computer", "mobile", "tablet", "other"]
 START_TIME = 1_767_225_600_000
 
 
@@ -37,8 +37,8 @@ def random_line(rng: random.Random, number: int) -> Line:
     }
     if activity_type == "em_clicks":
         line["link_url"] = f"https://example.com/{rng.randrange(3)}"
-    if activity_type == "em_opens":
-        line["device_type"] = rng.choice(["computer", "mobile", "tablet", "other"])
+    if activity_type in {"em_opens", "em_optouts"} and rng.random() < 0.8:
+        line["device_type"] = rng.choice(DEVICES)
     if activity_type == "em_bounces":
         line["bounce_code"] = rng.choice(list("BDFSVXZ"))
     if activity_type == "em_optouts" and rng.random() < 0.7:
@@ -58,20 +58,20 @@ def expected_rollups(recorded: Collection[Line]) -> Rollups:
         time = get_milliseconds(line)
         times[name, activity_type, contact].append(time)
         kept[name, activity_type, "all"].append((time, contact))
-        detail = line.get("device_type") or line.get("bounce_code")
+        code = line.get("bounce_code")
         if activity_type == "em_optouts" and line.get("opt_out_reason") in COMPLAINTS:
-            detail = "complaint"
-        if detail:
+            code = "complaint"
+        for detail in filter(None, (line.get("device_type"), code)):
             kept[name, activity_type, detail].append((time, contact))
-        if activity_type in CODED and detail:
-            bounced[name, detail, contact] += 1
+        if code:
+            bounced[name, code, contact] += 1
     return Rollups(
         {key: (len(each), max(each)) for key, each in times.items()},
         dict(bounced),
         {
             key: (
                 len(each),
-                len({contact for _, contact in each}) if key[2] == "all" or key[1] in CODED else None,
+                len({contact for _, contact in each}) if key[2] not in DEVICES else None,
                 max(time for time, _ in each),
             )
             for key, each in kept.items()

@@ -37,7 +37,6 @@ _KEY: Final = itemgetter(0)
 _STATS_KEY: Final = itemgetter(0, 1, 2)
 
 _BOUNCES: Final = int(ActivityType.EM_BOUNCES)
-_OPT_OUTS: Final = int(ActivityType.EM_OPTOUTS)
 
 CountedRow: TypeAlias = tuple[int, int, Contact, int, int | None, int | None, int | None, str | None]
 """campaign_activity, type, contact, created_time, device_type, bounce_code, link and opt_out_reason."""
@@ -84,9 +83,9 @@ class RollUps(Generic[Contact]):
                 self._clicked.add((campaign_activity, link, contact))
             if device_type is not None:
                 group.details[device_type] = _increment(group.details.get(device_type), time)
-            elif bounce_code is not None:
+            if bounce_code is not None:
                 self._count_code(group, (campaign_activity, bounce_code, contact), time)
-            elif reason is not None and reason in COMPLAINT_REASONS and activity_type == _OPT_OUTS:
+            if reason is not None and reason in COMPLAINT_REASONS:
                 self._count_code(group, (campaign_activity, COMPLAINT, contact), time)
 
     def _count_code(self, group: _Group[Contact], key: tuple[int, int, Contact], time: int) -> None:
@@ -171,7 +170,7 @@ def exclude_existing_contacts(
 
 def counts_unique_contacts(activity_type: int, detail: int) -> bool:
     """Return True if the stats of a detail count contacts: for all of a type, for bounce codes and for complaints."""
-    return detail == ALL or activity_type in (_BOUNCES, _OPT_OUTS)
+    return detail in (ALL, COMPLAINT) or activity_type == _BOUNCES
 
 
 def type_of_code(code: int) -> ActivityType:

@@ -62,11 +62,12 @@ DELETE FROM campaign_activity_hour WHERE campaign_activity = $1 AND hour = $2 AN
 -- first; for other details, the range is read until the first with it.
 SELECT created_time FROM tracking_activity
 WHERE campaign_activity = $1::bigint AND type = $2::smallint
-  AND ($3::smallint = -1 OR CASE
-       WHEN type = 3 THEN bounce_code
-       WHEN device_type IS NOT NULL THEN device_type
-       WHEN type = 4 AND opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100
-   END = $3::smallint)
+  AND CASE
+      WHEN $3::smallint = -1 THEN true
+      WHEN $3 = 100 THEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report')
+      WHEN type = 3 THEN bounce_code = $3
+      ELSE device_type = $3
+  END
 ORDER BY created_time DESC LIMIT 1
 
 -- erased_last_time: Get the time of the last activity of erased contacts. Served by the primary key.

@@ -67,16 +67,18 @@ DELETE FROM campaign_activity_stats WHERE campaign_activity = ?1 AND type = ?2 A
 DELETE FROM campaign_activity_hour WHERE campaign_activity = ?1 AND hour = ?2 AND type = ?3 AND total = 0;
 
 -- recount_last_time: Set the time of the last activity, that of erased contacts included. Served by a range of
--- tracking_activity_by_campaign_activity, latest first; for a detail, the range is read until the first with it. Details are those of the roll-ups.
+-- tracking_activity_by_campaign_activity, latest first; for a detail, the range is read until the first with it. Details
+-- are those of the roll-ups.
 UPDATE campaign_activity_stats SET last_time = max(
     coalesce((
         SELECT created_time FROM tracking_activity AS activity
         WHERE activity.campaign_activity = ?1 AND activity.type = ?2
-          AND (?3 = -1 OR CASE
-              WHEN ?2 = 3 THEN bounce_code
-              WHEN device_type IS NOT NULL THEN device_type
-              WHEN ?2 = 4 AND opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100
-          END = ?3)
+          AND CASE
+              WHEN ?3 = -1 THEN true
+              WHEN ?3 = 100 THEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report')
+              WHEN ?2 = 3 THEN bounce_code = ?3
+              ELSE device_type = ?3
+          END
         ORDER BY created_time DESC LIMIT 1
     ), 0),
     coalesce((SELECT last_time FROM erased_stats WHERE campaign_activity = ?1 AND type = ?2 AND detail = ?3), 0)

@@ -84,13 +84,14 @@ SELECT type, -1 AS detail, count(*), count(DISTINCT contact), max(created_time)
 FROM tracking_activity WHERE campaign_activity = :campaign_activity GROUP BY type;
 
 -- recounted_details: Recount the stats of devices, bounce codes and complaints, without erased contacts.
-SELECT type, detail, count(*), CASE WHEN type IN (3, 4) THEN count(DISTINCT contact) END, max(created_time)
+SELECT type, detail, count(*), CASE WHEN type = 3 OR detail = 100 THEN count(DISTINCT contact) END, max(created_time)
 FROM (
-    SELECT type, contact, created_time,
-           CASE WHEN type = 3 THEN bounce_code
-                WHEN type = 4 THEN CASE WHEN opt_out_reason IN ('complaint', 'spam complaint', 'spam report') THEN 100 END
-                ELSE device_type END AS detail
+    SELECT type, contact, created_time, CASE type WHEN 3 THEN bounce_code ELSE device_type END AS detail
     FROM tracking_activity WHERE campaign_activity = :campaign_activity
+    UNION ALL
+    SELECT type, contact, created_time, 100
+    FROM tracking_activity WHERE campaign_activity = :campaign_activity AND type = 4
+      AND opt_out_reason IN ('complaint', 'spam complaint', 'spam report')
 ) AS activity
 WHERE detail IS NOT NULL GROUP BY type, detail;
 
