@@ -21,6 +21,7 @@ from rapport.catalogue import (
 from rapport.instant import HOUR, MAX_INSTANT, Instant
 from rapport.settings import Settings
 from rapport.store.attributes import get_value
+from rapport.store.batch import build_batch
 from rapport.store.contacts import (
     ContactCursor,
     ContactOrder,
@@ -306,6 +307,29 @@ async def test_reference_creates_definition_that_keeps_earliest_time(store: Stor
     await store.definitions.upsert("a", [make_list(hours=4, name="News")])
     (news,) = await find_lists(store)
     assert (news.name, news.created_at, news.updated_at) == ("News", get_time(2), get_time(4))
+
+
+@pytest.mark.parametrize("batches", [1, 4])
+async def test_duplicate_with_earlier_time_does_not_change_creation(store: Store, batches: int) -> None:
+    def opened(hours: int, event_id: str | None) -> Activity:
+        return Activity(
+            contact_id="c1",
+            campaign_activity_id="m1",
+            type=ActivityType.EM_OPENS,
+            created_time=get_time(hours),
+            event_id=event_id,
+        )
+
+    deliveries = [opened(5, "e1"), opened(2, "e1"), opened(4, None), opened(3, "e1")]
+    if batches == 1:
+        await store.ingest.record([build_batch("a", [activity]) for activity in deliveries])
+    else:
+        for activity in deliveries:
+            await record(store, activity)
+    contact = await store.contacts.get("a", "c1")
+    assert contact is not None
+    assert contact.created_at == get_time(4)
+    assert [mismatch async for mismatch in store.verification.verify(repair=False)] == []
 
 
 async def test_added_lists_keep_others_and_newer_sets(store: Store) -> None:

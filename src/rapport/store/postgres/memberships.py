@@ -74,12 +74,11 @@ async def write_contacts(connection: Connection, contacts: Iterable[StoredContac
             await connection.executemany(_SQL[name], rows)
 
 
-async def find_created_later(connection: Connection, first_times: Mapping[bytes, int]) -> dict[bytes, int]:
-    """Return the contacts that were created later than an activity, given by contact, with its time."""
-    if not first_times:
+async def list_created_at(connection: Connection, contacts: Collection[bytes]) -> dict[bytes, int]:
+    """Return when contacts were created."""
+    if not contacts:
         return {}
-    rows = await connection.fetch(_SQL["list_created_at"], list(first_times))
-    return {key: first_times[key] for key, created_at in rows if created_at > first_times[key]}
+    return dict(await connection.fetch(_SQL["list_created_at"], list(contacts)))
 
 
 async def lower_created_at(connection: Connection, first_times: Mapping[bytes, int]) -> None:

@@ -53,6 +53,8 @@ class PreparedGroup:
         """The rows of each batch."""
         self.all_rows = self.rows[0] if len(self.rows) == 1 else _first_deliveries(self.rows)
         """The rows of all batches without repeated deliveries, in the order of the key."""
+        if len(self.rows) > 1:
+            self.profiles.set_first_times((row[CONTACT], row[_CREATED_TIME]) for row in self.all_rows)
         self.has_permissions = any(
             activity_type in batch.rows for batch in self.batches for activity_type in PERMISSION_TYPES
         )

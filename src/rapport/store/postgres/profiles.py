@@ -1,6 +1,6 @@
 """Create the contacts of a group of batches, and update their profiles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -52,6 +52,12 @@ class GroupProfiles:
                 self.profiles[contact, profile] = row
         self.latest = {contact: latest_profile(rows) for contact, rows in self.profiles_of.items()}
 
+    def set_first_times(self, activities: Iterable[tuple[bytes, int]]) -> None:
+        """Replace the earliest times by those of some activities, given by contact and time."""
+        self.first_times = {}
+        for contact, time in activities:
+            self.first_times[contact] = min(time, self.first_times.get(contact, time))
+
     @cached_property
     def latest_as_text(self) -> list[bytes | str | None]:
         """Return the keys of the contacts with profiles, and the latest values of each field, as one text each.
@@ -73,7 +79,7 @@ class ProfileKeys(NamedTuple):
 
     contacts: dict[bytes, int]
     profiles: set[tuple[bytes, int]]
-    existing: dict[bytes, int]
+    existing: set[bytes]
 
 
 class ContactCache:
@@ -105,7 +111,7 @@ class ContactCache:
         first_times = keys.contacts if isinstance(keys, ProfileKeys) else keys.first_times
         cached = self._contacts.get
         missing = {contact: time for contact, time in first_times.items() if time < cached(contact, MAX_INSTANT + 1)}
-        return ProfileKeys(missing, set(keys.profiles) - self._profiles, {})
+        return ProfileKeys(missing, set(keys.profiles) - self._profiles, set())
 
     async def record(
         self, connection: Connection, group: GroupProfiles, layout: Layout, *, missing: ProfileKeys | None = None
@@ -117,7 +123,7 @@ class ContactCache:
         created = self.find_missing(missing or group)
         if created.contacts:
             added = await _add_contacts(connection, list(created.contacts), group, layout)
-            created.existing.update((key, time) for key, time in created.contacts.items() if key not in added)
+            created.existing.update(key for key in created.contacts if key not in added)
         if created.profiles:
             await _add_profiles(connection, list(created.profiles), group, layout)
         if group.latest:

@@ -24,7 +24,7 @@ from rapport.store.postgres.feed_writer import FeedWriter
 from rapport.store.postgres.identifiers import ChangeCounter, IdCache
 from rapport.store.postgres.insert import add_activities
 from rapport.store.postgres.layout import ONE_DATABASE, Layout
-from rapport.store.postgres.memberships import find_created_later, lower_created_at
+from rapport.store.postgres.memberships import list_created_at, lower_created_at
 from rapport.store.postgres.merge_contacts import merge_contacts
 from rapport.store.postgres.permission import lock_contacts, update_permissions
 from rapport.store.postgres.pool import SHARED, Connection, Contacts, Pool, Reach, copy
@@ -186,7 +186,7 @@ class Writer:
                     group.counts if is_all else group.counts_of([row for row in group.all_rows if KEY(row) in added])
                 )
                 await increment_rollups(connection, counts, group.layout)
-                await _update_contacts(connection, group, created, _permission_contacts(group, added))
+                await _update_contacts(connection, group, created, added, _permission_contacts(group, added))
                 outcomes, entries = _outcomes(group, added)
                 await self._feed.append(connection, entries)
             self._cache_contacts(created, group.erasure_version)
@@ -208,7 +208,7 @@ class Writer:
                 if existing is None and group.layout.has_staging:
                     existing = await find_existing_engagement(connection, group.counts)
                 await increment_rollups(connection, group.counts, group.layout, existing_indexes=existing)
-                await _update_contacts(connection, group, created, group.permission_contacts)
+                await _update_contacts(connection, group, created, map(_key, group.all_rows), group.permission_contacts)
                 await self._feed.append(connection, entries)
         except (asyncpg.UniqueViolationError, asyncpg.InternalServerError):
             # A cluster reports a duplicate as XX000.
@@ -340,10 +340,21 @@ def _permission_contacts(group: PreparedGroup, added: Iterable[Key]) -> set[byte
 
 
 async def _update_contacts(
-    connection: Connection, group: PreparedGroup, created: ProfileKeys, permission_contacts: Collection[bytes]
+    connection: Connection,
+    group: PreparedGroup,
+    created: ProfileKeys,
+    added: Iterable[Key],
+    permission_contacts: Collection[bytes],
 ) -> None:
     """Update what is derived from the activities of contacts: when they were created, and their permissions."""
-    earlier = await find_created_later(connection, created.existing)
+    created_at = await list_created_at(connection, created.existing)
+    earlier: dict[bytes, int] = {}
+    if created_at:
+        # Of duplicates, which may have an earlier time, only the first delivery counts.
+        for contact, _, time, _ in added:
+            if time < created_at.get(contact, time):
+                earlier[contact] = created_at[contact] = time
+    created.contacts.update(created_at)
     if earlier:
         # All at once and in order, so that concurrent transactions don't wait for each other.
         await lock_contacts(connection, {*earlier, *permission_contacts}, group.layout)

@@ -84,7 +84,8 @@ class SQLiteIngest:
         self, connection: apsw.Connection, batch: Batch, rollups: RollUps[int], entries: FeedEntryBuilder[int]
     ) -> Recorded:
         account = account_key(connection, batch.account_id, _now())
-        contacts, profiles = self._cache.resolve(connection, account, batch)
+        resolved = self._cache.resolve(connection, account, batch)
+        contacts, profiles, created_later = resolved
         orders = [contact_order(batch.account_id, contact_id) for contact_id in batch.contacts]
         campaign_activities = campaign_activity_keys(connection, account, batch.campaign_activities)
         links = link_keys(connection, campaign_activities, batch.links)
@@ -124,6 +125,8 @@ class SQLiteIngest:
             added: list[ActivityValues] = []
             connection.executemany(_ADD_ACTIVITY, watch_inserts(connection, values, added, []))
             rollups.count(map(COUNTED_COLUMNS, added))
+            if created_later:
+                resolved.lower_created_at(connection, ((row[0], row[2]) for row in added))
             accepted[activity_type] = len(added)
             keys += [row[:4] for row in added[: MAX_KEYS_PER_BATCH - len(keys)]]
             if activity_type in PERMISSION_TYPES:

@@ -4,7 +4,8 @@ Contacts are cached from batch to batch, as long as no other connection writes t
 """
 
 from array import array
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -28,7 +29,7 @@ _FIRST: Final = 1
 class _CachedContact:
     """A contact's key, its current profile, and the numbers of the profiles that have a row of their own.
 
-    `first_time` is the earliest time of the activities that were recorded, or an earlier one.
+    `first_time` is when it was created, or the time of an earlier activity.
     """
 
     __slots__ = ("current", "first_time", "key", "numbers")
@@ -48,6 +49,30 @@ class _CachedContact:
     def has_first_row(self) -> bool:
         """Return True if the first profile has a row, so that the contact's row may contain another."""
         return _FIRST in self.numbers.values()
+
+
+class ResolvedProfiles(NamedTuple):
+    """The keys of a batch's contacts and the numbers of its profiles, by index.
+
+    `created_later` are the contacts that were created after an activity of the batch, by key.
+    """
+
+    contacts: list[int]
+    profiles: list[int]
+    created_later: dict[int, _CachedContact]
+
+    def lower_created_at(self, connection: apsw.Connection, added: Iterable[tuple[int, int]]) -> None:
+        """Set when contacts were created to the times of activities that were added, given by contact and time.
+
+        Of duplicates, which may have an earlier time, only the first delivery counts.
+        """
+        lowered: dict[int, int] = {}
+        for key, time in added:
+            contact = self.created_later.get(key)
+            if contact is not None and time < contact.first_time:
+                lowered[key] = contact.first_time = time
+        if lowered:
+            lower_created_at(connection, lowered.items())
 
 
 class ContactCache:
@@ -71,11 +96,15 @@ class ContactCache:
         """Forget everything: a transaction failed, or other code has changed contacts."""
         self._contacts.clear()
 
-    def resolve(self, connection: apsw.Connection, account: int, batch: Batch) -> tuple[list[int], list[int]]:
-        """Return the keys of the batch's contacts and the numbers of its profiles, by index."""
+    def resolve(self, connection: apsw.Connection, account: int, batch: Batch) -> ResolvedProfiles:
+        """Look up and create the contacts and profiles of a batch."""
         first_times = find_first_times(batch)
         contacts = self._get_contacts(connection, account, batch, first_times)
-        _lower_first_times(connection, contacts, first_times)
+        created_later = {
+            contact.key: contact
+            for contact, time in zip(contacts, first_times, strict=True)
+            if time < contact.first_time
+        }
         differing = {
             contacts[row[0]]: list[ProfileRow]() for row in batch.profiles if row[1:4] != contacts[row[0]].current
         }
@@ -98,7 +127,7 @@ class ContactCache:
                 added.append((contact.key, number, *profile))
             numbers.append(number)
         connection.executemany(_SQL["add_profile"], added)
-        return [contact.key for contact in contacts], numbers
+        return ResolvedProfiles([contact.key for contact in contacts], numbers, created_later)
 
     def _get_contacts(
         self, connection: apsw.Connection, account: int, batch: Batch, first_times: list[int]
@@ -149,14 +178,6 @@ class ContactCache:
         keys = connection.executemany(_SQL["add_contact"], values)
         for (contact_id, current), (key,) in zip(latest.items(), keys, strict=True):
             self._contacts.remember((account, contact_id), _CachedContact(key, current, times[contact_id]), current)
-
-
-def _lower_first_times(connection: apsw.Connection, contacts: list[_CachedContact], first_times: list[int]) -> None:
-    lower = [(contact, time) for contact, time in zip(contacts, first_times, strict=True) if time < contact.first_time]
-    if lower:
-        lower_created_at(connection, [(contact.key, time) for contact, time in lower])
-        for contact, time in lower:
-            contact.first_time = time
 
 
 def _update_current(connection: apsw.Connection, contact: _CachedContact, rows: list[ProfileRow]) -> None:
