@@ -14,6 +14,9 @@ APPLICATIONS = tuple(
 )
 """Reverses migration 40."""
 
+USERS = tuple(f"DROP TABLE {table}" for table in ("account_user", "sign_in_attempt", "user_session", "account_details"))
+"""Reverses migrations 41 to 43."""
+
 HOOKS = tuple(
     f"DROP TABLE {table}"
     for table in ("hook", "hook_delivery", "hook_hour", "captured_message", "unmatched_item", "used_token")
@@ -36,6 +39,7 @@ DEFINITIONS = ("DROP TABLE membership", "DROP TABLE definition", "DROP VIEW defi
 _REMOVE_MIGRATIONS_FROM_4 = (
     *DEFINITIONS,
     *MERGES,
+    *USERS,
     *APPLICATIONS,
     *HOOKS,
     *PERMISSION_MIGRATION,

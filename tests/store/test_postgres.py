@@ -31,7 +31,15 @@ from rapport.store.postgres.pool import Pool, TimedOut
 from rapport.store.postgres.queries import PARAM_NAMES, SQL
 from rapport.store.tracking import START_OF_REPORT, RowSelection, TrackingQuery
 from tests.helpers.api import make_line
-from tests.helpers.legacy import APPLICATIONS, DEFINITIONS, HOOKS, MERGES, PERMISSION_MIGRATION, POSTGRESQL_SEARCH
+from tests.helpers.legacy import (
+    APPLICATIONS,
+    DEFINITIONS,
+    HOOKS,
+    MERGES,
+    PERMISSION_MIGRATION,
+    POSTGRESQL_SEARCH,
+    USERS,
+)
 from tests.helpers.loop import run_async
 from tests.helpers.network import find_free_port
 from tests.helpers.postgres import Databases, PostgresServer
@@ -358,6 +366,7 @@ AS_VERSION_11_LEFT_IT = (
     *DEFINITIONS,
     *MERGES,
     *POSTGRESQL_SEARCH,
+    *USERS,
     *APPLICATIONS,
     *HOOKS,
     *PERMISSION_MIGRATION,

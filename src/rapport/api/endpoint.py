@@ -4,7 +4,7 @@ A `Resource` groups endpoints that use the same repositories. The routes and the
 the declarations, so that they always agree.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -80,8 +80,8 @@ class Returns:
     media_type: str = JSON
     status: int = 200
     other_status: int | None = None
-    other_media_types: tuple[str, ...] = ()
-    """Media types in which the body is sent on request."""
+    other_media_types: Mapping[str, str] = field(default_factory=dict)
+    """Media types in which the body is sent on request, each with an example."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,10 @@ def _success(returns: Returns, schemas: dict[str, Any]) -> Json:
         "description": returns.description,
         "content": {
             returns.media_type: {"schema": schema, "example": returns.example},
-            **{media_type: {"schema": {"type": "string"}} for media_type in returns.other_media_types},
+            **{
+                media_type: {"schema": {"type": "string"}, "example": example}
+                for media_type, example in returns.other_media_types.items()
+            },
         },
     }
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -108,13 +109,21 @@ _EXAMPLE_ACTIVITY: Final = (
 )
 
 
+def _csv_example(line: str) -> str:
+    fields = {name: value for name, value in msgspec.json.decode(line).items() if isinstance(value, str)}
+    return "".join(f"{','.join(row)}\r\n" for row in (fields.keys(), fields.values()))
+
+
 def _returns(description: str, example: str) -> Returns:
     return Returns(
         description=description,
         schema={"type": "string"},
         example=example,
         media_type=ExportFormat.NDJSON.media_type,
-        other_media_types=(ExportFormat.CSV.media_type, ExportFormat.PARQUET.media_type),
+        other_media_types={
+            ExportFormat.CSV.media_type: _csv_example(example),
+            ExportFormat.PARQUET.media_type: "PAR1…PAR1",
+        },
     )
 
 
