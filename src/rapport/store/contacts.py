@@ -11,7 +11,7 @@ from rapport.catalogue import ContactUpdate, DefinitionType
 from rapport.instant import MAX_INSTANT, Instant
 from rapport.store.attributes import ContactAttributes, load_attributes
 from rapport.store.merge import Attributes
-from rapport.store.sql_engine import SqlEngine
+from rapport.store.sql_engine import Row, SqlEngine
 
 
 class ContactRecord(NamedTuple):
@@ -193,10 +193,14 @@ class ContactRepository(ABC):
         contact_ids = [record.contact_id for record in records if record.updated_at == record.created_at]
         if not contact_ids:
             return records
-        params = {"account_id": account_id, "contact_ids": contact_ids}
-        rows = await self._engine.fetch_all(self._sql["list_last_times"], params, account_id=account_id)
+        rows = await self._list_last_times(account_id, contact_ids)
         last_times = {row[0]: row[1] for row in rows if row[1] is not None}
         return [record._replace(last_activity=last_times.get(record.contact_id)) for record in records]
+
+    async def _list_last_times(self, account_id: str, contact_ids: list[str]) -> Sequence[Row]:
+        """Return the ids of contacts that no source has updated, with the times of their last activities."""
+        params = {"account_id": account_id, "contact_ids": contact_ids}
+        return await self._engine.fetch_all(self._sql["list_last_times"], params, account_id=account_id)
 
     async def find_by_prefix(self, account_id: str, prefix: ContactPrefix) -> list[ContactRecord]:
         """Return the contacts whose address, name or id starts with a prefix."""

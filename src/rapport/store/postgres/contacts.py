@@ -17,10 +17,12 @@ from rapport.store.contacts import (
     is_same_address,
 )
 from rapport.store.hashing import contact_key
+from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.contact_search import get_search_query, list_grams
 from rapport.store.postgres.engine import READ_TIMEOUT, Engine
 from rapport.store.postgres.pool import Reach
 from rapport.store.postgres.queries import SQL
+from rapport.store.sql_engine import Row
 from rapport.store.subresources import time_references
 
 _SQL: Final = SQL["contacts"]
@@ -47,6 +49,15 @@ class PostgresContacts(ContactRepository):
                 self._search_query = await get_search_query(connection)
             rows = await connection.fetch(self._search_query, account_id, list_grams(text), text, limit)
         return [ContactRecord(*row) for row in rows]
+
+    async def _list_last_times(self, account_id: str, contact_ids: list[str]) -> Sequence[Row]:
+        """Return the times. On a cluster, query the shards of the contacts only."""
+        if self._postgres.cluster is None:
+            return await super()._list_last_times(account_id, contact_ids)
+        keys = [contact_key(account_id, contact_id) for contact_id in contact_ids]
+        async with self._postgres.reading.acquire(READ_TIMEOUT, account_id, keys) as connection:
+            rows: Sequence[Row] = await connection.fetch(CLUSTER["list_last_times"], keys)
+            return rows
 
     async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""

@@ -1,6 +1,7 @@
 """Keep up to date what is derived from the attributes of contacts: their lists and tags, and when they were created."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from rapport.store.attributes import load_attributes
@@ -30,7 +31,7 @@ class StoredContact(NamedTuple):
 async def read_contacts(
     connection: Connection, contacts: Collection[bytes], *, with_activities: bool = True
 ) -> list[StoredContact]:
-    """Return the stored and the derived data of contacts.
+    """Return the stored and the derived data of contacts, ordered by their keys.
 
     Without activities, a contact isn't found to be created later than stored.
     """
@@ -44,7 +45,8 @@ async def read_contacts(
     rows = await connection.fetch(_SQL["get_contacts"], keys)
     return [
         _compare(row, first_times.get(row[0]) if with_activities else row[4], frozenset(memberships.get(row[0], ())))
-        for row in rows
+        # A cluster returns the rows of its shards in any order.
+        for row in sorted(rows, key=itemgetter(0))
     ]
 
 

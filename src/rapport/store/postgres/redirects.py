@@ -14,6 +14,13 @@ from rapport.store.postgres.queries import SQL
 _SQL: Final = SQL["merges"]
 
 
+class ContactsMoved(StoreUnavailable):
+    """A contact was merged into one on another shard since the layout was made. Nothing was recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("contacts were merged meanwhile, nothing was recorded: try again")
+
+
 async def find_targets(connection: Connection, account_id: str, contact_ids: Collection[str]) -> dict[str, str]:
     """Return the ids that were merged, with those of the contacts that they were merged into."""
     if not contact_ids:
@@ -38,6 +45,6 @@ async def redirect_batches(connection: Connection, batches: Sequence[Batch]) -> 
 
 
 def require_known_shards(layout: Layout, account_id: str, contact_ids: Collection[str]) -> None:
-    """Raise StoreUnavailable if a contact was merged into one on another node since the layout was made."""
+    """Raise ContactsMoved if a contact was merged into one whose shard isn't in the layout."""
     if not layout.knows_all(contact_key(account_id, contact_id) for contact_id in contact_ids):
-        raise StoreUnavailable("contacts were merged meanwhile, nothing was recorded: try again")
+        raise ContactsMoved

@@ -22,7 +22,7 @@ from rapport.store.postgres.citus.placement import Placement
 from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.identifiers import IdCache
 from rapport.store.postgres.pool import Pool, Reach
-from rapport.store.postgres.redirects import contact_exists, find_targets
+from rapport.store.postgres.redirects import ContactsMoved, contact_exists, find_targets
 from rapport.store.postgres.tombstones import ErasureConflict
 from rapport.store.postgres.writer import WRITE_TIMEOUT, Writer
 
@@ -34,6 +34,11 @@ class NodeBatch(Batch, frozen=True, kw_only=True):
 
     shards: Mapping[bytes, int]
     prepared: Batch | None = None
+
+    @property
+    def undivided(self) -> Batch:
+        """Return the same as a batch that has yet to be divided."""
+        return Batch(**{field: getattr(self, field) for field in Batch.__struct_fields__})
 
 
 class DividedBatch(Batch, frozen=True, kw_only=True):
@@ -55,6 +60,11 @@ class ClusterWriter(Writer):
 
     async def record(self, batches: Sequence[Batch]) -> list[Recorded]:
         """Record the batches, in a transaction for each node. Raises StoreUnavailable; some may be recorded."""
+        outcomes = await self._record_divided(batches)
+        await self._feed.prune()
+        return outcomes
+
+    async def _record_divided(self, batches: Sequence[Batch]) -> list[Recorded]:
         divided = [await self._divide(batch) for batch in batches]
         by_node: dict[int, list[tuple[int, NodeBatch]]] = {}
         for index, parts in enumerate(divided):
@@ -65,13 +75,16 @@ class ClusterWriter(Writer):
         for parts, part_outcomes in zip(by_node.values(), recorded, strict=True):
             for (index, _), outcome in zip(parts, part_outcomes, strict=True):
                 outcomes[index].append(outcome)
-        await self._feed.prune()
         return list(map(_sum, outcomes))
 
     async def _record_parts(self, parts: Sequence[NodeBatch]) -> list[Recorded]:
         shards = {contact: shard for part in parts for contact, shard in part.shards.items()}
         batches = [part.prepared or part for part in parts]
-        return await self._record_with_retries(batches, ClusterLayout(self._placement, shards), list(shards))
+        try:
+            return await self._record_with_retries(batches, ClusterLayout(self._placement, shards), list(shards))
+        except ContactsMoved:
+            # Each repetition follows another merge.
+            return await self._record_divided([part.undivided for part in parts])
 
     async def partition(self, batch: Batch) -> Sequence[Part]:
         """Return the part of the batch for each node, with the node's number. Raises StoreUnavailable."""
@@ -122,8 +135,8 @@ class ClusterWriter(Writer):
         parts = []
         for node, part in await self._divide(batch):
             layout = ClusterLayout(self._placement, part.shards)
-            alone = Batch(**{field: getattr(part, field) for field in Batch.__struct_fields__})
-            parts.append((node, replace(part, prepared=await self._prepare(alone, layout, list(part.shards)))))
+            prepared = await self._prepare(part.undivided, layout, list(part.shards))
+            parts.append((node, replace(part, prepared=prepared)))
         return DividedBatch(**asdict(batch), parts=parts)
 
     async def erase(
@@ -160,7 +173,10 @@ class ClusterWriter(Writer):
             # Check that all nodes respond before all writers have to wait for them.
             await connection.fetchval(CLUSTER["query_all_nodes"])
         layout = ClusterLayout(self._placement, shards, locks_shards=False)
-        return await self._merge(account_id, old_id, new_id, now, layout=layout, contacts=Reach.ALL)
+        try:
+            return await self._merge(account_id, old_id, new_id, now, layout=layout, contacts=Reach.ALL)
+        except ContactsMoved:
+            return await self.merge(account_id, old_id, new_id, now)
 
     async def upsert_contacts(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, in a transaction for each node. Return how many changed something."""
@@ -172,16 +188,23 @@ class ClusterWriter(Writer):
             by_node.setdefault(self._placement.node_of(shards[key]), []).append(index)
         changes = await _gather(
             *(
-                self._upsert_contacts(
+                self._upsert_part(
                     account_id,
                     [updates[index] for index in indexes],
-                    ClusterLayout(self._placement, {keys[index]: shards[keys[index]] for index in indexes}),
-                    [keys[index] for index in indexes],
+                    {keys[index]: shards[keys[index]] for index in indexes},
                 )
                 for indexes in by_node.values()
             )
         )
         return sum(changes)
+
+    async def _upsert_part(self, account_id: str, updates: Sequence[ContactUpdate], shards: Mapping[bytes, int]) -> int:
+        try:
+            return await self._upsert_contacts(
+                account_id, updates, ClusterLayout(self._placement, shards), list(shards)
+            )
+        except ContactsMoved:
+            return await self.upsert_contacts(account_id, updates)
 
 
 def _select_contacts(batch: Batch, indexes: Sequence[int]) -> Batch:

@@ -62,3 +62,20 @@ SELECT EXISTS (SELECT 1 FROM tracking_activity WHERE contact = $1 AND type = $2)
 
 -- query_all_nodes: Run a query that involves every node.
 SELECT count(*) FROM erased_link WHERE campaign_activity = 0
+
+-- list_last_times: List the times of the last activities of contacts that no source has updated. A cluster supports no
+-- LIMIT for each row of VALUES. Served by the primary keys.
+SELECT requested.contact_id, greatest(
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 0),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 1),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 2),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 3),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 4),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 5),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 6),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 7),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 8),
+    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 9)
+)
+FROM contact AS requested
+WHERE requested.key = ANY($1::bytea[]) AND requested.facts IS NULL
