@@ -53,5 +53,6 @@ async def counters_match(store: Store) -> bool:
 def list_tables(location: str) -> list[str]:
     """Return the names of the tables of a store."""
     if location.startswith("postgresql:"):
-        return [name for (name,) in fetch_all(location, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        return [name for (name,) in fetch_all(location, query)]
     return [name for (name,) in fetch_all(location, "SELECT name FROM sqlite_schema WHERE type = 'table'")]

@@ -56,9 +56,11 @@ async def ensure_erasure_keys(connection: Connection) -> list[bytes]:
     return keys
 
 
-async def filter_erased_batches(connection: Connection, batches: Sequence[Batch], version: int) -> Sequence[Batch]:
+async def filter_erased_batches(
+    connection: Connection, batches: Sequence[Batch], version: int | None = None
+) -> Sequence[Batch]:
     """Return the batches without the activities of erased contacts; `version` 0 means that none was ever erased."""
-    return [await _filter_batch(connection, batch) for batch in batches] if version else batches
+    return batches if version == 0 else [await _filter_batch(connection, batch) for batch in batches]
 
 
 async def _filter_batch(connection: Connection, batch: Batch) -> Batch:

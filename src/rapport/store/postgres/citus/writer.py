@@ -23,7 +23,7 @@ from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.identifiers import IdCache
 from rapport.store.postgres.pool import Pool, Reach
 from rapport.store.postgres.redirects import ContactsMoved, contact_exists, find_targets
-from rapport.store.postgres.tombstones import ErasureConflict
+from rapport.store.postgres.tombstones import ErasureConflict, filter_erased_batches
 from rapport.store.postgres.writer import WRITE_TIMEOUT, Writer
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class ClusterWriter(Writer):
         for parts, part_outcomes in zip(by_node.values(), recorded, strict=True):
             for (index, _), outcome in zip(parts, part_outcomes, strict=True):
                 outcomes[index].append(outcome)
-        return list(map(_sum, outcomes))
+        return [_sum(batch, parts) for batch, parts in zip(batches, outcomes, strict=True)]
 
     async def _record_parts(self, parts: Sequence[NodeBatch]) -> list[Recorded]:
         shards = {contact: shard for part in parts for contact, shard in part.shards.items()}
@@ -95,7 +95,7 @@ class ClusterWriter(Writer):
             return batch.parts
         if isinstance(batch, NodeBatch):
             return [(self._placement.node_of(next(iter(batch.shards.values()))), batch)]
-        batch = redirect_contacts(batch, await self._find_targets(batch.account_id, batch.contacts))
+        batch = await self._redirect(batch)
         if not self._ids.has_all(batch):
             await self._create_names(batch)
         if not batch.contacts:
@@ -113,6 +113,15 @@ class ClusterWriter(Writer):
             parts.append((node, NodeBatch(**fields, shards=part_shards)))
             without_row = 0
         return parts
+
+    async def _redirect(self, batch: Batch) -> Batch:
+        """Return the batch with merged contacts redirected, without what is refused as they were erased before."""
+        async with self._pool.acquire(WRITE_TIMEOUT, batch.account_id) as connection:
+            targets = await find_targets(connection, batch.account_id, batch.contacts)
+            if not targets:
+                return batch
+            (batch,) = await filter_erased_batches(connection, [batch])
+        return redirect_contacts(batch, targets)
 
     async def _find_targets(self, account_id: str, contact_ids: Sequence[str]) -> dict[str, str]:
         """Return the targets of merged contacts, which may be on other shards."""
@@ -146,6 +155,14 @@ class ClusterWriter(Writer):
 
         If it clicked links, all writers wait, as other nodes may have contacts that clicked them.
         """
+        try:
+            return await self._erase_on_shard(account_id, contact_id, now, tombstone)
+        except ContactsMoved:
+            return await self.erase(account_id, contact_id, now, tombstone)
+
+    async def _erase_on_shard(
+        self, account_id: str, contact_id: str, now: Instant, tombstone: ErasedContact | None
+    ) -> bool:
         contact_id = (await self._find_targets(account_id, [contact_id])).get(contact_id, contact_id)
         contact = contact_key(account_id, contact_id)
         shards = await self._placement.shards_of([contact])
@@ -230,8 +247,11 @@ def _select_contacts(batch: Batch, indexes: Sequence[int]) -> Batch:
     )
 
 
-def _sum(parts: Sequence[Recorded]) -> Recorded:
+def _sum(batch: Batch, parts: Sequence[Recorded]) -> Recorded:
     """Return the outcome of a batch from those of its parts."""
+    if not parts:
+        # All of its contacts were erased.
+        return Recorded(accepted={}, duplicate=batch.size)
     accepted: Counter[ActivityType] = Counter()
     for part in parts:
         accepted.update(part.accepted)
