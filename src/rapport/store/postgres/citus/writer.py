@@ -87,8 +87,11 @@ class ClusterWriter(Writer):
             return await self._record_divided([part.undivided for part in parts])
 
     async def partition(self, batch: Batch) -> Sequence[Part]:
-        """Return the part of the batch for each node, with the node's number. Raises StoreUnavailable."""
-        return list(await self._divide(batch))
+        """Return the part of the batch for each node, with the node's number. Raises StoreUnavailable.
+
+        If nothing is left to record, as all of its contacts were erased, return the whole batch.
+        """
+        return list(await self._divide(batch)) or [(None, batch)]
 
     async def _divide(self, batch: Batch) -> Sequence[tuple[int, NodeBatch]]:
         if isinstance(batch, DividedBatch):
