@@ -68,7 +68,7 @@ def test_reload_after_token_creation_creates_no_second_token(page: Page) -> None
     token = page.get_by_label("New token", exact=True).inner_text()
     page.reload()
     expect(page).to_have_url(re.compile(r"/connect\?repeated=1$"))
-    expect(page.get_by_text("This token was already created")).to_be_visible()
+    expect(page.get_by_text("This form was already submitted")).to_be_visible()
     expect(page.locator("#tokens tbody tr")).to_have_count(1)
     assert token.replace("\n", "") not in page.content()
     assert find_accessibility_issues(page) == []

@@ -55,7 +55,3 @@ def test_misspelled_name_gets_suggestion(tmp_path: Path) -> None:
     ).stderr
     assert "Did you mean RAPPORT_LIMITS?" in error
     assert "at least one of" in run_rapport_process("token", "create", "--scope", "", folder=tmp_path, code=2).stderr
-
-
-def test_command_summaries_are_not_truncated() -> None:
-    assert "..." not in run_rapport_process("--help").stdout.partition("Commands:")[2]

@@ -97,7 +97,7 @@ def update(account_id: str, data: str | None, **details: str | None) -> None:
     click.echo(f"Updated the account {account_id}.")
 
 
-@account.command()
+@account.command(short_help="Delete an account and all its data.")
 @click.argument("account_id", type=AccountId())
 @data_option
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation.")

@@ -103,7 +103,7 @@ def create(
         click.echo(f"client_secret\t{secret}")
 
 
-@app.command("list")
+@app.command("list", short_help="Print the account's applications.")
 @data_option
 @account_option
 def list_applications(data: str | None, account: str) -> None:

@@ -68,7 +68,7 @@ class _Mailbox(NamedTuple):
     interval_seconds: float | None
 
 
-@click.command()
+@click.command(short_help="Record bounce mail.")
 @data_option
 @account_option
 @click.option(

@@ -16,7 +16,7 @@ from rapport.store.ingest import Recorded
 _PAGE = 100
 
 
-@click.group()
+@click.group(short_help="Show what providers reported, and run it again.")
 def capture() -> None:
     """Show what email providers have reported, and what could not be matched."""
 

@@ -32,7 +32,7 @@ _LISTED_DELIVERIES = 5
 _DAY_HOURS = 24
 
 
-@click.group()
+@click.group(short_help="Manage the webhooks of email providers.")
 def hook() -> None:
     """Manage the webhooks with which email providers report what happens to messages.
 

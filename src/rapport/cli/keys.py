@@ -26,7 +26,7 @@ def rotate(*, data: str | None, drop_old: bool) -> None:
     click.echo(asyncio.run(_rotate(get_settings(data=data), drop_old=drop_old)))
 
 
-@keys.command("list")
+@keys.command("list", short_help="Print the ids of the valid keys.")
 @data_option
 def list_keys(data: str | None) -> None:
     """Print the ids of the keys whose tokens are valid, the current one first."""

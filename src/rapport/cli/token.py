@@ -106,7 +106,7 @@ def create(
     click.echo(asyncio.run(_create(get_settings(data=data), principal, expires, name, create=create)))
 
 
-@token.command("list")
+@token.command("list", short_help="Print the account's named tokens.")
 @data_option
 @account_option
 def list_tokens(data: str | None, account: str) -> None:

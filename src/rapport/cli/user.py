@@ -49,7 +49,7 @@ def user() -> None:
     """
 
 
-@user.command()
+@user.command(short_help="Invite a user.")
 @click.argument("email_address")
 @click.option(
     "--role", type=click.Choice(_ROLES), default=Role.MANAGER.value, show_default=True, help="The user's role."
@@ -78,7 +78,7 @@ def invite(
     click.echo(asyncio.run(_invite(settings, account, email_address, Role(role), create=create)))
 
 
-@user.command()
+@user.command(short_help="Make a link with which a user sets a password.")
 @click.argument("email_address")
 @data_option
 @account_option
@@ -133,7 +133,7 @@ def remove(email_address: str, data: str | None, account: str) -> None:
     click.echo(f"Removed {removed.email_address} from the account {account}.")
 
 
-@user.command("reset-totp")
+@user.command("reset-totp", short_help="Turn off a user's authenticator app.")
 @click.argument("email_address")
 @data_option
 @account_option
@@ -143,7 +143,7 @@ def reset_totp(email_address: str, data: str | None, account: str) -> None:
     click.echo(f"{changed.email_address} signs in with the password alone now.")
 
 
-@user.command()
+@user.command(short_help="Print the account's sessions.")
 @data_option
 @account_option
 def sessions(data: str | None, account: str) -> None:

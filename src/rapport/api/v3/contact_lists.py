@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rapport.activity import is_storable
 from rapport.api import examples
 from rapport.api.endpoint import Access, Json, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
@@ -27,6 +28,13 @@ LISTS: Final = "/v3/contact_lists"
 _READ: Final = Access(Scope.CONTACT_DATA, Privilege.LISTS_READ)
 _TAG: Final = "Contact Lists"
 
+
+def _parse_name(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("must be a name without control characters")
+    return text
+
+
 LIST_ID: Final = PathId("list_id", "The list.", examples.LIST_ID, UnknownResource)
 LIMIT: Final = Limit("lists", 1_000, 50, as_text=False)
 INCLUDE_COUNT: Final = Flag("include_count", "Whether to return the number of lists.", default=False)
@@ -43,7 +51,11 @@ STATUS: Final = Choices(
     noun="status",
 )
 NAME: Final = Text(
-    "name", "Only the list with this name.", str, {"type": "string", "minLength": 1, "maxLength": 255}, "Newsletter"
+    "name",
+    "Only the list with this name.",
+    _parse_name,
+    {"type": "string", "minLength": 1, "maxLength": 255},
+    "Newsletter",
 )
 CHANNEL: Final = Choices(
     "channel_type",
