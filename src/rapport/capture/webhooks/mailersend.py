@@ -38,7 +38,8 @@ class MailerSend(Provider):
     key_name: ClassVar[str | None] = "signing secret"
     steps: ClassVar[tuple[str, ...]] = (
         "Open Domains → Manage → Webhooks → Create webhook, enter {url} and select the events.",
-        "Pass the signing secret of the webhook to `rapport hook create --key`.",
+        "The hook's key is the signing secret of the webhook.",
+        "If the key changes, run `rapport hook update HOOK --key KEY`.",
     )
 
     def check_credentials(self, credentials: Credentials) -> None:

@@ -39,7 +39,8 @@ class Mailgun(Provider):
     key_name: ClassVar[str | None] = "HTTP webhook signing key"
     steps: ClassVar[tuple[str, ...]] = (
         "Open Sending → Webhooks, choose the domain, and add {url} for each event.",
-        "Pass the HTTP webhook signing key, which isn't the API key, to `rapport hook create --key`.",
+        "The hook's key is the HTTP webhook signing key, not the API key.",
+        "If the key changes, run `rapport hook update HOOK --key KEY`.",
     )
     refused_status: ClassVar[int] = 406
 

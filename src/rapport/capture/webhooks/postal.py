@@ -42,7 +42,8 @@ class Postal(Provider):
     key_name: ClassVar[str | None] = "public key"
     steps: ClassVar[tuple[str, ...]] = (
         "Open the mail server → Webhooks → Add a new webhook, enter {url} and select the events.",
-        "Pass the installation's public key to `rapport hook create --key`.",
+        "The hook's key is the installation's public key.",
+        "If the key changes, run `rapport hook update HOOK --key KEY`.",
         "It is what follows p= in `postal default-dkim-record`, or the key in /.well-known/jwks.json.",
     )
 

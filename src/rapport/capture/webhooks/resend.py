@@ -44,7 +44,8 @@ class Resend(Provider):
     key_name: ClassVar[str | None] = "signing secret"
     steps: ClassVar[tuple[str, ...]] = (
         "Open Webhooks → Add webhook, enter {url} and select the events.",
-        "Pass the signing secret of the webhook, which begins with whsec_, to `rapport hook create --key`.",
+        "The hook's key is the signing secret of the webhook, which begins with whsec_.",
+        "If the key changes, run `rapport hook update HOOK --key KEY`.",
     )
     kept_headers: ClassVar[tuple[str, ...]] = ("svix-id", "webhook-id")
 

@@ -73,7 +73,8 @@ class SendGrid(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open Settings → Mail Settings → Event Webhooks and create a webhook.",
         "Enter {url} as the Post URL and select the events.",
-        "Turn Signature Verification on, and pass the verification key that is shown to `rapport hook create --key`.",
+        "Turn Signature Verification on. The hook's key is the verification key.",
+        "If the key changes, run `rapport hook update HOOK --key KEY`.",
     )
     max_body_bytes: ClassVar[int] = 16 * MIB
 

@@ -75,7 +75,7 @@ def read_seconds(text: str) -> Instant | None:
 def require_keys(keys: tuple[str, ...], name: str) -> tuple[str, ...]:
     """Return the hook's keys. Raises InvalidHook if it has none."""
     if not keys:
-        raise InvalidHook(f"the hook has no {name}; set it with `rapport hook create --key`")
+        raise InvalidHook(f"the hook has no {name}; pass it with --key")
     return keys
 
 
