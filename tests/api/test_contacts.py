@@ -123,7 +123,7 @@ def test_invalid_parameters_are_reported(client: ApiClient, query: str, message:
 
 def test_contact_of_other_account_is_not_found(server: Server, client: ApiClient) -> None:
     client.record(make_line(email_address="ada@example.com"))
-    with server.client("a-stranger") as stranger:
+    with server.client("without-contacts") as stranger:
         assert stranger.get("/v3/contacts/c1").status_code == 404
         assert stranger.get("/v3/contacts?email=ada@example.com").json()["contacts"] == []
     assert client.get("/v3/contacts/nobody").json()[0]["error_key"] == "contacts.api.not_found"
