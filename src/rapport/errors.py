@@ -235,7 +235,7 @@ class TooManyUsers(RapportError):
 
 
 class SignInFailed(RapportError):
-    """The email address, the password or the account is wrong; which of them is not told."""
+    """The email address, the password or the account is wrong. The message doesn't say which."""
 
 
 class UnknownCampaign(NotFound):

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider, built with authlib and Flask, that answers for whoever signs in."""
+"""A small OpenID Connect provider, built with authlib and Flask, that signs in the configured user."""
 
 import threading
 import time
@@ -81,7 +81,7 @@ class _Code(AuthorizationCodeMixin):
 
 
 class Provider:
-    """A running provider. `claims` are those of whoever signs in next."""
+    """A running provider. `claims` are those of the next user to sign in."""
 
     def __init__(self) -> None:
         self.port = find_free_port()

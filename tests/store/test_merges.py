@@ -60,7 +60,7 @@ async def test_chains_and_cycles_of_merges_are_one_contact(store: Store) -> None
     ]
     assert await store.merges.list("a", "a", 1) == [ContactMerge("b", "d")]
     assert len(await list_activities(store, "d")) == 4
-    # An id that was merged stands for its contact.
+    # A merged id refers to its contact.
     await record(store, make_activity("e", after=9))
     assert (await store.merges.merge("a", "a", "e")).contact_id == "e"
     assert await store.merges.list_old_ids("a", "e") == ["a", "b", "c", "d"]

@@ -2,5 +2,5 @@
 
 
 def account_mark(account_id: str) -> str:
-    """Return the id that all tokens and sessions of an account depend on, whoever created them."""
+    """Return the id that all tokens and sessions of an account depend on, no matter who created them."""
     return f"account:{account_id}"

@@ -42,7 +42,7 @@ class ConsentPages:
         ]
 
     async def authorize(self, request: Request) -> Response:
-        """Show the request. Users sign in before any redirect, so that a link to this page is no open redirect."""
+        """Show the request. Users sign in before any redirect, so a link to this page isn't an open redirect."""
         query = request.scope["query_string"].decode("latin-1")
         try:
             consent_request = await self._consents.read_request(query, self._sessions.get_base_url(request), now())

@@ -19,7 +19,7 @@ from rapport.errors import (
     UnknownCampaignActivity,
     UnknownContact,
 )
-from rapport.export_stream import FORMATS, get_headers, stream_export
+from rapport.export_stream import FORMATS, get_headers, parse_format, stream_export
 from rapport.instant import MAX_INSTANT
 from rapport.recording.export import (
     ACTIVITY_COLUMNS,
@@ -58,12 +58,6 @@ def _parse_id(text: str) -> str:
     return text
 
 
-def _parse_format(text: str) -> ExportFormat:
-    if text not in FORMATS:
-        raise ValueError(f"must be one of {', '.join(FORMATS)}")
-    return ExportFormat(text)
-
-
 def _parse_report(text: str) -> str:
     if text not in TRACKING_REPORTS:
         raise ValueError(f"must be one of {', '.join(TRACKING_REPORTS)}")
@@ -73,7 +67,7 @@ def _parse_report(text: str) -> str:
 FORMAT: Final = Text(
     "format",
     f"The format, in place of `Accept`: {', '.join(MEDIA_TYPES.values())}. NDJSON by default.",
-    _parse_format,
+    parse_format,
     {"type": "string", "enum": list(FORMATS)},
     "csv",
 )

@@ -19,7 +19,7 @@ T = TypeVar("T")
 class ImportResult(msgspec.Struct, omit_defaults=True):
     """The number of accepted, duplicate and rejected items. `index` counts items from 0.
 
-    `warnings` tells what was changed or left out in accepted items.
+    `warnings` lists what was changed or left out in accepted items.
     """
 
     accepted: int

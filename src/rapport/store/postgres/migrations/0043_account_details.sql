@@ -1,4 +1,4 @@
--- What the account summary says of an account, beside its id.
+-- The details of an account that the account summary shows.
 
 CREATE TABLE account_details (
     account_id        text NOT NULL PRIMARY KEY,
