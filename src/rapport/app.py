@@ -42,8 +42,8 @@ from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.api.v3.segments import Segments
 from rapport.api.v3.sms_reports import SmsReports
 from rapport.api.v3.xrefs import CrossReferences
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.authorization import Authorizer
-from rapport.auth.key_cache import KeyCache
 from rapport.auth.rate_limits import GenerousRateLimiter, NoRateLimiter, RateLimiter, create_rate_limiter
 from rapport.auth.token_service import TokenService
 from rapport.capture.spool import SpoolWriter
@@ -113,38 +113,38 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
     store = create_store(settings)
     recorder = GroupCommitter(store.ingest, settings.max_queued_activities)
     feed = LiveFeed(store.feed, settings.max_streams)
-    keys = KeyCache(store.secrets, settings)
-    authorizer = Authorizer(keys, create_rate_limiter(settings.limits, store.rate_limits))
-    session_service = SessionService(store, keys)
-    sessions = SessionManager(keys, session_service, settings.public_url)
-    token_service = TokenService(store.secrets, keys, settings)
+    authenticator = Authenticator(store.secrets, settings)
+    authorizer = Authorizer(authenticator, create_rate_limiter(settings.limits, store.rate_limits))
+    session_service = SessionService(store, authenticator)
+    sessions = SessionManager(authenticator, session_service, settings.public_url)
+    token_service = TokenService(store.secrets, authenticator, settings)
     hooks = HookRegistry(store)
     folder = find_spool(settings)
     spool = SpoolWriter(folder, settings.spool_mb * 1_000_000)
     captured = SpoolRecorder(store, CapturedEvents(store, recorder.record), hooks, folder)
     resources = [
-        *_v3_resources(store, Cursors(keys), settings),
+        *_v3_resources(store, Cursors(authenticator), settings),
         Merges(store.merges),
         Ingest(recorder, store.contacts, store.campaigns, store.definitions, store.erasure),
         Export(store),
         Stream(feed, authorizer),
-        Operations(store, keys, describe(RESOURCES, OAUTH_PATHS)),
+        Operations(store, authenticator, describe(RESOURCES, OAUTH_PATHS)),
     ]
     routes = [
         *combine_routes(route for resource in resources for route in resource.routes(authorizer)),
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
         *_page_routes(store, sessions, token_service),
         *HooksPage(store, CapturedEvents(store, recorder.record), sessions, settings.public_url).routes(),
-        *_people_routes(store, keys, sessions, session_service, settings),
+        *_people_routes(store, authenticator, sessions, session_service, settings),
         *LiveFeedPage(feed, sessions).routes(),
-        *combine_routes(_oauth_routes(store, keys, sessions, settings)),
+        *combine_routes(_oauth_routes(store, authenticator, sessions, settings)),
     ]
 
     @contextlib.asynccontextmanager
     async def lifespan(service: Application) -> AsyncIterator[None]:
         metrics.forget_dead_workers()
         await store.open()
-        await keys.start()
+        await authenticator.start()
         recorder.start()
         spool.start()
         captured.start()
@@ -159,7 +159,7 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         await spool.stop()
         await captured.stop()
         await recorder.stop()
-        await keys.stop()
+        await authenticator.stop()
         await store.close()
         _log.info("stopped")
 
@@ -200,28 +200,34 @@ def _page_routes(store: Store, sessions: SessionManager, token_service: TokenSer
 
 
 def _people_routes(
-    store: Store, keys: KeyCache, sessions: SessionManager, session_service: SessionService, settings: Settings
+    store: Store,
+    authenticator: Authenticator,
+    sessions: SessionManager,
+    session_service: SessionService,
+    settings: Settings,
 ) -> list[Route]:
     """Return the routes on which users sign in and are managed."""
-    sign_in = SignInService(store, keys)
-    oidc = OidcService(store, keys, settings)
+    sign_in = SignInService(store, authenticator)
+    oidc = OidcService(store, authenticator, settings)
     return [
         *OidcPages(oidc, sign_in, sessions).routes(),
-        *SignInPage(store.secrets, sessions, keys, sign_in, oidc.name).routes(),
+        *SignInPage(store.secrets, sessions, authenticator, sign_in, oidc.name).routes(),
         *InvitationPage(sign_in, sessions, oidc.name).routes(),
-        *PeoplePage(UserService(store, keys), session_service, sessions, Mailer(settings)).routes(),
+        *PeoplePage(UserService(store, authenticator), session_service, sessions, Mailer(settings)).routes(),
         *ProfilePage(sign_in, session_service, sessions).routes(),
     ]
 
 
-def _oauth_routes(store: Store, keys: KeyCache, sessions: SessionManager, settings: Settings) -> list[Route]:
+def _oauth_routes(
+    store: Store, authenticator: Authenticator, sessions: SessionManager, settings: Settings
+) -> list[Route]:
     """Return the routes of the authorization server. Its requests don't count towards the rate limits of the API."""
     is_off = settings.limits is Limits.OFF
     limiter: RateLimiter = NoRateLimiter() if is_off else GenerousRateLimiter()
     guesses: RateLimiter = NoRateLimiter() if is_off else GenerousRateLimiter(_USER_CODES_PER_SECOND)
-    server = AuthorizationServer(store, keys, settings, limiter)
+    server = AuthorizationServer(store, authenticator, settings, limiter)
     return [
-        *ApplicationsPage(ApplicationService(store, keys), sessions).routes(),
-        *ConsentPages(ConsentService(store, keys, guesses), sessions).routes(),
-        *OAuthEndpoints(server, keys, sessions).routes(),
+        *ApplicationsPage(ApplicationService(store, authenticator), sessions).routes(),
+        *ConsentPages(ConsentService(store, authenticator, guesses), sessions).routes(),
+        *OAuthEndpoints(server, authenticator, sessions).routes(),
     ]

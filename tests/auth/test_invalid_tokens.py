@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.keys import Keys, rotate_keys
 from rapport.auth.scope import Role, Scope
 from rapport.auth.token import Principal, sign_token
@@ -54,25 +54,25 @@ async def test_repeated_invalid_tokens_do_not_read_store(tmp_path: Path, activit
 
     async with open_store(settings) as store, open_store(Settings(data=str(tmp_path / "other"))) as other:
         counting = CountingSecrets(store.secrets)
-        keys = KeyCache(counting, settings)  # type: ignore[arg-type]
-        await keys.start()
-        foreign = KeyCache(other.secrets, settings)
+        authenticator = Authenticator(counting, settings)  # type: ignore[arg-type]
+        await authenticator.start()
+        foreign = Authenticator(other.secrets, settings)
         await foreign.load()
         counting.reads = 0
         for _ in range(10):
             tokens = {
                 "no token": [f"a.b.c{number}" for number in range(100)],
-                "another audience": [create_token(keys.keys, f"x{number}") for number in range(100)],
+                "another audience": [create_token(authenticator.keys, f"x{number}") for number in range(100)],
                 "another key": [create_token(foreign.keys, f"x{number}") for number in range(100)],
             }[activity_type]
-            outcomes = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
+            outcomes = await asyncio.gather(*map(authenticator.verify, tokens), return_exceptions=True)
             assert all(isinstance(outcome, InvalidToken) for outcome in outcomes)
             # A repeated token is rejected from the cache.
-            again = await asyncio.gather(*map(keys.verify, tokens), return_exceptions=True)
+            again = await asyncio.gather(*map(authenticator.verify, tokens), return_exceptions=True)
             assert all(isinstance(outcome, InvalidToken) for outcome in again)
         # The key cache itself reads two secrets every 2 s.
         assert counting.reads < 60
-        await keys.stop()
+        await authenticator.stop()
 
 
 @pytest.mark.slow
@@ -80,13 +80,13 @@ async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) ->
     settings = Settings(data=location)
 
     async with open_store(settings) as store:
-        keys = KeyCache(store.secrets, settings)
-        await keys.start()
+        authenticator = Authenticator(store.secrets, settings)
+        await authenticator.start()
 
         async def send_refused() -> None:
             for number in range(1_000_000):
                 with pytest.raises(InvalidToken):
-                    await keys.verify(create_token(keys.keys, f"x{number}"))
+                    await authenticator.verify(create_token(authenticator.keys, f"x{number}"))
                 await asyncio.sleep(0)
 
         attacks = [asyncio.create_task(send_refused()) for _ in range(60)]
@@ -95,7 +95,7 @@ async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) ->
         async with asyncio.timeout(20):
             while True:
                 try:
-                    assert (await keys.verify(token)).principal == OWNER
+                    assert (await authenticator.verify(token)).principal == OWNER
                     break
                 except InvalidToken:
                     # As often as a client that retries; the documented maximum is 3 s.
@@ -103,4 +103,4 @@ async def test_new_key_is_found_during_flood_of_invalid_tokens(location: str) ->
         for attack in attacks:
             attack.cancel()
         await asyncio.gather(*attacks, return_exceptions=True)
-        await keys.stop()
+        await authenticator.stop()

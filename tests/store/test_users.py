@@ -165,7 +165,7 @@ async def test_attempts_are_counted_until_they_expire(store: Store) -> None:
     assert {count.expires for count in counts} == {LATER}
     assert (await store.users.count_attempt(b"bob", NOW, LATER)).attempts == 1
     assert (await store.users.count_attempt(b"ada", LATER, Instant(LATER + 1))).attempts == 1
-    await store.users.forget_attempts(b"ada")
+    await store.users.reset_attempts(b"ada")
     assert (await store.users.count_attempt(b"ada", LATER, Instant(LATER + 1))).attempts == 1
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from rapport import metrics
 from rapport.api.endpoint import Json, Resource, Returns, public_endpoint
 from rapport.api.responses import json_response
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.errors import StoreUnavailable
 from rapport.store.store import Store
 
@@ -22,9 +22,9 @@ _OBJECT: Final = {"type": "object"}
 class Operations(Resource):
     """Health checks, metrics, public keys and the OpenAPI document. None of them returns data about contacts."""
 
-    def __init__(self, store: Store, keys: KeyCache, openapi: Json) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator, openapi: Json) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
         self._openapi = msgspec.json.encode(openapi)
 
     @public_endpoint(
@@ -81,7 +81,7 @@ class Operations(Resource):
     )
     async def jwks(self, _request: Request) -> Response:
         headers = {"cache-control": "public, max-age=300"}
-        return Response(self._keys.keys.jwks, headers=headers, media_type="application/jwk-set+json")
+        return Response(self._authenticator.keys.jwks, headers=headers, media_type="application/jwk-set+json")
 
     @public_endpoint(
         "/schema/openapi.json",

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.signing import InvalidSignature, sign, verify
 from rapport.auth.token import Principal
 from rapport.errors import InvalidCursor
@@ -23,12 +23,12 @@ _MESSAGE: Final = (
 class Cursors:
     """Encodes and decodes the cursors of a server, or of several that share a store."""
 
-    def __init__(self, keys: KeyCache) -> None:
-        self._keys = keys
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     def decode(self, cursor: str, principal: Principal, path: str, form: type[T]) -> T:
         """Return the page request of a cursor of this path. Raises InvalidCursor."""
-        return decode_cursor(self._keys.keys.signing_secret, principal.account_id, path, cursor, form)
+        return decode_cursor(self._authenticator.keys.signing_secret, principal.account_id, path, cursor, form)
 
     def decode_optional(self, cursor: str | None, principal: Principal, path: str, form: type[T]) -> T | None:
         """Return the page request of a cursor, or None if there is no cursor. Raises InvalidCursor."""
@@ -40,7 +40,7 @@ class Cursors:
         """Return the link to a page, or None if `page_request` is None."""
         if page_request is None:
             return None
-        cursor = encode_cursor(self._keys.keys.signing_secret, principal.account_id, path, page_request)
+        cursor = encode_cursor(self._authenticator.keys.signing_secret, principal.account_id, path, page_request)
         return f"{path}?{parameter}={cursor}"
 
 

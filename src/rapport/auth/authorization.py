@@ -5,7 +5,7 @@ See docs/compatibility.md#order-of-checks.
 
 from typing import Final
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.rate_limits import Quota, RateLimiter
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
 from rapport.auth.token import Principal
@@ -17,8 +17,8 @@ _MAX_TOKEN_LENGTH: Final = 8_192
 class Authorizer:
     """Authenticates and authorizes API requests."""
 
-    def __init__(self, keys: KeyCache, limiter: RateLimiter) -> None:
-        self._keys = keys
+    def __init__(self, authenticator: Authenticator, limiter: RateLimiter) -> None:
+        self._authenticator = authenticator
         self._limiter = limiter
 
     async def verify(self, authorization: str | None) -> Principal:
@@ -27,12 +27,12 @@ class Authorizer:
         token = token.strip()
         if scheme.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN_LENGTH:
             raise InvalidToken("no bearer token, or one that is too long")
-        return (await self._keys.verify(token)).principal
+        return (await self._authenticator.verify(token)).principal
 
     async def authorize(
         self, principal: Principal, scope: Scope | None = None, privilege: Privilege | None = None
     ) -> Quota | None:
-        """Check the principal's permissions, count the request and return the rest of its quota, if that is exact.
+        """Check the principal's permissions, count the request and return its quota, if that is counted exactly.
 
         Raises Forbidden, Throttled or QuotaExceeded.
         """
@@ -43,9 +43,9 @@ class Authorizer:
 def require_permission(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> None:
     """Check that the principal has the scope, and its role the privilege. Raises Forbidden."""
     if scope is not None and scope not in principal.scopes:
-        raise Forbidden(f"it takes the scope {scope.value}", scope.value)
+        raise Forbidden(f"requires the scope {scope.value}", scope.value)
     if privilege is not None and privilege not in PRIVILEGES[principal.role]:
-        raise Forbidden(f"it takes the privilege {privilege.value}, which the role {principal.role.value} doesn't have")
+        raise Forbidden(f"requires the privilege {privilege.value}, which the role {principal.role.value} doesn't have")
 
 
 def has_permission(principal: Principal, scope: Scope | None, privilege: Privilege | None) -> bool:

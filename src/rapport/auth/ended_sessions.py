@@ -61,7 +61,7 @@ class EndedSessions:
                 self._accounts = {entry.account_id: entry.until for entry in entries.accounts}
                 self._stored = stored
 
-    def include(self, account_id: str, token_or_session_id: str) -> bool:
+    def contains(self, account_id: str, token_or_session_id: str) -> bool:
         """Return True if this is the id of a session that was ended."""
         if not token_or_session_id.startswith(SESSION_ID_PREFIX):
             return False

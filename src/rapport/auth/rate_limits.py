@@ -30,21 +30,21 @@ class RateLimiter(Protocol):
     """Limits how often a client may send requests."""
 
     async def acquire(self, client_id: str) -> Quota | None:
-        """Count a request of the client and return the rest of its quota, if there is an exact one.
+        """Count a request of the client and return its remaining quota, if there is an exact one.
 
         Raises Throttled or QuotaExceeded if it is above the limit.
         """
 
 
 class NoRateLimiter:
-    """Has no limit."""
+    """Accepts every request."""
 
     async def acquire(self, client_id: str) -> None:
         """Accept the request."""
 
 
 class GenerousRateLimiter:
-    """A fixed rate per client and worker, with bursts of one second's worth: stops clients that run wild."""
+    """Allows a fixed rate per client and worker, with bursts of one second's worth: a guard against runaway clients."""
 
     def __init__(self, per_second: int = GENEROUS_RATE_PER_SECOND) -> None:
         self._per_second = per_second

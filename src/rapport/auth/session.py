@@ -77,10 +77,10 @@ def begin_session_from_token(token: VerifiedToken, now: Instant) -> Session:
     )
 
 
-def begin_user_session(principal: Principal, user_id: str, mark: str, now: Instant) -> Session:
-    """Return a new session of a user, which ends, with everything that was created in it, when `mark` is revoked."""
+def begin_user_session(principal: Principal, user_id: str, revocation_id: str, now: Instant) -> Session:
+    """Return a new session of a user. Revoking `revocation_id` ends it, with everything that was created in it."""
     session = begin_session(principal, now)
-    return replace(session, user_id=user_id, token_ids=(mark,))
+    return replace(session, user_id=user_id, token_ids=(revocation_id,))
 
 
 def sign_session(signing_secret: bytes, session: Session) -> str:

@@ -121,7 +121,7 @@ def sign_token(
 
 
 def is_well_formed(token: str) -> bool:
-    """Return True if the text has the form of a token with an accepted algorithm, which some key might verify."""
+    """Return True if the text is a JWT with an accepted algorithm, so that some key might verify it."""
     header, *rest = token.split(".")
     if len(rest) != _SEGMENTS - 1:
         return False

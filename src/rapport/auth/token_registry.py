@@ -1,11 +1,9 @@
 """The registry of named tokens: their owner, permissions and expiry, but never the tokens themselves.
 
-Each account has a registry in the store. Revocations are in one list for all accounts, which every server polls, so
-that revoking is one write, and a token on the list is rejected whatever the registry says. Entries that have expired,
-or whose key was dropped, are removed with the next change.
+Each account has a registry in the store. Entries that have expired, or whose key was dropped, are removed with the
+next change. Revoked tokens stay in it until they expire: see `revocations`.
 """
 
-import asyncio
 import secrets
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -13,19 +11,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rapport.auth.keys import Keys, load_keys
+from rapport.auth.revocations import Revocation, add_revocation, read_revocations
 from rapport.auth.scope import Role, Scope
 from rapport.errors import InvalidField, RepeatedRequest, StoreUnavailable, TooManyTokens, UnknownToken
-from rapport.instant import HOUR, Instant
+from rapport.instant import Instant
 from rapport.store.secrets import SecretRepository
 
 MAX_TOKENS: Final = 200
 """The maximum number of an account's tokens. Revoked ones count until they expire: servers have to remember them."""
 
 MAX_NAME_LENGTH: Final = 64
-
-_REVOKED: Final = "revoked-tokens"
-_CLOCK_SKEW: Final = HOUR
-"""How long a revoked token stays on the list after it has expired, for servers whose clocks are late."""
 
 
 class NamedToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,15 +41,6 @@ class NamedToken(msgspec.Struct, frozen=True, kw_only=True):
     expires: Instant
     request_key: str = ""
     """Identifies the form that created it, so that sending the form again creates no second token."""
-
-
-class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """The revocation of a token."""
-
-    token_id: str
-    expires: Instant
-    revoked_time: Instant
-    revoked_by: str
 
 
 class TokenStatus(NamedTuple):
@@ -98,9 +84,7 @@ async def register_token(repository: SecretRepository, keys: Keys, token: NamedT
 async def list_tokens(repository: SecretRepository, keys: Keys, account_id: str, now: Instant) -> list[TokenStatus]:
     """Return the account's tokens that haven't expired and whose key still exists, newest first."""
     tokens = await _active_tokens(repository, keys, await repository.read(_secret_name(account_id)), now)
-    revocations = {
-        revocation.token_id: revocation for revocation in _decode_revocations(await repository.read(_REVOKED))
-    }
+    revocations = {revocation.token_id: revocation for revocation in await read_revocations(repository)}
 
     def with_status(token: NamedToken) -> TokenStatus:
         ids = (token.token_id, *reversed(token.parent_tokens))
@@ -121,49 +105,16 @@ async def get_token(
 
 async def revoke_token(repository: SecretRepository, token: NamedToken, *, by: str, now: Instant) -> None:
     """Revoke the token and all tokens created with it. Running servers notice when they next poll the list."""
-    await revoke_token_id(repository, token.token_id, token.expires, by=by, now=now)
+    await add_revocation(repository, token.token_id, token.expires, by=by, now=now)
 
 
-async def revoke_token_id(
-    repository: SecretRepository, token_id: str, expires: Instant, *, by: str, now: Instant
-) -> None:
-    """Revoke the token with this id and all tokens created with it, the last of which expires at `expires`."""
-    revocation = Revocation(token_id=token_id, expires=expires, revoked_time=now, revoked_by=by)
-    while True:
-        stored = await repository.read(_REVOKED)
-        kept = [other for other in _decode_revocations(stored) if other.expires > now - _CLOCK_SKEW]
-        if any(other.token_id == token_id for other in kept):
-            return
-        if await repository.replace(_REVOKED, stored, msgspec.json.encode([*kept, revocation])):
-            return
-
-
-async def forget_tokens(repository: SecretRepository, account_id: str) -> None:
+async def remove_tokens(repository: SecretRepository, account_id: str) -> None:
     """Remove all tokens of an account from its registry. They must have been revoked."""
     secret_name = _secret_name(account_id)
     while True:
         stored = await repository.read(secret_name)
         if stored is None or await repository.replace(secret_name, stored, msgspec.json.encode([])):
             return
-
-
-class RevocationList:
-    """The ids of revoked tokens, as last read from the store."""
-
-    def __init__(self, repository: SecretRepository) -> None:
-        self._repository = repository
-        self._stored: bytes | None = None
-        # Two reads at once may finish in the wrong order: the earlier one must not overwrite the later one.
-        self._lock = asyncio.Lock()
-        self.ids: frozenset[str] = frozenset()
-
-    async def refresh(self) -> None:
-        """Read the list again."""
-        async with self._lock:
-            stored = await self._repository.read(_REVOKED)
-            if stored != self._stored:
-                self.ids = frozenset(revocation.token_id for revocation in _decode_revocations(stored))
-                self._stored = stored
 
 
 def _secret_name(account_id: str) -> str:
@@ -187,14 +138,4 @@ def _decode(stored: bytes | None) -> list[NamedToken]:
         raise StoreUnavailable(
             f"the token registry is damaged ({exc}): restore it from a backup, or remove it. Its tokens then stay "
             "valid, and can only be revoked all at once, with `rapport keys rotate --drop-old`"
-        ) from None
-
-
-def _decode_revocations(stored: bytes | None) -> list[Revocation]:
-    try:
-        return [] if stored is None else msgspec.json.decode(stored, type=list[Revocation])
-    except msgspec.DecodeError as exc:
-        raise StoreUnavailable(
-            f"the list of revoked tokens is damaged ({exc}): restore it from a backup, or remove it and revoke all "
-            "tokens with `rapport keys rotate --drop-old`"
         ) from None

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.authorization import require_permission
-from rapport.auth.key_cache import KeyCache
 from rapport.auth.keys import MAX_TOKEN_LIFETIME, Keys
 from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
@@ -62,15 +62,15 @@ def delegable_roles(session: Session) -> list[Role]:
 class TokenService:
     """Manages an account's tokens on behalf of a session. Every method that takes a session may raise Forbidden."""
 
-    def __init__(self, repository: SecretRepository, keys: KeyCache, settings: Settings) -> None:
+    def __init__(self, repository: SecretRepository, authenticator: Authenticator, settings: Settings) -> None:
         self._repository = repository
-        self._keys = keys
+        self._authenticator = authenticator
         self._settings = settings
 
     async def list_tokens(self, session: Session, now: Instant) -> list[TokenStatus]:
         """Return the account's named tokens, newest first."""
         require_permission(session.principal, None, MANAGE_TOKENS)
-        return await list_tokens(self._repository, self._keys.keys, session.principal.account_id, now)
+        return await list_tokens(self._repository, self._authenticator.keys, session.principal.account_id, now)
 
     async def create_token(self, session: Session, request: TokenRequest, now: Instant) -> str:
         """Create and return the requested token. Raises InvalidField, TooManyTokens and RepeatedRequest."""
@@ -85,7 +85,7 @@ class TokenService:
         )
         named, token = await issue_token(
             self._repository,
-            self._keys.keys,
+            self._authenticator.keys,
             self._settings,
             principal,
             name=request.name,
@@ -104,7 +104,7 @@ class TokenService:
         """
         expires = Instant(min(now + PAGE_TOKEN_LIFETIME, session.expires, session.tokens_until))
         token = sign_token(
-            self._keys.keys,
+            self._authenticator.keys,
             session.principal,
             issuer=self._settings.issuer,
             audience=self._settings.audience,
@@ -119,11 +119,11 @@ class TokenService:
         """Revoke a token of the account, effective on this server at once. Raises UnknownToken."""
         require_permission(session.principal, None, MANAGE_TOKENS)
         account_id = session.principal.account_id
-        token, _ = await get_token(self._repository, self._keys.keys, account_id, token_id, now)
+        token, _ = await get_token(self._repository, self._authenticator.keys, account_id, token_id, now)
         if not can_delegate(session, token.role, token.scopes):
             raise Forbidden("your session doesn't have the role or a scope of that token")
         await revoke_token(self._repository, token, by=session.principal.user, now=now)
-        await self._keys.refresh_revocations()
+        await self._authenticator.refresh_revocations()
         _log.info("token revoked", account=account_id, token_id=token_id)
 
 

@@ -18,7 +18,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.scope import Role, Scope
 from rapport.auth.sign_in_codes import create_code
 from rapport.auth.token import Principal
@@ -132,7 +132,7 @@ def _check_port_available(settings: Settings) -> None:
 async def _check_store(settings: Settings) -> None:
     """Load the keys once, so that an error is printed here, instead of failing in every worker."""
     async with open_store(settings) as store:
-        await KeyCache(store.secrets, settings).load()
+        await Authenticator(store.secrets, settings).load()
 
 
 @contextlib.contextmanager

@@ -8,12 +8,13 @@ from typing import Final
 import msgspec
 import structlog
 
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.authorization import require_permission
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.revocations import add_revocation
 from rapport.auth.scope import Privilege, Role, Scope
 from rapport.auth.session import Session
 from rapport.auth.token import VerifiedToken
-from rapport.auth.token_registry import parse_token_name, revoke_token_id
+from rapport.auth.token_registry import parse_token_name
 from rapport.auth.token_service import delegable_roles
 from rapport.errors import Forbidden, InvalidField, TooManyApplications, UnknownApplication
 from rapport.instant import HOUR, Instant
@@ -50,14 +51,14 @@ class ApplicationRequest(msgspec.Struct, frozen=True, kw_only=True):
     credentials_role: Role | None = None
 
 
-def application_mark(client_id: str) -> str:
-    """Return the id that all tokens of an application carry, so that they can be revoked together."""
+def application_revocation_id(client_id: str) -> str:
+    """Return the id that all tokens of an application depend on, so that they can be revoked together."""
     return f"application:{client_id}"
 
 
 def is_application_token(token: VerifiedToken) -> bool:
     """Return True if the token was issued to an application. Such tokens are for the API only, not for signing in."""
-    return application_mark(token.principal.client_id) in token.token_ids
+    return application_revocation_id(token.principal.client_id) in token.token_ids
 
 
 async def create_application(
@@ -118,8 +119,8 @@ async def delete_application(store: Store, account_id: str, client_id: str, *, b
     """
     application = await find_application(store, account_id, client_id)
     # Revoke first: if this is interrupted, the application can still be deleted again.
-    await revoke_token_id(
-        store.secrets, application_mark(client_id), Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=by, now=now
+    await add_revocation(
+        store.secrets, application_revocation_id(client_id), Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=by, now=now
     )
     if not await store.applications.delete_application(account_id, client_id):
         raise UnknownApplication(client_id)
@@ -129,9 +130,9 @@ async def delete_application(store: Store, account_id: str, client_id: str, *, b
 class ApplicationService:
     """Manages an account's applications on behalf of a session. Every method may raise Forbidden."""
 
-    def __init__(self, store: Store, keys: KeyCache) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
 
     async def list_applications(self, session: Session) -> list[Application]:
         """Return the account's applications, oldest first."""
@@ -165,7 +166,7 @@ class ApplicationService:
         require_manager(session)
         principal = session.principal
         await delete_application(self._store, principal.account_id, client_id, by=principal.user, now=now)
-        await self._keys.refresh_revocations()
+        await self._authenticator.refresh_revocations()
         _log.info("application deleted", account=principal.account_id, client_id=client_id)
 
 

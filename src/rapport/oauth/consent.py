@@ -11,7 +11,7 @@ from oauthlib.oauth2.rfc6749.endpoints import AuthorizationEndpoint
 from oauthlib.oauth2.rfc6749.errors import AccessDeniedError, FatalClientError, OAuth2Error
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.rate_limits import RateLimiter
 from rapport.auth.scope import ROLE_SCOPES, Scope
 from rapport.auth.session import Session
@@ -19,8 +19,8 @@ from rapport.errors import Forbidden, InvalidField, RapportError, UnknownUserCod
 from rapport.instant import Instant
 from rapport.oauth.credentials import digest_token, normalize_user_code
 from rapport.oauth.lifetimes import CODE_LIFETIME, RETENTION
-from rapport.oauth.requests import MalformedRequest, Pairs, merge, read_pairs
-from rapport.oauth.validator import Loaded, PkceCodeGrant, Validator
+from rapport.oauth.requests import MalformedRequest, Params, merge_params, parse_params
+from rapport.oauth.validator import PkceCodeGrant, RequestContext, Validator
 from rapport.store.applications import Application, AuthorizationCode, Consent, DeviceAuthorization
 from rapport.store.store import Store
 
@@ -48,11 +48,11 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     redirect_uri: str
     scopes: tuple[str, ...]
     code_challenge: str | None
-    params: Pairs
+    params: Params
 
 
 class DeviceRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that waits for its user."""
+    """A device that is waiting for its user's decision."""
 
     application: Application
     device: DeviceAuthorization
@@ -62,9 +62,9 @@ class DeviceRequest(msgspec.Struct, frozen=True, kw_only=True):
 class ConsentService:
     """Records the decisions of signed-in users. Every method may raise Forbidden and StoreUnavailable."""
 
-    def __init__(self, store: Store, keys: KeyCache, limiter: RateLimiter) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator, limiter: RateLimiter) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
         self._limiter = limiter
 
     async def read_request(self, query: str, issuer: str, now: Instant) -> AuthorizationRequest:
@@ -73,12 +73,12 @@ class ConsentService:
         Raises InvalidAuthorizationRequest, and Redirect for errors that are reported to the application.
         """
         try:
-            pairs = read_pairs(query)
-            params = merge(pairs)
+            pairs = parse_params(query)
+            params = merge_params(pairs)
         except MalformedRequest as exc:
             raise InvalidAuthorizationRequest(exc.description) from None
         application = await self._store.applications.find_application(dict(params).get("client_id", ""))
-        validator = Validator(Loaded(now=now, application=application))
+        validator = Validator(RequestContext(now=now, application=application))
         endpoint = _endpoint(validator)
         try:
             scopes, info = endpoint.validate_authorization_request(f"{_URI}?{urlencode(params)}")
@@ -99,14 +99,14 @@ class ConsentService:
     async def approve(self, session: Session, request: AuthorizationRequest, issuer: str, now: Instant) -> str:
         """Return the URL that takes the browser back to the application, with a code that it can redeem."""
         consent = _consent(session, request.application, request.scopes)
-        validator = Validator(Loaded(now=now, application=request.application))
+        validator = Validator(RequestContext(now=now, application=request.application))
         headers, _, _ = _endpoint(validator).create_authorization_response(
             f"{_URI}?{urlencode(request.params)}", scopes=list(consent.scopes), credentials={"user": consent.user}
         )
         if not validator.code:
             raise InvalidAuthorizationRequest("the request is no longer valid; start again from the application")
         code = AuthorizationCode(
-            digest=digest_token(self._keys.keys.signing_secret, validator.code),
+            digest=digest_token(self._authenticator.keys.signing_secret, validator.code),
             client_id=request.application.client_id,
             account_id=request.application.account_id,
             consent=consent,
@@ -128,7 +128,7 @@ class ConsentService:
         await self._limiter.acquire(session.principal.account_id)
         user_code = normalize_user_code(text)
         device = await self._store.applications.find_device_by_user_code(
-            session.principal.account_id, digest_token(self._keys.keys.signing_secret, user_code)
+            session.principal.account_id, digest_token(self._authenticator.keys.signing_secret, user_code)
         )
         if device is None or device.expires <= now or device.decision != "pending":
             raise UnknownUserCode(text)

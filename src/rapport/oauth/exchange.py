@@ -10,7 +10,7 @@ from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
 from rapport.auth.scope import Scope
 from rapport.instant import SECOND, Instant
-from rapport.oauth.applications import RefreshPolicy, application_mark
+from rapport.oauth.applications import RefreshPolicy, application_revocation_id
 from rapport.oauth.credentials import get_grant_id, new_refresh_token
 from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, GRANT_LIFETIME
 from rapport.oauth.requests import ClientRequest
@@ -35,7 +35,7 @@ class Exchange:
     @property
     def is_rotating(self) -> bool:
         """True if the application's refresh tokens rotate."""
-        application = self.validator.loaded.application
+        application = self.validator.context.application
         return application is not None and application.refresh_policy == RefreshPolicy.ROTATING.value
 
     def validate(self) -> OAuthResponse:
@@ -66,20 +66,20 @@ class Exchange:
 
     def new_grant(self) -> Grant:
         """Return the new grant of a redeemed code or device code."""
-        loaded, consent = self.validator.loaded, self._find_consent()
-        if loaded.application is None or consent is None:
+        context, consent = self.validator.context, self._find_consent()
+        if context.application is None or consent is None:
             raise LookupError("a token was issued without an application or a consent")
         has_refresh_token = self._refresh_token is not None
         return Grant(
             grant_id=self._grant_id,
-            client_id=loaded.application.client_id,
-            account_id=loaded.application.account_id,
+            client_id=context.application.client_id,
+            account_id=context.application.account_id,
             consent=consent,
             digest=None if self._refresh_token is None else self._issuer.digest(self._refresh_token),
-            created_time=loaded.now,
-            expires=get_grant_expiry(consent, loaded.now)
+            created_time=context.now,
+            expires=get_grant_expiry(consent, context.now)
             if has_refresh_token
-            else Instant(loaded.now + self._expires_in * SECOND),
+            else Instant(context.now + self._expires_in * SECOND),
         )
 
     def reject(self, description: str) -> OAuthResponse:
@@ -87,46 +87,46 @@ class Exchange:
         return error_response(InvalidGrantError(description=description), self._request)
 
     def _find_consent(self) -> Consent | None:
-        loaded = self.validator.loaded
-        for source in (loaded.code, loaded.device, loaded.grant):
+        context = self.validator.context
+        for source in (context.code, context.device, context.grant):
             if source is not None:
                 return source.consent
-        if loaded.application is None or loaded.application.credentials_role is None:
+        if context.application is None or context.application.credentials_role is None:
             return None
         return Consent(
-            user=application_mark(loaded.application.client_id),
-            role=loaded.application.credentials_role,
-            scopes=loaded.application.scopes,
-            ends=Instant(loaded.now + ACCESS_TOKEN_LIFETIME),
+            user=application_revocation_id(context.application.client_id),
+            role=context.application.credentials_role,
+            scopes=context.application.scopes,
+            ends=Instant(context.now + ACCESS_TOKEN_LIFETIME),
         )
 
     def _find_lifetime(self, _request: Any) -> int:  # noqa: ANN401 - oauthlib's
         consent = self._find_consent()
-        ends = self.validator.loaded.now if consent is None else consent.ends
-        self._expires_in = min(ACCESS_TOKEN_LIFETIME, ends - self.validator.loaded.now) // SECOND
+        ends = self.validator.context.now if consent is None else consent.ends
+        self._expires_in = min(ACCESS_TOKEN_LIFETIME, ends - self.validator.context.now) // SECOND
         return self._expires_in
 
     def _make_access_token(self, request: Any) -> str:  # noqa: ANN401 - oauthlib's
-        loaded, consent = self.validator.loaded, self._find_consent()
-        if loaded.application is None or consent is None:
+        context, consent = self.validator.context, self._find_consent()
+        if context.application is None or consent is None:
             raise LookupError("oauthlib accepted a request without an application or a consent")
         grant_id: str | None = None
-        if loaded.grant is not None:
-            grant_id = loaded.grant.grant_id
-        elif loaded.code is not None or loaded.device is not None:
+        if context.grant is not None:
+            grant_id = context.grant.grant_id
+        elif context.code is not None or context.device is not None:
             self._refresh_token = new_refresh_token() if Scope.OFFLINE_ACCESS.value in consent.scopes else None
             grant_id = self._grant_id = get_grant_id(self._refresh_token or new_refresh_token())
         return self._issuer.make_access_token(
-            loaded.application,
+            context.application,
             consent,
             scopes=request.scopes,
             grant_id=grant_id,
             base_url=self._base_url,
-            now=loaded.now,
+            now=context.now,
         )
 
     def _make_refresh_token(self, request: Any) -> str:  # noqa: ANN401 - oauthlib's
-        if self.validator.loaded.grant is not None:
+        if self.validator.context.grant is not None:
             return self._issuer.get_successor(request.refresh_token)
         if self._refresh_token is None:
             raise LookupError("oauthlib created a refresh token that the user did not consent to")

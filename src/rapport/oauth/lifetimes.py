@@ -17,4 +17,4 @@ SLOW_DOWN: Final = 5 * SECOND
 """Added to the interval of a device that polls too fast (RFC 8628, section 3.5)."""
 
 RETENTION: Final = DAY
-"""The time for which used and expired codes and grants are kept, so that reuse is noticed."""
+"""The time for which used and expired codes and grants are kept, so that their reuse is detected."""

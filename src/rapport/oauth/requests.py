@@ -9,13 +9,12 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 import msgspec
 
-Pairs: TypeAlias = list[tuple[str, str]]
+Params: TypeAlias = list[tuple[str, str]]
 
-MAX_BODY: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 64 * 1024
 
 _MAX_PARAMS: Final = 50
 _SCOPE_SEPARATOR: Final = re.compile(r"[\s+,]+")
-_NOT_IN_QUERY: Final = "client_secret"
 
 
 class MalformedRequest(Exception):
@@ -30,10 +29,10 @@ class MalformedRequest(Exception):
 class ClientRequest(msgspec.Struct, frozen=True):
     """A client's request: its parameters and credentials, wherever in the request they were sent."""
 
-    params: Pairs
+    params: Params
     client_id: str
     client_secret: str | None
-    by_basic: bool
+    used_basic_auth: bool
 
     def get(self, name: str) -> str | None:
         """Return the value of a parameter, or None if it is missing or empty."""
@@ -51,12 +50,12 @@ def read_client_request(query: str, body: bytes, authorization: str | None) -> C
     Clients send parameters in the body, the query, or both; as a form, or as JSON that is labelled as a form; and their
     credentials as Basic, or among the parameters. A repeated parameter must have the same value each time.
     """
-    in_query = read_pairs(query)
-    if any(name == _NOT_IN_QUERY and value for name, value in in_query):
+    in_query = parse_params(query)
+    if any(name == "client_secret" and value for name, value in in_query):
         raise MalformedRequest("invalid_request", "client_secret must not be sent in the query.")
-    params = merge([*in_query, *_read_body(body)])
+    params = merge_params([*in_query, *_read_body(body)])
     values = dict(params)
-    client_id, client_secret = values.get("client_id", ""), values.pop(_NOT_IN_QUERY, None) or None
+    client_id, client_secret = values.get("client_id", ""), values.pop("client_secret", None) or None
     basic = _read_basic(authorization)
     if basic is not None:
         if client_id and client_id != basic[0]:
@@ -66,7 +65,7 @@ def read_client_request(query: str, body: bytes, authorization: str | None) -> C
     return ClientRequest(list(values.items()), client_id, client_secret, basic is not None)
 
 
-def read_pairs(text: str) -> Pairs:
+def parse_params(text: str) -> Params:
     """Return the parameters of a query or form, with scopes separated by spaces. Raises MalformedRequest."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMS)
@@ -75,7 +74,7 @@ def read_pairs(text: str) -> Pairs:
     return [(name, _normalize(name, value)) for name, value in pairs]
 
 
-def merge(pairs: Iterable[tuple[str, str]]) -> Pairs:
+def merge_params(pairs: Iterable[tuple[str, str]]) -> Params:
     """Return the parameters without repeated and empty ones. Raises MalformedRequest if one has two values."""
     values: dict[str, str] = {}
     for name, value in pairs:
@@ -84,10 +83,10 @@ def merge(pairs: Iterable[tuple[str, str]]) -> Pairs:
     return list(values.items())
 
 
-def _read_body(body: bytes) -> Pairs:
+def _read_body(body: bytes) -> Params:
     text = body.decode("utf-8", "replace").strip()
     if not text.startswith("{"):
-        return read_pairs(text)
+        return parse_params(text)
     try:
         content = msgspec.json.decode(text, type=dict[str, str | int | None])
     except msgspec.DecodeError:

@@ -55,4 +55,4 @@ def read_response(body: str, status: int, request: ClientRequest) -> OAuthRespon
 
 
 def _challenge(status: int, request: ClientRequest) -> dict[str, str]:
-    return {"www-authenticate": 'Basic realm="rapport"'} if status == 401 and request.by_basic else {}
+    return {"www-authenticate": 'Basic realm="rapport"'} if status == 401 and request.used_basic_auth else {}

@@ -11,19 +11,19 @@ from oauthlib.oauth2.rfc6749.endpoints import RevocationEndpoint
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 from oauthlib.oauth2.rfc8628.endpoints import DeviceAuthorizationEndpoint
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.rate_limits import RateLimiter
-from rapport.auth.token_registry import revoke_token_id
+from rapport.auth.revocations import add_revocation
 from rapport.errors import InvalidToken
 from rapport.instant import DAY, HOUR, SECOND, Instant
-from rapport.oauth.applications import application_mark
+from rapport.oauth.applications import application_revocation_id
 from rapport.oauth.credentials import get_grant_id, new_user_code
 from rapport.oauth.exchange import Exchange, get_grant_expiry
 from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, DEVICE_LIFETIME, POLL_INTERVAL, RETENTION, SLOW_DOWN
 from rapport.oauth.requests import ClientRequest
 from rapport.oauth.responses import FORM, URI, OAuthResponse, error_response, read_response
 from rapport.oauth.tokens import TokenIssuer
-from rapport.oauth.validator import DEVICE_CODE, Loaded, Validator
+from rapport.oauth.validator import DEVICE_CODE, RequestContext, Validator
 from rapport.settings import Settings
 from rapport.store.applications import Application, Consent, DeviceAuthorization, Grant
 from rapport.store.store import Store
@@ -33,8 +33,8 @@ ACTIVATE: Final = "/activate"
 
 _MAX_WAITING_DEVICES: Final = 1_000
 """The maximum number of an application's devices that wait for their users."""
-_POLLED: Final = frozenset({"authorization_pending", "slow_down"})
-_BY: Final = "the authorization server"
+_POLLING_ERRORS: Final = frozenset({"authorization_pending", "slow_down"})
+_REVOKED_BY: Final = "the authorization server"
 
 _log = structlog.get_logger("rapport.oauth")
 
@@ -42,32 +42,32 @@ _log = structlog.get_logger("rapport.oauth")
 class AuthorizationServer:
     """Handles the requests of applications. Every method may raise StoreUnavailable and Throttled."""
 
-    def __init__(self, store: Store, keys: KeyCache, settings: Settings, limiter: RateLimiter) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator, settings: Settings, limiter: RateLimiter) -> None:
         self._store = store
-        self._keys = keys
-        self._issuer = TokenIssuer(keys, settings)
+        self._authenticator = authenticator
+        self._issuer = TokenIssuer(authenticator, settings)
         self._limiter = limiter
 
     async def issue_token(self, request: ClientRequest, base_url: str, now: Instant) -> OAuthResponse:
         """Handle a request to the token endpoint. `base_url` is this server's URL as the client sees it."""
-        loaded = await self._load(request, now)
-        validator = Validator(loaded)
+        context = await self._load(request, now)
+        validator = Validator(context)
         exchange = Exchange(self._issuer, validator, request, base_url)
         response = exchange.validate()
         if validator.reused is not None:
             await self._revoke_grant(validator.reused, now, "its code or an old refresh token was used again")
         if response.status == 200:
             return await self._complete(exchange, response)
-        if response.body is not None and loaded.device is not None and response.body["error"] in _POLLED:
+        if response.body is not None and context.device is not None and response.body["error"] in _POLLING_ERRORS:
             too_fast = response.body["error"] == "slow_down"
-            interval = loaded.device.interval + (SLOW_DOWN if too_fast else 0)
-            await self._store.applications.poll_device(loaded.device.digest, now, interval)
+            interval = context.device.interval + (SLOW_DOWN if too_fast else 0)
+            await self._store.applications.poll_device(context.device.digest, now, interval)
         return response
 
     async def authorize_device(self, request: ClientRequest, base_url: str, now: Instant) -> OAuthResponse:
         """Handle a request for a device code. `base_url` is this server's URL as users see it."""
         application = await self._find_application(request)
-        validator = Validator(Loaded(now=now, application=application, client_secret=request.client_secret))
+        validator = Validator(RequestContext(now=now, application=application, client_secret=request.client_secret))
         endpoint = DeviceAuthorizationEndpoint(
             validator,
             f"{base_url}{ACTIVATE}",
@@ -102,7 +102,7 @@ class AuthorizationServer:
     async def revoke(self, request: ClientRequest, now: Instant) -> OAuthResponse:
         """Handle a request to the revocation endpoint (RFC 7009)."""
         application = await self._find_application(request)
-        validator = Validator(Loaded(now=now, application=application, client_secret=request.client_secret))
+        validator = Validator(RequestContext(now=now, application=application, client_secret=request.client_secret))
         _, body, status = RevocationEndpoint(validator).create_revocation_response(URI, "POST", request.body, FORM)
         if not validator.revoked:
             return read_response(body, status, request)
@@ -119,53 +119,55 @@ class AuthorizationServer:
         await self._limiter.acquire("" if application is None else application.client_id)
         return application
 
-    async def _load(self, request: ClientRequest, now: Instant) -> Loaded:
-        loaded = Loaded(now=now, application=await self._find_application(request), client_secret=request.client_secret)
+    async def _load(self, request: ClientRequest, now: Instant) -> RequestContext:
+        context = RequestContext(
+            now=now, application=await self._find_application(request), client_secret=request.client_secret
+        )
         repository = self._store.applications
         grant_type, code = request.get("grant_type"), request.get("code")
         if grant_type == "authorization_code" and code is not None:
-            loaded.code = await repository.find_code(self._issuer.digest(code))
-            if loaded.code is not None and self._is_revoked(loaded.code.account_id, loaded.code.consent):
-                loaded.code = None
+            context.code = await repository.find_code(self._issuer.digest(code))
+            if context.code is not None and self._is_revoked(context.code.account_id, context.code.consent):
+                context.code = None
         device_code, refresh_token = request.get("device_code"), request.get("refresh_token")
         if grant_type == DEVICE_CODE and device_code is not None:
-            loaded.device = await repository.find_device(self._issuer.digest(device_code))
+            context.device = await repository.find_device(self._issuer.digest(device_code))
         if grant_type == "refresh_token" and refresh_token is not None:
-            loaded.refresh_digest = self._issuer.digest(refresh_token)
-            loaded.next_digest = self._issuer.digest(self._issuer.get_successor(refresh_token))
-            loaded.grant = await repository.find_grant(get_grant_id(refresh_token))
-            if loaded.grant is not None and self._is_revoked(loaded.grant.account_id, loaded.grant.consent):
-                loaded.grant = None
-        return loaded
+            context.refresh_digest = self._issuer.digest(refresh_token)
+            context.next_digest = self._issuer.digest(self._issuer.get_successor(refresh_token))
+            context.grant = await repository.find_grant(get_grant_id(refresh_token))
+            if context.grant is not None and self._is_revoked(context.grant.account_id, context.grant.consent):
+                context.grant = None
+        return context
 
     def _is_revoked(self, account_id: str, consent: Consent) -> bool:
         """Return True if a token that the user had signed in with was revoked."""
         try:
-            self._keys.check_not_revoked(account_id, consent.parent_tokens)
+            self._authenticator.check_not_revoked(account_id, consent.parent_tokens)
         except InvalidToken:
             return True
         return False
 
     async def _complete(self, exchange: "Exchange", response: OAuthResponse) -> OAuthResponse:
         """Store the changes of a valid request, unless another request was faster."""
-        repository, loaded = self._store.applications, exchange.validator.loaded
-        if loaded.code is not None:
-            if not await repository.redeem_code(loaded.code.digest, exchange.new_grant()):
-                redeemed = await repository.find_code(loaded.code.digest)
+        repository, context = self._store.applications, exchange.validator.context
+        if context.code is not None:
+            if not await repository.redeem_code(context.code.digest, exchange.new_grant()):
+                redeemed = await repository.find_code(context.code.digest)
                 if redeemed is not None and redeemed.grant_id is not None:
-                    await self._revoke_grant(redeemed.grant_id, loaded.now, "its code was used twice at once")
+                    await self._revoke_grant(redeemed.grant_id, context.now, "its code was used twice at once")
                 return exchange.reject("The code was used before.")
-        elif loaded.device is not None:
-            if not await repository.redeem_device(loaded.device.digest, exchange.new_grant()):
+        elif context.device is not None:
+            if not await repository.redeem_device(context.device.digest, exchange.new_grant()):
                 return exchange.reject("The device code was used before.")
-        elif loaded.grant is not None:
-            return await self._refresh(exchange, loaded.grant, response)
+        elif context.grant is not None:
+            return await self._refresh(exchange, context.grant, response)
         return response
 
     async def _refresh(self, exchange: "Exchange", grant: Grant, response: OAuthResponse) -> OAuthResponse:
-        repository, loaded = self._store.applications, exchange.validator.loaded
-        expires = get_grant_expiry(grant.consent, loaded.now)
-        old, new = loaded.refresh_digest, loaded.next_digest
+        repository, context = self._store.applications, exchange.validator.context
+        expires = get_grant_expiry(grant.consent, context.now)
+        old, new = context.refresh_digest, context.next_digest
         if old is None or new is None:
             raise LookupError("a refresh token was accepted that was not sent")
         if not exchange.is_rotating:
@@ -174,28 +176,28 @@ class AuthorizationServer:
             return response
         if not exchange.validator.is_current:
             return response
-        if await repository.rotate_refresh_token(grant.grant_id, old, new, loaded.now, expires):
+        if await repository.rotate_refresh_token(grant.grant_id, old, new, context.now, expires):
             return response
         # Another request was faster. If it sent the same token, both get the same response.
-        loaded.grant = await repository.find_grant(grant.grant_id)
-        if loaded.grant is not None and loaded.grant.revoked_time is None and exchange.validator.is_in_grace:
+        context.grant = await repository.find_grant(grant.grant_id)
+        if context.grant is not None and context.grant.revoked_time is None and exchange.validator.is_in_grace:
             return response
         return exchange.reject("The refresh token was used before.")
 
     async def _revoke_grant(self, grant_id: str, now: Instant, reason: str) -> None:
         """Revoke a grant: its refresh token at once, its access tokens when servers next poll the revocations."""
         if await self._store.applications.revoke_grant(grant_id, now):
-            await revoke_token_id(
-                self._store.secrets, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_BY, now=now
+            await add_revocation(
+                self._store.secrets, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_REVOKED_BY, now=now
             )
-            await self._keys.refresh_revocations()
+            await self._authenticator.refresh_revocations()
             _log.warning("grant revoked", grant_id=grant_id, reason=reason)
 
     async def _revoke_access_token(self, token: str, client_id: str, now: Instant) -> None:
         try:
-            verified = await self._keys.verify(token)
+            verified = await self._authenticator.verify(token)
         except InvalidToken:
             return
-        if verified.principal.client_id == client_id and application_mark(client_id) in verified.token_ids:
-            await revoke_token_id(self._store.secrets, verified.token_ids[0], verified.expires, by=_BY, now=now)
-            await self._keys.refresh_revocations()
+        if verified.principal.client_id == client_id and application_revocation_id(client_id) in verified.token_ids:
+            await add_revocation(self._store.secrets, verified.token_ids[0], verified.expires, by=_REVOKED_BY, now=now)
+            await self._authenticator.refresh_revocations()

@@ -24,8 +24,8 @@ DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 CHALLENGE_METHOD: Final = "S256"
 
 
-class Loaded(msgspec.Struct, kw_only=True):
-    """The application, code, device and grant that a request names; None for those that don't exist."""
+class RequestContext(msgspec.Struct, kw_only=True):
+    """What a request refers to: its application, code, device and grant, or None for those that don't exist."""
 
     now: Instant
     application: Application | None
@@ -53,32 +53,32 @@ class PkceCodeGrant(AuthorizationCodeGrant):
     _code_challenge_methods = {CHALLENGE_METHOD: code_challenge_method_s256}  # noqa: RUF012 - oauthlib's name
 
     def __init__(self, validator: RequestValidator, *, refresh_token: bool = False) -> None:
-        """`refresh_token` says whether the token response has one."""
+        """Create the grant. With `refresh_token`, the token response has one."""
         super().__init__(validator, refresh_token=refresh_token)  # type: ignore[no-untyped-call]  # oauthlib
 
 
 class Validator(RequestValidator):
     """Validates one request. `reused` is the id of a grant whose code or refresh token was used again."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, context: RequestContext) -> None:
         super().__init__()
-        self.loaded = loaded
+        self.context = context
         self.token: dict[str, Any] | None = None
         self.code = ""
         self.revoked = False
         self.reused: str | None = None
 
-    # The signatures are oauthlib's; arguments that the loaded data replaces are unused.
+    # The signatures are oauthlib's; arguments that the context replaces are unused.
     # ruff: noqa: ARG002, ANN401
 
     def client_authentication_required(self, request: Any, *_args: Any, **_kwargs: Any) -> bool:
         """Return True unless the application is public."""
-        application = self.loaded.application
+        application = self.context.application
         return application is None or application.secret_digest is not None
 
     def authenticate_client(self, request: Any, *_args: Any, **_kwargs: Any) -> bool:
         """Return True if the secret is that of the application."""
-        application, secret = self.loaded.application, self.loaded.client_secret
+        application, secret = self.context.application, self.context.client_secret
         if application is None or application.secret_digest is None or secret is None:
             return False
         request.client = Client(application)
@@ -90,9 +90,9 @@ class Validator(RequestValidator):
 
     def validate_client_id(self, client_id: str, request: Any, *_args: Any, **_kwargs: Any) -> bool:
         """Return True if the application exists."""
-        if self.loaded.application is None:
+        if self.context.application is None:
             return False
-        request.client = Client(self.loaded.application)
+        request.client = Client(self.context.application)
         return True
 
     def is_pkce_required(self, client_id: str, request: Any) -> bool:
@@ -133,12 +133,12 @@ class Validator(RequestValidator):
         return grant_type != "client_credentials" or self._application.credentials_role is not None
 
     def save_authorization_code(self, client_id: str, code: Any, request: Any, *_args: Any, **_kwargs: Any) -> None:
-        """Keep the code that was created."""
+        """Keep the new code: the server stores it."""
         self.code = code["code"]
 
     def validate_code(self, client_id: str, code: str, client: Any, request: Any, *_args: Any, **_kwargs: Any) -> bool:
         """Return True if the code is the application's, is fresh, and wasn't redeemed before."""
-        stored = self.loaded.code
+        stored = self.context.code
         if stored is None or stored.client_id != client_id:
             return False
         if stored.grant_id is not None:
@@ -146,11 +146,11 @@ class Validator(RequestValidator):
             return False
         request.user = stored.consent.user
         request.scopes = list(stored.consent.scopes)
-        return stored.expires > self.loaded.now
+        return stored.expires > self.context.now
 
     def get_code_challenge(self, code: str, request: Any) -> str | None:
         """Return the challenge that the code was requested with."""
-        challenge = None if self.loaded.code is None else self.loaded.code.code_challenge
+        challenge = None if self.context.code is None else self.context.code.code_challenge
         if challenge is None and request.code_verifier is not None:
             # The challenge was removed from the authorization request (RFC 9700, section 2.1.1).
             raise InvalidGrantError(description="The code was requested without a challenge.", request=request)
@@ -164,7 +164,7 @@ class Validator(RequestValidator):
         self, client_id: str, code: str, redirect_uri: str, client: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> bool:
         """Return True if the code was sent to this URI. Raises InvalidGrantError otherwise, as RFC 6749 requires."""
-        if self.loaded.code is None or self.loaded.code.redirect_uri != redirect_uri:
+        if self.context.code is None or self.context.code.redirect_uri != redirect_uri:
             raise InvalidGrantError(description="The code was sent to another redirect_uri.", request=request)
         return True
 
@@ -177,7 +177,7 @@ class Validator(RequestValidator):
         self, refresh_token: str, client: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> bool:
         """Return True if it is the current refresh token of a valid grant, or was replaced within the grace period."""
-        grant, now = self.loaded.grant, self.loaded.now
+        grant, now = self.context.grant, self.context.now
         if grant is None or grant.client_id != client.client_id or grant.digest is None:
             return False
         if grant.revoked_time is not None or grant.expires <= now:
@@ -191,24 +191,24 @@ class Validator(RequestValidator):
     @property
     def is_current(self) -> bool:
         """True if the refresh token in the request is the current one of its grant."""
-        grant = self.loaded.grant
-        return grant is not None and grant.digest == self.loaded.refresh_digest
+        grant = self.context.grant
+        return grant is not None and grant.digest == self.context.refresh_digest
 
     @property
     def is_in_grace(self) -> bool:
         """True if the refresh token in the request was replaced by the current one within the grace period."""
-        grant = self.loaded.grant
+        grant = self.context.grant
         return (
             grant is not None
-            and grant.previous_digest == self.loaded.refresh_digest
-            and grant.digest == self.loaded.next_digest
+            and grant.previous_digest == self.context.refresh_digest
+            and grant.digest == self.context.next_digest
             and grant.rotated_time is not None
-            and self.loaded.now <= grant.rotated_time + ROTATION_GRACE
+            and self.context.now <= grant.rotated_time + ROTATION_GRACE
         )
 
     def get_original_scopes(self, refresh_token: str, request: Any, *_args: Any, **_kwargs: Any) -> list[str]:
         """Return the scopes that the user allowed."""
-        return [] if self.loaded.grant is None else list(self.loaded.grant.consent.scopes)
+        return [] if self.context.grant is None else list(self.context.grant.consent.scopes)
 
     def rotate_refresh_token(self, request: Any) -> bool:
         """Return True if the application's refresh tokens rotate."""
@@ -216,7 +216,7 @@ class Validator(RequestValidator):
 
     def validate_device_code(self, client_id: str, device_code: str, request: Any) -> str | None:
         """Return oauthlib's status of the device; None for an unknown code."""
-        device, now = self.loaded.device, self.loaded.now
+        device, now = self.context.device, self.context.now
         if device is None or device.client_id != client_id:
             return None
         if device.expires <= now:
@@ -232,15 +232,15 @@ class Validator(RequestValidator):
         return str(DeviceCodeGrant.DEVICE_CODE_PENDING)
 
     def save_token(self, token: dict[str, Any], request: Any, *_args: Any, **_kwargs: Any) -> None:
-        """Keep the token that was created."""
+        """Keep the new token."""
         self.token = token
 
     def revoke_token(self, token: str, token_type_hint: str, request: Any, *_args: Any, **_kwargs: Any) -> None:
-        """Note that the request is valid: the server revokes the token."""
+        """Mark the request as valid: the server revokes the token."""
         self.revoked = True
 
     @property
     def _application(self) -> Application:
-        if self.loaded.application is None:
+        if self.context.application is None:
             raise LookupError("oauthlib used a client that it did not validate")
-        return self.loaded.application
+        return self.context.application

@@ -9,9 +9,9 @@ from zoneinfo import available_timezones
 import msgspec
 
 from rapport.activity import is_storable
-from rapport.auth.account_mark import account_mark
 from rapport.auth.keys import MAX_TOKEN_LIFETIME
-from rapport.auth.token_registry import RevocationList, forget_tokens, revoke_token_id
+from rapport.auth.revocations import RevocationList, account_revocation_id, add_revocation
+from rapport.auth.token_registry import remove_tokens
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField, UnknownAccount
 from rapport.instant import HOUR, Instant
@@ -21,8 +21,8 @@ from rapport.store.store import Store
 _MAX_TEXT_LENGTH: Final = 255
 _MAX_PHONE_LENGTH: Final = 25
 _COUNTRY_CODE: Final = re.compile(r"[A-Z]{2}", re.ASCII)
-_NOTICED_WITHIN: Final = 5.0
-"""Seconds after which every running server rejects the tokens of an account that is being deleted."""
+_REVOCATION_DELAY: Final = 5.0
+"""Seconds after which every running server has read a revocation and rejects the account's tokens."""
 _MAX_CONTACTS: Final = 500
 
 
@@ -90,7 +90,7 @@ async def create_account(store: Store, account_id: str, details: AccountDetails)
         raise InvalidField("account", account_id, f"the account {account_id} exists already")
     revoked = RevocationList(store.secrets)
     await revoked.refresh()
-    if account_mark(account_id) in revoked.ids:
+    if account_revocation_id(account_id) in revoked.ids:
         raise InvalidField(
             "account",
             account_id,
@@ -138,15 +138,15 @@ async def delete_account(
     """
     await require_account(store, account_id)
     expires = Instant(now + MAX_TOKEN_LIFETIME + HOUR)
-    await revoke_token_id(store.secrets, account_mark(account_id), expires, by=by, now=now)
+    await add_revocation(store.secrets, account_revocation_id(account_id), expires, by=by, now=now)
     for hook in await store.hooks.hooks():
         if hook.account_id == account_id:
             await store.hooks.delete(account_id, hook.hook_id)
     for application in await store.applications.list_applications(account_id):
         await store.applications.delete_application(account_id, application.client_id)
     await store.users.delete_account(account_id)
-    await forget_tokens(store.secrets, account_id)
-    await asyncio.sleep(_NOTICED_WITHIN)
+    await remove_tokens(store.secrets, account_id)
+    await asyncio.sleep(_REVOCATION_DELAY)
     erased = 0
     while contact_ids := await store.contacts.list_ids(account_id, "", _MAX_CONTACTS):
         for contact_id in contact_ids:

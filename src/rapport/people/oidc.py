@@ -20,7 +20,7 @@ from oauthlib.oauth2 import WebApplicationClient
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from rapport.activity import is_storable
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.signing import InvalidSignature, sign, verify
 from rapport.email_address import normalize_address
 from rapport.errors import ProviderUnavailable, SeveralAccounts, SignInFailed
@@ -88,9 +88,9 @@ class _Identity(msgspec.Struct):
 class OidcService:
     """Signs users in through the provider of the settings."""
 
-    def __init__(self, store: Store, keys: KeyCache, settings: Settings) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator, settings: Settings) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
         self._settings = settings
         self._provider: _Provider | None = None
 
@@ -124,7 +124,7 @@ class OidcService:
             "code_challenge": client.create_code_challenge(attempt.code_verifier, "S256"),
             "code_challenge_method": "S256",
         }
-        cookie = sign(self._keys.keys.signing_secret, _PURPOSE, msgspec.msgpack.encode(attempt))
+        cookie = sign(self._authenticator.keys.signing_secret, _PURPOSE, msgspec.msgpack.encode(attempt))
         return str(add_params_to_uri(provider.metadata.authorization_endpoint, list(params.items()))), cookie
 
     async def finish(self, query: str, cookie: str, redirect_uri: str, now: Instant) -> tuple[User, str]:
@@ -147,7 +147,7 @@ class OidcService:
 
     def _read_cookie(self, cookie: str, now: Instant) -> _Attempt:
         try:
-            content = verify(self._keys.keys.signing_secret, _PURPOSE, cookie[:_MAX_LENGTH])
+            content = verify(self._authenticator.keys.signing_secret, _PURPOSE, cookie[:_MAX_LENGTH])
             attempt = msgspec.msgpack.decode(content, type=_Attempt)
         except (InvalidSignature, msgspec.MsgspecError):
             raise _failed("no attempt of this browser") from None

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.ended_sessions import EndedSessions
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.revocations import RevocationList
 from rapport.auth.session import SESSION_ID_PREFIX, Session, parse_start_time
-from rapport.auth.token_registry import RevocationList
 from rapport.errors import InvalidToken, UnknownSession
 from rapport.instant import Instant
 from rapport.people.users import is_owner
@@ -16,11 +16,11 @@ _MAX_CLIENT_LENGTH: Final = 200
 
 
 class SessionService:
-    """Lists and ends sessions on behalf of a session."""
+    """Lists and ends sessions on behalf of a signed-in user."""
 
-    def __init__(self, store: Store, keys: KeyCache) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
 
     async def add(self, session: Session, method: str, client: str, now: Instant) -> None:
         """List a session that has just begun. `client` is the browser's User-Agent header."""
@@ -52,16 +52,16 @@ class SessionService:
         other = await self._store.users.find_session(account_id, session_id)
         if other is None or not _may_end(session, other):
             raise UnknownSession(session_id)
-        await self._keys.end_session_by_id(account_id, SESSION_ID_PREFIX + session_id, other.expires, now)
+        await self._authenticator.end_session_by_id(account_id, SESSION_ID_PREFIX + session_id, other.expires, now)
         await self._store.users.delete_session(account_id, session_id)
 
-    async def forget(self, session: Session) -> None:
+    async def remove(self, session: Session) -> None:
         """Remove a session that has ended from the list."""
         await self._store.users.delete_session(session.principal.account_id, session.nonce)
 
     def _is_active(self, session: UserSession) -> bool:
         try:
-            self._keys.check_not_revoked(
+            self._authenticator.check_not_revoked(
                 session.account_id, (SESSION_ID_PREFIX + session.session_id, *session.token_ids)
             )
         except InvalidToken:
@@ -83,7 +83,7 @@ async def list_account_sessions(store: Store, account_id: str, now: Instant) -> 
     return [
         session
         for session in await store.users.list_sessions(account_id, now)
-        if not ended.include(account_id, SESSION_ID_PREFIX + session.session_id)
+        if not ended.contains(account_id, SESSION_ID_PREFIX + session.session_id)
         and revoked.ids.isdisjoint(session.token_ids)
     ]
 

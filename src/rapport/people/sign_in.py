@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.rate_limits import GenerousRateLimiter
 from rapport.auth.scope import ROLE_SCOPES, Role
 from rapport.auth.session import Session, begin_user_session
@@ -19,7 +19,7 @@ from rapport.errors import InvalidLink, RevokedToken, SignInFailed, Throttled
 from rapport.instant import MINUTE, SECOND, Instant
 from rapport.people.passwords import PasswordHashes, parse_new_password
 from rapport.people.totp import TotpSecrets, find_totp_step
-from rapport.people.users import digest_link, end_access, make_email_key, user_mark, with_next_generation
+from rapport.people.users import digest_link, end_access, make_email_key, user_revocation_id, with_next_generation
 from rapport.store.store import Store
 from rapport.store.users import User
 
@@ -49,9 +49,9 @@ class _Challenge(msgspec.Struct, frozen=True, array_like=True):
 class SignInService:
     """Begins the sessions of users. Every method may raise StoreUnavailable."""
 
-    def __init__(self, store: Store, keys: KeyCache) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
         self._hashes = PasswordHashes()
         self._totp = TotpSecrets(store.secrets)
         self._limiter = GenerousRateLimiter(_ATTEMPTS_PER_SECOND)
@@ -68,7 +68,7 @@ class SignInService:
             raise SignInFailed("the email address, the password or the account is wrong")
         if user is None or user.password_hash is None:
             raise LookupError("a password was accepted without a user")
-        await self._store.users.forget_attempts(key)
+        await self._store.users.reset_attempts(key)
         if self._hashes.needs_rehash(user.password_hash):
             new_hash = await self._hashes.hash(password)
             await self._store.users.replace_hash(user.account_id, user.user_id, user.password_hash, new_hash)
@@ -92,7 +92,7 @@ class SignInService:
             await end_access(self._store, user, now)
         if not await self._store.users.redeem_link(user.account_id, digest_link(code), password_hash, now):
             raise InvalidLink("this link was already used, or has expired")
-        await self._keys.refresh_revocations()
+        await self._authenticator.refresh_revocations()
         _log.info("password set with a link", account=user.account_id, user_id=user.user_id)
         return await self._reload(user)
 
@@ -106,14 +106,14 @@ class SignInService:
         await end_access(self._store, user, now)
         if not await self._store.users.set_password(user.account_id, user.user_id, user.generation, password_hash):
             raise SignInFailed("the password was changed a moment ago")
-        await self._keys.refresh_revocations()
+        await self._authenticator.refresh_revocations()
         _log.info("password changed", account=user.account_id, user_id=user.user_id)
         return await self._reload(user)
 
     def make_challenge(self, user: User, now: Instant) -> str:
         """Return a text with which a user who has given the password may give the code of the authenticator app."""
         challenge = _Challenge(user.account_id, user.user_id, user.generation, Instant(now + _CHALLENGE_LIFETIME))
-        return sign(self._keys.keys.signing_secret, _CHALLENGE, msgspec.msgpack.encode(challenge))
+        return sign(self._authenticator.keys.signing_secret, _CHALLENGE, msgspec.msgpack.encode(challenge))
 
     async def check_totp(self, challenge: str, code: str, now: Instant) -> User:
         """Return the user of a challenge who gave this code. Raises InvalidLink, SignInFailed and Throttled."""
@@ -127,7 +127,7 @@ class SignInService:
         await self.count_attempt(key, now)
         if not await self._hashes.verify(user.password_hash, password):
             raise SignInFailed("the current password is wrong")
-        await self._store.users.forget_attempts(key)
+        await self._store.users.reset_attempts(key)
 
     async def enable_totp(self, user: User, secret: str, code: str, now: Instant) -> None:
         """Require the codes of an authenticator app from now on. Raises SignInFailed for a wrong code."""
@@ -146,7 +146,7 @@ class SignInService:
 
     async def _read_challenge(self, text: str, now: Instant) -> User:
         try:
-            content = verify(self._keys.keys.signing_secret, _CHALLENGE, text[:_MAX_CHALLENGE_LENGTH])
+            content = verify(self._authenticator.keys.signing_secret, _CHALLENGE, text[:_MAX_CHALLENGE_LENGTH])
             challenge = msgspec.msgpack.decode(content, type=_Challenge)
         except (InvalidSignature, msgspec.DecodeError):
             raise InvalidLink("the form is not from this server") from None
@@ -163,14 +163,14 @@ class SignInService:
         step = find_totp_step(await self._totp.decrypt(user.user_id, user.totp_secret), code, now)
         if step is None or not await self._store.users.use_totp_step(user.account_id, user.user_id, step):
             raise SignInFailed("the code is wrong, or was used before")
-        await self._store.users.forget_attempts(key)
+        await self._store.users.reset_attempts(key)
 
     async def begin_session(self, user: User, now: Instant) -> Session:
         """Return a new session of a user who has proved who they are."""
         try:
-            self._keys.check_not_revoked(user.account_id, (user_mark(user),))
+            self._authenticator.check_not_revoked(user.account_id, (user_revocation_id(user),))
         except RevokedToken:
-            # A change that was to end the sessions before it was interrupted.
+            # A change that ends the sessions before it was interrupted.
             await self._store.users.start_generation(user.account_id, user.user_id, user.generation)
             user = with_next_generation(user)
         await self._store.users.set_signed_in(user.account_id, user.user_id, now)
@@ -183,7 +183,7 @@ class SignInService:
             scopes=ROLE_SCOPES[role],
         )
         _log.info("user signed in", account=user.account_id, user_id=user.user_id)
-        return begin_user_session(principal, user.user_id, user_mark(user), now)
+        return begin_user_session(principal, user.user_id, user_revocation_id(user), now)
 
     async def get_session_user(self, session: Session) -> User | None:
         """Return the user of a session, or None if it isn't a user's."""
@@ -199,9 +199,11 @@ class SignInService:
             _log.warning("too many attempts to sign in", key=key.hex()[:12])
             raise Throttled(retry_after=max(1, -(-(count.expires - now) // SECOND)))
 
-    def _attempt_key(self, kind: bytes, text: str) -> bytes:
+    def _attempt_key(self, purpose: bytes, text: str) -> bytes:
         encoded = text.encode("utf-8", "surrogateescape")
-        return blake2b(encoded, digest_size=16, key=self._keys.keys.signing_secret[:64], person=kind).digest()
+        return blake2b(
+            encoded, digest_size=16, key=self._authenticator.keys.signing_secret[:64], person=purpose
+        ).digest()
 
     async def _find_user(self, address: str, account_id: str) -> User | None:
         email_key = make_email_key(address.strip())

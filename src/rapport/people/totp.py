@@ -36,11 +36,11 @@ def find_totp_step(secret: str, code: str, now: Instant) -> int | None:
     """Return the time step of a code, or None if the code is wrong. Takes the same time for every code."""
     totp, current = pyotp.TOTP(secret), now // STEP
     digits = "".join(code.split()).encode("utf-8", "replace")
-    found = None
+    matching = None
     for step in (current - 1, current, current + 1):
         if hmac.compare_digest(totp.generate_otp(step).encode(), digits):
-            found = step
-    return found if len(digits) == _CODE_LENGTH else None
+            matching = step
+    return matching if len(digits) == _CODE_LENGTH else None
 
 
 class TotpSecrets:

@@ -1,8 +1,7 @@
 """Invite, change and remove users. Used by the commands and, through `UserService`, by the pages.
 
-What ends a user's access revokes the mark that the user's sessions, and everything created in them, depend on. The mark
-is revoked before the user is changed: if that is interrupted, nothing stays valid, and the next sign-in begins another
-generation.
+Ending a user's access revokes the id that the user's sessions, and everything created in them, depend on. It is revoked
+before the user is changed: if that is interrupted, nothing stays valid, and the next sign-in begins another generation.
 """
 
 import secrets
@@ -12,11 +11,11 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.keys import MAX_TOKEN_LIFETIME
+from rapport.auth.revocations import add_revocation
 from rapport.auth.scope import ROLE_SCOPES, Role
 from rapport.auth.session import Session
-from rapport.auth.token_registry import revoke_token_id
 from rapport.email_address import normalize_address
 from rapport.errors import Forbidden, InvalidField, LastOwner, TooManyUsers, UnknownUser
 from rapport.instant import DAY, HOUR, Instant
@@ -46,8 +45,8 @@ def make_email_key(address: str) -> str:
     return address.lower()
 
 
-def user_mark(user: User) -> str:
-    """Return the id that everything depends on that the user signs in to, until the generation ends."""
+def user_revocation_id(user: User) -> str:
+    """Return the id that the user's sessions of this generation, and everything created in them, depend on."""
     return f"user:{user.user_id}:{user.generation}"
 
 
@@ -140,10 +139,10 @@ async def end_access(store: Store, user: User, now: Instant) -> None:
     Running servers notice when they next poll the list of revocations.
     """
     expires = Instant(now + MAX_TOKEN_LIFETIME + HOUR)
-    await revoke_token_id(store.secrets, user_mark(user), expires, by=user.user_id, now=now)
+    await add_revocation(store.secrets, user_revocation_id(user), expires, by=user.user_id, now=now)
     await store.users.delete_user_sessions(user.account_id, user.user_id)
     for grant in await store.applications.list_grants(user.account_id):
-        if user_mark(user) in grant.consent.parent_tokens:
+        if user_revocation_id(user) in grant.consent.parent_tokens:
             await store.applications.revoke_grant(grant.grant_id, now)
 
 
@@ -181,9 +180,9 @@ def require_owner(session: Session) -> None:
 class UserService:
     """Manages an account's users on behalf of a session. Every method may raise Forbidden and UnknownUser."""
 
-    def __init__(self, store: Store, keys: KeyCache) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator) -> None:
         self._store = store
-        self._keys = keys
+        self._authenticator = authenticator
 
     async def list_users(self, session: Session) -> list[User]:
         """Return the account's users by email address."""
@@ -216,11 +215,11 @@ class UserService:
         """Change a user's role. Raises LastOwner."""
         user = await self._get_user(session, user_id)
         await change_role(self._store, user, role, now)
-        await self._keys.refresh_revocations()
+        await self._authenticator.refresh_revocations()
         _log.info("user role changed", account=user.account_id, user_id=user.user_id, role=role.value)
 
     async def reset_totp(self, session: Session, user_id: str) -> None:
-        """Have a user sign in without the authenticator app."""
+        """Let a user sign in without the authenticator app."""
         user = await self._get_user(session, user_id)
         await self._store.users.set_totp(user.account_id, user.user_id, None, 0)
         _log.info("authenticator app reset", account=user.account_id, user_id=user.user_id)
@@ -229,7 +228,7 @@ class UserService:
         """Remove a user. Raises LastOwner."""
         user = await self._get_user(session, user_id)
         await remove_user(self._store, user, now)
-        await self._keys.refresh_revocations()
+        await self._authenticator.refresh_revocations()
         _log.info("user removed", account=user.account_id, user_id=user.user_id)
 
     async def _get_user(self, session: Session, user_id: str) -> User:

@@ -53,7 +53,7 @@ async def list_campaigns(repository: CampaignRepository, account_id: str, reques
 
 
 def needs_hours(campaign: CampaignRecord) -> bool:
-    """Return True if the hours of its activities are needed for the times of a campaign."""
+    """Return True if a campaign's times have to be inferred from the hours of its activities."""
     return get_number(campaign.attributes, "created_at") is None or not campaign.updated_at
 
 
@@ -65,9 +65,9 @@ class CampaignTimes(NamedTuple):
 
 
 def get_times(campaign: CampaignRecord, hours: ActivityHours | None) -> CampaignTimes:
-    """Return the recorded times of a campaign, or else those that its updates and activities show.
+    """Return the recorded times of a campaign, or infer them from its updates and activities.
 
-    It was created at the latest with its earliest known update or in the first hour with activities.
+    A campaign was created, at the latest, at its earliest known update or in the first hour with activities.
     """
     created_at = get_number(campaign.attributes, "created_at")
     if created_at is None:

@@ -192,7 +192,7 @@ class LiveFeed:
         try:
             await self._poll_loop()
         except Exception:  # noqa: BLE001 - last-resort handler of the task
-            # No event would come any more: subscribers have to reconnect, which starts a new task.
+            # Nothing would publish events any more: subscribers have to reconnect, which starts a new task.
             _log.exception("feed failed")
             for subscription in self._subscriptions:
                 subscription.close()
@@ -234,7 +234,7 @@ class LiveFeed:
                 subscription.publish(events)
 
     async def read_rows(self, account_ids: Sequence[str], after: str, until: str) -> list[FeedRow] | None:
-        """Return the next rows of the store's feed. `Store.feed` documents the parameters."""
+        """Return the next rows of the store's feed. `FeedRepository.read` documents the parameters."""
         return await self._repository.read(account_ids, after, until)
 
     async def read_events(self, row: FeedRow) -> AsyncIterator[tuple[list[ActivityEvent | GapEvent], str]]:

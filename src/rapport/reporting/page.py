@@ -10,8 +10,8 @@ from rapport.instant import Instant
 from rapport.store.activities import ActivityCursor, ActivityRow
 
 MAX_TEXT: Final = 500_000
-"""The most characters of links and reasons on a page; a typical one has a tenth. A page with longer texts has fewer
-rows than its limit."""
+"""The maximum number of characters of links and reasons on a page; a typical page has a tenth. A page with longer texts
+has fewer rows than its limit."""
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -33,7 +33,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cursor_at(created_before: Instant) -> ActivityCursor:
-    """Return the cursor after which everything at `created_before` or earlier comes."""
+    """Return the cursor of a page that starts with the latest activity at `created_before` or earlier."""
     return ActivityCursor(created_before + 1, -(2**63))
 
 

@@ -10,7 +10,7 @@ from rapport.store.campaigns import CampaignRepository
 from rapport.store.contacts import ContactPrefix, ContactRecord, ContactRepository, SearchField
 
 MAX_RESULTS: Final = 8
-"""The most contacts, and the most campaign activities, that a search returns."""
+"""The maximum number of contacts, and of campaign activities, that a search returns."""
 
 _MAX_WORDS: Final = 6
 """The maximum number of positions in the text that are tried as the start of the last name."""
@@ -19,7 +19,7 @@ _MAX_WORDS: Final = 6
 async def find_contacts(repository: ContactRepository, account_id: str, text: str) -> list[ContactRecord]:
     """Return the contacts whose email address, name or id starts with the text, in this order, without duplicates.
 
-    If they are few, those follow whose address contains it.
+    If there are fewer than `MAX_RESULTS`, contacts whose address contains the text follow.
     """
     text = " ".join(text.split())
     if not text or not text.isprintable():

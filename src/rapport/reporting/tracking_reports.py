@@ -52,7 +52,7 @@ def _text_length(row: TrackingRow) -> int:
 
 
 def tracking_cursor_before(instant: Instant) -> TrackingCursor:
-    """Return the cursor after which everything before `instant` comes."""
+    """Return the cursor of a page that starts with the latest activity before `instant`."""
     return TrackingCursor(instant, "", -(2**63))
 
 

@@ -182,14 +182,14 @@ class UserRepository(ABC):
         return await self._changes(account_id, ("set_identity", params))
 
     async def count_attempt(self, key: bytes, now: Instant, expires: Instant) -> AttemptCount:
-        """Count an attempt to sign in. The first one decides when they are forgotten."""
+        """Count an attempt to sign in. The first one decides when they expire."""
         params = {"key": key, "now": now, "expires": expires}
         rows = await self._write("", [("delete_expired_attempts", params), ("count_attempt", params)], is_durable=False)
         return AttemptCount(*rows[0])
 
-    async def forget_attempts(self, key: bytes) -> None:
-        """Forget the attempts with this key."""
-        await self._write("", [("forget_attempts", {"key": key})], is_durable=False)
+    async def reset_attempts(self, key: bytes) -> None:
+        """Delete the counted attempts with this key."""
+        await self._write("", [("reset_attempts", {"key": key})], is_durable=False)
 
     async def add_session(self, session: UserSession, now: Instant) -> None:
         """Add a session, and delete those that have expired."""

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rapport.activity import is_id
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.authorization import require_permission
-from rapport.auth.key_cache import KeyCache
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.session import Session, form_token, is_form_token, sign_session, verify_session
 from rapport.errors import InvalidForm, InvalidToken, PayloadTooLarge, StoreUnavailable, UnknownContact
@@ -34,8 +34,8 @@ class NotSignedIn(Exception):
 class SessionManager:
     """Starts, verifies and ends sessions."""
 
-    def __init__(self, keys: KeyCache, sessions: SessionService, public_url: str) -> None:
-        self._keys = keys
+    def __init__(self, authenticator: Authenticator, sessions: SessionService, public_url: str) -> None:
+        self._authenticator = authenticator
         self._sessions = sessions
         self._public_url = public_url
 
@@ -46,8 +46,8 @@ class SessionManager:
     def get_session(self, request: Request, scope: Scope | None = None, privilege: Privilege | None = None) -> Session:
         """Return the request's session. Raises NotSignedIn, and Forbidden if it lacks the scope or privilege."""
         try:
-            session = verify_session(self._keys.keys.signing_secret, request.cookies.get(COOKIE, ""), now())
-            self._keys.check_session(session)
+            session = verify_session(self._authenticator.keys.signing_secret, request.cookies.get(COOKIE, ""), now())
+            self._authenticator.check_session(session)
         except InvalidToken as exc:
             raise NotSignedIn from exc
         request.scope["principal"] = session.principal
@@ -56,15 +56,15 @@ class SessionManager:
 
     def make_form_token(self, session: Session) -> str:
         """Return the token that forms of this session must carry."""
-        return form_token(self._keys.keys.signing_secret, session.nonce)
+        return form_token(self._authenticator.keys.signing_secret, session.nonce)
 
     def tag_form_content(self, session: Session, content: str) -> str:
         """Return a signature of a form's content, which is valid in this session only."""
-        return form_token(self._keys.keys.signing_secret, f"{session.nonce} {content}")
+        return form_token(self._authenticator.keys.signing_secret, f"{session.nonce} {content}")
 
     def is_form_content(self, session: Session, content: str, tag: str) -> bool:
         """Return True if this content was given to a form of this session."""
-        return is_form_token(self._keys.keys.signing_secret, f"{session.nonce} {content}", tag)
+        return is_form_token(self._authenticator.keys.signing_secret, f"{session.nonce} {content}", tag)
 
     def find_session(self, request: Request) -> Session | None:
         """Return the request's session, or None without a valid one."""
@@ -76,7 +76,7 @@ class SessionManager:
     def check_form(self, request: Request, session: Session, token: str) -> None:
         """Check that the form was sent from a page of this session. Raises InvalidForm."""
         self.check_site(request)
-        if not is_form_token(self._keys.keys.signing_secret, session.nonce, token):
+        if not is_form_token(self._authenticator.keys.signing_secret, session.nonce, token):
             raise InvalidForm("the form is not from this session")
 
     def check_site(self, request: Request) -> None:
@@ -99,7 +99,7 @@ class SessionManager:
         response = RedirectResponse(to, status_code=303)
         response.set_cookie(
             COOKIE,
-            sign_session(self._keys.keys.signing_secret, session),
+            sign_session(self._authenticator.keys.signing_secret, session),
             max_age=(session.expires - now()) // SECOND,
             httponly=True,
             samesite="lax",
@@ -109,8 +109,8 @@ class SessionManager:
 
     async def sign_out(self, session: Session) -> Response:
         """End the session on every server, delete its cookie and redirect to the sign-in page."""
-        await self._keys.end_session(session, now())
-        await self._sessions.forget(session)
+        await self._authenticator.end_session(session, now())
+        await self._sessions.remove(session)
         response = RedirectResponse(SIGN_IN, status_code=303)
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return response

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.session import Session, begin_session, begin_session_from_token
 from rapport.auth.sign_in_codes import redeem_code
 from rapport.errors import InvalidLink, InvalidToken, SignInFailed, Throttled
@@ -45,7 +45,7 @@ class SignInPage:
         self,
         secrets: SecretRepository,
         sessions: SessionManager,
-        keys: KeyCache,
+        authenticator: Authenticator,
         sign_in: SignInService,
         provider_name: str,
     ) -> None:
@@ -53,7 +53,7 @@ class SignInPage:
         self._sign_in = sign_in
         self._secrets = secrets
         self._sessions = sessions
-        self._keys = keys
+        self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
         """Return the routes of the pages and forms."""
@@ -120,7 +120,7 @@ class SignInPage:
         try:
             if not 0 < len(token) <= _MAX_TOKEN_LENGTH:
                 raise InvalidToken("no token, or one that is too long")
-            verified = await self._keys.verify(token)
+            verified = await self._authenticator.verify(token)
             if is_application_token(verified):
                 raise InvalidToken("it was issued to an application")
         except InvalidToken:

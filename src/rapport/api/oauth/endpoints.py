@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rapport.api.responses import json_response
-from rapport.auth.key_cache import KeyCache
+from rapport.auth.authenticator import Authenticator
 from rapport.auth.scope import Scope
 from rapport.errors import StoreBusy, StoreUnavailable, Throttled
 from rapport.instant import Instant
-from rapport.oauth.requests import MAX_BODY, ClientRequest, MalformedRequest, read_client_request
+from rapport.oauth.requests import MAX_BODY_BYTES, ClientRequest, MalformedRequest, read_client_request
 from rapport.oauth.responses import OAuthResponse
 from rapport.oauth.server import AuthorizationServer
 from rapport.oauth.validator import CHALLENGE_METHOD, DEVICE_CODE
@@ -46,9 +46,9 @@ _log = structlog.get_logger("rapport.api")
 class OAuthEndpoints:
     """The endpoints that applications call."""
 
-    def __init__(self, server: AuthorizationServer, keys: KeyCache, sessions: SessionManager) -> None:
+    def __init__(self, server: AuthorizationServer, authenticator: Authenticator, sessions: SessionManager) -> None:
         self._server = server
-        self._keys = keys
+        self._authenticator = authenticator
         self._sessions = sessions
 
     def routes(self) -> list[Route]:
@@ -94,7 +94,7 @@ class OAuthEndpoints:
     async def jwks(self, _request: Request) -> Response:
         """Return the keys that verify access tokens."""
         headers = {"cache-control": "public, max-age=300", **_ALLOW_ORIGIN}
-        return Response(self._keys.keys.jwks, headers=headers, media_type="application/json")
+        return Response(self._authenticator.keys.jwks, headers=headers, media_type="application/json")
 
     async def metadata(self, request: Request) -> Response:
         """Return the metadata of the authorization server (RFC 8414)."""
@@ -143,8 +143,8 @@ async def _read_body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
-            raise MalformedRequest("invalid_request", f"The body has more than {MAX_BODY:,} bytes.")
+        if len(body) > MAX_BODY_BYTES:
+            raise MalformedRequest("invalid_request", f"The body has more than {MAX_BODY_BYTES:,} bytes.")
     return bytes(body)
 
 

@@ -125,7 +125,7 @@ INSERT INTO sign_in_attempt (key, attempts, expires) VALUES (:key, 1, :expires)
 ON CONFLICT (key) DO UPDATE SET attempts = sign_in_attempt.attempts + 1
 RETURNING attempts, expires
 
--- forget_attempts: Forget the attempts with a key. Served by the primary key.
+-- reset_attempts: Delete the counted attempts with a key. Served by the primary key.
 DELETE FROM sign_in_attempt WHERE key = :key
 
 -- add_session: Add a session, or replace the one with its id.

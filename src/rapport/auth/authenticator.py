@@ -1,4 +1,4 @@
-"""The keys and revocations of a running server.
+"""Authentication of tokens and sessions, with the keys and revocations of a running server.
 
 A key that another process creates is accepted at once; one that it drops, and a token that it revokes, is rejected
 within seconds.
@@ -15,12 +15,11 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from rapport.auth.account_mark import account_mark
 from rapport.auth.ended_sessions import EndedSessions
 from rapport.auth.keys import Keys, load_keys
+from rapport.auth.revocations import RevocationList, account_revocation_id
 from rapport.auth.session import Session
 from rapport.auth.token import Issuer, RecentlyRejected, VerifiedToken, Verifier, is_well_formed
-from rapport.auth.token_registry import RevocationList
 from rapport.errors import InvalidSetting, InvalidToken, RevokedToken, StoreUnavailable
 from rapport.instant import Instant
 from rapport.settings import Settings
@@ -37,8 +36,8 @@ _POLL_INTERVAL: Final = 2.0
 _log = structlog.get_logger("rapport.auth")
 
 
-class KeyCache:
-    """Verifies tokens and sessions with the current keys and revocations."""
+class Authenticator:
+    """Verifies tokens and sessions with the current keys, revocations and ended sessions."""
 
     def __init__(self, repository: SecretRepository, settings: Settings) -> None:
         self._repository = repository
@@ -94,16 +93,12 @@ class KeyCache:
             if not (is_well_formed(token) and await self._refresh_for_rejected()):
                 raise
             verified = self._verifier.verify(token)
-        self._check_revoked(verified.principal.account_id, verified.token_ids)
+        self.check_not_revoked(verified.principal.account_id, verified.token_ids)
         return verified
 
     def check_session(self, session: Session) -> None:
         """Check that the session wasn't ended, and none of its tokens revoked. Raises RevokedToken."""
-        self._check_revoked(session.principal.account_id, session.ids)
-
-    def check_not_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
-        """Check that none of these tokens and sessions was revoked or ended. Raises RevokedToken."""
-        self._check_revoked(account_id, ids)
+        self.check_not_revoked(session.principal.account_id, session.ids)
 
     async def end_session(self, session: Session, now: Instant) -> None:
         """End the session and the tokens that depend on it, effective on this server at once."""
@@ -113,12 +108,13 @@ class KeyCache:
         """End the session with this id, effective on this server at once."""
         await self._ended_sessions.end_by_id(account_id, session_id, expires, now)
 
-    def _check_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
+    def check_not_revoked(self, account_id: str, ids: tuple[str, ...]) -> None:
+        """Check that none of these tokens and sessions was revoked or ended. Raises RevokedToken."""
         if not self._revoked.ids.isdisjoint(ids):
             raise RevokedToken("the token, or one that it was created with, was revoked")
-        if self._revoked.ids and account_mark(account_id) in self._revoked.ids:
+        if self._revoked.ids and account_revocation_id(account_id) in self._revoked.ids:
             raise RevokedToken("the account was deleted")
-        if any(self._ended_sessions.include(account_id, token_or_session_id) for token_or_session_id in ids):
+        if any(self._ended_sessions.contains(account_id, token_or_session_id) for token_or_session_id in ids):
             raise RevokedToken("the session was ended by signing out")
 
     async def refresh_revocations(self) -> None:
