@@ -20,7 +20,7 @@ def start_session(account_id: str, at: int = NOW) -> Session:
 
 
 def is_ended(sessions: EndedSessions, session: Session) -> bool:
-    return sessions.include(session.principal.account_id, session.session_id)
+    return sessions.contains(session.principal.account_id, session.session_id)
 
 
 async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
@@ -33,7 +33,7 @@ async def test_ended_session_is_ended_for_all_readers(location: str) -> None:
         await elsewhere.refresh()
         assert (is_ended(elsewhere, ended), is_ended(elsewhere, kept)) == (True, False)
         # Token ids and session ids never coincide.
-        assert not here.include("acme", ended.nonce)
+        assert not here.contains("acme", ended.nonce)
 
 
 async def test_expired_sessions_are_removed_from_list(location: str) -> None:

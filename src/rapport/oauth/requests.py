@@ -47,7 +47,7 @@ class ClientRequest(msgspec.Struct, frozen=True):
 def read_client_request(query: str, body: bytes, authorization: str | None) -> ClientRequest:
     """Return a request to the token, device or revocation endpoint. Raises MalformedRequest.
 
-    Clients send parameters in the body, the query, or both; as a form, or as JSON that is labelled as a form; and their
+    Clients send parameters in the body, the query, or both; as a form, or as JSON that is labeled as a form; and their
     credentials as Basic, or among the parameters. A repeated parameter must have the same value each time.
     """
     in_query = parse_params(query)

@@ -138,7 +138,7 @@ async def _copy_applications(source: Store, target: Store, account_id: str) -> N
 
 
 async def _copy_hooks(source: Store, target: Store, account_id: str) -> None:
-    """Copy hooks, and what is needed to match later events and to recognise repeated ones."""
+    """Copy hooks, and what is needed to match later events and to recognize repeated ones."""
     after = ""
     while messages := await source.hooks.list_messages(account_id, after, _MAX_CONTACTS):
         await target.hooks.save_work(account_id, CapturedWork(messages=messages))

@@ -1,4 +1,4 @@
-"""The keys of the digests by which a store recognises erased contacts.
+"""The keys of the digests by which a store recognizes erased contacts.
 
 A store makes one key before it erases its first contact. A copy of another store has that store's keys as well, since a
 digest can't be made again with another key: the id is gone.
@@ -43,7 +43,7 @@ def merge_keys(own: bytes | None, other: bytes) -> bytes:
 
 
 def digest_contact(key: bytes, contact: bytes) -> bytes:
-    """Return the 16 bytes by which an erased contact is recognised; `contact` is its `contact_key`.
+    """Return the 16 bytes by which an erased contact is recognized; `contact` is its `contact_key`.
 
     Stored: never change it.
     """
@@ -57,7 +57,7 @@ def digest_contacts(keys: Iterable[bytes], contacts: Iterable[bytes]) -> dict[by
 
 
 def missing_keys() -> StoreUnavailable:
-    """Return the error for a store that has erased contacts, but no key to recognise them by."""
+    """Return the error for a store that has erased contacts, but no key to recognize them by."""
     return StoreUnavailable(
         f"the secret {ERASURE_KEYS} is missing, without which contacts that were erased would be recorded again: "
         "restore it from a backup"

@@ -52,7 +52,7 @@ def erased_times(connection: apsw.Connection, contacts: Iterable[bytes], now: In
 
 
 def check_erasure_keys(connection: apsw.Connection) -> None:
-    """Return if erased contacts can be recognised. Raises StoreUnavailable."""
+    """Return if erased contacts can be recognized. Raises StoreUnavailable."""
     if _has_tombstones(connection) and not read_erasure_keys(data_folder(connection)):
         raise missing_keys()
 
