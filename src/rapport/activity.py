@@ -117,9 +117,14 @@ def check_text(field: str, text: str | None, max_length: int, forbidden: re.Patt
         raise InvalidField(field, text, "must not contain control characters")
 
 
+def check_multiline_text(field: str, text: str | None, max_length: int) -> None:
+    """Check a text that may have several lines. Raises InvalidField."""
+    check_text(field, text, max_length, _CONTROL_EXCEPT_NEWLINES)
+
+
 def check_opt_out_reason(reason: str | None) -> None:
     """Check a reason, which may have several lines. Raises InvalidField."""
-    check_text("opt_out_reason", reason, 2_048, _CONTROL_EXCEPT_NEWLINES)
+    check_multiline_text("opt_out_reason", reason, 2_048)
 
 
 class ContactProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -26,7 +26,7 @@ from rapport.api.track.ingest import Ingest
 from rapport.api.track.merge import Merges
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
-from rapport.api.v3.account_details import AccountDetails
+from rapport.api.v3.account_addresses import AccountAddresses
 from rapport.api.v3.bulk_activities import BulkActivities
 from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.campaigns import Campaigns
@@ -182,7 +182,7 @@ def _v3_resources(store: Store, cursors: Cursors, settings: Settings) -> list[Re
         BulkActivities(),
         Campaigns(store.campaigns, cursors),
         EmailSends(store.campaigns, store.reports),
-        *(Account(store.accounts), AccountDetails(), SmsReports()),
+        *(Account(store.accounts), AccountAddresses(store.accounts), SmsReports()),
     ]
 
 

@@ -11,7 +11,15 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from rapport.activity import EARLIEST, ContactProfile, Link, check_id, check_opt_out_reason, check_text
+from rapport.activity import (
+    EARLIEST,
+    ContactProfile,
+    Link,
+    check_id,
+    check_multiline_text,
+    check_opt_out_reason,
+    check_text,
+)
 from rapport.errors import InvalidField
 from rapport.instant import Instant, iso
 
@@ -69,6 +77,8 @@ CAMPAIGN_ROLES: Final = {role.value: role for role in CampaignRole}
 
 MAX_VALUE_LENGTH: Final = 255
 MAX_PHONE_LENGTH: Final = 25
+MAX_NOTE_LENGTH: Final = 2_000
+MAX_CHOICES: Final = 100
 PHONE_KINDS: Final = ("home", "work", "mobile", "other")
 STREET_KINDS: Final = ("home", "work", "other")
 
@@ -84,6 +94,7 @@ MAX_RESOURCES: Final = {
     "custom_fields": 50,
     "phone_numbers": 3,
     "street_addresses": 3,
+    "notes": 150,
 }
 """The maximum number of subresources in an update, by field: Constant Contact's limits."""
 
@@ -100,14 +111,24 @@ class OptOut(NamedTuple):
 
 
 class CustomFieldValue(msgspec.Struct, frozen=True, kw_only=True):
-    """A contact's value of a custom field; None removes it. Raises InvalidField."""
+    """A contact's value of a custom field, or the ids of its choices; neither removes it. Raises InvalidField."""
 
     custom_field_id: str
     value: str | None = None
+    choice_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("custom_field_id", self.custom_field_id)
         check_text("custom_fields", self.value, MAX_VALUE_LENGTH)
+        if len(self.choice_ids) > MAX_CHOICES:
+            raise InvalidField("choice_ids", len(self.choice_ids), f"must be at most {MAX_CHOICES}")
+        for choice_id in self.choice_ids:
+            check_id("choice_ids", choice_id)
+
+    @property
+    def is_removed(self) -> bool:
+        """Return True if the contact no longer has a value."""
+        return self.value is None and not self.choice_ids
 
 
 class PhoneNumber(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -137,12 +158,23 @@ class StreetAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             check_text("street_addresses", getattr(self, field), MAX_VALUE_LENGTH)
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A note about a contact. Raises InvalidField."""
+
+    content: str
+    created_at: Instant
+
+    def __post_init__(self) -> None:
+        check_multiline_text("notes", self.content, MAX_NOTE_LENGTH)
+        _check_instant("notes", self.created_at)
+
+
 class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A source's data about a contact. A field that is None is left as it is, except that `deleted_at` is cleared.
 
     `updated_at` is the time of the update; `is_dated` is True if the source sent it. `list_memberships`, `taggings`,
-    `phone_numbers` and `street_addresses` replace all others, but `added_lists` are added; each custom field is updated
-    by itself. `cleared` names fields whose values are removed. Raises InvalidField.
+    `phone_numbers`, `street_addresses` and `notes` replace all others, but `added_lists` are added; each custom field
+    is updated by itself. `cleared` names fields whose values are removed. Raises InvalidField.
     """
 
     contact_id: str
@@ -168,6 +200,7 @@ class ContactUpdate(msgspec.Struct, frozen=True, kw_only=True):
     custom_fields: tuple[CustomFieldValue, ...] = ()
     phone_numbers: tuple[PhoneNumber, ...] | None = None
     street_addresses: tuple[StreetAddress, ...] | None = None
+    notes: tuple[Note, ...] | None = None
     cleared: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -349,7 +382,6 @@ NAME_FIELDS: Final = {
 CUSTOM_FIELD_TYPES: Final = (
     *("string", "text_area", "number", "currency", "date", "datetime", "boolean", "single_select", "multi_select"),
 )
-MAX_CHOICES: Final = 100
 _CHOICE_NUMBERS: Final = range(2**31)
 
 CatalogUpdate: TypeAlias = ContactUpdate | CampaignUpdate | DefinitionUpdate

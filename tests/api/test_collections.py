@@ -17,8 +17,9 @@ COLLECTIONS = {
 
 @pytest.mark.parametrize(("path", "key"), COLLECTIONS.items())
 def test_unrecorded_collection_is_empty_page(client: ApiClient, path: str, key: str) -> None:
-    assert client.get(path).json() == {key: [], "_links": {}}
-    assert client.get(f"{path}/?limit=20").json() == {key: [], "_links": {}}
+    links = {} if key == "segments" else {"_links": {}}
+    assert client.get(path).json() == {key: [], **links}
+    assert client.get(f"{path}/?limit=20").json() == {key: [], **links}
     for limit in ("0", "1001", "x"):
         response = client.get(path, params={"limit": limit})
         assert (response.status_code, response.json()[0]["error_key"]) == (400, "contacts.api.validation.error")

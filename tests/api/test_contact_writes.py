@@ -94,6 +94,35 @@ def test_put_removes_omitted_values_but_keeps_subresources(prepared: ApiClient) 
     assert contact["phone_numbers"][0]["phone_number"] == "555-1212"
 
 
+def test_choices_and_notes_are_kept_and_changed(prepared: ApiClient) -> None:
+    notes = [{"content": "Called.", "created_at": "2026-01-01T00:00:00Z"}, {"content": "Asked\nfor a brochure."}]
+    choices = [{"custom_field_id": "f1", "choice_ids": ["000001", 2, "2"]}]
+    contact = create(prepared, **ADA | {"notes": notes, "custom_fields": choices})
+    assert contact["custom_fields"] == [{"custom_field_id": "f1", "choice_ids": ["000001", "2"]}]
+    assert [note["content"] for note in contact["notes"]] == ["Asked\nfor a brochure.", "Called."]
+    assert contact["notes"][1]["created_at"] == "2026-01-01T00:00:00Z"
+    path = f"/v3/contacts/{contact['contact_id']}"
+    put = {"update_source": "Account", "custom_fields": [{"custom_field_id": "f1", "value": "red", "choice_ids": [3]}]}
+    changed = prepared.put(path, json=put).json()
+    assert changed["custom_fields"] == [{"custom_field_id": "f1", "value": "red", "choice_ids": ["3"]}]
+    assert changed["notes"] == contact["notes"]
+    put = {"update_source": "Account", "custom_fields": [{"custom_field_id": "f1", "choice_ids": []}], "notes": []}
+    assert prepared.put(path, json=put).json().items() >= {"custom_fields": [], "notes": []}.items()
+
+
+def test_consent_to_text_messages_is_ignored(prepared: ApiClient) -> None:
+    """Constant Contact documents one shape for forms and another one for contacts."""
+    consents = [{"sms_consent_permission": "explicit", "consent_type": "promotional_sms"}]
+    channel = {"full_sms_address": "17815551212", "sms_channel_consents": consents}
+    contact = create(prepared, **ADA, sms_channel=channel)
+    put = {"update_source": "Account", "sms_channel": channel}
+    assert "sms_channel" not in prepared.put(f"/v3/contacts/{contact['contact_id']}", json=put).json()
+    form = {"sms_address": "7815551212", "dial_code": "1", "country_code": "US", "sms_channel_consents": consents}
+    body = {"email_address": "ada@example.com", "list_memberships": ["l1"], "sms_channel": form}
+    assert prepared.post("/v3/contacts/sign_up_form", json=body).status_code == 200
+    assert prepared.get("/v3/contacts?sms_status=explicit").json()["contacts"] == []
+
+
 def test_deleted_contact_keeps_history_and_is_restored(prepared: ApiClient) -> None:
     contact_id = create(prepared, **ADA)["contact_id"]
     prepared.record(make_line(contact_id))
@@ -171,9 +200,12 @@ def test_simultaneous_sign_ups_create_one_contact(prepared: ApiClient) -> None:
         ({"phone_numbers": [{"phone_number": "1"}] * 4}, "phone_numbers"),
         ({"phone_numbers": [{"phone_number": "1", "kind": "fax"}]}, "phone_numbers"),
         ({"street_addresses": [{"city": "London"}]}, "street_addresses"),
-        ({"sms_channel": {"full_sms_address": "1"}}, "sms_channel"),
-        ({"custom_fields": [{"custom_field_id": "f1", "choice_ids": ["1"]}]}, "custom_fields"),
-        ({"notes": [{"content": "x"}]}, "notes"),
+        ({"custom_fields": [{"custom_field_id": "unknown", "choice_ids": ["1"]}]}, "custom_fields"),
+        ({"custom_fields": [{"custom_field_id": "f1", "choice_ids": [""]}]}, "choice_ids"),
+        ({"custom_fields": [{"custom_field_id": "f1", "choice_ids": ["1"] * 50 + list(range(99))}]}, "choice_ids"),
+        ({"notes": [{"content": "x" * 2_001}]}, "notes"),
+        ({"notes": [{"content": "x", "created_at": "yesterday"}]}, "notes"),
+        ({"notes": [{"content": "x"}] * 151}, "notes"),
     ],
 )
 def test_invalid_value_is_reported_by_its_field(prepared: ApiClient, change: dict[str, object], field: str) -> None:

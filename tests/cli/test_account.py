@@ -45,6 +45,7 @@ def test_summary_shows_details(server: Server, account: str) -> None:
             "last_name": "Lovelace",
             "time_zone_id": "US/Eastern",
         }
+        assert client.get("/v3/account/emails").json()[0]["email_address"] == "ada@example.com"
         run_rapport("account", "rename", account, "The Corner Shop", *data)
         run_rapport("account", "update", account, "--phone", "", "--country-code", "DE", *data)
         summary = client.get("/v3/account/summary").json()
@@ -54,8 +55,35 @@ def test_summary_shows_details(server: Server, account: str) -> None:
     lines = run_rapport("account", "list", *data).stdout.splitlines()
     (line,) = [line for line in lines if line.startswith(account)]
     assert line.split("\t") == [
-        *(account, "0", "The Corner Shop", "ada@example.com", "Ada", "Lovelace", "", "DE", "US/Eastern")
+        *(account, "0", "The Corner Shop", "ada@example.com", "Ada", "Lovelace", "", "DE", "US/Eastern"),
+        *[""] * 7,
     ]
+
+
+def test_physical_address_is_shown_once_it_is_set(server: Server, account: str) -> None:
+    address = {
+        "address_line1": "123 Maple Street",
+        "address_line2": "Unit 1",
+        "city": "Boston",
+        "state_code": "MA",
+        "postal_code": "02451",
+        "country_code": "US",
+    }
+    with server.client(account, frozenset({Scope.ACCOUNT_READ})) as client:
+        empty = {"address_line1": "", "city": "", "country_code": ""}
+        assert client.get("/v3/account/summary/physical_address").json() == empty
+        assert "physical_address" not in client.get("/v3/account/summary?extra_fields=physical_address").json()
+        options = [text for name, value in address.items() for text in (f"--{name.replace('_', '-')}", value)]
+        run_rapport("account", "update", account, "--data", server.data, *options)
+        assert client.get("/v3/account/summary/physical_address").json() == address
+        summary = client.get("/v3/account/summary?extra_fields=physical_address").json()
+        assert summary["physical_address"] == address
+        assert summary["state_code"] == "MA"
+        assert "physical_address" not in client.get("/v3/account/summary").json()
+    moved = ["--country-code", "DE", "--state-code", "", "--state-name", "Bayern"]
+    refused = run_rapport("account", "update", account, "--data", server.data, *moved[:2], code=1).stderr
+    assert "state_code" in refused
+    run_rapport("account", "update", account, "--data", server.data, *moved)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +94,9 @@ def test_summary_shows_details(server: Server, account: str) -> None:
         ("--time-zone-id", "Mars/Olympus", "US/Eastern"),
         ("--phone", "1" * 26, "at most 25"),
         ("--first-name", "a\tb", "printable"),
+        ("--address-line1", "x" * 81, "at most 80"),
+        ("--state-code", "Massachusetts", "two capital letters"),
+        ("--state-code", "MA", "country_code US or CA"),
     ],
 )
 def test_invalid_detail_is_rejected(tmp_path: Path, option: str, value: str, reason: str) -> None:

@@ -23,7 +23,7 @@ from rapport.activity import (
     Link,
     is_id,
 )
-from rapport.catalogue import ContactUpdate, OptOutSource, PermissionToSend
+from rapport.catalogue import ContactUpdate, CustomFieldValue, Note, OptOutSource, PermissionToSend
 from rapport.instant import HOUR, Instant
 from rapport.recording.activity_codec import LineFormat
 from rapport.recording.catalog_codec import CONTACTS as CONTACT_LINES
@@ -60,6 +60,15 @@ TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"]), min_s
 IDS = st.one_of(ODD, TEXT.map(str.strip)).filter(is_id).filter(lambda text: len(text) <= MAX_ID_LENGTH)
 TEXTS = st.one_of(ODD, TEXT, st.sampled_from([" Ada ", "Ada\u2003", "\u2028x"]))
 REASONS = st.one_of(TEXTS, st.sampled_from(["Too many\nemails", "=1\n2", "a\tb", "\tx"]))
+
+
+VALUES = st.builds(
+    CustomFieldValue,
+    custom_field_id=st.sampled_from(["f1", "f2"]),
+    value=st.one_of(st.none(), TEXTS),
+    choice_ids=st.lists(IDS, max_size=2).map(tuple),
+)
+NOTES = st.builds(Note, content=REASONS, created_at=st.integers(START_TIME, START_TIME + 10**9).map(Instant))
 
 
 def none_or(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -133,6 +142,8 @@ def draw_history(draw: st.DrawFn) -> tuple[list[Activity], list[ContactUpdate], 
             permission_to_send=permission,
             opt_out_source=OptOutSource.ACCOUNT if permission is PermissionToSend.UNSUBSCRIBED else None,
             opt_out_reason=draw(none_or(REASONS)) if permission is PermissionToSend.UNSUBSCRIBED else None,
+            custom_fields=tuple(draw(st.lists(VALUES, max_size=2))),
+            notes=draw(none_or(st.lists(NOTES, max_size=2).map(tuple))),
         )
         for permission in draw(st.lists(none_or(st.sampled_from(PermissionToSend)), max_size=3))
     ]

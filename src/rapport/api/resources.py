@@ -9,7 +9,7 @@ from rapport.api.track.ingest import Ingest
 from rapport.api.track.merge import Merges
 from rapport.api.track.stream import Stream
 from rapport.api.v3.account import Account
-from rapport.api.v3.account_details import AccountDetails
+from rapport.api.v3.account_addresses import AccountAddresses
 from rapport.api.v3.bulk_activities import BulkActivities
 from rapport.api.v3.campaign_stats import CampaignStats
 from rapport.api.v3.campaigns import Campaigns
@@ -43,7 +43,7 @@ RESOURCES: Final[tuple[type[Resource], ...]] = (
     Campaigns,
     EmailSends,
     Account,
-    AccountDetails,
+    AccountAddresses,
     SmsReports,
     # Before the erasure of a contact, whose path matches as well.
     Merges,

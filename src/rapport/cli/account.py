@@ -27,6 +27,13 @@ _DETAILS: Final = {
     "phone": "The phone number of the account's owner.",
     "country_code": "The country, as two capital letters (ISO 3166-1).",
     "time_zone_id": "The time zone, such as US/Eastern.",
+    "address_line1": "The first line of the physical address.",
+    "address_line2": "Its second line.",
+    "address_line3": "Its third line.",
+    "city": "The city.",
+    "state_code": "The state in the US or in Canada, as two capital letters.",
+    "state_name": "The state in another country.",
+    "postal_code": "The postal code.",
 }
 _COLUMNS: Final = ("account", "users", *_DETAILS)
 
@@ -40,7 +47,7 @@ def _detail_options(command: Command) -> Command:
 
 @click.group()
 def account() -> None:
-    """Manage accounts. Clients read their details with GET /v3/account/summary.
+    """Manage accounts. Clients read their details with GET /v3/account/summary and physical_address.
 
     \b
       rapport account create shop --organization-name "The Shop" --country-code US

@@ -20,7 +20,9 @@ from rapport.store.store import Store
 
 _MAX_TEXT_LENGTH: Final = 255
 _MAX_PHONE_LENGTH: Final = 25
-_COUNTRY_CODE: Final = re.compile(r"[A-Z]{2}", re.ASCII)
+_MAX_ADDRESS_LINE_LENGTH: Final = 80
+_STATE_CODE_COUNTRIES: Final = ("US", "CA")
+_TWO_CAPITALS: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 _REVOCATION_DELAY: Final = 5.0
 """Seconds after which every running server has read a revocation and rejects the account's tokens."""
 _MAX_CONTACTS: Final = 500
@@ -32,7 +34,20 @@ def parse_details(known: AccountDetails, changes: dict[str, str | None]) -> Acco
     for name, text in changes.items():
         if text is not None:
             values[name] = _PARSERS.get(name, _parse_text)(name, text.strip()) if text.strip() else None
+    _check_state(values)
     return AccountDetails(**values)
+
+
+def _check_state(values: dict[str, str | None]) -> None:
+    """Check that the state has a code in the United States and Canada, and a name elsewhere. Raises InvalidField."""
+    has_code = values["country_code"] in _STATE_CODE_COUNTRIES
+    if values["state_code"] and not has_code:
+        countries = " or ".join(_STATE_CODE_COUNTRIES)
+        raise InvalidField(
+            "state_code", values["state_code"], f"needs the country_code {countries}; elsewhere, use state_name"
+        )
+    if values["state_name"] and has_code:
+        raise InvalidField("state_name", values["state_name"], "is for other countries; use state_code")
 
 
 def _parse_text(name: str, text: str) -> str:
@@ -57,8 +72,18 @@ def _parse_email(name: str, text: str) -> str:
 
 
 def _parse_country_code(name: str, text: str) -> str:
-    if _COUNTRY_CODE.fullmatch(text) is None:
+    if _TWO_CAPITALS.fullmatch(text) is None:
         raise InvalidField(name, text, "must be two capital letters (ISO 3166-1), such as US or DE")
+    return text
+
+
+def _parse_address_line(name: str, text: str) -> str:
+    return _check_length(name, text, _MAX_ADDRESS_LINE_LENGTH)
+
+
+def _parse_state_code(name: str, text: str) -> str:
+    if _TWO_CAPITALS.fullmatch(text) is None:
+        raise InvalidField(name, text, "must be two capital letters, such as MA")
     return text
 
 
@@ -73,6 +98,10 @@ _PARSERS: Final[dict[str, Callable[[str, str], str]]] = {
     "phone": _parse_phone,
     "country_code": _parse_country_code,
     "time_zone_id": _parse_time_zone_id,
+    "address_line1": _parse_address_line,
+    "address_line2": _parse_address_line,
+    "address_line3": _parse_address_line,
+    "state_code": _parse_state_code,
 }
 
 

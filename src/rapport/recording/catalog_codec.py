@@ -23,7 +23,9 @@ from rapport.catalogue import (
     CampaignUpdate,
     ContactMerge,
     ContactUpdate,
+    CustomFieldValue,
     DefinitionUpdate,
+    Note,
 )
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
@@ -38,10 +40,13 @@ from rapport.recording.activity_codec import (
 )
 from rapport.recording.subresource_codec import (
     CustomFieldValueLine,
+    NoteLine,
     PhoneNumberLine,
     RawId,
+    RawTime,
     StreetAddressLine,
     build_custom_field_value,
+    build_note,
     build_phone_number,
     build_street_address,
     map_items,
@@ -61,9 +66,6 @@ _MAX_EXCERPT: Final = 1_000
 
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
-
-RawTime = str | int | float | None
-"""A time as received: a string, or a number since 1970."""
 
 RawNumber = str | int | None
 
@@ -94,6 +96,7 @@ class ContactLine(msgspec.Struct, forbid_unknown_fields=True):
     custom_fields: list[CustomFieldValueLine] | str | None = None
     phone_numbers: list[PhoneNumberLine] | str | None = None
     street_addresses: list[StreetAddressLine] | str | None = None
+    notes: list[NoteLine] | str | None = None
     clear: list[str] | str | None = None
 
 
@@ -178,6 +181,10 @@ def build_contact(line: ContactLine, context: Context) -> ContactUpdate:
         street_addresses=map_items(
             build_street_address, parse_items("street_addresses", line.street_addresses, list[StreetAddressLine])
         ),
+        notes=map_items(
+            lambda note: build_note(note, parse_time("notes", note.created_at, context) or updated_at or context.now),
+            parse_items("notes", line.notes, list[NoteLine]),
+        ),
         cleared=frozenset(parse_ids("clear", line.clear) or ()),
     )
 
@@ -213,11 +220,25 @@ def get_contact_fields(update: ContactUpdate) -> dict[str, Any]:
         "update_source": update.update_source,
         "list_memberships": update.list_memberships,
         "taggings": update.taggings,
-        "custom_fields": update.custom_fields or None,
+        "custom_fields": tuple(map(_encode_custom_field, update.custom_fields)) or None,
         "phone_numbers": update.phone_numbers,
         "street_addresses": update.street_addresses,
+        "notes": None if update.notes is None else tuple(map(_encode_note, update.notes)),
         "clear": sorted(update.cleared) or None,
     }
+
+
+def _encode_custom_field(field: CustomFieldValue) -> dict[str, Any]:
+    encoded: dict[str, Any] = {"custom_field_id": field.custom_field_id}
+    if field.value is not None or not field.choice_ids:
+        encoded["value"] = field.value
+    if field.choice_ids:
+        encoded["choice_ids"] = field.choice_ids
+    return encoded
+
+
+def _encode_note(note: Note) -> dict[str, str]:
+    return {"content": note.content, "created_at": iso(note.created_at)}
 
 
 def build_merge(line: MergeLine, _context: Context) -> ContactMerge:

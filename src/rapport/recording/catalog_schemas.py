@@ -72,11 +72,12 @@ CONTACT_SCHEMA: Final = _object(
         "custom_fields": {
             "type": "array",
             "items": _object(
-                "A value of a custom field; null removes it.",
+                "A value of a custom field, or the ids of choices; null removes it.",
                 ["custom_field_id"],
                 {
                     "custom_field_id": _ID,
                     "value": {"anyOf": [{"type": kind} for kind in ("string", "number", "boolean", "null")]},
+                    "choice_ids": _IDS,
                 },
             ),
         },
@@ -97,6 +98,14 @@ CONTACT_SCHEMA: Final = _object(
                     "kind": {"type": "string", "enum": list(STREET_KINDS)},
                     **dict.fromkeys(("street", "city", "state", "postal_code", "country"), _TEXT),
                 },
+            ),
+        },
+        "notes": {
+            "type": "array",
+            "items": _object(
+                "A note; without created_at, of the time of the update.",
+                ["content"],
+                {"content": _TEXT, "created_at": _TIME},
             ),
         },
         "clear": {

@@ -9,8 +9,8 @@ import msgspec
 from rapport.catalogue import Choice, DefinitionType, DefinitionUpdate
 from rapport.errors import InvalidField
 from rapport.recording.activity_codec import Context, LineFormat, check_line_length
-from rapport.recording.catalog_codec import RawTime, decode_json, parse_time
-from rapport.recording.subresource_codec import RawId, required
+from rapport.recording.catalog_codec import decode_json, parse_time
+from rapport.recording.subresource_codec import RawId, RawTime, required
 
 T = TypeVar("T", bound=msgspec.Struct)
 

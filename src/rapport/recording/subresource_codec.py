@@ -6,20 +6,25 @@ from typing import TypeVar
 
 import msgspec
 
-from rapport.catalogue import CustomFieldValue, PhoneNumber, StreetAddress
+from rapport.catalogue import CustomFieldValue, Note, PhoneNumber, StreetAddress
 from rapport.errors import InvalidField
+from rapport.instant import Instant
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 Built = TypeVar("Built")
 
 RawId = str | int | None
 
+RawTime = str | int | float | None
+"""A time as received: a string, or a number since 1970."""
+
 
 class CustomFieldValueLine(msgspec.Struct, forbid_unknown_fields=True):
-    """A contact's value of a custom field, as received. A null removes it."""
+    """A contact's value of a custom field, or the ids of its choices, as received. A null removes it."""
 
     custom_field_id: RawId = None
     value: str | int | float | bool | None = None
+    choice_ids: list[RawId] | None = None
 
 
 class PhoneNumberLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,6 +32,13 @@ class PhoneNumberLine(msgspec.Struct, forbid_unknown_fields=True):
 
     phone_number: str | None = None
     kind: str | None = None
+
+
+class NoteLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A note, as received."""
+
+    content: str | None = None
+    created_at: RawTime = None
 
 
 class StreetAddressLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,7 +69,11 @@ def build_custom_field_value(line: CustomFieldValueLine) -> CustomFieldValue:
     """Validate a received value. Raises InvalidField."""
     value = line.value
     text = ("true" if value else "false") if isinstance(value, bool) else None if value is None else str(value)
-    return CustomFieldValue(custom_field_id=required("custom_field_id", line.custom_field_id), value=text or None)
+    return CustomFieldValue(
+        custom_field_id=required("custom_field_id", line.custom_field_id),
+        value=text or None,
+        choice_ids=parse_ids("choice_ids", line.choice_ids) or (),
+    )
 
 
 def build_phone_number(line: PhoneNumberLine) -> PhoneNumber:
@@ -65,6 +81,13 @@ def build_phone_number(line: PhoneNumberLine) -> PhoneNumber:
     if not line.phone_number:
         raise InvalidField("phone_numbers", None, "must each have a phone_number")
     return PhoneNumber(phone_number=line.phone_number, kind=line.kind or None)
+
+
+def build_note(line: NoteLine, created_at: Instant) -> Note:
+    """Validate a received note. Raises InvalidField."""
+    if not line.content:
+        raise InvalidField("notes", None, "must each have a content")
+    return Note(content=line.content, created_at=created_at)
 
 
 def build_street_address(line: StreetAddressLine) -> StreetAddress:

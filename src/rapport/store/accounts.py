@@ -10,7 +10,7 @@ from rapport.store.sql_engine import Params, SqlEngine
 
 
 class AccountDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account summary says of an account. Everything is optional."""
+    """What the account summary says of an account, with its physical address. Everything is optional."""
 
     organization_name: str | None = None
     contact_email: str | None = None
@@ -19,6 +19,13 @@ class AccountDetails(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     country_code: str | None = None
     time_zone_id: str | None = None
+    address_line1: str | None = None
+    address_line2: str | None = None
+    address_line3: str | None = None
+    city: str | None = None
+    state_code: str | None = None
+    state_name: str | None = None
+    postal_code: str | None = None
 
 
 class AccountRepository(ABC):

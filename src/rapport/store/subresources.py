@@ -1,7 +1,8 @@
-"""Subresources of contacts among their attributes: lists, tags, custom fields, phone numbers and street addresses.
+"""Subresources of contacts among their attributes: lists, tags, custom fields, phone numbers, addresses and notes.
 
-A set of ids or objects is one attribute, stored as JSON. Each custom field is an attribute of its own. The contacts of
-a list or a tag are derived from them, and so is the time at which a contact was created.
+A set of ids or objects is one attribute, stored as JSON. Each custom field is an attribute of its own: its value as it
+is, or as JSON after a control character, which values can't contain, if it has the ids of choices. The contacts of a
+list or a tag are derived from them, and so is the time at which a contact was created.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from rapport.catalogue import ContactUpdate, CustomFieldValue, DefinitionType, PhoneNumber, StreetAddress
+from rapport.catalogue import ContactUpdate, CustomFieldValue, DefinitionType, Note, PhoneNumber, StreetAddress
 from rapport.store.merge import Attributes, Value, merge_attributes
 
 T = TypeVar("T")
@@ -24,11 +25,13 @@ _DETAILS: Final = (
     *("job_title", "company_name", "anniversary", "birthday_month", "birthday_day", "create_source", "update_source"),
 )
 _CUSTOM_FIELD: Final = "custom_field:"
+_CHOICES: Final = "\x1f"
 _TYPES: Final[dict[str, Any]] = {
     "list_memberships": tuple[str, ...],
     "taggings": tuple[str, ...],
     "phone_numbers": tuple[PhoneNumber, ...],
     "street_addresses": tuple[StreetAddress, ...],
+    "notes": tuple[Note, ...],
 }
 
 
@@ -75,7 +78,7 @@ def merge_subresources(attributes: Attributes, update: ContactUpdate) -> bool:
     values: dict[str, Value] = {field: getattr(update, field) for field in _DETAILS}
     values |= {field: _dump(getattr(update, field)) for field in _TYPES}
     values = {field: value for field, value in values.items() if value is not None}
-    values |= {_CUSTOM_FIELD + field.custom_field_id: field.value for field in update.custom_fields}
+    values |= {_CUSTOM_FIELD + field.custom_field_id: _dump_custom_field(field) for field in update.custom_fields}
     values |= dict.fromkeys(update.cleared)
     is_changed = merge_attributes(attributes, values, update.updated_at)
     return _add_lists(attributes, update) or is_changed
@@ -125,7 +128,7 @@ def _list_references(update: ContactUpdate) -> Iterator[Membership]:
     for tag_id in update.taggings or ():
         yield Membership(DefinitionType.TAG, tag_id)
     for field in update.custom_fields:
-        if field.value is not None:
+        if not field.is_removed:
             yield Membership(DefinitionType.CUSTOM_FIELD, field.custom_field_id)
 
 
@@ -138,7 +141,7 @@ def read_subresource(attributes: Attributes, field: str, kind: type[tuple[T, ...
 def read_custom_fields(attributes: Attributes) -> tuple[CustomFieldValue, ...]:
     """Return the values of a contact's custom fields, in the order of their ids."""
     return tuple(
-        CustomFieldValue(custom_field_id=field.removeprefix(_CUSTOM_FIELD), value=str(value))
+        _load_custom_field(field, value)
         for field, (value, _) in sorted(attributes.items())
         if field.startswith(_CUSTOM_FIELD) and value is not None
     )
@@ -152,9 +155,7 @@ def read_update_fields(values: Mapping[str, Value]) -> dict[str, Any]:
         if value is not None:
             fields[field] = msgspec.json.decode(str(value), type=kind)
     fields["custom_fields"] = tuple(
-        CustomFieldValue(custom_field_id=field.removeprefix(_CUSTOM_FIELD), value=None if value is None else str(value))
-        for field, value in values.items()
-        if field.startswith(_CUSTOM_FIELD)
+        _load_custom_field(field, value) for field, value in values.items() if field.startswith(_CUSTOM_FIELD)
     )
     return fields
 
@@ -176,6 +177,23 @@ def _dump(value: tuple[Any, ...] | None) -> str | None:
         return None
     ordered = sorted(set(value)) if all(isinstance(item, str) for item in value) else value
     return msgspec.json.encode(ordered).decode()
+
+
+def _dump_custom_field(field: CustomFieldValue) -> str | None:
+    if not field.choice_ids:
+        return field.value
+    return _CHOICES + msgspec.json.encode((field.value, field.choice_ids)).decode()
+
+
+def _load_custom_field(name: str, stored: Value) -> CustomFieldValue:
+    custom_field_id = name.removeprefix(_CUSTOM_FIELD)
+    if stored is None or not str(stored).startswith(_CHOICES):
+        return CustomFieldValue(custom_field_id=custom_field_id, value=None if stored is None else str(stored))
+    value, choice_ids = _CHOICES_DECODER.decode(str(stored).removeprefix(_CHOICES))
+    return CustomFieldValue(custom_field_id=custom_field_id, value=value, choice_ids=choice_ids)
+
+
+_CHOICES_DECODER: Final = msgspec.json.Decoder(tuple[str | None, tuple[str, ...]])
 
 
 def _to_int(value: Value) -> int | None:

@@ -13,17 +13,44 @@ from rapport.api.query import get_query
 from rapport.api.responses import Id, encode_response
 from rapport.auth.scope import PRIVILEGES, Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.store.accounts import AccountRepository
+from rapport.store.accounts import AccountDetails, AccountRepository
 
 _TAG: Final = "Account Services"
 _TIME_ZONE: Final = "UTC"
 
 EXTRA_FIELDS: Final = Choices(
     "extra_fields",
-    "Additional fields to return. Rapport stores neither, so nothing is added.",
+    "Additional fields to return. There is no `company_logo`, so that one adds nothing.",
     {name: name for name in ("physical_address", "company_logo")},
     noun="field",
 )
+
+
+class PhysicalAddress(msgspec.Struct, kw_only=True):
+    """The physical address of an account. Unknown fields are left out; the required ones are empty."""
+
+    address_line1: str
+    address_line2: str | UnsetType = UNSET
+    address_line3: str | UnsetType = UNSET
+    city: str
+    state_code: str | UnsetType = UNSET
+    state_name: str | UnsetType = UNSET
+    postal_code: str | UnsetType = UNSET
+    country_code: str
+
+
+def build_physical_address(details: AccountDetails) -> PhysicalAddress:
+    """Return the physical address in the details of an account."""
+    return PhysicalAddress(
+        address_line1=details.address_line1 or "",
+        address_line2=details.address_line2 or UNSET,
+        address_line3=details.address_line3 or UNSET,
+        city=details.city or "",
+        state_code=details.state_code or UNSET,
+        state_name=details.state_name or UNSET,
+        postal_code=details.postal_code or UNSET,
+        country_code=details.country_code or "",
+    )
 
 
 class AccountSummary(msgspec.Struct, kw_only=True):
@@ -36,7 +63,14 @@ class AccountSummary(msgspec.Struct, kw_only=True):
     country_code: str | UnsetType = UNSET
     first_name: str | UnsetType = UNSET
     last_name: str | UnsetType = UNSET
+    state_code: str | UnsetType = UNSET
     time_zone_id: Annotated[str, Meta(examples=[_TIME_ZONE])]
+    physical_address: PhysicalAddress | UnsetType = UNSET
+
+
+def find_contact_email(details: AccountDetails, principal: Principal) -> str | None:
+    """Return the account's email address, or else that of the token's user; None if there is neither."""
+    return details.contact_email or (principal.user if "@" in principal.user else None)
 
 
 class UserPrivilege(msgspec.Struct):
@@ -77,19 +111,23 @@ class Account(Resource):
         ),
     )
     async def get_summary(self, request: Request, principal: Principal) -> Response:
-        EXTRA_FIELDS.get(get_query(request))
+        extra_fields = EXTRA_FIELDS.get(get_query(request))
         details = await self._accounts.get_details(principal.account_id)
-        contact_email = details.contact_email or (principal.user if "@" in principal.user else UNSET)
+        contact_email = find_contact_email(details, principal)
         return encode_response(
             AccountSummary(
                 encoded_account_id=principal.account_id,
                 organization_name=details.organization_name or principal.account_id,
-                contact_email=contact_email,
+                contact_email=contact_email or UNSET,
                 contact_phone=details.phone or UNSET,
                 country_code=details.country_code or UNSET,
                 first_name=details.first_name or UNSET,
                 last_name=details.last_name or UNSET,
+                state_code=details.state_code or UNSET,
                 time_zone_id=details.time_zone_id or _TIME_ZONE,
+                physical_address=build_physical_address(details)
+                if "physical_address" in extra_fields and details.address_line1
+                else UNSET,
             )
         )
 

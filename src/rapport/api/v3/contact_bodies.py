@@ -22,7 +22,7 @@ from rapport.catalogue import (
 )
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
-from rapport.instant import Instant
+from rapport.instant import Instant, parse_instant
 
 T = TypeVar("T")
 
@@ -43,11 +43,11 @@ class EmailAddressBody(msgspec.Struct, kw_only=True):
 
 
 class CustomFieldBody(msgspec.Struct, kw_only=True):
-    """A value of a custom field; null or an empty string removes it."""
+    """A value of a custom field, or the ids of its choices; null or an empty string removes it."""
 
     custom_field_id: str
     value: str | int | float | bool | None = None
-    choice_ids: list[Any] | None = None
+    choice_ids: list[str | int] | None = None
 
 
 class PhoneNumberBody(msgspec.Struct, kw_only=True):
@@ -55,6 +55,13 @@ class PhoneNumberBody(msgspec.Struct, kw_only=True):
 
     phone_number: str
     kind: str | None = None
+
+
+class NoteBody(msgspec.Struct, kw_only=True):
+    """A note about a contact. Without `created_at`, it is of now."""
+
+    content: str
+    created_at: str | None = None
 
 
 class StreetAddressBody(msgspec.Struct, kw_only=True):
@@ -69,6 +76,8 @@ class StreetAddressBody(msgspec.Struct, kw_only=True):
 
 
 class _Details(msgspec.Struct, kw_only=True):
+    """What all bodies have. `sms_channel` is ignored: Rapport sends and records no text messages."""
+
     first_name: Name | None = None
     last_name: Name | None = None
     job_title: Name | None = None
@@ -89,7 +98,7 @@ class ContactPost(_Details, kw_only=True):
     taggings: list[str] | None = None
     phone_numbers: list[PhoneNumberBody] | None = None
     street_addresses: list[StreetAddressBody] | None = None
-    notes: list[Any] | None = None
+    notes: list[NoteBody] | None = None
 
 
 class ContactPut(_Details, kw_only=True):
@@ -100,7 +109,7 @@ class ContactPut(_Details, kw_only=True):
     taggings: list[str] | None = None
     phone_numbers: list[PhoneNumberBody] | None = None
     street_addresses: list[StreetAddressBody] | None = None
-    notes: list[Any] | None = None
+    notes: list[NoteBody] | None = None
 
 
 class SignUp(_Details, kw_only=True):
@@ -127,7 +136,7 @@ def build_post(body: ContactPost, contact_id: str, now: Instant) -> ContactUpdat
         permission_to_send=permission,
         created_at=now,
         create_source=_check_source("create_source", body.create_source),
-        **_subresources(body),
+        **_subresources(body, now),
     )
 
 
@@ -141,7 +150,7 @@ def build_put(body: ContactPut, contact_id: str, now: Instant) -> ContactUpdate:
         permission_to_send=_parse_permission(body.email_address),
         update_source=_check_source("update_source", body.update_source),
         cleared=frozenset(field for field in CLEARABLE_FIELDS if not getattr(body, field)),
-        **_subresources(body),
+        **_subresources(body, now),
     )
 
 
@@ -175,8 +184,6 @@ def _build(
     email_address: str | None,
     **values: Any,  # noqa: ANN401 - fields
 ) -> ContactUpdate:
-    if body.sms_channel is not None:
-        raise InvalidField("sms_channel", None, "is not supported: Rapport records no text messages; leave it out")
     for field in _NAMES:
         check_text(field, getattr(body, field) or None, _MAX_NAME)
     if body.anniversary and _ANNIVERSARY.fullmatch(body.anniversary) is None:
@@ -202,14 +209,13 @@ def _build(
     )
 
 
-def _subresources(body: ContactPost | ContactPut) -> dict[str, Any]:
-    if body.notes:
-        raise InvalidField("notes", None, "are not supported; leave them out")
+def _subresources(body: ContactPost | ContactPut, now: Instant) -> dict[str, Any]:
     return {
         "list_memberships": _map("list_memberships", body.list_memberships, _check_ids),
         "taggings": _map("taggings", body.taggings, _check_ids),
         "phone_numbers": _map("phone_numbers", body.phone_numbers, _build_phone_numbers),
         "street_addresses": _map("street_addresses", body.street_addresses, _build_street_addresses),
+        "notes": None if body.notes is None else tuple(_build_note(note, now) for note in body.notes),
     }
 
 
@@ -225,11 +231,11 @@ def _check_ids(field: str, ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _build_custom_field(body: CustomFieldBody) -> catalogue.CustomFieldValue:
-    if body.choice_ids:
-        raise InvalidField("custom_fields", None, "can't have choice_ids: send the value of the choice")
     value = str(body.value).lower() if isinstance(body.value, bool) else body.value
     return catalogue.CustomFieldValue(
-        custom_field_id=body.custom_field_id, value=None if value is None or value == "" else str(value)
+        custom_field_id=body.custom_field_id,
+        value=None if value is None or value == "" else str(value),
+        choice_ids=tuple(dict.fromkeys(map(str, body.choice_ids or ()))),
     )
 
 
@@ -243,6 +249,19 @@ def _build_street_addresses(_field: str, bodies: Sequence[StreetAddressBody]) ->
 
 def _build_street_address(body: StreetAddressBody) -> catalogue.StreetAddress:
     return catalogue.StreetAddress(**{field: value or None for field, value in asdict(body).items()})
+
+
+def _build_note(body: NoteBody, now: Instant) -> catalogue.Note:
+    return catalogue.Note(
+        content=body.content, created_at=now if not body.created_at else _parse_time("notes", body.created_at)
+    )
+
+
+def _parse_time(field: str, text: str) -> Instant:
+    try:
+        return parse_instant(text)
+    except ValueError as exc:
+        raise InvalidField(field, text, str(exc)) from None
 
 
 def _parse_address(address: str | None) -> str | None:

@@ -27,11 +27,12 @@ class EmailAddress(msgspec.Struct, kw_only=True):
     opt_out_reason: str | UnsetType = UNSET
 
 
-class CustomFieldValue(msgspec.Struct):
-    """The contact's value of a custom field."""
+class CustomFieldValue(msgspec.Struct, kw_only=True):
+    """The contact's value of a custom field, or the ids of its choices."""
 
     custom_field_id: Id
-    value: str
+    value: str | UnsetType = UNSET
+    choice_ids: list[Id] | UnsetType = UNSET
 
 
 class PhoneNumber(msgspec.Struct, kw_only=True):
@@ -42,6 +43,14 @@ class PhoneNumber(msgspec.Struct, kw_only=True):
     kind: str | UnsetType = UNSET
     created_at: DateTimeSeconds | UnsetType = UNSET
     updated_at: DateTimeSeconds | UnsetType = UNSET
+
+
+class Note(msgspec.Struct, kw_only=True):
+    """A note about the contact."""
+
+    note_id: Id
+    created_at: DateTimeSeconds | UnsetType = UNSET
+    content: str
 
 
 class StreetAddress(msgspec.Struct, kw_only=True):
@@ -80,7 +89,7 @@ class Contact(msgspec.Struct, kw_only=True):
     phone_numbers: list[PhoneNumber] | UnsetType = UNSET
     street_addresses: list[StreetAddress] | UnsetType = UNSET
     taggings: list[Id] | UnsetType = UNSET
-    notes: list[str] | UnsetType = UNSET
+    notes: list[Note] | UnsetType = UNSET
 
 
 def build_contact(record: ContactRecord, attributes: Attributes, included: Sequence[str]) -> Contact:
@@ -101,7 +110,14 @@ def build_contact(record: ContactRecord, attributes: Attributes, included: Seque
 
 
 def _list_custom_fields(_contact_id: str, attributes: Attributes) -> list[CustomFieldValue]:
-    return [CustomFieldValue(field.custom_field_id, field.value or "") for field in read_custom_fields(attributes)]
+    return [
+        CustomFieldValue(
+            custom_field_id=field.custom_field_id,
+            value=UNSET if field.value is None else field.value,
+            choice_ids=list(field.choice_ids) or UNSET,
+        )
+        for field in read_custom_fields(attributes)
+    ]
 
 
 def _list_ids(field: str, _contact_id: str, attributes: Attributes) -> list[str]:
@@ -141,8 +157,17 @@ def _list_street_addresses(contact_id: str, attributes: Attributes) -> list[Stre
     ]
 
 
-def _list_notes(_contact_id: str, _attributes: Attributes) -> list[str]:
-    return []
+def _list_notes(contact_id: str, attributes: Attributes) -> list[Note]:
+    """Return the notes, newest first."""
+    notes = enumerate(read_subresource(attributes, "notes", tuple[catalogue.Note, ...]))
+    return [
+        Note(
+            note_id=_subresource_id(contact_id, "note", index),
+            created_at=format_second(note.created_at),
+            content=note.content,
+        )
+        for index, note in sorted(notes, key=lambda entry: entry[1].created_at, reverse=True)
+    ]
 
 
 def _subresource_id(contact_id: str, kind: str, index: int) -> str:

@@ -36,7 +36,7 @@ from rapport.store.subresources import ID_SETS, time_references
 _WRITE: Final = Access(Scope.CONTACT_DATA, Privilege.CONTACTS_WRITE)
 _BODY_ERRORS: Final = (InvalidField, MalformedBody, BodyTimeout, PayloadTooLarge, UnsupportedMediaType)
 _TAG: Final = "Contacts"
-_RETURNED: Final = ("custom_fields", "list_memberships", "phone_numbers", "street_addresses", "taggings")
+_RETURNED: Final = ("custom_fields", "list_memberships", "notes", "phone_numbers", "street_addresses", "taggings")
 
 _FIELDS: Final = {"list_memberships": "list", "taggings": "tag"}
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Limit, PathId
 from rapport.api.query import get_query
-from rapport.api.responses import DateTimeSeconds, Links, encode_response
+from rapport.api.responses import DateTimeSeconds, encode_response
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
 from rapport.errors import UnknownResource
@@ -34,10 +34,9 @@ class Segment(msgspec.Struct, kw_only=True):
 
 
 class SegmentsPage(msgspec.Struct, kw_only=True):
-    """A page of segments."""
+    """A page of segments. It has no `_links`, because these would need a `next` on every page."""
 
     segments: list[Segment]
-    links: Links = msgspec.field(name="_links")
 
 
 class Segments(Resource):
@@ -52,12 +51,12 @@ class Segments(Resource):
         description="The segments of the account. Rapport records none, so the page is empty.",
         access=_READ,
         params=(LIMIT,),
-        returns=Returns(description="A page of segments.", schema=SegmentsPage, example={"segments": [], "_links": {}}),
+        returns=Returns(description="A page of segments.", schema=SegmentsPage, example={"segments": []}),
     )
     async def list_segments(self, request: Request, _principal: Principal) -> Response:
         query = get_query(request)
         LIMIT.get(query)
-        return encode_response(SegmentsPage(segments=[], links=Links()))
+        return encode_response(SegmentsPage(segments=[]))
 
     @endpoint(
         "GET",

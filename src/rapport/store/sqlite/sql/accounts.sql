@@ -9,20 +9,27 @@ INSERT INTO account (account_id, created_time) VALUES (:account_id, :created_tim
 ON CONFLICT DO NOTHING RETURNING key;
 
 -- get_details: Get the details of an account. Served by the primary key.
-SELECT organization_name, contact_email, first_name, last_name, phone, country_code, time_zone_id
+SELECT
+    organization_name, contact_email, first_name, last_name, phone, country_code, time_zone_id,
+    address_line1, address_line2, address_line3, city, state_code, state_name, postal_code
 FROM account_details WHERE account_id = :account_id
 
 -- set_details: Replace the details of an account. Served by the primary key.
 INSERT INTO account_details (
-    account_id, organization_name, contact_email, first_name, last_name, phone, country_code, time_zone_id
+    account_id, organization_name, contact_email, first_name, last_name, phone, country_code, time_zone_id,
+    address_line1, address_line2, address_line3, city, state_code, state_name, postal_code
 )
 VALUES (
-    :account_id, :organization_name, :contact_email, :first_name, :last_name, :phone, :country_code, :time_zone_id
+    :account_id, :organization_name, :contact_email, :first_name, :last_name, :phone, :country_code, :time_zone_id,
+    :address_line1, :address_line2, :address_line3, :city, :state_code, :state_name, :postal_code
 )
 ON CONFLICT (account_id) DO UPDATE SET
     organization_name = excluded.organization_name, contact_email = excluded.contact_email,
     first_name = excluded.first_name, last_name = excluded.last_name, phone = excluded.phone,
-    country_code = excluded.country_code, time_zone_id = excluded.time_zone_id
+    country_code = excluded.country_code, time_zone_id = excluded.time_zone_id,
+    address_line1 = excluded.address_line1, address_line2 = excluded.address_line2,
+    address_line3 = excluded.address_line3, city = excluded.city, state_code = excluded.state_code,
+    state_name = excluded.state_name, postal_code = excluded.postal_code
 
 -- delete_engagement: Delete the engagement of an account's campaign activities. Served by an index on them.
 DELETE FROM engagement WHERE campaign_activity IN (

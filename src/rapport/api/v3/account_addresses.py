@@ -10,8 +10,10 @@ from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.params import Choices, Text
 from rapport.api.query import get_query
 from rapport.api.responses import encode_response
+from rapport.api.v3.account import PhysicalAddress, build_physical_address, find_contact_email
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
+from rapport.store.accounts import AccountRepository
 
 _READ: Final = Access(Scope.ACCOUNT_READ, Privilege.ACCOUNT_READ)
 _TAG: Final = "Account Services"
@@ -52,16 +54,11 @@ class AccountEmail(msgspec.Struct, kw_only=True):
     roles: list[str]
 
 
-class PhysicalAddress(msgspec.Struct, kw_only=True):
-    """The physical address of the account. Unknown texts are empty."""
+class AccountAddresses(Resource):
+    """The email addresses and the physical address of an account."""
 
-    address_line1: str
-    city: str
-    country_code: str
-
-
-class AccountDetails(Resource):
-    """The addresses of an account."""
+    def __init__(self, accounts: AccountRepository) -> None:
+        self._accounts = accounts
 
     @endpoint(
         "GET",
@@ -69,7 +66,8 @@ class AccountDetails(Resource):
         operation_id="retrieveEmailAddresses",
         tag=_TAG,
         summary="List the account's email addresses",
-        description="The token user's name, if it is an email address; otherwise the list is empty.",
+        description="The `contact_email` of the account, or else the address of the token's user. Without either, the "
+        "list is empty.",
         access=_READ,
         params=(CONFIRM_STATUS, ROLE_CODE, EMAIL_ADDRESS),
         returns=Returns(
@@ -88,12 +86,13 @@ class AccountDetails(Resource):
     async def list_emails(self, request: Request, principal: Principal) -> Response:
         query = get_query(request)
         statuses, roles, address = CONFIRM_STATUS.get(query), ROLE_CODE.get(query), EMAIL_ADDRESS.get(query)
+        contact_email = find_contact_email(await self._accounts.get_details(principal.account_id), principal)
         emails = []
-        if "@" in principal.user:
+        if contact_email is not None:
             emails = [
                 AccountEmail(
                     email_id=1,
-                    email_address=principal.user,
+                    email_address=contact_email,
                     confirm_status="CONFIRMED",
                     roles=["CONTACT", "REPLY_TO"],
                 )
@@ -114,13 +113,19 @@ class AccountDetails(Resource):
         operation_id="getPhysicalAddress",
         tag=_TAG,
         summary="Get the account's physical address",
-        description="Rapport doesn't store it, so its texts are empty.",
+        description="The address that `rapport account` has set. If there is none, its required fields are empty.",
         access=_READ,
         returns=Returns(
             description="The address.",
             schema=PhysicalAddress,
-            example={"address_line1": "", "city": "", "country_code": ""},
+            example={
+                "address_line1": "123 Maple Street",
+                "city": "Boston",
+                "state_code": "MA",
+                "postal_code": "02451",
+                "country_code": "US",
+            },
         ),
     )
-    async def get_physical_address(self, _request: Request, _principal: Principal) -> Response:
-        return encode_response(PhysicalAddress(address_line1="", city="", country_code=""))
+    async def get_physical_address(self, _request: Request, principal: Principal) -> Response:
+        return encode_response(build_physical_address(await self._accounts.get_details(principal.account_id)))
