@@ -69,6 +69,7 @@ def test_physical_address_is_shown_once_it_is_set(server: Server, account: str) 
         "postal_code": "02451",
         "country_code": "US",
     }
+    run_rapport("account", "create", account, "--data", server.data)
     with server.client(account, frozenset({Scope.ACCOUNT_READ})) as client:
         empty = {"address_line1": "", "city": "", "country_code": ""}
         assert client.get("/v3/account/summary/physical_address").json() == empty

@@ -23,9 +23,7 @@ from rapport.catalogue import (
     CampaignUpdate,
     ContactMerge,
     ContactUpdate,
-    CustomFieldValue,
     DefinitionUpdate,
-    Note,
 )
 from rapport.email_address import normalize_address
 from rapport.errors import InvalidField
@@ -49,6 +47,8 @@ from rapport.recording.subresource_codec import (
     build_note,
     build_phone_number,
     build_street_address,
+    encode_custom_field,
+    encode_note,
     map_items,
     optional_id,
     parse_ids,
@@ -220,25 +220,12 @@ def get_contact_fields(update: ContactUpdate) -> dict[str, Any]:
         "update_source": update.update_source,
         "list_memberships": update.list_memberships,
         "taggings": update.taggings,
-        "custom_fields": tuple(map(_encode_custom_field, update.custom_fields)) or None,
+        "custom_fields": tuple(map(encode_custom_field, update.custom_fields)) or None,
         "phone_numbers": update.phone_numbers,
         "street_addresses": update.street_addresses,
-        "notes": None if update.notes is None else tuple(map(_encode_note, update.notes)),
+        "notes": None if update.notes is None else tuple(map(encode_note, update.notes)),
         "clear": sorted(update.cleared) or None,
     }
-
-
-def _encode_custom_field(field: CustomFieldValue) -> dict[str, Any]:
-    encoded: dict[str, Any] = {"custom_field_id": field.custom_field_id}
-    if field.value is not None or not field.choice_ids:
-        encoded["value"] = field.value
-    if field.choice_ids:
-        encoded["choice_ids"] = field.choice_ids
-    return encoded
-
-
-def _encode_note(note: Note) -> dict[str, str]:
-    return {"content": note.content, "created_at": iso(note.created_at)}
 
 
 def build_merge(line: MergeLine, _context: Context) -> ContactMerge:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from rapport.catalogue import CustomFieldValue, Note, PhoneNumber, StreetAddress
 from rapport.errors import InvalidField
-from rapport.instant import Instant
+from rapport.instant import Instant, iso
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 Built = TypeVar("Built")
@@ -93,6 +93,21 @@ def build_note(line: NoteLine, created_at: Instant) -> Note:
 def build_street_address(line: StreetAddressLine) -> StreetAddress:
     """Validate a received street address. Raises InvalidField."""
     return StreetAddress(**{field: getattr(line, field) or None for field in line.__struct_fields__})
+
+
+def encode_custom_field(field: CustomFieldValue) -> dict[str, Any]:
+    """Return a value as a JSON object that decodes to an equal one."""
+    encoded: dict[str, Any] = {"custom_field_id": field.custom_field_id}
+    if field.value is not None or not field.choice_ids:
+        encoded["value"] = field.value
+    if field.choice_ids:
+        encoded["choice_ids"] = field.choice_ids
+    return encoded
+
+
+def encode_note(note: Note) -> dict[str, str]:
+    """Return a note as a JSON object that decodes to an equal one."""
+    return {"content": note.content, "created_at": iso(note.created_at)}
 
 
 def map_items(build: Callable[[Item], Built], items: list[Item] | None) -> tuple[Built, ...] | None:
