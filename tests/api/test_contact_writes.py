@@ -99,7 +99,7 @@ def test_choices_and_notes_are_kept_and_changed(prepared: ApiClient) -> None:
     notes = [{"content": "Called.", "created_at": "2026-01-01T00:00:00Z"}, {"content": "Asked\nfor a brochure."}]
     choices = [{"custom_field_id": "f1", "choice_ids": ["000001", 2, "2"]}]
     contact = create(prepared, **ADA | {"notes": notes, "custom_fields": choices})
-    assert contact["custom_fields"] == [{"custom_field_id": "f1", "choice_ids": ["000001", "2"]}]
+    assert contact["custom_fields"] == [{"custom_field_id": "f1", "value": "", "choice_ids": ["000001", "2"]}]
     assert [note["content"] for note in contact["notes"]] == ["Asked\nfor a brochure.", "Called."]
     assert contact["notes"][1]["created_at"] == "2026-01-01T00:00:00Z"
     path = f"/v3/contacts/{contact['contact_id']}"

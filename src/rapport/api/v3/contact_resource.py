@@ -28,10 +28,10 @@ class EmailAddress(msgspec.Struct, kw_only=True):
 
 
 class CustomFieldValue(msgspec.Struct, kw_only=True):
-    """The contact's value of a custom field, or the ids of its choices."""
+    """The contact's value of a custom field, which is empty if it has only choices, and the ids of these."""
 
     custom_field_id: Id
-    value: str | UnsetType = UNSET
+    value: str
     choice_ids: list[Id] | UnsetType = UNSET
 
 
@@ -113,7 +113,7 @@ def _list_custom_fields(_contact_id: str, attributes: Attributes) -> list[Custom
     return [
         CustomFieldValue(
             custom_field_id=field.custom_field_id,
-            value=UNSET if field.value is None else field.value,
+            value=field.value or "",
             choice_ids=list(field.choice_ids) or UNSET,
         )
         for field in read_custom_fields(attributes)
