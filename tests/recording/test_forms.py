@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,104 @@ def test_import_errors_say_what_to_do(tmp_path: Path) -> None:
     assert "line 2: contact_id is required" in process.stderr
     assert "--set contact_id=VALUE" in process.stderr
     assert "1 accepted, 1 duplicate" in run_rapport("import", str(file), "--set", "contact_id=7", "--data", data).stdout
+
+
+def first_names(content: bytes, options: ImportOptions = NO_OPTIONS) -> list[str | None]:
+    """Return the first names of the activities, of which none may be rejected."""
+    activities, _ = read(content, options)
+    assert [line for line in activities if isinstance(line, InvalidLine)] == []
+    return [line.person and line.person.first_name for line in activities if isinstance(line, Activity)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ('="007"', "007"),
+        ('"=""007"""', "007"),
+        ("null", None),
+        ("Null", "Null"),
+        (r'"Ada \"C\" L"', 'Ada "C" L'),
+        ("'=1+1", "=1+1"),
+    ],
+)
+def test_cells_of_other_tools_are_unwrapped(cell: str, name: str | None) -> None:
+    assert first_names(write(rows=[[*ROWS[0][:4], "", "X"]]).replace("X", cell).encode()) == [name]
+
+
+def test_carriage_returns_end_lines_also_with_line_feeds_in_cells() -> None:
+    content = write(end="\r", rows=[[*ROWS[0][:5], "X"], ROWS[1]]).replace("X", '"Ada\nLovelace"').encode()
+    assert first_names(content) == ["Ada Lovelace", "Bob, the 2nd"]
+
+
+def test_short_row_is_recorded_with_warning_if_it_can_be() -> None:
+    content = write(rows=[ROWS[0][:4], ROWS[1], ROWS[0][:2]]).encode()
+    rows, log = read(content)
+    assert [type(row) for row in rows] == [Activity, Activity, InvalidLine]
+    assert [notice.action for notice in log.notices.values()] == [
+        "has fewer cells than the header has columns; the missing ones are taken as empty"
+    ]
+    assert isinstance(rows[2], InvalidLine)
+    assert rows[2].error.reason == "has 2 cells, but the header has 6 columns"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_cut_off_archive_is_reported(pack: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(UnreadableFile, match="can't be read to the end"):
+        read(pack(CSV)[:-3])
+
+
+def test_frames_of_zstandard_are_read_one_after_the_other() -> None:
+    header, _, rows = CSV.partition(b"\n")
+    assert len(first_names(zstandard.compress(header + b"\n") + zstandard.compress(rows))) == 2
+
+
+def test_unreadable_file_in_archive_does_not_stop_others() -> None:
+    with pytest.raises(UnreadableFile, match=r"folder/README.*header.*; folder/z: is"):
+        read(zipped(README=b"Exported on Monday\n", a=CSV, z=b"%PDF"))
+    log = ReadingLog()
+    lines = read_file(io.BufferedReader(io.BytesIO(zipped(README=b"Hello\n", a=CSV))), "a", NOW, ACTIVITIES, log=log)
+    assert [type(next(lines)) for _ in ROWS] == [Activity, Activity]
+
+
+@pytest.mark.parametrize("content", [b"BZh91AY&SY", b"\xfd7zXZ\0\0", b"PAR1\x15\x04", CSV.decode().encode("utf-32-le")])
+def test_file_of_another_format_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="is neither CSV, JSON, NDJSON nor an Excel workbook"):
+        read(content)
+
+
+def test_page_of_unknown_api_is_read_by_its_list() -> None:
+    page = json.dumps({"meta": {"total": 2}, "data": objects()}, indent=1).encode()
+    assert read(page)[0] == read(NDJSON)[0]
+    assert read(page + b"\n" + page)[0] == read(NDJSON + b"\n" + NDJSON)[0]
+    rows, _ = read(json.dumps({"data": [*objects(), {"contact_id": "3"}]}).encode())
+    assert [type(row) for row in rows] == [Activity, Activity, InvalidLine]
+
+
+def test_unknown_field_of_own_row_is_not_dropped() -> None:
+    rows, _ = read(json.dumps({**objects()[0], "emial_address": "x@example.com"}).encode())
+    assert isinstance(rows[0], InvalidLine)
+    assert "did you mean email_address" in rows[0].error.reason
+
+
+def test_missing_columns_are_named_together() -> None:
+    with pytest.raises(
+        UnreadableFile, match=r"campaign_activity_id and tracking_activity_type.*--set campaign_activity"
+    ):
+        read(b"contact_id,created_time\n1,2026-04-02T09:00:00Z\n")
+
+
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [
+        ("Subscriber", "contact_id"),
+        ("E-Mail", "email_address"),
+        ("Opened At", "created_time"),
+        ("Clicked Link", "link_url"),
+        ("User Agent", "device_type"),
+        ("Newsletter", "campaign_activity_id"),
+        ("Frist Name", "first_name"),
+    ],
+)
+def test_unknown_column_is_recognized_by_its_words(column: str, field: str) -> None:
+    with pytest.raises(UnreadableFile, match=f"the nearest one is {field}"):
+        read(f"{column}\nx\n".encode())

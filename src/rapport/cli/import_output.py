@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rapport.errors import UnreadableFile
-from rapport.recording.activity_codec import FIELDS
+from rapport.recording.activity_codec import FIELDS, WHOLE_LINE
 from rapport.recording.decoding import find_nearest
 from rapport.recording.importing import ImportResult
 from rapport.recording.reader_process import RejectedLine
+from rapport.recording.reading_log import Notice
 
 _FIRST_MISTAKES: Final = 3
 """The number of rejected lines that are shown while an import runs."""
@@ -49,9 +50,10 @@ class Mistakes:
     def advise(self, rejected_file: Path) -> Iterator[str]:
         """Yield each mistake, with the number of its lines and what to do about it."""
         for (field, reason), count in self._counts.most_common():
-            lines = "1 line" if count == 1 else f"{count:,} lines"
-            what = f"{field}: {reason}" if field else reason
-            yield f"{lines}, the first {self._first[field, reason]}: {shorten(what)}{_advise(field, reason)}"
+            first = self._first[field, reason]
+            lines = f"line {first}" if count == 1 else f"{count:,} lines, the first one {first}"
+            what = f"{field} {reason}" if field not in {"", WHOLE_LINE} else reason
+            yield f"{lines}: {shorten(what)}{_advise(field, reason)}"
         if self._counts:
             path = shlex.quote(str(rejected_file))
             yield f"Correct these lines, which are in {path}, and import them again: recorded ones count as duplicates."
@@ -79,6 +81,8 @@ def shorten(text: str) -> str:
 def format_rejected(line: RejectedLine) -> str:
     """Return a rejected line in one sentence."""
     where = f"{line.file}, line {line.line}" if line.file else f"line {line.line}"
+    if line.field == WHOLE_LINE:
+        return shorten(f"{where}: {line.reason}")
     value = "" if line.value is None else f" {line.value!r}"
     return shorten(f"{where}: {line.field}{value} {line.reason}")
 
@@ -101,9 +105,16 @@ def format_remarks(result: ImportResult) -> Iterator[str]:
         skipped = ", ".join(f"{count:,} {label}" for label, count in sorted(result.skipped.items()))
         yield f"skipped, because they aren't activities: {skipped}"
     for notice in result.notices:
-        value = "" if notice.value is None else f" {shorten(str(notice.value))!r}"
-        times = f" ({notice.count:,} lines, the first {notice.line})" if notice.count > 1 else f" (line {notice.line})"
-        yield f"{notice.field}{value}: {notice.action}{times}"
+        times = f"{notice.count:,} lines, the first one {notice.line}" if notice.count > 1 else f"line {notice.line}"
+        yield f"{format_warning(notice)} ({times})"
+
+
+def format_warning(notice: Notice) -> str:
+    """Return what was done with a field."""
+    if notice.field in {"", WHOLE_LINE}:
+        return notice.action
+    value = "" if notice.value is None else f" {shorten(str(notice.value))!r}"
+    return f"{notice.field}{value}: {notice.action}"
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import click
 from rapport.activity import Activity
 from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.cli.command import now
-from rapport.cli.import_output import format_rejected, shorten
+from rapport.cli.import_output import format_rejected, format_warning
 from rapport.recording.activity_codec import LineFormat, encode_activity
 from rapport.recording.catalog_codec import encode_contact
 from rapport.recording.files import read_file
@@ -34,8 +34,7 @@ def preview(file: BinaryIO, name: str, form: LineFormat[Any], options: ImportOpt
             continue
         click.echo(f"line {log.line}: {_encode(line)}")
         for notice in log.notices.values():
-            value = "" if notice.value is None else f" {shorten(str(notice.value))!r}"
-            click.echo(f"  warning: {notice.field}{value}: {notice.action}")
+            click.echo(f"  warning: {format_warning(notice)}")
         log.notices.clear()
     for label, count in log.skipped.items():
         click.echo(f"skipped: {count} {label}")

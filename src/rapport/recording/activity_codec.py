@@ -65,13 +65,14 @@ class Context(NamedTuple):
 class LineFormat(NamedTuple, Generic[T_co]):
     """Functions that decode a line of one data type: JSON, and a mapping of these fields. Both raise InvalidField.
 
-    `noun` names the kind in error messages.
+    `noun` names the kind in error messages. Of each group of `required` fields, every line has at least one.
     """
 
     noun: str
     fields: tuple[str, ...]
     decode_json: Callable[[bytes | msgspec.Raw, Context], T_co]
     decode_fields: Callable[[Mapping[str, Any], Context], T_co]
+    required: tuple[tuple[str, ...], ...]
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):

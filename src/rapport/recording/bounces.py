@@ -1,7 +1,10 @@
 """Map the device names and bounce codes of other systems to ours. Pure."""
 
 import re
+from functools import lru_cache
 from typing import Final
+
+_MAX_CACHED: Final = 20_000
 
 _DEVICES: Final = {
     "computer": ("computer", "desktop", "pc", "laptop", "desktop computer", "webmail", "mac", "windows", "linux"),
@@ -79,8 +82,25 @@ _SMTP_CODES: Final = {
 
 
 def device_type_from(text: str) -> str | None:
-    """Return the device type that a name of another system means, or None."""
-    return _DEVICE_NAMES.get(_normalize(text))
+    """Return the device type that a name of another system or a user agent means, or None."""
+    return _DEVICE_NAMES.get(_normalize(text)) or (device_from_user_agent(text) if "/" in text else None)
+
+
+def device_from_user_agent(user_agent: object) -> str | None:
+    """Return the device type of a user agent, or None if there is none."""
+    return _device_from(user_agent) if isinstance(user_agent, str) and user_agent else None
+
+
+@lru_cache(maxsize=_MAX_CACHED)
+def _device_from(user_agent: str) -> str | None:
+    text = user_agent.lower()
+    if "ipad" in text or "tablet" in text or ("android" in text and "mobile" not in text):
+        return "tablet"
+    if "mobi" in text or "iphone" in text or "android" in text:
+        return "mobile"
+    if "imageproxy" in text or "bot" in text or "proxy" in text:
+        return "other"
+    return "computer" if "mozilla" in text or "outlook" in text or "windows" in text or "macintosh" in text else None
 
 
 def bounce_code_from(text: str) -> str | None:

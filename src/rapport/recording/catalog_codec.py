@@ -378,16 +378,19 @@ CONTACTS: Final[LineFormat[ContactUpdate]] = LineFormat(
     ContactLine.__struct_fields__,
     partial(decode_json, check_line_length, msgspec.json.Decoder(ContactLine), build_contact),
     _decode_contact_row,
+    (("contact_id",),),
 )
 CAMPAIGNS: Final[LineFormat[CampaignUpdate]] = LineFormat(
     "a campaign",
     (*_CAMPAIGN_COLUMNS, *_CAMPAIGN_ACTIVITY_COLUMNS, *_LINK_COLUMNS),
     partial(decode_json, _check_object_count, msgspec.json.Decoder(CampaignLine), build_campaign),
     _decode_campaign_row,
+    (("campaign_id",),),
 )
 MERGES: Final[LineFormat[ContactMerge]] = LineFormat(
     "a merge",
     MergeLine.__struct_fields__,
     partial(decode_json, check_line_length, msgspec.json.Decoder(MergeLine), build_merge),
     _decode_merge_row,
+    (("contact_id",), ("merged_into",)),
 )

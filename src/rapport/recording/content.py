@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,6 +32,24 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZIP: Final = b"PK\x03\x04"
 _EMPTY_ZIP: Final = b"PK\x05\x06"
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
+_UNKNOWN_FORMAT: Final = "is neither CSV, JSON, NDJSON nor an Excel workbook"
+_OTHER_FORMATS: Final = {
+    b"BZh": "but packed with bzip2: unpack it first",
+    b"\xfd7zXZ": "but packed with xz: unpack it first",
+    b"7z\xbc\xaf": "but packed with 7-Zip: unpack it first",
+    b"Rar!": "but packed with RAR: unpack it first",
+    b"PAR1": "but Parquet: export the data as NDJSON or CSV",
+    b"%PDF": "but a PDF: export the data as CSV",
+    b"\x89PNG": "but a picture",
+    _EMPTY_ZIP: "but an empty archive",
+    b"SQLite format 3": "but a database: export its tables as CSV",
+}
+"""What can't be imported, by how it begins."""
+
+_QUOTED_OR_LINE_END: Final = re.compile(rb'"[^"]*"|\r+\n|\r|\n')
+_ZSTD_PIECE: Final = 1024
+"""Bytes that are unpacked at once: at most 32 MiB."""
+
 _MAX_PACKINGS: Final = 4
 _MAX_WORKBOOK: Final = 512 * 1024 * 1024
 """Bytes of an unpacked workbook: it is read into memory."""
@@ -69,36 +88,39 @@ class _Reader(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def open_sources(raw: "BinaryIO | Content", name: str, encoding: str | None = None) -> Iterator[Source]:
+def open_sources(raw: "BinaryIO | Content", encoding: str | None = None) -> Iterator[Source]:
     """Yield the files in a file, which has several if it is an archive. Read each one before you request the next.
 
-    `encoding` is the encoding of its texts, if it is known. Raises UnreadableFile and READ_ERRORS.
+    `encoding` is the encoding of its texts, if it is known. Raises UnreadableFile, after all others if it is about some
+    files of an archive, and READ_ERRORS.
     """
-    yield from _Opener(name, encoding).unpack(cast("_Reader", raw), "", _MAX_PACKINGS)
+    opener = _Opener(encoding)
+    yield from opener.unpack(cast("_Reader", raw), "", _MAX_PACKINGS)
+    if opener.problems:
+        raise UnreadableFile("; ".join(opener.problems))
 
 
 class _Opener:
-    """Unpacks a file."""
+    """Unpacks a file. `problems` are those of the files in an archive of several, of which the others are read."""
 
-    def __init__(self, name: str, encoding: str | None) -> None:
-        self._name = name
+    def __init__(self, encoding: str | None) -> None:
+        self.problems: list[str] = []
         self._encoding = encoding
 
     def unpack(self, raw: _Reader, member: str, packings: int) -> Iterator[Source]:
         head, content = peek(raw)
         if head.startswith((_GZIP, _ZSTD, _ZIP)) and not packings:
-            raise UnreadableFile(f"{self._name}: is packed more than {_MAX_PACKINGS} times")
+            raise UnreadableFile(f"is packed more than {_MAX_PACKINGS} times")
         if head.startswith(_GZIP):
             yield from self.unpack(cast("_Reader", gzip.GzipFile(fileobj=content)), member, packings - 1)
         elif head.startswith(_ZSTD):
-            unpacked = zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True)
-            yield from self.unpack(cast("_Reader", unpacked), member, packings - 1)
+            yield from self.unpack(cast("_Reader", buffer(_Zstandard(content))), member, packings - 1)
         elif head.startswith(_ZIP):
             yield from self._unzip(content, member, packings - 1)
         elif head.startswith(_OLD_EXCEL):
             yield Source(Kind.WORKBOOK, member, head, content)
-        elif head.startswith((b"%PDF", b"\x89PNG", _EMPTY_ZIP, b"SQLite format 3")):
-            raise UnreadableFile(f"{self._name}: is neither CSV, JSON, NDJSON nor an Excel workbook")
+        elif (other := _find_other_format(head)) is not None:
+            raise UnreadableFile(f"{_UNKNOWN_FORMAT}, {other}")
         else:
             yield self._open_text(head, content, member)
 
@@ -112,19 +134,30 @@ class _Opener:
                 infos = archive.infolist()
                 if any(info.filename in {"xl/workbook.xml", "xl/workbook.bin"} for info in infos):
                     if sum(info.file_size for info in infos) > _MAX_WORKBOOK:
-                        raise UnreadableFile(f"{self._name}: is too large for a workbook; save it as CSV")
+                        raise UnreadableFile("is too large for a workbook; save it as CSV")
                     spooled.seek(0)
                     yield Source(Kind.WORKBOOK, member, b"", io.BufferedReader(cast("Any", spooled)))
                     return
                 files = [info for info in infos if _is_file(info)]
                 if not files:
-                    raise UnreadableFile(f"{self._name}: the archive holds no files")
+                    raise UnreadableFile("the archive holds no files")
                 for info in files:
-                    if info.flag_bits & 1:
-                        raise UnreadableFile(f"{self._name}: {info.filename} is encrypted; unpack it first")
-                    inner = info.filename if len(files) > 1 else ""
-                    with archive.open(info) as file:
-                        yield from self.unpack(cast("_Reader", file), member or inner, packings)
+                    yield from self._open_member(
+                        archive, info, member or (info.filename if len(files) > 1 else ""), packings
+                    )
+
+    def _open_member(
+        self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: str, packings: int
+    ) -> Iterator[Source]:
+        try:
+            if info.flag_bits & 1:
+                raise UnreadableFile("is encrypted; unpack it first")
+            with archive.open(info) as file:
+                yield from self.unpack(cast("_Reader", file), member, packings)
+        except UnreadableFile as exc:
+            if not member:
+                raise
+            self.problems.append(f"{member}: {exc}")
 
     def _open_text(self, head: bytes, content: Content, member: str) -> Source:
         encoding, mark = (self._encoding, 0) if self._encoding is not None else _detect_unicode(head)
@@ -134,11 +167,25 @@ class _Opener:
         if encoding != "utf-8":
             content = buffer(_Transcoder(content, encoding))
             head, content = peek(cast("_Reader", content))
-        if b"\r" in head and b"\n" not in head:
+        if b"\0" in head.partition(b"\n")[0]:
+            raise UnreadableFile(f"{_UNKNOWN_FORMAT}; if it is a text, add --encoding NAME")
+        if _has_carriage_returns(head):
             content = buffer(_LineFeeds(content))
             head = head.replace(b"\r", b"\n")
         note = "read as UTF-16" if encoding.startswith("utf-16") else None
         return Source(_detect_kind(head), member, head, content, note)
+
+
+def _find_other_format(head: bytes) -> str | None:
+    """Return what a file is that can't be imported, by its first bytes; None if it may be a text."""
+    return next((other for mark, other in _OTHER_FORMATS.items() if head.startswith(mark)), None)
+
+
+def _has_carriage_returns(head: bytes) -> bool:
+    """Return True if lines end with carriage returns alone: the first one does, apart from what is in quotes."""
+    ends = (match[0] for match in _QUOTED_OR_LINE_END.finditer(head) if match[0][:1] != b'"')
+    end = next(ends, None)
+    return end == b"\r" or (end is None and b"\r" in head and b"\n" not in head)
 
 
 def _is_file(info: zipfile.ZipInfo) -> bool:
@@ -266,6 +313,29 @@ class _Transcoder(_Pieces):
         piece = self._content.read(SAMPLE_BYTES)
         self._is_done = not piece
         return self._decoder.decode(piece, final=self._is_done).encode()
+
+
+class _Zstandard(_Pieces):
+    """What one or more frames of Zstandard contain. Raises EOFError if the last one is cut off."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__()
+        self._content = content
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._rest = b""
+
+    def _next_piece(self) -> bytes | None:
+        packed = self._rest or self._content.read(_ZSTD_PIECE)
+        self._rest = b""
+        if not packed:
+            if self._frame is not None:
+                raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            return None
+        frame = self._frame or self._decompressor.decompressobj()
+        piece = frame.decompress(packed)
+        self._frame, self._rest = (None, frame.unused_data) if frame.eof else (frame, b"")
+        return piece
 
 
 class _LineFeeds(_Pieces):

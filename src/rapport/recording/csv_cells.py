@@ -8,8 +8,13 @@ it trims, and NULL, which it takes for an empty cell.
 import re
 from typing import Final
 
+NULLS: Final = frozenset({"NULL", "null", "\\N"})
+"""What databases write for nothing."""
+
 _GUARD: Final = "'"
-_GUARDED: Final = re.compile(r"'*(?:[=+\-@\s]|NULL\Z|\\N\Z)|.*\s\Z", re.DOTALL)
+_FORMULA: Final = re.compile(r'="(.*)"', re.DOTALL)
+"""A text that was written as a formula, so that a spreadsheet doesn't take it for a number."""
+_GUARDED: Final = re.compile(r"'*(?:[=+\-@\s]|(?:NULL|null|\\N)\Z)|.*\s\Z", re.DOTALL)
 
 
 def guard_cell(text: str) -> str:
@@ -21,4 +26,8 @@ def read_cell(cell: str) -> str:
     """Return the text of a cell: without its guard, or trimmed if it has none."""
     if cell.startswith(_GUARD) and _GUARDED.match(cell[1:]) is not None:
         return cell[1:]
-    return cell.strip()
+    cell = cell.strip()
+    if cell in NULLS:
+        return ""
+    formula = _FORMULA.fullmatch(cell)
+    return cell if formula is None else formula[1].replace('""', '"').strip()

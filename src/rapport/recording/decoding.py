@@ -5,6 +5,8 @@ warning.
 """
 
 import difflib
+import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any, Final, NoReturn, TypeVar
@@ -48,6 +50,22 @@ _DECODER: Final = msgspec.json.Decoder(RawActivity)
 _ANY: Final = msgspec.json.Decoder()
 _KNOWN: Final = frozenset((*FIELDS, *IGNORED_FIELDS))
 
+_SYNONYMS: Final = {
+    "created_time": frozenset({"date", "time", "timestamp", "when", "at", "datum", "zeit"}),
+    "email_address": frozenset({"email", "mail", "e", "recipient", "address"}),
+    "link_url": frozenset({"url", "link", "href"}),
+    "device_type": frozenset({"device", "client", "platform", "agent"}),
+    "bounce_code": frozenset({"bounce", "smtp", "status"}),
+    "campaign_activity_id": frozenset({"mailing", "newsletter", "campaign", "message", "broadcast"}),
+    "tracking_activity_type": frozenset({"event", "action", "type", "activity"}),
+    "first_name": frozenset({"first", "given", "forename", "vorname"}),
+    "last_name": frozenset({"last", "family", "surname", "nachname"}),
+    "contact_id": frozenset({"subscriber", "user", "customer", "person", "member", "lead", "contact", "id", "key"}),
+}
+"""Words by which columns of other tools are recognized, in the order in which they decide."""
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
 _MAX_EVENT_ID: Final = 255
 _MAX_NAME: Final = 255
 _MAX_CAMPAIGN_ACTIVITY_NAME: Final = 512
@@ -88,11 +106,24 @@ def decode_object(line: bytes | msgspec.Raw) -> dict[str, Any]:
     try:
         fields = _ANY.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        reason = "is nested too deep" if isinstance(exc, RecursionError) else f"must be JSON in UTF-8: {exc}"
+        if isinstance(exc, RecursionError):
+            reason = "is nested too deep"
+        elif _has_half_character(line):
+            reason = r"must be JSON in UTF-8: an escape such as \ud83d is only half of a character"
+        else:
+            reason = f"must be JSON in UTF-8: {exc}"
         raise InvalidField(WHOLE_LINE, bytes(line).decode(errors="replace").strip(), reason) from None
     if not isinstance(fields, dict):
         raise InvalidField(WHOLE_LINE, fields, "must be a JSON object")
     return fields
+
+
+def _has_half_character(line: bytes | msgspec.Raw) -> bool:
+    """Return True if a line is JSON but for a lone surrogate, which Python's own module accepts."""
+    try:
+        return _SURROGATE.search(bytes(line)) is not None and json.loads(bytes(line)) is not None
+    except (ValueError, RecursionError):
+        return False
 
 
 def repair_activity(fields: Mapping[str, Any], context: Context) -> Activity:
@@ -127,7 +158,15 @@ def raise_unknown_field(field: str, value: object, known: Collection[str], noun:
 
 def find_nearest(name: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that looks most like another one, or None if none looks enough like it."""
-    close = difflib.get_close_matches(normalize_name(name), list(known), 1, cutoff)
+    normal = normalize_name(name)
+    close = difflib.get_close_matches(normal, list(known), 1, max(cutoff, 0.6))
+    if close:
+        return close[0]
+    words = normal.split("_")
+    for field, synonyms in _SYNONYMS.items():
+        if field in known and not synonyms.isdisjoint(words):
+            return field
+    close = difflib.get_close_matches(normal, list(known), 1, cutoff)
     return close[0] if close else None
 
 
@@ -313,4 +352,15 @@ def _is_kept(character: str, *, keep_lines: bool) -> bool:
     return not (code < 0x20 or code == 0x7F or 0xD800 <= code < 0xE000)
 
 
-ACTIVITIES: Final[LineFormat[Activity]] = LineFormat("an activity", FIELDS, decode_activity, decode_fields)
+ACTIVITIES: Final[LineFormat[Activity]] = LineFormat(
+    noun="an activity",
+    fields=FIELDS,
+    decode_json=decode_activity,
+    decode_fields=decode_fields,
+    required=(
+        ("contact_id",),
+        ("campaign_activity_id",),
+        ("tracking_activity_type", "tracking_activities_list"),
+        ("created_time",),
+    ),
+)

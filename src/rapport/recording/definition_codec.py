@@ -137,16 +137,19 @@ LISTS: Final[LineFormat[DefinitionUpdate]] = LineFormat(
     ListLine.__struct_fields__,
     partial(decode_json, check_line_length, msgspec.json.Decoder(ListLine), build_list),
     partial(_decode_row, ListLine, build_list),
+    (("list_id",),),
 )
 TAGS: Final[LineFormat[DefinitionUpdate]] = LineFormat(
     "a tag",
     TagLine.__struct_fields__,
     partial(decode_json, check_line_length, msgspec.json.Decoder(TagLine), build_tag),
     partial(_decode_row, TagLine, build_tag),
+    (("tag_id",),),
 )
 CUSTOM_FIELDS: Final[LineFormat[DefinitionUpdate]] = LineFormat(
     "a custom field",
     CustomFieldLine.__struct_fields__,
     partial(decode_json, check_line_length, msgspec.json.Decoder(CustomFieldLine), build_custom_field),
     partial(_decode_row, CustomFieldLine, build_custom_field),
+    (("custom_field_id",),),
 )

@@ -19,6 +19,8 @@ STANDARD_INPUT: Final = "-"
 MAX_DOCUMENT: Final = 64 * 1024 * 1024
 """Bytes of a JSON document, such as a page of an API with many records."""
 
+_TOO_SHORT: Final = "has fewer cells than the header has columns; the missing ones are taken as empty"
+
 T = TypeVar("T")
 
 ByteFile: TypeAlias = Content
@@ -42,14 +44,25 @@ def read_file(
     log = ReadingLog() if log is None else log
     context = Context(now, log.warn, options.times)
     planner = Planner(form, options, log)
+    problems: list[str] = []
     try:
-        for source in open_sources(raw, name, options.encoding):
+        for source in open_sources(raw, options.encoding):
             log.member = source.name
             if source.note is not None:
                 log.note(source.note)
-            yield from _read_source(source, planner, context, log)
+            try:
+                yield from _read_source(source, planner, context, log)
+            except UnreadableFile as exc:
+                if not source.name:
+                    raise
+                # The other files of the archive are read.
+                problems.append(f"{source.name}: {exc}")
+    except UnreadableFile as exc:
+        problems.append(str(exc))
     except READ_ERRORS as exc:
-        raise UnreadableFile(f"{name}: can't be read to the end: {exc}") from exc
+        problems.append(f"can't be read to the end: {exc}")
+    if problems:
+        raise UnreadableFile(f"{name}: " + "; ".join(problems))
 
 
 def _read_source(source: Source, planner: Planner[T], context: Context, log: ReadingLog) -> Iterator[T | InvalidLine]:
@@ -107,10 +120,13 @@ def _read_table(table: Table, planner: Planner[T], context: Context, log: Readin
             yield row
             continue
         log.line = table.number
+        problem = table.problem
         decoded: Iterable[T | InvalidLine]
         try:
             decoded = decode(row, context)
         except InvalidField as exc:
-            yield table.reject(exc)
+            yield table.reject(problem or exc)
             continue
+        if problem is not None:
+            context.warn(WHOLE_LINE, None, _TOO_SHORT)
         yield from decoded

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 _LINE_FIELDS: Final = RawActivity.__struct_fields__
 _TIME_FIELDS: Final = frozenset({"created_time", "updated_at", "created_at", "deleted_at", "opt_out_date"})
+
+_MAX_UNKNOWN: Final = 5
+"""Unknown columns that an error names."""
 
 
 class RowPlan(NamedTuple, Generic[T]):
@@ -90,6 +94,9 @@ class Planner(Generic[T]):
         if preset is not None:
             self._announce(preset)
             return self._object_decoder(preset)
+        list_name = None if first is None else self._find_list(first)
+        if first is not None and list_name is not None:
+            return self._list_decoder(list_name, first)
         if not (self._options.columns or self._options.constants or self._options.ignore_unknown):
             decode_json = self._form.decode_json
             return lambda line, context: (decode_json(line, context),)
@@ -176,6 +183,36 @@ class Planner(Generic[T]):
                     problem = InvalidField(name, item, "must hold objects")
                     yield InvalidLine(self._log.line, problem, msgspec.json.encode(item).decode())
 
+    def _find_list(self, document: Mapping[str, Any]) -> str | None:
+        """Return the key of the only list of objects in a document without own fields, such as a page of an API."""
+        if any(self.is_known(name) for name in document):
+            return None
+        names = [
+            name
+            for name, items in document.items()
+            if isinstance(items, list) and all(isinstance(item, Mapping) for item in items)
+        ]
+        return names[0] if len(names) == 1 else None
+
+    def _list_decoder(
+        self, name: str, document: Mapping[str, Any]
+    ) -> Callable[[bytes, Context], Iterable[T | InvalidLine]]:
+        self._log.note(f"read as documents with a list {name!r}")
+        decode_item = self.plan_objects(next(iter(document[name]), None))
+
+        def decode(line: bytes, context: Context) -> Iterator[T | InvalidLine]:
+            items = decode_object(line).get(name)
+            if not isinstance(items, list):
+                raise InvalidField(name, items, "must be a list, as in the first document")
+            for item in items:
+                content = msgspec.json.encode(item)
+                try:
+                    yield from decode_item(content, context)
+                except InvalidField as exc:
+                    yield InvalidLine(self._log.line, exc, content.decode())
+
+        return decode
+
     def _map_object(self, record: Mapping[str, Any]) -> dict[str, Any]:
         fields: dict[str, Any] = dict(self._options.constants)
         for name, value in record.items():
@@ -218,6 +255,7 @@ class Planner(Generic[T]):
     def _positions(self, header: list[str]) -> dict[str, int]:
         """Return the position of each field in the rows. Raises UnreadableFile."""
         positions: dict[str, int] = {}
+        unknown: list[int] = []
         for position, column in enumerate(header):
             name = normalize_name(column)
             field = self._columns.get(name, name)
@@ -226,26 +264,53 @@ class Planner(Generic[T]):
                     raise UnreadableFile(f"the column {column!r} is there twice")
                 positions[field] = position
             elif name not in IGNORED_FIELDS and not self._options.ignore_unknown:
-                raise UnreadableFile(self._explain_unknown(column, position, header))
+                unknown.append(position)
+        if unknown:
+            raise UnreadableFile(self._explain_unknown(unknown, header))
         missing = {name for name in self._columns if name not in set(map(normalize_name, header))}
         for column in self._options.columns:
             if normalize_name(column) in missing:
                 raise UnreadableFile(f"there is no column {column!r}; the columns are {', '.join(header)[:500]}")
+        self._check_required({*positions, *self._options.constants}, header)
         return positions
 
-    def _explain_unknown(self, column: str, position: int, header: list[str]) -> str:
-        free = [field for field in self._form.fields if field not in set(map(normalize_name, header))]
-        nearest = find_nearest(column, free or self._form.fields, 0.0)
-        name = f"the column {column[:50]!r}" if column else f"column {position + 1}, which has no name,"
-        hint = f"; the nearest one is {nearest}" if nearest is not None else ""
-        mapping = shlex.quote(f"{column[:50]}={nearest or 'FIELD'}")
-        use = f"To use it, add --map {mapping}. " if column else ""
-        is_header = any(map(self.is_known, header))
-        start = "" if is_header else "the first line must be a header that names the columns, and "
-        return (
-            f"{start}{name} is not a field of {self._form.noun}{hint}. {use}To leave out all such columns, add "
-            f"--ignore-unknown. The fields are {', '.join(self._form.fields)}"
-        )
+    def _check_required(self, known: AbstractSet[str], header: list[str]) -> None:
+        """Raise UnreadableFile if no row can be recorded, because columns are missing."""
+        missing = [fields[0] for fields in self._form.required if known.isdisjoint(fields)]
+        if missing:
+            mapped = " ".join(f"--map COLUMN={field}" for field in missing)
+            constant = " ".join(f"--set {field}=VALUE" for field in missing)
+            raise UnreadableFile(
+                f"there is no column for {_join(missing)}. If columns have other names, add {mapped}; if all rows have "
+                f"the same value, add {constant}. The columns are {', '.join(header)[:500]}"
+            )
+
+    def _explain_unknown(self, unknown: Sequence[int], header: list[str]) -> str:
+        known = {self._columns.get(name, name) for name in map(normalize_name, header)}
+        free = [field for field in self._form.fields if field not in known]
+        mappings: list[str] = []
+        names: list[str] = []
+        for position in unknown[:_MAX_UNKNOWN]:
+            column = header[position][:50]
+            if not column:
+                names.append(f"column {position + 1}, which has no name")
+                continue
+            nearest = find_nearest(column, free or self._form.fields, 0.0)
+            if nearest in free:
+                free.remove(nearest)
+            names.append(f"the column {column!r} is not a field of {self._form.noun}; the nearest one is {nearest}")
+            mappings.append(f"--map {shlex.quote(f'{column}={nearest}')}")
+        what = "; ".join(names) + (f"; and {len(unknown) - _MAX_UNKNOWN} more" if len(unknown) > _MAX_UNKNOWN else "")
+        use = f"To use {'it' if len(mappings) == 1 else 'them'}, add {' '.join(mappings)}. " if mappings else ""
+        leave = "To leave out all such columns, add --ignore-unknown. "
+        start = ""
+        if not any(map(self.is_known, header)):
+            start, leave = "the first line must be a header that names the columns, but ", ""
+        return f"{start}{what}. {use}{leave}The fields are {', '.join(self._form.fields)}"
+
+
+def _join(names: Sequence[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
 
 
 def _activity_rows(

@@ -11,7 +11,7 @@ import python_calamine
 from rapport.errors import InvalidField, UnreadableFile
 from rapport.recording.activity_codec import WHOLE_LINE
 from rapport.recording.content import SAMPLE_BYTES, Content
-from rapport.recording.csv_cells import read_cell
+from rapport.recording.csv_cells import NULLS, read_cell
 
 MAX_FILE_LINE_BYTES: Final = 64 * 1024
 """Bytes of one line. What is longer is not kept in memory."""
@@ -19,7 +19,8 @@ MAX_FILE_LINE_BYTES: Final = 64 * 1024
 _BUFFER: Final = 1 << 20
 _DELIMITERS: Final = ",;\t|"
 _SAMPLE_ROWS: Final = 200
-_NULLS: Final = frozenset({"NULL", "\\N"})
+_MARKS: Final = ("'", "=")
+"""How a cell begins that isn't read as it is."""
 
 # A cell that doesn't end is a quote that nobody closed: its line is given up, and the others are read again.
 csv.field_size_limit(MAX_FILE_LINE_BYTES)
@@ -37,6 +38,8 @@ class Table(ABC):
     """A table that is read row by row. After each row it knows where the row is."""
 
     header: list[str]
+    problem: InvalidField | None = None
+    """What is wrong with the row, if it can be recorded nevertheless as far as it goes."""
 
     @property
     @abstractmethod
@@ -156,6 +159,7 @@ class CsvTable(Table):
 
     def next_row(self) -> list[str] | InvalidLine | None:
         """Return the cells of the next row; None at the end."""
+        self.problem = None
         while True:
             self._lines.row = []
             try:
@@ -174,8 +178,14 @@ class CsvTable(Table):
     def _fit(self, row: list[str]) -> list[str] | InvalidLine:
         if len(row) > self._width and not any(row[self._width :]):
             return row[: self._width]
+        reason = f"has {len(row)} cells, but the header has {self._width} columns"
+        if len(row) < self._width and len(self._lines.row) == 1:
+            # Excel leaves out empty cells at the end.
+            self.problem = InvalidField(WHOLE_LINE, None, reason)
+            return row + [""] * (self._width - len(row))
         self._lines.push_back()
-        reason = f"has {len(row)} columns where the header has {self._width}"
+        if len(row) > self._width:
+            reason += f"; a cell that contains {self._delimiter!r} must be in quotes"
         return self.reject(InvalidField(WHOLE_LINE, None, reason))
 
     def reject(self, error: InvalidField) -> InvalidLine:
@@ -184,14 +194,28 @@ class CsvTable(Table):
         return InvalidLine(self._lines.row[0].number, error, text)
 
     def _read_alone(self, exc: csv.Error) -> list[str] | InvalidLine:
-        """Return the cells of a line with blanks between a quote and a delimiter, if that is all that is wrong."""
+        """Return the cells of a line that has blanks between a quote and a delimiter, or quotes after backslashes."""
         self._lines.push_back()
-        text = self._lines.row[0].text
-        if not text.count('"') % 2 and self._lines.row[0].error is None:
-            row = _clean_csv(next(csv.reader([text], delimiter=self._delimiter, skipinitialspace=True)))
-            if len(row) == self._width and not any('"' in cell for cell in row):
-                return row
+        line = self._lines.row[0]
+        if line.error is not None:
+            return self.reject(line.error)
+        row = self._read_leniently(line.text, escape=None)
+        if row is None or len(row) != self._width or any('"' in cell for cell in row):
+            row = self._read_leniently(line.text, escape="\\") if '\\"' in line.text else None
+        if row is not None and len(row) == self._width:
+            return row
         return self.reject(InvalidField(WHOLE_LINE, None, f"must be CSV: {exc}"))
+
+    def _read_leniently(self, text: str, escape: str | None) -> list[str] | None:
+        if escape is None and text.count('"') % 2:
+            return None
+        reader = csv.reader(
+            [text], delimiter=self._delimiter, skipinitialspace=True, escapechar=escape, doublequote=escape is None
+        )
+        try:
+            return _clean_csv(next(reader))
+        except csv.Error:
+            return None
 
     def _read_header(self) -> list[str]:
         """Return the first row that isn't blank, without empty columns at its end."""
@@ -261,22 +285,17 @@ def _cell_text(value: object) -> str:
 
 
 def _clean_csv(row: list[str]) -> list[str]:
-    """Return the cells as `_clean` does, but those with a guard as they were before they were exported."""
-    if any(cell.startswith("'") for cell in row):
-        return [read_cell(cell) if cell.startswith("'") else _clean_cell(cell) for cell in row]
+    """Return the cells as `_clean` does, but those with a guard or formula as they were before they were exported."""
+    if any(cell.lstrip().startswith(_MARKS) for cell in row):
+        return list(map(read_cell, row))
     return _clean(row)
-
-
-def _clean_cell(cell: str) -> str:
-    cell = cell.strip()
-    return "" if cell in _NULLS else cell
 
 
 def _clean(row: list[str]) -> list[str]:
     """Return the cells without blanks around them, and empty where a database exports nothing."""
     row = [cell.strip() for cell in row]
-    if not _NULLS.isdisjoint(row):
-        row = ["" if cell in _NULLS else cell for cell in row]
+    if not NULLS.isdisjoint(row):
+        row = ["" if cell in NULLS else cell for cell in row]
     return row
 
 

@@ -6,12 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from rapport.recording.activity_codec import RawActivity
+from rapport.recording.bounces import device_from_user_agent
 from rapport.recording.presets.base import (
     Preset,
     Record,
     Skip,
     contact_from,
-    device_from_user_agent,
     first,
     first_text,
     nested,

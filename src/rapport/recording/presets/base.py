@@ -83,20 +83,3 @@ def nested(record: Mapping[str, Any], name: str) -> Record:
     """Return an object within another one, empty if it isn't there."""
     value = record.get(name)
     return value if isinstance(value, Mapping) else {}
-
-
-def device_from_user_agent(user_agent: object) -> str | None:
-    """Return the device type of a user agent, or None if there is none."""
-    return _device_from(user_agent) if isinstance(user_agent, str) and user_agent else None
-
-
-@lru_cache(maxsize=_MAX_REMEMBERED)
-def _device_from(user_agent: str) -> str | None:
-    text = user_agent.lower()
-    if "ipad" in text or "tablet" in text or ("android" in text and "mobile" not in text):
-        return "tablet"
-    if "mobi" in text or "iphone" in text or "android" in text:
-        return "mobile"
-    if "imageproxy" in text or "bot" in text or "proxy" in text:
-        return "other"
-    return "computer" if "mozilla" in text or "outlook" in text or "windows" in text or "macintosh" in text else None

@@ -77,9 +77,8 @@ def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
 
 
 def _is_object(record: Record) -> bool:
-    return "tracking_activities" in record or (
-        "tracking_activity_type" in record and not record.keys() <= {*FIELDS, "deleted_at", "current_email_address"}
-    )
+    # Single rows have our own fields, but for the names of some types.
+    return "tracking_activities" in record or record.get("tracking_activity_type") in list(_TYPES)
 
 
 def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:

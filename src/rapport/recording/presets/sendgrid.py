@@ -6,13 +6,13 @@ from datetime import UTC
 from typing import Any, Final
 
 from rapport.recording.activity_codec import RawActivity
+from rapport.recording.bounces import device_from_user_agent
 from rapport.recording.presets.base import (
     Preset,
     Record,
     Row,
     Skip,
     contact_from,
-    device_from_user_agent,
     first,
     first_text,
 )
