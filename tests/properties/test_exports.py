@@ -1,7 +1,7 @@
 """What is exported imports back: random histories with odd ids and texts, in every format, on both engines."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -185,42 +185,49 @@ async def read_answers(store: Store, account: str) -> list[Any]:
     ]
 
 
+@pytest.fixture
+async def other(tmp_path: Path) -> AsyncIterator[Store]:
+    """Another open store, into which is imported."""
+    async with open_store(Settings(data=str(tmp_path / "imported"))) as store:
+        yield store
+
+
 @pytest.mark.parametrize("export_format", [ExportFormat.NDJSON, ExportFormat.CSV])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=draw_history())
 async def test_export_imports_back(
+    *,
+    store: Store,
+    other: Store,
     location: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
     export_format: ExportFormat,
     history: tuple[list[Activity], list[ContactUpdate], list[tuple[str, str]]],
 ) -> None:
     account = f"exported-{uuid4().hex}"
-    folder: Path = tmp_path_factory.mktemp("imported")
     activities, updates, merges = history
-    async with open_store(Settings(data=location)) as store, open_store(Settings(data=str(folder))) as other:
-        await store.ingest.record([build_batch(account, activities)])
-        await store.contacts.upsert(account, updates)
-        for old_id, new_id in merges:
-            await store.merges.merge(account, old_id, new_id)
-        before = await read_answers(store, account)
-        await import_back(store, other, account, export_format)
-        assert await read_answers(other, account) == before
-        assert await import_back(store, store, account, export_format) == [0, 0, 0]
-        assert await read_answers(store, account) == before
-    assert stored_rollups(str(folder), account) == stored_rollups(location, account)
+    await store.ingest.record([build_batch(account, activities)])
+    await store.contacts.upsert(account, updates)
+    for old_id, new_id in merges:
+        await store.merges.merge(account, old_id, new_id)
+    before = await read_answers(store, account)
+    await import_back(store, other, account, export_format)
+    assert await read_answers(other, account) == before
+    assert await import_back(store, store, account, export_format) == [0, 0, 0]
+    assert await read_answers(store, account) == before
+    assert stored_rollups(str(tmp_path / "imported"), account) == stored_rollups(location, account)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=draw_history())
 async def test_parquet_has_the_rows_of_ndjson(
-    location: str, history: tuple[list[Activity], list[ContactUpdate], list[tuple[str, str]]]
+    store: Store, history: tuple[list[Activity], list[ContactUpdate], list[tuple[str, str]]]
 ) -> None:
     account = f"parquet-{uuid4().hex}"
-    async with open_store(Settings(data=location)) as store:
-        await store.ingest.record([build_batch(account, history[0])])
-        content = await export(ACTIVITY_COLUMNS, export_account_activities(store, account), ExportFormat.PARQUET)
-        table = pyarrow.parquet.read_table(io.BytesIO(content))
-        rows = [row async for batch in export_account_activities(store, account) for row in batch]
+    await store.ingest.record([build_batch(account, history[0])])
+    content = await export(ACTIVITY_COLUMNS, export_account_activities(store, account), ExportFormat.PARQUET)
+    table = pyarrow.parquet.read_table(io.BytesIO(content))
+    rows = [row async for batch in export_account_activities(store, account) for row in batch]
     assert table.schema.names == [column.name for column in ACTIVITY_COLUMNS]
     assert str(table.schema.field("created_time").type) == "timestamp[ms, tz=UTC]"
     times = table.column("created_time").cast("int64").to_pylist()

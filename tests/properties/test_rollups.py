@@ -52,14 +52,13 @@ A_GROUP = st.lists(st.tuples(st.sampled_from([0, 1]), st.lists(draw_line(), max_
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(A_GROUP, min_size=1, max_size=5))
-async def test_rollups_equal_recount(location: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
+async def test_rollups_equal_recount(store: Store, location: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
     accounts = [f"first-{uuid4().hex}", f"second-{uuid4().hex}"]
 
-    async with open_store(Settings(data=location)) as store:
-        for group in groups:
-            await store.ingest.record(
-                [build_batch(accounts[place], map(activity_from_line, lines)) for place, lines in group]
-            )
+    for group in groups:
+        await store.ingest.record(
+            [build_batch(accounts[place], map(activity_from_line, lines)) for place, lines in group]
+        )
     for place, account in enumerate(accounts):
         lines = [line for group in groups for of, batch in group if of == place for line in batch]
         assert stored_rollups(location, account) == expected_rollups(deduplicate(lines))

@@ -10,8 +10,6 @@ from rapport.activity import ContactProfile
 from rapport.catalogue import ContactUpdate
 from rapport.instant import HOUR, Instant
 from rapport.reporting.search import find_contacts
-from rapport.settings import Settings
-from rapport.store.engines import open_store
 from rapport.store.store import Store
 from tests.helpers.activities import NOON, make_activity, record
 
@@ -71,36 +69,35 @@ def expect(profiles: dict[str, ContactProfile], text: str) -> list[str]:
     texts=st.lists(TEXTS, min_size=3, max_size=8),
 )
 async def test_search_equals_scan(
-    location: str,
+    store: Store,
     changes: Sequence[tuple[str, ContactProfile]],
     erased: set[str],
     merges: Sequence[tuple[str, str]],
     texts: Sequence[str],
 ) -> None:
     account, other = f"a-{uuid4().hex}", f"b-{uuid4().hex}"
-    async with open_store(Settings(data=location)) as store:
-        for number, (contact_id, profile) in enumerate(changes):
-            if number % 2:
-                time = Instant(NOON + number * 2 * HOUR)
-                await store.contacts.upsert(
-                    account, [ContactUpdate(contact_id=contact_id, updated_at=time, is_dated=True, person=profile)]
-                )
-            else:
-                await record(store, make_activity(contact_id, after=number * 2 * HOUR, person=profile), account=account)
-            await record(store, make_activity(contact_id, person=profile), account=other)
-        for old_id, new_id in merges:
-            await store.merges.merge(account, old_id, new_id)
-        for contact_id in erased:
-            await store.erasure.erase(account, contact_id)
-        profiles = {}
-        for contact_id in await store.contacts.list_ids(account, "", 100):
-            contact = await store.contacts.get(account, contact_id)
-            assert contact is not None
-            profiles[contact_id] = ContactProfile(
-                email_address=contact.email_address, first_name=contact.first_name, last_name=contact.last_name
+    for number, (contact_id, profile) in enumerate(changes):
+        if number % 2:
+            time = Instant(NOON + number * 2 * HOUR)
+            await store.contacts.upsert(
+                account, [ContactUpdate(contact_id=contact_id, updated_at=time, is_dated=True, person=profile)]
             )
-        for text in texts:
-            assert await search(store, account, text) == expect(profiles, text), text
+        else:
+            await record(store, make_activity(contact_id, after=number * 2 * HOUR, person=profile), account=account)
+        await record(store, make_activity(contact_id, person=profile), account=other)
+    for old_id, new_id in merges:
+        await store.merges.merge(account, old_id, new_id)
+    for contact_id in erased:
+        await store.erasure.erase(account, contact_id)
+    profiles = {}
+    for contact_id in await store.contacts.list_ids(account, "", 100):
+        contact = await store.contacts.get(account, contact_id)
+        assert contact is not None
+        profiles[contact_id] = ContactProfile(
+            email_address=contact.email_address, first_name=contact.first_name, last_name=contact.last_name
+        )
+    for text in texts:
+        assert await search(store, account, text) == expect(profiles, text), text
 
 
 async def test_first_contact_gets_its_address_later(store: Store) -> None:
