@@ -18,6 +18,8 @@ from tests.helpers.people import add_user, invite, open_browser_of_user, sign_in
 from tests.helpers.server import Server
 from tests.helpers.sql import fetch_all
 
+pytestmark = pytest.mark.slow
+
 DETAILS = {
     "--organization-name": "Ada's Shop",
     "--contact-email": "ada@example.com",

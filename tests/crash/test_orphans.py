@@ -14,7 +14,7 @@ from tests.helpers.server import ENVIRONMENT, RAPPORT, Server
 
 pytestmark = pytest.mark.slow
 
-DELAYS = [number * 0.05 for number in range(6)]
+DELAYS = [0.0, 0.05, 0.15, 0.25]
 """Seconds after a worker appears: while it loads, opens the store, and begins to serve."""
 
 

@@ -6,6 +6,8 @@ import pytest
 from rapport.errors import InvalidField
 from rapport.people.passwords import MAX_PASSWORD_LENGTH, PasswordHashes, parse_new_password
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "ada@example.com"
 
 

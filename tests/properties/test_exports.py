@@ -48,6 +48,8 @@ from rapport.store.engines import open_store
 from rapport.store.store import Store
 from tests.helpers.rollup_oracle import START_TIME, stored_rollups
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(START_TIME + 1_000 * HOUR)
 
 ODD = st.sampled_from(

@@ -24,6 +24,8 @@ from tests.helpers.erasure import counters_match
 from tests.helpers.recount import Line
 from tests.helpers.rollup_oracle import START_TIME, expected_rollups, stored_rollups
 
+pytestmark = pytest.mark.slow
+
 CONTACTS = ["ada", "bob", "eve", "-5"]
 CAMPAIGN_ACTIVITIES = ["m1", "m2"]
 

@@ -21,6 +21,8 @@ from tests.helpers.network import find_free_port
 from tests.helpers.people import accept, get_user_ids, open_browser_of_user, submit
 from tests.helpers.server import Server
 
+pytestmark = pytest.mark.slow
+
 SENDER = "rapport@example.com"
 
 

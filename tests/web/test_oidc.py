@@ -20,6 +20,8 @@ from tests.helpers.people import PASSWORD, add_user, get_user_ids, invite, open_
 from tests.helpers.postgres import Databases
 from tests.helpers.server import Server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def running_provider() -> Iterator[Provider]:

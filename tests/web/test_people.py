@@ -23,6 +23,8 @@ from tests.helpers.people import (
 from tests.helpers.server import Server
 from tests.helpers.web import get_form_token, open_browser, open_browser_by_link
 
+pytestmark = pytest.mark.slow
+
 ADA, BOB = "ada@example.com", "bob@example.com"
 NOTICED_WITHIN = 3.5
 """Seconds after which a server notices what another process has revoked."""

@@ -13,6 +13,8 @@ from tests.helpers.command import run_rapport
 from tests.helpers.people import OTHER_PASSWORD, PASSWORD, accept, get_user_ids, open_browser_of_user, sign_in, submit
 from tests.helpers.server import Server
 
+pytestmark = pytest.mark.slow
+
 
 class Phone:
     """An authenticator app that shows each code once: the server accepts the ones before and after now, too."""
