@@ -111,6 +111,18 @@ def test_choices_and_notes_are_kept_and_changed(prepared: ApiClient) -> None:
     assert prepared.put(path, json=put).json().items() >= {"custom_fields": [], "notes": []}.items()
 
 
+def test_source_sets_permission(prepared: ApiClient) -> None:
+    for source, permission in (("Account", "implicit"), ("Contact", "explicit")):
+        address = f"{source}@example.com"
+        created = create(prepared, email_address={"address": address}, create_source=source)
+        assert created["email_address"]["permission_to_send"] == permission
+        form = {"email_address": f"form-{address}", "source": source}
+        signed_up = prepared.post("/v3/contacts/sign_up_form", json=form).json()
+        contact = prepared.get(f"/v3/contacts/{signed_up['contact_id']}").json()
+        assert (contact["email_address"]["permission_to_send"], contact["update_source"]) == (permission, source)
+    assert prepared.post("/v3/contacts/sign_up_form", json={**form, "source": "Robot"}).status_code == 400
+
+
 def test_consent_to_text_messages_is_ignored(prepared: ApiClient) -> None:
     """Constant Contact documents one shape for forms and another one for contacts."""
     consents = [{"sms_consent_permission": "explicit", "consent_type": "promotional_sms"}]

@@ -38,6 +38,8 @@ _NO_ROUTE: Final = "none"
 CLIENT_CLOSED_REQUEST: Final = 499
 """The status in log and metrics of a request whose client disconnected before the response, as nginx has it."""
 
+_DOUBLE_SLASH: Final = "/v3//"
+"""Some clients combine a base address that ends in a slash with paths that begin with one."""
 _METHODS_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 
 # Request ids are a worker's random prefix and a number: unlike random ids, they cost no system call.
@@ -129,13 +131,15 @@ class Application:
 
 
 def _normalize_address(scope: Scope) -> None:
-    """Mark encoded slashes and commas, and remove a trailing slash of the path and the brackets in parameter names."""
+    """Mark encoded slashes and commas, and remove redundant slashes of the path and the brackets in parameter names."""
     raw_path = scope["raw_path"]
     if b"%" in raw_path:
         scope["path"] = decode_path(raw_path.decode("latin-1"), scope["path"])
     # An encoded slash belongs to an id.
     if scope["path"].endswith("/") and scope["raw_path"].endswith(b"/"):
         scope["path"] = scope["path"].rstrip("/") or "/"
+    if scope["path"].startswith(_DOUBLE_SLASH):
+        scope["path"] = "/v3/" + scope["path"][len(_DOUBLE_SLASH) :].lstrip("/")
     if scope["query_string"]:
         scope["query_string"] = flatten_lists(scope["query_string"])
 

@@ -281,7 +281,7 @@ def describe_time(name: str, description: str, *, required: bool = False) -> lis
 
 
 class Cursor(QueryParam[str | None]):
-    """The cursor of a page, which replaces all other parameters. Both names that Constant Contact uses are read."""
+    """The cursor of a page, which replaces all other parameters, by either name; an empty `cursor` counts as none."""
 
     def __init__(self, name: str = "next") -> None:
         alias = "cursor" if name == "next" else "next"
@@ -292,7 +292,7 @@ class Cursor(QueryParam[str | None]):
         )
 
     def get(self, query: Query) -> str | None:
-        return get_single(query, "next" if "next" in query else "cursor")
+        return get_single(query, "next") if "next" in query else get_single(query, "cursor") or None
 
     def schema(self) -> Json:
         return {"schema": {"type": "string"}}

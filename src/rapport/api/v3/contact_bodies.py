@@ -31,6 +31,9 @@ _MAX_ADDRESS: Final = 80
 _NAMES: Final = ("first_name", "last_name", "job_title", "company_name")
 _ANNIVERSARY: Final = re.compile(r"\d{1,2}([/-])\d{1,2}\1\d{4}|\d{4}([/-])\d{1,2}\2\d{1,2}", re.ASCII)
 
+_PERMISSIONS_BY_SOURCE: Final = {"Account": PermissionToSend.IMPLICIT, "Contact": PermissionToSend.EXPLICIT}
+"""The permission of a contact that is added without one: one that added itself has given it."""
+
 Source = Annotated[str, Meta(extra_json_schema={"enum": list(OPT_OUT_SOURCES)})]
 Name = Annotated[str, Meta(extra_json_schema={"maxLength": _MAX_NAME})]
 
@@ -113,10 +116,10 @@ class ContactPut(_Details, kw_only=True):
 
 
 class SignUp(_Details, kw_only=True):
-    """A contact that signed up with a form."""
+    """A contact that signed up with a form: with lists, or with who adds it (`source`), which sets its permission."""
 
     email_address: str
-    list_memberships: list[str]
+    source: Source | None = None
     phone_number: str | None = None
     street_address: StreetAddressBody | None = None
 
@@ -125,9 +128,10 @@ def build_post(body: ContactPost, contact_id: str, now: Instant) -> ContactUpdat
     """Return the update that creates a contact. Raises InvalidField."""
     if body.email_address is None and not body.first_name and not body.last_name:
         raise InvalidField("email_address", None, "is required, unless there is a first_name or a last_name")
+    source = _check_source("create_source", body.create_source)
     permission = _parse_permission(body.email_address)
     if body.email_address is not None and permission is None:
-        permission = PermissionToSend.IMPLICIT
+        permission = _PERMISSIONS_BY_SOURCE[source]
     return _build(
         body,
         contact_id,
@@ -135,7 +139,7 @@ def build_post(body: ContactPost, contact_id: str, now: Instant) -> ContactUpdat
         email_address=None if body.email_address is None else body.email_address.address,
         permission_to_send=permission,
         created_at=now,
-        create_source=_check_source("create_source", body.create_source),
+        create_source=source,
         **_subresources(body, now),
     )
 
@@ -159,8 +163,9 @@ def build_sign_up(body: SignUp, contact_id: str, now: Instant) -> ContactUpdate:
 
     Raises InvalidField.
     """
-    if not body.list_memberships:
-        raise InvalidField("list_memberships", None, "must have at least one list_id")
+    if not body.list_memberships and body.source is None:
+        raise InvalidField("list_memberships", None, "must have at least one list_id, unless there is a source")
+    source = _check_source("source", body.source or "Contact")
     phone = None if not body.phone_number else (catalogue.PhoneNumber(phone_number=body.phone_number, kind="other"),)
     street = None if body.street_address is None else (_build_street_address(body.street_address),)
     return _build(
@@ -168,9 +173,9 @@ def build_sign_up(body: SignUp, contact_id: str, now: Instant) -> ContactUpdate:
         contact_id,
         now,
         email_address=body.email_address,
-        permission_to_send=PermissionToSend.EXPLICIT,
-        update_source="Contact",
-        added_lists=_check_ids("list_memberships", body.list_memberships),
+        permission_to_send=_PERMISSIONS_BY_SOURCE[source],
+        update_source=source,
+        added_lists=_check_ids("list_memberships", body.list_memberships or ()),
         phone_numbers=phone,
         street_addresses=street,
     )

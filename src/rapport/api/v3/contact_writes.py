@@ -77,7 +77,7 @@ class ContactWrites(Resource):
         tag=_TAG,
         summary="Create a contact",
         description="Creates a contact with a new id. Lists, tags and custom fields must exist. The permission to send "
-        "is `implicit` unless the body has another one.",
+        "is that of the body, or else `implicit` if the account adds the contact, and `explicit` if it is the contact.",
         access=_WRITE,
         body=JsonBody(schema=ContactPost, example={**_EXAMPLE_BODY, "create_source": "Account"}),
         returns=Returns(description="The contact was created.", schema=Contact, example=_EXAMPLE, status=201),
@@ -95,8 +95,8 @@ class ContactWrites(Resource):
         tag=_TAG,
         summary="Sign a contact up",
         description="Creates a contact, or updates the one with the same email address: only the fields in the body "
-        "change, lists and custom fields are added, and its permission becomes `explicit`. A deleted contact is "
-        "restored.",
+        "change, lists and custom fields are added, and its permission becomes `explicit`, or `implicit` if the "
+        "`source` is `Account`. A deleted contact is restored.",
         access=_WRITE,
         body=JsonBody(
             schema=SignUp,
