@@ -12,12 +12,11 @@ from starlette.routing import Route
 from rapport import metrics
 from rapport.activity import ActivityType
 from rapport.api.app import Application
-from rapport.api.captured import WebhookReceiver
 from rapport.api.endpoint import Resource
 from rapport.api.oauth.description import OAUTH_PATHS
 from rapport.api.oauth.endpoints import OAuthEndpoints
 from rapport.api.openapi import describe
-from rapport.api.ops import Operations
+from rapport.api.operations import Operations
 from rapport.api.pagination import Cursors
 from rapport.api.resources import RESOURCES
 from rapport.api.routing import combine_routes
@@ -42,6 +41,7 @@ from rapport.api.v3.landing_pages import LandingPageReports
 from rapport.api.v3.segments import Segments
 from rapport.api.v3.sms_reports import SmsReports
 from rapport.api.v3.xrefs import CrossReferences
+from rapport.api.webhooks import WebhookReceiver
 from rapport.auth.authenticator import Authenticator
 from rapport.auth.authorization import Authorizer
 from rapport.auth.rate_limits import GenerousRateLimiter, NoRateLimiter, RateLimiter, create_rate_limiter

@@ -23,7 +23,7 @@ from rapport.activity import (
     Link,
     is_id,
 )
-from rapport.catalogue import ContactUpdate, CustomFieldValue, Note, OptOutSource, PermissionToSend
+from rapport.catalog import ContactUpdate, CustomFieldValue, Note, OptOutSource, PermissionToSend
 from rapport.instant import HOUR, Instant
 from rapport.recording.activity_codec import LineFormat
 from rapport.recording.catalog_codec import CONTACTS as CONTACT_LINES

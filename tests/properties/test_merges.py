@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rapport.activity import DEVICE_TYPES, TYPES, Activity, ActivityType, BounceCode, ContactProfile, DeviceType, Link
-from rapport.catalogue import ContactUpdate, PermissionToSend
+from rapport.catalog import ContactUpdate, PermissionToSend
 from rapport.instant import HOUR, Instant
 from rapport.settings import Settings
 from rapport.store.batch import build_batch

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rapport.activity import ContactProfile
-from rapport.catalogue import ContactUpdate
+from rapport.catalog import ContactUpdate
 from rapport.instant import HOUR, Instant
 from rapport.reporting.search import find_contacts
 from rapport.store.store import Store

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rapport.activity import Activity, ActivityType
-from rapport.catalogue import (
+from rapport.catalog import (
     Choice,
     ContactUpdate,
     CustomFieldValue,

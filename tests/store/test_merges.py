@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rapport.activity import Activity, ActivityType
-from rapport.catalogue import ContactMerge, ContactUpdate
+from rapport.catalog import ContactMerge, ContactUpdate
 from rapport.errors import ErasedContactMerged
 from rapport.instant import Instant
 from rapport.settings import Settings

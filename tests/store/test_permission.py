@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from rapport.activity import Activity, ActivityType
-from rapport.catalogue import ContactUpdate, OptOutSource, PermissionToSend
+from rapport.catalog import ContactUpdate, OptOutSource, PermissionToSend
 from rapport.instant import HOUR, Instant, parse_instant
 from rapport.recording.activity_codec import Context
 from rapport.recording.catalog_codec import CONTACTS as CONTACT_FORM
@@ -25,7 +25,7 @@ from rapport.settings import Settings
 from rapport.store.contacts import ContactQuery, ContactStatus, InstantRange
 from rapport.store.copying import copy
 from rapport.store.engines import open_store
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.permission import PERMISSION_ATTRIBUTES, PermissionColumns
 from rapport.store.store import Store
 from rapport.store.verification import PermissionMismatch

@@ -19,6 +19,7 @@ from starlette.routing import Route, Router
 from starlette.types import Lifespan, Message, Receive, Scope, Send
 
 from rapport import logs, metrics
+from rapport.api.body_timeouts import BodyReceiver, UnfinishedBodies
 from rapport.api.errors import (
     error_response,
     has_error_spec,
@@ -27,7 +28,6 @@ from rapport.api.errors import (
     router_error_response,
 )
 from rapport.api.query import flatten_lists
-from rapport.api.receiving import BodyReceiver, UnfinishedBodies
 from rapport.auth.token import Principal
 from rapport.disconnects import is_cancelled_by_disconnect, watch_client
 from rapport.errors import BodyTimeout, RapportError
@@ -77,7 +77,7 @@ class Application:
             await self._router(scope, receive, send)
             return
         started = time.perf_counter()
-        _normalize_address(scope)
+        _normalize_url(scope)
         receiver = BodyReceiver(self._bodies, scope, receive)
         request_id = scope["request_id"] = f"{_WORKER}-{next(_request_numbers):x}"
         status = CLIENT_CLOSED_REQUEST
@@ -130,7 +130,7 @@ class Application:
         )
 
 
-def _normalize_address(scope: Scope) -> None:
+def _normalize_url(scope: Scope) -> None:
     """Mark encoded slashes and commas, and remove redundant slashes of the path and the brackets in parameter names."""
     raw_path = scope["raw_path"]
     if b"%" in raw_path:

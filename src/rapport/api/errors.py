@@ -128,12 +128,12 @@ def encode_error(spec: ErrorSpec, message: str) -> bytes:
 
 
 def has_error_spec(error: type[RapportError]) -> bool:
-    """Return True if such an exception has a response of its own. Any other is an internal error."""
+    """Return True if the table has a response for exceptions of this class. Any other is an internal error."""
     return any(known in ERRORS for known in error.__mro__)
 
 
 def error_spec(error: type[RapportError], path: str) -> ErrorSpec:
-    """Return the response of such an exception at `path`."""
+    """Return the response for exceptions of this class at `path`."""
     spec = next(ERRORS[known] for known in error.__mro__ if known in ERRORS)
     if path.startswith(_REPORTS) and not path.startswith(_CONTACT_REPORTS):
         return spec._replace(error_key=_REPORT_KEYS.get(spec.error_key, spec.error_key))

@@ -26,13 +26,13 @@ class Cursors:
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    def decode(self, cursor: str, principal: Principal, path: str, form: type[T]) -> T:
+    def decode(self, cursor: str, principal: Principal, path: str, request_type: type[T]) -> T:
         """Return the page request of a cursor of this path. Raises InvalidCursor."""
-        return decode_cursor(self._authenticator.keys.signing_secret, principal.account_id, path, cursor, form)
+        return decode_cursor(self._authenticator.keys.signing_secret, principal.account_id, path, cursor, request_type)
 
-    def decode_optional(self, cursor: str | None, principal: Principal, path: str, form: type[T]) -> T | None:
+    def decode_optional(self, cursor: str | None, principal: Principal, path: str, request_type: type[T]) -> T | None:
         """Return the page request of a cursor, or None if there is no cursor. Raises InvalidCursor."""
-        return None if cursor is None else self.decode(cursor, principal, path, form)
+        return None if cursor is None else self.decode(cursor, principal, path, request_type)
 
     def next_href(
         self, principal: Principal, path: str, page_request: msgspec.Struct | None, parameter: str = "next"
@@ -50,11 +50,11 @@ def encode_cursor(secret: bytes, account_id: str, path: str, page_request: msgsp
     return sign(secret, _PURPOSE, content, context=_context(account_id, path), mac_size=_MAC_SIZE)
 
 
-def decode_cursor(secret: bytes, account_id: str, path: str, cursor: str, form: type[T]) -> T:
+def decode_cursor(secret: bytes, account_id: str, path: str, cursor: str, request_type: type[T]) -> T:
     """Return the page request of a cursor. Raises InvalidCursor if it isn't for this account and path."""
     try:
         content = verify(secret, _PURPOSE, cursor, context=_context(account_id, path), mac_size=_MAC_SIZE)
-        page_request: T = _decoder(form).decode(content)
+        page_request: T = _decoder(request_type).decode(content)
     except (InvalidSignature, msgspec.MsgspecError):
         # MsgspecError: a cursor of another version of Rapport, whose page requests had other fields.
         raise InvalidCursor(_MESSAGE) from None
@@ -66,5 +66,5 @@ def _context(account_id: str, path: str) -> bytes:
 
 
 @lru_cache
-def _decoder(form: type[T]) -> msgspec.msgpack.Decoder[T]:
-    return msgspec.msgpack.Decoder(form)
+def _decoder(request_type: type[T]) -> msgspec.msgpack.Decoder[T]:
+    return msgspec.msgpack.Decoder(request_type)

@@ -40,7 +40,7 @@ class QueryParam(ABC, Generic[T]):
 
     @abstractmethod
     def schema(self) -> Json:
-        """Return the rest of its OpenAPI parameter object: schema, style and example."""
+        """Return the part of its OpenAPI parameter object that depends on its type: schema, style and example."""
 
     def describe(self) -> list[Json]:
         """Return its OpenAPI parameter object."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from rapport.api.endpoint import Resource
-from rapport.api.ops import Operations
+from rapport.api.operations import Operations
 from rapport.api.track.export import Export
 from rapport.api.track.ingest import Ingest
 from rapport.api.track.merge import Merges

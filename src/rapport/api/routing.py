@@ -1,4 +1,4 @@
-"""Combine the routes of a path, so that a refused method is answered with all that are allowed."""
+"""Combine the routes of a path, so that a 405 response lists all methods that are allowed."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +17,7 @@ class _ByMethod:
 
 
 def combine_routes(routes: Iterable[Route]) -> list[Route]:
-    """Return a route for each path, at the position of its last one. Of two for a method, the first wins."""
+    """Return one route for each path, at the position of its last one. If two routes have a method, the first wins."""
     by_path: dict[str, list[Route]] = {}
     for route in routes:
         by_path[route.path] = [*by_path.pop(route.path, []), route]

@@ -6,7 +6,7 @@ import sys
 import click
 
 from rapport.activity import TYPE_NAMES, ActivityType, BounceCode, DeviceType
-from rapport.catalogue import DefinitionType, OptOutSource, PermissionToSend
+from rapport.catalog import DefinitionType, OptOutSource, PermissionToSend
 from rapport.cli.command import data_option, get_settings, open_command_store
 from rapport.instant import iso
 from rapport.settings import Settings

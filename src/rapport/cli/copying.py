@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rapport.cli.command import create_option, get_settings, open_command_store
-from rapport.store.copying import Copied, copy
+from rapport.store.copying import CopyProgress, copy
 
 
 @click.command("copy", short_help="Copy everything from one store to another.")
@@ -36,11 +36,11 @@ def copy_store(source: str, target: str, *, create: bool) -> None:
         raise SystemExit(130) from None
     click.echo(
         f"{copied.accounts} accounts, {copied.contacts} contacts, {copied.activities} activities are the same in both "
-        f"({copied.already_there} contacts were there already); digest {copied.digest.hex()}"
+        f"({copied.unchanged} contacts were there already); digest {copied.digest.hex()}"
     )
 
 
-async def _copy(source: str, target: str, *, create: bool) -> Copied:
+async def _copy(source: str, target: str, *, create: bool) -> CopyProgress:
     console = Console(stderr=True)
     settings = get_settings(data=source)
     async with (
@@ -52,7 +52,7 @@ async def _copy(source: str, target: str, *, create: bool) -> Copied:
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task("copying", total=None)
 
-            def show(copied: Copied) -> None:
+            def show(copied: CopyProgress) -> None:
                 progress.update(
                     task, description=f"{copied.contacts} contacts, {copied.activities} activities compared"
                 )

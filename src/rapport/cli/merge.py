@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from rapport.catalogue import ContactMerge
+from rapport.catalog import ContactMerge
 from rapport.cli.command import TAKES_ID, Id, account_option, data_option, get_settings, open_command_store
 from rapport.settings import Settings
 from rapport.store.merges import MergeResult

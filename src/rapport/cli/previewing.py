@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from rapport.activity import Activity
-from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
+from rapport.catalog import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.cli.command import now
 from rapport.cli.import_output import format_rejected, format_warning
 from rapport.recording.activity_codec import LineFormat, encode_activity

@@ -181,5 +181,5 @@ async def delete_account(
         for contact_id in contact_ids:
             erased += await store.erasure.erase(account_id, contact_id)
         progress(erased)
-    await store.accounts.delete_remains(account_id)
+    await store.accounts.delete(account_id)
     return erased

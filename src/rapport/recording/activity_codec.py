@@ -65,7 +65,7 @@ class Context(NamedTuple):
 class LineFormat(NamedTuple, Generic[T_co]):
     """Functions that decode a line of one data type: JSON, and a mapping of these fields. Both raise InvalidField.
 
-    `noun` names the kind in error messages. Of each group of `required` fields, every line has at least one.
+    `noun` names the data type in error messages. Of each group of `required` fields, every line has at least one.
     """
 
     noun: str
@@ -281,7 +281,7 @@ def _cached_link(link_url: str | None, url_id: str | None) -> Link:
 
 
 def get_profile(email_address: str | None, first_name: str | None, last_name: str | None) -> ContactProfile:
-    """Return the profile, with the address in its normal form. Raises InvalidField."""
+    """Return the profile, with a normalized address. Raises InvalidField."""
     if len(email_address or "") + len(first_name or "") + len(last_name or "") <= MAX_CACHED_TEXT:
         return _cached_profile(email_address, first_name, last_name)
     return _cached_profile.__wrapped__(email_address, first_name, last_name)

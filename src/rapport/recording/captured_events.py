@@ -1,4 +1,4 @@
-"""From captured requests to recorded activities, and to what is kept of the rest with its reason."""
+"""Record the events of captured requests, and keep those that can't be recorded with the reason."""
 
 import asyncio
 from collections import Counter
@@ -29,7 +29,7 @@ _PAGE: Final = 500
 
 _MAY_MATCH_LATER: Final = frozenset({NO_CONTACT, NO_CAMPAIGN_ACTIVITY})
 _RETRY_INTERVALS: Final = (10 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 8 * HOUR, DAY, 3 * DAY)
-"""After how long an item is tried again: after its arrival, and after each attempt."""
+"""The intervals after which an item is retried: after its arrival, and after each attempt."""
 
 _log = structlog.get_logger("rapport.capture")
 
@@ -38,7 +38,7 @@ Record = Callable[[Batch], Awaitable[Recorded]]
 
 
 class Arrival(NamedTuple):
-    """A request that is to be recorded, with its hook."""
+    """A request to record, with its hook."""
 
     request: CapturedRequest
     hook: ActiveHook
@@ -47,14 +47,14 @@ class Arrival(NamedTuple):
 class _Item(NamedTuple):
     """An item that was read, with the request that it is from."""
 
-    place: int
+    request_index: int
     request: CapturedRequest
     hook: ActiveHook
     read: ReadItem
 
 
 class RetryResult(NamedTuple):
-    """The number of unmatched items that were tried again, and of those that are matched now."""
+    """The number of unmatched items that were retried, and of those that are matched now."""
 
     tried: int
     matched: int
@@ -77,7 +77,7 @@ class CapturedEvents:
             await self._record_account(account_id, own, read)
 
     async def retry(self, account_id: str, hooks: Mapping[str, ActiveHook], limit: int | None = None) -> RetryResult:
-        """Read, match and record the unmatched items of an account again; with `limit`, about so many of the oldest."""
+        """Read, match and record the unmatched items of an account again; with `limit`, about as many, oldest first."""
         after = tried = matched = 0
         while (limit is None or tried < limit) and (
             items := await self._store.hooks.unmatched(account_id, after, _PAGE)
@@ -89,9 +89,9 @@ class CapturedEvents:
         return RetryResult(tried, matched)
 
     async def retry_due(self, hooks: Mapping[str, ActiveHook], now: Instant) -> RetryResult:
-        """Try the items again whose time has come, a page of them: what they lacked may have been recorded meanwhile.
+        """Retry the items that are due, up to a page of them: what they lacked may have been recorded meanwhile.
 
-        Each is tried a few times, at growing intervals.
+        Each is retried a few times, at growing intervals.
         """
         due = await self._store.hooks.due_unmatched(now, _PAGE)
         by_account: dict[str, list[UnmatchedItem]] = {}
@@ -110,7 +110,7 @@ class CapturedEvents:
         hooks: Mapping[str, ActiveHook],
         now: Instant | None = None,
     ) -> int:
-        """Try items again, and return how many are matched now. With `now`, this counts as an attempt."""
+        """Retry items, and return how many are matched now. With `now`, this counts as an attempt."""
         read = [item for kept in items for item in _read_kept(kept, hooks[kept.hook_id])]
         failed = {(item.hook_id, item.digest): item for item in await self._match(account_id, read, [])}
         done = []
@@ -130,19 +130,21 @@ class CapturedEvents:
     async def _record_account(self, account_id: str, arrivals: Sequence[Arrival], items: Sequence[_Item]) -> None:
         messages: list[CapturedMessage] = []
         unmatched = await self._match(account_id, items, messages)
-        per_request = Counter(item.place for item in items for _ in item.read.events)
+        per_request = Counter(item.request_index for item in items for _ in item.read.events)
         failed = Counter((item.hook_id, item.digest) for item in unmatched)
-        failed_per_request = Counter(item.place for item in items if failed[item.hook.hook.hook_id, item.read.digest])
+        failed_per_request = Counter(
+            item.request_index for item in items if failed[item.hook.hook.hook_id, item.read.digest]
+        )
         deliveries = [
             HookDelivery(
                 arrival.hook.hook.hook_id,
                 arrival.request.received_time,
                 digest_text(str(arrival.request.body)),
                 "recorded",
-                per_request[place],
-                failed_per_request[place],
+                per_request[index],
+                failed_per_request[index],
             )
-            for place, arrival in enumerate(arrivals)
+            for index, arrival in enumerate(arrivals)
         ]
         hours = Counter(
             (item.hook.hook.hook_id, event.created_time // HOUR) for item in items for event in item.read.events
@@ -200,8 +202,8 @@ class CapturedEvents:
 
 def _read_all(arrivals: Sequence[Arrival]) -> list[_Item]:
     return [
-        _Item(place, arrival.request, arrival.hook, read)
-        for place, arrival in enumerate(arrivals)
+        _Item(index, arrival.request, arrival.hook, read)
+        for index, arrival in enumerate(arrivals)
         for read in read_request(arrival.hook.provider, arrival.request, arrival.hook.hook.settings)
     ]
 
@@ -222,7 +224,7 @@ def _read_kept(kept: UnmatchedItem, hook: ActiveHook) -> list[_Item]:
 
 
 def _retry_time(now: Instant, attempts: int) -> Instant | None:
-    """Return when an item is tried again after so many attempts; None if never."""
+    """Return the time of the next retry after a number of attempts, or None if there is none."""
     return Instant(now + _RETRY_INTERVALS[attempts]) if attempts < len(_RETRY_INTERVALS) else None
 
 
@@ -253,7 +255,7 @@ def _token(item: _Item) -> UsedToken:
 
 
 def _latest(deliveries: Sequence[HookDelivery]) -> list[HookDelivery]:
-    """Return the latest deliveries of each hook: of a large backlog the others would be forgotten at once."""
+    """Return the latest deliveries of each hook: the store would delete the others at once."""
     kept: Counter[str] = Counter()
     latest = []
     for delivery in reversed(deliveries):

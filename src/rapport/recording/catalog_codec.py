@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from rapport.activity import ContactProfile, Link
-from rapport.catalogue import (
+from rapport.catalog import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
     MAX_CAMPAIGN_ACTIVITIES,

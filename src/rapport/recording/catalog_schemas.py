@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from rapport.activity import ID_PATTERN, MAX_ID_LENGTH
-from rapport.catalogue import (
+from rapport.catalog import (
     CAMPAIGN_ROLES,
     CAMPAIGN_STATUSES,
     CLEARABLE_FIELDS,

@@ -1,4 +1,4 @@
-"""Unpack a file and detect what it contains; texts become UTF-8 with line feeds. In constant memory."""
+"""Decompress a file and detect its format, in constant memory. Texts become UTF-8 with line feeds."""
 
 import codecs
 import gzip
@@ -50,7 +50,7 @@ _QUOTED_OR_LINE_END: Final = re.compile(rb'"[^"]*"|\r+\n|\r|\n')
 _ZSTD_PIECE: Final = 1024
 """Bytes that are unpacked at once: at most 32 MiB."""
 
-_MAX_PACKINGS: Final = 4
+_MAX_LEVELS: Final = 4
 _MAX_WORKBOOK: Final = 512 * 1024 * 1024
 """Bytes of an unpacked workbook: it is read into memory."""
 
@@ -61,7 +61,7 @@ _BOMS: Final = (
 )
 
 
-class Kind(Enum):
+class FileFormat(Enum):
     """The format of a file."""
 
     NDJSON = "NDJSON"
@@ -73,11 +73,11 @@ class Kind(Enum):
 class Source(NamedTuple):
     """A file, or a file within an archive. `name` is empty unless an archive holds several.
 
-    `head` is the beginning of `content`, which is UTF-8 without a byte order mark and with line feeds; a workbook is as
-    it is. `note` says what was changed on the way, if that is worth knowing.
+    `head` is the beginning of `content`, which is UTF-8 without a byte order mark and with line feeds; a workbook is
+    unchanged. `note` describes a conversion that users should know of.
     """
 
-    kind: Kind
+    format: FileFormat
     name: str
     head: bytes
     content: Content
@@ -95,7 +95,7 @@ def open_sources(raw: "BinaryIO | Content", encoding: str | None = None) -> Iter
     files of an archive, and READ_ERRORS.
     """
     opener = _Opener(encoding)
-    yield from opener.unpack(cast("_Reader", raw), "", _MAX_PACKINGS)
+    yield from opener.unpack(cast("_Reader", raw), "", _MAX_LEVELS)
     if opener.problems:
         raise UnreadableFile("; ".join(opener.problems))
 
@@ -107,24 +107,24 @@ class _Opener:
         self.problems: list[str] = []
         self._encoding = encoding
 
-    def unpack(self, raw: _Reader, member: str, packings: int) -> Iterator[Source]:
+    def unpack(self, raw: _Reader, member: str, levels: int) -> Iterator[Source]:
         head, content = peek(raw)
-        if head.startswith((_GZIP, _ZSTD, _ZIP)) and not packings:
-            raise UnreadableFile(f"is packed more than {_MAX_PACKINGS} times")
+        if head.startswith((_GZIP, _ZSTD, _ZIP)) and not levels:
+            raise UnreadableFile(f"is packed more than {_MAX_LEVELS} times")
         if head.startswith(_GZIP):
-            yield from self.unpack(cast("_Reader", gzip.GzipFile(fileobj=content)), member, packings - 1)
+            yield from self.unpack(cast("_Reader", gzip.GzipFile(fileobj=content)), member, levels - 1)
         elif head.startswith(_ZSTD):
-            yield from self.unpack(cast("_Reader", buffer(_Zstandard(content))), member, packings - 1)
+            yield from self.unpack(cast("_Reader", buffer(_Zstandard(content))), member, levels - 1)
         elif head.startswith(_ZIP):
-            yield from self._unzip(content, member, packings - 1)
+            yield from self._unzip(content, member, levels - 1)
         elif head.startswith(_OLD_EXCEL):
-            yield Source(Kind.WORKBOOK, member, head, content)
+            yield Source(FileFormat.WORKBOOK, member, head, content)
         elif (other := _find_other_format(head)) is not None:
             raise UnreadableFile(f"{_UNKNOWN_FORMAT}, {other}")
         else:
             yield self._open_text(head, content, member)
 
-    def _unzip(self, content: Content, member: str, packings: int) -> Iterator[Source]:
+    def _unzip(self, content: Content, member: str, levels: int) -> Iterator[Source]:
         # The directory of an archive is at its end.
         with TemporaryFile() as spooled:
             while piece := content.read(_BUFFER):
@@ -136,24 +136,24 @@ class _Opener:
                     if sum(info.file_size for info in infos) > _MAX_WORKBOOK:
                         raise UnreadableFile("is too large for a workbook; save it as CSV")
                     spooled.seek(0)
-                    yield Source(Kind.WORKBOOK, member, b"", io.BufferedReader(cast("Any", spooled)))
+                    yield Source(FileFormat.WORKBOOK, member, b"", io.BufferedReader(cast("Any", spooled)))
                     return
                 files = [info for info in infos if _is_file(info)]
                 if not files:
                     raise UnreadableFile("the archive holds no files")
                 for info in files:
                     yield from self._open_member(
-                        archive, info, member or (info.filename if len(files) > 1 else ""), packings
+                        archive, info, member or (info.filename if len(files) > 1 else ""), levels
                     )
 
     def _open_member(
-        self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: str, packings: int
+        self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: str, levels: int
     ) -> Iterator[Source]:
         try:
             if info.flag_bits & 1:
                 raise UnreadableFile("is encrypted; unpack it first")
             with archive.open(info) as file:
-                yield from self.unpack(cast("_Reader", file), member, packings)
+                yield from self.unpack(cast("_Reader", file), member, levels)
         except UnreadableFile as exc:
             if not member:
                 raise
@@ -173,7 +173,7 @@ class _Opener:
             content = buffer(_LineFeeds(content))
             head = head.replace(b"\r", b"\n")
         note = "read as UTF-16" if encoding.startswith("utf-16") else None
-        return Source(_detect_kind(head), member, head, content, note)
+        return Source(_detect_format(head), member, head, content, note)
 
 
 def _find_other_format(head: bytes) -> str | None:
@@ -207,20 +207,20 @@ def _detect_unicode(head: bytes) -> tuple[str, int]:
     return "utf-8", 0
 
 
-def _detect_kind(head: bytes) -> Kind:
+def _detect_format(head: bytes) -> FileFormat:
     text = head.lstrip()
     if text.startswith(b"["):
-        return Kind.JSON
+        return FileFormat.JSON
     if not text.startswith(b"{"):
-        return Kind.TABLE if text else Kind.NDJSON
+        return FileFormat.TABLE if text else FileFormat.NDJSON
     line, newline, rest = text.partition(b"\n")
     if not newline and len(head) >= SAMPLE_BYTES:
         # Too long for one activity: a whole document.
-        return Kind.JSON
+        return FileFormat.JSON
     if _is_value(line) or (_has_objects(rest) and b"}{" not in line):
-        return Kind.NDJSON
+        return FileFormat.NDJSON
     # An object that continues in the next line, or is followed by another one in the same line.
-    return Kind.JSON if rest.strip() or b"}{" in line else Kind.NDJSON
+    return FileFormat.JSON if rest.strip() or b"}{" in line else FileFormat.NDJSON
 
 
 def _is_value(line: bytes) -> bool:
@@ -299,7 +299,7 @@ class _Resumed(io.RawIOBase):
 
 
 class _Transcoder(_Pieces):
-    """A text of another encoding as UTF-8."""
+    """A text in another encoding, converted to UTF-8."""
 
     def __init__(self, content: Content, encoding: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Cells of CSV that spreadsheets don't take for formulas, and that are read back unchanged.
+"""Write cells of CSV so that spreadsheets don't interpret them as formulas, and imports read them back unchanged.
 
 A spreadsheet computes a cell that begins with `=`, `+`, `-` or `@`, also after a tab or a line break. Such a cell is
 written with an apostrophe before it. So are the texts that an import would otherwise change: blanks at the ends, which

@@ -1,7 +1,6 @@
-"""Decode lines into activities. Pure.
+"""Decode lines into activities, repairing what can be repaired.
 
-An optional detail never costs the activity: if it can't be recorded as it is, it is mapped, cleaned or left out, with a
-warning.
+An invalid optional field never causes a rejection: it is mapped, cleaned or left out, with a warning.
 """
 
 import difflib
@@ -42,7 +41,7 @@ from rapport.recording.activity_codec import (
     parse_type,
     raise_missing,
 )
-from rapport.recording.bounces import bounce_code_from, device_type_from
+from rapport.recording.details import bounce_code_from, device_type_from
 
 E = TypeVar("E", DeviceType, BounceCode)
 
@@ -150,14 +149,14 @@ def repair_activity(fields: Mapping[str, Any], context: Context) -> Activity:
 
 
 def raise_unknown_field(field: str, value: object, known: Collection[str], noun: str) -> NoReturn:
-    """Raise the error of a field that doesn't exist, with the nearest one that does."""
+    """Raise InvalidField for an unknown field, suggesting the most similar known one."""
     nearest = find_nearest(field, known)
     hint = "" if nearest is None else f" (did you mean {nearest}?)"
     raise InvalidField(field, value, f"is not a field of {noun}{hint}; expected one of {', '.join(known)}")
 
 
 def find_nearest(name: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
-    """Return the known name that looks most like another one, or None if none looks enough like it."""
+    """Return the known name that is most similar to `name`, or None if none is similar enough."""
     normal = normalize_name(name)
     close = difflib.get_close_matches(normal, list(known), 1, max(cutoff, 0.6))
     if close:
@@ -171,7 +170,7 @@ def find_nearest(name: str, known: Collection[str], cutoff: float = 0.6) -> str 
 
 
 def normalize_name(name: str) -> str:
-    """Return a column's name as fields are written: `Email Address` is `email_address`."""
+    """Return a column's name in the spelling of fields: `Email Address` becomes `email_address`."""
     return "_".join(name.strip().casefold().replace("-", " ").replace(".", " ").replace("_", " ").split())
 
 
@@ -239,14 +238,15 @@ class _Repair:
             raise InvalidField("event_id", value, "must be a text or a whole number")
         if len(text) <= _MAX_EVENT_ID and is_storable(text):
             return text
-        # It tells one activity from another, so it can't be left out or shortened.
+        # It identifies the activity, so it can't be left out or shortened.
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         self._warn(
-            "event_id", f"recorded as its SHA-256 digest: must have 1 to {_MAX_EVENT_ID} characters, none of control"
+            "event_id",
+            f"recorded as its SHA-256 digest: must have 1 to {_MAX_EVENT_ID} characters, and no control characters",
         )
         return digest
 
-    def text(self, field: str, longest: int, *, keep_lines: bool = False) -> str | None:
+    def text(self, field: str, max_length: int, *, keep_lines: bool = False) -> str | None:
         value = self._get(field)
         if value is None:
             return None
@@ -264,9 +264,9 @@ class _Repair:
         if kept != value:
             kept = kept.strip()
             self._warn(field, "recorded without control characters")
-        if len(kept) > longest:
-            kept = kept[:longest]
-            self._warn(field, f"shortened to {longest} characters")
+        if len(kept) > max_length:
+            kept = kept[:max_length]
+            self._warn(field, f"shortened to {max_length} characters")
         return kept or None
 
     def profile(self) -> Any:  # noqa: ANN401 - a ContactProfile

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from rapport.catalogue import Choice, DefinitionType, DefinitionUpdate
+from rapport.catalog import Choice, DefinitionType, DefinitionUpdate
 from rapport.errors import InvalidField
 from rapport.recording.activity_codec import Context, LineFormat, check_line_length
 from rapport.recording.catalog_codec import decode_json, parse_time

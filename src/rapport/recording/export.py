@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, TYPE_NAMES, Activity, ActivityType, BounceCode, ContactProfile, DeviceType, Link
-from rapport.catalogue import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
+from rapport.catalog import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import MAX_INSTANT, Instant
 from rapport.recording.activity_codec import FIELDS

@@ -1,4 +1,4 @@
-"""Read files in constant memory: tables and JSON in every form, recognized by their content."""
+"""Read files in constant memory: tables, JSON and NDJSON, recognized by their content."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, TypeAlias, TypeVar
 from rapport.errors import InvalidField, UnreadableFile
 from rapport.instant import Instant
 from rapport.recording.activity_codec import WHOLE_LINE, Context, LineFormat
-from rapport.recording.content import READ_ERRORS, SAMPLE_BYTES, Content, Kind, Source, open_sources
+from rapport.recording.content import READ_ERRORS, SAMPLE_BYTES, Content, FileFormat, Source, open_sources
 from rapport.recording.json_values import split_values
 from rapport.recording.mapping import Planner, decode_first, infer_dates
 from rapport.recording.options import NO_OPTIONS, ImportOptions
@@ -31,7 +31,7 @@ def read_file(
     raw: "ByteFile | BinaryIO",
     name: str,
     now: Instant,
-    form: LineFormat[T],
+    line_format: LineFormat[T],
     *,
     options: ImportOptions = NO_OPTIONS,
     log: ReadingLog | None = None,
@@ -43,7 +43,7 @@ def read_file(
     """
     log = ReadingLog() if log is None else log
     context = Context(now, log.warn, options.times)
-    planner = Planner(form, options, log)
+    planner = Planner(line_format, options, log)
     problems: list[str] = []
     try:
         for source in open_sources(raw, options.encoding):
@@ -66,11 +66,11 @@ def read_file(
 
 
 def _read_source(source: Source, planner: Planner[T], context: Context, log: ReadingLog) -> Iterator[T | InvalidLine]:
-    if source.kind is Kind.NDJSON:
+    if source.format is FileFormat.NDJSON:
         return _read_lines(source, planner, context, log)
-    if source.kind is Kind.JSON:
+    if source.format is FileFormat.JSON:
         return _read_values(source, planner, context, log)
-    if source.kind is Kind.TABLE:
+    if source.format is FileFormat.TABLE:
         return _read_table(CsvTable(source.head, source.content, planner.is_known, log.note), planner, context, log)
     return _read_table(WorkbookTable(source.content, log.note), planner, context, log)
 
@@ -93,10 +93,10 @@ def _read_lines(source: Source, planner: Planner[T], context: Context, log: Read
 
 def _read_values(source: Source, planner: Planner[T], context: Context, log: ReadingLog) -> Iterator[T | InvalidLine]:
     values = split_values(lambda: source.content.read(SAMPLE_BYTES), MAX_DOCUMENT)
-    some = list(itertools.islice(values, 100))
-    first = next((found for value in some if value.content and (found := decode_first(value.content))), None)
+    first_values = list(itertools.islice(values, 100))
+    first = next((item for value in first_values if value.content and (item := decode_first(value.content))), None)
     decode = planner.plan_objects(first)
-    for number, content in itertools.chain(some, values):
+    for number, content in itertools.chain(first_values, values):
         log.line = number
         if content is None:
             yield InvalidLine(

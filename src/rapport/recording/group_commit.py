@@ -17,7 +17,7 @@ from rapport.store.batch import Batch, weigh
 from rapport.store.ingest import IngestRepository, Recorded
 
 MAX_GROUP_SIZE: Final = 10_000
-"""The most activities in one commit unless a single batch has more, so that later batches don't wait for all."""
+"""The maximum number of activities in a commit, unless a single batch has more. Later batches don't wait for all."""
 
 COMMIT_TIMEOUT: Final = 40.0
 """Seconds that a sender waits at most: for the running commit, for its own, and for one more attempt on its own."""

@@ -1,4 +1,4 @@
-"""What would be recorded of a request, without recording it."""
+"""Preview what would be recorded for a request, without recording it."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from rapport.store.store import Store
 async def preview_request(
     store: Store, active: ActiveHook, body: bytes, headers: Mapping[str, str], received_time: Instant
 ) -> tuple[list[str], bool]:
-    """Return a line about each event of a request, and True if all of it would be recorded."""
+    """Return a line about each event of a request, and True if all of them would be recorded."""
     request = CapturedRequest(
         account_id=active.hook.account_id,
         hook_id=active.hook.hook_id,

@@ -1,4 +1,4 @@
-"""The hooks of all accounts, with their keys: in memory, so that requests are taken while the store is down."""
+"""The hooks of all accounts, with their keys: in memory, so that requests are accepted while the store is down."""
 
 import asyncio
 import secrets
@@ -16,17 +16,17 @@ from rapport.capture.webhooks.amazon_ses import TOPIC
 from rapport.capture.webhooks.generic import Generic
 from rapport.capture.webhooks.provider import Credentials, Provider, SecretProvider
 from rapport.capture.webhooks.signatures import hash_secret
-from rapport.catalogue import MAX_NAME_LENGTH
+from rapport.catalog import MAX_NAME_LENGTH
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.hooks import Hook
 from rapport.store.store import Store
 
 KEYS: Final = "hook-keys"
-"""The secret that holds the keys with which requests are checked, by the ids of the hooks."""
+"""The secret with the keys that authenticate requests, by hook id."""
 
 CAMPAIGN_ACTIVITY: Final = "campaign_activity"
-"""The setting that says how the campaign activity of an event is found if the event doesn't name it."""
+"""The setting with the rule that selects the campaign activity of an event that doesn't name one."""
 CONTACT_FIELD: Final = "contact_field"
 """The setting that names the metadata field which holds the contact's id."""
 CONSTANT_RULE: Final = "constant:"
@@ -44,7 +44,7 @@ _log = structlog.get_logger("rapport.capture")
 
 
 class ActiveHook(msgspec.Struct, frozen=True):
-    """A hook, its provider, and what its requests are checked with."""
+    """A hook, its provider, and the credentials that authenticate its requests."""
 
     hook: Hook
     provider: Provider
@@ -52,7 +52,7 @@ class ActiveHook(msgspec.Struct, frozen=True):
 
 
 class HookRegistry:
-    """Finds hooks by their ids. What changed in the store is seen within seconds."""
+    """Finds hooks by their ids. Changes in the store take effect within seconds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -62,7 +62,7 @@ class HookRegistry:
         self._is_loaded = False
 
     async def find(self, hook_id: str) -> ActiveHook | None:
-        """Return the hook, or None if there is none. Raises StoreUnavailable if that can't be known now."""
+        """Return the hook, or None if there is none. Raises StoreUnavailable if the hooks could not be read yet."""
         age = time.monotonic() - self._loaded
         hook = self._hooks.get(hook_id)
         if age > _REFRESH_SECONDS or hook is None:
@@ -88,13 +88,13 @@ class HookRegistry:
 
     async def load(self) -> None:
         """Read all hooks. Raises StoreUnavailable."""
-        asked = time.monotonic()
+        requested_at = time.monotonic()
         async with self._loading:
-            began = time.monotonic()
-            if self._loaded >= asked:
+            started_at = time.monotonic()
+            if self._loaded >= requested_at:
                 return
             self._hooks = {hook.hook.hook_id: hook for hook in await load_hooks(self._store)}
-            self._loaded, self._is_loaded = began, True
+            self._loaded, self._is_loaded = started_at, True
 
 
 async def load_hooks(store: Store) -> list[ActiveHook]:
@@ -108,7 +108,7 @@ async def load_hooks(store: Store) -> list[ActiveHook]:
 
 
 async def save_hook(store: Store, hook: Hook, keys: tuple[str, ...]) -> ActiveHook:
-    """Create a hook, or change it, with its keys. Raises InvalidHook for one whose requests can't be checked."""
+    """Create a hook, or change it, with its keys. Raises InvalidHook, also if its credentials don't suffice."""
     provider = get_source(hook.provider)
     known = {setting.name for setting in provider.settings} | RULE_SETTINGS
     unknown = sorted(set(hook.settings) - known)
@@ -123,7 +123,7 @@ async def save_hook(store: Store, hook: Hook, keys: tuple[str, ...]) -> ActiveHo
 
 
 def check_rule(rule: str | None) -> None:
-    """Check the rule by which campaign activities are found. Raises InvalidHook."""
+    """Check the rule that selects campaign activities. Raises InvalidHook."""
     if rule is None or rule in {"tag", "subject"} or rule.startswith(METADATA_RULE):
         return
     if not (rule.startswith(CONSTANT_RULE) and is_id(rule.removeprefix(CONSTANT_RULE))):
@@ -195,6 +195,6 @@ def hook_url(public_url: str, hook: Hook, secret: str | None = None) -> str:
 
 
 def setup_steps(active: ActiveHook, url: str) -> list[str]:
-    """Return what to do at the provider."""
+    """Return the instructions for setting up the hook at its provider."""
     topic = active.hook.settings.get(TOPIC, "")
     return [step.replace("{url}", url).replace("{topic_arn}", topic) for step in active.provider.steps]

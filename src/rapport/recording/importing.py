@@ -1,6 +1,6 @@
 """Import a file into the store, chunk by chunk.
 
-An interrupted import can be run again without losing or doubling anything: activities that are already recorded are
+An interrupted import can be run again without losing or duplicating anything: activities that are already recorded are
 recognized by their identity and counted as duplicates.
 """
 
@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignUpdate, ContactMerge, ContactUpdate, DefinitionUpdate
+from rapport.catalog import CampaignUpdate, ContactMerge, ContactUpdate, DefinitionUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import Instant
 from rapport.recording.activity_codec import LineFormat
@@ -116,7 +116,7 @@ async def _read_next(ingest: IngestRepository, chunks: Iterator[Chunk], finished
 
 def _read_chunk(chunks: Iterator[Chunk], finished: list[Chunk]) -> Chunk | None:
     chunk = next(chunks, None)
-    # Not earlier: when recording begins, the store runs many short queries, which freeing memory would delay.
+    # Not earlier, because the store starts recording with many short queries, which freeing memory would delay.
     finished.clear()
     return chunk
 

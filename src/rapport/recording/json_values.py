@@ -1,4 +1,4 @@
-"""Cut JSON text into its values without decoding it, so that a broken value affects only itself."""
+"""Split JSON text into its values without decoding it, so that an invalid value doesn't affect the others."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class JsonValue(NamedTuple):
 
 
 class JsonSplitter:
-    """Cuts values out of a text that arrives in pieces: one after the other, or as the items of arrays.
+    """Splits a text that arrives in pieces into values: consecutive ones, or the items of arrays.
 
     Only strings and brackets are read, so a value that isn't JSON is returned unchanged. A value longer than
     `max_bytes` isn't kept.
@@ -47,7 +47,7 @@ class JsonSplitter:
         if len(self._buffer) - self._start > self._max_bytes:
             self._too_long = True
             if len(self._buffer) - self._scanned > self._max_bytes:
-                # A quotation mark that nobody closed.
+                # An unclosed quotation mark.
                 self._scanned += 1
             self._start = self._scanned
 

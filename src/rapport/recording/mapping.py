@@ -44,35 +44,38 @@ class RowPlan(NamedTuple, Generic[T]):
 
 
 class Planner(Generic[T]):
-    """Plans how a file of one form is read."""
+    """Plans how a file with one type of data is read."""
 
-    def __init__(self, form: LineFormat[T], options: ImportOptions, log: ReadingLog) -> None:
-        self._form = form
+    def __init__(self, line_format: LineFormat[T], options: ImportOptions, log: ReadingLog) -> None:
+        self._line_format = line_format
         self._options = options
         self._log = log
         self._columns = {normalize_name(column): field for column, field in options.columns.items()}
         for field in (*options.columns.values(), *options.constants):
-            if field not in form.fields:
-                nearest = find_nearest(field, form.fields)
+            if field not in line_format.fields:
+                nearest = find_nearest(field, line_format.fields)
                 hint = f" Did you mean {nearest}?" if nearest else ""
                 raise UnreadableFile(
-                    f"{field!r} is not a field of {form.noun}.{hint} Expected one of {', '.join(form.fields)}"
+                    f"{field!r} is not a field of {line_format.noun}.{hint} "
+                    f"Expected one of {', '.join(line_format.fields)}"
                 )
 
     def is_known(self, name: str) -> bool:
         """Return True if a column of this name is a field, or is mapped to one."""
         name = normalize_name(name)
-        return name in self._form.fields or name in self._columns
+        return name in self._line_format.fields or name in self._columns
 
     def plan_rows(self, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
-        """Return how the rows below this header are decoded. Raises UnreadableFile."""
+        """Return a plan for decoding the rows below this header. Raises UnreadableFile."""
         if not header:
             return RowPlan(lambda _row, _context: (), self._options.times)
         preset = self._find_preset(header)
         if preset is None:
-            contacts = None if self._is_own(header) else find_contacts([normalize_name(name) for name in header])
+            contacts = (
+                None if self._has_required_fields(header) else find_contacts([normalize_name(name) for name in header])
+            )
             if contacts is None:
-                return self._plan_own_rows(header, sample)
+                return self._plan_field_rows(header, sample)
             return self._plan_contacts(contacts, header, sample)
         names = [self._columns.get(name, name) for name in map(normalize_name, header)]
         times = self._times(preset)
@@ -87,7 +90,7 @@ class Planner(Generic[T]):
         return RowPlan(decode, times)
 
     def plan_objects(self, first: Mapping[str, Any] | None) -> Callable[[bytes, Context], Iterable[T | InvalidLine]]:
-        """Return how the JSON objects of a file are decoded, given its first one if that is valid JSON."""
+        """Return a decoder of the JSON objects of a file, given its first one if that is valid JSON."""
         preset = self._preset_by_name()
         if preset is None and first is not None and self._is_activities and not self._options.columns:
             preset = find_by_object(first)
@@ -98,42 +101,42 @@ class Planner(Generic[T]):
         if first is not None and list_name is not None:
             return self._list_decoder(list_name, first)
         if not (self._options.columns or self._options.constants or self._options.ignore_unknown):
-            decode_json = self._form.decode_json
+            decode_json = self._line_format.decode_json
             return lambda line, context: (decode_json(line, context),)
-        return lambda line, context: (self._form.decode_fields(self._map_object(decode_object(line)), context),)
+        return lambda line, context: (self._line_format.decode_fields(self._map_object(decode_object(line)), context),)
 
     def _plan_contacts(self, preset: ContactPreset, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
-        if "updated_at" not in self._form.fields or "contact_id" not in self._form.fields:
+        if "updated_at" not in self._line_format.fields or "contact_id" not in self._line_format.fields:
             raise UnreadableFile(f"this looks like a list of contacts ({preset.title}): add --type contacts")
         self._log.note(f"read as {preset.title}")
-        own = self._options.times
-        times = TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)
+        given = self._options.times
+        times = TimeFormat(given.zone or preset.times.zone, given.dates or preset.times.dates)
         _check_dates(sample, range(len(header)), times)
         names = [self._columns.get(name, name) for name in map(normalize_name, header)]
 
         def decode(row: list[str], context: Context) -> Iterable[T]:
             fields = preset.convert_row(dict(zip(names, row, strict=False)))
-            return (self._form.decode_fields({**fields, **self._options.constants}, context),)
+            return (self._line_format.decode_fields({**fields, **self._options.constants}, context),)
 
         return RowPlan(decode, times)
 
     @property
     def _is_activities(self) -> bool:
-        return self._form.fields == ACTIVITIES.fields
+        return self._line_format.fields == ACTIVITIES.fields
 
     def _preset_by_name(self) -> Preset | None:
         return None if self._options.preset is None else PRESETS[self._options.preset]
 
     def _find_preset(self, header: list[str]) -> Preset | None:
         preset = self._preset_by_name()
-        if preset is None and self._is_activities and not self._is_own(header):
+        if preset is None and self._is_activities and not self._has_required_fields(header):
             preset = find_by_header([normalize_name(name) for name in header])
         if preset is not None:
             self._announce(preset)
         return preset
 
-    def _is_own(self, header: list[str]) -> bool:
-        """Return True if the table has what an activity needs, by names that are known."""
+    def _has_required_fields(self, header: list[str]) -> bool:
+        """Return True if the header has the required fields under their own or mapped names."""
         known = {self._columns.get(name, name) for name in map(normalize_name, header)} | self._options.constants.keys()
         if not self._is_activities:
             return bool(self._options.columns) or "contact_id" in known or "campaign_id" in known
@@ -143,8 +146,8 @@ class Planner(Generic[T]):
         self._log.note(f"read as a file of {preset.title}")
 
     def _times(self, preset: Preset) -> TimeFormat:
-        own = self._options.times
-        return TimeFormat(own.zone or preset.times.zone, own.dates or preset.times.dates)
+        given = self._options.times
+        return TimeFormat(given.zone or preset.times.zone, given.dates or preset.times.dates)
 
     def _build(self, line: RawActivity, context: Context) -> Any:  # noqa: ANN401 - presets are of activities alone
         for field, value in self._options.constants.items():
@@ -153,7 +156,7 @@ class Planner(Generic[T]):
         return build_or_repair(line, context)
 
     def _build_each(self, lines: Iterable[RawActivity], context: Context) -> Iterator[T | InvalidLine]:
-        """Build several activities of one row or object: one that can't be recorded costs only itself."""
+        """Build several activities of one row or object; an invalid one doesn't affect the others."""
         for line in lines:
             try:
                 yield self._build(line, context)
@@ -180,8 +183,8 @@ class Planner(Generic[T]):
                 if isinstance(item, Mapping):
                     yield from self._build_each(preset.convert_object(item, self._log.skip), context)
                 else:
-                    problem = InvalidField(name, item, "must hold objects")
-                    yield InvalidLine(self._log.line, problem, msgspec.json.encode(item).decode())
+                    error = InvalidField(name, item, "must hold objects")
+                    yield InvalidLine(self._log.line, error, msgspec.json.encode(item).decode())
 
     def _find_list(self, document: Mapping[str, Any]) -> str | None:
         """Return the key of the only list of objects in a document without own fields, such as a page of an API."""
@@ -216,14 +219,14 @@ class Planner(Generic[T]):
     def _map_object(self, record: Mapping[str, Any]) -> dict[str, Any]:
         fields: dict[str, Any] = dict(self._options.constants)
         for name, value in record.items():
-            field = name if name in self._form.fields else self._columns.get(normalize_name(name), name)
-            if field in self._form.fields:
+            field = name if name in self._line_format.fields else self._columns.get(normalize_name(name), name)
+            if field in self._line_format.fields:
                 fields[field] = value
             elif field not in IGNORED_FIELDS and not self._options.ignore_unknown:
-                raise_unknown_field(name, value, self._form.fields, self._form.noun)
+                raise_unknown_field(name, value, self._line_format.fields, self._line_format.noun)
         return fields
 
-    def _plan_own_rows(self, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
+    def _plan_field_rows(self, header: list[str], sample: Sequence[Sequence[str]]) -> RowPlan[T]:
         positions = self._positions(header)
         times = self._options.times
         _check_dates(sample, [positions[field] for field in _TIME_FIELDS if field in positions], times)
@@ -245,7 +248,7 @@ class Planner(Generic[T]):
     def _field_rows(
         self, positions: Mapping[str, int], constants: Mapping[str, str]
     ) -> Callable[[list[str], Context], Iterable[T | InvalidLine]]:
-        decode_fields = self._form.decode_fields
+        decode_fields = self._line_format.decode_fields
 
         def decode(row: list[str], context: Context) -> Iterable[T]:
             return (decode_fields({**constants, **{field: row[at] for field, at in positions.items()}}, context),)
@@ -259,9 +262,9 @@ class Planner(Generic[T]):
         for position, column in enumerate(header):
             name = normalize_name(column)
             field = self._columns.get(name, name)
-            if field in self._form.fields:
+            if field in self._line_format.fields:
                 if field in positions:
-                    raise UnreadableFile(f"the column {column!r} is there twice")
+                    raise UnreadableFile(f"the column {column!r} occurs twice")
                 positions[field] = position
             elif name not in IGNORED_FIELDS and not self._options.ignore_unknown:
                 unknown.append(position)
@@ -276,7 +279,7 @@ class Planner(Generic[T]):
 
     def _check_required(self, known: AbstractSet[str], header: list[str]) -> None:
         """Raise UnreadableFile if no row can be recorded, because columns are missing."""
-        missing = [fields[0] for fields in self._form.required if known.isdisjoint(fields)]
+        missing = [fields[0] for fields in self._line_format.required if known.isdisjoint(fields)]
         if missing:
             mapped = " ".join(f"--map COLUMN={field}" for field in missing)
             constant = " ".join(f"--set {field}=VALUE" for field in missing)
@@ -287,7 +290,7 @@ class Planner(Generic[T]):
 
     def _explain_unknown(self, unknown: Sequence[int], header: list[str]) -> str:
         known = {self._columns.get(name, name) for name in map(normalize_name, header)}
-        free = [field for field in self._form.fields if field not in known]
+        free = [field for field in self._line_format.fields if field not in known]
         mappings: list[str] = []
         names: list[str] = []
         for position in unknown[:_MAX_UNKNOWN]:
@@ -295,10 +298,12 @@ class Planner(Generic[T]):
             if not column:
                 names.append(f"column {position + 1}, which has no name")
                 continue
-            nearest = find_nearest(column, free or self._form.fields, 0.0)
+            nearest = find_nearest(column, free or self._line_format.fields, 0.0)
             if nearest in free:
                 free.remove(nearest)
-            names.append(f"the column {column!r} is not a field of {self._form.noun}; the nearest one is {nearest}")
+            names.append(
+                f"the column {column!r} is not a field of {self._line_format.noun}; the nearest one is {nearest}"
+            )
             mappings.append(f"--map {shlex.quote(f'{column}={nearest}')}")
         what = "; ".join(names) + (f"; and {len(unknown) - _MAX_UNKNOWN} more" if len(unknown) > _MAX_UNKNOWN else "")
         use = f"To use {'it' if len(mappings) == 1 else 'them'}, add {' '.join(mappings)}. " if mappings else ""
@@ -306,7 +311,7 @@ class Planner(Generic[T]):
         start = ""
         if not any(map(self.is_known, header)):
             start, leave = "the first line must be a header that names the columns, but ", ""
-        return f"{start}{what}. {use}{leave}The fields are {', '.join(self._form.fields)}"
+        return f"{start}{what}. {use}{leave}The fields are {', '.join(self._line_format.fields)}"
 
 
 def _join(names: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ class Matcher:
         self._key: bytes | None = None
 
     async def match(self, account_id: str, events: Sequence[tuple[Hook, Event]]) -> list[Matched]:
-        """Return what becomes of each event. Raises StoreUnavailable."""
+        """Return the result for each event. Raises StoreUnavailable."""
         key = await self._load_key()
         digests = {event.message_id: message_digest(event.message_id) for _, event in events if event.message_id}
         messages = await self._store.hooks.find_messages(account_id, sorted(set(digests.values())))
@@ -64,24 +64,24 @@ class Matcher:
         contacts = await self._store.hooks.find_contacts(
             account_id, [address for address in addresses if is_text(address)]
         )
-        work = _Work(account_id, key, messages, contacts)
+        batch = _BatchMatcher(account_id, key, messages, contacts)
         results: list[Matched] = [Matched()] * len(events)
         # Sends first: an event in the same batch may refer to one that comes after it.
-        places = sorted(range(len(events)), key=lambda place: not _is_anchor(events[place][1]))
-        work.sends = await self._find_sends(account_id, events, work)
-        for place in places:
-            results[place] = work.match(*events[place])
+        order = sorted(range(len(events)), key=lambda index: not _identifies_message(events[index][1]))
+        batch.sends = await self._find_sends(account_id, events, batch)
+        for index in order:
+            results[index] = batch.match(*events[index])
         return results
 
     async def _find_sends(
-        self, account_id: str, events: Sequence[tuple[Hook, Event]], work: "_Work"
+        self, account_id: str, events: Sequence[tuple[Hook, Event]], batch: "_BatchMatcher"
     ) -> dict[tuple[str, str], str]:
-        """Return the sends that were recorded in other ways, with a message id as event id."""
+        """Return the sends that were recorded by the API or an import, with a message id as event id."""
         send_keys = {
             (contact_id, event_id)
             for hook, event in events
-            if event.message_id is not None and event.type is not None and not work.names_campaign_activity(event)
-            for contact_id in [work.known_contact(hook, event)]
+            if event.message_id is not None and event.type is not None and not batch.names_campaign_activity(event)
+            for contact_id in [batch.known_contact(hook, event)]
             if contact_id is not None and is_text(event.message_id)
             for event_id in (event.message_id, f"<{event.message_id.strip('<>')}>", event.message_id.strip("<>"))
         }
@@ -99,8 +99,8 @@ class Matcher:
         return self._key
 
 
-class _Work:
-    """The data for matching a batch of events."""
+class _BatchMatcher:
+    """Matches the events of a batch, with data that was loaded for them."""
 
     def __init__(
         self, account_id: str, key: bytes, messages: dict[str, CapturedMessage], contacts: dict[str, str]
@@ -121,14 +121,14 @@ class _Work:
         return named or self._contacts.get(event.recipient or "")
 
     def match(self, hook: Hook, event: Event) -> Matched:
-        """Return what becomes of an event."""
+        """Return the result for an event."""
         message = self._message(event)
         contact_id, is_new = self._find_contact(hook, event, message)
         if contact_id is None:
-            return self._give_up(event, NO_CONTACT)
+            return self._reject(event, NO_CONTACT)
         match = self._find_campaign_activity(hook, event, message, contact_id)
         if match is None:
-            return self._give_up(event, NO_CAMPAIGN_ACTIVITY)
+            return self._reject(event, NO_CAMPAIGN_ACTIVITY)
         campaign_activity_id, name = match
         try:
             activity = None
@@ -140,7 +140,7 @@ class _Work:
             return Matched(unmatched=Unmatched(INVALID, f"{exc.field}: {exc.reason}"))
         return Matched(activity, self._remember(event, contact_id, campaign_activity_id))
 
-    def _give_up(self, event: Event, reason: str) -> Matched:
+    def _reject(self, event: Event, reason: str) -> Matched:
         if event.type is None:
             # Nothing would be recorded.
             return Matched()
@@ -180,7 +180,7 @@ class _Work:
         return apply_rule(hook.settings.get(CAMPAIGN_ACTIVITY, "tag"), event)
 
     def _remember(self, event: Event, contact_id: str, campaign_activity_id: str) -> CapturedMessage | None:
-        if event.message_id is None or not _is_anchor(event):
+        if event.message_id is None or not _identifies_message(event):
             return None
         message = CapturedMessage(
             message_digest(event.message_id),
@@ -222,7 +222,7 @@ def is_text(text: str) -> bool:
     return "\x00" not in text and text.isprintable()
 
 
-def _is_anchor(event: Event) -> bool:
+def _identifies_message(event: Event) -> bool:
     return event.is_delivery or event.type is ActivityType.EM_SENDS
 
 

@@ -12,7 +12,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     preset: str | None = None
     columns: dict[str, str] = {}
-    """The field of each column that is named otherwise."""
+    """The field of each column whose name isn't that of a field."""
     constants: dict[str, str] = {}
     """The value of fields that the file doesn't have."""
     ignore_unknown: bool = False

@@ -1,4 +1,4 @@
-"""Notes taken while a file is read: warnings by kind, skipped rows, and how the file was read."""
+"""Notes taken while a file is read: warnings, skipped rows, and how the file was read."""
 
 from collections import Counter
 from typing import Final
@@ -8,11 +8,11 @@ import msgspec
 from rapport.recording.activity_codec import excerpt
 
 MAX_NOTICES: Final = 50
-"""The most distinct warnings that are kept at a time."""
+"""The maximum number of distinct warnings that are kept at a time."""
 
 
 class Notice(msgspec.Struct):
-    """Warnings of one kind: what was done with a field, on how many lines, and on which first."""
+    """Equal warnings: the field, what was done with it, the number of lines, and the first line with its value."""
 
     field: str
     action: str
@@ -33,7 +33,7 @@ class ReadingLog:
         self._noted: set[str] = set()
 
     def warn(self, field: str, value: object, action: str) -> None:
-        """Count a warning about the present line."""
+        """Count a warning about the current line."""
         key = field, action
         notice = self.notices.get(key)
         if notice is not None:
@@ -57,7 +57,7 @@ class ReadingLog:
             self.notes.append(text)
 
     def drain(self) -> tuple[list[str], dict[str, int], list[Notice]]:
-        """Return what was noted since the last time."""
+        """Return what was noted since the last call."""
         drained = self.notes, dict(self.skipped), list(self.notices.values())
         self.notes, self.skipped, self.notices = [], Counter(), {}
         return drained

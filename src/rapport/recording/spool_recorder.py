@@ -1,4 +1,4 @@
-"""Records what is in the spool: in one process at a time, in order, until the store has it."""
+"""Record the requests in the spool, in order, in one process at a time, until they are in the store."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ class SpoolRecorder:
         self._measured = float("-inf")
 
     def start(self) -> None:
-        """Begin to record."""
+        """Start recording."""
         self._task = asyncio.create_task(self._run(), name="spool recorder")
 
     def notify(self) -> None:
@@ -78,7 +78,7 @@ class SpoolRecorder:
                 if entries:
                     await self._record(entries)
                     await asyncio.to_thread(self._reader.commit, entries)
-                await self._keep_house()
+                await self._run_maintenance()
                 pause = _MIN_PAUSE
             except (StoreUnavailable, RecorderBusy, SpoolUnavailable) as exc:
                 _log.warning("captured requests are not recorded yet", error=str(exc), retry_seconds=pause)
@@ -103,7 +103,7 @@ class SpoolRecorder:
             await self._record_all(entries)
         except (StoreUnavailable, RecorderBusy):
             raise
-        except Exception:  # noqa: BLE001 - a request that can't be handled is kept, and the next ones are recorded
+        except Exception:  # noqa: BLE001 - last-resort handler: the request is kept as unmatched
             if len(entries) > 1:
                 # One request must not keep all others from being recorded.
                 _log.exception("captured requests can't be recorded together", requests=len(entries))
@@ -138,13 +138,13 @@ class SpoolRecorder:
         await self._store.hooks.save_work(request.account_id, CapturedWork(unmatched=[item]))
 
     async def _retry(self) -> None:
-        """Try unmatched items again whose time has come."""
+        """Retry the unmatched items that are due."""
         hooks = await self._hooks.all()
         result = await self._events.retry_due(hooks, Instant(time.time_ns() // 1_000_000))
         if result.matched:
             _log.info("unmatched items are matched now", items=result.matched)
 
-    async def _keep_house(self) -> None:
+    async def _run_maintenance(self) -> None:
         now = time.monotonic()
         if now - self._measured > _STATUS_SECONDS:
             self._measured = now

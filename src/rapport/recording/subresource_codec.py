@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rapport.catalogue import CustomFieldValue, Note, PhoneNumber, StreetAddress
+from rapport.catalog import CustomFieldValue, Note, PhoneNumber, StreetAddress
 from rapport.errors import InvalidField
 from rapport.instant import Instant, iso
 
@@ -115,14 +115,14 @@ def map_items(build: Callable[[Item], Built], items: list[Item] | None) -> tuple
     return None if items is None else tuple(map(build, items))
 
 
-def parse_items(field: str, value: list[Item] | str | None, kind: type[list[Item]]) -> list[Item] | None:
+def parse_items(field: str, value: list[Item] | str | None, item_type: type[list[Item]]) -> list[Item] | None:
     """Return the objects of a list, which is JSON in a cell of a table."""
     if value is None or isinstance(value, list):
         return value
     if not value.strip():
         return None
     try:
-        return msgspec.json.decode(value, type=kind)
+        return msgspec.json.decode(value, type=item_type)
     except msgspec.MsgspecError as exc:
         raise InvalidField(field, value, f"must be a list of JSON objects: {exc}") from None
 

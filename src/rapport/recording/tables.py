@@ -1,4 +1,4 @@
-"""Tables: CSV in every dialect, and Excel workbooks, as rows of cells. A row that can't be read costs only itself."""
+"""Read tables, CSV in any dialect and Excel workbooks, as rows of cells. An invalid row doesn't affect the others."""
 
 import csv
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from rapport.recording.content import SAMPLE_BYTES, Content
 from rapport.recording.csv_cells import NULLS, read_cell
 
 MAX_FILE_LINE_BYTES: Final = 64 * 1024
-"""Bytes of one line. What is longer is not kept in memory."""
+"""The maximum length of a line in bytes. The rest of a longer line isn't kept in memory."""
 
 _BUFFER: Final = 1 << 20
 _DELIMITERS: Final = ",;\t|"
@@ -22,7 +22,7 @@ _SAMPLE_ROWS: Final = 200
 _MARKS: Final = ("'", "=")
 """How a cell begins that isn't read as it is."""
 
-# A cell that doesn't end is a quote that nobody closed: its line is given up, and the others are read again.
+# A cell this long means an unclosed quote: its first line is rejected, and the other lines are read again.
 csv.field_size_limit(MAX_FILE_LINE_BYTES)
 
 
@@ -35,7 +35,7 @@ class InvalidLine(NamedTuple):
 
 
 class Table(ABC):
-    """A table that is read row by row. After each row it knows where the row is."""
+    """A table that is read row by row."""
 
     header: list[str]
     problem: InvalidField | None = None
@@ -44,7 +44,7 @@ class Table(ABC):
     @property
     @abstractmethod
     def number(self) -> int:
-        """The number of the row's line, counted from 1."""
+        """The line number of the current row, counted from 1."""
 
     @abstractmethod
     def next_row(self) -> list[str] | InvalidLine | None:
@@ -52,15 +52,15 @@ class Table(ABC):
 
     @abstractmethod
     def reject(self, error: InvalidField) -> InvalidLine:
-        """Return the row as one that can't be recorded."""
+        """Return the current row as an invalid line."""
 
     @abstractmethod
     def sample(self) -> list[list[str]]:
-        """Return rows from the beginning, to find out how the table is written."""
+        """Return rows from the beginning, from which formats can be inferred."""
 
 
 class Line(NamedTuple):
-    """A physical line: its number, its bytes, and None; of one that is too long its beginning and how many quotes."""
+    """A physical line: its number and bytes; if it is too long, its beginning and the number of its quotes."""
 
     number: int
     content: bytes
@@ -68,7 +68,7 @@ class Line(NamedTuple):
 
 
 def split_lines(content: Content) -> Iterator[Line]:
-    """Yield the lines of a file, without keeping what is too long."""
+    """Yield the lines of a file; only the beginning of a line that is too long is kept."""
     number = 0
     while content_line := content.readline(MAX_FILE_LINE_BYTES + 1):
         number += 1
@@ -83,13 +83,13 @@ def split_lines(content: Content) -> Iterator[Line]:
 
 
 def too_long(number: int, line: bytes) -> InvalidLine:
-    """Return a line that is too long as one that can't be recorded."""
+    """Return a line that is too long as an invalid line."""
     error = InvalidField(WHOLE_LINE, None, f"must not be longer than {MAX_FILE_LINE_BYTES} bytes")
     return InvalidLine(number, error, line[:200].decode(errors="replace") + "…")
 
 
 class _TextLine(NamedTuple):
-    """A physical line as the csv reader gets it, and what is wrong with it."""
+    """A physical line as the csv reader gets it, and its error, if any."""
 
     number: int
     text: str
@@ -114,7 +114,7 @@ class _TextLines:
         return line.text
 
     def push_back(self) -> None:
-        """Read all lines of the row again but the first: a stray quote took them along."""
+        """Read all lines of the row but the first again, because a stray quote had joined them to it."""
         self._pushed_back += reversed(self.row[1:])
         del self.row[1:]
 
@@ -132,14 +132,14 @@ class _TextLines:
 
 
 class CsvTable(Table):
-    """A table of delimited text. `is_known` tells the names of columns, by which the delimiter is found."""
+    """A table of delimited text. The delimiter is detected with `is_known`, which recognizes names of columns."""
 
     def __init__(
         self, head: bytes, content: Content, is_known: Callable[[str], bool], note: Callable[[str], None]
     ) -> None:
         lines = _sample_lines(head)
         declared = _declared_delimiter(lines)
-        self._delimiter = declared or _find_delimiter(lines, is_known)
+        self._delimiter = declared or _detect_delimiter(lines, is_known)
         self._sample = _parse_leniently(lines[declared is not None :], self._delimiter)
         self._lines = _TextLines(content, note)
         if declared is not None:
@@ -150,7 +150,7 @@ class CsvTable(Table):
 
     @property
     def number(self) -> int:
-        """The number of the row's line, counted from 1."""
+        """The line number of the current row, counted from 1."""
         return self._lines.row[0].number
 
     def sample(self) -> list[list[str]]:
@@ -167,7 +167,7 @@ class CsvTable(Table):
             except StopIteration:
                 return None
             except csv.Error as exc:
-                return self._read_alone(exc)
+                return self._read_single_line(exc)
             for line in self._lines.row:
                 if line.error is not None:
                     return self.reject(line.error)
@@ -189,11 +189,11 @@ class CsvTable(Table):
         return self.reject(InvalidField(WHOLE_LINE, None, reason))
 
     def reject(self, error: InvalidField) -> InvalidLine:
-        """Return the row as one that can't be recorded."""
+        """Return the current row as an invalid line."""
         text = "".join(line.text for line in self._lines.row).rstrip("\r\n")
         return InvalidLine(self._lines.row[0].number, error, text)
 
-    def _read_alone(self, exc: csv.Error) -> list[str] | InvalidLine:
+    def _read_single_line(self, exc: csv.Error) -> list[str] | InvalidLine:
         """Return the cells of a line that has blanks between a quote and a delimiter, or quotes after backslashes."""
         self._lines.push_back()
         line = self._lines.row[0]
@@ -247,7 +247,7 @@ class WorkbookTable(Table):
 
     @property
     def number(self) -> int:
-        """The number of the row's line, counted from 1."""
+        """The line number of the current row, counted from 1."""
         return self._next
 
     def sample(self) -> list[list[str]]:
@@ -265,7 +265,7 @@ class WorkbookTable(Table):
         return None
 
     def reject(self, error: InvalidField) -> InvalidLine:
-        """Return the row as one that can't be recorded."""
+        """Return the current row as an invalid line."""
         cells = ",".join(map(_cell_text, self._rows[self._next - 1]))
         return InvalidLine(self._next, error, cells[:MAX_FILE_LINE_BYTES])
 
@@ -292,7 +292,7 @@ def _clean_csv(row: list[str]) -> list[str]:
 
 
 def _clean(row: list[str]) -> list[str]:
-    """Return the cells without blanks around them, and empty where a database exports nothing."""
+    """Return the cells trimmed, and empty where a database export has NULL."""
     row = [cell.strip() for cell in row]
     if not NULLS.isdisjoint(row):
         row = ["" if cell in NULLS else cell for cell in row]
@@ -326,8 +326,8 @@ def _declared_delimiter(lines: list[str]) -> str | None:
     return None
 
 
-def _find_delimiter(lines: list[str], is_known: Callable[[str], bool]) -> str:
-    """Return the delimiter with which most columns of the header are known, or there are most columns."""
+def _detect_delimiter(lines: list[str], is_known: Callable[[str], bool]) -> str:
+    """Return the delimiter with which the most columns of the header are known; if equal, the most columns exist."""
 
     def rank(delimiter: str) -> tuple[int, int]:
         header = next((row for row in _parse_leniently(lines[:50], delimiter) if any(map(str.strip, row))), [])

@@ -18,7 +18,7 @@ class DateOrder(Enum):
 
 
 class TimeFormat(NamedTuple):
-    """The time zone and the order of dates in a file, as far as they are known, otherwise None."""
+    """The time zone and the order of dates in a file; None where unknown."""
 
     zone: tzinfo | None = None
     dates: DateOrder | None = None
@@ -88,7 +88,7 @@ def parse_time(value: str | float, time_format: TimeFormat = UNKNOWN_FORMAT) -> 
     if not isinstance(value, str):
         return _from_int_or_float(value)
     if value[4:5] == "-":
-        # As the wire has it, and most files.
+        # The format of the API, and of most files.
         try:
             return parse_instant(value)
         except ValueError:
@@ -99,7 +99,7 @@ def parse_time(value: str | float, time_format: TimeFormat = UNKNOWN_FORMAT) -> 
     try:
         return parse_instant(text)
     except ValueError:
-        return _parse_written(text, time_format)
+        return _parse_text(text, time_format)
 
 
 def guess_order(value: str) -> DateOrder | None:
@@ -126,13 +126,13 @@ def is_ambiguous(value: str) -> bool:
 
 def _from_int_or_float(value: float) -> Instant:
     if isinstance(value, float) and _MIN_SECONDS < value < _MAX_SECONDS:
-        # Half of what a float of this size can't tell apart, so that .414 isn't .413.
+        # Compensates the rounding error of a float of this magnitude, so that .414 doesn't become .413.
         return Instant(int(value * 1_000 + 0.0005))
     return _from_number(Decimal(repr(value)) if isinstance(value, float) else value)
 
 
 def _from_number(number: Decimal | int) -> Instant:
-    """Return the instant of a number since 1970. Its size tells the unit: no activity is older than 1990."""
+    """Return the instant of a number since 1970. Its magnitude tells the unit, as no activity is older than 1990."""
     if isinstance(number, Decimal) and not number.is_finite():
         raise ValueError(TIMES_ALLOWED)
     if not -_MAX_NANOSECONDS < number < _MAX_NANOSECONDS:
@@ -144,7 +144,7 @@ def _from_number(number: Decimal | int) -> Instant:
     return Instant(int(number // (1_000 if number < _MAX_MICROSECONDS else 1_000_000)))
 
 
-def _parse_written(text: str, time_format: TimeFormat) -> Instant:
+def _parse_text(text: str, time_format: TimeFormat) -> Instant:
     match = _YEAR_FIRST.fullmatch(text)
     if match is not None:
         return _build(match, int(match["month"]), int(match["day"]), time_format)
@@ -158,10 +158,10 @@ def _parse_written(text: str, time_format: TimeFormat) -> Instant:
         if name in _MONTHS:
             return _build(match, _MONTHS.index(name) + 1, int(match["day"] or match["day_first"]), time_format)
     try:
-        moment = parsedate_to_datetime(text)
+        parsed = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         raise ValueError(TIMES_ALLOWED) from None
-    return _to_instant(moment, time_format)
+    return _to_instant(parsed, time_format)
 
 
 def _order(match: re.Match[str], dates: DateOrder | None) -> tuple[int, int]:
@@ -190,9 +190,9 @@ def _build(match: re.Match[str], month: int, day: int, time_format: TimeFormat) 
         second, extra = 59, timedelta(milliseconds=999)
     microsecond = int((match["fraction"] or "0")[:6].ljust(6, "0"))
     try:
-        moment = datetime(int(match["year"]), month, day, hour, minute, second, microsecond)  # noqa: DTZ001 - follows
+        parsed = datetime(int(match["year"]), month, day, hour, minute, second, microsecond)  # noqa: DTZ001 - follows
         zone = _parse_zone(match["zone"])
-        return _to_instant((moment if zone is None else moment.replace(tzinfo=zone)) + extra, time_format)
+        return _to_instant((parsed if zone is None else parsed.replace(tzinfo=zone)) + extra, time_format)
     except OverflowError:
         raise ValueError(TIMES_ALLOWED) from None
     except ValueError as exc:
@@ -213,12 +213,12 @@ def _parse_zone(text: str | None) -> tzinfo | None:
     return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
 
 
-def _to_instant(moment: datetime, time_format: TimeFormat) -> Instant:
-    if moment.tzinfo is None:
+def _to_instant(parsed: datetime, time_format: TimeFormat) -> Instant:
+    if parsed.tzinfo is None:
         if time_format.zone is None:
             raise ValueError(_WITHOUT_ZONE)
-        moment = moment.replace(tzinfo=time_format.zone)
+        parsed = parsed.replace(tzinfo=time_format.zone)
     try:
-        return from_datetime(moment.astimezone(UTC))
+        return from_datetime(parsed.astimezone(UTC))
     except OverflowError:
         raise ValueError(TIMES_ALLOWED) from None

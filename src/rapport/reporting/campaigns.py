@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignRole, CampaignStatus
+from rapport.catalog import CampaignRole, CampaignStatus
 from rapport.errors import UnknownCampaign, UnknownCampaignActivity
 from rapport.store.attributes import get_number, get_text
 from rapport.store.campaigns import (

@@ -16,7 +16,7 @@ from rapport.store.contacts import (
     ContactStatus,
     InstantRange,
 )
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 
 NOT_DELETED: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
 """The statuses that are listed by default."""

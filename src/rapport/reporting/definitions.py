@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from rapport.catalogue import DefinitionType
+from rapport.catalog import DefinitionType
 from rapport.errors import UnknownResource
 from rapport.store.definitions import (
     LATEST_DEFINITION,

@@ -10,7 +10,7 @@ from rapport.store.sql_engine import Params, SqlEngine
 
 
 class AccountDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account summary says of an account, with its physical address. Everything is optional."""
+    """The details of an account, as the account summary returns them, and its physical address. All are optional."""
 
     organization_name: str | None = None
     contact_email: str | None = None
@@ -54,12 +54,12 @@ class AccountRepository(ABC):
         """Replace the details of an account."""
         await self._write(account_id, [("set_details", {"account_id": account_id, **asdict(details)})])
 
-    async def delete_remains(self, account_id: str) -> None:
-        """Delete the account, and everything that is left of it once its contacts are erased.
+    async def delete(self, account_id: str) -> None:
+        """Delete the account with everything that remains once its contacts are erased.
 
-        Users, applications and hooks are left out: they have repositories of their own.
+        Users, applications and hooks must have been deleted before, through their own repositories.
         """
-        await self._write(account_id, [(name, {"account_id": account_id}) for name in _REMAINS])
+        await self._write(account_id, [(name, {"account_id": account_id}) for name in _DELETE_STATEMENTS])
 
     @abstractmethod
     async def _write(self, account_id: str, steps: Sequence[tuple[str, Params]]) -> None:
@@ -68,7 +68,7 @@ class AccountRepository(ABC):
 
 _FIELDS = AccountDetails.__struct_fields__
 
-_REMAINS = (
+_DELETE_STATEMENTS = (
     "delete_engagement",
     "delete_bounced_contacts",
     "delete_clicked_links",

@@ -74,7 +74,7 @@ def code_from_row(row: Row) -> AuthorizationCode:
 
 
 def device_params(device: DeviceAuthorization) -> Params:
-    """Return the columns of a device that waits."""
+    """Return the columns of a waiting device."""
     return {
         "digest": device.digest,
         "user_code_digest": device.user_code_digest,
@@ -138,7 +138,7 @@ def grant_from_row(row: Row) -> Grant:
 
 
 def encode_consent(consent: Consent) -> str:
-    """Return a consent as its column holds it."""
+    """Encode a consent for its column."""
     return msgspec.json.encode(consent).decode()
 
 

@@ -89,7 +89,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 class ApplicationRepository(Protocol):
     """Applications and grants. Every call may raise StoreUnavailable, and has then changed nothing.
 
-    What is looked up by a client id or a digest names its account itself; lists and changes are bound to an account.
+    Objects that are looked up by a client id or a digest contain their account; lists and changes are bound to an
+    account.
     """
 
     async def add_application(self, application: Application) -> None:
@@ -143,7 +144,7 @@ class ApplicationRepository(Protocol):
         ...
 
     async def redeem_device(self, digest: bytes, grant: Grant) -> bool:
-        """Delete an approved device, and add the grant that it is redeemed for. Return False if it isn't there."""
+        """Delete an approved device, and add the grant that it is redeemed for. Return False if it doesn't exist."""
         ...
 
     async def find_grant(self, grant_id: str) -> Grant | None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rapport.activity import ContactProfile
-from rapport.catalogue import (
+from rapport.catalog import (
     CLEARABLE_FIELDS,
     CampaignActivityUpdate,
     CampaignRole,
@@ -23,7 +23,7 @@ from rapport.catalogue import (
 )
 from rapport.instant import Instant
 from rapport.store.batch import Batch, CampaignActivityRef, LinkRef, ProfileRow, TimestampedValue
-from rapport.store.merge import Attributes, Value, merge_attributes
+from rapport.store.last_write_wins import Attributes, Value, merge_attributes
 from rapport.store.permission import PERMISSION_ATTRIBUTES, get_undated, list_permissions, merge_permission
 from rapport.store.subresources import merge_subresources, read_update_fields
 
@@ -172,11 +172,11 @@ def links_batch(account_id: str, update: CampaignUpdate) -> Batch:
 def group_campaigns(rows: Iterable[tuple[str, str | None, str | None, str | None]]) -> list[CampaignAttributes]:
     """Group rows by campaign: its id, its attributes, the id of a campaign activity, and its attributes."""
     campaigns: dict[str, tuple[Attributes, dict[str, Attributes]]] = {}
-    for campaign_id, stored, campaign_activity_id, stored_of_activity in rows:
+    for campaign_id, stored, campaign_activity_id, stored_activity in rows:
         if campaign_id not in campaigns:
             campaigns[campaign_id] = load_attributes(stored), {}
         if campaign_activity_id is not None:
-            campaigns[campaign_id][1][campaign_activity_id] = load_attributes(stored_of_activity)
+            campaigns[campaign_id][1][campaign_activity_id] = load_attributes(stored_activity)
     return [
         CampaignAttributes(campaign_id, attributes, activities)
         for campaign_id, (attributes, activities) in campaigns.items()

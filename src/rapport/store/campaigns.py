@@ -7,12 +7,12 @@ from typing import NamedTuple
 import msgspec
 
 from rapport.activity import CampaignActivity
-from rapport.catalogue import CampaignUpdate
+from rapport.catalog import CampaignUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import CampaignAttributes, get_text, group_campaigns, load_attributes
 from rapport.store.batch import CampaignActivityRef, TimestampedValue
 from rapport.store.contacts import LAST_CHARACTER, InstantRange
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.sql_engine import SqlEngine
 
 
@@ -106,9 +106,9 @@ class CampaignRepository(ABC):
             activity_name=min((name for _, name, *_ in rows if name is not None), key=str.encode, default=None),
             campaign_activities=[
                 CampaignActivityRecord(
-                    activity_id, campaign_id, name, load_attributes(of_activity), sent is not None, status
+                    activity_id, campaign_id, name, load_attributes(activity_attributes), sent is not None, status
                 )
-                for activity_id, name, of_activity, sent in rows
+                for activity_id, name, activity_attributes, sent in rows
             ],
         )
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
+from rapport.catalog import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
 
 _CONTACTS: Final = 1_000
 _CAMPAIGN_WEIGHT: Final = 5_000

@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from rapport.catalogue import ContactUpdate, DefinitionType
+from rapport.catalog import ContactUpdate, DefinitionType
 from rapport.instant import MAX_INSTANT, Instant
 from rapport.store.attributes import ContactAttributes, load_attributes
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.sql_engine import Row, SqlEngine
 
 
@@ -138,8 +138,8 @@ class ContactPrefix(NamedTuple):
     first_name: str | None = None
 
 
-MIN_PART: Final = 3
-"""Characters that a text must have to be found in any place."""
+MIN_SUBSTRING_LENGTH: Final = 3
+"""The minimum length of a text that is searched for anywhere in an address."""
 
 LAST_CHARACTER: Final = "\U0010ffff"
 """Sorts after every text with the same prefix."""
@@ -179,12 +179,12 @@ class ContactRepository(ABC):
     async def _find_members(self, account_id: str, query: ContactQuery) -> list[ContactRecord]:
         """Merge the pages of the lists, or else of the tags, each of which is a range of an index."""
         definition_type, ids, statement = _find_ranges(query)
-        found: dict[str, ContactRecord] = {}
+        records: dict[str, ContactRecord] = {}
         for definition_id in dict.fromkeys(ids):
             params = {**_find_params(account_id, query), "type": int(definition_type), "definition_id": definition_id}
             rows = await self._engine.fetch_all(self._sql[f"find_{statement}"], params, account_id=account_id)
-            found |= {row[0]: ContactRecord(*row) for row in rows}
-        ordered = sorted(found.values(), key=lambda record: (record.created_at or 0, record.contact_id.encode()))
+            records |= {row[0]: ContactRecord(*row) for row in rows}
+        ordered = sorted(records.values(), key=lambda record: (record.created_at or 0, record.contact_id.encode()))
         return ordered[::-1][: query.limit]
 
     async def _add_last_times(self, account_id: str, records: list[ContactRecord]) -> list[ContactRecord]:

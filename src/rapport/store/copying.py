@@ -27,23 +27,23 @@ _MAX_CONCURRENT_READS: Final = 8
 _MAX_ACTIVITIES: Final = 20_000
 
 
-class Copied(msgspec.Struct, kw_only=True):
-    """The totals copied and compared so far. The digest is the same for the same activities on any engine."""
+class CopyProgress(msgspec.Struct, kw_only=True):
+    """The totals copied and compared so far. Equal activities have equal digests on any engine."""
 
     accounts: int = 0
     contacts: int = 0
     activities: int = 0
-    already_there: int = 0
+    unchanged: int = 0
     digest: bytes = b""
 
 
-async def copy(source: Store, target: Store, progress: Callable[[Copied], None]) -> Copied:
+async def copy(source: Store, target: Store, progress: Callable[[CopyProgress], None]) -> CopyProgress:
     """Copy everything in `source` to `target`, which may contain a part of it. Call `progress` every few contacts.
 
     Every contact is read back from the target and compared. Raises StoreUnavailable if one differs in the end, which
     means that the target contains something that the source doesn't. An interrupted copy can be started again.
     """
-    copied = Copied()
+    copied = CopyProgress()
     has_erased = False
     for name in await source.secrets.list_names():
         await _copy_secret(source, target, name)
@@ -207,7 +207,7 @@ async def _copy_attributes(source: Store, target: Store, account_id: str) -> Non
 
 
 async def _copy_contacts(
-    source: Store, target: Store, account_id: str, contact_ids: Sequence[str], copied: Copied
+    source: Store, target: Store, account_id: str, contact_ids: Sequence[str], copied: CopyProgress
 ) -> None:
     histories = await _read_histories(source, account_id, contact_ids)
     existing = await _read_histories(target, account_id, contact_ids)
@@ -230,7 +230,7 @@ async def _copy_contacts(
             )
     copied.contacts += len(contact_ids)
     copied.activities += sum(map(len, histories))
-    copied.already_there += len(contact_ids) - len(differing)
+    copied.unchanged += len(contact_ids) - len(differing)
     for contact_id, history in zip(contact_ids, histories, strict=True):
         encoded = msgspec.msgpack.encode([account_id, contact_id, history])
         copied.digest = blake2b(copied.digest + encoded, digest_size=16).digest()

@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from rapport.catalogue import Choice, DefinitionType, DefinitionUpdate
+from rapport.catalog import Choice, DefinitionType, DefinitionUpdate
 from rapport.instant import MAX_INSTANT, Instant
 from rapport.store.attributes import dump_attributes, get_number, get_text, load_attributes, updated_at
-from rapport.store.merge import Attributes, Value, merge_attributes
+from rapport.store.last_write_wins import Attributes, Value, merge_attributes
 from rapport.store.sql_engine import SqlEngine
 from rapport.store.subresources import RECORDED_AT, Membership, derive_created_at
 

@@ -2,7 +2,7 @@
 
 Nothing personal remains, and the numbers of a campaign stay the same. The contact's counts are added to the erased
 counts, from which a recount starts. Activities that arrive later but happened before the erasure are refused; otherwise
-the next replay of an old file would bring the contact back. Links that nobody else clicked may be personal, so they
+importing an old file again would bring the contact back. Links that nobody else clicked may be personal, so they
 lose their addresses.
 """
 
@@ -179,9 +179,9 @@ class Erasure(ABC):
     async def erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None = None) -> bool:
         """Erase a contact and all its activities for good; the counts of its campaigns stay the same.
 
-        All ids that were merged with it are erased together. Return True if the contact existed. Activities until now
-        are refused from now on, and count as duplicates; with `tombstone`, which another store keeps of the contact,
-        those until it was erased there.
+        All ids that were merged with it are erased together. Return True if the contact existed. Activities that
+        happened until now are refused from now on, and count as duplicates. With `tombstone`, the contact's tombstone
+        in another store, those are refused that happened until the erasure there.
         """
         contact_id = await self._merges.resolve(account_id, contact_id)
         contact = await self._contacts.get(account_id, contact_id)
@@ -192,7 +192,7 @@ class Erasure(ABC):
 
     @abstractmethod
     async def _erase(self, account_id: str, contact_id: str, tombstone: ErasedContact | None) -> bool:
-        """Erase a contact, of which hooks keep nothing any more."""
+        """Erase a contact whose messages and unmatched items were deleted."""
 
     async def export_tombstones(self, account_id: str) -> Tombstones:
         """Return the tombstones of the account's erased contacts."""

@@ -16,11 +16,11 @@ import msgspec
 from rapport.activity import Activity, ActivityType
 
 MAX_KEYS_PER_BATCH: Final = 1_000
-"""Keys of one batch; the rest is only counted, so that an import costs next to nothing."""
+"""The maximum number of keys of one batch; the rest is only counted, so that an import costs next to nothing."""
 MIN_KEYS: Final = 100_000
-"""Keys that the feed keeps at least; some megabytes."""
+"""The minimum number of keys that the feed keeps: some megabytes."""
 MAX_ROWS: Final = 20
-"""Rows in one result of `read`."""
+"""The maximum number of rows in one result of `read`."""
 
 FeedKey: TypeAlias = tuple[int | bytes, int, int, int]
 """The key of an activity: key of the contact, number of the type, created_time, identity."""

@@ -1,4 +1,4 @@
-"""Hooks: where captured events come from, how they are matched, and what has come of them."""
+"""Hooks: sources of captured events, with their settings, deliveries, messages and unmatched items."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -109,7 +109,7 @@ class HookRepository(Protocol):
         ...
 
     async def find_messages(self, account_id: str, messages: Sequence[str]) -> dict[str, CapturedMessage]:
-        """Return what is kept of messages, given by the digests of their ids."""
+        """Return the stored messages with these digests, by digest."""
         ...
 
     async def list_messages(self, account_id: str, after: str, limit: int) -> list[CapturedMessage]:
@@ -121,18 +121,18 @@ class HookRepository(Protocol):
         ...
 
     async def claim_tokens(self, tokens: Sequence[UsedToken]) -> set[UsedToken]:
-        """Remember tokens, and return those that came first with another request."""
+        """Store tokens as used, and return those that were used before by another request."""
         ...
 
     async def save_work(self, account_id: str, work: CapturedWork) -> None:
-        """Save what came of captured events."""
+        """Save the changes that captured events have caused."""
 
     async def deliveries(self, hook_id: str, limit: int) -> list[HookDelivery]:
         """Return the latest requests of a hook, newest first."""
         ...
 
     async def hours(self, hook_id: str, first_hour: int) -> dict[int, int]:
-        """Return how many events a hook had in each hour, from one on."""
+        """Return how many events a hook had in each hour, starting with `first_hour`."""
         ...
 
     async def unmatched(self, account_id: str, after: int, limit: int) -> list[UnmatchedItem]:
@@ -154,4 +154,4 @@ class HookRepository(Protocol):
         """Delete the messages and unmatched items of a contact that is about to be erased."""
 
     async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:
-        """Forget messages and tokens that are older."""
+        """Delete messages and tokens that are older."""

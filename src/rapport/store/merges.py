@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
-from rapport.catalogue import ContactMerge
+from rapport.catalog import ContactMerge
 from rapport.errors import ErasedContactMerged
 from rapport.store.batch import ROW_CONTACT, ROW_EVENT_ID, ROW_IDENTITY, Batch, Row
 from rapport.store.sql_engine import SqlEngine
@@ -24,7 +24,7 @@ ActivityKey: TypeAlias = tuple[int, int, int, bool]
 
 
 class MergeResult(NamedTuple):
-    """The outcome of a merge: the id of the resulting contact, and what became of the old contact's activities.
+    """The outcome of a merge: the id of the resulting contact, and how many of the old contact's activities were moved.
 
     `is_changed` is False if both ids were one contact already.
     """

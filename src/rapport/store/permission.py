@@ -8,9 +8,9 @@ a contact, but never resubscribes one.
 from typing import Final, NamedTuple
 
 from rapport.activity import ActivityType
-from rapport.catalogue import ContactUpdate, OptOut, OptOutSource, PermissionToSend
+from rapport.catalog import ContactUpdate, OptOut, OptOutSource, PermissionToSend
 from rapport.instant import Instant
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 
 PERMISSION_TYPES: Final = (ActivityType.EM_OPTOUTS, ActivityType.P_CONTACT_ADD)
 """Activities that change the permission of their contact."""

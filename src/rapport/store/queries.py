@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
-Step: TypeAlias = tuple[int, str, str]
+Migration: TypeAlias = tuple[int, str, str]
 """A migration: number, name and SQL."""
 
 _QUERY: Final = re.compile(r"^-- (?P<name>\w+): .*\n(?:--.*\n)*(?P<sql>(?:(?!-- \w+: ).*\n)+)", re.MULTILINE)
@@ -41,7 +41,7 @@ def load_folder(folder: Path, compile_query: Callable[[str], str] = str) -> Mapp
     return {file.stem: load_queries(file, compile_query) for file in sorted(folder.glob("*.sql"))}
 
 
-def read_migrations(folder: Path) -> list[Step]:
+def read_migrations(folder: Path) -> list[Migration]:
     """Return the migrations of a folder in order: `0001_what_it_does.sql`."""
     steps = []
     for file in sorted(folder.glob("*.sql")):

@@ -1,4 +1,4 @@
-"""Counts of requests, by which rates are limited."""
+"""Counts of requests, for rate limits."""
 
 from typing import NamedTuple, Protocol
 

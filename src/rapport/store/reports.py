@@ -123,7 +123,7 @@ class ReportRepository(ABC):
         return [HourlyCount(*row) for row in await self._fetch("count_activity_by_hour", params)]
 
     async def count_account_by_hour(self, account_id: str, start: Instant, end: Instant) -> list[HourlyCount]:
-        """Count the same for all campaign activities of the account, in the hours from `start` until before `end`."""
+        """Count the activities of the account in each hour from `start` until before `end`, earliest first."""
         params = {"account_id": account_id, "start": start, "end": end}
         return [HourlyCount(*row) for row in await self._fetch("count_account_by_hour", params)]
 
@@ -138,7 +138,7 @@ def _stat_from_row(row: Row) -> StatRow:
 
 
 def tracking_conditions(query: TrackingQuery) -> tuple[str, ...]:
-    """Return the names of the conditions that a page selects its rows by."""
+    """Return the names of the conditions that select the rows of a page."""
     used = {
         query.selection.value: query.selection is not RowSelection.ALL,
         "by_link": query.url_id is not None,

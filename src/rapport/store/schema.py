@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from rapport.errors import SchemaIncomplete, SchemaTooNew
-from rapport.store.queries import Step
+from rapport.store.queries import Migration
 
 _ORDERED: Final = 17
 """Up to this number, a step may rely on every step with a lower number."""
@@ -14,7 +14,7 @@ _ORDERED_AGAIN: Final = 21
 """This step relies on those as well: number 16 makes a table anew that it changes."""
 
 
-def find_missing_steps(steps: Sequence[Step], applied: Collection[tuple[int, str]]) -> list[Step]:
+def find_missing_steps(steps: Sequence[Migration], applied: Collection[tuple[int, str]]) -> list[Migration]:
     """Return the steps that a store lacks, in order; `applied` holds the number and name of each step it has.
 
     Raises SchemaTooNew for a step that this program doesn't know, and SchemaIncomplete for a gap that can't be filled.

@@ -16,7 +16,7 @@ from rapport.store.hooks import (
     UsedToken,
 )
 
-Step: TypeAlias = tuple[str, Sequence[tuple[Any, ...]]]
+Statement: TypeAlias = tuple[str, Sequence[tuple[Any, ...]]]
 """A statement, and the parameters of each of its executions."""
 
 KEPT_DELIVERIES: Final = 100
@@ -30,7 +30,7 @@ class Executor(Protocol):
         """Return the rows of a statement."""
         ...
 
-    async def write(self, steps: Sequence[Step]) -> None:
+    async def write(self, steps: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
 
 
@@ -52,8 +52,8 @@ class SqlHooks:
         """
         key = self._account_keys.get(account_id)
         if key is None:
-            for (found,) in await self._executor.fetch("get_account", account_id):
-                key = self._account_keys[account_id] = found
+            for (account_key,) in await self._executor.fetch("get_account", account_id):
+                key = self._account_keys[account_id] = account_key
         return key
 
     async def hooks(self) -> list[Hook]:
@@ -87,7 +87,7 @@ class SqlHooks:
         await self._executor.write([("create", [params])])
 
     async def delete(self, account_id: str, hook_id: str) -> bool:
-        """Delete a hook and what is kept of it."""
+        """Delete a hook and everything stored for it."""
         if not await self._executor.fetch("delete", await self._account(account_id), hook_id):
             return False
         tables = ("deliveries", "hours", "tokens", "unmatched_of_hook")
@@ -106,10 +106,12 @@ class SqlHooks:
             return {}
         keys = [f"{contact}{_SEPARATOR}{event}" for contact, event in sends]
         rows = await self._executor.fetch("find_sends", await self._account(account_id), keys)
-        return {(send.partition(_SEPARATOR)[0], send.partition(_SEPARATOR)[2]): found for send, found in rows}
+        return {
+            (send.partition(_SEPARATOR)[0], send.partition(_SEPARATOR)[2]): activity_id for send, activity_id in rows
+        }
 
     async def find_messages(self, account_id: str, messages: Sequence[str]) -> dict[str, CapturedMessage]:
-        """Return what is kept of messages."""
+        """Return stored messages by their digests."""
         if not messages:
             return {}
         rows = await self._executor.fetch("find_messages", await self._account(account_id), list(messages))
@@ -128,7 +130,7 @@ class SqlHooks:
         return [UsedToken(*row) for row in await self._executor.fetch("list_tokens", hook_id, after, limit)]
 
     async def claim_tokens(self, tokens: Sequence[UsedToken]) -> set[UsedToken]:
-        """Remember tokens, and return those that came first with another request."""
+        """Store tokens as used, and return those that were used before by another request."""
         if not tokens:
             return set()
         await self._executor.write([("save_token", [tuple(token) for token in tokens])])
@@ -140,10 +142,10 @@ class SqlHooks:
         return {token for token in tokens if first.get((token.hook_id, token.token)) != token.request}
 
     async def save_work(self, account_id: str, work: CapturedWork) -> None:
-        """Save what came of captured events."""
+        """Save the changes that captured events have caused."""
         account = await self._account(account_id)
         hooks = {delivery.hook_id for delivery in work.deliveries}
-        steps: list[Step] = [
+        steps: list[Statement] = [
             ("save_message", [(account, *message) for message in work.messages]),
             (
                 "save_unmatched",
@@ -158,7 +160,7 @@ class SqlHooks:
             ),
             ("save_delivery", [(*delivery[:-1], _storable(delivery.detail)) for delivery in work.deliveries]),
             ("prune_deliveries", [(hook_id, KEPT_DELIVERIES) for hook_id in sorted(hooks)]),
-            ("count_events", [(*place, events) for place, events in sorted(work.hours.items())]),
+            ("count_events", [(*hook_hour, events) for hook_hour, events in sorted(work.hours.items())]),
         ]
         if any(params for _, params in steps):
             await self._executor.write([step for step in steps if step[1]])
@@ -193,15 +195,15 @@ class SqlHooks:
             await self._executor.write([("delete_unmatched", [(account, number) for number in numbers])])
 
     async def forget_contact(self, account_id: str, contact_id: str, email_address: str | None) -> None:
-        """Delete what is kept of a contact."""
+        """Delete the messages and unmatched items of a contact."""
         account = await self._account(account_id)
-        steps: list[Step] = [("forget_messages", [(account, contact_id)])]
+        steps: list[Statement] = [("forget_messages", [(account, contact_id)])]
         if email_address is not None:
             steps.append(("forget_unmatched", [(account, email_address)]))
         await self._executor.write(steps)
 
     async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:
-        """Forget what is older."""
+        """Delete what is older."""
         await self._executor.write([("prune_messages", [(messages_before,)]), ("prune_tokens", [(tokens_before,)])])
 
 

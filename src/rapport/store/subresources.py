@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from rapport.catalogue import ContactUpdate, CustomFieldValue, DefinitionType, Note, PhoneNumber, StreetAddress
-from rapport.store.merge import Attributes, Value, merge_attributes
+from rapport.catalog import ContactUpdate, CustomFieldValue, DefinitionType, Note, PhoneNumber, StreetAddress
+from rapport.store.last_write_wins import Attributes, Value, merge_attributes
 
 T = TypeVar("T")
 
@@ -132,10 +132,10 @@ def _list_references(update: ContactUpdate) -> Iterator[Membership]:
             yield Membership(DefinitionType.CUSTOM_FIELD, field.custom_field_id)
 
 
-def read_subresource(attributes: Attributes, field: str, kind: type[tuple[T, ...]]) -> tuple[T, ...]:
+def read_subresource(attributes: Attributes, field: str, value_type: type[tuple[T, ...]]) -> tuple[T, ...]:
     """Return a subresource of a contact, which is empty if it was never set."""
     value = attributes[field][0] if field in attributes else None
-    return () if value is None else msgspec.json.decode(str(value), type=kind)
+    return () if value is None else msgspec.json.decode(str(value), type=value_type)
 
 
 def read_custom_fields(attributes: Attributes) -> tuple[CustomFieldValue, ...]:
@@ -150,10 +150,10 @@ def read_custom_fields(attributes: Attributes) -> tuple[CustomFieldValue, ...]:
 def read_update_fields(values: Mapping[str, Value]) -> dict[str, Any]:
     """Return the fields of a `ContactUpdate` that sets these attributes again."""
     fields: dict[str, Any] = {field: values[field] for field in _DETAILS if values.get(field) is not None}
-    for field, kind in _TYPES.items():
+    for field, value_type in _TYPES.items():
         value = values.get(field)
         if value is not None:
-            fields[field] = msgspec.json.decode(str(value), type=kind)
+            fields[field] = msgspec.json.decode(str(value), type=value_type)
     fields["custom_fields"] = tuple(
         _load_custom_field(field, value) for field, value in values.items() if field.startswith(_CUSTOM_FIELD)
     )
@@ -161,7 +161,7 @@ def read_update_fields(values: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def _add_lists(attributes: Attributes, update: ContactUpdate) -> bool:
-    """Add the contact to lists, whatever the time of the update, as nothing says that it isn't on them."""
+    """Add the contact to lists, whatever the time of the update, because no update removes it from a single list."""
     present = read_subresource(attributes, "list_memberships", tuple[str, ...])
     added = [list_id for list_id in dict.fromkeys(update.added_lists) if list_id not in present]
     if not added:

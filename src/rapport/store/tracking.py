@@ -37,7 +37,7 @@ class RowSelection(enum.Enum):
 
 
 class TrackingReport(NamedTuple):
-    """A list of activities of one type, and which of them it shows."""
+    """A report on the activities of one type: all of them, or a selection."""
 
     type: ActivityType
     selection: RowSelection = RowSelection.ALL

@@ -13,7 +13,7 @@ from rapport.store.sql_engine import Params, Row, SqlEngine
 MAX_USERS_PER_ADDRESS: Final = 20
 MAX_LISTED_SESSIONS: Final = 500
 
-Step = tuple[str, Params]
+Statement = tuple[str, Params]
 """A statement of `sql/users.sql`, and its parameters."""
 
 
@@ -58,7 +58,7 @@ class UserSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptCount(msgspec.Struct, frozen=True):
-    """How many attempts there were, including this one, and when they are forgotten."""
+    """The number of attempts, including this one, and when the count expires."""
 
     attempts: int
     expires: Instant
@@ -67,7 +67,7 @@ class AttemptCount(msgspec.Struct, frozen=True):
 class UserRepository(ABC):
     """Reads and writes users and sessions. Every method raises StoreUnavailable, and has then changed nothing.
 
-    What changes a user returns False if the account has no such user, or if the change isn't allowed any more.
+    Methods that change a user return False if the account has no such user, or if the change isn't allowed any more.
     """
 
     def __init__(self, engine: SqlEngine) -> None:
@@ -75,7 +75,7 @@ class UserRepository(ABC):
         self._sql = engine.sql["users"]
 
     @abstractmethod
-    async def _write(self, account_id: str, steps: Sequence[Step], *, is_durable: bool = True) -> Sequence[Row]:
+    async def _write(self, account_id: str, steps: Sequence[Statement], *, is_durable: bool = True) -> Sequence[Row]:
         """Run statements in one transaction, and return the rows of the last one."""
 
     async def add_user(self, user: User) -> bool:
@@ -171,7 +171,7 @@ class UserRepository(ABC):
         return await self._changes(account_id, ("use_totp_step", params))
 
     async def set_identity(self, account_id: str, user_id: str, issuer: str, subject: str, now: Instant) -> bool:
-        """Remember a user's identity at a provider; the user has joined then. Return False if there is one already."""
+        """Store a user's identity at a provider; the user has joined then. Return False if there is one already."""
         params = {
             "account_id": account_id,
             "user_id": user_id,
@@ -182,7 +182,7 @@ class UserRepository(ABC):
         return await self._changes(account_id, ("set_identity", params))
 
     async def count_attempt(self, key: bytes, now: Instant, expires: Instant) -> AttemptCount:
-        """Count an attempt to sign in. The first one decides when they expire."""
+        """Count an attempt to sign in. The first one decides when the count expires."""
         params = {"key": key, "now": now, "expires": expires}
         rows = await self._write("", [("delete_expired_attempts", params), ("count_attempt", params)], is_durable=False)
         return AttemptCount(*rows[0])
@@ -226,7 +226,7 @@ class UserRepository(ABC):
         params = {"account_id": account_id}
         await self._write(account_id, [("delete_account_sessions", params), ("delete_users", params)])
 
-    async def _changes(self, account_id: str, *steps: Step) -> bool:
+    async def _changes(self, account_id: str, *steps: Statement) -> bool:
         return bool(await self._write(account_id, steps))
 
     async def _find(self, account_id: str, statement: str, params: Params) -> User | None:

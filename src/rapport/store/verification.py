@@ -18,8 +18,8 @@ Counts: TypeAlias = tuple[int | None, ...]
 class CounterMismatch(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a roll-up that differs from a recount of the activities. None means that there is no row.
 
-    It counts activities of one type: all, or those of a contact, of a device, a bounce code or complaints, of both, or
-    of an hour. For a contact and a link the row only exists or doesn't.
+    The row counts activities of one type: all, or those of a contact, of a device, bounce code or complaint, of both,
+    or of an hour. A row for a contact and a link has no counts.
     """
 
     account_id: str
@@ -73,8 +73,8 @@ Hours: TypeAlias = Mapping[tuple[int, int], int]
 """The total by the hour's beginning and type."""
 
 
-class Subject(NamedTuple):
-    """A campaign activity whose counters are compared."""
+class CounterComparer(NamedTuple):
+    """Compares the stored counters of a campaign activity with expected ones."""
 
     key: int
     account_id: str

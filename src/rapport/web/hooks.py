@@ -12,7 +12,7 @@ from rapport.capture.errors import UnknownHook
 from rapport.capture.sources import BounceMail
 from rapport.capture.webhooks.amazon_ses import TOPIC
 from rapport.capture.webhooks.registry import PROVIDERS
-from rapport.catalogue import MAX_NAME_LENGTH
+from rapport.catalog import MAX_NAME_LENGTH
 from rapport.errors import Forbidden
 from rapport.instant import HOUR, Instant
 from rapport.recording.captured_events import CapturedEvents, RetryResult

@@ -1,8 +1,8 @@
-"""Request bodies with activities, contacts or campaigns: received, unpacked and split into lines.
+"""Request bodies with activities, contacts or campaigns: received, decompressed and split into lines.
 
-A small body may unpack to a large one, and a large one may contain millions of values. So bodies are unpacked in steps
-in a thread, items are counted before they are decoded, and other requests run after each step. The memory for the
-bodies is limited, for each account and in total.
+A small body may decompress to a large one, and a large one may contain millions of values. So bodies are decompressed
+in steps in a thread, items are counted before they are decoded, and other requests run after each step. The memory for
+the bodies is limited, for each account and in total.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from rapport.api.endpoint import JSON, NDJSON, NDJSON_NAMES
-from rapport.api.track.body_bounds import MAX_BYTES, too_large
-from rapport.api.track.cutting import cut_lines
-from rapport.api.track.unpacking import Unpacker
+from rapport.api.track.body_limits import MAX_BYTES, too_large
+from rapport.api.track.decompression import Decompressor
+from rapport.api.track.splitting import split_body
 from rapport.errors import TooManyBodies, UnsupportedMediaType
 
 _MAX_HELD: Final = 128 * 1024 * 1024
 _MAX_HELD_BY_ACCOUNT: Final = 64 * 1024 * 1024
-"""The maximum size of a worker's bodies in bytes, without small ones."""
+"""The maximum total size, in bytes, of the bodies that a worker is reading; small ones don't count."""
 _SMALL: Final = 64 * 1024
 _MAX_WAITING: Final = 16
 """The maximum number of an account's large bodies that wait for another one to be read."""
@@ -33,7 +33,7 @@ _SLICE_BYTES: Final = 256 * 1024
 _SLICE_LINES: Final = 200
 """The size of the slices between which other requests run."""
 _STEP: Final = 1024 * 1024
-"""The number of bytes that are unpacked in one step in the thread."""
+"""The number of bytes that are decompressed in one step in the thread."""
 
 
 class Lines:
@@ -74,7 +74,7 @@ class BodyReader:
         self.held = Counter[str]()
         self.turns: dict[str, asyncio.Lock] = {}
         self.waiting = Counter[str]()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="unpack")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="decompress")
 
     async def read(self, request: Request, account_id: str) -> Lines:
         """Return the lines of the body.
@@ -85,7 +85,7 @@ class BodyReader:
         reservation = _Reservation(self, account_id)
         try:
             body = await self._read(request, encoding, reservation)
-            return Lines(await cut_lines(body, media_type == JSON, reservation.let_others_run), reservation)
+            return Lines(await split_body(body, media_type == JSON, reservation.let_others_run), reservation)
         except BaseException:
             reservation.release()
             raise
@@ -97,16 +97,16 @@ class BodyReader:
             if is_large:
                 await reservation.take_turn(request.receive)
             return body
-        unpacker = Unpacker(body)
+        decompressor = Decompressor(body)
         del body
-        if not unpacker.step(_SMALL) or is_large:
+        if not decompressor.step(_SMALL) or is_large:
             await reservation.take_turn(request.receive)
             loop = asyncio.get_running_loop()
-            while not unpacker.is_done:
+            while not decompressor.is_done:
                 reservation.check_connection()
-                await loop.run_in_executor(self._thread, unpacker.step, _STEP)
-                reservation.hold(unpacker.bytes_held)
-        return unpacker.unpacked()
+                await loop.run_in_executor(self._thread, decompressor.step, _STEP)
+                reservation.hold(decompressor.bytes_held)
+        return decompressor.decompressed()
 
 
 class _Reservation:

@@ -4,7 +4,7 @@ What is accepted is durable when the response is sent.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from starlette.requests import Request
@@ -14,11 +14,10 @@ from rapport.api import examples
 from rapport.api.endpoint import Access, Json, NamedSchema, RequestBody, Resource, Returns, endpoint
 from rapport.api.params import PathId
 from rapport.api.track.body import BodyReader, Lines
-from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES
-from rapport.api.track.receipt import ImportResult, Receipt, decode_items
+from rapport.api.track.body_limits import MAX_BYTES, MAX_LINES
+from rapport.api.track.result import ImportResult, ResultBuilder, decode_items
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import DefinitionUpdate
 from rapport.disconnects import watch_client
 from rapport.errors import (
     BodyTimeout,
@@ -158,10 +157,7 @@ class Ingest(Resource):
         errors=_BODY_ERRORS,
     )
     async def upsert_contacts(self, request: Request, principal: Principal) -> Response:
-        with await self._bodies.read(request, principal.account_id) as lines:
-            updates, receipt = await _read_updates(lines, catalog_codec.CONTACTS)
-        watch_client(request.receive)
-        return await _result(self._contacts.upsert(principal.account_id, updates), len(updates), receipt)
+        return await self._upsert(request, principal, catalog_codec.CONTACTS, self._contacts.upsert)
 
     @endpoint(
         "POST",
@@ -176,10 +172,7 @@ class Ingest(Resource):
         errors=_BODY_ERRORS,
     )
     async def upsert_campaigns(self, request: Request, principal: Principal) -> Response:
-        with await self._bodies.read(request, principal.account_id) as lines:
-            updates, receipt = await _read_updates(lines, catalog_codec.CAMPAIGNS)
-        watch_client(request.receive)
-        return await _result(self._campaigns.upsert(principal.account_id, updates), len(updates), receipt)
+        return await self._upsert(request, principal, catalog_codec.CAMPAIGNS, self._campaigns.upsert)
 
     @endpoint(
         "POST",
@@ -194,7 +187,7 @@ class Ingest(Resource):
         errors=_BODY_ERRORS,
     )
     async def upsert_lists(self, request: Request, principal: Principal) -> Response:
-        return await self._upsert_definitions(request, principal, definition_codec.LISTS)
+        return await self._upsert(request, principal, definition_codec.LISTS, self._definitions.upsert)
 
     @endpoint(
         "POST",
@@ -209,7 +202,7 @@ class Ingest(Resource):
         errors=_BODY_ERRORS,
     )
     async def upsert_tags(self, request: Request, principal: Principal) -> Response:
-        return await self._upsert_definitions(request, principal, definition_codec.TAGS)
+        return await self._upsert(request, principal, definition_codec.TAGS, self._definitions.upsert)
 
     @endpoint(
         "POST",
@@ -224,15 +217,25 @@ class Ingest(Resource):
         errors=_BODY_ERRORS,
     )
     async def upsert_custom_fields(self, request: Request, principal: Principal) -> Response:
-        return await self._upsert_definitions(request, principal, definition_codec.CUSTOM_FIELDS)
+        return await self._upsert(request, principal, definition_codec.CUSTOM_FIELDS, self._definitions.upsert)
 
-    async def _upsert_definitions(
-        self, request: Request, principal: Principal, form: LineFormat[DefinitionUpdate]
+    async def _upsert(
+        self,
+        request: Request,
+        principal: Principal,
+        line_format: LineFormat[T],
+        upsert: Callable[[str, Sequence[T]], Awaitable[int]],
     ) -> Response:
+        """Respond with the result of the updates in the body, once they are durable."""
         with await self._bodies.read(request, principal.account_id) as lines:
-            updates, receipt = await _read_updates(lines, form)
+            updates, results = await _read_updates(lines, line_format)
         watch_client(request.receive)
-        return await _result(self._definitions.upsert(principal.account_id, updates), len(updates), receipt)
+        try:
+            async with asyncio.timeout(_COMMIT_TIMEOUT):
+                changes = await upsert(principal.account_id, updates)
+        except TimeoutError:
+            raise StoreUnavailable("the commit takes too long") from None
+        return results.response(changes, len(updates) - changes)
 
     @endpoint(
         "POST",
@@ -261,14 +264,14 @@ class Ingest(Resource):
     )
     async def record_activities(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            batch, receipt = await _read_activities(principal.account_id, lines)
+            batch, results = await _read_activities(principal.account_id, lines)
         watch_client(request.receive)
         try:
             async with asyncio.timeout(_COMMIT_TIMEOUT):
                 recorded = await self._recorder.record(batch)
         except TimeoutError:
             raise StoreUnavailable("the commit takes too long") from None
-        return receipt.result(sum(recorded.accepted.values()), recorded.duplicate)
+        return results.response(sum(recorded.accepted.values()), recorded.duplicate)
 
     @endpoint(
         "DELETE",
@@ -290,31 +293,21 @@ class Ingest(Resource):
         return Response(status_code=204)
 
 
-async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, Receipt]:
-    receipt = Receipt()
+async def _read_activities(account_id: str, lines: Lines) -> tuple[Batch, ResultBuilder]:
+    results = ResultBuilder()
     builder = BatchBuilder()
     for start, lines_slice in lines.slices():
         if start:
             await lines.let_others_run()
-        builder.extend(decode_items(lines_slice, start, decode_activity, receipt))
-    return builder.batch(account_id), receipt
+        builder.extend(decode_items(lines_slice, start, decode_activity, results))
+    return builder.batch(account_id), results
 
 
-async def _read_updates(lines: Lines, form: LineFormat[T]) -> tuple[list[T], Receipt]:
-    receipt = Receipt()
+async def _read_updates(lines: Lines, line_format: LineFormat[T]) -> tuple[list[T], ResultBuilder]:
+    results = ResultBuilder()
     updates: list[T] = []
     for start, lines_slice in lines.slices():
         if start:
             await lines.let_others_run()
-        updates += decode_items(lines_slice, start, form.decode_json, receipt)
-    return updates, receipt
-
-
-async def _result(change: Awaitable[int], size: int, receipt: Receipt) -> Response:
-    """Return the result of updates, once they are durable."""
-    try:
-        async with asyncio.timeout(_COMMIT_TIMEOUT):
-            changes = await change
-    except TimeoutError:
-        raise StoreUnavailable("the commit takes too long") from None
-    return receipt.result(changes, size - changes)
+        updates += decode_items(lines_slice, start, line_format.decode_json, results)
+    return updates, results

@@ -1,9 +1,9 @@
-"""The number of items in a JSON array, counted before any of them becomes an object."""
+"""Count the items of a JSON array without decoding them."""
 
 import re
 from typing import Final
 
-from rapport.api.track.body_bounds import MAX_LINES, too_many_lines
+from rapport.api.track.body_limits import MAX_LINES, too_many_lines
 from rapport.errors import PayloadTooLarge
 
 _SCAN_BYTES: Final = 128 * 1024

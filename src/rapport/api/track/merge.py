@@ -8,11 +8,11 @@ from starlette.responses import Response
 from rapport.api import examples
 from rapport.api.endpoint import Access, NamedSchema, RequestBody, Resource, Returns, endpoint
 from rapport.api.track.body import BodyReader, Lines
-from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES
-from rapport.api.track.receipt import ImportResult, Receipt, decode_items
+from rapport.api.track.body_limits import MAX_BYTES, MAX_LINES
+from rapport.api.track.result import ImportResult, ResultBuilder, decode_items
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import ContactMerge
+from rapport.catalog import ContactMerge
 from rapport.disconnects import watch_client
 from rapport.errors import (
     BodyTimeout,
@@ -60,26 +60,26 @@ class Merges(Resource):
     )
     async def merge_contacts(self, request: Request, principal: Principal) -> Response:
         with await self._bodies.read(request, principal.account_id) as lines:
-            merges, receipt = await _read_merges(lines)
+            merges, results = await _read_merges(lines)
         watch_client(request.receive)
         changes = unchanged = 0
         for index, merge in merges:
-            receipt.begin(index)
+            results.begin(index)
             try:
-                result = await self._merges.merge(principal.account_id, merge.contact_id, merge.merged_into)
+                merged = await self._merges.merge(principal.account_id, merge.contact_id, merge.merged_into)
             except ErasedContactMerged as exc:
-                receipt.reject(InvalidField("merged_into", merge.merged_into, f"can't be used: {exc}"))
+                results.reject(InvalidField("merged_into", merge.merged_into, f"can't be used: {exc}"))
             else:
-                changes += result.is_changed
-                unchanged += not result.is_changed
-        return receipt.result(changes, unchanged)
+                changes += merged.is_changed
+                unchanged += not merged.is_changed
+        return results.response(changes, unchanged)
 
 
-async def _read_merges(lines: Lines) -> tuple[list[tuple[int, ContactMerge]], Receipt]:
+async def _read_merges(lines: Lines) -> tuple[list[tuple[int, ContactMerge]], ResultBuilder]:
     """Return the merges with their indexes, as the store may reject some."""
-    receipt = Receipt()
+    results = ResultBuilder()
     merges: list[tuple[int, ContactMerge]] = []
     for start, lines_slice in lines.slices():
         for index, line in enumerate(lines_slice, start):
-            merges += [(index, merge) for merge in decode_items([line], index, MERGES.decode_json, receipt)]
-    return merges, receipt
+            merges += [(index, merge) for merge in decode_items([line], index, MERGES.decode_json, results)]
+    return merges, results

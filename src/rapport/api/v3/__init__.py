@@ -1,1 +1,1 @@
-"""The vendor's own routes."""
+"""Constant Contact's endpoints, under /v3."""

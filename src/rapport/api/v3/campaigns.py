@@ -15,7 +15,7 @@ from rapport.api.query import get_query
 from rapport.api.responses import Id, Links, Time, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, CampaignStatus
+from rapport.catalog import CAMPAIGN_ROLES, CAMPAIGN_STATUSES, CampaignStatus
 from rapport.errors import MalformedCampaignActivityId, UnknownCampaign, UnknownCampaignActivity
 from rapport.instant import MAX_INSTANT, MIN_INSTANT, iso
 from rapport.reporting.campaigns import (

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
-from rapport import catalogue
+from rapport import catalog
 from rapport.activity import ContactProfile, check_text
-from rapport.catalogue import (
+from rapport.catalog import (
     CLEARABLE_FIELDS,
     OPT_OUT_SOURCES,
     PERMISSIONS,
@@ -166,7 +166,7 @@ def build_sign_up(body: SignUp, contact_id: str, now: Instant) -> ContactUpdate:
     if not body.list_memberships and body.source is None:
         raise InvalidField("list_memberships", None, "must have at least one list_id, unless there is a source")
     source = _check_source("source", body.source or "Contact")
-    phone = None if not body.phone_number else (catalogue.PhoneNumber(phone_number=body.phone_number, kind="other"),)
+    phone = None if not body.phone_number else (catalog.PhoneNumber(phone_number=body.phone_number, kind="other"),)
     street = None if body.street_address is None else (_build_street_address(body.street_address),)
     return _build(
         body,
@@ -229,35 +229,35 @@ def _map(field: str, value: T | None, build: Callable[[str, T], Any]) -> Any:  #
 
 
 def _check_ids(field: str, ids: Sequence[str]) -> tuple[str, ...]:
-    limit = catalogue.MAX_RESOURCES[field]
+    limit = catalog.MAX_RESOURCES[field]
     if len(ids) > limit:
         raise InvalidField(field, len(ids), f"must be at most {limit}")
     return tuple(dict.fromkeys(ids))
 
 
-def _build_custom_field(body: CustomFieldBody) -> catalogue.CustomFieldValue:
+def _build_custom_field(body: CustomFieldBody) -> catalog.CustomFieldValue:
     value = str(body.value).lower() if isinstance(body.value, bool) else body.value
-    return catalogue.CustomFieldValue(
+    return catalog.CustomFieldValue(
         custom_field_id=body.custom_field_id,
         value=None if value is None or value == "" else str(value),
         choice_ids=tuple(dict.fromkeys(map(str, body.choice_ids or ()))),
     )
 
 
-def _build_phone_numbers(_field: str, bodies: Sequence[PhoneNumberBody]) -> tuple[catalogue.PhoneNumber, ...]:
-    return tuple(catalogue.PhoneNumber(phone_number=body.phone_number, kind=body.kind or None) for body in bodies)
+def _build_phone_numbers(_field: str, bodies: Sequence[PhoneNumberBody]) -> tuple[catalog.PhoneNumber, ...]:
+    return tuple(catalog.PhoneNumber(phone_number=body.phone_number, kind=body.kind or None) for body in bodies)
 
 
-def _build_street_addresses(_field: str, bodies: Sequence[StreetAddressBody]) -> tuple[catalogue.StreetAddress, ...]:
+def _build_street_addresses(_field: str, bodies: Sequence[StreetAddressBody]) -> tuple[catalog.StreetAddress, ...]:
     return tuple(map(_build_street_address, bodies))
 
 
-def _build_street_address(body: StreetAddressBody) -> catalogue.StreetAddress:
-    return catalogue.StreetAddress(**{field: value or None for field, value in asdict(body).items()})
+def _build_street_address(body: StreetAddressBody) -> catalog.StreetAddress:
+    return catalog.StreetAddress(**{field: value or None for field, value in asdict(body).items()})
 
 
-def _build_note(body: NoteBody, now: Instant) -> catalogue.Note:
-    return catalogue.Note(
+def _build_note(body: NoteBody, now: Instant) -> catalog.Note:
+    return catalog.Note(
         content=body.content, created_at=now if not body.created_at else _parse_time("notes", body.created_at)
     )
 

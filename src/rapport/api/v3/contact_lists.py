@@ -17,7 +17,7 @@ from rapport.api.query import Query, get_query
 from rapport.api.responses import DateTimeSeconds, Id, Links, encode_response, format_second, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import DefinitionType
+from rapport.catalog import DefinitionType
 from rapport.errors import UnknownResource
 from rapport.reporting.definitions import DefinitionsRequest, get_definition, list_definitions
 from rapport.store.attributes import get_text

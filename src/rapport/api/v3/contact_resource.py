@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from rapport import catalogue
+from rapport import catalog
 from rapport.api.responses import DateTimeSeconds, Id, format_second
-from rapport.catalogue import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
+from rapport.catalog import OPT_OUT_SOURCES, PERMISSIONS, OptOutSource, PermissionToSend
 from rapport.store.attributes import get_time, get_value
 from rapport.store.contacts import ContactRecord
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.subresources import read_custom_fields, read_subresource
 
 
@@ -134,13 +134,13 @@ def _list_phone_numbers(contact_id: str, attributes: Attributes) -> list[PhoneNu
             created_at=time,
             updated_at=time,
         )
-        for index, number in enumerate(read_subresource(attributes, "phone_numbers", tuple[catalogue.PhoneNumber, ...]))
+        for index, number in enumerate(read_subresource(attributes, "phone_numbers", tuple[catalog.PhoneNumber, ...]))
     ]
 
 
 def _list_street_addresses(contact_id: str, attributes: Attributes) -> list[StreetAddress]:
     time = format_second(get_time(attributes, "street_addresses"))
-    addresses = read_subresource(attributes, "street_addresses", tuple[catalogue.StreetAddress, ...])
+    addresses = read_subresource(attributes, "street_addresses", tuple[catalog.StreetAddress, ...])
     return [
         StreetAddress(
             street_address_id=_subresource_id(contact_id, "street_address", index),
@@ -159,7 +159,7 @@ def _list_street_addresses(contact_id: str, attributes: Attributes) -> list[Stre
 
 def _list_notes(contact_id: str, attributes: Attributes) -> list[Note]:
     """Return the notes, newest first."""
-    notes = enumerate(read_subresource(attributes, "notes", tuple[catalogue.Note, ...]))
+    notes = enumerate(read_subresource(attributes, "notes", tuple[catalog.Note, ...]))
     return [
         Note(
             note_id=_subresource_id(contact_id, "note", index),

@@ -17,7 +17,7 @@ from rapport.api.v3.contact_resource import Contact, build_contact
 from rapport.api.v3.contacts import CONTACT_ID, CONTACTS
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
-from rapport.catalogue import ContactUpdate
+from rapport.catalog import ContactUpdate
 from rapport.errors import (
     AddressConflict,
     BodyTimeout,

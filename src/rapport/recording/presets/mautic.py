@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from rapport.recording.activity_codec import RawActivity
-from rapport.recording.bounces import device_from_user_agent
+from rapport.recording.details import device_from_user_agent
 from rapport.recording.presets.base import Preset, Record, Row, Skip, contact_from, first
 from rapport.recording.times import TimeFormat
 

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from rapport.recording.activity_codec import RawActivity
-from rapport.recording.bounces import device_from_user_agent
+from rapport.recording.details import device_from_user_agent
 from rapport.recording.presets.base import (
     Preset,
     Record,

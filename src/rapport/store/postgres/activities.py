@@ -19,11 +19,11 @@ from rapport.store.activities import (
     ActivityWithDetails,
     DetailedRow,
 )
+from rapport.store.activity_rows import MAX_NAME_BYTES, activity_from_row
 from rapport.store.hashing import contact_key
 from rapport.store.postgres.engine import READ_TIMEOUT, Engine
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
-from rapport.store.rows import MAX_NAME_BYTES, activity_from_row
 
 _SQL: Final = SQL["activities"]
 _CONTACT_EXISTS: Final = _SQL["contact_exists"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from rapport.catalogue import CampaignUpdate
+from rapport.catalog import CampaignUpdate
 from rapport.store.campaigns import CampaignRepository
 from rapport.store.chunks import upsert_in_chunks
 from rapport.store.postgres.engine import Engine

@@ -6,10 +6,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from rapport.catalogue import ContactUpdate
+from rapport.catalog import ContactUpdate
 from rapport.store.chunks import chunk_contacts
 from rapport.store.contacts import (
-    MIN_PART,
+    MIN_SUBSTRING_LENGTH,
     ContactRecord,
     ContactRepository,
     UniqueUpsert,
@@ -41,7 +41,7 @@ class PostgresContacts(ContactRepository):
 
     async def find_containing(self, account_id: str, text: str, limit: int) -> list[ContactRecord]:
         """Return contacts whose address contains a text."""
-        if len(text) < MIN_PART:
+        if len(text) < MIN_SUBSTRING_LENGTH:
             return []
         text = text.lower()
         async with self._postgres.reading.acquire(READ_TIMEOUT, account_id, Reach.ALL) as connection:

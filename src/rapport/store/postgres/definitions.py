@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from rapport.catalogue import DefinitionUpdate
+from rapport.catalog import DefinitionUpdate
 from rapport.store.definitions import DefinitionRepository
 from rapport.store.postgres.engine import Engine
 from rapport.store.subresources import Membership

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import asyncpg
 
 from rapport.activity import Activity
+from rapport.store.activity_rows import activity_from_row
 from rapport.store.feed import MAX_ROWS, FeedKey, FeedRow, decode_keys, decode_omitted
 from rapport.store.postgres.citus.queries import CLUSTER
 from rapport.store.postgres.engine import Engine
 from rapport.store.postgres.feed_writer import FEED_KEY, FEED_TIMEOUT
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
-from rapport.store.rows import activity_from_row
 
 _SQL: Final = SQL["feed"]
 

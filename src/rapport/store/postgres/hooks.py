@@ -6,7 +6,7 @@ from typing import Any, Final
 from rapport.store.postgres.engine import Engine, reads_contacts
 from rapport.store.postgres.pool import SHARED, Contacts, Reach
 from rapport.store.postgres.queries import SQL
-from rapport.store.sql_hooks import Step
+from rapport.store.sql_hooks import Statement
 
 _SQL: Final = SQL["hooks"]
 
@@ -26,7 +26,7 @@ class PostgresHooks:
         async with self._pool.acquire(_TIMEOUT, SHARED, contacts) as connection:
             return [tuple(row) for row in await connection.fetch(query, *params)]
 
-    async def write(self, steps: Sequence[Step]) -> None:
+    async def write(self, steps: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
         async with self._pool.acquire(_TIMEOUT, SHARED) as connection, connection.transaction():
             for statement, params in steps:

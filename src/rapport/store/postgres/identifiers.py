@@ -14,8 +14,8 @@ from rapport.activity import Link
 from rapport.caching import WeighedDict
 from rapport.instant import Instant
 from rapport.store.batch import Batch, CampaignActivityRef, TimestampedValue
+from rapport.store.last_write_wins import is_newer
 from rapport.store.links import link_digest
-from rapport.store.merge import is_newer
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 

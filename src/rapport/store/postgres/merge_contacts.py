@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from rapport.instant import Instant
+from rapport.store.activity_rows import activity_from_row
 from rapport.store.attributes import ContactAttributes, contact_updates, load_attributes
 from rapport.store.batch import build_batch
 from rapport.store.erasure import ErasureSnapshot
@@ -25,7 +26,6 @@ from rapport.store.postgres.rollups import increment_hours, increment_rollups, i
 from rapport.store.postgres.tombstones import erased_times
 from rapport.store.postgres.upserts import upsert_contacts
 from rapport.store.rollups import HourRow, StatsRow
-from rapport.store.rows import activity_from_row
 
 _SQL: Final = SQL["merges"]
 _ERASURE: Final = SQL["erasure"]

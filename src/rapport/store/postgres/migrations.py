@@ -12,7 +12,7 @@ from rapport.store.postgres.contact_search import create_index
 from rapport.store.postgres.event_identities import update_feed_identities
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.tombstones import forget_links_of_erased, key_digests
-from rapport.store.queries import Step, read_migrations
+from rapport.store.queries import Migration, read_migrations
 from rapport.store.schema import find_missing_steps, incomplete_schema
 
 MIGRATIONS: Final = read_migrations(Path(__file__).parent / "migrations")
@@ -75,7 +75,7 @@ async def migrate(connection: Connection) -> int:
         return len(missing)
 
 
-async def _apply(connection: Connection, step: Step) -> None:
+async def _apply(connection: Connection, step: Migration) -> None:
     number, name, sql = step
     for statement in split_statements(sql):
         await connection.execute(statement)

@@ -13,8 +13,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import StoreBusy, StoreUnavailable
+from rapport.store.fair_semaphore import FairSemaphore
 from rapport.store.postgres.setup import check_version, describe_connecting, explain
-from rapport.store.turns import Turns
 
 Connection: TypeAlias = PoolConnectionProxy
 
@@ -101,7 +101,7 @@ class Pool:
         self._use_pgbouncer = use_pgbouncer
         self._pool: asyncpg.Pool | None = None
         # A quarter, and at least one, is left for other accounts.
-        self._turns = Turns(size, _MAX_WAITING, for_one=max(1, size - max(1, size // 4)))
+        self._semaphore = FairSemaphore(size, _MAX_WAITING, max_per_account=max(1, size - max(1, size // 4)))
         self._acquired: set[Connection] = set()
 
     async def open(self) -> None:
@@ -142,7 +142,7 @@ class Pool:
 
     def stop(self) -> None:
         """Refuse callers that wait for a connection, and terminate the acquired connections."""
-        self._turns.close()
+        self._semaphore.close()
         for connection in list(self._acquired):
             _terminate(connection)
 
@@ -166,7 +166,7 @@ class Pool:
         try:
             try:
                 async with asyncio.timeout_at(deadline):
-                    await self._turns.take(account_id)
+                    await self._semaphore.acquire(account_id)
             except TimeoutError as exc:
                 raise StoreBusy(_RETRY_AFTER) from exc
             try:
@@ -174,7 +174,7 @@ class Pool:
                     async with self._connection(deadline, timeout, call) as connection:
                         yield connection
             finally:
-                self._turns.release(account_id)
+                self._semaphore.release(account_id)
         finally:
             if breaker is not None:
                 breaker.end(call)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
+from rapport.catalog import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.store.attributes import (
     PROFILE_FIELDS,
     dump_attributes,
@@ -20,7 +20,7 @@ from rapport.store.attributes import (
 )
 from rapport.store.definitions import definition_row, keep_recorded_at, merge_definition
 from rapport.store.hashing import contact_key
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.postgres.identifiers import ChangeCounter, IdCache
 from rapport.store.postgres.layout import Layout
 from rapport.store.postgres.memberships import update_derived

@@ -5,7 +5,7 @@ from typing import Final
 
 from rapport.store.postgres.engine import Engine, bind
 from rapport.store.sql_engine import Row
-from rapport.store.users import Step, UserRepository
+from rapport.store.users import Statement, UserRepository
 
 _TIMEOUT: Final = 15.0
 
@@ -20,7 +20,7 @@ class PostgresUsers(UserRepository):
     async def _write(
         self,
         account_id: str,
-        steps: Sequence[Step],
+        steps: Sequence[Statement],
         *,
         is_durable: bool = True,  # noqa: ARG002 - a distinction of SQLite
     ) -> Sequence[Row]:

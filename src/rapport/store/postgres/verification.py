@@ -12,13 +12,13 @@ from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.queries import SQL
 from rapport.store.postgres.rollups import increment_hours, increment_stats
 from rapport.store.verification import (
+    CounterComparer,
     CounterMismatch,
     DerivedMismatch,
     Hours,
     Mismatch,
     PermissionMismatch,
     Stats,
-    Subject,
     sum_hours,
     sum_stats,
 )
@@ -41,19 +41,19 @@ class PostgresVerification:
     async def verify(self, *, repair: bool) -> AsyncIterator[Mismatch]:
         """Yield every mismatch, and correct those of a campaign activity afterwards with `repair`."""
         after = 0
-        while subjects := await self._next_subjects(after):
-            for subject in subjects:
+        while comparers := await self._next_comparers(after):
+            for comparer in comparers:
                 async with self._pool.acquire(_TIMEOUT) as connection:
-                    if not await _seems_to_differ(connection, subject):
+                    if not await _seems_to_differ(connection, comparer):
                         continue
                     async with connection.transaction():
                         # What differed above may only have changed between two reads.
                         await connection.execute(_SQL["lock_against_writes"])
-                        async for mismatch in _compare(connection, subject):
+                        async for mismatch in _compare(connection, comparer):
                             yield mismatch
                         if repair:
-                            await _repair(connection, subject)
-            after = subjects[-1].key
+                            await _repair(connection, comparer)
+            after = comparers[-1].key
         async for permission in self._verify_permissions(repair=repair):
             yield permission
         async for derived in self._verify_derived(repair=repair):
@@ -110,37 +110,37 @@ class PostgresVerification:
         async with self._pool.acquire(_TIMEOUT) as connection:
             return [key for (key,) in await connection.fetch(_PERMISSION["list_contacts"], after, _STEP)]
 
-    async def _next_subjects(self, after: int) -> list[Subject]:
+    async def _next_comparers(self, after: int) -> list[CounterComparer]:
         async with self._pool.acquire(_TIMEOUT) as connection:
             rows = await connection.fetch(_SQL["next_campaign_activities"], after, _STEP)
-            return [Subject(*row) for row in rows]
+            return [CounterComparer(*row) for row in rows]
 
 
-async def _seems_to_differ(connection: Connection, subject: Subject) -> bool:
-    if await _stored_stats(connection, subject) != await _recount_stats(connection, subject):
+async def _seems_to_differ(connection: Connection, comparer: CounterComparer) -> bool:
+    if await _stored_stats(connection, comparer) != await _recount_stats(connection, comparer):
         return True
-    if await _stored_hours(connection, subject) != await _recount_hours(connection, subject):
+    if await _stored_hours(connection, comparer) != await _recount_hours(connection, comparer):
         return True
     for name in ("differing_engagement", "differing_bounced_contact", "differing_clicked_link"):
-        if await connection.fetchrow(_SQL[name], subject.key) is not None:
+        if await connection.fetchrow(_SQL[name], comparer.key) is not None:
             return True
     return False
 
 
-async def _compare(connection: Connection, subject: Subject) -> AsyncIterator[CounterMismatch]:
-    stats = await _stored_stats(connection, subject), await _recount_stats(connection, subject)
-    for mismatch in subject.compare_stats(*stats):
+async def _compare(connection: Connection, comparer: CounterComparer) -> AsyncIterator[CounterMismatch]:
+    stats = await _stored_stats(connection, comparer), await _recount_stats(connection, comparer)
+    for mismatch in comparer.compare_stats(*stats):
         yield mismatch
-    hours = await _stored_hours(connection, subject), await _recount_hours(connection, subject)
-    for mismatch in subject.compare_hours(*hours):
+    hours = await _stored_hours(connection, comparer), await _recount_hours(connection, comparer)
+    for mismatch in comparer.compare_hours(*hours):
         yield mismatch
-    async for row in connection.cursor(_SQL["differing_engagement"], subject.key, prefetch=_STEP):
-        yield subject.compare_engagement(await _contact_id(connection, row[1]), tuple(row))
-    async for row in connection.cursor(_SQL["differing_bounced_contact"], subject.key, prefetch=_STEP):
-        yield subject.compare_bounced_contact(await _contact_id(connection, row[1]), tuple(row))
-    async for row in connection.cursor(_SQL["differing_clicked_link"], subject.key, prefetch=_STEP):
+    async for row in connection.cursor(_SQL["differing_engagement"], comparer.key, prefetch=_STEP):
+        yield comparer.compare_engagement(await _contact_id(connection, row[1]), tuple(row))
+    async for row in connection.cursor(_SQL["differing_bounced_contact"], comparer.key, prefetch=_STEP):
+        yield comparer.compare_bounced_contact(await _contact_id(connection, row[1]), tuple(row))
+    async for row in connection.cursor(_SQL["differing_clicked_link"], comparer.key, prefetch=_STEP):
         contact_id, url_id = await _contact_id(connection, row[1]), await _url_id(connection, row[0])
-        yield subject.compare_clicked_link(contact_id, url_id, tuple(row))
+        yield comparer.compare_clicked_link(contact_id, url_id, tuple(row))
 
 
 async def _contact_id(connection: Connection, contact: bytes) -> str:
@@ -152,33 +152,33 @@ async def _url_id(connection: Connection, link: int) -> str:
     return str(make_url_id(link_url) if url_id is None else url_id)
 
 
-async def _stored_stats(connection: Connection, subject: Subject) -> Stats:
-    return sum_stats(await connection.fetch(_SQL["stored_stats"], subject.key))
+async def _stored_stats(connection: Connection, comparer: CounterComparer) -> Stats:
+    return sum_stats(await connection.fetch(_SQL["stored_stats"], comparer.key))
 
 
-async def _recount_stats(connection: Connection, subject: Subject) -> Stats:
+async def _recount_stats(connection: Connection, comparer: CounterComparer) -> Stats:
     rows: list[Any] = []
     for name in ("recounted_totals", "recounted_details", "erased_stats"):
-        rows += await connection.fetch(_SQL[name], subject.key)
+        rows += await connection.fetch(_SQL[name], comparer.key)
     return sum_stats(rows)
 
 
-async def _stored_hours(connection: Connection, subject: Subject) -> Hours:
-    return sum_hours(await connection.fetch(_SQL["stored_hours"], subject.key))
+async def _stored_hours(connection: Connection, comparer: CounterComparer) -> Hours:
+    return sum_hours(await connection.fetch(_SQL["stored_hours"], comparer.key))
 
 
-async def _recount_hours(connection: Connection, subject: Subject) -> Hours:
-    recounted = await connection.fetch(_SQL["recounted_hours"], subject.key)
-    return sum_hours([*recounted, *await connection.fetch(_SQL["erased_hours"], subject.key)])
+async def _recount_hours(connection: Connection, comparer: CounterComparer) -> Hours:
+    recounted = await connection.fetch(_SQL["recounted_hours"], comparer.key)
+    return sum_hours([*recounted, *await connection.fetch(_SQL["erased_hours"], comparer.key)])
 
 
-async def _repair(connection: Connection, subject: Subject) -> None:
+async def _repair(connection: Connection, comparer: CounterComparer) -> None:
     for table in ("engagement", "bounced_contact", "clicked_link"):
-        await connection.execute(_SQL[f"clear_{table}"], subject.key)
-        await connection.execute(_SQL[f"recount_{table}"], subject.key)
-    await connection.execute(_SQL["clear_stats"], subject.key)
-    stats = (await _recount_stats(connection, subject)).items()
-    await increment_stats(connection, [(subject.key, *key, *counts, GLOBAL_BUCKET) for key, counts in stats])
-    await connection.execute(_SQL["clear_hours"], subject.key)
-    hours = sorted((await _recount_hours(connection, subject)).items())
-    await increment_hours(connection, [(subject.key, *key, total, GLOBAL_BUCKET) for key, total in hours])
+        await connection.execute(_SQL[f"clear_{table}"], comparer.key)
+        await connection.execute(_SQL[f"recount_{table}"], comparer.key)
+    await connection.execute(_SQL["clear_stats"], comparer.key)
+    stats = (await _recount_stats(connection, comparer)).items()
+    await increment_stats(connection, [(comparer.key, *key, *counts, GLOBAL_BUCKET) for key, counts in stats])
+    await connection.execute(_SQL["clear_hours"], comparer.key)
+    hours = sorted((await _recount_hours(connection, comparer)).items())
+    await increment_hours(connection, [(comparer.key, *key, total, GLOBAL_BUCKET) for key, total in hours])

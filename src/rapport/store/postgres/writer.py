@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from rapport.activity import ActivityType
-from rapport.catalogue import CampaignUpdate, ContactUpdate, DefinitionUpdate
+from rapport.catalog import CampaignUpdate, ContactUpdate, DefinitionUpdate
 from rapport.errors import StoreUnavailable
 from rapport.instant import Instant
 from rapport.store.attributes import links_batch

@@ -19,7 +19,7 @@ from rapport.store.activities import (
     ActivityWithDetails,
     DetailedRow,
 )
-from rapport.store.rows import MAX_NAME_BYTES, activity_from_row
+from rapport.store.activity_rows import MAX_NAME_BYTES, activity_from_row
 from rapport.store.sqlite.connection import fetch_all, fetch_one, translate_errors
 from rapport.store.sqlite.engine import Engine
 from rapport.store.sqlite.queries import SQL

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from rapport.catalogue import CampaignUpdate
+from rapport.catalog import CampaignUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import (
     dump_attributes,

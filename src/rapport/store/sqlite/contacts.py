@@ -8,12 +8,12 @@ from typing import Final, TypeVar
 import apsw
 from msgspec.structs import replace
 
-from rapport.catalogue import ContactUpdate
+from rapport.catalog import ContactUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import PROFILE_FIELDS, dump_attributes, get_number, load_attributes, merge_contact
 from rapport.store.chunks import chunk_contacts
 from rapport.store.contacts import (
-    MIN_PART,
+    MIN_SUBSTRING_LENGTH,
     ContactRecord,
     ContactRepository,
     UniqueUpsert,
@@ -21,7 +21,7 @@ from rapport.store.contacts import (
     is_same_address,
 )
 from rapport.store.hashing import contact_key
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.sqlite.connection import Values, fetch_all, fetch_one
 from rapport.store.sqlite.definitions import ensure_definitions
 from rapport.store.sqlite.engine import Engine
@@ -50,7 +50,7 @@ class SQLiteContacts(ContactRepository):
 
     async def find_containing(self, account_id: str, text: str, limit: int) -> list[ContactRecord]:
         """Return contacts whose address contains a text."""
-        if len(text) < MIN_PART:
+        if len(text) < MIN_SUBSTRING_LENGTH:
             return []
         quoted = text.replace('"', '""')
         params = {"account_id": account_id, "match": f'"{quoted}"', "limit": limit}

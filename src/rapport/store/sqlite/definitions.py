@@ -7,11 +7,11 @@ from typing import Final
 
 import apsw
 
-from rapport.catalogue import DefinitionUpdate
+from rapport.catalog import DefinitionUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import load_attributes
 from rapport.store.definitions import DefinitionRepository, definition_row, keep_recorded_at, merge_definition
-from rapport.store.merge import Attributes
+from rapport.store.last_write_wins import Attributes
 from rapport.store.sqlite.connection import Values, fetch_one
 from rapport.store.sqlite.engine import Engine
 from rapport.store.sqlite.identifiers import account_key

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from rapport.errors import DataNotFound, StoreUnavailable
+from rapport.store.fair_semaphore import FairSemaphore
 from rapport.store.sql_engine import Params, Row
 from rapport.store.sqlite.checkpoint import LOG_PAGES, Checkpointer
 from rapport.store.sqlite.connection import (
@@ -27,7 +28,6 @@ from rapport.store.sqlite.queries import SQL
 from rapport.store.sqlite.report_threads import ReportThreads
 from rapport.store.sqlite.secrets import check_database
 from rapport.store.sqlite.tombstones import check_erasure_keys
-from rapport.store.turns import Turns
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="rapport-writer")
-        self._turns = Turns(1, _MAX_WRITES_WAITING)
+        self._semaphore = FairSemaphore(1, _MAX_WRITES_WAITING)
         self._reports = ReportThreads()
         self._reading: apsw.Connection | None = None
         self._writing: apsw.Connection | None = None
@@ -141,9 +141,9 @@ class Engine:
         """Call `work`, which makes its own transactions, in the writer's thread and in the turn of an account."""
         if self._writing is None:
             raise StoreUnavailable("the store is not open")
-        await self._turns.take(turn)
+        await self._semaphore.acquire(turn)
         future = asyncio.wrap_future(self._threads.submit(work, self._writing))
-        future.add_done_callback(lambda _: self._turns.release(turn))
+        future.add_done_callback(lambda _: self._semaphore.release(turn))
         # Shielded: a write that has started continues, even if its caller is cancelled.
         return await asyncio.shield(future)
 

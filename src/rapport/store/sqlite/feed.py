@@ -7,8 +7,8 @@ from typing import Any, Final
 import apsw
 
 from rapport.activity import Activity
+from rapport.store.activity_rows import activity_from_row
 from rapport.store.feed import MAX_ROWS, FeedKey, FeedRow, decode_keys, decode_omitted
-from rapport.store.rows import activity_from_row
 from rapport.store.sqlite.connection import Values, fetch_all, fetch_one, translate_errors
 from rapport.store.sqlite.engine import Engine
 from rapport.store.sqlite.feed_writer import FEED_KEY

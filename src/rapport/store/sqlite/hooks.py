@@ -6,7 +6,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from rapport.store.sql_hooks import Step
+from rapport.store.sql_hooks import Statement
 from rapport.store.sqlite.connection import fetch_all
 from rapport.store.sqlite.engine import SHARED, Engine
 from rapport.store.sqlite.queries import SQL
@@ -25,7 +25,7 @@ class SQLiteHooks:
         values = tuple(msgspec.json.encode(value).decode() if isinstance(value, list) else value for value in params)
         return await self._engine.write(SHARED, lambda connection: fetch_all(connection, _SQL[statement], values))
 
-    async def write(self, steps: Sequence[Step]) -> None:
+    async def write(self, steps: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
 
         def run(connection: apsw.Connection) -> None:

@@ -6,7 +6,7 @@ import apsw
 
 from rapport.instant import Instant
 from rapport.store.batch import CampaignActivityRef, LinkRef, TimestampedValue
-from rapport.store.merge import is_newer
+from rapport.store.last_write_wins import is_newer
 from rapport.store.sqlite.connection import fetch_all, fetch_one
 from rapport.store.sqlite.queries import SQL
 

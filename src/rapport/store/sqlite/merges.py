@@ -7,12 +7,12 @@ from typing import Any, Final
 import apsw
 
 from rapport.instant import Instant
+from rapport.store.activity_rows import activity_from_row
 from rapport.store.attributes import ContactAttributes, contact_updates, load_attributes
 from rapport.store.batch import build_batch
 from rapport.store.erasure import ErasureSnapshot
 from rapport.store.hashing import contact_key
 from rapport.store.merges import MergeRepository, MergeResult, check_not_erased, find_duplicates, move_keys
-from rapport.store.rows import activity_from_row
 from rapport.store.sqlite.connection import Values, fetch_all, fetch_one
 from rapport.store.sqlite.contacts import upsert_contacts
 from rapport.store.sqlite.engine import Engine

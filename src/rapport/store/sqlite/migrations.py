@@ -11,7 +11,7 @@ from rapport.activity import TYPE_NAMES, event_identity
 from rapport.email_address import normalize_query_address
 from rapport.instant import Instant
 from rapport.store.hashing import contact_order
-from rapport.store.queries import Step, read_migrations
+from rapport.store.queries import Migration, read_migrations
 from rapport.store.schema import find_missing_steps, incomplete_schema
 from rapport.store.sqlite.connection import fetch_all, transaction
 from rapport.store.sqlite.event_identities import update_feed_identities
@@ -87,7 +87,7 @@ def _apply_missing(connection: apsw.Connection) -> None:
                 raise incomplete_schema([step[:2]], str(exc)) from exc
 
 
-def _apply(connection: apsw.Connection, step: Step) -> None:
+def _apply(connection: apsw.Connection, step: Migration) -> None:
     number, name, sql = step
     connection.execute(sql)
     if name in _AFTER_STEP:

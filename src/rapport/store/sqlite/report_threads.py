@@ -11,8 +11,8 @@ import apsw
 
 from rapport.disconnects import CancelledByDisconnect
 from rapport.errors import StoreUnavailable
+from rapport.store.fair_semaphore import FairSemaphore
 from rapport.store.sqlite.connection import connect, translate_errors
-from rapport.store.turns import Turns
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class ReportThreads:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rapport-reports")
-        self._turns = Turns(_THREADS, _MAX_WAITING, for_one=_MAX_THREADS_PER_ACCOUNT)
+        self._semaphore = FairSemaphore(_THREADS, _MAX_WAITING, max_per_account=_MAX_THREADS_PER_ACCOUNT)
         self._readers: list[_Reader] = []
         self._free: list[_Reader] = []
 
@@ -76,7 +76,7 @@ class ReportThreads:
         """
         if not self._readers:
             raise StoreUnavailable("the store is not open")
-        await self._turns.take(account_id)
+        await self._semaphore.acquire(account_id)
         reader = self._free.pop()
         report = asyncio.wrap_future(self._threads.submit(reader.run, read))
         report.add_done_callback(lambda _: self._release(account_id, reader))
@@ -91,11 +91,11 @@ class ReportThreads:
 
     def _release(self, account_id: str, reader: _Reader) -> None:
         self._free.append(reader)
-        self._turns.release(account_id)
+        self._semaphore.release(account_id)
 
     def stop(self) -> None:
         """Refuse waiting reports, and stop running ones."""
-        self._turns.close()
+        self._semaphore.close()
         for reader in self._readers:
             if reader not in self._free:
                 reader.stop()

@@ -7,7 +7,7 @@ import apsw
 from rapport.store.sql_engine import Row
 from rapport.store.sqlite.connection import fetch_all
 from rapport.store.sqlite.engine import Engine
-from rapport.store.users import Step, UserRepository
+from rapport.store.users import Statement, UserRepository
 
 
 class SQLiteUsers(UserRepository):
@@ -17,7 +17,7 @@ class SQLiteUsers(UserRepository):
         super().__init__(engine)
         self._commit = engine.write
 
-    async def _write(self, account_id: str, steps: Sequence[Step], *, is_durable: bool = True) -> Sequence[Row]:
+    async def _write(self, account_id: str, steps: Sequence[Statement], *, is_durable: bool = True) -> Sequence[Row]:
         def run(connection: apsw.Connection) -> Sequence[Row]:
             rows: Sequence[Row] = ()
             for statement, params in steps:

@@ -14,13 +14,13 @@ from rapport.store.sqlite.memberships import read_contacts, write_contacts
 from rapport.store.sqlite.permission import compare, update_permissions
 from rapport.store.sqlite.queries import SQL
 from rapport.store.verification import (
+    CounterComparer,
     CounterMismatch,
     DerivedMismatch,
     Hours,
     Mismatch,
     PermissionMismatch,
     Stats,
-    Subject,
     sum_hours,
     sum_stats,
 )
@@ -45,14 +45,14 @@ class SQLiteVerification:
             # Sorting a large campaign activity takes space on the disk.
             connection.pragma("temp_store", "file")
             with translate_errors():
-                for subject in _list_subjects(connection):
+                for comparer in _list_comparers(connection):
                     # What differs here may only have changed between two reads.
-                    if next(_compare(connection, subject), None) is not None:
+                    if next(_compare(connection, comparer), None) is not None:
                         with transaction(connection):
-                            for mismatch in _compare(connection, subject):
+                            for mismatch in _compare(connection, comparer):
                                 yield mismatch
                             if repair:
-                                _repair(connection, subject)
+                                _repair(connection, comparer)
                 for permission in _verify_permissions(connection, repair=repair):
                     yield permission
                 for derived in _verify_derived(connection, repair=repair):
@@ -110,35 +110,35 @@ def _differs(row: Sequence[Any]) -> bool:
     return stored != derived
 
 
-def _list_subjects(connection: apsw.Connection) -> Iterator[Subject]:
+def _list_comparers(connection: apsw.Connection) -> Iterator[CounterComparer]:
     after = 0
     while rows := fetch_all(connection, _SQL["next_campaign_activities"], {"after": after, "limit": _STEP}):
-        yield from map(Subject._make, rows)
+        yield from map(CounterComparer._make, rows)
         after = rows[-1][0]
 
 
-def _compare(connection: apsw.Connection, subject: Subject) -> Iterator[CounterMismatch]:
-    params = {"campaign_activity": subject.key}
+def _compare(connection: apsw.Connection, comparer: CounterComparer) -> Iterator[CounterMismatch]:
+    params = {"campaign_activity": comparer.key}
     stored_stats = sum_stats(fetch_all(connection, _SQL["stored_stats"], params))
-    yield from subject.compare_stats(stored_stats, _recount_stats(connection, subject))
+    yield from comparer.compare_stats(stored_stats, _recount_stats(connection, comparer))
     stored_hours = sum_hours(fetch_all(connection, _SQL["stored_hours"], params))
-    yield from subject.compare_hours(stored_hours, _recount_hours(connection, subject))
+    yield from comparer.compare_hours(stored_hours, _recount_hours(connection, comparer))
     for row in connection.execute(_SQL["differing_engagement"], params):
-        yield subject.compare_engagement(_contact_id(connection, row[1]), row)
+        yield comparer.compare_engagement(_contact_id(connection, row[1]), row)
     for row in connection.execute(_SQL["differing_bounced_contact"], params):
-        yield subject.compare_bounced_contact(_contact_id(connection, row[1]), row)
+        yield comparer.compare_bounced_contact(_contact_id(connection, row[1]), row)
     for row in connection.execute(_SQL["differing_clicked_link"], params):
-        yield subject.compare_clicked_link(_contact_id(connection, row[1]), _url_id(connection, row[0]), row)
+        yield comparer.compare_clicked_link(_contact_id(connection, row[1]), _url_id(connection, row[0]), row)
 
 
-def _recount_stats(connection: apsw.Connection, subject: Subject) -> Stats:
-    params = {"campaign_activity": subject.key}
+def _recount_stats(connection: apsw.Connection, comparer: CounterComparer) -> Stats:
+    params = {"campaign_activity": comparer.key}
     names = ("recounted_totals", "recounted_details", "erased_stats")
     return sum_stats(chain.from_iterable(fetch_all(connection, _SQL[name], params) for name in names))
 
 
-def _recount_hours(connection: apsw.Connection, subject: Subject) -> Hours:
-    params = {"campaign_activity": subject.key}
+def _recount_hours(connection: apsw.Connection, comparer: CounterComparer) -> Hours:
+    params = {"campaign_activity": comparer.key}
     names = ("recounted_hours", "erased_hours")
     return sum_hours(chain.from_iterable(fetch_all(connection, _SQL[name], params) for name in names))
 
@@ -153,14 +153,14 @@ def _url_id(connection: apsw.Connection, link: int) -> str:
     return str(make_url_id(link_url) if url_id is None else url_id)
 
 
-def _repair(connection: apsw.Connection, subject: Subject) -> None:
-    params = {"campaign_activity": subject.key}
+def _repair(connection: apsw.Connection, comparer: CounterComparer) -> None:
+    params = {"campaign_activity": comparer.key}
     for table in ("engagement", "bounced_contact", "clicked_link"):
         connection.execute(_SQL[f"clear_{table}"], params)
         connection.execute(_SQL[f"recount_{table}"], params)
     connection.execute(_SQL["clear_stats"], params)
-    stats = [(subject.key, *key, *counts) for key, counts in _recount_stats(connection, subject).items()]
+    stats = [(comparer.key, *key, *counts) for key, counts in _recount_stats(connection, comparer).items()]
     connection.executemany(_INGEST["increment_stats"], stats)
     connection.execute(_SQL["clear_hours"], params)
-    hours = [(subject.key, *key, total) for key, total in _recount_hours(connection, subject).items()]
+    hours = [(comparer.key, *key, total) for key, total in _recount_hours(connection, comparer).items()]
     connection.executemany(_INGEST["increment_hours"], hours)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec.structs import asdict, replace
 
 from rapport.activity import ActivityType
-from rapport.catalogue import ContactUpdate
+from rapport.catalog import ContactUpdate
 from rapport.instant import Instant
 from rapport.store.batch import Batch, Part, ProfileRow, Row
 from rapport.store.erasure import ErasedContact

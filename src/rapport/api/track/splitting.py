@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from rapport.api.track.body_bounds import MAX_BYTES, MAX_LINES, too_many_lines
+from rapport.api.track.body_limits import MAX_BYTES, MAX_LINES, too_many_lines
 from rapport.api.track.item_counter import ItemCounter
 from rapport.errors import MalformedBody, PayloadTooLarge
 from rapport.recording.json_values import JsonSplitter
@@ -18,7 +18,7 @@ Line: TypeAlias = bytes | msgspec.Raw
 LetOthersRun: TypeAlias = Callable[[], Awaitable[None]]
 
 _SLICE_BYTES: Final = 256 * 1024
-_FEW_COMMAS: Final = 20 * MAX_LINES
+_MAX_UNCOUNTED_COMMAS: Final = 20 * MAX_LINES
 """The maximum number of commas in an array that is decoded before its items are counted."""
 _MAX_BRACKETS: Final = 1_000_000
 """The maximum number of objects and arrays in a body."""
@@ -32,7 +32,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TEXT: Final = re.compile(rb"\S")
 
 
-async def cut_lines(body: bytes, is_json: bool, let_others_run: LetOthersRun) -> list[Line]:  # noqa: FBT001 - a type
+async def split_body(body: bytes, is_json: bool, let_others_run: LetOthersRun) -> list[Line]:  # noqa: FBT001 - a type
     """Return the items of a JSON array, the only object of a JSON body, or else the non-blank lines.
 
     Raises MalformedBody and PayloadTooLarge.
@@ -41,14 +41,14 @@ async def cut_lines(body: bytes, is_json: bool, let_others_run: LetOthersRun) ->
     text = _TEXT.search(body)
     first = b"" if text is None else text[0]
     if first == b"[":
-        return await _cut_items(body, let_others_run)
+        return await _decode_items(body, let_others_run)
     if is_json:
         try:
             return [_VALUE.decode(body)]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             if first != b"{" or not _is_ndjson(body):
                 raise MalformedBody(f"the body must be a JSON array or one JSON object: {exc}") from None
-    return await _cut_lines(body, let_others_run)
+    return await _split_lines(body, let_others_run)
 
 
 def _is_ndjson(body: bytes) -> bool:
@@ -61,7 +61,7 @@ def _is_ndjson(body: bytes) -> bool:
     return bool(newline)
 
 
-async def _cut_lines(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
+async def _split_lines(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
     if body.count(b"\n") <= 2 * MAX_LINES:
         lines: list[Line] = [line for line in body.split(b"\n") if line.strip()]
     else:
@@ -82,8 +82,8 @@ async def _cut_lines(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
     return lines
 
 
-async def _cut_items(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
-    if body.count(b",") > _FEW_COMMAS:
+async def _decode_items(body: bytes, let_others_run: LetOthersRun) -> list[Line]:
+    if body.count(b",") > _MAX_UNCOUNTED_COMMAS:
         await _check_item_count(body, let_others_run)
     try:
         items: list[Line] = list(_ARRAY.decode(body))

@@ -1,4 +1,4 @@
-"""A limited number of slots, which accounts use in turn: none of them waits for all that another one has asked for."""
+"""A semaphore that accounts use in turn, so that none of them waits for all requests of another one."""
 
 import asyncio
 from collections import Counter, deque
@@ -10,28 +10,28 @@ from rapport.errors import StoreBusy
 _RETRY_AFTER: Final = 1
 
 
-class Turns:
+class FairSemaphore:
     """Slots for work on behalf of accounts, and a queue for each account that has to wait.
 
-    An account never holds the last slots, so that another one needn't wait for its slow work: see `for_one`. It may
-    have work in its queue as long as more places are free than it has taken: one account alone may take half of them.
+    An account never holds the last slots, so that another one needn't wait for its slow work (`max_per_account`). It
+    may queue work as long as more of the queue is free than it uses: a single account can use half of it.
     """
 
-    def __init__(self, slots: int, max_waiting: int, *, for_one: int | None = None) -> None:
-        """`for_one` is the number of slots that one account may hold; None for all of them."""
+    def __init__(self, slots: int, max_waiting: int, *, max_per_account: int | None = None) -> None:
+        """Create free slots. `max_per_account` is the number of slots that one account may hold; None for all."""
         self._free = slots
-        self._for_one = slots if for_one is None else for_one
+        self._max_per_account = slots if max_per_account is None else max_per_account
         self._max_waiting = max_waiting
         self._held = Counter[str]()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._waiting_count = 0
         self._is_closed = False
 
-    async def take(self, account_id: str) -> None:
+    async def acquire(self, account_id: str) -> None:
         """Wait for a slot, and hold it until `release`. Raises StoreBusy."""
         if self._is_closed:
             raise StoreBusy(_RETRY_AFTER)
-        if self._free and account_id not in self._waiting and self._held[account_id] < self._for_one:
+        if self._free and account_id not in self._waiting and self._held[account_id] < self._max_per_account:
             self._hold(account_id)
             return
         queue = self._waiting.get(account_id, ())
@@ -45,14 +45,14 @@ class Turns:
                 await granted
         except BaseException:
             if granted.done() and not granted.cancelled() and granted.exception() is None:
-                # Cancelled in the moment in which it got its slot.
+                # Cancelled just as it got its slot.
                 self.release(account_id)
             else:
                 self._leave(account_id, granted)
             raise
 
     def release(self, account_id: str) -> None:
-        """Give a slot back, and hand it to the next account."""
+        """Release a slot, and give it to the next account."""
         self._free += 1
         self._held[account_id] -= 1
         if not self._held[account_id]:
@@ -60,7 +60,7 @@ class Turns:
         self._grant()
 
     def close(self) -> None:
-        """Refuse all that wait, and whatever comes later."""
+        """Refuse all waiting requests, and all later ones."""
         self._is_closed = True
         for queue in self._waiting.values():
             for granted in queue:
@@ -75,7 +75,7 @@ class Turns:
         for account_id in list(self._waiting):
             if not self._free:
                 return
-            if self._held[account_id] < self._for_one:
+            if self._held[account_id] < self._max_per_account:
                 self._grant_one(account_id)
 
     def _grant_one(self, account_id: str) -> None:
@@ -88,7 +88,7 @@ class Turns:
                 granted.set_result(None)
                 break
         if queue:
-            # To the end of the line.
+            # To the end of the queue.
             self._waiting[account_id] = queue
 
     def _leave(self, account_id: str, granted: asyncio.Future[None]) -> None:

@@ -1,9 +1,9 @@
-"""Gzip, unpacked in steps of bounded size."""
+"""Decompress gzip in steps of bounded size."""
 
 import zlib
 from typing import Final
 
-from rapport.api.track.body_bounds import MAX_BYTES, too_large
+from rapport.api.track.body_limits import MAX_BYTES, too_large
 from rapport.errors import MalformedBody, PayloadTooLarge
 
 MAX_GZIP_MEMBERS: Final = 1_000
@@ -14,8 +14,8 @@ _GZIP: Final = 31
 """zlib's window bits for a gzip header and the largest window."""
 
 
-class Unpacker:
-    """Unpacks gzip, which may have several members (RFC 1952, 2.2), in steps of bounded size."""
+class Decompressor:
+    """Decompresses gzip, which may have several members (RFC 1952, 2.2), in steps of bounded size."""
 
     def __init__(self, body: bytes) -> None:
         self.is_done = False
@@ -28,11 +28,11 @@ class Unpacker:
 
     @property
     def bytes_held(self) -> int:
-        """The total size of the packed and the unpacked data."""
+        """The total size of the compressed and the decompressed data."""
         return len(self._body) + self._size
 
-    def unpacked(self) -> bytes:
-        """Return the unpacked body, after `step` has returned True."""
+    def decompressed(self) -> bytes:
+        """Return the decompressed body, after `step` has returned True."""
         self._body = memoryview(b"")
         whole = b"".join(self._pieces)
         self._pieces.clear()
@@ -51,25 +51,25 @@ class Unpacker:
                     break
                 self._members += 1
                 if self._members > MAX_GZIP_MEMBERS:
-                    raise PayloadTooLarge(f"a gzip body may have {MAX_GZIP_MEMBERS} members; pack it in one piece")
+                    raise PayloadTooLarge(f"a gzip body may have {MAX_GZIP_MEMBERS} members; compress it as one member")
                 self._member = zlib.decompressobj(_GZIP)
-            self._unpack_piece(self._member)
+            self._decompress_piece(self._member)
         return self.is_done
 
-    def _unpack_piece(self, member: "zlib._Decompress") -> None:
+    def _decompress_piece(self, member: "zlib._Decompress") -> None:
         # Small pieces, because the rest of a piece after the end of a member is copied.
-        packed = self._body[self._position : self._position + _PIECE]
+        compressed = self._body[self._position : self._position + _PIECE]
         try:
-            unpacked = member.decompress(packed, _PIECE)
+            decompressed = member.decompress(compressed, _PIECE)
         except zlib.error as exc:
             raise MalformedBody(f"the body is not gzip: {exc}") from None
-        self._position += len(packed) - len(member.unconsumed_tail) - len(member.unused_data)
-        if unpacked:
-            self._size += len(unpacked)
+        self._position += len(compressed) - len(member.unconsumed_tail) - len(member.unused_data)
+        if decompressed:
+            self._size += len(decompressed)
             if self._size > MAX_BYTES:
                 raise too_large()
-            self._pieces.append(unpacked)
+            self._pieces.append(decompressed)
         if member.eof:
             self._member = None
-        elif not packed and not unpacked:
+        elif not compressed and not decompressed:
             raise MalformedBody("the body is gzip that ends too early")

@@ -12,10 +12,10 @@ Attributes: TypeAlias = dict[str, tuple[Value, int]]
 
 
 def is_newer(value: Value, time: int, stored: Value, stored_time: int | None) -> bool:
-    """Return True if a value set at `time` has to be written over the stored one.
+    """Return True if a value set at `time` replaces the stored one.
 
-    The same value only moves the time, and by less than an hour not even that: a campaign activity with a million
-    opens isn't written a million times. So the time of a value is accurate to the hour.
+    An equal value only updates the time, and only if it is more than an hour later, so that a campaign activity with a
+    million opens isn't written a million times. So the time of a value is accurate to the hour.
     """
     if stored_time is None:
         return True

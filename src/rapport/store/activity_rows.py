@@ -1,4 +1,4 @@
-"""Decode rows with everything that was recorded about an activity."""
+"""Decode rows that contain everything that was recorded about an activity."""
 
 from typing import Any, Final
 

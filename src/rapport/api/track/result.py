@@ -1,4 +1,4 @@
-"""Decode the items of a request body, and collect what became of them."""
+"""Decode the items of a request body, and report which were accepted, rejected or changed."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ class ImportResult(msgspec.Struct, omit_defaults=True):
     warnings: list[FieldWarning] = []
 
 
-class Receipt:
+class ResultBuilder:
     """The rejections and warnings of a request's items, collected while they are decoded."""
 
     def __init__(self) -> None:
@@ -49,8 +49,8 @@ class Receipt:
         del self.warnings[self._warnings_before :]
         self.rejections.append(rejection_from(self._index, exc))
 
-    def result(self, accepted: int, duplicate: int) -> Response:
-        """Return the response."""
+    def response(self, accepted: int, duplicate: int) -> Response:
+        """Return the response with the result of the request."""
         metrics.REJECTED.inc(len(self.rejections))
         return encode_response(ImportResult(accepted, duplicate, len(self.rejections), self.rejections, self.warnings))
 
@@ -62,12 +62,12 @@ def decode_items(
     lines: Sequence[bytes | msgspec.Raw],
     start: int,
     decode: Callable[[bytes | msgspec.Raw, Context], T],
-    receipt: Receipt,
+    results: ResultBuilder,
 ) -> Iterator[T]:
-    """Yield the decoded items of a slice that starts at an index, and reject the others."""
+    """Yield the decoded items of a slice that begins at index `start`, and reject the invalid ones."""
     for index, line in enumerate(lines, start):
-        receipt.begin(index)
+        results.begin(index)
         try:
-            yield decode(line, receipt.context)
+            yield decode(line, results.context)
         except InvalidField as exc:
-            receipt.reject(exc)
+            results.reject(exc)

@@ -1,4 +1,4 @@
-"""The maximum size of a request body."""
+"""The limits of a request body, and the errors for exceeding them."""
 
 from typing import Final
 

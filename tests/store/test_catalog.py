@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rapport.activity import EARLIEST, Activity, ActivityType, ContactProfile, Link
-from rapport.catalogue import (
+from rapport.catalog import (
     CampaignActivityUpdate,
     CampaignStatus,
     CampaignUpdate,

@@ -1,4 +1,4 @@
-"""Map the device names and bounce codes of other systems to ours. Pure."""
+"""Map the device types and bounce codes of other systems to those of activities."""
 
 import re
 from functools import lru_cache
@@ -24,7 +24,7 @@ _DEVICES: Final = {
 }
 _DEVICE_NAMES: Final = {name: device for device, names in _DEVICES.items() for name in names}
 
-_WORDS: Final = {
+_NAMES_BY_CODE: Final = {
     "B": (
         "hard",
         "hard bounce",
@@ -44,7 +44,7 @@ _WORDS: Final = {
     "X": ("other", "undetermined", "unknown"),
     "Z": ("blocked", "block", "spam", "policy", "content rejected"),
 }
-_BOUNCE_WORDS: Final = {word: code for code, words in _WORDS.items() for word in words}
+_BOUNCE_CODES: Final = {word: code for code, words in _NAMES_BY_CODE.items() for word in words}
 
 _ENHANCED: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _SMTP: Final = re.compile(r"(?<![\d.])([45]\d\d)(?![\d.])")
@@ -82,12 +82,12 @@ _SMTP_CODES: Final = {
 
 
 def device_type_from(text: str) -> str | None:
-    """Return the device type that a name of another system or a user agent means, or None."""
+    """Return the device type for another system's name or a user agent, or None if it is unknown."""
     return _DEVICE_NAMES.get(_normalize(text)) or (device_from_user_agent(text) if "/" in text else None)
 
 
 def device_from_user_agent(user_agent: object) -> str | None:
-    """Return the device type of a user agent, or None if there is none."""
+    """Return the device type of a user agent, or None if it is empty or unknown."""
     return _device_from(user_agent) if isinstance(user_agent, str) and user_agent else None
 
 
@@ -104,11 +104,11 @@ def _device_from(user_agent: str) -> str | None:
 
 
 def bounce_code_from(text: str) -> str | None:
-    """Return the bounce code that a word, an SMTP code or an enhanced status code means, or None.
+    """Return the bounce code for a word, an SMTP code or an enhanced status code, or None if it is unknown.
 
-    Of a text such as `550 5.1.1 User unknown` the enhanced status code counts.
+    In a text such as `550 5.1.1 User unknown`, the enhanced status code decides.
     """
-    if text.strip().upper() in _WORDS:
+    if text.strip().upper() in _NAMES_BY_CODE:
         return text.strip().upper()
     enhanced = _ENHANCED.search(text)
     if enhanced is not None and enhanced[1] != "2":
@@ -121,7 +121,7 @@ def bounce_code_from(text: str) -> str | None:
         return _SMTP_CODES.get(code, "X" if code >= 500 else "D")
     if enhanced is not None:
         return "X"
-    return _BOUNCE_WORDS.get(_normalize(text))
+    return _BOUNCE_CODES.get(_normalize(text))
 
 
 def _normalize(text: str) -> str:
