@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
-from rapport.activity import Activity, ActivityType, CampaignActivity
+from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
 from rapport.instant import Instant
 from rapport.store.sql_engine import SqlEngine
 
@@ -19,6 +20,8 @@ class ActivityCursor(NamedTuple):
 
 
 START_OF_HISTORY: Final = ActivityCursor(2**63 - 1, 2**63 - 1)
+_ITERATION_SIZE: Final = 100
+"""Activities that `iterate` reads at a time."""
 
 
 class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,9 +138,18 @@ class ActivityRepository(ABC):
     ) -> list[DetailedRow]:
         """Return up to `limit` activities of these contacts in the period, in no particular order."""
 
-    @abstractmethod
-    def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
+    async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
         """Yield all activities of the contact with everything that was recorded, newest first."""
+        query = ActivityQuery(
+            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_ITERATION_SIZE
+        )
+        while True:
+            activities = await self.list_with_details(account_id, contact_id, query)
+            for entry in activities or ():
+                yield entry.activity
+            if not activities or len(activities) < _ITERATION_SIZE:
+                return
+            query = replace(query, after=activities[-1].position)
 
     async def count_by_type(
         self, account_id: str, contact_id: str, start: Instant, end: Instant

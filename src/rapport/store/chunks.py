@@ -1,21 +1,23 @@
 """Split large writes into chunks, one transaction each, so that other accounts can write in between."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from rapport.catalog import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
+from rapport.catalog import CampaignActivityUpdate, CampaignUpdate
 
-_CONTACTS: Final = 1_000
+T = TypeVar("T")
+
+_UPDATES: Final = 1_000
 _CAMPAIGN_WEIGHT: Final = 5_000
 """Campaigns, campaign activities and links in one chunk, unless a single campaign has more."""
 
 
-def chunk_contacts(updates: Sequence[ContactUpdate]) -> Iterator[Sequence[ContactUpdate]]:
-    """Split updates of contacts into chunks."""
-    for first in range(0, len(updates), _CONTACTS):
-        yield updates[first : first + _CONTACTS]
+def chunk_updates(updates: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split updates of contacts or definitions into chunks."""
+    for first in range(0, len(updates), _UPDATES):
+        yield updates[first : first + _UPDATES]
 
 
 def chunk_campaigns(updates: Sequence[CampaignUpdate]) -> Iterator[Sequence[CampaignUpdate]]:

@@ -1,16 +1,13 @@
 """Histories in PostgreSQL: a page is one round trip, and names of campaign activities are cached until one changes."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from msgspec.structs import replace
-
-from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.activity import CampaignActivity
 from rapport.caching import Weight
 from rapport.instant import Instant
 from rapport.store.activities import (
-    START_OF_HISTORY,
     ActivityCursor,
     ActivityQuery,
     ActivityRepository,
@@ -31,13 +28,12 @@ _CONTACT_EXISTS: Final = _SQL["contact_exists"]
 PAGE_TIMEOUT: Final = 3.0
 """Seconds for a page, including the wait for a connection."""
 
-_HISTORY_STEP: Final = 100
 _FIRST_TYPE_PARAMETER: Final = 6
 
 
 @lru_cache(maxsize=64)
 def merge_ranges(statement: str, types: int) -> str:
-    """Return the statement that merges one ordered range for each of so many types."""
+    """Return the statement that merges one ordered range for each of a number of types."""
     ranges = "\nUNION ALL\n".join(
         _SQL["list_newest_of_type"].replace("{type}", f"${_FIRST_TYPE_PARAMETER + number}") for number in range(types)
     )
@@ -63,11 +59,13 @@ class PostgresActivities(ActivityRepository):
         """Return the rows of a page, or None if there is no such contact."""
         contact = contact_key(account_id, contact_id)
         async with self._pool.acquire(PAGE_TIMEOUT, account_id, [contact]) as connection:
-            found = await connection.fetch(merge_ranges("list_newest", len(query.types)), *page_params(query, contact))
-            if not found and await connection.fetchval(_CONTACT_EXISTS, contact) is None:
+            records = await connection.fetch(
+                merge_ranges("list_newest", len(query.types)), *page_params(query, contact)
+            )
+            if not records and await connection.fetchval(_CONTACT_EXISTS, contact) is None:
                 return None
-            rows: list[ActivityRow] = [(row[0], row[1], row[2], row[3]) for row in found]
-            revision = found[0][4] if found else self._revision
+            rows: list[ActivityRow] = [(row[0], row[1], row[2], row[3]) for row in records]
+            revision = records[0][4] if records else self._revision
             return ActivityRows(rows, await self._names_for(connection, rows, revision))
 
     async def list_with_details(
@@ -93,19 +91,6 @@ class PostgresActivities(ActivityRepository):
         async with self._pool.acquire(READ_TIMEOUT, account_id, contacts) as connection:
             rows = await connection.fetch(_SQL["list_of_contacts"], contacts, start, end, limit)
         return [DetailedRow(*row) for row in rows]
-
-    async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
-        """Yield all activities of the contact with all details, newest first."""
-        query = ActivityQuery(
-            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_HISTORY_STEP
-        )
-        while True:
-            activities = await self.list_with_details(account_id, contact_id, query)
-            for entry in activities or ():
-                yield entry.activity
-            if not activities or len(activities) < _HISTORY_STEP:
-                return
-            query = replace(query, after=activities[-1].position)
 
     async def _names_for(
         self, connection: Connection, rows: Sequence[ActivityRow], revision: int

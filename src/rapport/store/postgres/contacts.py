@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from rapport.catalog import ContactUpdate
-from rapport.store.chunks import chunk_contacts
+from rapport.store.chunks import chunk_updates
 from rapport.store.contacts import (
     MIN_SUBSTRING_LENGTH,
     ContactRecord,
@@ -63,7 +63,7 @@ class PostgresContacts(ContactRepository):
         """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""
         writer = self._postgres.writer
         changes = 0
-        for chunk in chunk_contacts(updates):
+        for chunk in chunk_updates(updates):
             # Before the transaction that writes the contacts, which on a cluster involves a single node.
             await writer.ensure_definitions(account_id, time_references(chunk))
             changes += await writer.upsert_contacts(account_id, chunk)

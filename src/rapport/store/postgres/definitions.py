@@ -1,15 +1,12 @@
 """Updates of contact lists, tags and custom fields in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from rapport.catalog import DefinitionUpdate
+from rapport.store.chunks import chunk_updates
 from rapport.store.definitions import DefinitionRepository
 from rapport.store.postgres.engine import Engine
 from rapport.store.subresources import Membership
-
-_CHUNK: Final = 1_000
-"""Updates in one transaction, so that other accounts can write in between."""
 
 
 class PostgresDefinitions(DefinitionRepository):
@@ -22,8 +19,8 @@ class PostgresDefinitions(DefinitionRepository):
     async def upsert(self, account_id: str, updates: Sequence[DefinitionUpdate]) -> int:
         """Merge updates into the definitions, one transaction for each chunk. Return how many changed something."""
         changes = 0
-        for first in range(0, len(updates), _CHUNK):
-            changes += await self._postgres.writer.upsert_definitions(account_id, updates[first : first + _CHUNK])
+        for chunk in chunk_updates(updates):
+            changes += await self._postgres.writer.upsert_definitions(account_id, chunk)
         return changes
 
     async def ensure(self, account_id: str, references: Mapping[Membership, int]) -> None:

@@ -53,7 +53,7 @@ async def erase(
 ) -> bool:
     """Erase the contact in a transaction during which nothing is recorded for it. Return True if it existed.
 
-    `tombstone` is what another store that erased it keeps of it.
+    `tombstone` is the contact's tombstone in another store that erased it.
     """
     async with connection.transaction():
         await lock_against_writes(connection, layout)
@@ -149,11 +149,11 @@ async def import_tombstones(connection: Connection, account_id: str, tombstones:
         for name in ("delete_all_stats", "delete_all_hours", "delete_all_link_counts", "delete_cleared_links"):
             await connection.execute(_SQL[name], keys)
         _, _, links = await ids.resolve(connection, batch)
-        key_of = dict(zip(tombstones.campaign_activity_ids, keys, strict=True))
-        stats = [(key_of[row[0]], *row[1:]) for row in tombstones.counts]
-        hours = [(key_of[row[0]], *row[1:]) for row in tombstones.hours]
+        keys_by_id = dict(zip(tombstones.campaign_activity_ids, keys, strict=True))
+        stats = [(keys_by_id[row[0]], *row[1:]) for row in tombstones.counts]
+        hours = [(keys_by_id[row[0]], *row[1:]) for row in tombstones.hours]
         clicks = [
-            (key_of[entry.campaign_activity_id], link, entry.contacts)
+            (keys_by_id[entry.campaign_activity_id], link, entry.contacts)
             for link, entry in zip(links, tombstones.links, strict=True)
         ]
         for contact in tombstones.contacts:

@@ -71,10 +71,12 @@ class PostgresFeed:
             async with self._pool.acquire(FEED_TIMEOUT) as connection:
                 rows: list[FeedRow] = []
                 if position.next is not None:
-                    rows = await self._between(connection, account_ids, position.seen, position.next, position.row)
+                    rows = await self._list_rows_between(
+                        connection, account_ids, position.seen, position.next, position.row
+                    )
                     position = position if rows else _Position(position.next)
                 if not rows:
-                    rows = await self._between(connection, account_ids, position.seen, end, _FIRST_ROW)
+                    rows = await self._list_rows_between(connection, account_ids, position.seen, end, _FIRST_ROW)
                 pruned: int = await connection.fetchval(_SQL["get_pruned"])
         except asyncpg.DataError:
             # It has the form of a snapshot, but isn't one.
@@ -92,14 +94,14 @@ class PostgresFeed:
         activities = {index: activity_from_row(contact_id, tuple(row)) for index, contact_id, *row in rows}
         return [activities.get(index) for index in range(len(keys))]
 
-    async def _between(
+    async def _list_rows_between(
         self, connection: Connection, account_ids: Sequence[str], seen: _Snapshot, end: _Snapshot, row: _RowCursor
     ) -> list[FeedRow]:
         xid, number, read = row
         params = str(xid), number, list(account_ids), MAX_ROWS
-        found = await connection.fetch(_SQL["list_rows"], seen.snapshot, end.snapshot, *params)
+        records = await connection.fetch(_SQL["list_rows"], seen.snapshot, end.snapshot, *params)
         rows = [
-            _feed_row(seen, end, tuple(row), read if (int(row[0]), row[1]) == (xid, number) else 0) for row in found
+            _feed_row(seen, end, tuple(row), read if (int(row[0]), row[1]) == (xid, number) else 0) for row in records
         ]
         # On a cluster, activities may become readable a moment later than their row in the feed.
         is_cluster = self._engine.cluster is not None

@@ -59,7 +59,7 @@ class _LinkKey(NamedTuple):
 
 
 class IdCache:
-    """Looks up, creates and updates what batches name, and caches it."""
+    """Looks up, creates and updates the accounts, campaign activities and links of batches, and caches their keys."""
 
     def __init__(self, before_change: Callable[[], None] = lambda: None) -> None:
         # Raises StoreUnavailable if nothing can be created now: on a cluster, that changes every node.
@@ -72,7 +72,7 @@ class IdCache:
 
     def clear_links(self) -> None:
         """Look links up again: another process may have deleted some."""
-        # Not cleared: a running look-up must not add to the new one what it found before.
+        # Not cleared: a running look-up must not add what it read before to the new one.
         self._links = WeighedDict[_LinkKey, int](_MAX_BYTES)
 
     async def resolve(
@@ -126,7 +126,7 @@ class IdCache:
         resolved = {key[1]: cache[key] for key in keys if key in cache}
         if any(campaign_activity_id not in resolved for campaign_activity_id in ids):
             async with self._lock:
-                # What other tasks have found meanwhile.
+                # Other tasks may have added some meanwhile.
                 resolved |= {key[1]: cache[key] for key in keys if key in cache}
                 await self._look_up_campaign_activities(connection, account, ids, resolved)
         return [resolved[campaign_activity_id] for campaign_activity_id in ids]
@@ -204,17 +204,17 @@ class IdCache:
         resolved = {link: cache[link] for link in links if link in cache}
         if any(link not in resolved for link in links):
             async with self._lock:
-                found = {link: cache[link] for link in links if link in cache}
-                if any(link not in found for link in links):
-                    found |= await _look_up_links(connection, links, found)
-                missing = [link for link in links if link not in found]
+                keys = {link: cache[link] for link in links if link in cache}
+                if any(link not in keys for link in links):
+                    keys |= await _look_up_links(connection, links, keys)
+                missing = [link for link in links if link not in keys]
                 if missing:
                     self._before_change()
                     changes.count += await _add_links(connection, account, missing, guard)
-                    found |= await _look_up_links(connection, links, found)
-                for link in found.keys() - resolved.keys():
-                    cache.remember(link, found[link], (link.link.link_url, link.link.url_id))
-                resolved = found
+                    keys |= await _look_up_links(connection, links, keys)
+                for link in keys.keys() - resolved.keys():
+                    cache.remember(link, keys[link], (link.link.link_url, link.link.url_id))
+                resolved = keys
         return [resolved[link] for link in links]
 
 
@@ -232,12 +232,12 @@ async def _look_up_links(
     by_digest = {(link.campaign_activity, _digest(link)): link for link in links if link not in known}
     campaign_activities = [campaign_activity for campaign_activity, _ in by_digest]
     digests = [digest for _, digest in by_digest]
-    found: dict[_LinkKey, int] = {}
+    keys: dict[_LinkKey, int] = {}
     for campaign_activity, digest, key in await connection.fetch(_SQL["get_links"], campaign_activities, digests):
         link = by_digest.get((campaign_activity, digest))
         if link is not None:
-            found[link] = key
-    return found
+            keys[link] = key
+    return keys
 
 
 async def _add_links(connection: Connection, account: int, links: Sequence[_LinkKey], guard: Guard | None) -> int:

@@ -1,4 +1,4 @@
-"""Record activities in PostgreSQL. How depends on whether the database is a cluster, which is known once it's open."""
+"""Record activities in PostgreSQL, by a writer that the engine chooses when it is open: a cluster needs another one."""
 
 from collections.abc import Sequence
 from typing import Final

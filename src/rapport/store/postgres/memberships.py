@@ -1,4 +1,4 @@
-"""Keep up to date what is derived from the attributes of contacts: their lists and tags, and when they were created."""
+"""Update the data derived from contacts' attributes: their lists and tags, and when they were created."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
@@ -13,7 +13,7 @@ _SQL: Final = SQL["memberships"]
 
 
 class StoredContact(NamedTuple):
-    """A contact's key, and its stored and its derived data."""
+    """A contact with its stored and its derived data."""
 
     key: bytes
     account: int
@@ -24,7 +24,7 @@ class StoredContact(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Return True if the stored data isn't the derived."""
+        """Return True if the stored data differs from the derived data."""
         return self.stored != self.derived
 
 
@@ -33,7 +33,7 @@ async def read_contacts(
 ) -> list[StoredContact]:
     """Return the stored and the derived data of contacts, ordered by their keys.
 
-    Without activities, a contact isn't found to be created later than stored.
+    Without activities, a stored time of creation is never replaced with a later one.
     """
     keys = sorted(contacts)
     memberships: dict[bytes, set[MembershipRow]] = {}
@@ -58,13 +58,13 @@ def _compare(row: Sequence[Any], first_time: int | None, memberships: frozenset[
 
 
 async def update_derived(connection: Connection, contacts: Collection[bytes]) -> None:
-    """Update what is derived, in the transaction that changed the attributes or activities of the contacts."""
+    """Update the derived data, in the transaction that changed the attributes or activities of the contacts."""
     if contacts:
         await write_contacts(connection, await read_contacts(connection, contacts, with_activities=False))
 
 
 async def write_contacts(connection: Connection, contacts: Iterable[StoredContact]) -> None:
-    """Write the derived data that differs from the stored."""
+    """Write the derived data of contacts whose stored data differs."""
     updated, removed, added = [], [], []
     for key, account, _, contact_id, stored, derived in contacts:
         if (stored.created_at, stored.updated_at) != (derived.created_at, derived.updated_at):

@@ -23,7 +23,7 @@ class ContactPermission(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Return True if the stored permission isn't the derived one."""
+        """Return True if the stored permission differs from the derived one."""
         return self.stored != self.derived
 
 
@@ -46,8 +46,10 @@ async def read_permissions(
 ) -> list[ContactPermission]:
     """Return the permissions of contacts."""
     permissions = []
-    for key, facts, *values in await layout.fetch_of_contacts(connection, _SQL, "get_permissions", contacts):
-        derived = derive_permission(load_attributes(facts), NewestActivities(*values[4:7]))
+    for key, stored_attributes, *values in await layout.fetch_of_contacts(
+        connection, _SQL, "get_permissions", contacts
+    ):
+        derived = derive_permission(load_attributes(stored_attributes), NewestActivities(*values[4:7]))
         account_id, contact_id = values[7:]
         stored = PermissionColumns(*values[:4])
         permissions.append(ContactPermission(key, account_id, contact_id, stored, derived.columns))

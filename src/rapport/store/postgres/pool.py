@@ -41,8 +41,8 @@ _SETTINGS: Final = {
     "citus.override_table_visibility": "off",
 }
 
-# Errors that are temporary, or that an administrator has to fix. By SQLSTATE, as nothing else is reliable in the errors
-# of a cluster.
+# Errors that are temporary, or that an administrator has to fix, by SQLSTATE: nothing else is reliable in the errors of
+# a cluster.
 _OPERATIONAL_CLASSES: Final = ("08", "28", "40", "53", "57", "58")
 _OPERATIONAL_STATES: Final = frozenset({"25006", "3D000", "55006", "55P03", "XX000"})
 _CONNECTION_ERRORS: Final = (InterfaceError, InternalClientError, OSError, EOFError)
@@ -65,7 +65,7 @@ class Reach(Enum):
     ALL = 0
     """All contacts, or something that every node of a cluster has."""
     MAYBE_ALL = 1
-    """The same, unless it turns out that this isn't needed."""
+    """The same, unless the call turns out not to need them."""
 
 
 Contacts: TypeAlias = Sequence[bytes] | Reach
@@ -153,7 +153,7 @@ class Pool:
         account_id: str = SHARED,
         contacts: Contacts = (),
     ) -> AsyncIterator[Connection]:
-        """Lend a connection in the turn of the account, for `timeout` seconds including the wait.
+        """Acquire a connection, in the turn of the account, for `timeout` seconds including the wait.
 
         `contacts` are those that the caller reads or writes. At the deadline the connection is terminated: a cluster
         whose node hangs doesn't respond to a cancellation. Raises StoreUnavailable for operational errors.
@@ -286,7 +286,7 @@ def _decode_time(microseconds: tuple[int]) -> int:
 
 def _unavailable(exc: BaseException, seconds: float) -> StoreUnavailable | None:
     if isinstance(exc, TimeoutError):
-        return TimedOut(f"the database did not answer within {seconds:g} s")
+        return TimedOut(f"the database did not respond within {seconds:g} s")
     if isinstance(exc, PostgresError):
         state = str(getattr(exc, "sqlstate", ""))
         if state[:2] in _OPERATIONAL_CLASSES or state in _OPERATIONAL_STATES:

@@ -119,8 +119,8 @@ async def _read_rows(
 ) -> list[TrackingRow]:
     """Return a page. It is read again if one of its contacts is erased meanwhile: a shorter page would be the last."""
     for _ in range(_MAX_ATTEMPTS):
-        found = await _read_page(connection, account_id, campaign_activity, query)
-        rows = await _with_details(connection, found)
+        records = await _read_page(connection, account_id, campaign_activity, query)
+        rows = await _with_details(connection, records)
         if rows is not None:
             return rows
     raise StoreUnavailable("the page changed again and again while it was read")
@@ -155,18 +155,18 @@ def _position(account_id: str, cursor: TrackingCursor) -> tuple[int, bytes, int]
     return cursor.created_time, contact, cursor.identity
 
 
-async def _with_details(connection: Connection, found: Sequence[_Row]) -> list[TrackingRow] | None:
+async def _with_details(connection: Connection, records: Sequence[_Row]) -> list[TrackingRow] | None:
     """Return the rows with all details, or None if those of a contact no longer exist."""
-    if not found:
+    if not records:
         return []
-    contacts = await _read_contacts(connection, {row.contact for row in found})
-    links = await _read_links(connection, {row.link for row in found if row.link is not None})
-    for row in found:
+    contacts = await _read_contacts(connection, {row.contact for row in records})
+    links = await _read_links(connection, {row.link for row in records if row.link is not None})
+    for row in records:
         if row.contact not in contacts or (row.link is not None and row.link not in links):
             return None
         if row.profile is not None and row.profile not in contacts[row.contact].reported:
             return None
-    rows = [_tracking_row(row, contacts[row.contact], links) for row in found]
+    rows = [_tracking_row(row, contacts[row.contact], links) for row in records]
     missing = contacts_missing_fields(rows)
     if not missing:
         return rows

@@ -1,16 +1,13 @@
 """Histories in SQLite, read in the event loop: a page costs less than handing it to a thread."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from msgspec.structs import replace
-
-from rapport.activity import EARLIEST, Activity, ActivityType, CampaignActivity
+from rapport.activity import CampaignActivity
 from rapport.caching import Weight
 from rapport.instant import Instant
 from rapport.store.activities import (
-    START_OF_HISTORY,
     ActivityCursor,
     ActivityQuery,
     ActivityRepository,
@@ -26,12 +23,11 @@ from rapport.store.sqlite.queries import SQL
 
 _SQL: Final = SQL["activities"]
 _CONTACT_KEY: Final = _SQL["contact_key"]
-_HISTORY_STEP: Final = 100
 
 
 @lru_cache(maxsize=64)
 def merge_ranges(statement: str, types: int) -> str:
-    """Return the statement that merges one ordered range for each of so many types."""
+    """Return the statement that merges one ordered range for each of a number of types."""
     ranges = (_SQL[statement].replace(":type", f":type_{number}") for number in range(types))
     return "\nUNION ALL\n".join(ranges) + "\n" + _SQL["newest_first"]
 
@@ -86,19 +82,6 @@ class SQLiteActivities(ActivityRepository):
         params = {"account_id": account_id, "contact_ids": contact_ids, "start": start, "end": end, "limit": limit}
         rows = await self._sqlite.fetch_all(_SQL["list_of_contacts"], params, account_id=account_id)
         return list(map(DetailedRow._make, rows))
-
-    async def iterate(self, account_id: str, contact_id: str) -> AsyncIterator[Activity]:
-        """Yield all activities of the contact with all details, newest first."""
-        query = ActivityQuery(
-            types=tuple(ActivityType), after=START_OF_HISTORY, not_before=EARLIEST, limit=_HISTORY_STEP
-        )
-        while True:
-            activities = await self.list_with_details(account_id, contact_id, query)
-            for entry in activities or ():
-                yield entry.activity
-            if not activities or len(activities) < _HISTORY_STEP:
-                return
-            query = replace(query, after=activities[-1].position)
 
     def _find_contact(self, account_id: str, contact_id: str) -> int | None:
         row = fetch_one(self._sqlite.reading, _CONTACT_KEY, {"account_id": account_id, "contact_id": contact_id})

@@ -71,7 +71,7 @@ class Checkpointer:
             if self._log.stat().st_size == 0:
                 return True
             with translate_errors():
-                # First what takes time, which blocks nobody; then the rest, for which writers have to wait.
+                # First the long part, which blocks nobody; then the rest, for which writers have to wait.
                 with contextlib.suppress(apsw.BusyError):
                     self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rapport.catalog import ContactUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import PROFILE_FIELDS, dump_attributes, get_number, load_attributes, merge_contact
-from rapport.store.chunks import chunk_contacts
+from rapport.store.chunks import chunk_updates
 from rapport.store.contacts import (
     MIN_SUBSTRING_LENGTH,
     ContactRecord,
@@ -60,7 +60,7 @@ class SQLiteContacts(ContactRepository):
     async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:
         """Merge updates into the contacts, one transaction for each chunk. Return how many changed something."""
         changes = 0
-        for chunk in chunk_contacts(updates):
+        for chunk in chunk_updates(updates):
             changes += await self._sqlite.run(account_id, partial(self._upsert_chunk, account_id, chunk))
         return changes
 

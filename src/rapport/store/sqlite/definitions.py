@@ -10,6 +10,7 @@ import apsw
 from rapport.catalog import DefinitionUpdate
 from rapport.instant import Instant
 from rapport.store.attributes import load_attributes
+from rapport.store.chunks import chunk_updates
 from rapport.store.definitions import DefinitionRepository, definition_row, keep_recorded_at, merge_definition
 from rapport.store.last_write_wins import Attributes
 from rapport.store.sqlite.connection import Values, fetch_one
@@ -19,9 +20,6 @@ from rapport.store.sqlite.queries import SQL
 from rapport.store.subresources import Membership
 
 _SQL: Final = SQL["definitions"]
-
-_CHUNK: Final = 1_000
-"""Updates in one transaction, so that other accounts can write in between."""
 
 
 class SQLiteDefinitions(DefinitionRepository):
@@ -34,8 +32,8 @@ class SQLiteDefinitions(DefinitionRepository):
     async def upsert(self, account_id: str, updates: Sequence[DefinitionUpdate]) -> int:
         """Merge updates into the definitions, one transaction for each chunk. Return how many changed something."""
         changes = 0
-        for first in range(0, len(updates), _CHUNK):
-            changes += await self._write(account_id, partial(_upsert, account_id, updates[first : first + _CHUNK]))
+        for chunk in chunk_updates(updates):
+            changes += await self._write(account_id, partial(_upsert, account_id, chunk))
         return changes
 
     async def ensure(self, account_id: str, references: Mapping[Membership, int]) -> None:

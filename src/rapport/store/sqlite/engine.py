@@ -1,4 +1,4 @@
-"""The connections of a data directory: one that reads in the event loop, one that writes in a thread, and reports'."""
+"""The connections of a data directory: for reads in the event loop, for writes in a thread, and for reports."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ _READ_BUSY_TIMEOUT: Final = 1.0
 _MAX_WRITES_WAITING: Final = 1_000
 
 SHARED: Final = ""
-"""The turn of writes for several accounts: no account has this id."""
+"""Stands for all accounts in the turns of writes: no account has this id."""
 
 _CONTACT_KEY: Final = SQL["activities"]["contact_key"]
 

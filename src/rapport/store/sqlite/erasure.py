@@ -65,7 +65,7 @@ class SQLiteErasure(Erasure):
     def _erase_in_thread(
         self, account_id: str, contact_id: str, tombstone: ErasedContact | None, connection: apsw.Connection
     ) -> bool:
-        # Overwrites what is deleted. Older copies, left in unused space when pages were split, disappear with VACUUM.
+        # Overwrites deleted data. Older copies, left in unused space when pages were split, disappear with VACUUM.
         connection.pragma("secure_delete", True)
         try:
             return self._sqlite.commit(
@@ -169,12 +169,13 @@ def _import(account_id: str, tombstones: Tombstones, connection: apsw.Connection
     for name in ("delete_all_stats", "delete_all_hours", "delete_all_link_counts", "delete_cleared_links"):
         connection.executemany(_SQL[name], [(key,) for key in keys])
     links = link_keys(connection, keys, batch.links)
-    key_of = dict(zip(tombstones.campaign_activity_ids, keys, strict=True))
-    connection.executemany(_SQL["add_stats"], [(key_of[row[0]], *row[1:]) for row in tombstones.counts])
-    connection.executemany(_SQL["add_hours"], [(key_of[row[0]], *row[1:]) for row in tombstones.hours])
+    keys_by_id = dict(zip(tombstones.campaign_activity_ids, keys, strict=True))
+    connection.executemany(_SQL["add_stats"], [(keys_by_id[row[0]], *row[1:]) for row in tombstones.counts])
+    connection.executemany(_SQL["add_hours"], [(keys_by_id[row[0]], *row[1:]) for row in tombstones.hours])
     link_counts = zip(links, tombstones.links, strict=True)
     connection.executemany(
-        _SQL["add_link"], [(key_of[entry.campaign_activity_id], link, entry.contacts) for link, entry in link_counts]
+        _SQL["add_link"],
+        [(keys_by_id[entry.campaign_activity_id], link, entry.contacts) for link, entry in link_counts],
     )
 
 

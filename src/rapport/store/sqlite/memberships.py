@@ -1,4 +1,4 @@
-"""Keep up to date what is derived from the attributes of contacts: their lists and tags, and when they were created."""
+"""Update the data derived from contacts' attributes: their lists and tags, and when they were created."""
 
 from array import array
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +15,7 @@ _SQL: Final = SQL["memberships"]
 
 
 class StoredContact(NamedTuple):
-    """A contact's key, and its stored and its derived data."""
+    """A contact with its stored and its derived data."""
 
     key: int
     account: int
@@ -25,7 +25,7 @@ class StoredContact(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Return True if the stored data isn't the derived."""
+        """Return True if the stored data differs from the derived data."""
         return self.stored != self.derived
 
 
@@ -34,7 +34,7 @@ def read_contacts(
 ) -> list[StoredContact]:
     """Return the stored and the derived data of contacts.
 
-    Without activities, a contact isn't found to be created later than stored.
+    Without activities, a stored time of creation is never replaced with a later one.
     """
     keys = array("q", sorted(contacts))
     memberships: dict[int, set[MembershipRow]] = {}
@@ -57,13 +57,13 @@ def _compare(row: Sequence[Any], first_time: int | None, memberships: frozenset[
 
 
 def update_derived(connection: apsw.Connection, contacts: Collection[int]) -> None:
-    """Update what is derived, in the transaction that changed the attributes or activities of the contacts."""
+    """Update the derived data, in the transaction that changed the attributes or activities of the contacts."""
     if contacts:
         write_contacts(connection, read_contacts(connection, contacts, with_activities=False))
 
 
 def write_contacts(connection: apsw.Connection, contacts: Iterable[StoredContact]) -> None:
-    """Write the derived data that differs from the stored."""
+    """Write the derived data of contacts whose stored data differs."""
     for contact in contacts:
         key, account, contact_id, stored, derived = contact
         if (stored.created_at, stored.updated_at) != (derived.created_at, derived.updated_at):

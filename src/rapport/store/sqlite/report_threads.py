@@ -37,7 +37,7 @@ class _Reader:
         self.connection.set_progress_handler(self._must_stop, _INSTRUCTIONS)
 
     def run(self, read: Callable[[apsw.Connection], T]) -> T:
-        """Make a report. Raises StoreUnavailable if it is stopped or takes too long."""
+        """Run a report. Raises StoreUnavailable if it is stopped or takes too long."""
         self._is_stopped = False
         self._deadline = time.monotonic() + _REPORT_TIMEOUT
         try:
@@ -55,7 +55,7 @@ class _Reader:
 
 
 class ReportThreads:
-    """Makes reports; accounts take turns."""
+    """Runs reports; accounts take turns."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rapport-reports")
@@ -70,7 +70,7 @@ class ReportThreads:
         self._free = list(self._readers)
 
     async def run(self, account_id: str, read: Callable[[apsw.Connection], T]) -> T:
-        """Make a report in a thread, in the account's turn. Raises StoreUnavailable.
+        """Run a report in a thread, in the account's turn. Raises StoreUnavailable.
 
         The report is stopped if this call is cancelled or the client disconnects.
         """

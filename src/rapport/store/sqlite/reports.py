@@ -157,12 +157,12 @@ def _find_links(connection: apsw.Connection, campaign_activity: int, url_id: str
     return [*keys, 0] if url_id == NO_LINK else keys
 
 
-def _with_profiles(connection: apsw.Connection, found: list[tuple[Any, ...]]) -> list[TrackingRow]:
-    rows = [_tracking_row(*row) for row in found]
+def _with_profiles(connection: apsw.Connection, records: list[tuple[Any, ...]]) -> list[TrackingRow]:
+    rows = [_tracking_row(*row) for row in records]
     missing = contacts_missing_fields(rows)
     if not missing:
         return rows
-    contacts = {row[-1]: row[2] for row in found if row[2] in missing}
+    contacts = {row[-1]: row[2] for row in records if row[2] in missing}
     return resolve_profiles(rows, _read_profiles(connection, contacts, rows[0].created_time))
 
 

@@ -45,7 +45,7 @@ def _increment(connection: apsw.Connection, table: str, rows: list[Values]) -> C
 def watch_inserts(
     connection: apsw.Connection, rows: list[Values], added: list[Values], existing: list[Values]
 ) -> Iterator[Values]:
-    """Yield the rows for an INSERT that skips existing ones, and sort them by whether they were inserted.
+    """Yield the rows for an INSERT that skips existing ones; append each to `added` or `existing` afterwards.
 
     SQLite takes the next row after it has processed the previous one. RETURNING would cost as much as the insert.
     """

@@ -30,7 +30,7 @@ _PERMISSION: Final = SQL["permission"]
 _INGEST: Final = SQL["ingest"]
 _MEMBERSHIPS: Final = SQL["memberships"]
 
-_STEP: Final = 500
+_BATCH_SIZE: Final = 500
 
 
 class SQLiteVerification:
@@ -46,7 +46,7 @@ class SQLiteVerification:
             connection.pragma("temp_store", "file")
             with translate_errors():
                 for comparer in _list_comparers(connection):
-                    # What differs here may only have changed between two reads.
+                    # A difference may come from a write between two reads, so compare again in a transaction.
                     if next(_compare(connection, comparer), None) is not None:
                         with transaction(connection):
                             for mismatch in _compare(connection, comparer):
@@ -61,10 +61,10 @@ class SQLiteVerification:
 
 def _verify_permissions(connection: apsw.Connection, *, repair: bool) -> Iterator[PermissionMismatch]:
     after = 0
-    while rows := fetch_all(connection, _PERMISSION["list_permissions"], {"after": after, "limit": _STEP}):
+    while rows := fetch_all(connection, _PERMISSION["list_permissions"], {"after": after, "limit": _BATCH_SIZE}):
         keys = [row[0] for row in rows if _differs(row)]
         if keys:
-            # What differs here may only have changed between two reads.
+            # A difference may come from a write between two reads, so compare again in a transaction.
             with transaction(connection):
                 params = {"contacts": apsw.carray(array("q", keys))}
                 for row in fetch_all(connection, _PERMISSION["get_permissions"], params):
@@ -77,11 +77,11 @@ def _verify_permissions(connection: apsw.Connection, *, repair: bool) -> Iterato
 
 def _verify_derived(connection: apsw.Connection, *, repair: bool) -> Iterator[DerivedMismatch]:
     after = 0
-    while rows := fetch_all(connection, _MEMBERSHIPS["list_contacts"], {"after": after, "limit": _STEP}):
+    while rows := fetch_all(connection, _MEMBERSHIPS["list_contacts"], {"after": after, "limit": _BATCH_SIZE}):
         keys = [key for (key,) in rows]
         differing = [contact.key for contact in read_contacts(connection, keys) if contact.differs]
         if differing:
-            # What differs here may only have changed between two reads.
+            # A difference may come from a write between two reads, so compare again in a transaction.
             with transaction(connection):
                 contacts = [contact for contact in read_contacts(connection, differing) if contact.differs]
                 for contact in contacts:
@@ -112,7 +112,7 @@ def _differs(row: Sequence[Any]) -> bool:
 
 def _list_comparers(connection: apsw.Connection) -> Iterator[CounterComparer]:
     after = 0
-    while rows := fetch_all(connection, _SQL["next_campaign_activities"], {"after": after, "limit": _STEP}):
+    while rows := fetch_all(connection, _SQL["next_campaign_activities"], {"after": after, "limit": _BATCH_SIZE}):
         yield from map(CounterComparer._make, rows)
         after = rows[-1][0]
 
