@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rapport.activity import check_id, content_identity
-from rapport.api.v3 import contact_reports, tracking_report
+from rapport.api.v3 import contact_reports, tracking_reports
 from rapport.api.v3.email_reports import REPORTS, EmailReports
 from rapport.caching import WeighedDict
 from rapport.errors import InvalidField
@@ -42,7 +42,7 @@ CALLS: dict[str, Callable[[str], Any]] = {
     "profile_key": lambda text: profile_key((text, None, None)),
     "make_url_id": make_url_id,
     "contact_reports.parse_page": lambda text: contact_reports.parse_page(f"next={text}".encode(), ()),
-    "tracking_report.parse_page": lambda text: tracking_report.parse_page(
+    "tracking_reports.parse_page": lambda text: tracking_reports.parse_page(
         f"next={text}".encode(), REPORTS[0], EmailReports.limit
     ),
     "zone": _zone_named,

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from rapport.app import build
 from rapport.auth.scope import Scope
 from rapport.settings import Settings
-from rapport.web.addresses import is_own_path, is_same_origin
+from rapport.web.own_urls import is_own_path, is_same_origin
 from rapport.web.sessions import COOKIE
 from tests.helpers.api import ApiClient, make_line
 from tests.helpers.command import run_rapport

@@ -5,7 +5,16 @@ import asyncio
 import click
 
 from rapport.auth.scope import Role, Scope
-from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
+from rapport.cli.command import (
+    account_option,
+    create_option,
+    data_option,
+    get_settings,
+    now,
+    open_command_store,
+    to_printable,
+)
+from rapport.cli.scopes import parse_scopes
 from rapport.instant import iso
 from rapport.oauth.applications import (
     ApplicationRequest,
@@ -92,7 +101,7 @@ def create(
     request = ApplicationRequest(
         name=name,
         redirect_uris=redirect_uris,
-        scopes=_read_scopes(scope),
+        scopes=parse_scopes(scope),
         is_public=public,
         refresh_policy=RefreshPolicy(refresh),
         credentials_role=None if client_credentials is None else Role(client_credentials),
@@ -136,14 +145,6 @@ def delete(client_id: str, data: str | None, account: str) -> None:
     click.echo(f"Deleted the application {client_id}, {name}.")
 
 
-def _read_scopes(text: str) -> frozenset[Scope]:
-    known = {scope.value: scope for scope in Scope}
-    for name in text.split():
-        if name not in known:
-            raise click.BadParameter(f"unknown scope {name!r}; expected {', '.join(known)}", param_hint="--scope")
-    return frozenset(known[name] for name in text.split())
-
-
 def _format_row(application: Application) -> tuple[str, ...]:
     return (
         application.client_id,
@@ -154,7 +155,7 @@ def _format_row(application: Application) -> tuple[str, ...]:
         " ".join(application.scopes),
         " ".join(application.redirect_uris),
         iso(application.created_time),
-        "".join(char if char.isprintable() else "?" for char in application.created_by),
+        to_printable(application.created_by),
     )
 
 

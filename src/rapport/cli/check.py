@@ -57,16 +57,16 @@ async def _check(settings: Settings, *, repair: bool) -> int:
     return mismatches
 
 
-def format_permission(difference: PermissionMismatch) -> str:
+def format_permission(mismatch: PermissionMismatch) -> str:
     """Return a line about a contact's mismatching permission."""
-    where = f"{difference.account_id} contact {difference.contact_id}"
-    return f"{where}: {_format_columns(difference.stored)}, should be {_format_columns(difference.expected)}"
+    subject = f"{mismatch.account_id} contact {mismatch.contact_id}"
+    return f"{subject}: {_format_columns(mismatch.stored)}, should be {_format_columns(mismatch.expected)}"
 
 
 def format_derived(mismatch: DerivedMismatch) -> str:
     """Return a line about the mismatching creation, lists and tags of a contact."""
-    where = f"{mismatch.account_id} contact {mismatch.contact_id}"
-    return f"{where}: {_format_contact(mismatch.stored)}, should be {_format_contact(mismatch.expected)}"
+    subject = f"{mismatch.account_id} contact {mismatch.contact_id}"
+    return f"{subject}: {_format_contact(mismatch.stored)}, should be {_format_contact(mismatch.expected)}"
 
 
 def _format_contact(contact: DerivedContact) -> str:
@@ -99,12 +99,12 @@ def format_counter(mismatch: CounterMismatch) -> str:
         words.append(f"in the hour from {iso(mismatch.hour)}")
     if mismatch.contact_id is not None:
         words.append(f"contact {mismatch.contact_id}")
-    where = f"{mismatch.account_id} {mismatch.campaign_activity_id} {' '.join(words)}"
+    subject = f"{mismatch.account_id} {mismatch.campaign_activity_id} {' '.join(words)}"
     is_contact = mismatch.contact_id is not None
     stored, expected = (
         _format_counts(counts, is_contact=is_contact) for counts in (mismatch.stored, mismatch.expected)
     )
-    return f"{where}: {stored}, should be {expected}"
+    return f"{subject}: {stored}, should be {expected}"
 
 
 def _format_detail(activity_type: ActivityType, detail: int) -> str:

@@ -242,6 +242,21 @@ def ensure_store(settings: Settings) -> None:
     asyncio.run(ensure())
 
 
+async def require_account(store: Store, account_id: str) -> None:
+    """Check that the account exists; the default account always does. Raises BadParameter."""
+    account_ids = {DEFAULT_ACCOUNT, *await store.accounts.list_ids()}
+    if account_id not in account_ids:
+        raise click.BadParameter(
+            f"there is no account {account_id!r}; expected one of {', '.join(sorted(account_ids))}",
+            param_hint="--account",
+        )
+
+
+def to_printable(text: str) -> str:
+    """Return the text with `?` for characters that can't be printed: other issuers' user names may contain any."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _warn_if_others_can_read(data: str) -> None:
     """Print a warning if other users can list the data directory.
 

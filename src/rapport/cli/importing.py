@@ -14,7 +14,7 @@ import click
 from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
 from rapport.cli.import_options import reading_options
 from rapport.cli.import_output import Mistakes, format_counts, format_remarks, show_progress, write_rejected
-from rapport.cli.previewing import preview
+from rapport.cli.import_preview import preview
 from rapport.errors import UnreadableFile
 from rapport.recording.activity_codec import LineFormat
 from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS, MERGES
@@ -31,7 +31,7 @@ from rapport.worker import tune_gc
 _SWITCH_INTERVAL: Final = 0.001
 """Seconds that a thread may run while another one waits: a fifth of Python's default."""
 
-_FORMS: Final[dict[str, LineFormat[Any]]] = {
+_LINE_FORMATS: Final[dict[str, LineFormat[Any]]] = {
     "activities": ACTIVITIES,
     "contacts": CONTACTS,
     "campaigns": CAMPAIGNS,
@@ -47,7 +47,7 @@ _FORMS: Final[dict[str, LineFormat[Any]]] = {
 @click.option(
     "--type",
     "data_type",
-    type=click.Choice(tuple(_FORMS)),
+    type=click.Choice(tuple(_LINE_FORMATS)),
     default="activities",
     show_default=True,
     help="The type of the data in the files.",
@@ -92,7 +92,7 @@ def import_files(
     then 1. The first import into an empty directory needs --create.
     """
     if is_preview:
-        _preview_all(files, _FORMS[data_type], options)
+        _preview_all(files, _LINE_FORMATS[data_type], options)
         return
     settings = get_settings(data=data)
     tune_gc(GC_THRESHOLD)
@@ -124,12 +124,12 @@ class _Totals:
         self.result.add([], result.skipped, result.notices)
 
 
-def _preview_all(files: tuple[str, ...], form: LineFormat[Any], options: ImportOptions) -> None:
+def _preview_all(files: tuple[str, ...], line_format: LineFormat[Any], options: ImportOptions) -> None:
     mistakes = 0
     for name in files:
         try:
             with _open_file(name) as file:
-                mistakes += preview(file, name, form, options)
+                mistakes += preview(file, name, line_format, options)
         except UnreadableFile as exc:
             mistakes += 1
             click.echo(f"Error: {_with_name(exc, name)}", err=True)
@@ -196,7 +196,7 @@ async def _import_one(
         else:
             repositories: dict[str, Any] = {"contacts": store.contacts, "campaigns": store.campaigns}
             upsert = repositories.get(data_type, store.definitions).upsert
-            await import_updates(partial(upsert, account), file, name, _FORMS[data_type], result, **rest)
+            await import_updates(partial(upsert, account), file, name, _LINE_FORMATS[data_type], result, **rest)
 
 
 def _rejected_file(name: str) -> Path:

@@ -5,11 +5,11 @@ import asyncio
 import click
 
 from rapport.cli.command import (
-    DEFAULT_ACCOUNT,
     account_option,
     data_option,
     get_settings,
     open_command_store,
+    require_account,
     setting_option,
 )
 from rapport.cli.serve import create_sign_in_link, owner_principal
@@ -38,10 +38,5 @@ def sign_in(*, data: str | None, account: str, host: str | None, port: int | Non
 
 async def _create_link(settings: Settings, account_id: str) -> str:
     async with open_command_store(settings) as store:
-        accounts = {DEFAULT_ACCOUNT, *await store.accounts.list_ids()}
-        if account_id not in accounts:
-            raise click.BadParameter(
-                f"there is no account {account_id!r}; expected one of {', '.join(sorted(accounts))}",
-                param_hint="--account",
-            )
+        await require_account(store, account_id)
         return await create_sign_in_link(store, settings, owner_principal(account_id, "sign-in"))

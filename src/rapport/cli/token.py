@@ -20,7 +20,9 @@ from rapport.cli.command import (
     get_settings,
     now,
     open_command_store,
+    to_printable,
 )
+from rapport.cli.scopes import parse_scopes
 from rapport.instant import DAY, Instant, iso
 from rapport.settings import Settings
 from rapport.store.engines import format_location
@@ -101,7 +103,7 @@ def create(
         client_id=client or account,
         user="rapport token",
         role=Role(role),
-        scopes=_parse_scopes(scope),
+        scopes=parse_scopes(scope),
     )
     click.echo(asyncio.run(_create(get_settings(data=data), principal, expires, name, create=create)))
 
@@ -185,19 +187,4 @@ def _format_row(status: TokenStatus) -> tuple[str, ...]:
         iso(named.expires),
         "valid" if revocation is None else f"revoked {iso(revocation.revoked_time)} by {revocation.revoked_by}",
     )
-    # The user names of another issuer may contain anything.
-    return tuple("".join(char if char.isprintable() else "?" for char in column) for column in columns)
-
-
-def _parse_scopes(text: str) -> frozenset[Scope]:
-    known = {scope.value: scope for scope in Scope}
-    scopes = set()
-    for name in text.replace("+", " ").split():
-        if name not in known:
-            raise click.BadParameter(
-                f"unknown scope {name!r}; expected some of {', '.join(known)}", param_hint="--scope"
-            )
-        scopes.add(known[name])
-    if not scopes:
-        raise click.BadParameter(f"expected at least one of {', '.join(known)}", param_hint="--scope")
-    return frozenset(scopes)
+    return tuple(map(to_printable, columns))

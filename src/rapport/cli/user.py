@@ -7,14 +7,15 @@ import click
 
 from rapport.auth.scope import Role
 from rapport.cli.command import (
-    DEFAULT_ACCOUNT,
     account_option,
     create_option,
     data_option,
     get_settings,
     now,
     open_command_store,
+    require_account,
     setting_option,
+    to_printable,
 )
 from rapport.cli.serve import server_url
 from rapport.errors import MailNotSent
@@ -30,7 +31,7 @@ from rapport.store.users import User, UserSession
 _BY: Final = "rapport user"
 _ROLES: Final = [role.value for role in Role]
 _USER_COLUMNS: Final = ("email_address", "role", "status", "created", "created by", "signed in")
-_SESSION_COLUMNS: Final = ("id", "user", "role", "method", "began", "expires", "browser")
+_SESSION_COLUMNS: Final = ("id", "user", "role", "method", "started", "expires", "browser")
 
 
 @click.group()
@@ -78,7 +79,7 @@ def invite(
     click.echo(asyncio.run(_invite(settings, account, email_address, Role(role), create=create)))
 
 
-@user.command(short_help="Make a link with which a user sets a password.")
+@user.command(short_help="Create a link with which a user sets a password.")
 @click.argument("email_address")
 @data_option
 @account_option
@@ -102,7 +103,7 @@ def list_users(data: str | None, account: str) -> None:
     for row in asyncio.run(_list(get_settings(data=data), account)):
         signed_in = "" if row.signed_in_time is None else iso(row.signed_in_time)
         status = "invited" if row.joined_time is None else "joined"
-        created_by = _printable(row.created_by)
+        created_by = to_printable(row.created_by)
         click.echo("\t".join((row.email_address, row.role, status, iso(row.created_time), created_by, signed_in)))
 
 
@@ -138,7 +139,7 @@ def remove(email_address: str, data: str | None, account: str) -> None:
 @data_option
 @account_option
 def reset_totp(email_address: str, data: str | None, account: str) -> None:
-    """Have a user sign in without the authenticator app, which may be lost."""
+    """Let a user sign in without the authenticator app, for example because it is lost."""
     changed = asyncio.run(_reset_totp(get_settings(data=data), account, email_address))
     click.echo(f"{changed.email_address} signs in with the password alone now.")
 
@@ -151,7 +152,7 @@ def sessions(data: str | None, account: str) -> None:
     click.echo("\t".join(_SESSION_COLUMNS))
     for row in asyncio.run(_list_sessions(get_settings(data=data), account)):
         times = (iso(row.started_time), iso(row.expires))
-        click.echo("\t".join((row.session_id, _printable(row.user_name), row.role, row.method, *times, row.client)))
+        click.echo("\t".join((row.session_id, to_printable(row.user_name), row.role, row.method, *times, row.client)))
 
 
 @user.command("sign-out")
@@ -161,11 +162,7 @@ def sessions(data: str | None, account: str) -> None:
 def sign_out(session_id: str, data: str | None, account: str) -> None:
     """End a session. Running servers notice within three seconds."""
     ended = asyncio.run(_sign_out(get_settings(data=data), account, session_id))
-    click.echo(f"Ended a session of {_printable(ended.user_name)}.")
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
+    click.echo(f"Ended a session of {to_printable(ended.user_name)}.")
 
 
 async def _deliver(settings: Settings, store: Store, user: User, code: str) -> str:
@@ -183,18 +180,9 @@ async def _deliver(settings: Settings, store: Store, user: User, code: str) -> s
     return f"Sent a link to {user.email_address}."
 
 
-async def _require_account(store: Store, account_id: str) -> None:
-    accounts = {DEFAULT_ACCOUNT, *await store.accounts.list_ids()}
-    if account_id not in accounts:
-        raise click.BadParameter(
-            f"there is no account {account_id!r}; expected one of {', '.join(sorted(accounts))}",
-            param_hint="--account",
-        )
-
-
 async def _invite(settings: Settings, account_id: str, address: str, role: Role, *, create: bool) -> str:
     async with open_command_store(settings, create=create) as store:
-        await _require_account(store, account_id)
+        await require_account(store, account_id)
         invited, code = await invite_user(store, account_id, address, role, by=_BY, now=now())
         return await _deliver(settings, store, invited, code)
 

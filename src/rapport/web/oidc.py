@@ -11,7 +11,7 @@ from rapport.errors import ProviderUnavailable, SeveralAccounts, SignInFailed
 from rapport.instant import SECOND
 from rapport.people.oidc import LIFETIME, OidcService
 from rapport.people.sign_in import SignInService
-from rapport.web.addresses import NEXT
+from rapport.web.own_urls import NEXT
 from rapport.web.rendering import HEADERS, page
 from rapport.web.routing import page_route
 from rapport.web.sessions import SessionManager, now

@@ -82,7 +82,7 @@ class PeoplePage:
         return RedirectResponse(PEOPLE, status_code=303)
 
     async def reset_totp(self, request: Request) -> Response:
-        """Have a user sign in without the authenticator app, which may be lost."""
+        """Let a user sign in without the authenticator app, for example because it is lost."""
         session, _ = await self._checked(request)
         await self._users.reset_totp(session, request.path_params["user_id"])
         return RedirectResponse(PEOPLE, status_code=303)

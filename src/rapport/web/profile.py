@@ -52,7 +52,7 @@ class ProfilePage:
         return await self._page(request, session, await self._sign_in.get_session_user(session))
 
     async def change_password(self, request: Request) -> Response:
-        """Change the password, end all other sessions, and go on in a new one."""
+        """Change the password, end all other sessions, and continue in a new one."""
         session, form = await self._checked(request)
         user = await self._require_password_user(session)
         new_password = form.get("password", "")
@@ -73,7 +73,7 @@ class ProfilePage:
         return self._setup_page(session, await self._require_password_user(session), new_totp_secret())
 
     async def enable_totp(self, request: Request) -> Response:
-        """Require codes from now on, after the first one was right."""
+        """Require codes from now on, once the first one was right."""
         session, form = await self._checked(request)
         user = await self._require_password_user(session)
         secret = form.get("secret", "")

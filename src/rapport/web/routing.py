@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from rapport.web.addresses import SIGN_IN, sign_in_path
 from rapport.web.error_pages import mark_as_page
+from rapport.web.own_urls import SIGN_IN, sign_in_path
 from rapport.web.sessions import NotSignedIn
 
 PageHandler = Callable[[Request], Awaitable[Response]]

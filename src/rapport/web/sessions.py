@@ -19,7 +19,7 @@ from rapport.errors import InvalidForm, InvalidToken, PayloadTooLarge, StoreUnav
 from rapport.instant import SECOND, Instant
 from rapport.people.sessions import SessionService
 from rapport.url_paths import restore_marks
-from rapport.web.addresses import SIGN_IN, is_same_origin
+from rapport.web.own_urls import SIGN_IN, is_same_origin
 
 COOKIE: Final = "rapport_session"
 

@@ -15,8 +15,8 @@ from rapport.oauth.applications import is_application_token
 from rapport.people.sign_in import SignInService
 from rapport.store.secrets import SecretRepository
 from rapport.store.users import User
-from rapport.web.addresses import NEXT, SIGN_IN, is_own_path
 from rapport.web.navigation import get_home_path
+from rapport.web.own_urls import NEXT, SIGN_IN, is_own_path
 from rapport.web.rendering import page
 from rapport.web.routing import page_route
 from rapport.web.sessions import SessionManager, now, read_form

@@ -1,6 +1,6 @@
 """Reports on one email: a list of activities for each type, and its links.
 
-A new list is a new `Report`; what it selects is defined in `rapport.reporting.tracking_reports`.
+A new report is a new `ReportDefinition`; `rapport.store.tracking` defines which activities it selects.
 """
 
 from typing import Annotated, Any, Final
@@ -16,7 +16,7 @@ from rapport.api.endpoint import Returns, endpoint
 from rapport.api.params import Flag, Limit
 from rapport.api.query import get_query
 from rapport.api.responses import Id, Links, encode_response, page_links
-from rapport.api.v3.tracking_report import (
+from rapport.api.v3.tracking_reports import (
     BOUNCE_CODE,
     CAMPAIGN_ACTIVITY_ID,
     CURSOR,
@@ -25,7 +25,7 @@ from rapport.api.v3.tracking_report import (
     URL_ID,
     ContactActivity,
     DeviceName,
-    Report,
+    ReportDefinition,
     TrackingReports,
     UrlId,
     device_column,
@@ -181,7 +181,7 @@ _AS_AT_THE_TIME: Final = "with the address and names as they were at the time."
 _DESCRIPTION: Final = f"One item per activity, newest first, {_AS_AT_THE_TIME}"
 
 REPORTS: Final = (
-    Report(
+    ReportDefinition(
         name="sends",
         description=_DESCRIPTION,
         operation_id="getEmailSendsReport",
@@ -191,7 +191,7 @@ REPORTS: Final = (
         row=SendsTrackingActivity,
         columns=no_columns,
     ),
-    Report(
+    ReportDefinition(
         name="opens",
         description=_DESCRIPTION,
         operation_id="getEmailOpensReport",
@@ -202,7 +202,7 @@ REPORTS: Final = (
         columns=device_column,
         example=_DEVICE,
     ),
-    Report(
+    ReportDefinition(
         name="unique_opens",
         description=f"One item per contact, its latest open, newest first, {_AS_AT_THE_TIME}",
         operation_id="getUniqueOpensReport",
@@ -213,7 +213,7 @@ REPORTS: Final = (
         columns=device_column,
         example=_DEVICE,
     ),
-    Report(
+    ReportDefinition(
         name="didnotopens",
         description="One item per contact that the email was sent to and that neither opened it nor bounced, with the "
         f"time of the last send, newest first, {_AS_AT_THE_TIME}",
@@ -224,7 +224,7 @@ REPORTS: Final = (
         row=DidNotOpensTrackingActivity,
         columns=no_columns,
     ),
-    Report(
+    ReportDefinition(
         name="clicks",
         description=_DESCRIPTION,
         operation_id="getClicksReport",
@@ -236,7 +236,7 @@ REPORTS: Final = (
         params=(URL_ID,),
         example={**_DEVICE, **_LINK},
     ),
-    Report(
+    ReportDefinition(
         name="forwards",
         description=_DESCRIPTION,
         operation_id="getForwardsReport",
@@ -246,7 +246,7 @@ REPORTS: Final = (
         row=ForwardsTrackingActivity,
         columns=no_columns,
     ),
-    Report(
+    ReportDefinition(
         name="optouts",
         description=_DESCRIPTION,
         operation_id="getOptoutsReport",
@@ -257,7 +257,7 @@ REPORTS: Final = (
         columns=_reason_column,
         example={"opt_out_reason": "Too many emails"},
     ),
-    Report(
+    ReportDefinition(
         name="bounces",
         description=_DESCRIPTION,
         operation_id="getBouncesReport",

@@ -1,6 +1,6 @@
 """Reports on one landing page: a list of activities for each type.
 
-A new list is a new `Report`; what it selects is defined in `rapport.reporting.tracking_reports`.
+A new report is a new `ReportDefinition`; `rapport.store.tracking` defines which activities it selects.
 """
 
 from typing import Annotated, Final
@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from rapport.api.params import Limit
-from rapport.api.v3.tracking_report import (
+from rapport.api.v3.tracking_reports import (
     CONTACTS_FILTER,
     MAX_ROWS,
     ContactActivity,
     DeviceName,
-    Report,
+    ReportDefinition,
     TrackingReports,
     UrlId,
     device_column,
@@ -82,7 +82,7 @@ class LandingPageReports(TrackingReports):
     selections = LANDING_PAGE_REPORTS
     limit = Limit("activities", MAX_ROWS, 50)
     reports = (
-        Report(
+        ReportDefinition(
             name="p_contact_opens",
             description="One item per view, newest first.",
             operation_id="getContactOpens",
@@ -94,7 +94,7 @@ class LandingPageReports(TrackingReports):
             params=(CONTACTS_FILTER,),
             example=_DEVICE,
         ),
-        Report(
+        ReportDefinition(
             name="p_unique_contact_opens",
             description=_LATEST,
             operation_id="getUniqueContactOpens",
@@ -106,7 +106,7 @@ class LandingPageReports(TrackingReports):
             params=(CONTACTS_FILTER,),
             example=_DEVICE,
         ),
-        Report(
+        ReportDefinition(
             name="p_unique_contact_clicks",
             description="One item per contact and link, the latest click, newest first.",
             operation_id="getUniqueContactClicks",
@@ -118,7 +118,7 @@ class LandingPageReports(TrackingReports):
             params=(CONTACTS_FILTER,),
             example={**_DEVICE, "url_id": "105", "link_url": "https://shop.example.com/spring"},
         ),
-        Report(
+        ReportDefinition(
             name="p_unique_contact_adds",
             description=_LATEST,
             operation_id="getContactAdds",
@@ -130,7 +130,7 @@ class LandingPageReports(TrackingReports):
             params=(CONTACTS_FILTER,),
             example=_DEVICE,
         ),
-        Report(
+        ReportDefinition(
             name="p_unique_contact_updates",
             description=_LATEST,
             operation_id="getUniqueContactUpdates",
@@ -142,7 +142,7 @@ class LandingPageReports(TrackingReports):
             params=(CONTACTS_FILTER,),
             example=_DEVICE,
         ),
-        Report(
+        ReportDefinition(
             name="p_unique_contact_sms_optins",
             description="Always empty: Rapport records no text messages.",
             operation_id="getUniqueContactSmsOptIns",

@@ -1,4 +1,4 @@
-"""Tell this server's own addresses from others, in what comes with a request."""
+"""Check whether paths and origins in a request are this server's own."""
 
 import re
 from typing import Final

@@ -1,6 +1,6 @@
 """Reports that list what contacts did with one campaign activity: what those on emails and landing pages share.
 
-A list is declared as a `Report`; its endpoint, parameters and paging are derived from it.
+A list is declared as a `ReportDefinition`; its endpoint, parameters and paging are derived from it.
 """
 
 from collections.abc import Callable, Mapping
@@ -149,7 +149,7 @@ def or_unset(value: str | None) -> str | UnsetType:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Report:
+class ReportDefinition:
     """A list of activities: the last segment of its path, and the type and columns of its rows."""
 
     name: str
@@ -180,7 +180,7 @@ class TrackingReports(Resource):
 
     path: str
     tag: str
-    reports: tuple[Report, ...]
+    reports: tuple[ReportDefinition, ...]
     selections: Mapping[str, TrackingReport | None]
     limit: Limit
 
@@ -199,7 +199,7 @@ class TrackingReports(Resource):
         return [*super().endpoints(), *map(cls._report_endpoint, cls.reports)]
 
     @classmethod
-    def _report_endpoint(cls, report: Report) -> Endpoint:
+    def _report_endpoint(cls, report: ReportDefinition) -> Endpoint:
         async def list_activities(resource: TrackingReports, request: Request, principal: Principal) -> Response:
             return await resource.list_activities(request, principal, report)
 
@@ -219,11 +219,11 @@ class TrackingReports(Resource):
         return declare(list_activities)
 
     @classmethod
-    def _page_path(cls, report: Report, campaign_activity_id: str) -> str:
+    def _page_path(cls, report: ReportDefinition, campaign_activity_id: str) -> str:
         return f"{cls.path.replace('{campaign_activity_id:any}', campaign_activity_id)}/{report.name}"
 
     @classmethod
-    def _example_page(cls, report: Report) -> dict[str, Any]:
+    def _example_page(cls, report: ReportDefinition) -> dict[str, Any]:
         row = {
             "contact_id": examples.CONTACT_ID,
             "campaign_activity_id": examples.CAMPAIGN_ACTIVITY_ID,
@@ -237,7 +237,7 @@ class TrackingReports(Resource):
         path = cls._page_path(report, examples.CAMPAIGN_ACTIVITY_ID)
         return {"tracking_activities": [row], "_links": {"next": {"href": f"{path}?next={examples.CURSOR}"}}}
 
-    async def list_activities(self, request: Request, principal: Principal, report: Report) -> Response:
+    async def list_activities(self, request: Request, principal: Principal, report: ReportDefinition) -> Response:
         """Return a page of a report."""
         path = self._page_path(report, CAMPAIGN_ACTIVITY_ID.get_segment(request))
         page_request = parse_page(request.scope["query_string"], report, self.limit)
@@ -253,7 +253,7 @@ class TrackingReports(Resource):
 
 
 @cache_short(maxsize=512)
-def parse_page(query_string: bytes, report: Report, limit: Limit) -> TrackingRequest | str:
+def parse_page(query_string: bytes, report: ReportDefinition, limit: Limit) -> TrackingRequest | str:
     """Return the query's cursor, or else the request for the first page with its parameters. Raises InvalidField."""
     query = read_query(query_string)
     cursor = CURSOR.get(query)

@@ -20,11 +20,11 @@ from rapport.recording.tables import InvalidLine
 ROWS: Final = 10
 
 
-def preview(file: BinaryIO, name: str, form: LineFormat[Any], options: ImportOptions) -> int:
+def preview(file: BinaryIO, name: str, line_format: LineFormat[Any], options: ImportOptions) -> int:
     """Print the first rows, with warnings and mistakes. Return how many can't be recorded. Raises UnreadableFile."""
     log = ReadingLog()
     mistakes = 0
-    for line in itertools.islice(read_file(file, name, now(), form, options=options, log=log), ROWS):
+    for line in itertools.islice(read_file(file, name, now(), line_format, options=options, log=log), ROWS):
         for note in log.notes:
             click.echo(f"{name}: {note}")
         log.notes.clear()
