@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from rapport.catalog import CampaignRole, CampaignStatus
 from rapport.errors import UnknownCampaign, UnknownCampaignActivity
+from rapport.reporting.cursor_params import CursorParams
 from rapport.store.attributes import get_number, get_text
 from rapport.store.campaigns import (
     ActivityHours,
@@ -20,7 +21,7 @@ from rapport.store.campaigns import (
 from rapport.store.contacts import InstantRange
 
 
-class CampaignsRequest(msgspec.Struct, frozen=True, array_like=True):
+class CampaignsRequest(CursorParams, frozen=True):
     """The parameters of a page of campaigns. The cursor of the next page contains them."""
 
     within: InstantRange

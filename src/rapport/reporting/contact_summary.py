@@ -6,6 +6,7 @@ import msgspec
 
 from rapport.errors import UnknownContact
 from rapport.instant import Instant
+from rapport.reporting.cursor_params import CursorParams
 from rapport.reporting.period import Period
 from rapport.store.activities import ActivityRepository, SentCampaignActivity, SentQuery
 
@@ -16,7 +17,7 @@ _DECIMALS: Final = 4
 """Decimal places of a rate (docs/compatibility.md#rates-and-rounding)."""
 
 
-class SummaryRequest(msgspec.Struct, frozen=True, array_like=True):
+class SummaryRequest(CursorParams, frozen=True):
     """The parameters of a page of the summary. The cursor of the next page contains them."""
 
     period: Period

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from rapport.errors import UnknownContact
 from rapport.instant import MAX_INSTANT, Instant
+from rapport.reporting.cursor_params import CursorParams
 from rapport.store.contacts import (
     ContactCursor,
     ContactQuery,
@@ -22,7 +23,7 @@ NOT_DELETED: Final = frozenset(ContactStatus) - {ContactStatus.DELETED}
 """The statuses that are listed by default."""
 
 
-class ContactsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class ContactsRequest(CursorParams, frozen=True, kw_only=True):
     """The parameters of a page of contacts. The cursor of the next page contains them."""
 
     email_address: str | None

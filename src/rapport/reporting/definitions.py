@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from rapport.catalog import DefinitionType
 from rapport.errors import UnknownResource
+from rapport.reporting.cursor_params import CursorParams
 from rapport.store.definitions import (
     LATEST_DEFINITION,
     DefinitionCursor,
@@ -16,7 +17,7 @@ from rapport.store.definitions import (
 )
 
 
-class DefinitionsRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class DefinitionsRequest(CursorParams, frozen=True, kw_only=True):
     """The parameters of a page of definitions. The cursor of the next page contains them.
 
     `count_contacts` is None unless contacts are counted, and True to count active ones only.

@@ -7,6 +7,7 @@ import msgspec
 
 from rapport.activity import ActivityType, CampaignActivity
 from rapport.instant import Instant
+from rapport.reporting.cursor_params import CursorParams
 from rapport.store.activities import ActivityCursor, ActivityRow
 
 MAX_TEXT: Final = 500_000
@@ -14,7 +15,7 @@ MAX_TEXT: Final = 500_000
 has fewer rows than its limit."""
 
 
-class PageRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class PageRequest(CursorParams, frozen=True, kw_only=True):
     """The parameters of a page. The cursor of the next page contains them."""
 
     types: tuple[ActivityType, ...]

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from rapport.activity import ActivityType, BounceCode, DeviceType
 from rapport.errors import UnknownCampaign
 from rapport.instant import Instant
+from rapport.reporting.cursor_params import CursorParams
 from rapport.store.reports import ReportRepository, SentCampaign, SentCampaignQuery, StatRow
 from rapport.store.rollups import ALL, COMPLAINT
 
@@ -88,7 +89,7 @@ class StatsEntry(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
 
 
-class SummariesRequest(msgspec.Struct, frozen=True, array_like=True):
+class SummariesRequest(CursorParams, frozen=True):
     """The parameters of a page of summaries. The cursor of the next page contains them."""
 
     limit: int

@@ -8,13 +8,14 @@ from msgspec.structs import replace
 from rapport.activity import BounceCode
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import Instant
+from rapport.reporting.cursor_params import CursorParams
 from rapport.reporting.page import count_fitting_rows
 from rapport.store.links import LinkClicks, LinkCursor, LinksQuery
 from rapport.store.reports import ReportRepository
 from rapport.store.tracking import TrackingCursor, TrackingQuery, TrackingReport, TrackingRow
 
 
-class TrackingRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class TrackingRequest(CursorParams, frozen=True, kw_only=True):
     """The parameters of a page. The cursor of the next page contains them; the path names the report."""
 
     limit: int
@@ -32,7 +33,7 @@ class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
     next: TrackingRequest | None
 
 
-class LinksRequest(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class LinksRequest(CursorParams, frozen=True, kw_only=True):
     """The parameters of a page of links. The cursor of the next page contains them."""
 
     limit: int
