@@ -20,4 +20,4 @@ def test_vendored_files_match_pinned_packages() -> None:
         assert lock["integrity"].startswith("sha512-")
         content = (SHIPPED / name).read_bytes()
         assert sha256(content).hexdigest() == of["sha256"]
-        assert content.startswith(f"/*! {of['package']} {of['version']} | {of['licence']} | ".encode())
+        assert content.startswith(f"/*! {of['package']} {of['version']} | {of['license']} | ".encode())
