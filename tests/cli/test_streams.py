@@ -200,7 +200,7 @@ def test_unreadable_files_are_reported(folder: Path, what: str) -> None:
         )
 
 
-def test_directory_in_place_of_rejected_lines_is_reported(folder: Path) -> None:
+def test_directory_with_name_of_rejected_lines_is_reported(folder: Path) -> None:
     (folder / "a.ndjson.rejected.ndjson").mkdir()
     assert_sentence(run_in_shell(folder, "import", "a.ndjson", redirection=""), "can't write rejected lines")
 

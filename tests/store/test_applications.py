@@ -82,7 +82,7 @@ def test_each_statement_is_served_by_an_index(connection: apsw.Connection, name:
     assert all(step.startswith("SEARCH") and "USING" in step for step in plan), plan
 
 
-def test_everything_comes_back_as_it_was_stored(location: str) -> None:
+def test_applications_codes_devices_and_grants_are_stored(location: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=location)) as store:
             repository = store.applications
@@ -148,7 +148,7 @@ def test_a_code_a_device_and_a_token_are_used_once(location: str) -> None:
     run_async(work())
 
 
-def test_what_has_expired_is_deleted_and_so_is_what_belongs_to_a_deleted_application(location: str) -> None:
+def test_expired_rows_and_rows_of_deleted_applications_are_deleted(location: str) -> None:
     async def work() -> None:
         async with open_store(Settings(data=location)) as store:
             repository = store.applications

@@ -108,7 +108,7 @@ async def test_first_contact_gets_its_address_later(store: Store) -> None:
     assert await search(store, "a", "@example") == []
 
 
-async def test_beginnings_come_first(store: Store) -> None:
+async def test_contacts_that_begin_with_the_text_are_listed_first(store: Store) -> None:
     for contact_id, address in {"1": "not-ada@example.com", "2": "ada@example.com", "ada": "x@example.com"}.items():
         await record(store, make_activity(contact_id, person=ContactProfile(email_address=address)))
     found = [contact.contact_id for contact in await find_contacts(store.contacts, "a", "ada")]

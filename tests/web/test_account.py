@@ -68,7 +68,7 @@ def test_default_period_contains_activities(server: Server, account: str, client
         assert "No activity in this period" in browser.get("/account?after=2020-01-01&before=2020-01-05").text
 
 
-def test_periods_are_named(server: Server, account: str) -> None:
+def test_period_links_have_names(server: Server, account: str) -> None:
     with open_browser(server, account) as browser:
         links = re.findall(r'href="/account\?days=(\d+)"[^>]*>\s*(.*?)\s*</a>', browser.get("/account").text)
     assert links == [("7", "Week"), ("30", "30 days"), ("90", "90 days"), ("365", "Year")]

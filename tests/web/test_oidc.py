@@ -107,7 +107,7 @@ def test_invited_user_joins_through_the_provider(
     assert log_in(browser).status_code == 303
 
 
-def test_user_with_a_password_signs_in_either_way_until_removed(
+def test_user_signs_in_with_password_or_provider_until_removed(
     server: Server, provider: Provider, account: str, ada: str, browser: httpx.Client
 ) -> None:
     with open_browser_of_user(server, account, f"boss.{ada}") as owner:
@@ -257,7 +257,7 @@ def test_malformed_callback_is_rejected(server: Server, browser: httpx.Client, q
         assert response.status_code == 401
 
 
-def test_denied_sign_in_says_so(
+def test_denied_sign_in_is_reported(
     server: Server, provider: Provider, account: str, ada: str, browser: httpx.Client
 ) -> None:
     provider.claims = {"error": "access_denied"}

@@ -159,7 +159,7 @@ def test_token_that_a_user_created_ends_with_the_user(server: Server, account: s
         assert status_with(server, token) == 401
 
 
-def test_last_owner_stays(server: Server, account: str) -> None:
+def test_last_owner_cannot_be_removed_or_demoted(server: Server, account: str) -> None:
     ada, bob = address_for(account), address_for(account, "bob")
     with open_browser_of_user(server, account, ada) as owner:
         invite(server, account, bob)
