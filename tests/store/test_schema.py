@@ -18,7 +18,7 @@ from rapport.store.hashing import contact_key
 from rapport.store.links import LinksQuery, link_digest
 from rapport.store.postgres.migrations import MIGRATIONS as POSTGRESQL
 from rapport.store.postgres.migrations import split_statements
-from rapport.store.schema import find_missing_steps
+from rapport.store.schema import find_missing_migrations
 from rapport.store.sqlite.connection import DATABASE
 from rapport.store.sqlite.migrations import MIGRATIONS as SQLITE
 from rapport.store.sqlite.migrations import add_functions
@@ -87,11 +87,11 @@ async def test_missing_migrations_are_applied(missing_location: str, missing: se
         assert await store.erasure.erase("a", history[0].contact_id)
         assert [difference async for difference in store.verification.verify(repair=False)] == []
         await store.check()
-    steps = POSTGRESQL if is_postgresql(missing_location) else SQLITE
+    migrations = POSTGRESQL if is_postgresql(missing_location) else SQLITE
     applied = {
         (number, name) for number, name in fetch_all(missing_location, "SELECT number, name FROM schema_migration")
     }
-    assert applied == {step[:2] for step in steps}
+    assert applied == {migration[:2] for migration in migrations}
 
 
 def test_store_of_earlier_commit_keeps_its_data(missing_location: str) -> None:
@@ -116,7 +116,7 @@ def test_store_of_earlier_commit_keeps_its_data(missing_location: str) -> None:
 
 def test_migration_without_its_dependency_is_refused(missing_location: str) -> None:
     build(missing_location, {number for number, *_ in SQLITE} - {16})
-    with pytest.raises(SchemaIncomplete, match="lacks the schema steps 0016_"):
+    with pytest.raises(SchemaIncomplete, match="lacks the migrations 0016_"):
         open_and_close(missing_location)
 
 
@@ -125,7 +125,7 @@ def test_store_that_cannot_be_migrated_is_refused_unchanged(missing_location: st
     build(missing_location, EARLIER)
     execute_sql(missing_location, *(f"DELETE FROM schema_migration WHERE number = {number}" for number in missing))  # noqa: S608
     before = fetch_all(missing_location, "SELECT number, name FROM schema_migration")
-    with pytest.raises(SchemaIncomplete, match=rf"lacks the schema steps {min(missing):04}_\w+.*restore a backup"):
+    with pytest.raises(SchemaIncomplete, match=rf"lacks the migrations {min(missing):04}_\w+.*restore a backup"):
         open_and_close(missing_location)
     assert fetch_all(missing_location, "SELECT number, name FROM schema_migration") == before
 
@@ -139,24 +139,24 @@ def test_failed_migration_leaves_store_unchanged(missing_location: str) -> None:
     assert fetch_all(missing_location, "SELECT number, name FROM schema_migration") == before
 
 
-@pytest.mark.parametrize("step", [(9_999, "the_future"), (13, "another_thirteenth"), (18, "of_a_branch")])
-def test_store_with_unknown_migration_is_refused(location: str, step: tuple[int, str]) -> None:
+@pytest.mark.parametrize("migration", [(9_999, "the_future"), (13, "another_thirteenth"), (18, "of_a_branch")])
+def test_store_with_unknown_migration_is_refused(location: str, migration: tuple[int, str]) -> None:
     open_and_close(location)
     execute_sql(
         location,
-        f"DELETE FROM schema_migration WHERE number = {step[0]}",  # noqa: S608
-        f"INSERT INTO schema_migration (number, name) VALUES ({step[0]}, '{step[1]}')",  # noqa: S608
+        f"DELETE FROM schema_migration WHERE number = {migration[0]}",  # noqa: S608
+        f"INSERT INTO schema_migration (number, name) VALUES ({migration[0]}, '{migration[1]}')",  # noqa: S608
     )
-    with pytest.raises(SchemaTooNew, match=rf"{step[0]:04}_{step[1]}.*install"):
+    with pytest.raises(SchemaTooNew, match=rf"{migration[0]:04}_{migration[1]}.*install"):
         open_and_close(location)
 
 
-@pytest.mark.parametrize("steps", [SQLITE, POSTGRESQL])
-def test_later_migrations_apply_in_any_order(steps: list[tuple[int, str, str]]) -> None:
-    later = [step for step in steps if step[0] > 17]
-    for step in later:
-        others = [other[:2] for other in steps if other != step]
-        assert find_missing_steps(steps, others) == [step]
+@pytest.mark.parametrize("migrations", [SQLITE, POSTGRESQL])
+def test_later_migrations_apply_in_any_order(migrations: list[tuple[int, str, str]]) -> None:
+    later = [migration for migration in migrations if migration[0] > 17]
+    for migration in later:
+        others = [other[:2] for other in migrations if other != migration]
+        assert find_missing_migrations(migrations, others) == [migration]
 
 
 PERSONAL = "https://shop.example.com/unsubscribe?email=ada@example.com"

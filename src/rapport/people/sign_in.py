@@ -38,7 +38,7 @@ _log = structlog.get_logger("rapport.people")
 
 
 class _Challenge(msgspec.Struct, frozen=True, array_like=True):
-    """A user who has given the password, and has to give the code of the authenticator app."""
+    """A user who has given the password, and has to give the code from the authenticator app."""
 
     account_id: str
     user_id: str
@@ -111,7 +111,7 @@ class SignInService:
         return await self._reload(user)
 
     def make_challenge(self, user: User, now: Instant) -> str:
-        """Return a text with which a user who has given the password may give the code of the authenticator app."""
+        """Return a text with which a user who has given the password may give the code from the authenticator app."""
         challenge = _Challenge(user.account_id, user.user_id, user.generation, Instant(now + _CHALLENGE_LIFETIME))
         return sign(self._authenticator.keys.signing_secret, _CHALLENGE, msgspec.msgpack.encode(challenge))
 
@@ -130,7 +130,7 @@ class SignInService:
         await self._store.users.reset_attempts(key)
 
     async def enable_totp(self, user: User, secret: str, code: str, now: Instant) -> None:
-        """Require the codes of an authenticator app from now on. Raises SignInFailed for a wrong code."""
+        """Require the codes from an authenticator app from now on. Raises SignInFailed for a wrong code."""
         step = find_totp_step(secret, code, now)
         if step is None:
             raise SignInFailed("the code is wrong; check the time on your phone, and try the next one")

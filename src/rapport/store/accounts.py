@@ -62,7 +62,7 @@ class AccountRepository(ABC):
         await self._write(account_id, [(name, {"account_id": account_id}) for name in _DELETE_STATEMENTS])
 
     @abstractmethod
-    async def _write(self, account_id: str, steps: Sequence[tuple[str, Params]]) -> None:
+    async def _write(self, account_id: str, statements: Sequence[tuple[str, Params]]) -> None:
         """Run statements in one transaction."""
 
 

@@ -8,7 +8,7 @@ from rapport.store.feed import FeedKey
 
 
 def earlier_event_identity(event_id: str) -> int:
-    """Return the identity that an activity with this event id had before schema step 22."""
+    """Return the identity that an activity with this event id had before migration 22."""
     return int.from_bytes(blake2b(f"event\x1f{event_id}".encode(), digest_size=8).digest(), signed=True)
 
 

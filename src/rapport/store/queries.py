@@ -43,8 +43,8 @@ def load_folder(folder: Path, compile_query: Callable[[str], str] = str) -> Mapp
 
 def read_migrations(folder: Path) -> list[Migration]:
     """Return the migrations of a folder in order: `0001_what_it_does.sql`."""
-    steps = []
+    migrations = []
     for file in sorted(folder.glob("*.sql")):
         number, _, name = file.stem.partition("_")
-        steps.append((int(number), name, file.read_text("utf-8")))
-    return steps
+        migrations.append((int(number), name, file.read_text("utf-8")))
+    return migrations

@@ -30,7 +30,7 @@ class Executor(Protocol):
         """Return the rows of a statement."""
         ...
 
-    async def write(self, steps: Sequence[Statement]) -> None:
+    async def write(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
 
 
@@ -145,7 +145,7 @@ class SqlHooks:
         """Save the changes that captured events have caused."""
         account = await self._account(account_id)
         hooks = {delivery.hook_id for delivery in work.deliveries}
-        steps: list[Statement] = [
+        statements: list[Statement] = [
             ("save_message", [(account, *message) for message in work.messages]),
             (
                 "save_unmatched",
@@ -162,8 +162,8 @@ class SqlHooks:
             ("prune_deliveries", [(hook_id, KEPT_DELIVERIES) for hook_id in sorted(hooks)]),
             ("count_events", [(*hook_hour, events) for hook_hour, events in sorted(work.hours.items())]),
         ]
-        if any(params for _, params in steps):
-            await self._executor.write([step for step in steps if step[1]])
+        if any(params for _, params in statements):
+            await self._executor.write([statement for statement in statements if statement[1]])
 
     async def deliveries(self, hook_id: str, limit: int) -> list[HookDelivery]:
         """Return the latest requests of a hook."""
@@ -197,10 +197,10 @@ class SqlHooks:
     async def forget_contact(self, account_id: str, contact_id: str, email_address: str | None) -> None:
         """Delete the messages and unmatched items of a contact."""
         account = await self._account(account_id)
-        steps: list[Statement] = [("forget_messages", [(account, contact_id)])]
+        statements: list[Statement] = [("forget_messages", [(account, contact_id)])]
         if email_address is not None:
-            steps.append(("forget_unmatched", [(account, email_address)]))
-        await self._executor.write(steps)
+            statements.append(("forget_unmatched", [(account, email_address)]))
+        await self._executor.write(statements)
 
     async def prune(self, messages_before: Instant, tokens_before: Instant) -> None:
         """Delete what is older."""

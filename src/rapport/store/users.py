@@ -75,7 +75,9 @@ class UserRepository(ABC):
         self._sql = engine.sql["users"]
 
     @abstractmethod
-    async def _write(self, account_id: str, steps: Sequence[Statement], *, is_durable: bool = True) -> Sequence[Row]:
+    async def _write(
+        self, account_id: str, statements: Sequence[Statement], *, is_durable: bool = True
+    ) -> Sequence[Row]:
         """Run statements in one transaction, and return the rows of the last one."""
 
     async def add_user(self, user: User) -> bool:
@@ -226,8 +228,8 @@ class UserRepository(ABC):
         params = {"account_id": account_id}
         await self._write(account_id, [("delete_account_sessions", params), ("delete_users", params)])
 
-    async def _changes(self, account_id: str, *steps: Statement) -> bool:
-        return bool(await self._write(account_id, steps))
+    async def _changes(self, account_id: str, *statements: Statement) -> bool:
+        return bool(await self._write(account_id, statements))
 
     async def _find(self, account_id: str, statement: str, params: Params) -> User | None:
         row = await self._engine.fetch_one(self._sql[statement], params, account_id=account_id, bounded=True)

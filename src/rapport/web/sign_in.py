@@ -146,7 +146,7 @@ class SignInPage:
         return self._form(error, next_path, status=status, address=address, account_id=account_id)
 
     async def by_code(self, request: Request) -> Response:
-        """Sign in with the code of an authenticator app, after the password."""
+        """Sign in with the code from an authenticator app, after the password."""
         self._sessions.check_site(request)
         form = await read_form(request)
         challenge, next_path = form.get("challenge", ""), read_next_path(form.get(NEXT, ""))
@@ -173,7 +173,7 @@ class SignInPage:
 async def continue_sign_in(
     request: Request, sign_in: SignInService, sessions: SessionManager, user: User, next_path: str
 ) -> Response:
-    """Begin the session of a user who has given the password, or first ask for the code of the authenticator app."""
+    """Begin the session of a user who has given the password, or first ask for the code from the authenticator app."""
     if user.totp_secret is not None:
         return page("totp.html", challenge=sign_in.make_challenge(user, now()), next_path=next_path, error="")
     session = await sign_in.begin_session(user, now())

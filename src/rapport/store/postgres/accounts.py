@@ -29,13 +29,13 @@ class PostgresAccounts(AccountRepository):
         async with self._pool.acquire(WRITE_TIMEOUT) as connection:
             return await connection.fetchval(SQL["accounts"]["add"], account_id, now) is not None
 
-    async def _write(self, account_id: str, steps: Sequence[tuple[str, Params]]) -> None:
+    async def _write(self, account_id: str, statements: Sequence[tuple[str, Params]]) -> None:
         async with (
             self._pool.acquire(_DELETE_TIMEOUT, account_id, Reach.ALL) as connection,
             connection.transaction(),
         ):
             if self._postgres.cluster is not None:
                 await force_sequential_mode(connection)
-            for statement, params in steps:
+            for statement, params in statements:
                 query = self._sql[statement]
                 await connection.execute(query, *bind(query, params))

@@ -26,8 +26,8 @@ class PostgresHooks:
         async with self._pool.acquire(_TIMEOUT, SHARED, contacts) as connection:
             return [tuple(row) for row in await connection.fetch(query, *params)]
 
-    async def write(self, steps: Sequence[Statement]) -> None:
+    async def write(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
         async with self._pool.acquire(_TIMEOUT, SHARED) as connection, connection.transaction():
-            for statement, params in steps:
+            for statement, params in statements:
                 await connection.executemany(_SQL[statement], params)

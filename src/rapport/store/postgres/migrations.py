@@ -13,7 +13,7 @@ from rapport.store.postgres.event_identities import update_feed_identities
 from rapport.store.postgres.pool import Connection
 from rapport.store.postgres.tombstones import forget_links_of_erased, key_digests
 from rapport.store.queries import Migration, read_migrations
-from rapport.store.schema import find_missing_steps, incomplete_schema
+from rapport.store.schema import find_missing_migrations, incomplete_schema
 
 MIGRATIONS: Final = read_migrations(Path(__file__).parent / "migrations")
 
@@ -41,42 +41,42 @@ _AFTER_STEP: Final[Mapping[str, Callable[[Connection], Awaitable[None]]]] = {
     "normal_addresses": normalize_addresses,
     "contact_search": create_index,
 }
-"""Code to run after the SQL of a step, by the step's name."""
+"""Code to run after the SQL of a migration, by the migration's name."""
 
 
 async def is_current(connection: Connection) -> bool:
-    """Return True if no step is missing. Raises SchemaTooNew and SchemaIncomplete."""
-    return await schema_exists(connection) and not find_missing_steps(MIGRATIONS, await _applied(connection))
+    """Return True if no migration is missing. Raises SchemaTooNew and SchemaIncomplete."""
+    return await schema_exists(connection) and not find_missing_migrations(MIGRATIONS, await _applied(connection))
 
 
 async def migrate(connection: Connection) -> int:
-    """Apply the steps that are missing, and return how many. Raises SchemaTooNew and SchemaIncomplete."""
+    """Apply the missing migrations, and return how many. Raises SchemaTooNew and SchemaIncomplete."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         await connection.execute(_SCHEMA_MIGRATION_TABLE)
         applied = await _applied(connection)
-        missing = find_missing_steps(MIGRATIONS, applied)
+        missing = find_missing_migrations(MIGRATIONS, applied)
         if applied and missing:
             await _lock_out_writers(connection)
         is_distributed = bool(missing) and await is_cluster(connection) and bool(await distributed(connection))
         if is_distributed:
             await force_sequential_mode(connection)
         newest = max(applied, default=(0, ""))
-        for step in missing:
+        for migration in missing:
             try:
-                await _apply(connection, step)
+                await _apply(connection, migration)
             except (asyncpg.SyntaxOrAccessError, asyncpg.IntegrityConstraintViolationError) as exc:
                 # A missing privilege is explained by the pool, with what to do about it.
-                if step[:2] > newest or isinstance(exc, asyncpg.InsufficientPrivilegeError):
+                if migration[:2] > newest or isinstance(exc, asyncpg.InsufficientPrivilegeError):
                     raise
-                raise incomplete_schema([step[:2]], str(exc)) from exc
+                raise incomplete_schema([migration[:2]], str(exc)) from exc
         if is_distributed:
             await distribute(connection)
         return len(missing)
 
 
-async def _apply(connection: Connection, step: Migration) -> None:
-    number, name, sql = step
+async def _apply(connection: Connection, migration: Migration) -> None:
+    number, name, sql = migration
     for statement in split_statements(sql):
         await connection.execute(statement)
     if name in _AFTER_STEP:
@@ -96,7 +96,7 @@ async def _lock_out_writers(connection: Connection) -> None:
 
 
 def split_statements(sql: str) -> list[str]:
-    """Return the statements of a step one by one: the nodes of a cluster don't accept several at once."""
+    """Return the statements of a migration one by one: the nodes of a cluster don't accept several at once."""
     without_comments = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
     return [statement for statement in without_comments.split(";\n") if statement.strip("; \n")]
 

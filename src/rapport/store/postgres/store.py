@@ -79,7 +79,7 @@ class PostgresStore:
                     raise DataNotFound("there is no data in this database: name another one with --data")
                 must_migrate = not await is_current(connection)
             if must_migrate:
-                # A step may take hours in a large store.
+                # A migration may take hours in a large store.
                 async with reading.acquire(_MIGRATE_TIMEOUT) as connection:
                     await migrate(connection)
             async with reading.acquire(_OPEN_TIMEOUT) as connection:

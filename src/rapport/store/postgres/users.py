@@ -20,13 +20,13 @@ class PostgresUsers(UserRepository):
     async def _write(
         self,
         account_id: str,
-        steps: Sequence[Statement],
+        statements: Sequence[Statement],
         *,
         is_durable: bool = True,  # noqa: ARG002 - a distinction of SQLite
     ) -> Sequence[Row]:
         rows: Sequence[Row] = ()
         async with self._pool.acquire(_TIMEOUT, account_id) as connection, connection.transaction():
-            for statement, params in steps:
+            for statement, params in statements:
                 query = self._sql[statement]
                 rows = await connection.fetch(query, *bind(query, params))
         return rows

@@ -28,11 +28,11 @@ class SQLiteAccounts(AccountRepository):
 
         return await self._commit(SHARED, add)
 
-    async def _write(self, account_id: str, steps: Sequence[tuple[str, Params]]) -> None:
+    async def _write(self, account_id: str, statements: Sequence[tuple[str, Params]]) -> None:
         def run(connection: apsw.Connection) -> None:
             connection.pragma("secure_delete", True)
             try:
-                for statement, params in steps:
+                for statement, params in statements:
                     connection.execute(self._sql[statement], params)
             finally:
                 connection.pragma("secure_delete", False)

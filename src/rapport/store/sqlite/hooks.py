@@ -25,11 +25,11 @@ class SQLiteHooks:
         values = tuple(msgspec.json.encode(value).decode() if isinstance(value, list) else value for value in params)
         return await self._engine.write(SHARED, lambda connection: fetch_all(connection, _SQL[statement], values))
 
-    async def write(self, steps: Sequence[Statement]) -> None:
+    async def write(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
 
         def run(connection: apsw.Connection) -> None:
-            for statement, params in steps:
+            for statement, params in statements:
                 connection.executemany(_SQL[statement], params)
 
         await self._engine.write(SHARED, run)

@@ -1,4 +1,4 @@
-"""Migrate the schema, one numbered step after the other, in one transaction."""
+"""Apply the missing migrations, in the order of their numbers and in one transaction."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from rapport.email_address import normalize_query_address
 from rapport.instant import Instant
 from rapport.store.hashing import contact_order
 from rapport.store.queries import Migration, read_migrations
-from rapport.store.schema import find_missing_steps, incomplete_schema
+from rapport.store.schema import find_missing_migrations, incomplete_schema
 from rapport.store.sqlite.connection import fetch_all, transaction
 from rapport.store.sqlite.event_identities import update_feed_identities
 from rapport.store.sqlite.tombstones import forget_links_of_erased, key_digests
@@ -33,20 +33,20 @@ _AFTER_STEP: Final[Mapping[str, Callable[[apsw.Connection, Instant], None]]] = {
     "forgotten_links": forget_links_of_erased,
     "event_identities": update_feed_identities,
 }
-"""Code to run after the SQL of a step, by the step's name."""
+"""Code to run after the SQL of a migration, by the migration's name."""
 
 
 def migrate(connection: apsw.Connection) -> None:
-    """Apply the missing steps. Several processes may call this at the same time.
+    """Apply the missing migrations. Several processes may call this at the same time.
 
     Raises SchemaTooNew and SchemaIncomplete.
     """
     with transaction(connection):
         connection.execute(_SCHEMA_MIGRATION_TABLE)
     add_functions(connection)
-    # A step may sort all activities, which takes space on the disk.
+    # A migration may sort all activities, which takes space on the disk.
     connection.pragma("temp_store", "file")
-    # What a step deletes may be personal.
+    # What a migration deletes may be personal.
     connection.pragma("secure_delete", True)
     try:
         _apply_missing(connection)
@@ -56,7 +56,7 @@ def migrate(connection: apsw.Connection) -> None:
 
 
 def add_functions(connection: apsw.Connection) -> None:
-    """Register the functions that steps call."""
+    """Register the functions that migrations call."""
     connection.create_scalar_function(
         "contact_order", lambda *ids: contact_order(*map(str, ids)), 2, deterministic=True
     )
@@ -72,23 +72,23 @@ def _event_identity(*values: Any) -> int:  # noqa: ANN401 - columns of several t
 
 
 def _apply_missing(connection: apsw.Connection) -> None:
-    # In one transaction: what a process of an earlier version recorded between two steps wouldn't be counted.
+    # In one transaction: what a process of an earlier version recorded between two migrations wouldn't be counted.
     with transaction(connection):
         applied = {
             (number, name) for number, name in fetch_all(connection, "SELECT number, name FROM schema_migration")
         }
         newest = max(applied, default=(0, ""))
-        for step in find_missing_steps(MIGRATIONS, applied):
+        for migration in find_missing_migrations(MIGRATIONS, applied):
             try:
-                _apply(connection, step)
+                _apply(connection, migration)
             except (apsw.SQLError, apsw.ConstraintError) as exc:
-                if step[:2] > newest:
+                if migration[:2] > newest:
                     raise
-                raise incomplete_schema([step[:2]], str(exc)) from exc
+                raise incomplete_schema([migration[:2]], str(exc)) from exc
 
 
-def _apply(connection: apsw.Connection, step: Migration) -> None:
-    number, name, sql = step
+def _apply(connection: apsw.Connection, migration: Migration) -> None:
+    number, name, sql = migration
     connection.execute(sql)
     if name in _AFTER_STEP:
         _AFTER_STEP[name](connection, Instant(time.time_ns() // 1_000_000))

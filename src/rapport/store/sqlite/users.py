@@ -17,10 +17,12 @@ class SQLiteUsers(UserRepository):
         super().__init__(engine)
         self._commit = engine.write
 
-    async def _write(self, account_id: str, steps: Sequence[Statement], *, is_durable: bool = True) -> Sequence[Row]:
+    async def _write(
+        self, account_id: str, statements: Sequence[Statement], *, is_durable: bool = True
+    ) -> Sequence[Row]:
         def run(connection: apsw.Connection) -> Sequence[Row]:
             rows: Sequence[Row] = ()
-            for statement, params in steps:
+            for statement, params in statements:
                 rows = fetch_all(connection, self._sql[statement], params)
             return rows
 

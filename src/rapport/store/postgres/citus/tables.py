@@ -55,7 +55,7 @@ async def distributed(connection: Connection) -> set[str]:
 
 
 async def force_sequential_mode(connection: Connection) -> None:
-    """Process one shard after another in the rest of the transaction, as a step may change what another has read."""
+    """Process one shard after another until the transaction ends: a migration may change what another has read."""
     await connection.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 
 
