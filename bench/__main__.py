@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from bench import browsing, cluster, export, files, growth, ingest, pages, postgresql, reports
+from bench import browsing, cluster, export, files, growth, ingest, pages, postgresql, reports, webhooks
 from bench.measure import Measurement, json_lines, table
 
 MEASUREMENTS: Final[dict[str, Callable[..., list[Measurement]]]] = {
@@ -15,6 +15,7 @@ MEASUREMENTS: Final[dict[str, Callable[..., list[Measurement]]]] = {
     "growth": growth.measure,
     "ingest": ingest.measure,
     "files": files.measure,
+    "webhooks": webhooks.measure,
     "export": export.measure,
     "reports": reports.measure,
     "postgresql": postgresql.measure,

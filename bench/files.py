@@ -90,20 +90,25 @@ def _cells(activity: Activity) -> tuple[str, ...]:
     )
 
 
+def sendgrid_event(number: int, activity: Activity) -> dict[str, object]:
+    """Return an activity as an event of SendGrid's webhook."""
+    event: dict[str, object] = {
+        "email": activity.person and activity.person.email_address,
+        "timestamp": activity.created_time / 1_000,
+        "event": _EVENTS[activity.type],
+        "category": activity.campaign_activity_id,
+        "sg_event_id": f"event-{number}",
+        "sg_message_id": f"message-{number}",
+    }
+    if activity.link is not None:
+        event |= {"url": activity.link.link_url, "useragent": "Mozilla/5.0 (iPhone)"}
+    return event
+
+
 def _write_sendgrid(file: Path, rows: Iterable[Activity]) -> None:
     with file.open("w") as lines:
         for number, activity in enumerate(rows):
-            event: dict[str, object] = {
-                "email": activity.person and activity.person.email_address,
-                "timestamp": activity.created_time / 1_000,
-                "event": _EVENTS[activity.type],
-                "category": activity.campaign_activity_id,
-                "sg_event_id": f"event-{number}",
-                "sg_message_id": f"message-{number}",
-            }
-            if activity.link is not None:
-                event |= {"url": activity.link.link_url, "useragent": "Mozilla/5.0 (iPhone)"}
-            lines.write(json.dumps(event) + "\n")
+            lines.write(json.dumps(sendgrid_event(number, activity)) + "\n")
 
 
 def _write_sendgrid_as_ndjson(file: Path, rows: Iterable[Activity]) -> None:

@@ -9,15 +9,25 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 BIN: Final = Path(sys.executable).parent
 FOLDER: Final = Path(__file__).parent
 
 _CORES: Final = sorted(os.sched_getaffinity(0))
 _SERVER, _LOAD = _CORES[0], _CORES[-1]
+
+
+_MILLISECONDS: Final = {"us": 0.001, "ms": 1.0, "s": 1_000.0}
+
+
+class Load(NamedTuple):
+    """Requests per second, and the 99th percentile of the latency in milliseconds."""
+
+    rate: float
+    p99: float
 
 
 def find_free_port() -> int:
@@ -76,6 +86,22 @@ def measure_rate(
 
     Raises RuntimeError if any response is an error.
     """
+    return measure_load(port, script, token=token, seconds=seconds, connections=connections, arguments=files).rate
+
+
+def measure_load(
+    port: int,
+    script: str,
+    *,
+    token: str = "",
+    seconds: float,
+    connections: int = 16,
+    arguments: Sequence[str | Path] = (),
+) -> Load:
+    """Return the rate and the latency that wrk reports for a script of this folder.
+
+    Raises RuntimeError if any response is an error.
+    """
     wrk = shutil.which("wrk")
     if wrk is None:
         raise RuntimeError("the benchmarks need wrk; on Debian: apt-get install wrk")
@@ -83,7 +109,8 @@ def measure_rate(
         [
             *("taskset", "--cpu-list", str(_LOAD), wrk, "--threads", "1", "--connections", str(connections)),
             *("--duration", f"{max(1, round(seconds))}s", "--script", str(FOLDER / script)),
-            *("--header", f"Authorization: Bearer {token}", f"http://127.0.0.1:{port}/", "--", *map(str, files)),
+            *("--latency", "--header", f"Authorization: Bearer {token}", f"http://127.0.0.1:{port}/"),
+            *("--", *map(str, arguments)),
         ],
         capture_output=True,
         text=True,
@@ -91,7 +118,8 @@ def measure_rate(
     ).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         raise RuntimeError(output)
-    match = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    if match is None:
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    slowest = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
+    if rate is None or slowest is None:
         raise RuntimeError(output)
-    return float(match[1])
+    return Load(float(rate[1]), float(slowest[1]) * _MILLISECONDS[slowest[2]])

@@ -131,8 +131,9 @@ def build(settings: Settings, started: Callable[[], None] = lambda: None) -> App
         Operations(store, authenticator, describe(RESOURCES, OAUTH_PATHS)),
     ]
     routes = [
-        *combine_routes(route for resource in resources for route in resource.routes(authorizer)),
+        # First, because routes are tried in order, and providers send the most requests.
         *WebhookReceiver(store, hooks, spool, captured, settings.public_url).routes(),
+        *combine_routes(route for resource in resources for route in resource.routes(authorizer)),
         *_page_routes(store, sessions, token_service),
         *HooksPage(store, CapturedEvents(store, recorder.record), sessions, settings.public_url).routes(),
         *_people_routes(store, authenticator, sessions, session_service, settings),

@@ -329,32 +329,6 @@ def numbered(number: int) -> dict[str, Any]:
     return {"msys": {"track_event": payload | {"event_id": str(number)}}}
 
 
-def test_acknowledged_request_survives_sigkill(lonely: Server) -> None:
-    with lonely.client("default") as client:
-        hook = MadeHook(lonely, "default", "sparkpost")
-        kept: list[int] = []
-
-        def send(first: int) -> None:
-            for number in range(first, first + 200):
-                try:
-                    if hook.post(numbered(number)).status_code == 200:
-                        kept.append(number)
-                except httpx.TransportError:
-                    return
-
-        with ThreadPoolExecutor(8) as pool:
-            sending = [pool.submit(send, first) for first in range(0, 1_600, 200)]
-            time.sleep(1.5)
-            lonely.kill()
-            for item in sending:
-                item.result()
-        assert kept
-        lonely.start()
-        wait_for(lambda: len(history(client)) >= len(kept))
-        wait_for(lambda: "0 bytes wait" in hook.capture("status") or None)
-        assert len(kept) <= len(history(client)) <= 1_600
-
-
 def test_several_workers_record_everything_once(location: str, tmp_path: Path) -> None:
     environment = {"RAPPORT_SPOOL": str(tmp_path / "spool")}
     with Server(location, environment=environment, workers=2) as server, server.client("default") as client:

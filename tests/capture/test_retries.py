@@ -57,6 +57,11 @@ def sent() -> Activity:
     )
 
 
+async def record(store: Store, *arrivals: Arrival) -> None:
+    events = capture(store)
+    await events.record(await events.read(arrivals))
+
+
 async def retry_due(store: Store, hook: ActiveHook, now: int) -> tuple[int, int]:
     result = await capture(store).retry_due({hook.hook.hook_id: hook}, Instant(now))
     return result.tried, result.matched
@@ -64,7 +69,7 @@ async def retry_due(store: Store, hook: ActiveHook, now: int) -> tuple[int, int]
 
 async def test_event_is_matched_when_its_send_is_recorded_later(store: Store) -> None:
     hook = await make_hook(store)
-    await capture(store).record([arrival(hook, **{"message-id": MESSAGE_ID})])
+    await record(store, arrival(hook, **{"message-id": MESSAGE_ID}))
     assert await retry_due(store, hook, NOW + 9 * SECOND) == (0, 0)
     assert await retry_due(store, hook, NOW + 11 * SECOND) == (1, 0)
     await store.ingest.record([build_batch("default", [sent()])])
@@ -79,14 +84,14 @@ async def test_event_is_matched_when_its_send_is_recorded_later(store: Store) ->
 async def test_event_is_matched_when_its_send_is_captured_later(store: Store) -> None:
     hook = await make_hook(store)
     message = {"message-id": MESSAGE_ID}
-    await capture(store).record([arrival(hook, **message)])
-    await capture(store).record([arrival(hook, event="request", tags=["spring"], **message)])
+    await record(store, arrival(hook, **message))
+    await record(store, arrival(hook, event="request", tags=["spring"], **message))
     assert await retry_due(store, hook, NOW + MINUTE) == (1, 1)
 
 
 async def test_attempts_end_after_a_few_days(store: Store) -> None:
     hook = await make_hook(store)
-    await capture(store).record([arrival(hook, **{"message-id": MESSAGE_ID})])
+    await record(store, arrival(hook, **{"message-id": MESSAGE_ID}))
     attempts = 0
     for hour in range(14 * 24):
         tried, matched = await retry_due(store, hook, NOW + hour * HOUR)
@@ -100,7 +105,7 @@ async def test_attempts_end_after_a_few_days(store: Store) -> None:
 @pytest.mark.parametrize("fields", [{}, {"message-id": MESSAGE_ID, "email": "not an address"}])
 async def test_event_that_cannot_match_later_is_not_tried_again(store: Store, fields: dict[str, str]) -> None:
     hook = await make_hook(store)
-    await capture(store).record([arrival(hook, **fields, **({"tag": "spring"} if fields else {}))])
+    await record(store, arrival(hook, **fields, **({"tag": "spring"} if fields else {})))
     assert len(await store.hooks.unmatched("default", 0, 10)) == 1
     assert await retry_due(store, hook, NOW + 30 * DAY) == (0, 0)
 
@@ -108,16 +113,16 @@ async def test_event_that_cannot_match_later_is_not_tried_again(store: Store, fi
 async def test_redelivered_event_starts_its_attempts_again(store: Store) -> None:
     hook = await make_hook(store)
     event = arrival(hook, **{"message-id": MESSAGE_ID})
-    await capture(store).record([event])
+    await record(store, event)
     assert await retry_due(store, hook, NOW + MINUTE) == (1, 0)
-    await capture(store).record([event])
+    await record(store, event)
     [item] = await store.hooks.unmatched("default", 0, 10)
     assert item.attempts == 0
 
 
 async def test_manual_retry_keeps_the_schedule(store: Store) -> None:
     hook = await make_hook(store)
-    await capture(store).record([arrival(hook, **{"message-id": MESSAGE_ID})])
+    await record(store, arrival(hook, **{"message-id": MESSAGE_ID}))
     [before] = await store.hooks.unmatched("default", 0, 10)
     await capture(store).retry("default", {hook.hook.hook_id: hook})
     assert await store.hooks.unmatched("default", 0, 10) == [before]

@@ -78,7 +78,7 @@ class WebhookReceiver:
         return await self._accept(hook, self._webhook_request(request, hook, body, path_secret))
 
     def _webhook_request(self, request: Request, hook: ActiveHook, body: bytes, path_secret: str) -> WebhookRequest:
-        base = self._public_url or f"{request.url.scheme}://{request.url.netloc}"
+        base = self._public_url or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
         return WebhookRequest(
             body=body,
             received_time=Instant(time.time_ns() // 1_000_000),

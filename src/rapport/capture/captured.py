@@ -28,18 +28,23 @@ class CapturedRequest(msgspec.Struct, frozen=True, array_like=True, kw_only=True
 
 
 class ReadItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item of a request, as JSON, and its events; or the reason why it can't be read."""
+    """An item of a request, as a JSON value, and its events; or the reason why it can't be read."""
 
-    item: str
+    value: object
     events: tuple[Event, ...] = ()
     error: str | None = None
     token: str | None = None
     confirmation_url: str | None = None
 
     @property
+    def text(self) -> str:
+        """The item as JSON."""
+        return msgspec.json.encode(self.value).decode()
+
+    @property
     def digest(self) -> str:
         """Identifies the item if it is sent again."""
-        return digest_text(self.item)
+        return digest_text(self.text)
 
 
 def encode_request(request: CapturedRequest) -> bytes:
@@ -59,19 +64,20 @@ def read_request(provider: Provider, request: CapturedRequest, settings: Mapping
     """Return the items of a request. A request that can't be read becomes a single item with an error."""
     webhook = WebhookRequest(body=request.body, received_time=request.received_time, headers=request.headers)
     try:
-        items = [msgspec.json.encode(item).decode() for item in provider.split(webhook)]
+        values = provider.split(webhook)
     except (InvalidPayload, UnicodeError) as exc:
         whole = {"headers": request.headers, "body": base64.b64encode(request.body).decode()}
-        return [ReadItem(item=msgspec.json.encode({_REQUEST: whole}).decode(), error=str(exc))]
-    return [read_item(provider, item, settings) for item in items]
+        return [ReadItem(value={_REQUEST: whole}, error=str(exc))]
+    return [read_item(provider, value, settings) for value in values]
 
 
 def read_again(provider: Provider, item: str, received_time: Instant, settings: Mapping[str, str]) -> list[ReadItem]:
     """Read an unmatched item again, with the hook's current settings."""
-    whole = JsonRecord(msgspec.json.decode(item)).record(_REQUEST)
+    value = msgspec.json.decode(item)
+    whole = JsonRecord(value).record(_REQUEST)
     body = whole.text("body")
     if body is None and not whole.record("headers").flat():
-        return [read_item(provider, item, settings)]
+        return [read_item(provider, value, settings)]
     request = CapturedRequest(
         account_id="",
         hook_id="",
@@ -83,18 +89,17 @@ def read_again(provider: Provider, item: str, received_time: Instant, settings: 
     return read_request(provider, request, settings)
 
 
-def read_item(provider: Provider, item: str, settings: Mapping[str, str]) -> ReadItem:
-    """Return the events of an item, given as JSON."""
-    decoded = msgspec.json.decode(item)
+def read_item(provider: Provider, value: object, settings: Mapping[str, str]) -> ReadItem:
+    """Return the events of an item."""
     try:
-        events = tuple(provider.read(decoded, settings))
+        events = tuple(provider.read(value, settings))
     except (InvalidPayload, UnicodeError) as exc:
-        return ReadItem(item=item, error=str(exc), token=provider.token(decoded))
+        return ReadItem(value=value, error=str(exc), token=provider.token(value))
     return ReadItem(
-        item=item,
+        value=value,
         events=events,
-        token=provider.token(decoded),
-        confirmation_url=provider.confirmation_url(decoded),
+        token=provider.token(value),
+        confirmation_url=provider.confirmation_url(value),
     )
 
 

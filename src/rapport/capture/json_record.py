@@ -1,6 +1,7 @@
 """Read JSON objects of other systems tolerantly."""
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -39,9 +40,11 @@ class JsonRecord:
     def text(self, *names: str) -> str | None:
         """Return the first of these fields that has a text or a number, as text."""
         for name in names:
-            text = as_text(self._fields.get(name))
-            if text is not None:
-                return text
+            value = self._fields.get(name)
+            if value is not None:
+                text = as_text(value)
+                if text is not None:
+                    return text
         return None
 
     def items(self, name: str) -> list[object]:
@@ -61,18 +64,18 @@ class JsonRecord:
                 return read_time(name, value)
         raise InvalidPayload(f"{names[0]}: the time of the event is missing")
 
-    def flat(self, *without: str) -> dict[str, str]:
-        """Return all fields that have a text or number, as text."""
-        texts = ((name, as_text(value)) for name, value in self._fields.items() if name not in without)
-        return {name: text for name, text in texts if text is not None}
+    def flat(self, without: AbstractSet[str] = frozenset()) -> dict[str, str]:
+        """Return all fields that have a text or number, as text, but for those in `without`."""
+        texts = {name: as_text(value) for name, value in self._fields.items() if name not in without}
+        return {name: text for name, text in texts.items() if text is not None}
 
 
 def as_text(value: object) -> str | None:
     """Return a text or number as text, and None for anything else."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str):
         return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else None
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import heapq
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,8 @@ class SpoolReader:
         self._folder = folder
         self._lock: int | None = None
         self._segments: dict[str, _Segment] = {}
+        self._using = threading.Lock()
+        """One group may be committed in a thread while the next one is read in another."""
 
     def try_lock(self) -> bool:
         """Return True if this process is now the one that reads. Raises SpoolUnavailable."""
@@ -105,35 +108,41 @@ class SpoolReader:
     def read(self, max_entries: int, max_bytes: int) -> list[SpoolEntry]:
         """Return the next records in the order in which they arrived, up to the end. Raises SpoolUnavailable."""
         try:
-            self._find_segments()
-            entries: list[SpoolEntry] = []
-            size = 0
-            merged = heapq.merge(*(iter(segment) for segment in self._segments.values()), key=_received_time)
-            for entry in merged:
-                if entries and (len(entries) >= max_entries or size + len(entry.payload) > max_bytes):
-                    break
-                self._segments[entry.segment].read_end = entry.end
-                entries.append(entry)
-                size += len(entry.payload)
-            if not entries:
-                self._forget_finished()
+            with self._using:
+                return self._read(max_entries, max_bytes)
         except OSError as exc:
             raise SpoolUnavailable(f"the spool {self._folder} can't be read: {exc.strerror}") from exc
+
+    def _read(self, max_entries: int, max_bytes: int) -> list[SpoolEntry]:
+        self._find_segments()
+        entries: list[SpoolEntry] = []
+        size = 0
+        merged = heapq.merge(*(iter(segment) for segment in self._segments.values()), key=_received_time)
+        for entry in merged:
+            if entries and (len(entries) >= max_entries or size + len(entry.payload) > max_bytes):
+                break
+            self._segments[entry.segment].read_end = entry.end
+            entries.append(entry)
+            size += len(entry.payload)
+        if not entries:
+            self._forget_finished()
         return entries
 
     def rewind(self) -> None:
         """Continue with the first record that wasn't committed."""
-        for segment in self._segments.values():
-            segment.read_end = segment.done_end
+        with self._using:
+            for segment in self._segments.values():
+                segment.read_end = segment.done_end
 
     def commit(self, entries: Sequence[SpoolEntry]) -> None:
         """Mark records as recorded. Raises SpoolUnavailable; some of them may then be read again."""
-        for entry in entries:
-            segment = self._segments[entry.segment]
-            segment.done_end = max(segment.done_end, entry.end)
         try:
-            self._forget_finished()
-            self._save_progress()
+            with self._using:
+                for entry in entries:
+                    segment = self._segments[entry.segment]
+                    segment.done_end = max(segment.done_end, entry.end)
+                self._forget_finished()
+                self._save_progress()
         except OSError as exc:
             raise SpoolUnavailable(f"the spool {self._folder} can't be written: {exc.strerror}") from exc
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,20 +12,21 @@ import structlog
 from rapport import metrics
 from rapport.activity import Activity
 from rapport.capture.captured import CapturedRequest, ReadItem, digest_text, read_again, read_request
+from rapport.capture.event import Event
 from rapport.capture.webhooks import sns
 from rapport.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from rapport.recording.hook_registry import ActiveHook
-from rapport.recording.matching import NO_CAMPAIGN_ACTIVITY, NO_CONTACT, Matcher
+from rapport.recording.matching import NO_CAMPAIGN_ACTIVITY, NO_CONTACT, Matched, Matcher
 from rapport.store.batch import Batch, build_batch
 from rapport.store.hooks import CapturedMessage, CapturedWork, HookDelivery, UnmatchedItem, UsedToken
 from rapport.store.ingest import Recorded
+from rapport.store.sql_hooks import KEPT_DELIVERIES
 from rapport.store.store import Store
 
 UNREADABLE: Final = "unreadable"
 REUSED_TOKEN: Final = "reused token"  # noqa: S105 - a reason
 NOT_CONFIRMED: Final = "not confirmed"
 
-_MAX_ACTIVITIES: Final = 5_000
 _PAGE: Final = 500
 
 _MAY_MATCH_LATER: Final = frozenset({NO_CONTACT, NO_CAMPAIGN_ACTIVITY})
@@ -45,12 +47,19 @@ class Arrival(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """An item that was read, with the request that it is from."""
+    """An item that was read, with its request and the index of that request."""
 
     request_index: int
     request: CapturedRequest
     hook: ActiveHook
     read: ReadItem
+
+
+class ReadArrivals(NamedTuple):
+    """Requests, and the items in them."""
+
+    arrivals: Sequence[Arrival]
+    items: Sequence[_Item]
 
 
 class RetryResult(NamedTuple):
@@ -69,12 +78,21 @@ class CapturedEvents:
         self._fetch = fetch
         self._matcher = Matcher(store)
 
-    async def record(self, arrivals: Sequence[Arrival]) -> None:
+    async def read(self, arrivals: Sequence[Arrival]) -> ReadArrivals:
+        """Read requests, in a thread."""
+        return ReadArrivals(arrivals, await asyncio.to_thread(_read_all, arrivals))
+
+    async def record(self, read: ReadArrivals) -> None:
         """Record requests. Raises StoreUnavailable and RecorderBusy; then the same requests can be recorded again."""
-        for account_id in dict.fromkeys(arrival.request.account_id for arrival in arrivals):
-            own = [arrival for arrival in arrivals if arrival.request.account_id == account_id]
-            read = await asyncio.to_thread(_read_all, own)
-            await self._record_account(account_id, own, read)
+        for account_id in dict.fromkeys(arrival.request.account_id for arrival in read.arrivals):
+            arrivals = {
+                index: arrival
+                for index, arrival in enumerate(read.arrivals)
+                if arrival.request.account_id == account_id
+            }
+            await self._record_account(
+                account_id, arrivals, [item for item in read.items if item.request_index in arrivals]
+            )
 
     async def retry(self, account_id: str, hooks: Mapping[str, ActiveHook], limit: int | None = None) -> RetryResult:
         """Read, match and record the unmatched items of an account again; with `limit`, about as many, oldest first."""
@@ -127,32 +145,13 @@ class CapturedEvents:
         await self._store.hooks.delete_unmatched(account_id, done)
         return len(done)
 
-    async def _record_account(self, account_id: str, arrivals: Sequence[Arrival], items: Sequence[_Item]) -> None:
+    async def _record_account(self, account_id: str, arrivals: Mapping[int, Arrival], items: Sequence[_Item]) -> None:
         messages: list[CapturedMessage] = []
         unmatched = await self._match(account_id, items, messages)
-        per_request = Counter(item.request_index for item in items for _ in item.read.events)
-        failed = Counter((item.hook_id, item.digest) for item in unmatched)
-        failed_per_request = Counter(
-            item.request_index for item in items if failed[item.hook.hook.hook_id, item.read.digest]
-        )
-        deliveries = [
-            HookDelivery(
-                arrival.hook.hook.hook_id,
-                arrival.request.received_time,
-                digest_text(str(arrival.request.body)),
-                "recorded",
-                per_request[index],
-                failed_per_request[index],
-            )
-            for index, arrival in enumerate(arrivals)
-        ]
-        hours = Counter(
-            (item.hook.hook.hook_id, event.created_time // HOUR) for item in items for event in item.read.events
-        )
-        work = CapturedWork(messages=messages, unmatched=unmatched, deliveries=_latest(deliveries), hours=hours)
+        work = await asyncio.to_thread(_summarize, arrivals, items, messages, unmatched)
         await self._store.hooks.save_work(account_id, work)
-        for arrival in arrivals:
-            metrics.CAPTURED.labels(arrival.request.provider, "recorded").inc()
+        for provider, requests in Counter(arrival.request.provider for arrival in arrivals.values()).items():
+            metrics.CAPTURED.labels(provider, "recorded").inc(requests)
         if unmatched:
             metrics.UNMATCHED.inc(len(unmatched))
 
@@ -175,17 +174,11 @@ class CapturedEvents:
                 readable.append(item)
         events = [(item, event) for item in readable for event in item.read.events]
         matched = await self._matcher.match(account_id, [(item.hook.hook, event) for item, event in events])
-        activities: list[Activity] = []
-        for (item, event), result in zip(events, matched, strict=True):
-            activities += [result.activity] if result.activity is not None else []
-            messages += [result.message] if result.message is not None else []
-            if result.unmatched is not None:
-                may_match_later = event.message_id is not None and result.unmatched.reason in _MAY_MATCH_LATER
-                unmatched.append(
-                    _keep(item, *result.unmatched, recipient=event.recipient, may_match_later=may_match_later)
-                )
-        for first in range(0, len(activities), _MAX_ACTIVITIES):
-            await self._record(build_batch(account_id, activities[first : first + _MAX_ACTIVITIES]))
+        activities = await asyncio.to_thread(_sort_matched, events, matched, messages, unmatched)
+        size = self._store.ingest.batch_size
+        for first in range(0, len(activities), size):
+            part = activities[first : first + size]
+            await self._record(await asyncio.to_thread(build_batch, account_id, part))
         return unmatched
 
     async def _claim_tokens(self, items: Iterable[_Item]) -> set[UsedToken]:
@@ -206,6 +199,56 @@ def _read_all(arrivals: Sequence[Arrival]) -> list[_Item]:
         for index, arrival in enumerate(arrivals)
         for read in read_request(arrival.hook.provider, arrival.request, arrival.hook.hook.settings)
     ]
+
+
+def _sort_matched(
+    events: Sequence[tuple[_Item, Event]],
+    matched: Sequence[Matched],
+    messages: list[CapturedMessage],
+    unmatched: list[UnmatchedItem],
+) -> list[Activity]:
+    """Return the activities, and add the messages that were sent and the items that can't be matched to the lists."""
+    activities: list[Activity] = []
+    for (item, event), (activity, message, failure) in zip(events, matched, strict=True):
+        if activity is not None:
+            activities.append(activity)
+        if message is not None:
+            messages.append(message)
+        if failure is not None:
+            may_match_later = event.message_id is not None and failure.reason in _MAY_MATCH_LATER
+            unmatched.append(_keep(item, *failure, recipient=event.recipient, may_match_later=may_match_later))
+    return activities
+
+
+def _summarize(
+    arrivals: Mapping[int, Arrival],
+    items: Sequence[_Item],
+    messages: Sequence[CapturedMessage],
+    unmatched: Sequence[UnmatchedItem],
+) -> CapturedWork:
+    """Return what is saved in addition to the activities."""
+    events: Counter[int] = Counter()
+    hours: Counter[tuple[str, int]] = Counter()
+    for item in items:
+        events[item.request_index] += len(item.read.events)
+        hook_id = item.hook.hook.hook_id
+        hours.update((hook_id, event.created_time // HOUR) for event in item.read.events)
+    failed: Counter[int] = Counter()
+    if unmatched:
+        keys = {(item.hook_id, item.digest) for item in unmatched}
+        failed.update(item.request_index for item in items if (item.hook.hook.hook_id, item.read.digest) in keys)
+    deliveries = [
+        HookDelivery(
+            hook.hook.hook_id,
+            request.received_time,
+            blake2b(request.body, digest_size=16).hexdigest(),
+            "recorded",
+            events[index],
+            failed[index],
+        )
+        for index, (request, hook) in _latest(arrivals)
+    ]
+    return CapturedWork(messages=messages, unmatched=unmatched, deliveries=deliveries, hours=hours)
 
 
 def _read_kept(kept: UnmatchedItem, hook: ActiveHook) -> list[_Item]:
@@ -239,7 +282,7 @@ def _keep(
         reason,
         detail,
         recipient or "",
-        item.read.item,
+        item.read.text,
         retry_time=_retry_time(item.request.received_time, 0) if may_match_later else None,
     )
 
@@ -254,12 +297,13 @@ def _token(item: _Item) -> UsedToken:
     )
 
 
-def _latest(deliveries: Sequence[HookDelivery]) -> list[HookDelivery]:
-    """Return the latest deliveries of each hook: the store would delete the others at once."""
+def _latest(arrivals: Mapping[int, Arrival]) -> list[tuple[int, Arrival]]:
+    """Return the latest requests of each hook, with their indexes: the store would delete the others at once."""
     kept: Counter[str] = Counter()
     latest = []
-    for delivery in reversed(deliveries):
-        kept[delivery.hook_id] += 1
-        if kept[delivery.hook_id] <= 100:
-            latest.append(delivery)
+    for index, arrival in reversed(list(arrivals.items())):
+        hook_id = arrival.hook.hook.hook_id
+        kept[hook_id] += 1
+        if kept[hook_id] <= KEPT_DELIVERIES:
+            latest.append((index, arrival))
     return latest

@@ -4,6 +4,7 @@ The contact and the campaign activity that the sender put into the metadata win,
 message id, then the recipient's address and the rule of the hook.
 """
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -48,6 +49,9 @@ class Matched(NamedTuple):
     unmatched: Unmatched | None = None
 
 
+_NOTHING: Final = Matched()
+
+
 class Matcher:
     """Matches events of one account, many at a time."""
 
@@ -57,35 +61,15 @@ class Matcher:
 
     async def match(self, account_id: str, events: Sequence[tuple[Hook, Event]]) -> list[Matched]:
         """Return the result for each event. Raises StoreUnavailable."""
+        if not events:
+            return []
         key = await self._load_key()
-        digests = {event.message_id: message_digest(event.message_id) for _, event in events if event.message_id}
-        messages = await self._store.hooks.find_messages(account_id, sorted(set(digests.values())))
-        addresses = sorted({event.recipient for _, event in events if event.recipient is not None})
-        contacts = await self._store.hooks.find_contacts(
-            account_id, [address for address in addresses if is_text(address)]
-        )
-        batch = _BatchMatcher(account_id, key, messages, contacts)
-        results: list[Matched] = [Matched()] * len(events)
-        # Sends first: an event in the same batch may refer to one that comes after it.
-        order = sorted(range(len(events)), key=lambda index: not _identifies_message(events[index][1]))
-        batch.sends = await self._find_sends(account_id, events, batch)
-        for index in order:
-            results[index] = batch.match(*events[index])
-        return results
-
-    async def _find_sends(
-        self, account_id: str, events: Sequence[tuple[Hook, Event]], batch: "_BatchMatcher"
-    ) -> dict[tuple[str, str], str]:
-        """Return the sends that were recorded by the API or an import, with a message id as event id."""
-        send_keys = {
-            (contact_id, event_id)
-            for hook, event in events
-            if event.message_id is not None and event.type is not None and not batch.names_campaign_activity(event)
-            for contact_id in [batch.known_contact(hook, event)]
-            if contact_id is not None and is_text(event.message_id)
-            for event_id in (event.message_id, f"<{event.message_id.strip('<>')}>", event.message_id.strip("<>"))
-        }
-        return await self._store.hooks.find_sends(account_id, sorted(send_keys))
+        # In a thread, because a large batch of events takes a while, and requests are served meanwhile.
+        batch = await asyncio.to_thread(_BatchMatcher, account_id, key, events)
+        batch.messages = await self._store.hooks.find_messages(account_id, batch.digests)
+        batch.contacts = await self._store.hooks.find_contacts(account_id, batch.addresses)
+        batch.sends = await self._store.hooks.find_sends(account_id, await asyncio.to_thread(batch.list_sends))
+        return await asyncio.to_thread(batch.match_all)
 
     async def _load_key(self) -> bytes:
         while self._key is None:
@@ -100,27 +84,59 @@ class Matcher:
 
 
 class _BatchMatcher:
-    """Matches the events of a batch, with data that was loaded for them."""
+    """Matches the events of a batch, with data that is loaded for them."""
 
-    def __init__(
-        self, account_id: str, key: bytes, messages: dict[str, CapturedMessage], contacts: dict[str, str]
-    ) -> None:
+    def __init__(self, account_id: str, key: bytes, events: Sequence[tuple[Hook, Event]]) -> None:
         self._account_id = account_id
         self._key = key
-        self._messages = dict(messages)
-        self._contacts = contacts
+        self._events = events
+        self._digests = {
+            message_id: message_digest(message_id)
+            for message_id in {event.message_id for _, event in events}
+            if message_id is not None
+        }
+        addresses = {event.recipient for _, event in events}
+        self.addresses = sorted(address for address in addresses if address is not None and is_text(address))
+        self.digests = sorted(set(self._digests.values()))
+        self.messages: dict[str, CapturedMessage] = {}
+        self.contacts: dict[str, str] = {}
         self.sends: dict[tuple[str, str], str] = {}
 
-    def names_campaign_activity(self, event: Event) -> bool:
+    def list_sends(self) -> list[tuple[str, str]]:
+        """Return the sends, by contact and message, that the events may refer to and that weren't captured."""
+        sends = {
+            (contact_id, event.message_id)
+            for hook, event in self._events
+            if event.message_id is not None and event.type is not None and not self._names_campaign_activity(event)
+            for contact_id in (self._known_contact(hook, event),)
+            if contact_id is not None
+        }
+        return [(contact_id, _bare(message_id)) for contact_id, message_id in sends if is_text(message_id)]
+
+    def match_all(self) -> list[Matched]:
+        """Return the result for each event."""
+        results: list[Matched] = [_NOTHING] * len(self._events)
+        later = []
+        for index, (hook, event) in enumerate(self._events):
+            # Sends first: an event in the same batch may refer to one that comes after it.
+            if _identifies_message(event):
+                results[index] = self._match(hook, event)
+            else:
+                later.append(index)
+        for index in later:
+            results[index] = self._match(*self._events[index])
+        return results
+
+    def _names_campaign_activity(self, event: Event) -> bool:
         """Return True if the event itself, or the send of its message, names the campaign activity."""
         return CAMPAIGN_ACTIVITY_KEY in event.metadata or self._message(event) is not None
 
-    def known_contact(self, hook: Hook, event: Event) -> str | None:
+    def _known_contact(self, hook: Hook, event: Event) -> str | None:
         """Return the contact that the event names, or that has its address."""
         named = event.metadata.get(CONTACT_KEY) or event.metadata.get(hook.settings.get(CONTACT_FIELD, CONTACT_KEY))
-        return named or self._contacts.get(event.recipient or "")
+        return named or self.contacts.get(event.recipient or "")
 
-    def match(self, hook: Hook, event: Event) -> Matched:
+    def _match(self, hook: Hook, event: Event) -> Matched:
         """Return the result for an event."""
         message = self._message(event)
         contact_id, is_new = self._find_contact(hook, event, message)
@@ -143,22 +159,22 @@ class _BatchMatcher:
     def _reject(self, event: Event, reason: str) -> Matched:
         if event.type is None:
             # Nothing would be recorded.
-            return Matched()
+            return _NOTHING
         return Matched(unmatched=Unmatched(reason, REASONS[reason]))
 
     def _message(self, event: Event) -> CapturedMessage | None:
-        return None if event.message_id is None else self._messages.get(message_digest(event.message_id))
+        return None if event.message_id is None else self.messages.get(self._digests[event.message_id])
 
     def _find_contact(self, hook: Hook, event: Event, message: CapturedMessage | None) -> tuple[str | None, bool]:
         """Return the contact's id, and True if it is named by its address for the first time."""
         named = event.metadata.get(hook.settings.get(CONTACT_FIELD, CONTACT_KEY)) or event.metadata.get(CONTACT_KEY)
         if named:
             return named, True
-        if message is not None and (event.recipient is None or event.recipient not in self._contacts):
+        if message is not None and (event.recipient is None or event.recipient not in self.contacts):
             return message.contact_id, False
         if event.recipient is None:
             return None, False
-        contact_id = self._contacts.get(event.recipient)
+        contact_id = self.contacts.get(event.recipient)
         return (contact_id, False) if contact_id is not None else (self._new_contact_id(event.recipient), True)
 
     def _new_contact_id(self, address: str) -> str:
@@ -173,23 +189,23 @@ class _BatchMatcher:
             return named, None
         if message is not None and message.contact_id == contact_id:
             return message.campaign_activity_id, None
-        bare = (event.message_id or "").strip("<>")
-        for event_id in (event.message_id or "", bare, f"<{bare}>"):
-            if (contact_id, event_id) in self.sends:
-                return self.sends[contact_id, event_id], None
+        if self.sends and event.message_id is not None:
+            recorded = self.sends.get((contact_id, _bare(event.message_id)))
+            if recorded is not None:
+                return recorded, None
         return apply_rule(hook.settings.get(CAMPAIGN_ACTIVITY, "tag"), event)
 
     def _remember(self, event: Event, contact_id: str, campaign_activity_id: str) -> CapturedMessage | None:
         if event.message_id is None or not _identifies_message(event):
             return None
         message = CapturedMessage(
-            message_digest(event.message_id),
+            self._digests[event.message_id],
             contact_id,
             campaign_activity_id,
             event.created_time,
             event.created_time if event.is_delivery else None,
         )
-        self._messages.setdefault(message.message, message)
+        self.messages.setdefault(message.message, message)
         return message
 
 
@@ -214,7 +230,12 @@ def apply_rule(rule: str, event: Event) -> tuple[str, str | None] | None:
 
 def message_digest(message_id: str) -> str:
     """Return the digest of a message id, with or without angle brackets."""
-    return digest_text(message_id.strip().strip("<>"))
+    return digest_text(_bare(message_id))
+
+
+def _bare(message_id: str) -> str:
+    """Return the message id without angle brackets."""
+    return message_id.strip().strip("<>")
 
 
 def is_text(text: str) -> bool:

@@ -1,11 +1,11 @@
-"""Record the requests in the spool, in order, in one process at a time, until they are in the store."""
+"""Records what is in the spool: in one process at a time, in order, until the store has it."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -15,14 +15,19 @@ from rapport.capture.errors import InvalidPayload, SpoolUnavailable
 from rapport.capture.spool_reader import SpoolEntry, SpoolReader, read_status
 from rapport.errors import RecorderBusy, StoreUnavailable
 from rapport.instant import DAY, Instant
-from rapport.recording.captured_events import Arrival, CapturedEvents
+from rapport.recording.captured_events import Arrival, CapturedEvents, ReadArrivals
 from rapport.recording.hook_registry import HookRegistry
 from rapport.store.hooks import CapturedWork, UnmatchedItem
 from rapport.store.store import Store
 
 _MAX_ENTRIES: Final = 2_000
 _MAX_BYTES: Final = 4 * 1024 * 1024
+_BACKLOG_ENTRIES: Final = 1_000
+_BACKLOG_BYTES: Final = _MAX_BYTES // 2
+"""Groups of this size are recorded without a pause."""
 _POLL_SECONDS: Final = 0.25
+_GATHER_SECONDS: Final = 0.2
+"""How long requests are gathered after a small group."""
 _LOCK_SECONDS: Final = 1.0
 _MIN_PAUSE: Final = 0.25
 _MAX_PAUSE: Final = 5.0
@@ -35,6 +40,13 @@ _STATUS_SECONDS: Final = 5.0
 _log = structlog.get_logger("rapport.capture")
 
 
+class _Group(NamedTuple):
+    """Records of the spool, and the requests in them; None if one of them can't be read."""
+
+    entries: Sequence[SpoolEntry]
+    requests: ReadArrivals | None
+
+
 class SpoolRecorder:
     """Drains the spool, in a task of the event loop."""
 
@@ -45,14 +57,15 @@ class SpoolRecorder:
         self._folder = folder
         self._reader = SpoolReader(folder)
         self._arrived = asyncio.Event()
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[_Group] | None = None
         self._pruned = float("-inf")
         self._retried = float("-inf")
         self._measured = float("-inf")
 
     def start(self) -> None:
-        """Start recording."""
+        """Begin to record."""
         self._task = asyncio.create_task(self._run(), name="spool recorder")
 
     def notify(self) -> None:
@@ -61,7 +74,7 @@ class SpoolRecorder:
 
     async def stop(self) -> None:
         """Finish the batch that is being recorded. What is still in the spool is recorded at the next start."""
-        self._is_stopping = True
+        self._stopping.set()
         self._arrived.set()
         if self._task is not None:
             await self._task
@@ -69,51 +82,57 @@ class SpoolRecorder:
 
     async def _run(self) -> None:
         pause = _MIN_PAUSE
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             try:
                 if not self._folder.exists() or not await asyncio.to_thread(self._reader.try_lock):
                     await self._wait(_LOCK_SECONDS)
                     continue
-                entries = await asyncio.to_thread(self._reader.read, _MAX_ENTRIES, _MAX_BYTES)
-                if entries:
-                    await self._record(entries)
-                    await asyncio.to_thread(self._reader.commit, entries)
+                is_backlog = await self._record_next()
                 await self._run_maintenance()
                 pause = _MIN_PAUSE
             except (StoreUnavailable, RecorderBusy, SpoolUnavailable) as exc:
                 _log.warning("captured requests are not recorded yet", error=str(exc), retry_seconds=pause)
-                self._reader.rewind()
+                await self._forget_next()
                 await self._wait(pause)
                 pause = min(_MAX_PAUSE, 2 * pause)
                 continue
-            if not entries:
+            if not is_backlog:
                 await self._wait(_POLL_SECONDS)
+        await self._forget_next()
 
-    async def _wait(self, seconds: float) -> None:
-        if self._is_stopping:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._arrived.wait()
-        if not self._is_stopping:
-            self._arrived.clear()
+    async def _record_next(self) -> bool:
+        """Record the next group of requests. Return True if more are waiting; they are read meanwhile."""
+        group = await (self._next or self._read())
+        self._next = None
+        if not group.entries:
+            return False
+        is_backlog = len(group.entries) >= _BACKLOG_ENTRIES or sum(map(_size, group.entries)) >= _BACKLOG_BYTES
+        if is_backlog:
+            self._next = asyncio.create_task(self._read(), name="spool reader")
+        await self._record(group)
+        await asyncio.to_thread(self._reader.commit, group.entries)
+        if not is_backlog:
+            # Under a steady load, the next group is large enough to be worth its transactions.
+            await self._pause(_GATHER_SECONDS)
+        return is_backlog
 
-    async def _record(self, entries: Sequence[SpoolEntry]) -> None:
+    async def _forget_next(self) -> None:
+        """Continue with the first request that isn't recorded."""
+        task, self._next = self._next, None
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+        self._reader.rewind()
+
+    async def _read(self) -> _Group:
+        entries = await asyncio.to_thread(self._reader.read, _MAX_ENTRIES, _MAX_BYTES)
         try:
-            await self._record_all(entries)
-        except (StoreUnavailable, RecorderBusy):
+            return _Group(entries, await self._read_requests(entries))
+        except StoreUnavailable:
             raise
-        except Exception:  # noqa: BLE001 - last-resort handler: the request is kept as unmatched
-            if len(entries) > 1:
-                # One request must not keep all others from being recorded.
-                _log.exception("captured requests can't be recorded together", requests=len(entries))
-                for entry in entries:
-                    await self._record([entry])
-                return
-            _log.exception("a captured request can't be recorded, and is kept as unmatched")
-            await self._keep_failed(entries[0])
+        except Exception:  # noqa: BLE001 - they are read again one by one
+            return _Group(entries, None)
 
-    async def _record_all(self, entries: Sequence[SpoolEntry]) -> None:
+    async def _read_requests(self, entries: Sequence[SpoolEntry]) -> ReadArrivals:
         arrivals = []
         for entry in entries:
             try:
@@ -127,7 +146,45 @@ class SpoolRecorder:
                 metrics.CAPTURED.labels(request.provider, "deleted").inc()
                 continue
             arrivals.append(Arrival(request, hook))
-        await self._events.record(arrivals)
+        return await self._events.read(arrivals)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait until the time is over or the server stops."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def _wait(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._arrived.wait()
+        if not self._stopping.is_set():
+            self._arrived.clear()
+
+    async def _record(self, group: _Group) -> None:
+        if group.requests is None:
+            await self._record_each(group.entries)
+            return
+        try:
+            await self._events.record(group.requests)
+        except (StoreUnavailable, RecorderBusy):
+            raise
+        except Exception:  # noqa: BLE001 - they are recorded one by one
+            _log.exception("captured requests can't be recorded together", requests=len(group.entries))
+            await self._record_each(group.entries)
+
+    async def _record_each(self, entries: Sequence[SpoolEntry]) -> None:
+        """Record requests one by one, so that one which can't be recorded doesn't keep all others from being."""
+        for entry in entries:
+            try:
+                await self._events.record(await self._read_requests([entry]))
+            except (StoreUnavailable, RecorderBusy):
+                raise
+            except Exception:  # noqa: BLE001 - it is kept, and the next ones are recorded
+                _log.exception("a captured request can't be recorded, and is kept as unmatched")
+                await self._keep_failed(entry)
 
     async def _keep_failed(self, entry: SpoolEntry) -> None:
         request: CapturedRequest = decode_request(entry.payload)
@@ -138,7 +195,7 @@ class SpoolRecorder:
         await self._store.hooks.save_work(request.account_id, CapturedWork(unmatched=[item]))
 
     async def _retry(self) -> None:
-        """Retry the unmatched items that are due."""
+        """Try unmatched items again whose time has come."""
         hooks = await self._hooks.all()
         result = await self._events.retry_due(hooks, Instant(time.time_ns() // 1_000_000))
         if result.matched:
@@ -159,3 +216,7 @@ class SpoolRecorder:
             self._pruned = now
             today = time.time_ns() // 1_000_000
             await self._store.hooks.prune(Instant(today - _MESSAGE_DAYS * DAY), Instant(today - _TOKEN_DAYS * DAY))
+
+
+def _size(entry: SpoolEntry) -> int:
+    return len(entry.payload)

@@ -105,7 +105,10 @@ class HookRepository(Protocol):
         ...
 
     async def find_sends(self, account_id: str, sends: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Return the campaign activities of sends, given by contact id and event id."""
+        """Return the campaign activities of sends, given by contact id and message id without angle brackets.
+
+        The event id of such a send is the message id, with or without them.
+        """
         ...
 
     async def find_messages(self, account_id: str, messages: Sequence[str]) -> dict[str, CapturedMessage]:

@@ -35,7 +35,7 @@ class Executor(Protocol):
 
 
 _SEPARATOR: Final = "\x1f"
-"""Between a contact id and an event id, which have no control characters."""
+"""Between a contact id and a message id, which have no control characters."""
 
 
 class SqlHooks:
@@ -104,7 +104,7 @@ class SqlHooks:
         """Return the campaign activities of sends."""
         if not sends:
             return {}
-        keys = [f"{contact}{_SEPARATOR}{event}" for contact, event in sends]
+        keys = [f"{contact}{_SEPARATOR}{message}" for contact, message in sends]
         rows = await self._executor.fetch("find_sends", await self._account(account_id), keys)
         return {
             (send.partition(_SEPARATOR)[0], send.partition(_SEPARATOR)[2]): activity_id for send, activity_id in rows

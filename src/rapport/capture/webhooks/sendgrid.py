@@ -131,7 +131,7 @@ class SendGrid(Provider):
                 machine="apple" if event.is_true("sg_machine_open") else None,
                 is_delivery=name == "delivered",
                 tags=texts(event.value("category")),
-                metadata=event.flat(*_OWN_FIELDS),
+                metadata=event.flat(_OWN_FIELDS),
             )
         ]
 

@@ -36,14 +36,17 @@ JOIN contact ON contact.account = $1
 WHERE contact.deleted_at IS NULL
 GROUP BY wanted.value
 
--- find_sends: Find the campaign activities of sends with these event ids. Served by contact_by_account and the key of
--- tracking_activity.
+-- find_sends: Find the campaign activities of sends whose event ids are these message ids, also in angle brackets. Served
+-- by contact_by_account and the key of tracking_activity.
 SELECT wanted.value, campaign_activity.campaign_activity_id
 FROM unnest($2::text[]) AS wanted (value)
 JOIN contact ON contact.account = $1
     AND contact.contact_id = split_part(wanted.value, chr(31), 1) COLLATE "C"
 JOIN tracking_activity ON tracking_activity.contact = contact.key AND tracking_activity.type = 0
-    AND tracking_activity.event_id = substr(wanted.value, strpos(wanted.value, chr(31)) + 1)
+    AND tracking_activity.event_id IN (
+        substr(wanted.value, strpos(wanted.value, chr(31)) + 1),
+        '<' || substr(wanted.value, strpos(wanted.value, chr(31)) + 1) || '>'
+    )
 JOIN campaign_activity ON campaign_activity.key = tracking_activity.campaign_activity
 
 -- find_messages: Find captured messages. Served by the key of captured_message.
