@@ -137,6 +137,7 @@ def test_requests_are_acknowledged_while_sqlite_file_is_locked(served: Server) -
     hook = Hook(served)
     hook.send()
     lock = apsw.Connection(str(Path(served.data) / "rapport.db"))
+    lock.set_busy_timeout(30_000)
     lock.execute("BEGIN EXCLUSIVE")
     with hook.sending():
         hook.wait_for_acknowledged(50)

@@ -1,4 +1,4 @@
-"""Records what is in the spool: in one process at a time, in order, until the store has it."""
+"""Record the requests in the spool, in order, in one process at a time, until they are in the store."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ class SpoolRecorder:
         self._measured = float("-inf")
 
     def start(self) -> None:
-        """Begin to record."""
+        """Start recording."""
         self._task = asyncio.create_task(self._run(), name="spool recorder")
 
     def notify(self) -> None:
@@ -195,7 +195,7 @@ class SpoolRecorder:
         await self._store.hooks.save_work(request.account_id, CapturedWork(unmatched=[item]))
 
     async def _retry(self) -> None:
-        """Try unmatched items again whose time has come."""
+        """Retry the unmatched items that are due."""
         hooks = await self._hooks.all()
         result = await self._events.retry_due(hooks, Instant(time.time_ns() // 1_000_000))
         if result.matched:
