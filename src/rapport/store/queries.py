@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 Migration: TypeAlias = tuple[int, str, str]
 """A migration: number, name and SQL."""
 
+_SHARED: Final = Path(__file__).parent / "sql"
+"""The statements that are the same on every engine."""
 _QUERY: Final = re.compile(r"^-- (?P<name>\w+): .*\n(?:--.*\n)*(?P<sql>(?:(?!-- \w+: ).*\n)+)", re.MULTILINE)
 _PARAM: Final = re.compile(r"(?<![:\w]):([a-z]\w*)")
 
@@ -36,9 +38,15 @@ def load_queries(file: Path, compile_query: Callable[[str], str] = str) -> dict[
     }
 
 
-def load_folder(folder: Path, compile_query: Callable[[str], str] = str) -> Mapping[str, Mapping[str, str]]:
-    """Return the statements of all .sql files of a folder, by the file's name and by their own."""
-    return {file.stem: load_queries(file, compile_query) for file in sorted(folder.glob("*.sql"))}
+def load_engine_queries(folder: Path, compile_query: Callable[[str], str] = str) -> Mapping[str, Mapping[str, str]]:
+    """Return the statements of an engine by file and name: those of all engines, and those in its own folder.
+
+    The engine's own statement replaces the one with the same file and name.
+    """
+    queries: dict[str, dict[str, str]] = {}
+    for file in (*sorted(_SHARED.glob("*.sql")), *sorted(folder.glob("*.sql"))):
+        queries.setdefault(file.stem, {}).update(load_queries(file, compile_query))
+    return queries
 
 
 def read_migrations(folder: Path) -> list[Migration]:

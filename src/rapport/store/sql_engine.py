@@ -1,4 +1,4 @@
-"""The interface of a database engine, over which repositories share their reads."""
+"""The interface of a database engine, over which repositories share their code."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
@@ -7,6 +7,9 @@ Params: TypeAlias = Mapping[str, Any]
 """Values by parameter name. A list is an array."""
 
 Row: TypeAlias = Sequence[Any]
+
+Statement: TypeAlias = tuple[str, Params]
+"""A query and its parameters."""
 
 
 class SqlEngine(Protocol):
@@ -32,4 +35,17 @@ class SqlEngine(Protocol):
         self, query: str, account_id: str, contact_id: str, params: Params
     ) -> Sequence[Row] | None:
         """Return all rows of a query about `:contact`, or None if the contact doesn't exist."""
+        ...
+
+    async def execute(
+        self, account_id: str, statements: Sequence[Statement], *, is_durable: bool = True
+    ) -> Sequence[Row]:
+        """Run statements in one transaction, in the turn of the account, and return the rows of the last one.
+
+        Unless `is_durable`, a power failure may undo it.
+        """
+        ...
+
+    async def execute_if(self, account_id: str, condition: Statement, statements: Sequence[Statement]) -> bool:
+        """Run a statement and, if it returns rows, others in the same transaction. Return whether it does."""
         ...

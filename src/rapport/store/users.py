@@ -1,7 +1,5 @@
 """Users who sign in to the pages, their sessions, and attempts to sign in."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -9,12 +7,10 @@ from msgspec.structs import asdict
 
 from rapport.instant import Instant
 from rapport.store.sql_engine import Params, Row, SqlEngine
+from rapport.store.sql_repository import SqlRepository
 
 MAX_USERS_PER_ADDRESS: Final = 20
 MAX_LISTED_SESSIONS: Final = 500
-
-Statement = tuple[str, Params]
-"""A statement of `sql/users.sql`, and its parameters."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,21 +60,14 @@ class AttemptCount(msgspec.Struct, frozen=True):
     expires: Instant
 
 
-class UserRepository(ABC):
+class UserRepository(SqlRepository):
     """Reads and writes users and sessions. Every method raises StoreUnavailable, and has then changed nothing.
 
     Methods that change a user return False if the account has no such user, or if the change isn't allowed any more.
     """
 
     def __init__(self, engine: SqlEngine) -> None:
-        self._engine = engine
-        self._sql = engine.sql["users"]
-
-    @abstractmethod
-    async def _write(
-        self, account_id: str, statements: Sequence[Statement], *, is_durable: bool = True
-    ) -> Sequence[Row]:
-        """Run statements in one transaction, and return the rows of the last one."""
+        super().__init__(engine, "users")
 
     async def add_user(self, user: User) -> bool:
         """Add a user. Return False if the account has one with this email address."""
@@ -87,7 +76,7 @@ class UserRepository(ABC):
     async def replace_user(self, user: User) -> None:
         """Add a user in place of the one with this email address, if there is one."""
         params = asdict(user)
-        await self._write(user.account_id, [("delete_by_email", params), ("add_user", params)])
+        await self._execute(user.account_id, ("delete_by_email", params), ("add_user", params))
 
     async def find_user(self, account_id: str, user_id: str) -> User | None:
         """Return the account's user with this id."""
@@ -137,12 +126,12 @@ class UserRepository(ABC):
     async def replace_hash(self, account_id: str, user_id: str, old_hash: str, new_hash: str) -> None:
         """Replace the hash of a password by another one of the same password."""
         params = {"account_id": account_id, "user_id": user_id, "old_hash": old_hash, "new_hash": new_hash}
-        await self._write(account_id, [("replace_hash", params)])
+        await self._execute(account_id, ("replace_hash", params))
 
     async def start_generation(self, account_id: str, user_id: str, generation: int) -> None:
         """Begin another generation of the user's sessions, unless one has begun after `generation`."""
         params = {"account_id": account_id, "user_id": user_id, "generation": generation}
-        await self._write(account_id, [("start_generation", params)])
+        await self._execute(account_id, ("start_generation", params))
 
     async def set_role(self, account_id: str, user_id: str, role: str) -> bool:
         """Change a user's role. Return False for the last owner who has joined."""
@@ -156,9 +145,9 @@ class UserRepository(ABC):
 
     async def set_signed_in(self, account_id: str, user_id: str, now: Instant) -> None:
         """Set when a user last signed in."""
-        await self._write(
+        await self._execute(
             account_id,
-            [("set_signed_in", {"account_id": account_id, "user_id": user_id, "now": now})],
+            ("set_signed_in", {"account_id": account_id, "user_id": user_id, "now": now}),
             is_durable=False,
         )
 
@@ -186,57 +175,55 @@ class UserRepository(ABC):
     async def count_attempt(self, key: bytes, now: Instant, expires: Instant) -> AttemptCount:
         """Count an attempt to sign in. The first one decides when the count expires."""
         params = {"key": key, "now": now, "expires": expires}
-        rows = await self._write("", [("delete_expired_attempts", params), ("count_attempt", params)], is_durable=False)
+        rows = await self._execute("", ("delete_expired_attempts", params), ("count_attempt", params), is_durable=False)
         return AttemptCount(*rows[0])
 
     async def reset_attempts(self, key: bytes) -> None:
         """Delete the counted attempts with this key."""
-        await self._write("", [("reset_attempts", {"key": key})], is_durable=False)
+        await self._execute("", ("reset_attempts", {"key": key}), is_durable=False)
 
     async def add_session(self, session: UserSession, now: Instant) -> None:
         """Add a session, and delete those that have expired."""
-        await self._write(
+        await self._execute(
             session.account_id,
-            [
-                ("delete_expired_sessions", {"now": now}),
-                ("add_session", {**asdict(session), "token_ids": " ".join(session.token_ids)}),
-            ],
+            ("delete_expired_sessions", {"now": now}),
+            ("add_session", {**asdict(session), "token_ids": " ".join(session.token_ids)}),
         )
 
     async def list_sessions(self, account_id: str, now: Instant) -> list[UserSession]:
         """Return the newest sessions of an account, newest first."""
         params = {"account_id": account_id, "now": now, "max_sessions": MAX_LISTED_SESSIONS}
-        rows = await self._engine.fetch_all(self._sql["list_sessions"], params, account_id=account_id, bounded=True)
+        rows = await self._fetch_all(account_id, "list_sessions", params)
         return [_read_session(row) for row in rows]
 
     async def find_session(self, account_id: str, session_id: str) -> UserSession | None:
         """Return the account's session with this id."""
         params = {"account_id": account_id, "session_id": session_id}
-        row = await self._engine.fetch_one(self._sql["find_session"], params, account_id=account_id, bounded=True)
+        row = await self._fetch_one(account_id, "find_session", params)
         return None if row is None else _read_session(row)
 
     async def delete_session(self, account_id: str, session_id: str) -> None:
         """Delete a session from the list."""
-        await self._write(account_id, [("delete_session", {"account_id": account_id, "session_id": session_id})])
+        await self._execute(account_id, ("delete_session", {"account_id": account_id, "session_id": session_id}))
 
     async def delete_user_sessions(self, account_id: str, user_id: str) -> None:
         """Delete all sessions of a user from the list."""
-        await self._write(account_id, [("delete_user_sessions", {"account_id": account_id, "user_id": user_id})])
+        await self._execute(account_id, ("delete_user_sessions", {"account_id": account_id, "user_id": user_id}))
 
     async def delete_account(self, account_id: str) -> None:
         """Delete all users and sessions of an account."""
         params = {"account_id": account_id}
-        await self._write(account_id, [("delete_account_sessions", params), ("delete_users", params)])
+        await self._execute(account_id, ("delete_account_sessions", params), ("delete_users", params))
 
-    async def _changes(self, account_id: str, *statements: Statement) -> bool:
-        return bool(await self._write(account_id, statements))
+    async def _changes(self, account_id: str, *statements: tuple[str, Params]) -> bool:
+        return bool(await self._execute(account_id, *statements))
 
     async def _find(self, account_id: str, statement: str, params: Params) -> User | None:
-        row = await self._engine.fetch_one(self._sql[statement], params, account_id=account_id, bounded=True)
+        row = await self._fetch_one(account_id, statement, params)
         return None if row is None else _read_user(row)
 
     async def _list(self, account_id: str, statement: str, params: Params) -> list[User]:
-        rows = await self._engine.fetch_all(self._sql[statement], params, account_id=account_id, bounded=True)
+        rows = await self._fetch_all(account_id, statement, params)
         return [_read_user(row) for row in rows]
 
 

@@ -9,13 +9,14 @@ from rapport.store.hashing import contact_key
 from rapport.store.postgres.citus.cluster import Cluster
 from rapport.store.postgres.citus.tables import DISTRIBUTED_TABLES
 from rapport.store.postgres.layout import ONE_DATABASE, Layout
-from rapport.store.postgres.pool import SHARED, Contacts, Pool, Reach
+from rapport.store.postgres.pool import SHARED, Connection, Contacts, Pool, Reach
 from rapport.store.postgres.queries import PARAM_NAMES, SQL
 from rapport.store.postgres.writer import Writer
-from rapport.store.sql_engine import Params, Row
+from rapport.store.sql_engine import Params, Row, Statement
 
 READ_TIMEOUT: Final = 12.0
 """Seconds for a read, including the wait for a connection."""
+_EXECUTE_TIMEOUT: Final = 15.0
 
 _CONTACT_EXISTS: Final = SQL["activities"]["contact_exists"]
 _DISTRIBUTED: Final = re.compile(rf"\b(?:FROM|JOIN) (?:{'|'.join(DISTRIBUTED_TABLES)})\b")
@@ -97,6 +98,32 @@ class Engine:
                 return None
             rows: Sequence[Row] = await connection.fetch(query, *bind(query, {**params, "contact": contact}))
             return rows
+
+    async def execute(
+        self,
+        account_id: str,
+        statements: Sequence[Statement],
+        *,
+        is_durable: bool = True,  # noqa: ARG002 - a distinction of SQLite
+    ) -> Sequence[Row]:
+        """Run statements in one transaction, and return the rows of the last one. See `SqlEngine`."""
+        async with self.writing.acquire(_EXECUTE_TIMEOUT, account_id) as connection, connection.transaction():
+            return await _execute(connection, statements)
+
+    async def execute_if(self, account_id: str, condition: Statement, statements: Sequence[Statement]) -> bool:
+        """Run a statement and, if it returns rows, others in the same transaction. Return whether it does."""
+        async with self.writing.acquire(_EXECUTE_TIMEOUT, account_id) as connection, connection.transaction():
+            if not await _execute(connection, [condition]):
+                return False
+            await _execute(connection, statements)
+            return True
+
+
+async def _execute(connection: Connection, statements: Sequence[Statement]) -> Sequence[Row]:
+    rows: Sequence[Row] = ()
+    for query, params in statements:
+        rows = await connection.fetch(query, *bind(query, params))
+    return rows
 
 
 @cache

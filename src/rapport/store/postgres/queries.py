@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from rapport.store.queries import load_folder, number_params
+from rapport.store.queries import load_engine_queries, number_params
 
 PARAM_NAMES: Final[dict[str, tuple[str, ...]]] = {}
 """The names of a statement's parameters in the order of their numbers, by its text."""
@@ -16,4 +16,4 @@ def compile_query(sql: str) -> str:
     return query
 
 
-SQL: Final = load_folder(Path(__file__).parent / "sql", compile_query)
+SQL: Final = load_engine_queries(Path(__file__).parent / "sql", compile_query)

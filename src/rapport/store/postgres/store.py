@@ -8,10 +8,10 @@ from typing import Final
 
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.instant import Instant
+from rapport.store.applications import ApplicationRepository
 from rapport.store.copying import copy
 from rapport.store.postgres.accounts import PostgresAccounts
 from rapport.store.postgres.activities import PostgresActivities
-from rapport.store.postgres.applications import PostgresApplications
 from rapport.store.postgres.campaigns import PostgresCampaigns
 from rapport.store.postgres.citus.tables import ALL_TABLES, distribute, distributed, is_cluster
 from rapport.store.postgres.contacts import PostgresContacts
@@ -28,11 +28,11 @@ from rapport.store.postgres.rate_limits import PostgresRateLimits
 from rapport.store.postgres.reports import PostgresReports
 from rapport.store.postgres.secrets import PostgresSecrets
 from rapport.store.postgres.setup import explain_absence
-from rapport.store.postgres.users import PostgresUsers
 from rapport.store.postgres.verification import PostgresVerification
 from rapport.store.postgres.writer import WRITE_TIMEOUT
 from rapport.store.sql_hooks import SqlHooks
 from rapport.store.store import Store
+from rapport.store.users import UserRepository
 
 _OPEN_TIMEOUT: Final = 60.0
 _MIGRATE_TIMEOUT: Final = 24 * 3600.0
@@ -50,8 +50,8 @@ class PostgresStore:
         self._engine = engine = Engine(url, connections, use_pgbouncer=use_pgbouncer)
         self._create_backup = create_backup
         self.accounts = PostgresAccounts(engine)
-        self.applications = PostgresApplications(engine)
-        self.users = PostgresUsers(engine)
+        self.applications = ApplicationRepository(engine)
+        self.users = UserRepository(engine)
         self.hooks = SqlHooks(PostgresHooks(engine))
         self.activities = PostgresActivities(engine)
         self.contacts = PostgresContacts(engine)

@@ -11,7 +11,7 @@ import apsw
 
 from rapport.errors import DataNotFound, StoreUnavailable
 from rapport.store.fair_semaphore import FairSemaphore
-from rapport.store.sql_engine import Params, Row
+from rapport.store.sql_engine import Params, Row, Statement
 from rapport.store.sqlite.checkpoint import LOG_PAGES, Checkpointer
 from rapport.store.sqlite.connection import (
     DATABASE,
@@ -126,6 +126,23 @@ class Engine:
 
         return await self.report(account_id, read)
 
+    async def execute(
+        self, account_id: str, statements: Sequence[Statement], *, is_durable: bool = True
+    ) -> Sequence[Row]:
+        """Run statements in one transaction, and return the rows of the last one. See `SqlEngine`."""
+        return await self.write(account_id, lambda connection: _execute(connection, statements), is_durable=is_durable)
+
+    async def execute_if(self, account_id: str, condition: Statement, statements: Sequence[Statement]) -> bool:
+        """Run a statement and, if it returns rows, others in the same transaction. Return whether it does."""
+
+        def run(connection: apsw.Connection) -> bool:
+            if not _execute(connection, [condition]):
+                return False
+            _execute(connection, statements)
+            return True
+
+        return await self.write(account_id, run)
+
     async def report(self, account_id: str, read: Callable[[apsw.Connection], T]) -> T:
         """Read in a thread, in the account's turn."""
         return await self._reports.run(account_id, read)
@@ -178,6 +195,13 @@ class Engine:
     def connect(self) -> "closing[apsw.Connection]":
         """Open another connection, as a context manager that closes it."""
         return closing(connect(self.folder, busy_timeout=WRITE_BUSY_TIMEOUT))
+
+
+def _execute(connection: apsw.Connection, statements: Sequence[Statement]) -> Sequence[Row]:
+    rows: Sequence[Row] = ()
+    for query, params in statements:
+        rows = fetch_all(connection, query, params)
+    return rows
 
 
 def _bind(params: Params) -> dict[str, Any]:

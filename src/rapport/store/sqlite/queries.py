@@ -3,6 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from rapport.store.queries import load_folder
+from rapport.store.queries import load_engine_queries
 
-SQL: Final = load_folder(Path(__file__).parent / "sql")
+SQL: Final = load_engine_queries(Path(__file__).parent / "sql")

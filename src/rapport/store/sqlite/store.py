@@ -6,10 +6,10 @@ from pathlib import Path
 
 import apsw
 
+from rapport.store.applications import ApplicationRepository
 from rapport.store.sql_hooks import SqlHooks
 from rapport.store.sqlite.accounts import SQLiteAccounts
 from rapport.store.sqlite.activities import SQLiteActivities
-from rapport.store.sqlite.applications import SQLiteApplications
 from rapport.store.sqlite.backup import back_up
 from rapport.store.sqlite.campaigns import SQLiteCampaigns
 from rapport.store.sqlite.connection import fetch_one, translate_errors
@@ -26,8 +26,8 @@ from rapport.store.sqlite.queries import SQL
 from rapport.store.sqlite.rate_limits import SQLiteRateLimits
 from rapport.store.sqlite.reports import SQLiteReports
 from rapport.store.sqlite.secrets import SQLiteSecrets
-from rapport.store.sqlite.users import SQLiteUsers
 from rapport.store.sqlite.verification import SQLiteVerification
+from rapport.store.users import UserRepository
 
 
 class SQLiteStore:
@@ -37,8 +37,8 @@ class SQLiteStore:
         self._engine = engine = Engine(folder)
         cache = ContactCache()
         self.accounts = SQLiteAccounts(engine)
-        self.applications = SQLiteApplications(engine)
-        self.users = SQLiteUsers(engine)
+        self.applications = ApplicationRepository(engine)
+        self.users = UserRepository(engine)
         self.hooks = SqlHooks(SQLiteHooks(engine))
         self.activities = SQLiteActivities(engine)
         self.contacts = SQLiteContacts(engine, cache)

@@ -10,7 +10,7 @@ VALUES (
 ON CONFLICT (client_id) DO UPDATE SET
     name = excluded.name, secret_digest = excluded.secret_digest, redirect_uris = excluded.redirect_uris,
     scopes = excluded.scopes, refresh_policy = excluded.refresh_policy, credentials_role = excluded.credentials_role
-WHERE account_id = excluded.account_id
+WHERE application.account_id = excluded.account_id
 
 -- find_application: Find an application by its id. Served by the primary key.
 SELECT client_id, account_id, name, secret_digest, redirect_uris, scopes, refresh_policy, credentials_role, created_time,
@@ -53,26 +53,27 @@ FROM authorization_code WHERE digest = :digest
 -- redeem_code: Redeem a code, once. Served by the primary key.
 UPDATE authorization_code SET grant_id = :grant_id WHERE digest = :digest AND grant_id IS NULL RETURNING digest
 
--- count_devices: Count the devices of an application. Served by device_authorization_by_client.
-SELECT count(*) FROM device_authorization WHERE client_id = :client_id
+-- can_add_device: Return a row if an application has fewer waiting devices. Served by device_authorization_by_client.
+SELECT count(*) FROM device_authorization WHERE client_id = :client_id AND expires >= :expired_before
+HAVING count(*) < :max_waiting
 
 -- add_device: Add a device that waits.
-INSERT INTO device_authorization (digest, user_code_digest, client_id, account_id, scopes, expires, interval)
+INSERT INTO device_authorization (digest, user_code_digest, client_id, account_id, scopes, expires, "interval")
 VALUES (:digest, :user_code_digest, :client_id, :account_id, :scopes, :expires, :interval)
 
 -- delete_expired_devices: Delete the devices that expired before a time. Served by device_authorization_by_end.
 DELETE FROM device_authorization WHERE expires < :expired_before
 
 -- find_device: Find a device by the digest of its device code. Served by the primary key.
-SELECT digest, user_code_digest, client_id, account_id, scopes, expires, interval, polled_time, decision, consent
+SELECT digest, user_code_digest, client_id, account_id, scopes, expires, "interval", polled_time, decision, consent
 FROM device_authorization WHERE digest = :digest
 
 -- find_device_by_user_code: Find a device by the digest of its user code. Served by the unique index.
-SELECT digest, user_code_digest, client_id, account_id, scopes, expires, interval, polled_time, decision, consent
+SELECT digest, user_code_digest, client_id, account_id, scopes, expires, "interval", polled_time, decision, consent
 FROM device_authorization WHERE user_code_digest = :user_code_digest AND account_id = :account_id
 
 -- poll_device: Set when a device last polled. Served by the primary key.
-UPDATE device_authorization SET polled_time = :now, interval = :interval WHERE digest = :digest
+UPDATE device_authorization SET polled_time = :now, "interval" = :interval WHERE digest = :digest
 
 -- decide_device: Approve or deny a pending device. Served by the unique index.
 UPDATE device_authorization SET decision = :decision, consent = :consent
@@ -102,7 +103,7 @@ VALUES (
 ON CONFLICT (grant_id) DO UPDATE SET
     digest = excluded.digest, previous_digest = excluded.previous_digest, rotated_time = excluded.rotated_time,
     expires = excluded.expires, revoked_time = excluded.revoked_time
-WHERE account_id = excluded.account_id
+WHERE application_grant.account_id = excluded.account_id
 
 -- delete_expired_grants: Delete the grants that expired before a time. Served by application_grant_by_end.
 DELETE FROM application_grant WHERE expires < :expired_before
