@@ -6,7 +6,16 @@ from typing import Any, Final
 
 import click
 
-from rapport.cli.command import AccountId, Command, create_option, data_option, get_settings, now, open_command_store
+from rapport.cli.command import (
+    AccountId,
+    Command,
+    create_option,
+    data_option,
+    get_settings,
+    now,
+    open_command_store,
+    print_table,
+)
 from rapport.people.accounts import (
     AccountOverview,
     create_account,
@@ -74,10 +83,7 @@ def create(account_id: str, data: str | None, *, create: bool, **details: str | 
 @data_option
 def list_all(data: str | None) -> None:
     """Print all accounts, with tabs between the columns."""
-    click.echo("\t".join(_COLUMNS))
-    for row in asyncio.run(_list(get_settings(data=data))):
-        details = (getattr(row.details, name) or "" for name in _DETAILS)
-        click.echo("\t".join((row.account_id, str(row.users), *details)))
+    print_table(_COLUMNS, map(_format_row, asyncio.run(_list(get_settings(data=data)))))
 
 
 @account.command()
@@ -124,6 +130,10 @@ def delete(account_id: str, data: str | None, *, yes: bool) -> None:
             raise click.Abort
     erased = asyncio.run(_delete(settings, account_id))
     click.echo(f"Deleted the account {account_id} with {erased:,} contact{'' if erased == 1 else 's'}.")
+
+
+def _format_row(row: AccountOverview) -> tuple[str, ...]:
+    return (row.account_id, str(row.users), *(getattr(row.details, name) or "" for name in _DETAILS))
 
 
 async def _create(settings: Settings, account_id: str, details: AccountDetails, *, create: bool) -> None:

@@ -12,6 +12,7 @@ from rapport.cli.command import (
     get_settings,
     now,
     open_command_store,
+    print_table,
     to_printable,
 )
 from rapport.cli.scopes import parse_scopes
@@ -117,10 +118,7 @@ def create(
 @account_option
 def list_applications(data: str | None, account: str) -> None:
     """Print the account's applications, oldest first, with tabs between the columns."""
-    rows = asyncio.run(_list(get_settings(data=data), account))
-    click.echo("\t".join(_COLUMNS))
-    for application in rows:
-        click.echo("\t".join(_format_row(application)))
+    print_table(_COLUMNS, map(_format_row, asyncio.run(_list(get_settings(data=data), account))))
 
 
 @app.command("rotate-secret")

@@ -11,7 +11,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import click
@@ -250,6 +250,12 @@ async def require_account(store: Store, account_id: str) -> None:
             f"there is no account {account_id!r}; expected one of {', '.join(sorted(account_ids))}",
             param_hint="--account",
         )
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print the names of columns, and rows, with tabs between the columns."""
+    for row in (columns, *rows):
+        click.echo("\t".join(row))
 
 
 def to_printable(text: str) -> str:

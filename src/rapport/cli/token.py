@@ -20,6 +20,7 @@ from rapport.cli.command import (
     get_settings,
     now,
     open_command_store,
+    print_table,
     to_printable,
 )
 from rapport.cli.scopes import parse_scopes
@@ -113,10 +114,7 @@ def create(
 @account_option
 def list_tokens(data: str | None, account: str) -> None:
     """Print the account's named tokens that haven't expired, newest first, with tabs between the columns."""
-    statuses = asyncio.run(_list(get_settings(data=data), account))
-    click.echo("\t".join(_COLUMNS))
-    for status in statuses:
-        click.echo("\t".join(_format_row(status)))
+    print_table(_COLUMNS, map(_format_row, asyncio.run(_list(get_settings(data=data), account))))
 
 
 @token.command("revoke")

@@ -13,6 +13,7 @@ from rapport.cli.command import (
     get_settings,
     now,
     open_command_store,
+    print_table,
     require_account,
     setting_option,
     to_printable,
@@ -99,12 +100,7 @@ def link(*, email_address: str, data: str | None, account: str, host: str | None
 @account_option
 def list_users(data: str | None, account: str) -> None:
     """Print the account's users, with tabs between the columns."""
-    click.echo("\t".join(_USER_COLUMNS))
-    for row in asyncio.run(_list(get_settings(data=data), account)):
-        signed_in = "" if row.signed_in_time is None else iso(row.signed_in_time)
-        status = "invited" if row.joined_time is None else "joined"
-        created_by = to_printable(row.created_by)
-        click.echo("\t".join((row.email_address, row.role, status, iso(row.created_time), created_by, signed_in)))
+    print_table(_USER_COLUMNS, map(_format_user, asyncio.run(_list(get_settings(data=data), account))))
 
 
 @user.command()
@@ -149,10 +145,7 @@ def reset_totp(email_address: str, data: str | None, account: str) -> None:
 @account_option
 def sessions(data: str | None, account: str) -> None:
     """Print the account's sessions, newest first, with tabs between the columns."""
-    click.echo("\t".join(_SESSION_COLUMNS))
-    for row in asyncio.run(_list_sessions(get_settings(data=data), account)):
-        times = (iso(row.started_time), iso(row.expires))
-        click.echo("\t".join((row.session_id, to_printable(row.user_name), row.role, row.method, *times, row.client)))
+    print_table(_SESSION_COLUMNS, map(_format_session, asyncio.run(_list_sessions(get_settings(data=data), account))))
 
 
 @user.command("sign-out")
@@ -163,6 +156,29 @@ def sign_out(session_id: str, data: str | None, account: str) -> None:
     """End a session. Running servers notice within three seconds."""
     ended = asyncio.run(_sign_out(get_settings(data=data), account, session_id))
     click.echo(f"Ended a session of {to_printable(ended.user_name)}.")
+
+
+def _format_user(row: User) -> tuple[str, ...]:
+    return (
+        row.email_address,
+        row.role,
+        "invited" if row.joined_time is None else "joined",
+        iso(row.created_time),
+        to_printable(row.created_by),
+        "" if row.signed_in_time is None else iso(row.signed_in_time),
+    )
+
+
+def _format_session(row: UserSession) -> tuple[str, ...]:
+    return (
+        row.session_id,
+        to_printable(row.user_name),
+        row.role,
+        row.method,
+        iso(row.started_time),
+        iso(row.expires),
+        row.client,
+    )
 
 
 async def _deliver(settings: Settings, store: Store, user: User, code: str) -> str:

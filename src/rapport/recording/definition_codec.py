@@ -132,24 +132,18 @@ def _decode_row(
     return build(line_type(**row), context)
 
 
-LISTS: Final[LineFormat[DefinitionUpdate]] = LineFormat(
-    "a list",
-    ListLine.__struct_fields__,
-    partial(decode_json, check_line_length, msgspec.json.Decoder(ListLine), build_list),
-    partial(_decode_row, ListLine, build_list),
-    (("list_id",),),
-)
-TAGS: Final[LineFormat[DefinitionUpdate]] = LineFormat(
-    "a tag",
-    TagLine.__struct_fields__,
-    partial(decode_json, check_line_length, msgspec.json.Decoder(TagLine), build_tag),
-    partial(_decode_row, TagLine, build_tag),
-    (("tag_id",),),
-)
-CUSTOM_FIELDS: Final[LineFormat[DefinitionUpdate]] = LineFormat(
-    "a custom field",
-    CustomFieldLine.__struct_fields__,
-    partial(decode_json, check_line_length, msgspec.json.Decoder(CustomFieldLine), build_custom_field),
-    partial(_decode_row, CustomFieldLine, build_custom_field),
-    (("custom_field_id",),),
-)
+def _line_format(
+    noun: str, line_type: type[T], build: Callable[[T, Context], DefinitionUpdate], id_field: str
+) -> LineFormat[DefinitionUpdate]:
+    return LineFormat(
+        noun,
+        line_type.__struct_fields__,
+        partial(decode_json, check_line_length, msgspec.json.Decoder(line_type), build),
+        partial(_decode_row, line_type, build),
+        ((id_field,),),
+    )
+
+
+LISTS: Final = _line_format("a list", ListLine, build_list, "list_id")
+TAGS: Final = _line_format("a tag", TagLine, build_tag, "tag_id")
+CUSTOM_FIELDS: Final = _line_format("a custom field", CustomFieldLine, build_custom_field, "custom_field_id")
