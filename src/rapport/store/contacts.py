@@ -263,9 +263,13 @@ class ContactRepository(ABC):
         """Return the attributes that sources have set for contacts, by their ids."""
         if not contact_ids:
             return {}
-        params = {"account_id": account_id, "contact_ids": list(contact_ids)}
-        rows = await self._engine.fetch_all(self._sql["list_attributes_of"], params, account_id=account_id)
+        rows = await self._list_attributes_of(account_id, contact_ids)
         return {contact_id: load_attributes(stored) for contact_id, stored in rows}
+
+    async def _list_attributes_of(self, account_id: str, contact_ids: Sequence[str]) -> Sequence[Row]:
+        """Return the ids of contacts that have attributes, with their stored attributes."""
+        params = {"account_id": account_id, "contact_ids": list(contact_ids)}
+        return await self._engine.fetch_all(self._sql["list_attributes_of"], params, account_id=account_id)
 
     async def list_attributes(self, account_id: str, after: str, limit: int) -> list[ContactAttributes]:
         """Return the attributes of up to `limit` contacts that have any after an id, ordered by the ids' bytes."""

@@ -54,9 +54,16 @@ class PostgresContacts(ContactRepository):
         """Return the times. On a cluster, query the shards of the contacts only."""
         if self._postgres.cluster is None:
             return await super()._list_last_times(account_id, contact_ids)
+        return await self._fetch_of_contacts(CLUSTER["list_last_times"], account_id, contact_ids)
+
+    async def _list_attributes_of(self, account_id: str, contact_ids: Sequence[str]) -> Sequence[Row]:
+        """Return the attributes by the keys of the contacts, which on a cluster name their shards."""
+        return await self._fetch_of_contacts(_SQL["list_attributes_of"], account_id, contact_ids)
+
+    async def _fetch_of_contacts(self, query: str, account_id: str, contact_ids: Sequence[str]) -> Sequence[Row]:
         keys = [contact_key(account_id, contact_id) for contact_id in contact_ids]
         async with self._postgres.reading.acquire(READ_TIMEOUT, account_id, keys) as connection:
-            rows: Sequence[Row] = await connection.fetch(CLUSTER["list_last_times"], keys)
+            rows: Sequence[Row] = await connection.fetch(query, keys)
             return rows
 
     async def upsert(self, account_id: str, updates: Sequence[ContactUpdate]) -> int:

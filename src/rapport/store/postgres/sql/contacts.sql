@@ -193,10 +193,8 @@ FROM contact
 WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id >= :start AND contact_id < :end
 ORDER BY contact_id LIMIT :limit
 
--- list_attributes_of: List the attributes of contacts with ids. Served by contact_by_account.
-SELECT contact_id, facts::text FROM contact
-WHERE account = (SELECT key FROM account WHERE account_id = :account_id) AND contact_id = ANY(:contact_ids::text[])
-  AND facts IS NOT NULL
+-- list_attributes_of: List the attributes of contacts by key. Served by the primary key.
+SELECT contact_id, facts::text FROM contact WHERE key = ANY($1::bytea[]) AND facts IS NOT NULL
 
 -- list_last_times: List the times of the last activities of contacts that no source has updated. Served by
 -- contact_by_account and the primary key.

@@ -64,18 +64,29 @@ SELECT EXISTS (SELECT 1 FROM tracking_activity WHERE contact = $1 AND type = $2)
 SELECT count(*) FROM erased_link WHERE campaign_activity = 0
 
 -- list_last_times: List the times of the last activities of contacts that no source has updated. A cluster supports no
--- LIMIT for each row of VALUES. Served by the primary keys.
+-- LIMIT for each row of VALUES, and queries every shard unless the condition is repeated for each table. Served by the
+-- primary keys.
 SELECT requested.contact_id, greatest(
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 0),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 1),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 2),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 3),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 4),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 5),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 6),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 7),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 8),
-    (SELECT max(created_time) FROM tracking_activity WHERE contact = requested.key AND type = 9)
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 0),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 1),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 2),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 3),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 4),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 5),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 6),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 7),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 8),
+    (SELECT max(created_time) FROM tracking_activity
+     WHERE contact = requested.key AND contact = ANY($1::bytea[]) AND type = 9)
 )
 FROM contact AS requested
 WHERE requested.key = ANY($1::bytea[]) AND requested.facts IS NULL
