@@ -132,7 +132,7 @@ def test_webhook_events_are_recorded_once(client: ApiClient, make_hook: Callable
     assert len(history(client)) == len(events)
     assert len(contacts(client)) == 1
     assert "Everything that was captured is matched." in hook.capture("status")
-    assert "0 bytes wait" in hook.capture("status")
+    assert "Spool: 0 bytes in" in hook.capture("status")
 
 
 @pytest.mark.parametrize("provider", [*SECRETS, *SIGNED])
@@ -187,11 +187,11 @@ def test_compressed_and_odd_bodies_are_kept_with_their_reason(
 def test_unmatched_events_are_matched_after_rule_change(client: ApiClient, make_hook: Callable[..., MadeHook]) -> None:
     hook = make_hook("sparkpost", "--set=campaign_activity=metadata:letter")
     hook.post(*(sample.payload for sample in SAMPLES if sample.provider == "sparkpost"))
-    wait_for(lambda: "unmatched: no campaign activity" in hook.capture("status"))
+    wait_for(lambda: ": no campaign activity" in hook.capture("status"))
     assert history(client) == []
     assert GRACE in hook.capture("unmatched")
     hook.run("update", hook.hook_id, "--set", "campaign_activity=tag")
-    assert re.fullmatch(r"(\d+) of \1 items are matched now\.\n", hook.capture("retry"))
+    assert re.fullmatch(r"Matched (\d+) of \1 unmatched items\.\n", hook.capture("retry"))
     assert {activity["campaign_activity_id"] for activity in history(client)} == {"spring"}
     assert "Everything that was captured is matched." in hook.capture("status")
 

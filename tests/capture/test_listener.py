@@ -2,12 +2,20 @@
 
 import asyncio
 import smtplib
+import ssl
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from rapport.capture.bounces import listener
-from rapport.capture.bounces.listener import BounceListener, ListenAddress, parse_listen_address
+from rapport.capture.bounces.listener import BounceListener, ListenAddress, ListenerTLS, parse_listen_address
 from rapport.capture.errors import SpoolFull, SpoolUnavailable
 from rapport.errors import RapportError
 
@@ -124,6 +132,88 @@ async def test_long_lines_are_accepted(server: BounceListener, keeper: Keeper) -
         until=lambda seen: b"221" in seen,
     )
     assert [len(message) for message in keeper.messages] == [90_004]
+
+
+def write_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a self-signed certificate and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    certificate, private = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, private
+
+
+def send_over_tls(protocol: listener.Protocol, address: ListenAddress, certificate: Path, name: str) -> None:
+    """Send a message after STARTTLS. Raises SSLError if the server has another certificate."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    with (smtplib.SMTP if protocol == "smtp" else smtplib.LMTP)(address.host, address.port, name) as client:
+        client.starttls(context=context)
+        client.sendmail("", ["b@example.com"], MESSAGE)
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+async def test_message_is_kept_over_tls(keeper: Keeper, tmp_path: Path, protocol: listener.Protocol) -> None:
+    certificate, key = write_certificate(tmp_path, "mx.example.com")
+    server = BounceListener(keeper, 100_000, ListenerTLS(certificate, key, is_required=True))
+    address = await server.listen(protocol, LOCAL)
+    try:
+        await asyncio.to_thread(send_over_tls, protocol, address, certificate, "mx")
+        assert keeper.messages == [MESSAGE]
+        # A renewed certificate is used without a restart.
+        renewed, key = write_certificate(tmp_path, "mx.example.com")
+        await asyncio.to_thread(send_over_tls, protocol, address, renewed, "mx")
+        # One that is being written is not.
+        key.write_text("")
+        await asyncio.to_thread(send_over_tls, protocol, address, renewed, "mx")
+        greeting = b"EHLO mx" if protocol == "smtp" else b"LHLO mx"
+        plain = await converse(address, [greeting, b"MAIL FROM:<>", b"QUIT"], until=lambda seen: b"221" in seen)
+        assert b"530" in plain
+        assert len(keeper.messages) == 3
+    finally:
+        await server.close()
+
+
+async def test_tls_is_optional_by_default_and_sessions_end(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 5)
+    certificate, key = write_certificate(tmp_path, "mx.example.com")
+    server = BounceListener(keeper, 100_000, ListenerTLS(certificate, key, is_required=False))
+    address = await server.listen("smtp", LOCAL)
+    try:
+        for _ in range(10):
+            await asyncio.to_thread(send_over_tls, "smtp", address, certificate, "mx")
+        session = [b"EHLO mx", b"MAIL FROM:<>", b"RCPT TO:<a@example.com>", b"DATA", b"", b"x", b".", b"QUIT"]
+        assert b"250 2.0.0 Kept" in await converse(address, session, until=lambda seen: b"221" in seen)
+    finally:
+        await server.close()
+
+
+async def test_commands_before_the_handshake_are_discarded(keeper: Keeper, tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path, "mx.example.com")
+    server = BounceListener(keeper, 100_000, ListenerTLS(certificate, key, is_required=True))
+    address = await server.listen("smtp", LOCAL)
+    injected = [b"EHLO mx", b"STARTTLS", b"MAIL FROM:<>", b"RCPT TO:<a@example.com>", b"DATA", b"", b"x", b"."]
+    try:
+        replies = await converse(address, injected, until=lambda seen: b"220 Ready" in seen)
+        assert b"354" not in replies
+        assert keeper.messages == []
+    finally:
+        await server.close()
+
+
+@pytest.mark.parametrize("content", ["", "not a certificate"])
+def test_unusable_certificate_is_rejected(tmp_path: Path, content: str) -> None:
+    certificate, key = write_certificate(tmp_path, "mx.example.com")
+    certificate.write_text(content)
+    with pytest.raises(ValueError, match="are not a certificate and its key in PEM"):
+        ListenerTLS(certificate, key, is_required=False)
 
 
 async def test_unfinished_message_is_not_kept(server: BounceListener, keeper: Keeper) -> None:

@@ -1,5 +1,6 @@
 """Real mail servers on loopback: Postfix and Dovecot, as Debian packages them."""
 
+import base64
 import contextlib
 import os
 import shutil
@@ -175,8 +176,13 @@ def run_postfix(folder: Path, *, aliases: str, transports: str, domains: str) ->
 
 
 @contextlib.contextmanager
-def run_dovecot(folder: Path, *, password: str) -> Iterator[tuple[int, Path]]:
-    """Run Dovecot, and yield its IMAP port and the Maildir of every user."""
+def run_dovecot(
+    folder: Path, *, password: str, oauth_key: bytes = b"", mechanisms: str = "plain"
+) -> Iterator[tuple[int, Path]]:
+    """Run Dovecot, and yield its IMAP port and the Maildir of every user.
+
+    With `oauth_key`, access tokens are JWTs that are signed with it (HS256), and name the user in `email`.
+    """
     dovecot = ensure_installed("dovecot", "dovecot-imapd")
     port = find_free_port()
     folder.mkdir(parents=True)
@@ -184,8 +190,21 @@ def run_dovecot(folder: Path, *, password: str) -> Iterator[tuple[int, Path]]:
     maildir = make_folder(folder / "mail")
     for name in ("new", "cur", "tmp"):
         make_folder(maildir / name)
+    oauth = ""
+    if oauth_key:
+        key = folder / "keys" / "default" / "HS256" / "default"
+        key.parent.mkdir(parents=True)
+        key.write_text(base64.b64encode(oauth_key).decode())
+        settings = folder / "oauth2.conf"
+        settings.write_text(
+            "introspection_mode = local\n"
+            f"local_validation_key_dict = fs:posix:prefix={folder}/keys/\n"
+            "username_attribute = email\n"
+        )
+        oauth = f"passdb {{\n driver = oauth2\n mechanisms = xoauth2 oauthbearer\n args = {settings}\n}}\n"
     (folder / "dovecot.conf").write_text(
-        dedent(f"""
+        oauth
+        + dedent(f"""
             base_dir = {folder}/run
             state_dir = {folder}/run
             log_path = {folder}/log
@@ -193,6 +212,7 @@ def run_dovecot(folder: Path, *, password: str) -> Iterator[tuple[int, Path]]:
             listen = 127.0.0.1
             ssl = no
             disable_plaintext_auth = no
+            auth_mechanisms = {mechanisms}
             mail_location = maildir:{maildir}
             mail_uid = {USER}
             mail_gid = nogroup

@@ -102,7 +102,7 @@ def test_unmatched_items_are_run_again(server: Server, account: str) -> None:
         }
         client.record(sent)
         page = browser.post("/hooks/unmatched/retry", data=hidden_fields(browser.get("/hooks/unmatched")))
-        assert "1 of 1 items are matched now." in page.text
+        assert "Matched 1 of 1 unmatched item." in page.text
         assert "Everything that was received is matched." in page.text
 
 

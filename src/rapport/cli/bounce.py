@@ -11,13 +11,22 @@ from typing import Final, NamedTuple, Self
 import click
 
 from rapport.capture.bounces.imap import FolderResult, ImapFolder, parse_imap_url, read_folder
-from rapport.capture.bounces.listener import BounceListener, ListenAddress, Protocol, parse_listen_address
+from rapport.capture.bounces.imap_login import ImapLogin, OAuthLogin, PasswordLogin, read_oauth_file
+from rapport.capture.bounces.listener import BounceListener, ListenAddress, ListenerTLS, Protocol, parse_listen_address
 from rapport.capture.bounces.reader import SOURCE
 from rapport.capture.captured import CapturedRequest, encode_request
 from rapport.capture.errors import InvalidHook, MailboxUnavailable, SpoolFull, SpoolUnavailable
 from rapport.capture.sources import SOURCES
 from rapport.capture.spool import SpoolWriter
-from rapport.cli.command import Duration, account_option, data_option, get_settings, now, open_command_store
+from rapport.cli.command import (
+    Duration,
+    account_option,
+    data_option,
+    format_count,
+    get_settings,
+    now,
+    open_command_store,
+)
 from rapport.errors import RapportError
 from rapport.instant import SECOND
 from rapport.recording.hook_registry import create_hook, load_hooks
@@ -63,7 +72,7 @@ class _Mailbox(NamedTuple):
     """An IMAP folder, and the options for reading it."""
 
     folder: ImapFolder
-    password: str
+    login: ImapLogin
     is_deleting: bool
     interval_seconds: float | None
 
@@ -79,6 +88,17 @@ class _Mailbox(NamedTuple):
 @click.option("--lmtp", type=_Address(), help="Listen for LMTP until stopped, such as 127.0.0.1:2424.")
 @click.option("--smtp", type=_Address(), help="Listen for SMTP until stopped, such as 127.0.0.1:2525.")
 @click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The certificate with which --lmtp and --smtp offer STARTTLS, in PEM. Needs --certificate-key.",
+)
+@click.option(
+    "--certificate-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file with the private key of --certificate.",
+)
+@click.option("--require-tls", is_flag=True, help="Accept messages only over TLS. Needs --certificate.")
+@click.option(
     "--imap",
     type=_ImapUrl(),
     help="Read the unread messages of a folder, imaps://USER@HOST/FOLDER, and mark them as read when they are kept.",
@@ -87,6 +107,12 @@ class _Mailbox(NamedTuple):
     "--password-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
     help="The file with the password for --imap; - is standard input.",
+)
+@click.option(
+    "--oauth-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file with the OAuth client for --imap, instead of a password: JSON with token_url, client_id, "
+    "refresh_token, client_secret and scope.",
 )
 @click.option("--delete", is_flag=True, help="Delete the messages of --imap when they are kept.")
 @click.option("--every", type=Duration(), help="Read the IMAP folder at this interval, such as 60s, until stopped.")
@@ -97,8 +123,12 @@ def bounce(
     maildir: Path | None,
     lmtp: ListenAddress | None,
     smtp: ListenAddress | None,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    require_tls: bool,
     imap: ImapFolder | None,
     password_file: Path | None,
+    oauth_file: Path | None,
     delete: bool,
     every: int | None,
 ) -> None:
@@ -120,14 +150,19 @@ def bounce(
         listeners.append(("smtp", smtp))
     if (maildir is not None) + (imap is not None) + bool(listeners) > 1:
         raise click.UsageError("--maildir, --imap and --lmtp or --smtp can't be combined; run one command for each.")
-    if imap is None and (password_file is not None or delete or every is not None):
-        raise click.UsageError("--password-file, --delete and --every belong to --imap.")
+    if imap is None and (password_file is not None or oauth_file is not None or delete or every is not None):
+        raise click.UsageError("--password-file, --oauth-file, --delete and --every belong to --imap.")
+    tls = _read_tls(certificate, certificate_key, is_required=require_tls)
+    if tls is not None and not listeners:
+        raise click.UsageError("--certificate belongs to --lmtp and --smtp.")
     if listeners:
-        asyncio.run(_listen(get_settings(data=data), account, listeners))
+        asyncio.run(_listen(get_settings(data=data), account, listeners, tls))
     elif maildir is not None:
         asyncio.run(_read_maildir(get_settings(data=data), account, maildir))
     elif imap is not None:
-        mailbox = _Mailbox(imap, _read_password(password_file), delete, None if every is None else every / SECOND)
+        mailbox = _Mailbox(
+            imap, _read_login(password_file, oauth_file), delete, None if every is None else every / SECOND
+        )
         asyncio.run(_read_imap(get_settings(data=data), account, mailbox))
     else:
         _read_standard_input(data, account)
@@ -192,7 +227,7 @@ async def _read_maildir(settings: Settings, account: str, maildir: Path) -> None
             await intake.keep(path.read_bytes())
             path.rename(maildir / "cur" / f"{path.name}:2,S")
             kept += 1
-    click.echo(f"{kept} messages stored.")
+    click.echo(f"{format_count(kept, 'message')} stored.")
 
 
 def _new_messages(maildir: Path) -> Iterator[Path]:
@@ -201,10 +236,26 @@ def _new_messages(maildir: Path) -> Iterator[Path]:
     yield from sorted(path for path in (maildir / "new").iterdir() if path.is_file())
 
 
-async def _listen(settings: Settings, account: str, listeners: Sequence[tuple[Protocol, ListenAddress]]) -> None:
+def _read_tls(certificate: Path | None, key: Path | None, *, is_required: bool) -> ListenerTLS | None:
+    if certificate is None or key is None:
+        if certificate is not None or key is not None or is_required:
+            raise click.UsageError("TLS needs both --certificate and --certificate-key.")
+        return None
+    try:
+        return ListenerTLS(certificate, key, is_required=is_required)
+    except ValueError as exc:
+        raise click.UsageError(str(exc)) from exc
+
+
+async def _listen(
+    settings: Settings,
+    account: str,
+    listeners: Sequence[tuple[Protocol, ListenAddress]],
+    tls: ListenerTLS | None,
+) -> None:
     stop = _stop_event()
     async with _Intake(settings, account) as intake:
-        listener = BounceListener(intake.keep, _MAX_MESSAGE_BYTES)
+        listener = BounceListener(intake.keep, _MAX_MESSAGE_BYTES, tls)
         try:
             for protocol, requested in listeners:
                 try:
@@ -229,9 +280,10 @@ async def _read_imap(settings: Settings, account: str, mailbox: _Mailbox) -> Non
                     raise
                 click.echo(f"rapport: {exc}; trying again", err=True)
             else:
-                click.echo(f"{result.kept} messages stored.")
+                click.echo(f"{format_count(result.kept, 'message')} stored.")
                 if result.too_large:
-                    click.echo(f"rapport: {result.too_large} messages are too large and were skipped", err=True)
+                    skipped = format_count(result.too_large, "message")
+                    click.echo(f"rapport: {skipped} skipped because of the size", err=True)
             if mailbox.interval_seconds is None:
                 return
             try:
@@ -251,18 +303,24 @@ def _read_folder(mailbox: _Mailbox, intake: _Intake, loop: asyncio.AbstractEvent
         asyncio.run_coroutine_threadsafe(keep_all(messages), loop).result()
 
     return read_folder(
-        mailbox.folder, mailbox.password, take, max_bytes=_MAX_MESSAGE_BYTES, is_deleting=mailbox.is_deleting
+        mailbox.folder, mailbox.login, take, max_bytes=_MAX_MESSAGE_BYTES, is_deleting=mailbox.is_deleting
     )
 
 
-def _read_password(file: Path | None) -> str:
-    if file is None:
-        raise click.UsageError("--imap needs --password-file.")
-    text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+def _read_login(password_file: Path | None, oauth_file: Path | None) -> ImapLogin:
+    if oauth_file is not None and password_file is None:
+        try:
+            read_oauth_file(oauth_file)
+        except ValueError as exc:
+            raise click.UsageError(str(exc)) from exc
+        return OAuthLogin(oauth_file)
+    if password_file is None or oauth_file is not None:
+        raise click.UsageError("--imap needs either --password-file or --oauth-file.")
+    text = sys.stdin.read() if str(password_file) == "-" else password_file.read_text("utf-8")
     password = text.partition("\n")[0].removesuffix("\r")
     if not password:
-        raise click.UsageError(f"{file} has no password in its first line.")
-    return password
+        raise click.UsageError(f"{password_file} has no password in its first line.")
+    return PasswordLogin(password)
 
 
 def _stop_event() -> asyncio.Event:

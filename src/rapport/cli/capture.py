@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from rapport.capture.spool_reader import read_status
-from rapport.cli.command import account_option, data_option, get_settings, open_command_store
+from rapport.cli.command import account_option, data_option, format_count, get_settings, open_command_store
 from rapport.instant import iso
 from rapport.recording.captured_events import CapturedEvents
 from rapport.recording.hook_registry import load_hooks
@@ -29,7 +29,7 @@ def status(data: str | None, account: str) -> None:
     settings = get_settings(data=data)
     spool = read_status(find_spool(settings))
     since = "" if spool.oldest_time is None else f", the oldest from {iso(spool.oldest_time)}"
-    click.echo(f"{spool.waiting_bytes} bytes wait in {find_spool(settings).absolute()}{since}")
+    click.echo(f"Spool: {format_count(spool.waiting_bytes, 'byte')} in {find_spool(settings).absolute()}{since}")
     for name in spool.damaged:
         click.echo(f"damaged, and set aside: {name}")
 
@@ -37,7 +37,7 @@ def status(data: str | None, account: str) -> None:
         async with open_command_store(settings) as store:
             counts = await store.hooks.count_unmatched(account)
         for count in counts:
-            click.echo(f"{count.items} items of hook {count.hook_id} are unmatched: {count.reason}")
+            click.echo(f"Hook {count.hook_id}: {format_count(count.items, 'unmatched item')}: {count.reason}")
         if not counts:
             click.echo("Everything that was captured is matched.")
 
@@ -89,6 +89,6 @@ def retry(data: str | None, account: str) -> None:
                 active.hook.hook_id: active for active in await load_hooks(store) if active.hook.account_id == account
             }
             result = await CapturedEvents(store, record).retry(account, hooks)
-        click.echo(f"{result.matched} of {result.tried} items are matched now.")
+        click.echo(f"Matched {result.matched} of {format_count(result.tried, 'unmatched item')}.")
 
     asyncio.run(run())

@@ -46,6 +46,11 @@ _RUNS_WITHOUT_OUTPUT: Final = "serve"
 """The only command whose output isn't its result."""
 
 
+def format_count(count: int, singular: str) -> str:
+    """Return the number with its noun, such as '1 event' or '2,000 events'."""
+    return f"{count:,} {singular}" if count == 1 else f"{count:,} {singular}s"
+
+
 class Commands(click.Group):
     """A group of commands that are imported when they are used, and whose errors are printed as messages."""
 

@@ -12,7 +12,15 @@ from msgspec.structs import replace
 from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
 from rapport.capture.sources import SOURCES
 from rapport.capture.webhooks.provider import WebhookRequest
-from rapport.cli.command import account_option, create_option, data_option, get_settings, now, open_command_store
+from rapport.cli.command import (
+    account_option,
+    create_option,
+    data_option,
+    format_count,
+    get_settings,
+    now,
+    open_command_store,
+)
 from rapport.cli.serve import server_url
 from rapport.instant import HOUR, iso
 from rapport.recording.hook_preview import preview_request
@@ -181,10 +189,13 @@ async def _show(store: Store, settings: Settings, active: ActiveHook) -> None:
     unmatched = sum(
         count.items for count in await store.hooks.count_unmatched(hook.account_id) if count.hook_id == hook.hook_id
     )
-    click.echo(f"  {sum(hours.values())} events in the last {_DAY_HOURS} hours, {unmatched} unmatched items")
+    events = format_count(sum(hours.values()), "event")
+    click.echo(f"  {events} in the last {_DAY_HOURS} hours, {format_count(unmatched, 'unmatched item')}")
     for delivery in await store.hooks.deliveries(hook.hook_id, _LISTED_DELIVERIES):
         detail = (
-            f": {delivery.detail}" if delivery.detail else f", {delivery.events} events, {delivery.unmatched} unmatched"
+            f": {delivery.detail}"
+            if delivery.detail
+            else f", {format_count(delivery.events, 'event')}, {delivery.unmatched} unmatched"
         )
         click.echo(f"  {iso(delivery.received_time)}  {delivery.outcome}{detail}")
 

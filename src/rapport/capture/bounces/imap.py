@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 
+from rapport.capture.bounces.imap_login import ImapLogin
 from rapport.capture.errors import MailboxUnavailable
 
 _TIMEOUT_SECONDS: Final = 60.0
@@ -57,7 +58,9 @@ def parse_imap_url(url: str) -> ImapFolder:
     if parts.scheme not in {"imaps", "imap"} or not parts.hostname or not parts.username:
         raise ValueError(f"{url!r} must be {_EXPECTED}")
     if parts.password is not None:
-        raise ValueError("the URL must not contain the password, which others could see; use --password-file")
+        raise ValueError(
+            "the URL must not contain the password, which others could see; use --password-file or --oauth-file"
+        )
     is_tls = parts.scheme == "imaps"
     return ImapFolder(
         host=parts.hostname,
@@ -68,7 +71,7 @@ def parse_imap_url(url: str) -> ImapFolder:
     )
 
 
-def read_folder(folder: ImapFolder, password: str, take: Take, *, max_bytes: int, is_deleting: bool) -> FolderResult:
+def read_folder(folder: ImapFolder, login: ImapLogin, take: Take, *, max_bytes: int, is_deleting: bool) -> FolderResult:
     """Store the unread messages, then mark them as read, or delete them.
 
     A message is only marked after `take` has returned; if that fails, or the process dies, it is read again.
@@ -77,7 +80,7 @@ def read_folder(folder: ImapFolder, password: str, take: Take, *, max_bytes: int
     """
     try:
         with _connect(folder) as client:
-            client.login(folder.user, password)
+            login.sign_in(client, folder.user)
             client.select_folder(folder.folder)
             sizes = client.fetch(client.search(["UNSEEN", "UNDELETED"]), [_SIZE])
             messages = {uid: int(data[_SIZE]) for uid, data in sorted(sizes.items()) if _SIZE in data}

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import structlog
@@ -23,6 +25,7 @@ _MAX_LINE_BYTES: Final = 1024 * 1024
 _KEPT: Final = "250 2.0.0 Kept"
 _FULL: Final = "452 4.3.1 No space left; try again later"
 _UNAVAILABLE: Final = "451 4.3.0 The message can't be kept now; try again later"
+_NO_TLS: Final = "530 5.7.0 STARTTLS is required"
 _TOO_MANY: Final = b"421 4.3.2 Too many connections; try again later\r\n"
 
 _log = structlog.get_logger("rapport.capture")
@@ -48,11 +51,46 @@ def parse_listen_address(text: str) -> ListenAddress:
     return ListenAddress(host, int(port))
 
 
+class ListenerTLS:
+    """The certificate for STARTTLS, which is read again when its file changes.
+
+    If `is_required`, messages are accepted only over TLS; otherwise, the sender decides.
+    """
+
+    def __init__(self, certificate: Path, key: Path, *, is_required: bool) -> None:
+        """Read the files. Raises ValueError."""
+        self._certificate = certificate
+        self._key = key
+        self.is_required = is_required
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._times: tuple[int, ...] = ()
+        try:
+            self._load()
+        except OSError as exc:
+            reason = exc.reason if isinstance(exc, ssl.SSLError) else exc.strerror
+            raise ValueError(f"{certificate} and {key} are not a certificate and its key in PEM: {reason}") from exc
+
+    def get_context(self) -> ssl.SSLContext:
+        """Return the context for the next connection."""
+        try:
+            self._load()
+        except OSError as exc:
+            _log.warning("the new certificate can't be read; the previous one is used", error=str(exc))
+        return self._context
+
+    def _load(self) -> None:
+        times = tuple(file.stat().st_mtime_ns for file in (self._certificate, self._key))
+        if times != self._times:
+            self._context.load_cert_chain(self._certificate, self._key)
+            self._times = times
+
+
 class BounceListener:
     """Accepts messages for any recipient. A message is stored durably before it is accepted."""
 
-    def __init__(self, keep: Keep, max_message_bytes: int) -> None:
+    def __init__(self, keep: Keep, max_message_bytes: int, tls: ListenerTLS | None = None) -> None:
         self._handler = _Handler(keep)
+        self._tls = tls
         self._max_message_bytes = max_message_bytes
         self._servers: list[asyncio.Server] = []
         self._sessions: set[asyncio.BaseTransport] = set()
@@ -60,17 +98,19 @@ class BounceListener:
     async def listen(self, protocol: Protocol, address: ListenAddress) -> ListenAddress:
         """Begin to listen, and return the address with its port. Raises OSError."""
         loop = asyncio.get_running_loop()
-        kind = _SMTP if protocol == "smtp" else _LMTP
+        protocol_class = _SMTP if protocol == "smtp" else _LMTP
 
         def create() -> SMTP:
-            return kind(
+            return protocol_class(
                 self._handler,
                 self._sessions,
+                requires_tls=self._tls is not None and self._tls.is_required,
                 data_size_limit=self._max_message_bytes,
                 enable_SMTPUTF8=True,
                 hostname=socket.gethostname(),
                 ident="Rapport",
                 timeout=_TIMEOUT_SECONDS,
+                tls_context=None if self._tls is None else self._tls.get_context(),
                 loop=loop,
             )
 
@@ -129,13 +169,24 @@ class _SMTP(SMTP):
 
     line_length_limit = _MAX_LINE_BYTES
 
-    def __init__(self, handler: _Handler, sessions: set[asyncio.BaseTransport], **options: Any) -> None:  # noqa: ANN401 - aiosmtpd's
+    def __init__(
+        self,
+        handler: _Handler,
+        sessions: set[asyncio.BaseTransport],
+        *,
+        requires_tls: bool,
+        **options: Any,  # noqa: ANN401 - aiosmtpd's
+    ) -> None:
         super().__init__(handler, **options)
+        self._requires_tls = requires_tls
         self._sessions = sessions
         self._is_refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the session, unless there are too many."""
+        """Begin the session, unless there are too many. After STARTTLS, continue it."""
+        if self.transport is not None:
+            super().connection_made(transport)
+            return
         if len(self._sessions) >= MAX_CONNECTIONS and isinstance(transport, asyncio.WriteTransport):
             self._is_refused = True
             transport.write(_TOO_MANY)
@@ -144,6 +195,14 @@ class _SMTP(SMTP):
         self._sessions.add(transport)
         self._own = transport
         super().connection_made(transport)
+
+    @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's
+        """Begin a message. aiosmtpd's own option would refuse LHLO as well."""
+        if self._requires_tls and (self.session is None or self.session.ssl is None):
+            await self.push(_NO_TLS)
+            return
+        await super().smtp_MAIL(arg)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session."""
