@@ -2,7 +2,7 @@
 
 from rapport.activity import ID_ALLOWED, is_id
 from rapport.api.params import Json, QueryParam
-from rapport.api.query import SHOWN_LENGTH, Query, get_list
+from rapport.api.query import MAX_EXCERPT_LENGTH, Query, get_list
 from rapport.errors import InvalidField
 
 
@@ -20,7 +20,7 @@ class Ids(QueryParam[tuple[str, ...] | None]):
         ids = tuple(dict.fromkeys(get_list(query, self.name)))
         malformed = next((item for item in ids if not is_id(item)), None)
         if malformed is not None:
-            raise InvalidField(self.name, malformed[:SHOWN_LENGTH], f"contains an invalid id: an id {ID_ALLOWED}")
+            raise InvalidField(self.name, malformed[:MAX_EXCERPT_LENGTH], f"contains an invalid id: an id {ID_ALLOWED}")
         if not 0 < len(ids) <= self._maximum:
             raise InvalidField(self.name, len(ids), f"must be 1 to {self._maximum} ids, separated by commas")
         return ids

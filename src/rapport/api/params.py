@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 from starlette.requests import Request
 
 from rapport.activity import TYPES, ActivityType, is_id
-from rapport.api.query import SHOWN_LENGTH, Query, get_list, get_single, get_time
+from rapport.api.query import MAX_EXCERPT_LENGTH, Query, get_list, get_single, get_time
 from rapport.errors import InvalidField, NotFound, RapportError
 from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant
 from rapport.store.contacts import InstantRange
@@ -93,7 +93,7 @@ class Choices(QueryParam[tuple[T, ...]]):
 
     def _choice(self, item: str) -> T:
         if item not in self._choices:
-            shown = item[:SHOWN_LENGTH]
+            shown = item[:MAX_EXCERPT_LENGTH]
             raise InvalidField(
                 self.name, item, f"unknown {self._noun} {shown!r}; expected one of {', '.join(self._choices)}"
             )
@@ -156,7 +156,7 @@ class Flag(QueryParam[bool]):
             return self._default
         value = _BOOLEANS.get(text.lower())
         if value is None:
-            raise InvalidField(self.name, text, f"must be true or false, not {text[:SHOWN_LENGTH]!r}")
+            raise InvalidField(self.name, text, f"must be true or false, not {text[:MAX_EXCERPT_LENGTH]!r}")
         return value
 
     def schema(self) -> Json:
@@ -178,7 +178,7 @@ class Limit(QueryParam[int]):
             return self._default
         if _NUMBER.fullmatch(text) is None or int(text) > self._maximum:
             raise InvalidField(
-                self.name, text, f"must be a whole number from 1 to {self._maximum}, not {text[:SHOWN_LENGTH]!r}"
+                self.name, text, f"must be a whole number from 1 to {self._maximum}, not {text[:MAX_EXCERPT_LENGTH]!r}"
             )
         return int(text)
 
@@ -312,7 +312,7 @@ class PathId:
         """Return the id. Raises the error for malformed ids."""
         value = self.get_raw(request)
         if not is_id(value):
-            raise self._malformed(value[:SHOWN_LENGTH])
+            raise self._malformed(value[:MAX_EXCERPT_LENGTH])
         return value
 
     def get_raw(self, request: Request) -> str:

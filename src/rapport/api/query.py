@@ -12,7 +12,7 @@ from rapport.instant import MAX_INSTANT, MIN_INSTANT, Instant, iso, parse_query_
 Query: TypeAlias = dict[str, list[str]]
 """The values of each parameter, in the order in which they were sent."""
 
-SHOWN_LENGTH: Final = 40
+MAX_EXCERPT_LENGTH: Final = 40
 """The number of characters of an invalid value that an error message repeats."""
 
 _MAX_PARAMETERS: Final = 1_000
@@ -77,11 +77,11 @@ def get_time(query: Query, name: str) -> Instant | None:
         time = parse_query_time(text)
     except ValueError:
         raise InvalidField(
-            name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:SHOWN_LENGTH]!r}"
+            name, text, f"must be a date or an ISO 8601 time with its offset, not {text[:MAX_EXCERPT_LENGTH]!r}"
         ) from None
     if not MIN_INSTANT <= time <= MAX_INSTANT:
         # Its offset moves it out of the years that a time in UTC can be written in.
         raise InvalidField(
-            name, text, f"must be from {iso(MIN_INSTANT)} to {iso(MAX_INSTANT)}, not {text[:SHOWN_LENGTH]!r}"
+            name, text, f"must be from {iso(MIN_INSTANT)} to {iso(MAX_INSTANT)}, not {text[:MAX_EXCERPT_LENGTH]!r}"
         )
     return time

@@ -13,7 +13,7 @@ from rapport.activity import ActivityType, BounceCode, DeviceType, is_id
 from rapport.api.endpoint import Access, Resource, Returns, endpoint
 from rapport.api.pagination import Cursors
 from rapport.api.params import Cursor, Limit, PathIds, TimeRange
-from rapport.api.query import SHOWN_LENGTH, get_query
+from rapport.api.query import MAX_EXCERPT_LENGTH, get_query
 from rapport.api.responses import Id, Links, Time, encode_response, page_links
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
@@ -203,7 +203,7 @@ class CampaignStats(Resource):
     async def _campaign_stats(self, principal: Principal, campaign_ids: list[str]) -> list[StatsEntry]:
         for campaign_id in campaign_ids:
             if not is_id(campaign_id):
-                raise UnknownCampaign(campaign_id[:SHOWN_LENGTH])
+                raise UnknownCampaign(campaign_id[:MAX_EXCERPT_LENGTH])
         return await get_campaign_stats(self._reports, principal.account_id, campaign_ids)
 
     @endpoint(
@@ -232,7 +232,7 @@ class CampaignStats(Resource):
     ) -> tuple[list[StatsEntry], list[str]]:
         for campaign_activity_id in campaign_activity_ids:
             if not is_id(campaign_activity_id):
-                raise MalformedCampaignActivityId(campaign_activity_id[:SHOWN_LENGTH])
+                raise MalformedCampaignActivityId(campaign_activity_id[:MAX_EXCERPT_LENGTH])
         return await get_campaign_activity_stats(self._reports, principal.account_id, campaign_activity_ids)
 
     @endpoint(
