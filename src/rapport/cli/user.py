@@ -205,8 +205,8 @@ async def _invite(settings: Settings, account_id: str, address: str, role: Role,
 
 async def _create_link(settings: Settings, account_id: str, address: str) -> str:
     async with open_command_store(settings) as store:
-        found = await get_user_by_address(store, account_id, address)
-        return await _deliver(settings, store, found, await users.create_password_link(store, found, now()))
+        target = await get_user_by_address(store, account_id, address)
+        return await _deliver(settings, store, target, await users.create_password_link(store, target, now()))
 
 
 async def _list(settings: Settings, account_id: str) -> list[User]:
@@ -216,23 +216,23 @@ async def _list(settings: Settings, account_id: str) -> list[User]:
 
 async def _change_role(settings: Settings, account_id: str, address: str, role: Role) -> User:
     async with open_command_store(settings) as store:
-        found = await get_user_by_address(store, account_id, address)
-        await users.change_role(store, found, role, now())
-        return found
+        target = await get_user_by_address(store, account_id, address)
+        await users.change_role(store, target, role, now())
+        return target
 
 
 async def _reset_totp(settings: Settings, account_id: str, address: str) -> User:
     async with open_command_store(settings) as store:
-        found = await get_user_by_address(store, account_id, address)
-        await store.users.set_totp(account_id, found.user_id, None, 0)
-        return found
+        target = await get_user_by_address(store, account_id, address)
+        await store.users.set_totp(account_id, target.user_id, None, 0)
+        return target
 
 
 async def _remove(settings: Settings, account_id: str, address: str) -> User:
     async with open_command_store(settings) as store:
-        found = await get_user_by_address(store, account_id, address)
-        await users.remove_user(store, found, now())
-        return found
+        target = await get_user_by_address(store, account_id, address)
+        await users.remove_user(store, target, now())
+        return target
 
 
 async def _list_sessions(settings: Settings, account_id: str) -> list[UserSession]:

@@ -47,8 +47,8 @@ class Placement:
             if len(shards) > _MAX_CACHED:
                 shards = self._shards = {}
                 missing = list(contacts)
-            found = await self._fetch(CLUSTER["get_shards"], missing)
-            shards.update(zip(missing, (shard for (shard,) in found), strict=True))
+            rows = await self._fetch(CLUSTER["get_shards"], missing)
+            shards.update(zip(missing, (shard for (shard,) in rows), strict=True))
         return {contact: shards[contact] for contact in contacts}
 
     async def nodes_of(self, contacts: Sequence[bytes]) -> set[int]:
@@ -75,8 +75,8 @@ class Placement:
 
     async def refresh(self) -> None:
         """Read the nodes of all shards. Raises StoreUnavailable."""
-        found = await self._fetch(CLUSTER["list_placements"])
-        nodes = {shard: Node(*node) for shard, *node in found}
+        rows = await self._fetch(CLUSTER["list_placements"])
+        nodes = {shard: Node(*node) for shard, *node in rows}
         if nodes.keys() != self._nodes.keys():
             # The first time, and after shards were split.
             self._shards = {}

@@ -50,8 +50,8 @@ async def is_cluster(connection: Connection) -> bool:
 
 async def distributed(connection: Connection) -> set[str]:
     """Return our tables that are distributed already."""
-    found = await connection.fetch("SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod IN ('h', 'n')")
-    return {name for (name,) in found}
+    rows = await connection.fetch("SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod IN ('h', 'n')")
+    return {name for (name,) in rows}
 
 
 async def force_sequential_mode(connection: Connection) -> None:
