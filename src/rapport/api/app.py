@@ -15,7 +15,7 @@ from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 from starlette.types import Lifespan, Message, Receive, Scope, Send
 
 from rapport import logs, metrics
@@ -28,6 +28,7 @@ from rapport.api.errors import (
     router_error_response,
 )
 from rapport.api.query import flatten_lists
+from rapport.api.routing import IndexedRouter
 from rapport.auth.token import Principal
 from rapport.disconnects import is_cancelled_by_disconnect, watch_client
 from rapport.errors import BodyTimeout, RapportError
@@ -53,9 +54,7 @@ class Application:
     """The ASGI application of one worker."""
 
     def __init__(self, routes: Sequence[Route], error_pages: ErrorPages, lifespan: "Lifespan[Application]") -> None:
-        # A trailing slash is ignored. Redirecting would lose the Authorization header in some clients
-        # (docs/compatibility.md#trailing-slash).
-        self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+        self._router = IndexedRouter(routes, lifespan)
         self._paths: dict[Callable[..., object], str] = {route.endpoint: route.path_format for route in routes}
         self._error_pages = error_pages
         self._histograms: dict[tuple[str, int], Histogram] = {}
