@@ -1,6 +1,7 @@
 """Who is let in: signatures and secrets of every provider, changed in every way that we could think of."""
 
 import base64
+import contextlib
 import json
 import random
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from sendgrid.helpers.eventwebhook import EventWebhook
 from standardwebhooks import Webhook
 
 from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
@@ -247,6 +249,18 @@ def test_request_signed_by_standard_webhooks_library_is_accepted(name: str, pref
     provider(name).authenticate(request, credentials(name))
     with pytest.raises(RefusedRequest):
         provider(name).authenticate(msgspec.structs.replace(request, body=body.encode() + b" "), credentials(name))
+
+
+def test_sendgrid_library_accepts_the_same_requests() -> None:
+    request = request_for("sendgrid")
+    timestamp = request.headers["x-twilio-email-event-webhook-timestamp"]
+    signature = request.headers["x-twilio-email-event-webhook-signature"]
+    library = EventWebhook(*credentials("sendgrid").keys)
+    rng = random.Random(1)
+    for body in (request.body, *(changed_bytes(request.body, rng) for _ in range(20))):
+        with contextlib.suppress(UnicodeDecodeError):
+            is_valid = library.verify_signature(body.decode(), signature, timestamp)
+            assert is_refused("sendgrid", msgspec.structs.replace(request, body=body)) is not is_valid
 
 
 def test_sendgrid_test_vector_is_accepted() -> None:
