@@ -43,6 +43,27 @@ def activities(count: int, contacts: int, seed: int = 5) -> Iterator[Activity]:
         )
 
 
+def histories(count: int, contacts: int, seed: int = 5) -> Iterator[Activity]:
+    """Generate the same kinds of activities contact by contact, which are recorded much faster."""
+    rng = random.Random(seed)
+    types = _TYPES + _RARE
+    links = [Link(link_url=f"https://shop.example.com/{page}") for page in range(10)]
+    for contact in range(contacts):
+        person = ContactProfile(email_address=f"ada.{contact}@example.com")
+        for _ in range(count // contacts):
+            activity_type = rng.choice(types)
+            clicked = activity_type is ActivityType.EM_CLICKS
+            yield Activity(
+                contact_id=contact_id(contact),
+                campaign_activity_id=f"fe8c43d5-9718-4b5f-b463-{rng.randrange(CAMPAIGN_ACTIVITIES):012}",
+                type=activity_type,
+                created_time=Instant(BEGIN + rng.randrange(count) * 37),
+                person=person,
+                link=rng.choice(links) if clicked else None,
+                device_type=DeviceType.MOBILE if clicked else None,
+            )
+
+
 def write_file(file: Path, count: int, contacts: int) -> None:
     """Write generated activities to a file of NDJSON."""
     with file.open("wb") as lines:

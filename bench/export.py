@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from bench.data import activities, fill_store
+from bench.data import fill_store, histories
 from bench.load import BIN
 from bench.measure import Measurement, expect_max
 
@@ -36,7 +36,7 @@ def measure(*, small: bool) -> list[Measurement]:
     results = []
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/data"
-        asyncio.run(fill_store(data, activities(count, max(1, count // 25))))
+        asyncio.run(fill_store(data, histories(count, max(1, count // 25))))
         bare = count / _read_bare(data)
         for suffix in ("parquet", "csv", "ndjson"):
             seconds, megabytes = _export(data, Path(folder) / f"activities.{suffix}")

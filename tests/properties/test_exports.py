@@ -23,20 +23,38 @@ from rapport.activity import (
     Link,
     is_id,
 )
-from rapport.catalog import ContactUpdate, CustomFieldValue, Note, OptOutSource, PermissionToSend
+from rapport.catalog import (
+    CampaignActivityUpdate,
+    CampaignStatus,
+    CampaignUpdate,
+    Choice,
+    ContactUpdate,
+    CustomFieldValue,
+    DefinitionType,
+    DefinitionUpdate,
+    Note,
+    OptOutSource,
+    PermissionToSend,
+)
 from rapport.instant import HOUR, Instant
 from rapport.recording.activity_codec import LineFormat
+from rapport.recording.catalog_codec import CAMPAIGNS as CAMPAIGN_LINES
 from rapport.recording.catalog_codec import CONTACTS as CONTACT_LINES
 from rapport.recording.catalog_codec import MERGES as MERGE_LINES
 from rapport.recording.decoding import ACTIVITIES as ACTIVITY_LINES
+from rapport.recording.definition_codec import CUSTOM_FIELDS, LISTS, TAGS
 from rapport.recording.export import (
     ACTIVITY_COLUMNS,
     CONTACT_COLUMNS,
+    DEFINITION_COLUMNS,
     MERGE_COLUMNS,
     Rows,
     export_account_activities,
+    export_campaigns,
     export_contacts,
+    export_definitions,
     export_merges,
+    get_campaign_columns,
     write_rows,
 )
 from rapport.recording.export_formats import Column, ExportFormat, make_writer
@@ -44,13 +62,17 @@ from rapport.recording.files import read_file
 from rapport.recording.tables import InvalidLine
 from rapport.settings import Settings
 from rapport.store.batch import build_batch
+from rapport.store.definitions import DefinitionQuery
 from rapport.store.engines import open_store
+from rapport.store.links import LinksQuery
 from rapport.store.store import Store
 from tests.helpers.rollup_oracle import START_TIME, stored_rollups
 
 pytestmark = pytest.mark.slow
 
 NOW = Instant(START_TIME + 1_000 * HOUR)
+
+DEFINITION_LINES = {DefinitionType.LIST: LISTS, DefinitionType.TAG: TAGS, DefinitionType.CUSTOM_FIELD: CUSTOM_FIELDS}
 
 ODD = st.sampled_from(
     [
@@ -235,3 +257,148 @@ async def test_parquet_has_the_rows_of_ndjson(
     times = table.column("created_time").cast("int64").to_pylist()
     columns = [times if name == "created_time" else table.column(name).to_pylist() for name in table.schema.names]
     assert list(zip(*columns, strict=True)) == list(map(tuple, rows))
+
+
+MOMENTS = st.integers(0, 100).map(lambda hour: Instant(START_TIME - 10**9 + hour * HOUR))
+LIST_IDS = st.one_of(IDS, st.sampled_from(["a,b", ",", "[x]", "[1]", '["a"]', "a;b,c"]))
+LINKS = st.builds(
+    Link, link_url=none_or(st.sampled_from(["https://example.com/1", "https://example.com/=1"])), url_id=none_or(IDS)
+).filter(lambda link: link != Link())
+
+
+@st.composite
+def draw_definitions(draw: st.DrawFn) -> list[DefinitionUpdate]:
+    updates = []
+    for definition_type in draw(st.lists(st.sampled_from(DefinitionType), max_size=6)):
+        is_list, is_field = definition_type is DefinitionType.LIST, definition_type is DefinitionType.CUSTOM_FIELD
+        updates.append(
+            DefinitionUpdate(
+                type=definition_type,
+                definition_id=draw(st.sampled_from(["a,b", "l1", "[x]"])),
+                updated_at=draw(MOMENTS),
+                name=draw(none_or(st.one_of(ODD, TEXT.filter(str.strip)))),
+                description=draw(none_or(TEXTS)) if is_list else None,
+                favorite=draw(none_or(st.booleans())) if is_list else None,
+                field_type=draw(none_or(st.just("single_select"))) if is_field else None,
+                choices=draw(none_or(st.just((Choice(choice_id=1, choice_label="a, [b]"),)))) if is_field else None,
+                created_at=draw(none_or(MOMENTS)),
+                deleted_at=draw(none_or(MOMENTS)),
+            )
+        )
+    return updates
+
+
+@st.composite
+def draw_campaigns(draw: st.DrawFn, campaign_activity_ids: Sequence[str]) -> list[CampaignUpdate]:
+    # Each at a time of its own: of two at the same time, the order of arrival decides.
+    moments = draw(st.lists(st.integers(0, 100), max_size=5, unique=True))
+    return [
+        CampaignUpdate(
+            campaign_id=draw(st.sampled_from(["c1", "=c2"])),
+            updated_at=Instant(START_TIME - 10**9 + moment * HOUR),
+            campaign_name=draw(none_or(TEXTS)),
+            type_code=draw(none_or(st.just(10))),
+            current_status=draw(none_or(st.sampled_from(CampaignStatus))),
+            campaign_activities=tuple(
+                CampaignActivityUpdate(
+                    campaign_activity_id=campaign_activity_id,
+                    campaign_activity_name=draw(none_or(TEXTS)),
+                    subject=draw(none_or(TEXTS)),
+                    links=tuple(draw(st.lists(LINKS, max_size=3))),
+                )
+                for campaign_activity_id in draw(
+                    st.lists(st.sampled_from(campaign_activity_ids), max_size=2, unique=True)
+                )
+            ),
+        )
+        for moment in moments
+    ]
+
+
+async def read_definitions(store: Store, account: str) -> list[Any]:
+    """Return what the API answers about campaigns, their links, and definitions."""
+    campaigns = await store.campaigns.list_attributes(account)
+    refs = sorted(await store.campaigns.list_activity_refs(account))
+    links = LinksQuery(limit=100, with_unclicked=True)
+    answers: list[Any] = []
+    for campaign in campaigns:
+        record = await store.campaigns.get(account, campaign.campaign_id)
+        assert record is not None
+        # Which of several updates set the same value is not seen.
+        values = {field: value for field, (value, _) in record.attributes.items()}
+        answers.append(record._replace(attributes=values))
+    defined = {campaign.campaign_id for campaign in campaigns}
+    for ref in refs:
+        clicks = await store.reports.list_links(account, ref.campaign_activity_id, links) or []
+        if ref.campaign_id is not None and ref.campaign_id.value in defined:
+            answers.append([entry[:3] for entry in clicks])
+        else:
+            # Links that only activities have are in the order in which these arrived.
+            answers.append(sorted((entry.link_url or "", entry.unique_clicks) for entry in clicks if entry.link_url))
+    for definition_type in DefinitionType:
+        query = DefinitionQuery(type=definition_type, with_deleted=True, limit=100)
+        records = await store.definitions.find(account, query)
+        answers += [
+            (
+                *(found.definition_id, found.name, found.created_at, found.updated_at, found.deleted_at),
+                *(found.is_favorite, found.choices, found.attributes.get("description", (None,))[0]),
+            )
+            for found in records
+        ]
+    return answers
+
+
+async def import_definitions_back(source: Store, target: Store, account: str, export_format: ExportFormat) -> None:
+    for definition_type, line_format in DEFINITION_LINES.items():
+        rows = export_definitions(source, account, definition_type)
+        lines = read(await export(DEFINITION_COLUMNS[definition_type], rows, export_format), line_format)
+        await target.definitions.upsert(account, lines)
+    rows = export_campaigns(source, account, export_format)
+    lines = read(await export(get_campaign_columns(export_format), rows, export_format), CAMPAIGN_LINES)
+    await target.campaigns.upsert(account, lines)
+    await import_back(source, target, account, export_format)
+
+
+@pytest.mark.parametrize("export_format", [ExportFormat.NDJSON, ExportFormat.CSV])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    defined=st.tuples(
+        draw_definitions(),
+        draw_campaigns(["m1", "+m2"]),
+        st.lists(LIST_IDS, max_size=3, unique=True),
+        st.lists(st.tuples(st.sampled_from(["m1", "+m2"]), LINKS), max_size=3),
+    )
+)
+async def test_definitions_import_back(
+    location: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    export_format: ExportFormat,
+    defined: tuple[list[DefinitionUpdate], list[CampaignUpdate], list[str], list[tuple[str, Link]]],
+) -> None:
+    definitions, campaigns, memberships, clicks = defined
+    account = f"defined-{uuid4().hex}"
+    folder = tmp_path_factory.mktemp("imported")
+    contact = ContactUpdate(
+        contact_id="c", updated_at=Instant(START_TIME), is_dated=True, list_memberships=tuple(memberships)
+    )
+    activities = [
+        Activity(
+            contact_id="c",
+            campaign_activity_id=campaign_activity_id,
+            type=ActivityType.EM_CLICKS,
+            created_time=Instant(START_TIME + number * HOUR),
+            campaign_activity_name=f"Sent {number}",
+            link=link,
+        )
+        for number, (campaign_activity_id, link) in enumerate(clicks)
+    ]
+    async with open_store(Settings(data=location)) as store, open_store(Settings(data=str(folder))) as other:
+        await store.definitions.upsert(account, definitions)
+        await store.campaigns.upsert(account, campaigns)
+        await store.contacts.upsert(account, [contact])
+        await store.ingest.record([build_batch(account, activities)])
+        before = await read_definitions(store, account), await read_answers(store, account)
+        await import_definitions_back(store, other, account, export_format)
+        assert (await read_definitions(other, account), await read_answers(other, account)) == before
+        await import_definitions_back(store, store, account, export_format)
+        assert (await read_definitions(store, account), await read_answers(store, account)) == before

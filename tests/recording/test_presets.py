@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from rapport.activity import Activity
+from rapport.catalog import ContactUpdate
 from rapport.errors import UnreadableFile
 from rapport.instant import parse_instant
 from rapport.recording.activity_codec import encode_activity
+from rapport.recording.catalog_codec import CONTACTS, get_contact_fields
 from rapport.recording.decoding import ACTIVITIES
 from rapport.recording.files import read_file
 from rapport.recording.options import NO_OPTIONS, ImportOptions
@@ -419,3 +421,83 @@ def test_named_preset_reads_every_format(name: str) -> None:
     options = ImportOptions(preset=name)
     lines = list(read_file(io.BufferedReader(io.BytesIO(content)), "a", NOW, ACTIVITIES, options=options, log=log))
     assert all(isinstance(line, InvalidLine) for line in lines)
+
+
+REPORT_HEADER = ",".join(
+    [
+        *("Email address", "First name", "Last name", "Company", "Job title", "Email status"),
+        *("Email permission status", "Email update source", "Confirmed Opt-Out Date", "Confirmed Opt-Out Source"),
+        *("Confirmed Opt-Out Reason", "Phone - home", "Street address line 1 - Home", "City - Home"),
+        *("State/Province - Home", "Zip/Postal Code - Home", "Country - Home", "Tags", "Email Lists", "Source Name"),
+        *("Created At", "Updated At"),
+    ]
+)
+"""The columns of a contact, with which Constant Contact's exports of reports begin."""
+
+
+def test_constant_contact_report_has_all_columns_of_contacts() -> None:
+    contact = (
+        "Ada@example.com,Ada,L,,,Active,Implied,Added by you,,,,,,,,,,,News,,2020-01-02 10:00:00,2021-01-02 10:00:00"
+    )
+    options = ImportOptions(
+        timezone="America/New_York", dates=DateOrder.MDY, constants={"campaign_activity_id": "spring"}
+    )
+    clicks = f"{REPORT_HEADER},Clicked Link Address,Clicked At\n{contact},https://x.example/,04/02/2026 4:08 AM\n"
+    (click,), _ = read(clicks, options)
+    assert summarize(clicks, options) == [("em_clicks", ADA, "spring")]
+    assert (click["link_url"], click["created_time"]) == ("https://x.example/", "2026-04-02T08:08:00.000Z")
+    opens = f"{REPORT_HEADER},Opened At\n{contact},04/02/2026 4:08 AM\n"
+    assert summarize(opens, options) == [("em_opens", ADA, "spring")]
+
+
+def test_constant_contact_contacts_keep_opt_outs() -> None:
+    row = (
+        "ada@example.com,Ada,L,Acme,Dr,Unsubscribed,,,2026-03-01 10:00,Contact,Too many,,,,,,,,News,,2020-01-02 10:00,"
+        "2026-03-01 10:00"
+    )
+    content = io.BufferedReader(io.BytesIO(f"{REPORT_HEADER}\n{row}\n".encode()))
+    (contact,) = read_file(content, "a", NOW, CONTACTS, options=ImportOptions(timezone="UTC"))
+    assert isinstance(contact, ContactUpdate)
+    fields = get_contact_fields(contact)
+    assert (fields["permission_to_send"], fields["opt_out_reason"]) == ("unsubscribed", "Too many")
+    assert fields["opt_out_date"] == "2026-03-01T10:00:00.000Z"
+    assert (fields["company_name"], fields["job_title"]) == ("Acme", "Dr")
+
+
+def test_brevo_logs_without_tag_and_in_italian() -> None:
+    header = "st_text,ts,sub,frm,email,tag,mid,link\n"
+    events = ["Inviata", "Consegnata", "Prima apertura", "Aperta", "Cliccata", "Caricata per procura", "Bloccata"]
+    rows = "".join(
+        f"{event},21-01-2026 10:22:0{second},Subject,me@x.example,ada@example.com,NA,<m1@smtp-relay.mailin.fr>,NA\n"
+        for second, event in enumerate(events)
+    )
+    options = ImportOptions(timezone="Europe/Rome", constants={"campaign_activity_id": "january"})
+    types = ("em_sends", "em_sends", "em_opens", "em_opens", "em_clicks", "em_opens", "em_bounces")
+    assert summarize(header + rows, options) == [(name, ADA, "january") for name in types]
+    assert "link_url" not in read(header + rows, options)[0][4]
+
+
+def test_mailgun_logs_api() -> None:
+    item = {
+        "id": "JDhSWf9mT5OFxCkZfpDU5d",
+        "event": "failed",
+        "severity": "permanent",
+        "@timestamp": "2024-07-08T16:30:18.530Z",
+        "account": {"id": "12345"},
+        "delivery-status": {"message": "server connection failed", "attempt-no": 5, "code": 550},
+        "recipient": ADA,
+        "tags": ["july"],
+    }
+    page = json.dumps({"start": "Mon, 08 Jul 2024 00:00:00 -0000", "items": [item], "pagination": {"total": 1}})
+    assert summarize(page) == [("em_bounces", ADA, "july")]
+    assert read(page)[0][0]["created_time"] == "2024-07-08T16:30:18.530Z"
+
+
+def test_hubspot_tables_of_warehouses() -> None:
+    content = (
+        "APP_ID,CREATED,EMAIL_CAMPAIGN_ID,ID,RECIPIENT,TYPE,SENT_BY_ID,DEVICE_TYPE,FILTERED_EVENT,URL\n"
+        "113,1775120400000,54078,c1,ada@example.com,CLICK,9a2f6a0c,MOBILE,false,https://x.example/\n"
+        "113,1775120400000,54078,c2,ada@example.com,OPEN,9a2f6a0c,MOBILE,true,\n"
+    )
+    assert summarize(content) == [("em_clicks", ADA, "54078")]
+    assert read(content)[0][0]["device_type"] == "mobile"

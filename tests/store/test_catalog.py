@@ -288,3 +288,8 @@ async def test_copy_keeps_all_attributes(store: Store, tmp_path: Path) -> None:
             assert await target.contacts.get("a", contact_id) == await store.contacts.get("a", contact_id)
         assert await target.contacts.list_attributes("a", "", 9) == await store.contacts.list_attributes("a", "", 9)
         assert await target.campaigns.list_attributes("a") == await store.campaigns.list_attributes("a")
+        assert (
+            await list_links(target, "a", "m1")
+            == await list_links(store, "a", "m1")
+            == [("https://example.com/", "7", 0)]
+        )

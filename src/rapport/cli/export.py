@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rapport.activity import EARLIEST, is_id
+from rapport.catalog import DefinitionType
 from rapport.cli.command import TAKES_ID, Id, account_option, data_option, get_settings, open_command_store
 from rapport.errors import UnreadableFile
 from rapport.instant import MAX_INSTANT, Instant, from_datetime, parse_instant
 from rapport.recording.export import (
     ACTIVITY_COLUMNS,
-    CAMPAIGN_COLUMNS,
     CONTACT_COLUMNS,
+    DEFINITION_COLUMNS,
     MERGE_COLUMNS,
     ExportPeriod,
     Rows,
@@ -28,8 +29,10 @@ from rapport.recording.export import (
     export_contact,
     export_contact_activities,
     export_contacts,
+    export_definitions,
     export_merges,
     export_report,
+    get_campaign_columns,
     write_rows,
 )
 from rapport.recording.export_formats import Column, ExportFormat, Row, make_writer
@@ -37,11 +40,17 @@ from rapport.settings import Settings
 from rapport.store.contacts import ContactQuery
 from rapport.store.store import Store
 from rapport.store.tracking import TRACKING_REPORTS
+from rapport.worker import tune_gc
 
 _ACTIVITIES: Final = "activities"
 _CONTACTS: Final = "contacts"
 _CAMPAIGNS: Final = "campaigns"
 _MERGES: Final = "merges"
+_DEFINITIONS: Final = {
+    "lists": DefinitionType.LIST,
+    "tags": DefinitionType.TAG,
+    "custom_fields": DefinitionType.CUSTOM_FIELD,
+}
 
 
 class _Time(click.ParamType[Instant]):
@@ -80,7 +89,7 @@ class _Request(NamedTuple):
 @click.option(
     "--type",
     "data_type",
-    type=click.Choice((_ACTIVITIES, _CONTACTS, _CAMPAIGNS, _MERGES)),
+    type=click.Choice((_ACTIVITIES, _CONTACTS, _CAMPAIGNS, *_DEFINITIONS, _MERGES)),
     default=_ACTIVITIES,
     show_default=True,
     help="The type of the data.",
@@ -133,8 +142,8 @@ def export(
 
     If there is no data, the exit code is 1.
     """
-    if contact_id is not None and (activity_id is not None or data_type in {_CAMPAIGNS, _MERGES}):
-        raise click.UsageError("a contact can't be combined with --activity, --type campaigns and --type merges")
+    if contact_id is not None and (activity_id is not None or data_type not in {_ACTIVITIES, _CONTACTS}):
+        raise click.UsageError("a contact can't be combined with --activity, nor with --type except contacts")
     if data_type != _ACTIVITIES and (activity_id is not None or after is not None or before is not None):
         raise click.UsageError("--activity, --after and --before are for --type activities only")
     if activity_id is not None and not is_id(activity_id):
@@ -143,6 +152,7 @@ def export(
     if bom and chosen is not ExportFormat.CSV:
         raise click.UsageError("--bom is for CSV only")
     period = ExportPeriod(EARLIEST if after is None else after, MAX_INSTANT if before is None else before)
+    tune_gc()
     request = _Request(data_type, contact_id, activity_id, report, period)
     if not asyncio.run(_export(get_settings(data=data), account, request, chosen, output, with_bom=bom)):
         raise click.ClickException(_describe_missing(request, account))
@@ -156,7 +166,7 @@ def _choose_format(name: str | None, output: str | None) -> ExportFormat:
 
 
 def _describe_missing(request: _Request, account: str) -> str:
-    missing = "attributes" if request.data_type == _CONTACTS else request.data_type
+    missing = "attributes" if request.data_type == _CONTACTS else request.data_type.replace("_", " ")
     of = "" if request.contact_id is None else f" for contact {request.contact_id}"
     of = of if request.activity_id is None else f" in the report {request.report} on {request.activity_id}"
     return f"no {missing}{of} in account {account}"
@@ -173,7 +183,7 @@ async def _export(
 ) -> int:
     """Write the rows, and return how many."""
     async with open_command_store(settings) as store:
-        columns, rows = _select(store, account, request)
+        columns, rows = _select(store, account, request, export_format)
         writer = make_writer(export_format, columns, with_bom=with_bom)
         whole_account = request.data_type == _ACTIVITIES and request.contact_id is None and request.activity_id is None
         contacts = await store.contacts.count(account, ContactQuery(limit=1)) if whole_account else None
@@ -184,9 +194,14 @@ async def _export(
         return count.rows
 
 
-def _select(store: Store, account: str, request: _Request) -> tuple[Sequence[Column], Rows]:
+def _select(
+    store: Store, account: str, request: _Request, export_format: ExportFormat
+) -> tuple[Sequence[Column], Rows]:
     if request.data_type == _CAMPAIGNS:
-        return CAMPAIGN_COLUMNS, export_campaigns(store, account)
+        return get_campaign_columns(export_format), export_campaigns(store, account, export_format)
+    if request.data_type in _DEFINITIONS:
+        definition_type = _DEFINITIONS[request.data_type]
+        return DEFINITION_COLUMNS[definition_type], export_definitions(store, account, definition_type)
     if request.data_type == _MERGES:
         return MERGE_COLUMNS, export_merges(store, account)
     if request.data_type == _CONTACTS:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from rapport.catalog import Choice, DefinitionType, DefinitionUpdate
+from rapport.catalog import ID_FIELDS, NAME_FIELDS, Choice, DefinitionType, DefinitionUpdate
 from rapport.errors import InvalidField
 from rapport.recording.activity_codec import Context, LineFormat, check_line_length
 from rapport.recording.catalog_codec import decode_json, parse_time
@@ -99,6 +99,22 @@ def build_custom_field(line: CustomFieldLine, context: Context) -> DefinitionUpd
         created_at=parse_time("created_at", line.created_at, context),
         deleted_at=parse_time("deleted_at", line.deleted_at, context),
     )
+
+
+def get_definition_fields(update: DefinitionUpdate) -> dict[str, Any]:
+    """Return the fields of an update by name, with times as instants."""
+    return {
+        ID_FIELDS[update.type]: update.definition_id,
+        "updated_at": update.updated_at,
+        NAME_FIELDS[update.type]: update.name,
+        "description": update.description,
+        "favorite": None if update.favorite is None else str(update.favorite).lower(),
+        "tag_source": update.tag_source,
+        "type": update.field_type,
+        "choices": update.choices,
+        "created_at": update.created_at,
+        "deleted_at": update.deleted_at,
+    }
 
 
 def _parse_flag(field: str, value: bool | str | None) -> bool | None:  # noqa: FBT001 - a value, not an option

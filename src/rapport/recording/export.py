@@ -1,24 +1,26 @@
-"""Exports: the activities of a contact, of a report or of an account, and its contacts, campaigns and merges.
+"""Exports: the activities of a contact, of a report or of an account, and its contacts, campaigns, lists and merges.
 
 Rows come in batches of bounded size, so that an export needs little memory. They can be imported again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from operator import attrgetter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from rapport.activity import EARLIEST, TYPE_NAMES, Activity, ActivityType, BounceCode, ContactProfile, DeviceType, Link
-from rapport.catalog import CampaignActivityUpdate, CampaignUpdate, ContactUpdate
+from rapport.catalog import CampaignActivityUpdate, CampaignUpdate, ContactUpdate, DefinitionType
 from rapport.errors import UnknownCampaignActivity
 from rapport.instant import MAX_INSTANT, Instant
 from rapport.recording.activity_codec import FIELDS
-from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS, MERGES, get_contact_fields
-from rapport.recording.export_formats import Cell, Column, ColumnType, ExportWriter, Row
+from rapport.recording.catalog_codec import CAMPAIGNS, CONTACTS, MERGES, CampaignLine, get_contact_fields
+from rapport.recording.definition_codec import CUSTOM_FIELDS, LISTS, TAGS, get_definition_fields
+from rapport.recording.export_formats import Cell, Column, ColumnType, ExportFormat, ExportWriter, Row
 from rapport.store.activities import START_OF_HISTORY, ActivityCursor, ActivityQuery, DetailedRow
-from rapport.store.attributes import ContactAttributes, campaign_updates, contact_updates
+from rapport.store.attributes import ContactAttributes, contact_updates
+from rapport.store.definitions import exported_updates
 from rapport.store.permission import PERMISSION_TYPES, NewestActivities, derive_permission, include_permission
 from rapport.store.store import Store
 from rapport.store.tracking import START_OF_REPORT, TrackingCursor, TrackingQuery, TrackingReport, TrackingRow
@@ -42,6 +44,12 @@ def _get_columns(fields: Sequence[str]) -> tuple[Column, ...]:
 CONTACT_COLUMNS: Final = _get_columns(CONTACTS.fields)
 CAMPAIGN_COLUMNS: Final = _get_columns(CAMPAIGNS.fields)
 MERGE_COLUMNS: Final = _get_columns(MERGES.fields)
+DEFINITION_COLUMNS: Final = {
+    DefinitionType.LIST: _get_columns(LISTS.fields),
+    DefinitionType.TAG: _get_columns(TAGS.fields),
+    DefinitionType.CUSTOM_FIELD: _get_columns(CUSTOM_FIELDS.fields),
+}
+_CAMPAIGN_OBJECT: Final = _get_columns(CampaignLine.__struct_fields__)
 
 _CONTACTS: Final = 200
 """Contacts whose activities are read at once, if these are fewer than `_ROWS`."""
@@ -51,6 +59,9 @@ _PAGE: Final = 500
 _TYPE_NAMES: Final = tuple(TYPE_NAMES[activity_type] for activity_type in ActivityType)
 _DEVICES: Final = tuple(device.name.lower() for device in DeviceType)
 _BOUNCE_CODES: Final = tuple(code.name for code in BounceCode)
+_DEVICE_NAMES: Final[dict[int | None, str | None]] = {None: None, **dict(enumerate(_DEVICES))}
+_BOUNCE_NAMES: Final[dict[int | None, str | None]] = {None: None, **dict(enumerate(_BOUNCE_CODES))}
+_GET_ORDER: Final = itemgetter(DetailedRow._fields.index("created_time"), DetailedRow._fields.index("identity"))
 _CAMPAIGN_ACTIVITY_FIELDS: Final = tuple(
     field for field in CampaignActivityUpdate.__struct_fields__ if field != "links"
 )
@@ -90,9 +101,9 @@ async def _read_contacts(store: Store, account_id: str, contact_ids: Sequence[st
         return
     rows = await store.activities.list_of_contacts(account_id, contact_ids, *period, _ROWS)
     if len(rows) < _ROWS:
-        rows.sort(key=attrgetter("created_time", "identity"), reverse=True)
-        rows.sort(key=attrgetter("contact_id"))
-        yield list(map(_get_activity_row, rows))
+        rows.sort(key=_GET_ORDER, reverse=True)
+        rows.sort(key=itemgetter(0))
+        yield _get_activity_rows(rows)
         return
     # Too many for one read: those of fewer contacts.
     middle = len(contact_ids) // 2
@@ -181,10 +192,25 @@ async def export_contacts(store: Store, account_id: str) -> Rows:
         after = contacts[-1].contact_id
 
 
-async def export_campaigns(store: Store, account_id: str) -> Rows:
-    """Yield the attributes of campaigns and their campaign activities, a row for each and each `updated_at`."""
-    for campaign in await store.campaigns.list_attributes(account_id):
-        yield [_get_campaign_row(update) for update in campaign_updates(campaign)]
+async def export_campaigns(store: Store, account_id: str, export_format: ExportFormat) -> Rows:
+    """Yield campaigns, their campaign activities and links, a row for each `updated_at`; see `get_campaign_columns`."""
+    get_rows = _get_campaign_object if export_format is ExportFormat.NDJSON else _get_campaign_rows
+    async for updates in store.campaigns.list_updates(account_id):
+        yield [row for update in updates for row in get_rows(update)]
+
+
+def get_campaign_columns(export_format: ExportFormat) -> tuple[Column, ...]:
+    """Return the columns of campaigns: a list of campaign activities in NDJSON, else one of them and one link."""
+    return _CAMPAIGN_OBJECT if export_format is ExportFormat.NDJSON else CAMPAIGN_COLUMNS
+
+
+async def export_definitions(store: Store, account_id: str, definition_type: DefinitionType) -> Rows:
+    """Yield the lists, tags or custom fields, a row for each `updated_at`."""
+    columns = DEFINITION_COLUMNS[definition_type]
+    for definition in await store.definitions.list_attributes(account_id):
+        if definition.type is definition_type:
+            fields = map(get_definition_fields, exported_updates(definition))
+            yield [[values[column.name] for column in columns] for values in fields]
 
 
 async def export_merges(store: Store, account_id: str) -> Rows:
@@ -195,23 +221,30 @@ async def export_merges(store: Store, account_id: str) -> Rows:
         after = merges[-1].contact_id
 
 
-def _get_activity_row(row: DetailedRow) -> Row:
-    return (
-        row.contact_id,
-        row.campaign_activity_id,
-        _TYPE_NAMES[row.type],
-        row.created_time,
-        row.event_id,
-        row.campaign_activity_name,
-        row.campaign_id,
-        row.email_address,
-        row.first_name,
-        row.last_name,
-        row.link_url,
-        row.url_id,
-        None if row.device_type is None else _DEVICES[row.device_type],
-        None if row.bounce_code is None else _BOUNCE_CODES[row.bounce_code],
-        row.opt_out_reason,
+def _get_activity_rows(rows: Sequence[DetailedRow]) -> Sequence[Row]:
+    """Return the rows of activities. Column by column, which is several times faster."""
+    if not rows:
+        return ()
+    columns = dict(zip(DetailedRow._fields, zip(*rows, strict=True), strict=True))
+    return list(
+        zip(
+            columns["contact_id"],
+            columns["campaign_activity_id"],
+            map(_TYPE_NAMES.__getitem__, columns["type"]),
+            columns["created_time"],
+            columns["event_id"],
+            columns["campaign_activity_name"],
+            columns["campaign_id"],
+            columns["email_address"],
+            columns["first_name"],
+            columns["last_name"],
+            columns["link_url"],
+            columns["url_id"],
+            map(_DEVICE_NAMES.__getitem__, columns["device_type"]),
+            map(_BOUNCE_NAMES.__getitem__, columns["bounce_code"]),
+            columns["opt_out_reason"],
+            strict=True,
+        )
     )
 
 
@@ -267,9 +300,35 @@ def get_contact_row(update: ContactUpdate) -> Row:
     ]
 
 
-def _get_campaign_row(update: CampaignUpdate) -> Row:
-    """Return the row of an update with at most one campaign activity and no links."""
-    values: dict[str, Cell] = {
+def _get_campaign_rows(update: CampaignUpdate) -> Sequence[Row]:
+    """Return the rows of an update with at most one campaign activity: one for each of its links, at least one."""
+    values = _get_campaign_values(update)
+    links: Sequence[Link] = ()
+    for activity in update.campaign_activities:
+        values |= _get_campaign_activity_values(activity)
+        links = activity.links
+    return [
+        [{**values, "link_url": link.link_url, "url_id": link.url_id}.get(column.name) for column in CAMPAIGN_COLUMNS]
+        for link in links or (Link(),)
+    ]
+
+
+def _get_campaign_object(update: CampaignUpdate) -> Sequence[Row]:
+    """Return the row of an update with a list of its campaign activities."""
+    values = _get_campaign_values(update)
+    if update.campaign_activities:
+        values["campaign_activities"] = [
+            {
+                **_drop_none(_get_campaign_activity_values(activity)),
+                **({"links": list(map(_get_link, activity.links))} if activity.links else {}),
+            }
+            for activity in update.campaign_activities
+        ]
+    return [[values.get(column.name) for column in _CAMPAIGN_OBJECT]]
+
+
+def _get_campaign_values(update: CampaignUpdate) -> dict[str, Cell]:
+    return {
         "campaign_id": update.campaign_id,
         "updated_at": update.updated_at,
         "campaign_name": update.campaign_name,
@@ -278,7 +337,17 @@ def _get_campaign_row(update: CampaignUpdate) -> Row:
         "current_status": None if update.current_status is None else update.current_status.value,
         "created_at": update.created_at,
     }
-    for activity in update.campaign_activities:
-        values |= {field: getattr(activity, field) for field in _CAMPAIGN_ACTIVITY_FIELDS}
-        values["role"] = None if activity.role is None else activity.role.value
-    return [values.get(column.name) for column in CAMPAIGN_COLUMNS]
+
+
+def _get_campaign_activity_values(activity: CampaignActivityUpdate) -> dict[str, Cell]:
+    values: dict[str, Cell] = {field: getattr(activity, field) for field in _CAMPAIGN_ACTIVITY_FIELDS}
+    values["role"] = None if activity.role is None else activity.role.value
+    return values
+
+
+def _get_link(link: Link) -> dict[str, Cell]:
+    return _drop_none({"link_url": link.link_url, "url_id": link.url_id})
+
+
+def _drop_none(values: Mapping[str, Cell]) -> dict[str, Cell]:
+    return {field: value for field, value in values.items() if value is not None}

@@ -8,8 +8,9 @@ import csv
 import enum
 import importlib.util
 import io
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -22,8 +23,14 @@ Cell: TypeAlias = str | int | Sequence[Any] | None
 Row: TypeAlias = Sequence[Cell]
 """The values of a row in the order of the columns; times are instants. A list is a list in JSON, and text elsewhere."""
 
+_SEPARATED: Final = re.compile(r"\A\[|[,;]")
+"""What an id has that can't be separated from others by a comma."""
+
 _ROW_GROUP: Final = 50_000
 """Rows of Parquet that are compressed together: enough to compress well, and few enough to be kept in memory."""
+
+
+_PLAIN: Final = frozenset({str, int, type(None)})
 
 
 class ColumnType(enum.Enum):
@@ -87,7 +94,7 @@ class ExportWriter(ABC):
         return b""
 
     @abstractmethod
-    def encode(self, rows: Iterable[Row]) -> bytes:
+    def encode(self, rows: Sequence[Row]) -> bytes:
         """Return the bytes of the next rows, which may be returned with later ones."""
 
     def finish(self) -> bytes:
@@ -111,17 +118,15 @@ class _NdjsonWriter(ExportWriter):
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
+        self._object = msgspec.defstruct("Line", [(column.name, Any, None) for column in columns], omit_defaults=True)
         self._encode_lines = msgspec.json.Encoder().encode_lines
 
-    def encode(self, rows: Iterable[Row]) -> bytes:
-        return self._encode_lines([self._to_object(row) for row in rows])
-
-    def _to_object(self, row: Row) -> dict[str, Cell]:
-        return {
-            column.name: iso(Instant(value)) if column.type is ColumnType.TIME and isinstance(value, int) else value
-            for column, value in zip(self._columns, row, strict=True)
-            if value is not None
-        }
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        values = (
+            _format_times(values) if column.type is ColumnType.TIME else values
+            for column, values in zip(self._columns, _transpose(rows), strict=False)
+        )
+        return self._encode_lines(list(map(self._object, *values)) if rows else [])
 
 
 class _CsvWriter(ExportWriter):
@@ -134,25 +139,15 @@ class _CsvWriter(ExportWriter):
     def begin(self) -> bytes:
         return self._start + self._encode([[column.name for column in self._columns]])
 
-    def encode(self, rows: Iterable[Row]) -> bytes:
-        return self._encode(map(self._to_cells, rows))
-
-    def _to_cells(self, row: Row) -> list[str]:
-        return [
-            ""
-            if value is None
-            else guard_cell(value)
-            if isinstance(value, str)
-            else guard_cell(_to_text(value))
-            if not isinstance(value, int)
-            else iso(Instant(value))
-            if column.type is ColumnType.TIME
-            else str(value)
-            for column, value in zip(self._columns, row, strict=True)
-        ]
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        cells = (
+            _format_times(values) if column.type is ColumnType.TIME else _to_cells(values)
+            for column, values in zip(self._columns, _transpose(rows), strict=False)
+        )
+        return self._encode(zip(*cells, strict=True))
 
     @staticmethod
-    def _encode(rows: Iterable[Sequence[str]]) -> bytes:
+    def _encode(rows: Iterable[Sequence[str | None]]) -> bytes:
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(rows)
         return text.getvalue().encode()
@@ -172,39 +167,72 @@ class _ParquetWriter(ExportWriter):
             ColumnType.NUMBER: pa.int64(),
         }
         self._schema = pa.schema([(column.name, types[column.type]) for column in columns])
-        self._rows: list[Row] = []
+        self._batches: list[Any] = []
+        self._pending = 0
         self._sink = _Sink()
         self._writer: Any = pq.ParquetWriter(self._sink, self._schema, compression="zstd")
 
-    def encode(self, rows: Iterable[Row]) -> bytes:
-        self._rows += rows
-        while len(self._rows) >= _ROW_GROUP:
-            self._write(self._rows[:_ROW_GROUP])
-            del self._rows[:_ROW_GROUP]
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        if rows:
+            arrays = [
+                self._pa.array(_to_plain(values), type=field.type)
+                for values, field in zip(_transpose(rows), self._schema, strict=True)
+            ]
+            self._batches.append(self._pa.record_batch(arrays, schema=self._schema))
+            self._pending += len(rows)
+        if self._pending >= _ROW_GROUP:
+            self._write()
         return self._sink.take()
 
     def finish(self) -> bytes:
-        if self._rows:
-            self._write(self._rows)
-            self._rows = []
+        if self._batches:
+            self._write()
         self._writer.close()
         return self._sink.take()
 
-    def _write(self, rows: Sequence[Row]) -> None:
-        arrays = [
-            self._pa.array(list(map(_to_plain, values)), type=field.type)
-            for values, field in zip(zip(*rows, strict=True), self._schema, strict=True)
-        ]
-        self._writer.write_batch(self._pa.record_batch(arrays, schema=self._schema))
+    def _write(self) -> None:
+        """Write what is pending as one group of rows."""
+        self._writer.write_table(self._pa.Table.from_batches(self._batches), row_group_size=self._pending)
+        self._batches, self._pending = [], 0
 
 
-def _to_plain(value: Cell) -> str | int | None:
-    return value if value is None or isinstance(value, str | int) else _to_text(value)
+def _transpose(rows: Sequence[Row]) -> Iterator[tuple[Cell, ...]]:
+    """Return the values of each column: whole columns are converted much faster than rows."""
+    return zip(*rows, strict=True)
+
+
+def _format_times(values: Sequence[Cell]) -> list[str | None]:
+    return [iso(Instant(value)) if isinstance(value, int) else None for value in values]
+
+
+def _to_cells(values: Sequence[Cell]) -> list[str]:
+    """Return the texts of cells. Most columns have few different values, of which each is converted once."""
+    try:
+        cells = {value: _to_cell(value) for value in set(values)}
+    except TypeError:
+        # Lists can't be compared so.
+        return list(map(_to_cell, values))
+    return [cells[value] for value in values]
+
+
+def _to_cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    return guard_cell(value if isinstance(value, str) else _to_text(value))
+
+
+def _to_plain(values: Sequence[Cell]) -> Sequence[Cell]:
+    """Return the values with lists as texts."""
+    if {type(value) for value in values} <= _PLAIN:
+        return values
+    return [value if value is None or isinstance(value, str | int) else _to_text(value) for value in values]
 
 
 def _to_text(items: Sequence[Any]) -> str:
     """Return a list as the cell of a table that an import reads: ids separated by commas, or JSON."""
-    if all(isinstance(item, str) for item in items):
+    if all(isinstance(item, str) and _SEPARATED.search(item) is None for item in items):
         return ",".join(items)
     return msgspec.json.encode(items).decode()
 

@@ -1,5 +1,6 @@
 """Decode the subresources of contacts, which are lists: JSON in a line of NDJSON, and text in a cell of a table."""
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -127,11 +128,18 @@ def parse_items(field: str, value: list[Item] | str | None, item_type: type[list
         raise InvalidField(field, value, f"must be a list of JSON objects: {exc}") from None
 
 
+def _split_ids(text: str) -> Sequence[RawId]:
+    if text.startswith("["):
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(text, type=list[RawId])
+    return re.split(r"[,;]", text)
+
+
 def parse_ids(field: str, value: Sequence[RawId] | None) -> tuple[str, ...] | None:
-    """Return the ids of a list, which are separated by commas or semicolons in a cell of a table."""
+    """Return the ids of a list; in a cell of a table, they are separated by commas or semicolons, or a list in JSON."""
     if value is None or value == "":
         return None
-    ids = re.split(r"[,;]", value) if isinstance(value, str) else value
+    ids = _split_ids(value) if isinstance(value, str) else value
     texts = [optional_id(item) for item in ids]
     if isinstance(value, str):
         texts = [text for text in texts if text is not None]

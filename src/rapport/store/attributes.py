@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from rapport.activity import ContactProfile
+from rapport.activity import ContactProfile, Link
 from rapport.catalog import (
     CLEARABLE_FIELDS,
+    MAX_LINKS,
     CampaignActivityUpdate,
     CampaignRole,
     CampaignStatus,
@@ -21,7 +22,7 @@ from rapport.catalog import (
     OptOut,
     PermissionToSend,
 )
-from rapport.instant import Instant
+from rapport.instant import HOUR, Instant
 from rapport.store.batch import Batch, CampaignActivityRef, LinkRef, ProfileRow, TimestampedValue
 from rapport.store.last_write_wins import Attributes, Value, merge_attributes
 from rapport.store.permission import PERMISSION_ATTRIBUTES, get_undated, list_permissions, merge_permission
@@ -30,7 +31,8 @@ from rapport.store.subresources import merge_subresources, read_update_fields
 PROFILE_FIELDS: Final = ("email_address", "first_name", "last_name")
 """The fields of a contact that activities report as well, in the order of columns."""
 
-_CAMPAIGN_ACTIVITY_FIELDS: Final = ("role", "subject", "preheader", "from_name", "from_email", "reply_to_email")
+_TEXT_FIELDS: Final = ("subject", "preheader", "from_name", "from_email", "reply_to_email")
+_CAMPAIGN_ACTIVITY_FIELDS: Final = ("role", *_TEXT_FIELDS)
 
 _DECODER: Final = msgspec.json.Decoder(Attributes)
 
@@ -184,13 +186,14 @@ def group_campaigns(rows: Iterable[tuple[str, str | None, str | None, str | None
 
 
 def contact_updates(contact: ContactAttributes) -> Iterator[ContactUpdate]:
-    """Yield updates that reproduce the attributes in a store that has none of them, or fewer."""
+    """Yield updates that reproduce the attributes in a store that has none of them, or fewer, the latest first."""
     attributes = contact.attributes
     values_at = dict(
         _group_by_time({field: value for field, value in attributes.items() if field not in PERMISSION_ATTRIBUTES})
     )
     permissions = list_permissions(attributes)
-    for time in sorted({*values_at, *(permission.time for permission, _ in permissions)}):
+    # As each update says whether the contact is deleted, an earlier one must not be the first to say it.
+    for time in sorted({*values_at, *(permission.time for permission, _ in permissions)}, reverse=True):
         values = values_at.get(time, {})
         same_time = [entry for entry in permissions if entry[0].time == time]
         permission, opt_out = same_time[0] if same_time else (None, None)
@@ -227,9 +230,15 @@ def _contact_update(
     )
 
 
-def campaign_updates(campaign: CampaignAttributes) -> Iterator[CampaignUpdate]:
-    """Yield updates that reproduce the attributes of a campaign and its campaign activities."""
-    for time, values in _group_by_time(campaign.attributes):
+def campaign_updates(
+    campaign: CampaignAttributes, refs: Iterable[tuple[CampaignActivityRef, Sequence[Link]]]
+) -> Iterator[CampaignUpdate]:
+    """Yield updates that reproduce the attributes of a campaign, the latest first, and then its campaign activities.
+
+    `refs` are these with their links, in the order in which they were added.
+    """
+    # As each update has the id, an earlier one must not be the first to set it.
+    for time, values in reversed(_group_by_time(campaign.attributes)):
         status, code = values.get("current_status"), values.get("type_code")
         yield CampaignUpdate(
             campaign_id=campaign.campaign_id,
@@ -240,21 +249,45 @@ def campaign_updates(campaign: CampaignAttributes) -> Iterator[CampaignUpdate]:
             current_status=None if status is None else CampaignStatus(status),
             created_at=_to_instant(values.get("created_at")),
         )
-    for campaign_activity_id, attributes in campaign.campaign_activities.items():
-        for time, values in _group_by_time(attributes):
-            role = values.get("role")
-            activity = CampaignActivityUpdate(
-                campaign_activity_id=campaign_activity_id,
-                role=None if role is None else CampaignRole(role),
-                subject=_to_text(values.get("subject")),
-                preheader=_to_text(values.get("preheader")),
-                from_name=_to_text(values.get("from_name")),
-                from_email=_to_text(values.get("from_email")),
-                reply_to_email=_to_text(values.get("reply_to_email")),
-            )
+    latest = updated_at(campaign.attributes)
+    for ref, links in refs:
+        attributes = campaign.campaign_activities.get(ref.campaign_activity_id, {})
+        for time, activity in _activity_updates(attributes, ref, links, latest):
             yield CampaignUpdate(
                 campaign_id=campaign.campaign_id, updated_at=Instant(time), campaign_activities=(activity,)
             )
+
+
+def _activity_updates(
+    attributes: Attributes, ref: CampaignActivityRef, links: Sequence[Link], latest: int | None
+) -> Iterator[tuple[int, CampaignActivityUpdate]]:
+    """Yield updates that reproduce a campaign activity, and their times.
+
+    `latest` is the time of the last update of its campaign. What only activities have set is left out: a name that is
+    later, as times are accurate to the hour, and everything if the campaign was never updated.
+    """
+    values_at = dict(_group_by_time(attributes))
+    name = ref.campaign_activity_name
+    if name is not None and latest is not None and name.created_time <= latest + HOUR:
+        values_at.setdefault(name.created_time, {})["campaign_activity_name"] = name.value
+    if not values_at and latest is not None and ref.campaign_id is not None:
+        values_at[min(ref.campaign_id.created_time, latest)] = {}
+    chunks = [tuple(links[first : first + MAX_LINKS]) for first in range(0, len(links), MAX_LINKS)]
+    for time, values in sorted(values_at.items()):
+        role = values.get("role")
+        texts = {field: _to_text(values.get(field)) for field in ("campaign_activity_name", *_TEXT_FIELDS)}
+        yield (
+            time,
+            CampaignActivityUpdate(
+                campaign_activity_id=ref.campaign_activity_id,
+                role=None if role is None else CampaignRole(role),
+                links=chunks.pop(0) if chunks else (),
+                **texts,
+            ),
+        )
+    if values_at:
+        for chunk in chunks:
+            yield max(values_at), CampaignActivityUpdate(campaign_activity_id=ref.campaign_activity_id, links=chunk)
 
 
 def _group_by_time(attributes: Attributes) -> Sequence[tuple[int, dict[str, Value]]]:

@@ -1,15 +1,16 @@
 """Campaigns and their campaign activities: attributes, searches, and updates from sources."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from rapport.activity import CampaignActivity
+from rapport.activity import CampaignActivity, Link
 from rapport.catalog import CampaignUpdate
 from rapport.instant import Instant
-from rapport.store.attributes import CampaignAttributes, get_text, group_campaigns, load_attributes
+from rapport.store.attributes import CampaignAttributes, campaign_updates, get_text, group_campaigns, load_attributes
 from rapport.store.batch import CampaignActivityRef, TimestampedValue
 from rapport.store.contacts import LAST_CHARACTER, InstantRange
 from rapport.store.last_write_wins import Attributes
@@ -138,12 +139,34 @@ class CampaignRepository(ABC):
         rows = await self._engine.fetch_all(self._sql["list_activity_refs"], {"account_id": account_id})
         return [_ref_from_row(*row) for row in rows]
 
+    async def list_links(self, account_id: str, campaign_activity_ids: Sequence[str]) -> dict[str, list[Link]]:
+        """Return the links of campaign activities by their ids, in the order in which they were added."""
+        params = {"account_id": account_id, "campaign_activity_ids": list(campaign_activity_ids)}
+        rows = await self._engine.fetch_all(self._sql["list_links"], params, account_id=account_id)
+        links: dict[str, list[Link]] = {}
+        for campaign_activity_id, link_url, url_id in rows:
+            links.setdefault(campaign_activity_id, []).append(Link(link_url=link_url, url_id=url_id))
+        return links
+
     async def list_attributes(self, account_id: str) -> list[CampaignAttributes]:
         """Return the attributes that sources have set for the account's campaigns."""
         rows = await self._engine.fetch_all(
             self._sql["list_attributes"], {"account_id": account_id}, account_id=account_id
         )
         return group_campaigns((row[0], row[1], row[2], row[3]) for row in rows)
+
+    async def list_updates(self, account_id: str) -> AsyncIterator[list[CampaignUpdate]]:
+        """Yield updates that reproduce each of the account's campaigns, with its campaign activities and links."""
+        refs: defaultdict[str, list[CampaignActivityRef]] = defaultdict(list)
+        for ref in await self.list_activity_refs(account_id):
+            if ref.campaign_id is not None:
+                refs[ref.campaign_id.value].append(ref)
+        for campaign in await self.list_attributes(account_id):
+            with_links = []
+            for ref in refs[campaign.campaign_id]:
+                links = await self.list_links(account_id, [ref.campaign_activity_id])
+                with_links.append((ref, links.get(ref.campaign_activity_id, [])))
+            yield list(campaign_updates(campaign, with_links))
 
     async def get_activity_hours(self, account_id: str, campaign_ids: Sequence[str]) -> dict[str, ActivityHours]:
         """Return the hours in which campaigns had activities, by their ids; those of erased contacts count, too."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rapport.activity import Activity
 from rapport.errors import StoreUnavailable
 from rapport.instant import MIN_INSTANT
-from rapport.store.attributes import campaign_updates, contact_updates
+from rapport.store.attributes import contact_updates
 from rapport.store.batch import BatchBuilder, build_batch
 from rapport.store.definitions import definition_updates, get_recorded_at
 from rapport.store.erasure import Tombstones
@@ -193,11 +193,9 @@ async def _copy_definitions(source: Store, target: Store, account_id: str) -> No
 
 
 async def _copy_attributes(source: Store, target: Store, account_id: str) -> None:
-    """Copy the attributes of campaigns and contacts. This alone copies contacts without activities."""
-    campaigns = await source.campaigns.list_attributes(account_id)
-    await target.campaigns.upsert(
-        account_id, [update for campaign in campaigns for update in campaign_updates(campaign)]
-    )
+    """Copy the attributes of campaigns and contacts, and links. This alone copies contacts without activities."""
+    async for updates in source.campaigns.list_updates(account_id):
+        await target.campaigns.upsert(account_id, updates)
     after = ""
     while contacts := await source.contacts.list_attributes(account_id, after, _MAX_CONTACTS):
         await target.contacts.upsert(

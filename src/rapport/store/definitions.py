@@ -219,10 +219,11 @@ def get_recorded_at(definition: DefinitionAttributes) -> int:
 
 
 def definition_updates(definition: DefinitionAttributes) -> Iterator[DefinitionUpdate]:
-    """Yield updates that reproduce the attributes of a definition, except for `RECORDED_AT`."""
+    """Yield updates that reproduce the attributes of a definition, except for `RECORDED_AT`, the latest first."""
     attributes = definition.attributes
     deleted_at = get_number(attributes, "deleted_at")
-    for time in sorted({time for field, (_, time) in attributes.items() if field != RECORDED_AT}):
+    # As each update says whether the definition is deleted, an earlier one must not be the first to say it.
+    for time in sorted({time for field, (_, time) in attributes.items() if field != RECORDED_AT}, reverse=True):
         values = {field: value for field, (value, set_at) in attributes.items() if set_at == time}
         created_at, favorite, choices = (values.get(field) for field in ("created_at", "favorite", "choices"))
         yield DefinitionUpdate(
@@ -234,6 +235,20 @@ def definition_updates(definition: DefinitionAttributes) -> Iterator[DefinitionU
             created_at=None if created_at is None else Instant(int(created_at)),
             deleted_at=None if deleted_at is None else Instant(deleted_at),
             **{field: str(values[field]) for field in _TEXTS if values.get(field) is not None},
+        )
+
+
+def exported_updates(definition: DefinitionAttributes) -> Iterator[DefinitionUpdate]:
+    """Yield updates that reproduce a definition, with the time at which it was created. The latest comes first."""
+    updates = list(definition_updates(definition))
+    yield from updates
+    recorded_at = Instant(get_recorded_at(definition))
+    if not updates or recorded_at < updates[-1].updated_at:
+        yield DefinitionUpdate(
+            type=definition.type,
+            definition_id=definition.definition_id,
+            updated_at=recorded_at,
+            deleted_at=updates[0].deleted_at if updates else None,
         )
 
 

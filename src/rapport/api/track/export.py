@@ -13,6 +13,7 @@ from rapport.api.params import Flag, PathId, Text, TimeRange
 from rapport.api.query import get_query
 from rapport.auth.scope import Privilege, Scope
 from rapport.auth.token import Principal
+from rapport.catalog import DefinitionType
 from rapport.errors import (
     InvalidField,
     MalformedCampaignActivityId,
@@ -24,8 +25,8 @@ from rapport.instant import MAX_INSTANT
 from rapport.recording.export import (
     ACTIVITY_COLUMNS,
     ALL_TIMES,
-    CAMPAIGN_COLUMNS,
     CONTACT_COLUMNS,
+    DEFINITION_COLUMNS,
     MERGE_COLUMNS,
     ExportPeriod,
     Rows,
@@ -34,8 +35,10 @@ from rapport.recording.export import (
     export_contact,
     export_contact_activities,
     export_contacts,
+    export_definitions,
     export_merges,
     export_report,
+    get_campaign_columns,
 )
 from rapport.recording.export_formats import MEDIA_TYPES, Column, ExportFormat
 from rapport.store.store import Store
@@ -183,17 +186,76 @@ class Export(Resource):
         operation_id="exportCampaigns",
         tag=_TAG,
         summary="Export campaigns",
-        description=f"The attributes of campaigns and their campaign activities, a row for each. {_CONTENT}",
+        description="Campaigns, their campaign activities and links: nested in NDJSON, otherwise a row for each. "
+        f"{_CONTENT}",
         access=Access(Scope.CAMPAIGN_DATA, Privilege.CAMPAIGN_READ),
         params=_FORMAT_PARAMS,
         returns=_returns(
-            "The campaigns, in the columns that are imported from CSV.",
+            "The campaigns, in the format that is imported.",
             f'{{"campaign_id":"{examples.CAMPAIGN_ID}","updated_at":"2026-03-10T15:30:49.000Z","current_status":"DONE"}}\n',
         ),
     )
     async def export_campaigns(self, request: Request, principal: Principal) -> Response:
-        rows = export_campaigns(self._store, principal.account_id)
-        return await _respond(request, CAMPAIGN_COLUMNS, rows, "campaigns")
+        export_format = _get_format(request)
+        rows = export_campaigns(self._store, principal.account_id, export_format)
+        return await _respond(request, get_campaign_columns(export_format), rows, "campaigns")
+
+    @endpoint(
+        "GET",
+        f"{_PATH}/lists",
+        operation_id="exportLists",
+        tag=_TAG,
+        summary="Export contact lists",
+        description=f"The contact lists of the account. {_CONTENT}",
+        access=Access(Scope.CONTACT_DATA, Privilege.CONTACTS_READ),
+        params=_FORMAT_PARAMS,
+        returns=_returns(
+            "The lists, in the format that is imported.",
+            '{"list_id":"news","updated_at":"2026-03-10T15:30:49.000Z","name":"Newsletter"}\n',
+        ),
+    )
+    async def export_lists(self, request: Request, principal: Principal) -> Response:
+        return await self._export_definitions(request, principal, DefinitionType.LIST, "lists")
+
+    @endpoint(
+        "GET",
+        f"{_PATH}/tags",
+        operation_id="exportTags",
+        tag=_TAG,
+        summary="Export tags",
+        description=f"The tags of the account. {_CONTENT}",
+        access=Access(Scope.CONTACT_DATA, Privilege.CONTACTS_READ),
+        params=_FORMAT_PARAMS,
+        returns=_returns(
+            "The tags, in the format that is imported.",
+            '{"tag_id":"vip","updated_at":"2026-03-10T15:30:49.000Z","name":"VIP"}\n',
+        ),
+    )
+    async def export_tags(self, request: Request, principal: Principal) -> Response:
+        return await self._export_definitions(request, principal, DefinitionType.TAG, "tags")
+
+    @endpoint(
+        "GET",
+        f"{_PATH}/custom_fields",
+        operation_id="exportCustomFields",
+        tag=_TAG,
+        summary="Export custom fields",
+        description=f"The custom fields of the account. {_CONTENT}",
+        access=Access(Scope.CONTACT_DATA, Privilege.CONTACTS_READ),
+        params=_FORMAT_PARAMS,
+        returns=_returns(
+            "The custom fields, in the format that is imported.",
+            '{"custom_field_id":"size","updated_at":"2026-03-10T15:30:49.000Z","label":"Size","type":"string"}\n',
+        ),
+    )
+    async def export_custom_fields(self, request: Request, principal: Principal) -> Response:
+        return await self._export_definitions(request, principal, DefinitionType.CUSTOM_FIELD, "custom_fields")
+
+    async def _export_definitions(
+        self, request: Request, principal: Principal, definition_type: DefinitionType, name: str
+    ) -> Response:
+        rows = export_definitions(self._store, principal.account_id, definition_type)
+        return await _respond(request, DEFINITION_COLUMNS[definition_type], rows, name)
 
     @endpoint(
         "GET",
@@ -245,12 +307,15 @@ def _get_period(request: Request) -> ExportPeriod:
 
 
 async def _respond(request: Request, columns: tuple[Column, ...], rows: Rows, name: str) -> Response:
-    query = get_query(request)
-    export_format = FORMAT.get(query) or _negotiate(request.headers.get("accept"))
-    with_bom = BOM.get(query) and export_format is ExportFormat.CSV
+    export_format = _get_format(request)
+    with_bom = BOM.get(get_query(request)) and export_format is ExportFormat.CSV
     if request.method == "HEAD":
         return Response(headers=get_headers(name, export_format), media_type=export_format.media_type)
     return await stream_export(columns, rows, export_format, name, with_bom=with_bom)
+
+
+def _get_format(request: Request) -> ExportFormat:
+    return FORMAT.get(get_query(request)) or _negotiate(request.headers.get("accept"))
 
 
 def _negotiate(accept: str | None) -> ExportFormat:

@@ -36,6 +36,22 @@ _EVENTS: Final = {
     "unsubscribe": "em_optouts",
     "unsubscribed": "em_optouts",
 }
+_ITALIAN: Final = {
+    "inviata": "sent",
+    "richiesta_invio": "request",
+    "consegnata": "delivered",
+    "aperta": "opened",
+    "prima_apertura": "first_opening",
+    "caricata_per_procura": "loaded_by_proxy",
+    "cliccata": "clicked",
+    "bloccata": "blocked",
+    "disiscrizione": "unsubscribed",
+}
+"""The events in the CSV of an account in Italian."""
+
+_NOTHING: Final = "NA"
+"""What the CSV has for nothing."""
+
 _BOUNCES: Final = {"hard": "B", "soft": "D", "inva": "B", "bloc": "Z", "erro": "X"}
 
 
@@ -44,18 +60,24 @@ def _is_header(columns: frozenset[str]) -> bool:
 
 
 def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
+    record = {column: None if value == _NOTHING else value for column, value in row.items()}
+    event = _normalize_event(record.get("st_text"))
     return _convert(
         {
-            "event": row.get("st_text"),
-            "email": row.get("email"),
-            "ts": row.get("ts"),
-            "message-id": row.get("mid"),
-            "tag": row.get("tag"),
-            "subject": row.get("sub"),
-            "link": row.get("link"),
+            "event": _ITALIAN.get(event, event),
+            "email": record.get("email"),
+            "ts": record.get("ts"),
+            "message-id": record.get("mid"),
+            "tag": record.get("tag"),
+            "subject": record.get("sub"),
+            "link": record.get("link"),
         },
         skip,
     )
+
+
+def _normalize_event(name: object) -> str:
+    return str(name or "").strip().lower().replace(" ", "_")
 
 
 def _is_object(record: Record) -> bool:
@@ -65,7 +87,7 @@ def _is_object(record: Record) -> bool:
 
 
 def _convert(record: Record, skip: Skip) -> Sequence[RawActivity]:
-    event = str(record.get("event") or "").strip().lower().replace(" ", "_")
+    event = _normalize_event(record.get("event"))
     type_name = _EVENTS.get(event)
     if type_name is None:
         skip(event or "without an event")

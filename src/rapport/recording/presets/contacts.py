@@ -34,6 +34,8 @@ def _mailchimp(row: Row) -> Mapping[str, str | None]:
 def _constant_contact(row: Row) -> Mapping[str, str | None]:
     address = first(row, "email_address")
     status = (first(row, "email_status", "email_permission_status", "permission_to_send") or "").lower()
+    opted_out = first(row, "confirmed_opt_out_date")
+    is_unsubscribed = opted_out is not None or status in {"unsubscribed", "opted out", "optout"}
     return {
         "contact_id": first(row, "contact_id") or contact_from(address),
         "email_address": address,
@@ -41,7 +43,11 @@ def _constant_contact(row: Row) -> Mapping[str, str | None]:
         "last_name": first(row, "last_name"),
         "created_at": first(row, "created_at", "email_optin_date"),
         "updated_at": first(row, "updated_at"),
-        "permission_to_send": "unsubscribed" if status in {"unsubscribed", "opted out", "optout"} else None,
+        "permission_to_send": "unsubscribed" if is_unsubscribed else None,
+        "opt_out_date": opted_out,
+        "opt_out_reason": first(row, "confirmed_opt_out_reason") if is_unsubscribed else None,
+        "company_name": first(row, "company"),
+        "job_title": first(row, "job_title"),
     }
 
 

@@ -32,6 +32,13 @@ _BOUNCES: Final = {
     "FILTERED": "Z",
 }
 _COLUMNS: Final = {
+    "email_campaign_id": "emailCampaignId",
+    "email_campaign_name": "emailCampaignName",
+    "emailcampaignname": "emailCampaignName",
+    "device_type": "deviceType",
+    "sent_by_id": "sentById",
+    "filtered_event": "filteredEvent",
+    "portal_subscription_status": "portalSubscriptionStatus",
     "emailcampaignid": "emailCampaignId",
     "devicetype": "deviceType",
     "sentby_id": "sentById",

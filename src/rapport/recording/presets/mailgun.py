@@ -1,6 +1,6 @@
-"""Mailgun: webhooks, the pages of the events API, and CSV exports of its logs."""
+"""Mailgun: webhooks, the pages of the events and logs APIs, and CSV exports of its logs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
@@ -17,6 +17,10 @@ _EVENTS: Final = {
     "unsubscribed": "em_optouts",
     "complained": "em_optouts",
 }
+
+
+_TIMES: Final = ("timestamp", "@timestamp")
+"""The time in the events API, and in the logs API."""
 
 
 def _is_header(columns: frozenset[str]) -> bool:
@@ -38,7 +42,14 @@ def _convert_row(row: Row, skip: Skip) -> Sequence[RawActivity]:
 
 
 def _is_object(record: Record) -> bool:
-    return "event-data" in record or ({"event", "recipient", "timestamp"} <= record.keys()) or "items" in record
+    items = record.get("items")
+    if isinstance(items, list):
+        return bool(items) and isinstance(items[0], Mapping) and _is_event(items[0])
+    return "event-data" in record or _is_event(record)
+
+
+def _is_event(record: Record) -> bool:
+    return {"event", "recipient"} <= record.keys() and not record.keys().isdisjoint(_TIMES)
 
 
 def _convert_object(record: Record, skip: Skip) -> Sequence[RawActivity]:
@@ -60,7 +71,7 @@ def _convert(record: Record, skip: Skip) -> Sequence[RawActivity]:
         campaign_activity_id=first_text(campaign.get("id")) or first_text(record.get("tags")),
         campaign_activity_name=first_text(campaign.get("name")),
         tracking_activity_type=type_name,
-        created_time=first(record, "timestamp"),
+        created_time=first(record, *_TIMES),
         # A message is accepted and delivered, and sent once.
         event_id=message_id if type_name == "em_sends" else first_text(record.get("id")),
         email_address=address,

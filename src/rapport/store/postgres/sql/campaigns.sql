@@ -76,10 +76,19 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 ORDER BY name_time DESC NULLS LAST, campaign_activity_id COLLATE "C" LIMIT :limit
 
 -- list_activity_refs: List the names and campaigns of an account's campaign activities, and the times at which they
--- were set. Served by the unique keys.
+-- were set, in the order in which they were added. Served by the unique keys.
 SELECT campaign_activity_id, campaign_activity_name, name_time, campaign_id, campaign_time
 FROM campaign_activity LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
 WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
+ORDER BY campaign_activity.key
+
+-- list_links: List the links of campaign activities, in the order in which they were added. Served by unique (account,
+-- campaign_activity_id) and unique (campaign_activity, digest).
+SELECT campaign_activity_id, link_url, url_id
+FROM campaign_activity JOIN link ON link.campaign_activity = campaign_activity.key
+WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
+  AND campaign_activity_id = ANY(:campaign_activity_ids::text[])
+ORDER BY link.key
 
 -- list_attributes: List the attributes of campaigns and campaign activities. Served by unique (account, campaign_id)
 -- and campaign_activity_by_campaign.

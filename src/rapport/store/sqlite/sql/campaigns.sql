@@ -61,10 +61,20 @@ WHERE account = (SELECT key FROM account WHERE account_id = :account_id)
 ORDER BY coalesce(name_time, 0) DESC, campaign_activity_id LIMIT :limit;
 
 -- list_activity_refs: List the names and campaigns of an account's campaign activities, and the times at which they
--- were set. By the unique keys.
+-- were set, in the order in which they were added. By the unique keys.
 SELECT campaign_activity_id, campaign_activity_name, name_time, campaign_id, campaign_time
 FROM campaign_activity LEFT JOIN campaign ON campaign.key = campaign_activity.campaign
-WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id);
+WHERE campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
+ORDER BY campaign_activity.key;
+
+-- list_links: List the links of campaign activities, in the order in which they were added. Served by unique (account,
+-- campaign_activity_id) and link_by_campaign_activity.
+SELECT campaign_activity_id, link_url, url_id
+FROM carray(:campaign_activity_ids) AS requested
+CROSS JOIN campaign_activity ON campaign_activity.account = (SELECT key FROM account WHERE account_id = :account_id)
+      AND campaign_activity_id = requested.value
+CROSS JOIN link ON link.campaign_activity = campaign_activity.key
+ORDER BY link.key;
 
 -- list_attributes: List the attributes of campaigns and campaign activities. Served by unique (account, campaign_id)
 -- and campaign_activity_by_campaign.
