@@ -18,8 +18,8 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
 PAGE_PATHS = (
-    *("/account", "/activate", "/activities/", "/applications", "/connect", "/contacts/", "/hooks"),
-    *("/in/", "/invitations/", "/live", "/people", "/profile", "/schema", "/sign-", "/static/"),
+    *("/account", "/activate", "/activities/", "/applications", "/connect", "/contacts/", "/forgotten-password"),
+    *("/hooks", "/in/", "/invitations/", "/live", "/people", "/profile", "/schema", "/sign-", "/static/"),
 )
 """Beginnings of the paths of pages; tests/web checks who may see them."""
 

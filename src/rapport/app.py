@@ -50,7 +50,9 @@ from rapport.capture.spool import SpoolWriter
 from rapport.logs import configure_logs
 from rapport.oauth.applications import ApplicationService
 from rapport.oauth.consent import ConsentService
+from rapport.oauth.grants import GrantService
 from rapport.oauth.server import AuthorizationServer
+from rapport.people.forgotten_passwords import ForgottenPasswords
 from rapport.people.mail import Mailer
 from rapport.people.oidc import OidcService
 from rapport.people.sessions import SessionService
@@ -73,6 +75,7 @@ from rapport.web.connect import ConnectPage
 from rapport.web.contact import ContactPage
 from rapport.web.error_pages import ErrorPages
 from rapport.web.export import ExportPage
+from rapport.web.forgotten_password import ForgottenPasswordPage
 from rapport.web.hooks import HooksPage
 from rapport.web.invitation import InvitationPage
 from rapport.web.live import LiveFeedPage
@@ -209,13 +212,16 @@ def _people_routes(
 ) -> list[Route]:
     """Return the routes on which users sign in and are managed."""
     sign_in = SignInService(store, authenticator)
+    mailer = Mailer(settings)
+    forgotten = ForgottenPasswords(store, sign_in, mailer, settings.public_url)
     oidc = OidcService(store, authenticator, settings)
     return [
         *OidcPages(oidc, sign_in, sessions).routes(),
         *SignInPage(store.secrets, sessions, authenticator, sign_in, oidc.name).routes(),
         *InvitationPage(sign_in, sessions, oidc.name).routes(),
-        *PeoplePage(UserService(store, authenticator), session_service, sessions, Mailer(settings)).routes(),
-        *ProfilePage(sign_in, session_service, sessions).routes(),
+        *ForgottenPasswordPage(forgotten, sessions).routes(),
+        *PeoplePage(UserService(store, authenticator), session_service, sessions, mailer).routes(),
+        *ProfilePage(sign_in, session_service, GrantService(store, authenticator), sessions).routes(),
     ]
 
 

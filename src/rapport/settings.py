@@ -158,8 +158,9 @@ class Settings:
     smtp_url: str = _setting(
         "",
         _parse_smtp_url,
-        "The server that sends invitations by email, such as `smtp://user:password@mail.example.com:587` (with "
-        "STARTTLS) or `smtps://…` (with TLS); empty to show links only.",
+        "The server that sends invitations and links for new passwords by email, such as "
+        "`smtp://user:password@mail.example.com:587` (with STARTTLS) or `smtps://…` (with TLS); empty to show links "
+        "only.",
         is_secret=True,
     )
     smtp_from: str = _setting("", str, "The sender's email address, such as `rapport@example.com`.")

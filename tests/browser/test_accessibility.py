@@ -45,11 +45,12 @@ CHANGES = {
     *("/hooks/{hook_id}/delete", "/hooks/{hook_id}/test", "/hooks/unmatched/retry"),
     *("/applications/{client_id}/delete", "/applications/{client_id}/secret"),
     *("/sign-in/code", "/sign-in/password", "/profile/password", "/profile/sessions/{session_id}/end"),
+    *("/profile/applications/{client_id}/revoke", "/profile/totp/recovery-codes"),
     *("/profile/totp/remove", "/people/sessions/{session_id}/end"),
     *(f"/people/{{user_id}}/{action}" for action in ("link", "remove", "role", "totp")),
 }
 """Routes that return no page."""
-CHECKED_ELSEWHERE = ("/sign-in", "/people", "/profile", "/profile/totp", "/invitations/x")
+CHECKED_ELSEWHERE = ("/sign-in", "/forgotten-password", "/people", "/profile", "/profile/totp", "/invitations/x")
 """The sign-in page below, and the others in test_people.py, as they need a user."""
 PICTURES = os.environ.get("RAPPORT_TEST_PICTURES", "")
 PAGE_TYPES = ("p_contact_open", "p_contact_click", "p_contact_add", "p_contact_update")

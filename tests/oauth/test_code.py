@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode, urlsafe_b64encode
 from hashlib import sha256
+from importlib.resources import files
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -418,6 +419,13 @@ def test_consent_page_leaks_nothing(server: Server, account: str) -> None:
     assert "frame-ancestors 'none'" in policy
     assert page.headers["referrer-policy"] == "same-origin"
     assert page.headers["cache-control"] == "no-store"
+
+
+def test_pages_post_no_messages() -> None:
+    folder = files("rapport") / "web"
+    sources = [file for name in ("static", "templates") for file in (folder / name).iterdir() if file.is_file()]
+    assert len(sources) > 20
+    assert [file.name for file in sources if "postMessage" in file.read_text()] == []
 
 
 def test_secrets_and_tokens_are_stored_hashed(server: Server, account: str) -> None:

@@ -102,7 +102,7 @@ async def test_another_account_changes_nothing(store: Store) -> None:
     assert not await store.users.set_password("other", "u1", 0, "stolen")
     assert not await store.users.set_role("other", "u1", "manager")
     assert not await store.users.remove_user("other", "u1")
-    assert not await store.users.set_totp("other", "u1", b"secret", 0)
+    assert not await store.users.set_totp("other", "u1", b"secret", 0, b"")
     assert not await store.users.use_totp_step("other", "u1", 5)
     assert not await store.users.set_identity("other", "u1", "issuer", "subject", NOW)
     assert await store.users.find_session("other", "s1") is None

@@ -4,19 +4,16 @@ import re
 import smtplib
 import ssl
 from collections.abc import Iterator
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import httpx
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from rapport.errors import InvalidSetting
 from rapport.people import mail
 from rapport.settings import read_settings
 from tests.helpers.command import run_rapport
+from tests.helpers.mailbox import Inbox, run_mail_server
 from tests.helpers.network import find_free_port
 from tests.helpers.people import accept, get_user_ids, open_browser_of_user, submit
 from tests.helpers.server import Server
@@ -26,64 +23,15 @@ pytestmark = pytest.mark.slow
 SENDER = "rapport@example.com"
 
 
-class Inbox(Message):
-    """Collects messages, and refuses recipients at refused.example."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[EmailMessage] = []
-        self.recipients: list[list[str]] = []
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
-        self, _server: object, _session: object, envelope: Envelope, address: str, _options: object
-    ) -> str:
-        if address.endswith("refused.example"):
-            return "550 no such user"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    def prepare_message(self, _session: object, envelope: Envelope) -> EmailMessage:
-        return message_from_bytes(envelope.content, policy=policy.default)
-
-    def handle_message(self, message: EmailMessage) -> None:
-        self.messages.append(message)
-
-    def take(self) -> EmailMessage:
-        (message,) = self.messages
-        self.messages.clear()
-        return message
+@pytest.fixture(scope="module")
+def inbox() -> Iterator[Inbox]:
+    with run_mail_server() as inbox:
+        yield inbox
 
 
 @pytest.fixture(scope="module")
-def inbox() -> Inbox:
-    return Inbox()
-
-
-@pytest.fixture(scope="module")
-def mail_port(inbox: Inbox) -> Iterator[int]:
-    port = find_free_port()
-
-    def authenticate(
-        _server: object, _session: object, _envelope: object, _mechanism: object, data: object
-    ) -> AuthResult:
-        good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"user@x", b"p/ss")
-        return AuthResult(success=good, handled=False)
-
-    controller = Controller(
-        inbox,
-        hostname="127.0.0.1",
-        port=port,
-        authenticator=authenticate,
-        auth_require_tls=False,
-    )
-    controller.start()
-    yield port
-    controller.stop()
-
-
-@pytest.fixture(scope="module")
-def environment(mail_port: int) -> dict[str, str]:
-    return {"RAPPORT_SMTP_URL": f"smtp://user%40x:p%2Fss@127.0.0.1:{mail_port}", "RAPPORT_SMTP_FROM": SENDER}
+def environment(inbox: Inbox) -> dict[str, str]:
+    return {"RAPPORT_SMTP_URL": inbox.url, "RAPPORT_SMTP_FROM": SENDER}
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from tests.helpers.web import API_PREFIXES, MALICIOUS_HTML, get_form_token, open
 SHOWN = ("/", "/account", "/contacts/c1", "/activities/ca-1", "/activities/ca-1/sends")
 PAGES = (*SHOWN, "/contacts/c1/export", "/activities/ca-1/sends/export")
 OPEN = {
+    "/forgotten-password",
     "/sign-in",
     "/sign-in/code",
     "/sign-in/password",
@@ -63,9 +64,11 @@ OF_SESSIONS = {
     "/people/{user_id}/role",
     "/people/{user_id}/totp",
     "/profile",
+    "/profile/applications/{client_id}/revoke",
     "/profile/password",
     "/profile/sessions/{session_id}/end",
     "/profile/totp",
+    "/profile/totp/recovery-codes",
     "/profile/totp/remove",
     "/sign-out",
 }

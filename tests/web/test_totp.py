@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pyotp
@@ -22,6 +23,7 @@ class Phone:
     def __init__(self, secret: str) -> None:
         self._totp = pyotp.TOTP(secret)
         self._step = 0
+        self.recovery_codes: list[str] = []
 
     def next_code(self) -> str:
         if (ending := 30 - time.time() % 30) < 5:
@@ -47,8 +49,16 @@ def set_up(browser: httpx.Client) -> Phone:
     form = {**fields, "current_password": PASSWORD}
     assert browser.post("/profile/totp", data={**form, "code": "000000"}).status_code == 400
     assert browser.post("/profile/totp", data={**form, "current_password": "x", "code": "0"}).status_code == 400
-    assert browser.post("/profile/totp", data={**form, "code": phone.next_code()}).status_code == 303
+    shown = browser.post("/profile/totp", data={**form, "code": phone.next_code()})
+    assert shown.status_code == 200
+    phone.recovery_codes = read_codes(shown)
     return phone
+
+
+def read_codes(shown: httpx.Response) -> list[str]:
+    codes = re.findall(r"\b(?:[A-Z2-9]{4}-){3}[A-Z2-9]{4}\b", shown.text)
+    assert len(set(codes)) == 10
+    return codes
 
 
 def enter(browser: httpx.Client, challenge: httpx.Response, code: str) -> httpx.Response:
@@ -88,6 +98,29 @@ def test_guessing_codes_is_limited(server: Server, account: str) -> None:
         statuses = [enter(browser, challenge, f"{number:06}").status_code for number in range(12)]
         assert statuses == [401] * sign_in_module.MAX_ATTEMPTS + [429] * 2
         assert enter(browser, sign_in(browser, ada), phone.next_code()).status_code == 429
+
+
+def test_recovery_code_signs_in_once(server: Server, account: str) -> None:
+    ada = f"ada@{account}.example.com"
+    with open_browser_of_user(server, account, ada) as owner, httpx.Client(base_url=server.url) as browser:
+        first, second, *_ = set_up(owner).recovery_codes
+        assert "You have 10 unused recovery codes" in owner.get("/profile").text
+        assert first not in owner.get("/profile").text
+        assert enter(browser, sign_in(browser, ada), first[:-1] + ("A" if first[-1] != "A" else "B")).status_code == 401
+        assert enter(browser, sign_in(browser, ada), first.lower().replace("-", " ")).status_code == 303
+        assert enter(browser, sign_in(browser, ada), first).status_code == 401
+        assert "You have 9 unused recovery codes" in owner.get("/profile").text
+        path = "/profile/totp/recovery-codes"
+        assert submit(owner, "/profile", path, current_password="x").status_code == 400  # noqa: S106
+        renewed = read_codes(submit(owner, "/profile", path, current_password=PASSWORD))
+        assert enter(browser, sign_in(browser, ada), second).status_code == 401
+        challenges = [sign_in(browser, ada) for _ in range(4)]
+        with ThreadPoolExecutor(4) as threads:
+            responses = threads.map(lambda challenge: enter(browser, challenge, renewed[0]), challenges)
+            assert sorted(response.status_code for response in responses) == [303, 401, 401, 401]
+        assert submit(owner, "/profile", "/profile/totp/remove", current_password=PASSWORD).status_code == 303
+        set_up(owner)
+        assert enter(browser, sign_in(browser, ada), renewed[1]).status_code == 401
 
 
 @pytest.mark.parametrize("way", ["profile", "owner", "command"])

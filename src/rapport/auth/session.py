@@ -21,6 +21,9 @@ LIFETIME: Final = 12 * HOUR
 SESSION_ID_PREFIX: Final = "session:"
 """Distinguishes the ids of sessions from those of tokens."""
 
+USER_ID_PREFIX: Final = "user:"
+"""Distinguishes the ids that depend on a user, `user:{user_id}:{generation}`, from those of tokens."""
+
 _PURPOSE: Final = b"session"
 _FORM_PURPOSE: Final = b"form"
 _MAX_LENGTH: Final = 4_096
@@ -124,3 +127,10 @@ def form_token(signing_secret: bytes, nonce: str) -> str:
 def is_form_token(signing_secret: bytes, nonce: str, text: str) -> bool:
     """Return True if the text is the form token of this session."""
     return is_tag(signing_secret, _FORM_PURPOSE, nonce.encode(), text)
+
+
+def find_user_id(token_id: str) -> str | None:
+    """Return the user on whom a token id depends; None if it doesn't depend on one."""
+    if not token_id.startswith(USER_ID_PREFIX):
+        return None
+    return token_id.removeprefix(USER_ID_PREFIX).partition(":")[0]

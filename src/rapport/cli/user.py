@@ -224,7 +224,7 @@ async def _change_role(settings: Settings, account_id: str, address: str, role: 
 async def _reset_totp(settings: Settings, account_id: str, address: str) -> User:
     async with open_command_store(settings) as store:
         target = await get_user_by_address(store, account_id, address)
-        await store.users.set_totp(account_id, target.user_id, None, 0)
+        await store.users.remove_totp(account_id, target.user_id)
         return target
 
 

@@ -15,11 +15,12 @@ from rapport.auth.authenticator import Authenticator
 from rapport.auth.rate_limits import RateLimiter
 from rapport.auth.revocations import add_revocation
 from rapport.errors import InvalidToken
-from rapport.instant import DAY, HOUR, SECOND, Instant
+from rapport.instant import DAY, SECOND, Instant
 from rapport.oauth.applications import application_revocation_id
 from rapport.oauth.credentials import get_grant_id, new_user_code
 from rapport.oauth.exchange import Exchange, get_grant_expiry
-from rapport.oauth.lifetimes import ACCESS_TOKEN_LIFETIME, DEVICE_LIFETIME, POLL_INTERVAL, RETENTION, SLOW_DOWN
+from rapport.oauth.grants import revoke_grant
+from rapport.oauth.lifetimes import DEVICE_LIFETIME, POLL_INTERVAL, RETENTION, SLOW_DOWN
 from rapport.oauth.requests import ClientRequest
 from rapport.oauth.responses import FORM, URI, OAuthResponse, error_response, read_response
 from rapport.oauth.tokens import TokenIssuer
@@ -185,11 +186,7 @@ class AuthorizationServer:
         return exchange.reject("The refresh token was used before.")
 
     async def _revoke_grant(self, grant_id: str, now: Instant, reason: str) -> None:
-        """Revoke a grant: its refresh token at once, its access tokens when servers next poll the revocations."""
-        if await self._store.applications.revoke_grant(grant_id, now):
-            await add_revocation(
-                self._store.secrets, grant_id, Instant(now + ACCESS_TOKEN_LIFETIME + HOUR), by=_REVOKED_BY, now=now
-            )
+        if await revoke_grant(self._store, grant_id, now, by=_REVOKED_BY):
             await self._authenticator.refresh_revocations()
             _log.warning("grant revoked", grant_id=grant_id, reason=reason)
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import idna
 
 from rapport.errors import MailNotSent
-from rapport.instant import DAY
+from rapport.instant import DAY, HOUR
 from rapport.people.users import LINK_LIFETIME
 from rapport.settings import Settings
 from rapport.store.users import User
@@ -20,25 +20,24 @@ from rapport.store.users import User
 _TIMEOUT: Final = 15.0
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SUBMISSION_PORT: Final = 587
-_DAYS: Final = LINK_LIFETIME // DAY
 
-_INVITATION: Final = f"""\
+_INVITATION: Final = """\
 Hello,
 
-{{by}} to {{account}} on Rapport, as {{role}}.
+{by} to {account} on Rapport, as {role}.
 
-To join, open this link and set a password. It works once, within {_DAYS} days:
+To join, open this link and set a password. It works once, within {period}:
 
-{{link}}
+{link}
 
 If you didn't expect this invitation, ignore this message.
 """
-_PASSWORD: Final = f"""\
+_RESET: Final = """\
 Hello,
 
-to set a new password for {{account}} on Rapport, open this link. It works once, within {_DAYS} days:
+to set a new password for {account} on Rapport, open this link. It works once, within {period}:
 
-{{link}}
+{link}
 
 If you didn't ask for this, ignore this message: your password stays as it is.
 """
@@ -56,18 +55,30 @@ class Mailer:
         """True if there is an SMTP server."""
         return bool(self._url)
 
-    async def send_link(self, user: User, account_name: str, link: str) -> None:
-        """Send a user a link to join or to set a password. Raises MailNotSent."""
+    async def send_link(self, user: User, account_name: str, link: str, lifetime: int = LINK_LIFETIME) -> None:
+        """Send a user a link to join or to set a password, which is valid for `lifetime`. Raises MailNotSent."""
         is_invitation = user.joined_time is None
-        template = _INVITATION if is_invitation else _PASSWORD
+        template = _INVITATION if is_invitation else _RESET
         by = f"{_one_line(user.created_by)} invited you" if "@" in user.created_by else "You are invited"
-        text = template.format(by=by, account=_one_line(account_name), role=user.role.replace("_", " "), link=link)
+        text = template.format(
+            by=by,
+            account=_one_line(account_name),
+            role=user.role.replace("_", " "),
+            period=_format_period(lifetime),
+            link=link,
+        )
         subject = f"Invitation to {account_name}" if is_invitation else f"Set a new password for {account_name}"
         message = _make_message(self._sender, user.email_address, _one_line(subject), text)
         try:
             await asyncio.to_thread(_send, self._url, message)
         except (smtplib.SMTPException, OSError, UnicodeError, ValueError) as exc:
             raise MailNotSent(f"the email couldn't be sent ({_describe(exc)}); send the link another way") from None
+
+
+def _format_period(lifetime: int) -> str:
+    unit, name = (DAY, "day") if lifetime >= DAY else (HOUR, "hour")
+    count = lifetime // unit
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _make_message(sender: str, recipient: str, subject: str, text: str) -> EmailMessage:

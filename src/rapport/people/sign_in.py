@@ -18,6 +18,13 @@ from rapport.auth.token import Principal
 from rapport.errors import InvalidLink, RevokedToken, SignInFailed, Throttled
 from rapport.instant import MINUTE, SECOND, Instant
 from rapport.people.passwords import PasswordHashes, parse_new_password
+from rapport.people.recovery import (
+    count_recovery_codes,
+    digest_recovery_codes,
+    is_recovery_code,
+    new_recovery_codes,
+    remove_recovery_code,
+)
 from rapport.people.totp import TotpSecrets, find_totp_step
 from rapport.people.users import digest_link, end_access, make_email_key, user_revocation_id, with_next_generation
 from rapport.store.store import Store
@@ -26,6 +33,8 @@ from rapport.store.users import User
 MAX_ATTEMPTS: Final = 10
 """How often somebody may try to sign in with one email address before `ATTEMPT_PERIOD` is over."""
 ATTEMPT_PERIOD: Final = 15 * MINUTE
+MAX_LINK_REQUESTS: Final = 3
+"""How often somebody may ask for a link to one email address in that period."""
 
 _ATTEMPTS_PER_SECOND: Final = 20
 """How many attempts a worker accepts per second, whatever their email address."""
@@ -129,19 +138,33 @@ class SignInService:
             raise SignInFailed("the current password is wrong")
         await self._store.users.reset_attempts(key)
 
-    async def enable_totp(self, user: User, secret: str, code: str, now: Instant) -> None:
-        """Require the codes from an authenticator app from now on. Raises SignInFailed for a wrong code."""
+    async def enable_totp(self, user: User, secret: str, code: str, now: Instant) -> tuple[str, ...]:
+        """Require the codes from an authenticator app from now on, and return recovery codes.
+
+        Raises SignInFailed for a wrong code.
+        """
         step = find_totp_step(secret, code, now)
         if step is None:
             raise SignInFailed("the code is wrong; check the time on your phone, and try the next one")
         encrypted = await self._totp.encrypt(user.user_id, secret)
-        if not await self._store.users.set_totp(user.account_id, user.user_id, encrypted, step):
+        codes = new_recovery_codes()
+        digests = digest_recovery_codes(user.user_id, codes)
+        if not await self._store.users.set_totp(user.account_id, user.user_id, encrypted, step, digests):
             raise InvalidLink("the user was removed a moment ago")
         _log.info("authenticator app set up", account=user.account_id, user_id=user.user_id)
+        return codes
+
+    async def renew_recovery_codes(self, user: User) -> tuple[str, ...]:
+        """Replace the recovery codes, and return the new ones. Raises SignInFailed if they were changed meanwhile."""
+        codes = new_recovery_codes()
+        if not await self._store.users.replace_recovery_codes(user, digest_recovery_codes(user.user_id, codes)):
+            raise SignInFailed("the authenticator app or its recovery codes were changed a moment ago")
+        _log.info("recovery codes renewed", account=user.account_id, user_id=user.user_id)
+        return codes
 
     async def disable_totp(self, user: User) -> None:
         """Require no codes any more."""
-        await self._store.users.set_totp(user.account_id, user.user_id, None, 0)
+        await self._store.users.remove_totp(user.account_id, user.user_id)
         _log.info("authenticator app removed", account=user.account_id, user_id=user.user_id)
 
     async def _read_challenge(self, text: str, now: Instant) -> User:
@@ -160,10 +183,29 @@ class SignInService:
         await self.count_attempt(key, now)
         if user.totp_secret is None:
             raise InvalidLink("the authenticator app was removed a moment ago")
-        step = find_totp_step(await self._totp.decrypt(user.user_id, user.totp_secret), code, now)
-        if step is None or not await self._store.users.use_totp_step(user.account_id, user.user_id, step):
+        if is_recovery_code(code):
+            is_accepted = await self._use_recovery_code(user, code)
+        else:
+            step = find_totp_step(await self._totp.decrypt(user.user_id, user.totp_secret), code, now)
+            is_accepted = step is not None and await self._store.users.use_totp_step(
+                user.account_id, user.user_id, step
+            )
+        if not is_accepted:
             raise SignInFailed("the code is wrong, or was used before")
         await self._store.users.reset_attempts(key)
+
+    async def _use_recovery_code(self, user: User, code: str) -> bool:
+        """Use up a recovery code. Return False if it isn't one, or was used before."""
+        remaining = remove_recovery_code(user.user_id, code, user.recovery_codes)
+        if remaining is None or not await self._store.users.replace_recovery_codes(user, remaining):
+            return False
+        _log.warning(
+            "recovery code used",
+            account=user.account_id,
+            user_id=user.user_id,
+            remaining=count_recovery_codes(remaining),
+        )
+        return True
 
     async def begin_session(self, user: User, now: Instant) -> Session:
         """Return a new session of a user who has proved who they are."""
@@ -191,11 +233,16 @@ class SignInService:
             return None
         return await self._store.users.find_user(session.principal.account_id, session.user_id)
 
-    async def count_attempt(self, key: bytes, now: Instant) -> None:
+    async def count_link_request(self, address: str, now: Instant) -> None:
+        """Count a request for a link by email. Raises Throttled."""
+        key = self._attempt_key(b"forgotten", make_email_key(address.strip()))
+        await self.count_attempt(key, now, MAX_LINK_REQUESTS)
+
+    async def count_attempt(self, key: bytes, now: Instant, max_attempts: int = MAX_ATTEMPTS) -> None:
         """Count an attempt to sign in. Raises Throttled."""
         await self._limiter.acquire("sign-in")
         count = await self._store.users.count_attempt(key, now, Instant(now + ATTEMPT_PERIOD))
-        if count.attempts > MAX_ATTEMPTS:
+        if count.attempts > max_attempts:
             _log.warning("too many attempts to sign in", key=key.hex()[:12])
             raise Throttled(retry_after=max(1, -(-(count.expires - now) // SECOND)))
 

@@ -15,7 +15,7 @@ from rapport.auth.authenticator import Authenticator
 from rapport.auth.keys import MAX_TOKEN_LIFETIME
 from rapport.auth.revocations import add_revocation
 from rapport.auth.scope import ROLE_SCOPES, Role
-from rapport.auth.session import Session
+from rapport.auth.session import USER_ID_PREFIX, Session
 from rapport.email_address import normalize_address
 from rapport.errors import Forbidden, InvalidField, LastOwner, TooManyUsers, UnknownUser
 from rapport.instant import DAY, HOUR, Instant
@@ -47,7 +47,7 @@ def make_email_key(address: str) -> str:
 
 def user_revocation_id(user: User) -> str:
     """Return the id that the user's sessions of this generation, and everything created in them, depend on."""
-    return f"user:{user.user_id}:{user.generation}"
+    return f"{USER_ID_PREFIX}{user.user_id}:{user.generation}"
 
 
 def digest_link(code: str) -> bytes:
@@ -90,10 +90,10 @@ async def invite_user(
     return user, code
 
 
-async def create_password_link(store: Store, user: User, now: Instant) -> str:
+async def create_password_link(store: Store, user: User, now: Instant, lifetime: int = LINK_LIFETIME) -> str:
     """Return the code of a new one-time link with which the user sets a password. The one before becomes invalid."""
     code = secrets.token_urlsafe(32)
-    if not await store.users.set_link(user.account_id, user.user_id, digest_link(code), Instant(now + LINK_LIFETIME)):
+    if not await store.users.set_link(user.account_id, user.user_id, digest_link(code), Instant(now + lifetime)):
         raise UnknownUser(user.email_address)
     return code
 
@@ -221,7 +221,7 @@ class UserService:
     async def reset_totp(self, session: Session, user_id: str) -> None:
         """Let a user sign in without the authenticator app."""
         user = await self._get_user(session, user_id)
-        await self._store.users.set_totp(user.account_id, user.user_id, None, 0)
+        await self._store.users.remove_totp(user.account_id, user.user_id)
         _log.info("authenticator app reset", account=user.account_id, user_id=user.user_id)
 
     async def remove(self, session: Session, user_id: str, now: Instant) -> None:

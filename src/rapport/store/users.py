@@ -27,6 +27,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     password_hash: str | None = None
     totp_secret: bytes | None = None
     totp_step: int = 0
+    recovery_codes: bytes | None = None
     identity_issuer: str | None = None
     identity_subject: str | None = None
     link_digest: bytes | None = None
@@ -151,9 +152,37 @@ class UserRepository(SqlRepository):
             is_durable=False,
         )
 
-    async def set_totp(self, account_id: str, user_id: str, totp_secret: bytes | None, totp_step: int) -> bool:
-        """Set or remove the secret of a user's authenticator app. Codes up to `totp_step` are used up."""
-        params = {"account_id": account_id, "user_id": user_id, "totp_secret": totp_secret, "totp_step": totp_step}
+    async def set_totp(
+        self, account_id: str, user_id: str, totp_secret: bytes, totp_step: int, recovery_codes: bytes
+    ) -> bool:
+        """Set the secret of a user's authenticator app, and the recovery codes. Codes up to `totp_step` are used up."""
+        return await self._set_totp(account_id, user_id, totp_secret, totp_step, recovery_codes)
+
+    async def remove_totp(self, account_id: str, user_id: str) -> bool:
+        """Remove the secret of a user's authenticator app, and the recovery codes."""
+        return await self._set_totp(account_id, user_id, None, 0, None)
+
+    async def replace_recovery_codes(self, user: User, recovery_codes: bytes) -> bool:
+        """Replace the recovery codes of a user. Return False if they, or the app, were changed meanwhile."""
+        params = {
+            "account_id": user.account_id,
+            "user_id": user.user_id,
+            "recovery_codes": recovery_codes,
+            "old_recovery_codes": user.recovery_codes,
+            "none": b"",
+        }
+        return await self._changes(user.account_id, ("replace_recovery_codes", params))
+
+    async def _set_totp(
+        self, account_id: str, user_id: str, totp_secret: bytes | None, totp_step: int, recovery_codes: bytes | None
+    ) -> bool:
+        params = {
+            "account_id": account_id,
+            "user_id": user_id,
+            "totp_secret": totp_secret,
+            "totp_step": totp_step,
+            "recovery_codes": recovery_codes,
+        }
         return await self._changes(account_id, ("set_totp", params))
 
     async def use_totp_step(self, account_id: str, user_id: str, totp_step: int) -> bool:

@@ -1,4 +1,4 @@
-"""Profile: a user's own password and sessions."""
+"""Profile: a user's own password, authenticator app, allowed applications and sessions."""
 
 from typing import Final
 
@@ -9,12 +9,14 @@ from starlette.routing import Route
 
 from rapport.auth.session import Session
 from rapport.errors import Forbidden, InvalidField, InvalidForm, SignInFailed
+from rapport.oauth.grants import GrantService
 from rapport.people.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
+from rapport.people.recovery import count_recovery_codes
 from rapport.people.sessions import SessionService
 from rapport.people.sign_in import SignInService
 from rapport.people.totp import new_totp_secret, totp_uri
 from rapport.store.users import User
-from rapport.web.labels import METHOD_LABELS, ROLE_LABELS
+from rapport.web.labels import METHOD_LABELS, ROLE_LABELS, SCOPE_LABELS
 from rapport.web.rendering import page
 from rapport.web.routing import page_route
 from rapport.web.sessions import SessionManager, now, read_form
@@ -24,14 +26,23 @@ PROFILE: Final = "/profile"
 CHANGE: Final = "/profile/password"
 TOTP: Final = "/profile/totp"
 REMOVE_TOTP: Final = "/profile/totp/remove"
+RECOVERY_CODES: Final = "/profile/totp/recovery-codes"
+DISALLOW: Final = "/profile/applications/{client_id}/revoke"
 END_SESSION: Final = "/profile/sessions/{session_id}/end"
 
 
 class ProfilePage:
     """The page, and its forms."""
 
-    def __init__(self, sign_in: SignInService, session_service: SessionService, sessions: SessionManager) -> None:
+    def __init__(
+        self,
+        sign_in: SignInService,
+        session_service: SessionService,
+        grants: GrantService,
+        sessions: SessionManager,
+    ) -> None:
         self._sign_in = sign_in
+        self._grants = grants
         self._session_service = session_service
         self._sessions = sessions
 
@@ -43,6 +54,8 @@ class ProfilePage:
             page_route(TOTP, self.set_up_totp),
             page_route(TOTP, self.enable_totp, method="POST"),
             page_route(REMOVE_TOTP, self.disable_totp, method="POST"),
+            page_route(RECOVERY_CODES, self.renew_recovery_codes, method="POST"),
+            page_route(DISALLOW, self.disallow_application, method="POST"),
             page_route(END_SESSION, self.end_session, method="POST"),
         ]
 
@@ -81,10 +94,31 @@ class ProfilePage:
             raise InvalidForm("the secret is not from this session")
         try:
             await self._sign_in.check_current_password(user, form.get("current_password", ""), now())
-            await self._sign_in.enable_totp(user, secret, form.get("code", ""), now())
+            codes = await self._sign_in.enable_totp(user, secret, form.get("code", ""), now())
         except SignInFailed as exc:
             return self._setup_page(session, user, secret, _as_sentence(exc), status=400)
-        return RedirectResponse(f"{PROFILE}#totp", status_code=303)
+        return page(
+            "recovery_codes.html", session=session, form_token=self._sessions.make_form_token(session), codes=codes
+        )
+
+    async def renew_recovery_codes(self, request: Request) -> Response:
+        """Replace the recovery codes, and show the new ones."""
+        session, form = await self._checked(request)
+        user = await self._require_password_user(session)
+        try:
+            await self._sign_in.check_current_password(user, form.get("current_password", ""), now())
+            codes = await self._sign_in.renew_recovery_codes(user)
+        except SignInFailed as exc:
+            return await self._page(request, session, user, _as_sentence(exc), status=400)
+        return page(
+            "recovery_codes.html", session=session, form_token=self._sessions.make_form_token(session), codes=codes
+        )
+
+    async def disallow_application(self, request: Request) -> Response:
+        """Revoke what the user lets an application do."""
+        session, _ = await self._checked(request)
+        await self._grants.revoke(session, request.path_params["client_id"], now())
+        return RedirectResponse(f"{PROFILE}#applications", status_code=303)
 
     async def disable_totp(self, request: Request) -> Response:
         """Require no codes any more."""
@@ -116,6 +150,10 @@ class ProfilePage:
             error=error,
         )
 
+    def _codes_page(self, session: Session, codes: tuple[str, ...]) -> Response:
+        form_token = self._sessions.make_form_token(session)
+        return page("recovery_codes.html", session=session, form_token=form_token, codes=codes)
+
     async def end_session(self, request: Request) -> Response:
         """End one of the user's sessions."""
         session, _ = await self._checked(request)
@@ -145,6 +183,9 @@ class ProfilePage:
             min_length=MIN_PASSWORD_LENGTH,
             max_length=MAX_PASSWORD_LENGTH,
             method_labels=METHOD_LABELS,
+            scope_labels=SCOPE_LABELS,
+            recovery_codes=0 if user is None else count_recovery_codes(user.recovery_codes),
+            allowed=await self._grants.list_allowed(session, now()),
             sessions=[
                 other
                 for other in sessions

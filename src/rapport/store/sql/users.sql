@@ -1,11 +1,11 @@
 -- add_user: Add a user, unless the account has one with this email address.
 INSERT INTO account_user (
-    user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-    identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+    user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+    identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 )
 VALUES (
-    :user_id, :account_id, :email_address, :email_key, :role, :password_hash, :totp_secret, :totp_step, :identity_issuer,
-    :identity_subject, :link_digest, :link_expires, :generation, :created_time, :created_by, :joined_time, :signed_in_time
+    :user_id, :account_id, :email_address, :email_key, :role, :password_hash, :totp_secret, :totp_step, :recovery_codes,
+    :identity_issuer, :identity_subject, :link_digest, :link_expires, :generation, :created_time, :created_by, :joined_time, :signed_in_time
 )
 ON CONFLICT DO NOTHING
 RETURNING user_id
@@ -14,33 +14,33 @@ RETURNING user_id
 DELETE FROM account_user WHERE account_id = :account_id AND email_key = :email_key
 
 -- find_user: Find a user of an account. Served by the primary key.
-SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-       identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 FROM account_user WHERE user_id = :user_id AND account_id = :account_id
 
 -- find_by_email: Find the user of an account with an email address. Served by unique (account_id, email_key).
-SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-       identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 FROM account_user WHERE account_id = :account_id AND email_key = :email_key
 
 -- list_by_email: List users of all accounts with an email address, oldest first. Served by account_user_by_email.
-SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-       identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 FROM account_user WHERE email_key = :email_key ORDER BY created_time, user_id LIMIT :max_users
 
 -- list_by_identity: List the users who sign in with an identity at a provider. Served by account_user_by_identity.
-SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-       identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 FROM account_user WHERE identity_subject = :identity_subject AND identity_issuer = :identity_issuer LIMIT :max_users
 
 -- find_by_link: Find the user with a one-time link. Served by unique (link_digest).
-SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-       identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 FROM account_user WHERE link_digest = :link_digest AND link_expires > :now
 
 -- list_users: List the users of an account by email address. Served by unique (account_id, email_key).
-SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, identity_issuer,
-       identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
 FROM account_user WHERE account_id = :account_id ORDER BY email_key
 
 -- set_link: Give a user another one-time link, which replaces the one before. Served by the primary key.
@@ -97,14 +97,20 @@ RETURNING user_id
 -- set_signed_in: Set when a user last signed in. Served by the primary key.
 UPDATE account_user SET signed_in_time = :now WHERE user_id = :user_id AND account_id = :account_id
 
--- set_totp: Set or remove the secret of a user's authenticator app. Served by the primary key.
-UPDATE account_user SET totp_secret = :totp_secret, totp_step = :totp_step
+-- set_totp: Set or remove the secret of a user's authenticator app and the recovery codes. Served by the primary key.
+UPDATE account_user SET totp_secret = :totp_secret, totp_step = :totp_step, recovery_codes = :recovery_codes
 WHERE user_id = :user_id AND account_id = :account_id
 RETURNING user_id
 
 -- use_totp_step: Use up the code of a time step and all before. Served by the primary key.
 UPDATE account_user SET totp_step = :totp_step
 WHERE user_id = :user_id AND account_id = :account_id AND totp_step < :totp_step
+RETURNING user_id
+
+-- replace_recovery_codes: Replace the recovery codes of a user, unless they were changed. Served by the primary key.
+UPDATE account_user SET recovery_codes = :recovery_codes
+WHERE user_id = :user_id AND account_id = :account_id AND totp_secret IS NOT NULL
+  AND COALESCE(recovery_codes, :none) = COALESCE(:old_recovery_codes, :none)
 RETURNING user_id
 
 -- set_identity: Remember a user's identity at a provider. Served by the primary key.

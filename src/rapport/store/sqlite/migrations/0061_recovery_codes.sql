@@ -1,0 +1,3 @@
+-- Digests of the user's unused recovery codes (rapport.people.recovery), one after another.
+
+ALTER TABLE account_user ADD COLUMN recovery_codes BLOB;
