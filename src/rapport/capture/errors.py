@@ -24,6 +24,14 @@ class InvalidHook(RapportError):
     """A hook that can't work: an unknown provider, or a missing or unusable key or setting."""
 
 
+class MissingKey(InvalidHook):
+    """A hook without the key that its requests are checked with."""
+
+
+class MissingSetting(InvalidHook):
+    """A hook without a required setting."""
+
+
 class MailboxUnavailable(RapportError):
     """A mailbox can't be read now. What was read so far is kept, and the rest is unchanged."""
 

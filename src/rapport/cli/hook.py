@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from rapport.capture.errors import InvalidHook, KeyUnavailable, RefusedRequest
+from rapport.capture.errors import InvalidHook, KeyUnavailable, MissingKey, MissingSetting, RefusedRequest
 from rapport.capture.sources import SOURCES
 from rapport.capture.webhooks.provider import WebhookRequest
 from rapport.cli.command import (
@@ -124,7 +124,15 @@ def create(
                 store, account, provider, name=title, settings=hook_settings, keys=hook_keys, now=now()
             )
 
-    active, secret = asyncio.run(run())
+    try:
+        active, secret = asyncio.run(run())
+    except MissingKey as exc:
+        raise MissingKey(
+            f"{exc}; pass it with --key. If {SOURCES[provider].title} shows it only for an existing webhook, create "
+            "one there with any URL, and replace the URL afterwards"
+        ) from exc
+    except MissingSetting as exc:
+        raise MissingSetting(f"{exc}. Pass it with --set NAME=VALUE") from exc
     url = hook_url(server_settings.public_url or server_url(server_settings), active.hook, secret)
     click.echo(
         f"Hook {active.hook.hook_id} was created. Its URL{', which is shown only once' if secret else ''}:\n\n  {url}\n"
@@ -180,7 +188,8 @@ def list_hooks(data: str | None, account: str) -> None:
 
 async def _show(store: Store, settings: Settings, active: ActiveHook) -> None:
     hook = active.hook
-    click.echo(f"{hook.hook_id}  {active.provider.title}  {hook.name}")
+    name = "" if hook.name == active.provider.title else f"  {hook.name}"
+    click.echo(f"{hook.hook_id}  {active.provider.title}{name}")
     click.echo(
         f"  {hook_url(settings.public_url or server_url(settings), hook)}{'.SECRET' if hook.secret_hashes else ''}"
     )

@@ -197,4 +197,8 @@ def hook_url(public_url: str, hook: Hook, secret: str | None = None) -> str:
 def setup_steps(active: ActiveHook, url: str) -> list[str]:
     """Return the instructions for setting up the hook at its provider."""
     topic = active.hook.settings.get(TOPIC, "")
-    return [step.replace("{url}", url).replace("{topic_arn}", topic) for step in active.provider.steps]
+    values = {"{url}": url, "{topic_arn}": topic, "{hook}": active.hook.hook_id}
+    steps = list(active.provider.steps)
+    for placeholder, value in values.items():
+        steps = [step.replace(placeholder, value) for step in steps]
+    return steps

@@ -51,7 +51,6 @@ class AmazonSES(Provider):
         "AmazonSnsSubscriptionSucceeded": None,
     }
     complaints: ClassVar[frozenset[str]] = frozenset({"Complaint"})
-    key_name: ClassVar[str | None] = "certificate of Amazon SNS, which is fetched from there"
     settings: ClassVar[tuple[HookSetting, ...]] = (
         HookSetting(TOPIC, "The ARN of the SNS topic. Messages of other topics are refused.", is_required=True),
     )

@@ -39,7 +39,7 @@ class MailerSend(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open Domains → Manage → Webhooks → Create webhook, enter {url} and select the events.",
         "The hook's key is the signing secret of the webhook.",
-        "If the key changes, run `rapport hook update HOOK --key KEY`.",
+        "If the key changes, run `rapport hook update {hook} --key KEY`.",
     )
 
     def check_credentials(self, credentials: Credentials) -> None:

@@ -40,7 +40,7 @@ class Mailgun(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open Sending → Webhooks, choose the domain, and add {url} for each event.",
         "The hook's key is the HTTP webhook signing key, not the API key.",
-        "If the key changes, run `rapport hook update HOOK --key KEY`.",
+        "If the key changes, run `rapport hook update {hook} --key KEY`.",
     )
     refused_status: ClassVar[int] = 406
 

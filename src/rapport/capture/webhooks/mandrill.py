@@ -50,7 +50,7 @@ class Mandrill(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open Settings → Webhooks → Add a webhook, enter {url} and select the events.",
         "The hook's key is the key of the webhook.",
-        "If the key changes, run `rapport hook update HOOK --key KEY`.",
+        "If the key changes, run `rapport hook update {hook} --key KEY`.",
         "Mandrill signs the URL too: if it is written in another way there, pass it with `--set url=…`.",
     )
     max_body_bytes: ClassVar[int] = 16 * MIB

@@ -43,7 +43,7 @@ class Postal(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open the mail server → Webhooks → Add a new webhook, enter {url} and select the events.",
         "The hook's key is the installation's public key.",
-        "If the key changes, run `rapport hook update HOOK --key KEY`.",
+        "If the key changes, run `rapport hook update {hook} --key KEY`.",
         "It is what follows p= in `postal default-dkim-record`, or the key in /.well-known/jwks.json.",
     )
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from rapport.activity import ActivityType
-from rapport.capture.errors import InvalidHook, InvalidPayload, RefusedRequest
+from rapport.capture.errors import InvalidHook, InvalidPayload, MissingSetting, RefusedRequest
 from rapport.capture.event import COMPLAINT, Event
 from rapport.capture.json_record import decode_json
 from rapport.capture.webhooks.signatures import matches_secret
@@ -59,10 +59,11 @@ class Provider(abc.ABC):
     """The activity type of each event, by the provider's name; None if it isn't an activity."""
     complaints: ClassVar[frozenset[str]] = frozenset()
     key_name: ClassVar[str | None] = None
-    """The provider's name for the key that it signs with; None if it doesn't sign, so a secret is needed."""
+    """The provider's name for the key that it signs with; None if hooks need no key."""
     settings: ClassVar[tuple[HookSetting, ...]] = ()
     steps: ClassVar[tuple[str, ...]] = ()
-    """Instructions for the provider's side; `{url}` and `{topic_arn}` are replaced by the hook's URL and setting."""
+    """Instructions for the provider's side. `{url}`, `{hook}` and `{topic_arn}` are replaced by the hook's URL, id and
+    setting."""
     max_body_bytes: ClassVar[int] = MIB
     retry_status: ClassVar[int] = 503
     """The response status that makes the provider send the request again later."""
@@ -80,7 +81,10 @@ class Provider(abc.ABC):
         """Check that requests can be authenticated with these credentials. Raises InvalidHook."""
         missing = [item.name for item in self.settings if item.is_required and not credentials.settings.get(item.name)]
         if missing:
-            raise InvalidHook(f"hooks for {self.title} need the setting {', '.join(missing)}")
+            described = "; ".join(
+                f"{item.name}: {item.description.rstrip('.')}" for item in self.settings if item.name in missing
+            )
+            raise MissingSetting(f"hooks for {self.title} need the setting {described}")
 
     def split(self, request: WebhookRequest) -> Sequence[object]:
         """Return the items of a request, as JSON values. Raises InvalidPayload."""

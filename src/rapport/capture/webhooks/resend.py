@@ -45,7 +45,7 @@ class Resend(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open Webhooks → Add webhook, enter {url} and select the events.",
         "The hook's key is the signing secret of the webhook, which begins with whsec_.",
-        "If the key changes, run `rapport hook update HOOK --key KEY`.",
+        "If the key changes, run `rapport hook update {hook} --key KEY`.",
     )
     kept_headers: ClassVar[tuple[str, ...]] = ("svix-id", "webhook-id")
 

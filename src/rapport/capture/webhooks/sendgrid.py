@@ -73,8 +73,8 @@ class SendGrid(Provider):
     steps: ClassVar[tuple[str, ...]] = (
         "Open Settings → Mail Settings → Event Webhooks and create a webhook.",
         "Enter {url} as the Post URL and select the events.",
-        "Turn Signature Verification on. The hook's key is the verification key.",
-        "If the key changes, run `rapport hook update HOOK --key KEY`.",
+        "Turn Signature Verification on. This hook checks the requests with the verification key that is shown there.",
+        "If the key changes, run `rapport hook update {hook} --key KEY`.",
     )
     max_body_bytes: ClassVar[int] = 16 * MIB
 

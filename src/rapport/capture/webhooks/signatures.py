@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from rapport.capture.errors import InvalidHook, InvalidPayload, RefusedRequest
+from rapport.capture.errors import InvalidPayload, MissingKey, RefusedRequest
 from rapport.capture.json_record import decode_json
 from rapport.instant import HOUR, MINUTE, SECOND, Instant, iso
 
@@ -73,9 +73,9 @@ def read_seconds(text: str) -> Instant | None:
 
 
 def require_keys(keys: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """Return the hook's keys. Raises InvalidHook if it has none."""
+    """Return the hook's keys. Raises MissingKey if it has none."""
     if not keys:
-        raise InvalidHook(f"the hook has no {name}; pass it with --key")
+        raise MissingKey(f"the hook has no {name}")
     return keys
 
 
