@@ -2,13 +2,14 @@
 
 import re
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, Page, expect
 
 from rapport.web.sessions import now
 from tests.helpers.api import ApiClient, make_line
-from tests.helpers.browser import open_signed_in
+from tests.helpers.browser import PHONE, open_signed_in
 from tests.helpers.chromium import measure_page_load
 from tests.helpers.server import Server
 
@@ -46,6 +47,22 @@ def test_user_signs_in_with_token_and_out(browser: Browser, server: Server, clie
     page.goto("/contacts/c-1")
     expect(page).to_have_title("Sign in · Rapport")
     context.close()
+
+
+def test_heading_of_contact_is_readable_on_phone(page: Page, client: ApiClient) -> None:
+    record_two_contacts(client)
+    client.record(make_line("c-2", "em_optouts", time=NEW_YEAR + DAY))
+    page.set_viewport_size(PHONE)
+    page.goto("/contacts/c-2")
+    texts = page.locator(".heading h1, .heading p")
+    expect(texts).to_have_count(4)
+    boxes = [text.bounding_box() for text in texts.all()]
+    # One below the other, each as wide as it needs to be.
+    for above, below in pairwise(boxes):
+        assert above is not None
+        assert below is not None
+        assert above["y"] + above["height"] <= below["y"] + 1
+    assert page.locator("h1").evaluate("element => element.getClientRects()[0].height") < 40
 
 
 def test_contact_is_found_with_keyboard(page: Page, client: ApiClient) -> None:
