@@ -137,8 +137,8 @@ def find_status(text: str | None) -> str | None:
 
 def find_last_status(text: str | None) -> str | None:
     """Return the last enhanced status code in the text: that of the server which is quoted by the others."""
-    found = [match[0] for match in _STATUS.finditer(text or "")]
-    return found[-1] if found else None
+    statuses = [match[0] for match in _STATUS.finditer(text or "")]
+    return statuses[-1] if statuses else None
 
 
 def code_from_status(status: str | None, text: str | None = None) -> BounceCode | None:
@@ -158,25 +158,25 @@ def code_from_status(status: str | None, text: str | None = None) -> BounceCode 
 
 def _code_from_exception(subject: int, detail: int, text: str, *, is_permanent: bool) -> BounceCode | None:
     """Return the code where the text, or the class, changes what a status means."""
-    place = (subject, detail)
+    subject_and_detail = (subject, detail)
     rules = (
-        (place == (7, 27) and _NULL_MX.search(text) is not None, BounceCode.B),
-        (place == (7, 27), BounceCode.Z),
-        (is_permanent and place == (3, 2) and _NULL_MX.search(text) is not None, BounceCode.B),
+        (subject_and_detail == (7, 27) and _NULL_MX.search(text) is not None, BounceCode.B),
+        (subject_and_detail == (7, 27), BounceCode.Z),
+        (is_permanent and subject_and_detail == (3, 2) and _NULL_MX.search(text) is not None, BounceCode.B),
         (subject == 1 and _matches(_SENDER_AT_FAULT, text), BounceCode.Z),
         (subject == 1 and _matches(_TOO_MANY, text), BounceCode.D),
         (subject == 1 and _OVER_QUOTA.search(text) is not None, BounceCode.F),
         (subject in (2, 5) and detail == 0 and _matches(_SENDER_AT_FAULT, text), BounceCode.Z),
         (subject in (5, 7) and detail in (0, 1) and _matches(_ACCOUNT, text), BounceCode.B),
         (subject == 3 and _matches(_FULL, text), BounceCode.F),
-        (place == (6, 0) and _matches(_BLOCKED, text), BounceCode.Z),
-        (place == (1, 0) and _SENDER_REFUSED.search(text) is not None, BounceCode.Z),
+        (subject_and_detail == (6, 0) and _matches(_BLOCKED, text), BounceCode.Z),
+        (subject_and_detail == (1, 0) and _SENDER_REFUSED.search(text) is not None, BounceCode.Z),
         (
-            (subject in (3, 4, 7) or place == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text) is not None,
+            (subject in (3, 4, 7) or subject_and_detail == (1, 10)) and _CERTAIN_NO_SUCH_USER.search(text) is not None,
             BounceCode.B,
         ),
-        (place == (2, 1) and (not is_permanent or _RATE.search(text) is not None), BounceCode.D),
-        (place == (2, 1) or (place == (4, 4) and is_permanent), BounceCode.B),
+        (subject_and_detail == (2, 1) and (not is_permanent or _RATE.search(text) is not None), BounceCode.D),
+        (subject_and_detail == (2, 1) or (subject_and_detail == (4, 4) and is_permanent), BounceCode.B),
     )
     return next((code for applies, code in rules if applies), None)
 
@@ -202,11 +202,11 @@ def bounce_code(status: str | None, text: str | None, label: BounceCode | None =
     A status that says nothing leaves it to the text, since many servers write 5.0.0 before a useful sentence.
     """
     text = _BOILERPLATE.sub("", text or "")
-    found = code_from_status(status, text)
-    if found is None:
-        found = code_from_status(find_status(text), text)
-    if found is None:
-        found = label if label is not None else code_from_text(text)
-    if found is None:
-        found = BounceCode.D if (status or "").startswith("4.") else BounceCode.X
-    return found
+    code = code_from_status(status, text)
+    if code is None:
+        code = code_from_status(find_status(text), text)
+    if code is None:
+        code = label if label is not None else code_from_text(text)
+    if code is None:
+        code = BounceCode.D if (status or "").startswith("4.") else BounceCode.X
+    return code

@@ -38,12 +38,12 @@ class ReadItem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The item as JSON."""
+        """Return the item as JSON."""
         return msgspec.json.encode(self.value).decode()
 
     @property
     def digest(self) -> str:
-        """Identifies the item if it is sent again."""
+        """Return a digest, which is the same if the item is sent again."""
         return digest_text(self.text)
 
 

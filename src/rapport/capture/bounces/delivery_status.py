@@ -17,7 +17,7 @@ _COMMENT: Final = re.compile(r"\s*\([^()]*\)\s*$")
 
 
 class RecipientStatus(NamedTuple):
-    """What a report says about one recipient; `action` is in lower case."""
+    """The fields of a report about one recipient; `action` is in lower case."""
 
     address: str
     action: str
@@ -26,7 +26,7 @@ class RecipientStatus(NamedTuple):
 
 
 def read_delivery_status(message: Message) -> list[RecipientStatus] | None:
-    """Return what the report says about each recipient; None if the message isn't a report."""
+    """Return the status of each recipient in a report; None if the message isn't a report."""
     parts = [part for part in own_parts(message) if part.get_content_type() in _TYPES]
     if not parts:
         return None
@@ -55,7 +55,7 @@ def _read_block(block: Message) -> list[RecipientStatus]:
     final = _address(block.get("final-recipient"))
     if not address:
         return []
-    # ORCPT is what the sender asked for; some servers put their own names there.
+    # ORCPT is the address that the sender used; some servers write their own names into it.
     if "@" not in address and "@" in final:
         address = final
     action = str(block.get("action", "")).strip().lower().partition(" ")[0].rstrip(";")
@@ -76,10 +76,10 @@ def _decode(text: str) -> str:
 
 def _address(value: object) -> str:
     text = " ".join(str(value or "").split())
-    kind, semicolon, address = text.partition(";")
+    address_type, semicolon, address = text.partition(";")
     if not semicolon:
-        kind, address = "", text
+        address_type, address = "", text
     address = address.strip().strip("<>").strip()
-    if kind.strip().lower() == "utf-8":
+    if address_type.strip().lower() == "utf-8":
         address = re.sub(r"\\x\{([0-9A-Fa-f]{2,6})\}", lambda match: chr(int(match[1], 16) % 0x110000), address)
     return re.sub(r"\s*\(.*\)$", "", address).strip("<>").strip()

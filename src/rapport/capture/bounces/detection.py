@@ -87,7 +87,7 @@ def find_failures(message: Message) -> tuple[dict[str, str], bool]:
         return _texts_about(named, notice), False
     own = {address.lower() for address in addresses(message, "to", "from", "reply-to", "sender", "return-path")}
     temporary, permanent = _detect(message)
-    # Not what flufl.bounce has found in the message that is returned.
+    # Not what flufl.bounce detects in the returned message.
     permanent = [address for address in permanent if address.lower() in notice.lower()] or permanent
     listed = [match["first"] or match["second"] for match in _FAILED_LINE.finditer(notice)]
     permanent = [address for address in [*listed, *permanent] if address.lower() not in own] or permanent
@@ -101,8 +101,8 @@ def find_failures(message: Message) -> tuple[dict[str, str], bool]:
 def _returned_to(message: Message) -> list[str]:
     """Return the recipient of the message that a mail server returns, if it has only one."""
     returned = returned_message(message) if is_certain_report(message) else None
-    found = [] if returned is None else addresses(returned, "to", "cc")
-    return found if len(found) == 1 else []
+    recipients = [] if returned is None else addresses(returned, "to", "cc")
+    return recipients if len(recipients) == 1 else []
 
 
 def _texts_about(failed: list[str], notice: str) -> dict[str, str]:
@@ -119,13 +119,13 @@ def text_about(address: str, notice: str, failed: Sequence[str] = ()) -> str:
     others = {other.lower() for other in failed} - {own}
     lines = notice.splitlines()
     near: dict[int, str] = {}
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if own not in line.lower():
             continue
-        if place and not _names(lines[place - 1], others):
-            near[place - 1] = lines[place - 1]
-        near[place] = line
-        for following in range(place + 1, min(place + 8, len(lines))):
+        if index and not _names(lines[index - 1], others):
+            near[index - 1] = lines[index - 1]
+        near[index] = line
+        for following in range(index + 1, min(index + 8, len(lines))):
             if _names(lines[following], others):
                 break
             near[following] = lines[following]
@@ -143,17 +143,17 @@ def _detect(message: Message) -> tuple[list[str], list[str]]:
     except Exception as exc:  # noqa: BLE001 - its detectors raise whatever a malformed message makes them raise
         _log.info("a message can't be read by flufl.bounce", error=type(exc).__name__)
         return [], []
-    return _texts(temporary), _texts(permanent)
+    return _decode_addresses(temporary), _decode_addresses(permanent)
 
 
-def _texts(found: "set[bytes] | frozenset[bytes]") -> list[str]:
-    decoded = (address.decode("utf-8", "replace").strip() for address in found)
+def _decode_addresses(encoded: "set[bytes] | frozenset[bytes]") -> list[str]:
+    decoded = (address.decode("utf-8", "replace").strip() for address in encoded)
     return sorted(address for address in decoded if ADDRESS.fullmatch(address))
 
 
 def _guess(text: str, own: set[str]) -> list[str]:
     """Return the address that a notice is about: the first that isn't the sender's or a postmaster's."""
-    found: list[str] = []
+    guesses: list[str] = []
     for line in text.splitlines():
         for match in ADDRESS.finditer(line):
             address = match[0].rstrip(".").removeprefix("mailto:")
@@ -163,8 +163,8 @@ def _guess(text: str, own: set[str]) -> list[str]:
                 continue
             if _DAEMON.search(lowered) and not _DELIVERED_TO.search(before):
                 continue
-            if lowered not in (known.lower() for known in found) and not _CONTACT.search(before):
-                found.append(address)
-        if found:
-            return found
-    return found
+            if lowered not in (guess.lower() for guess in guesses) and not _CONTACT.search(before):
+                guesses.append(address)
+        if guesses:
+            return guesses
+    return guesses

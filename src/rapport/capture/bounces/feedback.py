@@ -43,9 +43,9 @@ def _fields(part: Message) -> Message:
 
 def _recipients(fields: Message, message: Message) -> list[str]:
     for name in ("original-rcpt-to", "removal-recipient", "original-recipient", "final-recipient"):
-        found = [match[0] for value in fields.get_all(name, []) for match in ADDRESS.finditer(str(value))]
-        if found:
-            return list(dict.fromkeys(found))
+        named = [match[0] for value in fields.get_all(name, []) for match in ADDRESS.finditer(str(value))]
+        if named:
+            return list(dict.fromkeys(named))
     returned = returned_message(message)
-    found = [] if returned is None else addresses(returned, "to", "delivered-to", "x-original-to")
-    return list(dict.fromkeys(address for address in found if not address.lower().startswith("redacted")))[:1]
+    recipients = [] if returned is None else addresses(returned, "to", "delivered-to", "x-original-to")
+    return list(dict.fromkeys(address for address in recipients if not address.lower().startswith("redacted")))[:1]

@@ -46,7 +46,7 @@ class ImapFolder(NamedTuple):
 
 
 class FolderResult(NamedTuple):
-    """How many messages were stored, and how many were left because they are too large."""
+    """The number of messages that were stored, and of those that were skipped because they are too large."""
 
     kept: int
     too_large: int

@@ -32,7 +32,7 @@ _log = structlog.get_logger("rapport.capture")
 
 
 class ListenAddress(NamedTuple):
-    """Where to listen. Port 0 is any free port."""
+    """An address to listen at. Port 0 is any free port."""
 
     host: str
     port: int

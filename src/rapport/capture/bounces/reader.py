@@ -28,8 +28,8 @@ _MAX_NOTICE: Final = 2_000
 """How many characters of a notice are searched for a reason if those about a recipient have none."""
 
 
-class _Found(NamedTuple):
-    """What a message says about one recipient."""
+class _Report(NamedTuple):
+    """A statement of a message about one recipient."""
 
     name: str
     activity_type: ActivityType | None
@@ -39,7 +39,7 @@ class _Found(NamedTuple):
 
 
 def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
-    """Return the events of a message; none if it is about no delivery. It never raises for what a message contains."""
+    """Return the events of a message; none if it isn't about a delivery. Malformed messages raise nothing."""
     message = parse_message(raw)
     if "x-amz-sns-message-id" in message or header(message, "from").rstrip(">").endswith("@sns.amazonaws.com"):
         return _read_notification(message, received_time)
@@ -50,18 +50,18 @@ def read_bounce(raw: bytes, received_time: Instant) -> list[Event]:
     own_id = header(message, "message-id") or derived_identity(SOURCE, raw.decode("latin-1"))
     return [
         Event(
-            name=found.name,
-            type=found.activity_type,
+            name=report.name,
+            type=report.activity_type,
             created_time=created_time,
-            event_id=derived_identity(SOURCE, own_id, found.name, (found.address or "").lower()),
-            recipient=found.address,
+            event_id=derived_identity(SOURCE, own_id, report.name, (report.address or "").lower()),
+            recipient=report.address,
             message_id=message_id or None,
-            bounce_code=found.code,
-            opt_out_reason=found.reason,
+            bounce_code=report.code,
+            opt_out_reason=report.reason,
             subject=None if returned is None else header(returned, "subject") or None,
             metadata=_metadata(returned),
         )
-        for found in _find(message)
+        for report in _read_reports(message)
     ]
 
 
@@ -81,11 +81,11 @@ def _read_notification(message: Message, received_time: Instant) -> list[Event]:
 def _read_object(text: str) -> dict[str, object]:
     """Return the JSON object in a text that mail servers may have folded within words. Raises ValueError."""
     start = max(text.find("{"), 0)
-    found, _ = JSONDecoder(strict=False).raw_decode(text[start:].replace("\n ", ""))
-    return dict(found)
+    decoded, _ = JSONDecoder(strict=False).raw_decode(text[start:].replace("\n ", ""))
+    return dict(decoded)
 
 
-def _find(message: Message) -> list[_Found]:
+def _read_reports(message: Message) -> list[_Report]:
     feedback = read_feedback(message)
     if feedback is not None:
         return _complaints(feedback)
@@ -97,15 +97,15 @@ def _find(message: Message) -> list[_Found]:
     if looks_like_report(message):
         failures, is_delayed = find_failures(message)
         if is_delayed:
-            return [_Found(DELAY, None, None)]
+            return [_Report(DELAY, None, None)]
         if failures and (is_certain_report(message) or not is_auto_reply(message) or _is_explained(failures)):
             return [
-                _Found(BOUNCE, ActivityType.EM_BOUNCES, address, _code(message, text))
+                _Report(BOUNCE, ActivityType.EM_BOUNCES, address, _code(message, text))
                 for address, text in failures.items()
             ]
     if is_auto_reply(message):
         sender = addresses(message, "from", "reply-to")
-        return [_Found(AUTO_REPLY, ActivityType.EM_BOUNCES, sender[0] if sender else None, BounceCode.V)]
+        return [_Report(AUTO_REPLY, ActivityType.EM_BOUNCES, sender[0] if sender else None, BounceCode.V)]
     return []
 
 
@@ -127,28 +127,28 @@ def _is_explained(failures: dict[str, str]) -> bool:
     return any(map(_explains, failures.values()))
 
 
-def _complaints(feedback: Feedback) -> list[_Found]:
+def _complaints(feedback: Feedback) -> list[_Report]:
     if feedback.feedback_type not in ACTED_ON:
         return []
     reason = COMPLAINT if not feedback.feedback_type.startswith(OPT_OUT) else None
     recipients: list[str | None] = [*feedback.recipients] or [None]
-    return [_Found(FEEDBACK, ActivityType.EM_OPTOUTS, address, reason=reason) for address in recipients]
+    return [_Report(FEEDBACK, ActivityType.EM_OPTOUTS, address, reason=reason) for address in recipients]
 
 
-def _bounces(message: Message, statuses: list[RecipientStatus]) -> list[_Found]:
+def _bounces(message: Message, statuses: list[RecipientStatus]) -> list[_Report]:
     notice = notice_text(message)
     failed = [status.address for status in statuses if status.action == "failed"]
-    found: dict[str, _Found] = {}
+    reports: dict[str, _Report] = {}
     for status in statuses:
         if status.action == "failed":
             text = status.diagnostic
             if not text or (code_from_status(status.status, text) is None and code_from_text(text) is None):
                 text = f"{text} {text_about(status.address, notice, failed)}"
             code = bounce_code(_best_status(status), text)
-            found.setdefault(status.address.lower(), _Found(BOUNCE, ActivityType.EM_BOUNCES, status.address, code))
+            reports.setdefault(status.address.lower(), _Report(BOUNCE, ActivityType.EM_BOUNCES, status.address, code))
         elif status.action == "delayed":
-            found.setdefault(status.address.lower(), _Found(DELAY, None, status.address))
-    return list(found.values())
+            reports.setdefault(status.address.lower(), _Report(DELAY, None, status.address))
+    return list(reports.values())
 
 
 def _best_status(status: RecipientStatus) -> str | None:

@@ -160,7 +160,7 @@ def _recipients(name: str, mail: JsonRecord, detail: JsonRecord) -> list[JsonRec
 
 def _metadata(mail: JsonRecord) -> dict[str, str]:
     tags = mail.value("tags")
-    found = {
+    metadata = {
         name: values[0]
         for name, values in (
             (str(name), texts(value)) for name, value in (tags if isinstance(tags, dict) else {}).items()
@@ -171,8 +171,8 @@ def _metadata(mail: JsonRecord) -> dict[str, str]:
         name = (header.text("name") or "").lower().removeprefix("x-").replace("-", "_")
         value = as_text(header.value("value"))
         if name.startswith("rapport_") and value is not None:
-            found[name] = value
-    return found
+            metadata[name] = value
+    return metadata
 
 
 def _opted_out(detail: JsonRecord) -> bool:

@@ -64,7 +64,7 @@ class Resend(Provider):
         return [{_MESSAGE_ID: standard.message_id(request), "event": decode_json(request.body)}]
 
     def read(self, item: object, settings: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the same for all hooks
-        """Return the event. It has no recipient if the message had several: nobody knows which one it was."""
+        """Return the event. It has no recipient if the message had several: it doesn't say which of them."""
         event = JsonRecord(item).record("event")
         name = event.text("type") or ""
         activity_type = self.find_type(name)
@@ -106,8 +106,8 @@ def _tags(data: JsonRecord) -> dict[str, str]:
 
 def _headers(data: JsonRecord) -> dict[str, str]:
     headers = ((JsonRecord(header).text("name"), JsonRecord(header).value("value")) for header in data.items("headers"))
-    found = {name.lower().removeprefix("x-").replace("-", "_"): as_text(value) for name, value in headers if name}
-    return {name: value for name, value in found.items() if name.startswith("rapport_") and value is not None}
+    fields = {name.lower().removeprefix("x-").replace("-", "_"): as_text(value) for name, value in headers if name}
+    return {name: value for name, value in fields.items() if name.startswith("rapport_") and value is not None}
 
 
 def _bounce_code(data: JsonRecord, name: str) -> BounceCode:
@@ -120,9 +120,9 @@ def _bounce_code(data: JsonRecord, name: str) -> BounceCode:
         # It was never sent: the account's quota, a domain that isn't verified, and the like.
         return BounceCode.X
     text = " ".join((*texts(bounce.value("diagnosticCode")), message))
-    found = code_from_status(find_status(text), text)
-    if found is not None:
-        return found
+    code = code_from_status(find_status(text), text)
+    if code is not None:
+        return code
     if bounce_type == "transient":
         return BounceCode.F if subtype == "mailboxfull" else BounceCode.D
     if bounce_type == "permanent" or "hard bounce" in message.lower():

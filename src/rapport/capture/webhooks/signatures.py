@@ -13,7 +13,7 @@ from rapport.capture.json_record import decode_json
 from rapport.instant import HOUR, MINUTE, SECOND, Instant, iso
 
 _MAX_EXPLAINED_BYTES: Final = 64 * 1024
-"""Larger bodies aren't searched for what changed them: anybody may send them, as often as they like."""
+"""Larger bodies aren't searched for what changed them: searching takes long, and anybody can send them."""
 
 MAX_FUTURE: Final = 10 * MINUTE
 """How far the clock of a provider may be ahead of ours."""
@@ -30,13 +30,13 @@ def decode_base64(text: str) -> bytes | None:
 def matches_hmac(keys: Iterable[bytes], message: bytes, signatures: Iterable[bytes | None], algorithm: str) -> bool:
     """Return True if one of the signatures is that of the message with one of the keys."""
     presented = [signature for signature in signatures if signature is not None]
-    found = False
+    matches = False
     for key in keys:
         expected = hmac.digest(key, message, algorithm)
         for signature in presented:
             # Compare all pairs, so that the time reveals neither which one matched nor whether one did.
-            found |= hmac.compare_digest(expected, signature)
-    return found
+            matches |= hmac.compare_digest(expected, signature)
+    return matches
 
 
 def hash_secret(secret: str) -> str:
@@ -47,11 +47,11 @@ def hash_secret(secret: str) -> str:
 def matches_secret(secret_hashes: Iterable[str], presented: Iterable[str]) -> bool:
     """Return True if one of the presented secrets has one of the hashes."""
     digests = [hash_secret(secret) for secret in presented]
-    found = False
+    matches = False
     for secret_hash in secret_hashes:
         for digest in digests:
-            found |= hmac.compare_digest(secret_hash, digest)
-    return found
+            matches |= hmac.compare_digest(secret_hash, digest)
+    return matches
 
 
 def check_age(signed: Instant, received: Instant, max_age: int) -> None:
