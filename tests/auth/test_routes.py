@@ -80,6 +80,9 @@ GUARDED = {
         for name, scope in {
             "activities": Scope.CONTACT_DATA,
             "contacts": Scope.CONTACT_DATA,
+            "lists": Scope.CONTACT_DATA,
+            "tags": Scope.CONTACT_DATA,
+            "custom_fields": Scope.CONTACT_DATA,
             "merges": Scope.CONTACT_DATA,
         }.items()
     },

@@ -155,7 +155,7 @@ class CsvTable(Table):
 
     def sample(self) -> list[list[str]]:
         """Return rows from the beginning."""
-        return [_clean_csv(row) for row in self._sample[1:]]
+        return [_clean_marked(row) for row in self._sample[1:]]
 
     def next_row(self) -> list[str] | InvalidLine | None:
         """Return the cells of the next row; None at the end."""
@@ -168,10 +168,12 @@ class CsvTable(Table):
                 return None
             except csv.Error as exc:
                 return self._read_single_line(exc)
-            for line in self._lines.row:
-                if line.error is not None:
-                    return self.reject(line.error)
-            row = _clean_csv(row)
+            is_marked = False
+            for _, text, error in self._lines.row:
+                if error is not None:
+                    return self.reject(error)
+                is_marked = is_marked or "'" in text or "=" in text
+            row = _clean_marked(row) if is_marked else _clean(row)
             if any(row):
                 return row if len(row) == self._width else self._fit(row)
 
@@ -213,7 +215,7 @@ class CsvTable(Table):
             [text], delimiter=self._delimiter, skipinitialspace=True, escapechar=escape, doublequote=escape is None
         )
         try:
-            return _clean_csv(next(reader))
+            return _clean_marked(next(reader))
         except csv.Error:
             return None
 
@@ -284,7 +286,7 @@ def _cell_text(value: object) -> str:
     return str(value)
 
 
-def _clean_csv(row: list[str]) -> list[str]:
+def _clean_marked(row: list[str]) -> list[str]:
     """Return the cells as `_clean` does, but those with a guard or formula as they were before they were exported."""
     if any(cell.lstrip().startswith(_MARKS) for cell in row):
         return list(map(read_cell, row))
