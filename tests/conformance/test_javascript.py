@@ -65,10 +65,11 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "node_modules").exists():
+        if not (folder / "installed").exists():
             shutil.copytree(SOURCE, folder, dirs_exist_ok=True)
             command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+            (folder / "installed").touch()
     return folder
 
 

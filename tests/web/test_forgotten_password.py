@@ -2,19 +2,23 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from rapport.auth.authenticator import Authenticator
 from rapport.people import sign_in as sign_in_module
-from rapport.people.forgotten_passwords import LIFETIME
+from rapport.people.forgotten_passwords import LIFETIME, ForgottenPasswords
+from rapport.people.mail import Mailer
+from rapport.people.sign_in import SignInService
 from rapport.people.users import digest_link
 from rapport.settings import Settings
 from rapport.store.engines import open_store
+from rapport.store.store import Store
 from rapport.web.sessions import COOKIE, now
 from tests.helpers.loop import run_async
 from tests.helpers.mailbox import Inbox, run_mail_server
-from tests.helpers.network import find_free_port
 from tests.helpers.people import OTHER_PASSWORD, PASSWORD, accept, add_user, invite, open_browser_of_user, sign_in
 from tests.helpers.server import Server
 
@@ -120,14 +124,15 @@ def test_form_of_another_site_is_rejected(server: Server, inbox: Inbox) -> None:
     assert inbox.messages == []
 
 
-@pytest.mark.parametrize("missing", ["RAPPORT_SMTP_URL", "RAPPORT_PUBLIC_URL"])
-def test_page_says_that_no_email_is_sent(tmp_path_factory: pytest.TempPathFactory, missing: str) -> None:
-    environment = {
-        "RAPPORT_SMTP_URL": f"smtp://127.0.0.1:{find_free_port()}",
-        "RAPPORT_SMTP_FROM": "rapport@example.com",
-        "RAPPORT_PUBLIC_URL": PUBLIC_URL,
-    }
-    environment[missing] = ""
-    with Server(str(tmp_path_factory.mktemp("silent") / "data"), environment=environment) as server:
-        assert "sends no email" in httpx.get(server.url + PAGE).text
-        assert "sends no email" in ask(server, "ada@example.com")[1]
+def test_page_says_that_no_email_is_sent(sqlite_server: Server) -> None:
+    assert "sends no email" in httpx.get(sqlite_server.url + PAGE).text
+    assert "sends no email" in ask(sqlite_server, "ada@example.com")[1]
+
+
+@pytest.mark.parametrize("missing", [None, "smtp_url", "public_url"])
+async def test_page_needs_mail_server_and_public_url(store: Store, missing: str | None) -> None:
+    complete = Settings(smtp_url="smtp://127.0.0.1", smtp_from="rapport@example.com", public_url=PUBLIC_URL)
+    settings = complete if missing is None else replace(complete, **{missing: ""})
+    sign_in_service = SignInService(store, Authenticator(store.secrets, settings))
+    passwords = ForgottenPasswords(store, sign_in_service, Mailer(settings), settings.public_url)
+    assert passwords.is_available is (missing is None)
