@@ -140,7 +140,7 @@ def test_authenticator_app_and_new_password(owner: Page, guest: Page, server: Se
     guest.get_by_label("Code from your authenticator app").fill("123456")
     guest.get_by_role("button", name="Sign in").click()
     expect(guest.get_by_role("alert")).to_contain_text("Wait for the next one")
-    guest.get_by_text("lost the app").click()
+    guest.get_by_text("Use a recovery code").click()
     guest.get_by_label("Recovery code").fill(code)
     guest.get_by_role("button", name="Sign in").last.click()
     expect(guest).to_have_url(f"{server.url}/")

@@ -1,6 +1,6 @@
 """Forgotten passwords: a user asks for a one-time link by email.
 
-The response is the same, and as fast, whether the user exists or not: what depends on it happens afterwards. Links
+The response is the same, and as fast, whether the user exists or not: the rest is done afterwards. Links
 begin with the URL of the settings, because anybody can send a request with another host in it.
 """
 
@@ -20,7 +20,7 @@ from rapport.store.users import User
 LIFETIME: Final = HOUR
 """How long a requested link is valid."""
 
-_MAX_AT_ONCE: Final = 4
+_MAX_CONCURRENT: Final = 4
 """How many requests of a worker are handled at the same time: each may wait for the mail server."""
 _MAX_WAITING: Final = 200
 _RETRY_AFTER: Final = 60
@@ -36,7 +36,7 @@ class ForgottenPasswords:
         self._sign_in = sign_in
         self._mailer = mailer
         self._public_url = public_url
-        self._turns = asyncio.Semaphore(_MAX_AT_ONCE)
+        self._semaphore = asyncio.Semaphore(_MAX_CONCURRENT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -57,7 +57,7 @@ class ForgottenPasswords:
         task.add_done_callback(self._tasks.discard)
 
     async def _send_links(self, address: str, link_path: str, now: Instant) -> None:
-        async with self._turns:
+        async with self._semaphore:
             try:
                 for user in await self._store.users.list_by_email(make_email_key(address.strip())):
                     if user.joined_time is not None and user.password_hash is not None:

@@ -18,7 +18,7 @@ from rapport.auth.token import Principal
 from rapport.errors import InvalidLink, RevokedToken, SignInFailed, Throttled
 from rapport.instant import MINUTE, SECOND, Instant
 from rapport.people.passwords import PasswordHashes, parse_new_password
-from rapport.people.recovery import (
+from rapport.people.recovery_codes import (
     count_recovery_codes,
     digest_recovery_codes,
     is_recovery_code,

@@ -11,7 +11,7 @@ from rapport.auth.session import Session
 from rapport.errors import Forbidden, InvalidField, InvalidForm, SignInFailed
 from rapport.oauth.grants import GrantService
 from rapport.people.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
-from rapport.people.recovery import count_recovery_codes
+from rapport.people.recovery_codes import count_recovery_codes
 from rapport.people.sessions import SessionService
 from rapport.people.sign_in import SignInService
 from rapport.people.totp import new_totp_secret, totp_uri
@@ -97,9 +97,7 @@ class ProfilePage:
             codes = await self._sign_in.enable_totp(user, secret, form.get("code", ""), now())
         except SignInFailed as exc:
             return self._setup_page(session, user, secret, _as_sentence(exc), status=400)
-        return page(
-            "recovery_codes.html", session=session, form_token=self._sessions.make_form_token(session), codes=codes
-        )
+        return self._codes_page(session, codes)
 
     async def renew_recovery_codes(self, request: Request) -> Response:
         """Replace the recovery codes, and show the new ones."""
@@ -110,9 +108,7 @@ class ProfilePage:
             codes = await self._sign_in.renew_recovery_codes(user)
         except SignInFailed as exc:
             return await self._page(request, session, user, _as_sentence(exc), status=400)
-        return page(
-            "recovery_codes.html", session=session, form_token=self._sessions.make_form_token(session), codes=codes
-        )
+        return self._codes_page(session, codes)
 
     async def disallow_application(self, request: Request) -> Response:
         """Revoke what the user lets an application do."""

@@ -1,11 +1,13 @@
 -- add_user: Add a user, unless the account has one with this email address.
 INSERT INTO account_user (
     user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-    identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+    identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 )
 VALUES (
     :user_id, :account_id, :email_address, :email_key, :role, :password_hash, :totp_secret, :totp_step, :recovery_codes,
-    :identity_issuer, :identity_subject, :link_digest, :link_expires, :generation, :created_time, :created_by, :joined_time, :signed_in_time
+    :identity_issuer, :identity_subject, :link_digest, :link_expires, :generation, :created_time, :created_by,
+    :joined_time, :signed_in_time
 )
 ON CONFLICT DO NOTHING
 RETURNING user_id
@@ -15,32 +17,38 @@ DELETE FROM account_user WHERE account_id = :account_id AND email_key = :email_k
 
 -- find_user: Find a user of an account. Served by the primary key.
 SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 FROM account_user WHERE user_id = :user_id AND account_id = :account_id
 
 -- find_by_email: Find the user of an account with an email address. Served by unique (account_id, email_key).
 SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 FROM account_user WHERE account_id = :account_id AND email_key = :email_key
 
 -- list_by_email: List users of all accounts with an email address, oldest first. Served by account_user_by_email.
 SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 FROM account_user WHERE email_key = :email_key ORDER BY created_time, user_id LIMIT :max_users
 
 -- list_by_identity: List the users who sign in with an identity at a provider. Served by account_user_by_identity.
 SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 FROM account_user WHERE identity_subject = :identity_subject AND identity_issuer = :identity_issuer LIMIT :max_users
 
 -- find_by_link: Find the user with a one-time link. Served by unique (link_digest).
 SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 FROM account_user WHERE link_digest = :link_digest AND link_expires > :now
 
 -- list_users: List the users of an account by email address. Served by unique (account_id, email_key).
 SELECT user_id, account_id, email_address, email_key, role, password_hash, totp_secret, totp_step, recovery_codes,
-       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time, signed_in_time
+       identity_issuer, identity_subject, link_digest, link_expires, generation, created_time, created_by, joined_time,
+    signed_in_time
 FROM account_user WHERE account_id = :account_id ORDER BY email_key
 
 -- set_link: Give a user another one-time link, which replaces the one before. Served by the primary key.

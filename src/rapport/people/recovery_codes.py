@@ -8,13 +8,13 @@ import secrets
 from hashlib import sha256
 from typing import Final
 
-CODES: Final = 10
+_CODE_COUNT: Final = 10
 
 _ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _GROUPS: Final = 4
 _GROUP_LENGTH: Final = 4
 _CODE_LENGTH: Final = _GROUPS * _GROUP_LENGTH
-"""80 bits of chance, so that a digest can't be reversed by trying."""
+"""80 random bits, so that a code can't be found from its digest by trying."""
 _DIGEST_BYTES: Final = 32
 
 
@@ -22,12 +22,12 @@ def new_recovery_codes() -> tuple[str, ...]:
     """Return new codes, in groups of letters and digits that can't be mistaken for each other."""
     return tuple(
         "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
-        for _ in range(CODES)
+        for _ in range(_CODE_COUNT)
     )
 
 
 def is_recovery_code(text: str) -> bool:
-    """Return True if the text has the form of a recovery code."""
+    """Return True if the text can be a recovery code, by its length."""
     return len(_normalize(text)) == _CODE_LENGTH
 
 
