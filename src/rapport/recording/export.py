@@ -51,10 +51,10 @@ DEFINITION_COLUMNS: Final = {
 }
 _CAMPAIGN_OBJECT: Final = _get_columns(CampaignLine.__struct_fields__)
 
-_CONTACTS: Final = 200
-"""Contacts whose activities are read at once, if these are fewer than `_ROWS`."""
-_ROWS: Final = 10_000
-_PAGE: Final = 500
+_CONTACTS_PER_READ: Final = 200
+"""Contacts whose activities are read at once, if these are fewer than `_MAX_ROWS_PER_READ`."""
+_MAX_ROWS_PER_READ: Final = 10_000
+_PAGE_SIZE: Final = 500
 
 _TYPE_NAMES: Final = tuple(TYPE_NAMES[activity_type] for activity_type in ActivityType)
 _DEVICES: Final = tuple(device.name.lower() for device in DeviceType)
@@ -88,7 +88,7 @@ async def write_rows(rows: Rows, writer: ExportWriter) -> AsyncIterator[bytes]:
 async def export_account_activities(store: Store, account_id: str, period: ExportPeriod = ALL_TIMES) -> Rows:
     """Yield the activities of all contacts, contact by contact, newest first."""
     after = ""
-    while contact_ids := await store.contacts.list_ids(account_id, after, _CONTACTS):
+    while contact_ids := await store.contacts.list_ids(account_id, after, _CONTACTS_PER_READ):
         async for batch in _read_contacts(store, account_id, contact_ids, period):
             yield batch
         after = contact_ids[-1]
@@ -99,8 +99,8 @@ async def _read_contacts(store: Store, account_id: str, contact_ids: Sequence[st
         async for batch in export_contact_activities(store, account_id, contact_ids[0], period):
             yield batch
         return
-    rows = await store.activities.list_of_contacts(account_id, contact_ids, *period, _ROWS)
-    if len(rows) < _ROWS:
+    rows = await store.activities.list_of_contacts(account_id, contact_ids, *period, _MAX_ROWS_PER_READ)
+    if len(rows) < _MAX_ROWS_PER_READ:
         rows.sort(key=_GET_ORDER, reverse=True)
         rows.sort(key=itemgetter(0))
         yield _get_activity_rows(rows)
@@ -120,7 +120,7 @@ async def export_contact_activities(
         types=tuple(ActivityType),
         after=START_OF_HISTORY if period.end == MAX_INSTANT else ActivityCursor(period.end + 1, -(2**63)),
         not_before=period.start,
-        limit=_PAGE,
+        limit=_PAGE_SIZE,
     )
     while True:
         page = await store.activities.list_with_details(account_id, contact_id, query)
@@ -140,7 +140,7 @@ async def export_report(
         selection=report.selection,
         after=START_OF_REPORT if period.end == MAX_INSTANT else TrackingCursor(period.end + 1, "", -(2**63)),
         not_before=period.start,
-        limit=_PAGE,
+        limit=_PAGE_SIZE,
     )
     while True:
         rows = await store.reports.list_tracking(account_id, campaign_activity_id, query)
@@ -187,7 +187,7 @@ async def export_contacts(store: Store, account_id: str) -> Rows:
     The permission that only activities have set is left out, as their export has it.
     """
     after = ""
-    while contacts := await store.contacts.list_attributes(account_id, after, _CONTACTS):
+    while contacts := await store.contacts.list_attributes(account_id, after, _CONTACTS_PER_READ):
         yield [get_contact_row(update) for contact in contacts for update in contact_updates(contact)]
         after = contacts[-1].contact_id
 
@@ -216,7 +216,7 @@ async def export_definitions(store: Store, account_id: str, definition_type: Def
 async def export_merges(store: Store, account_id: str) -> Rows:
     """Yield the merges of contacts."""
     after = ""
-    while merges := await store.merges.list(account_id, after, _CONTACTS):
+    while merges := await store.merges.list(account_id, after, _CONTACTS_PER_READ):
         yield [(merge.contact_id, merge.merged_into) for merge in merges]
         after = merges[-1].contact_id
 
