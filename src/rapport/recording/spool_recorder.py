@@ -19,6 +19,7 @@ from rapport.recording.captured_events import Arrival, CapturedEvents, ReadArriv
 from rapport.recording.hook_registry import HookRegistry
 from rapport.store.hooks import CapturedWork, UnmatchedItem
 from rapport.store.store import Store
+from rapport.worker import defer_gc
 
 _MAX_ENTRIES: Final = 2_000
 _MAX_BYTES: Final = 4 * 1024 * 1024
@@ -88,6 +89,11 @@ class SpoolRecorder:
                     await self._wait(_LOCK_SECONDS)
                     continue
                 is_backlog = await self._record_next()
+                if is_backlog:
+                    with defer_gc():
+                        while is_backlog and not self._stopping.is_set():
+                            is_backlog = await self._record_next()
+                            await self._run_maintenance()
                 await self._run_maintenance()
                 pause = _MIN_PAUSE
             except (StoreUnavailable, RecorderBusy, SpoolUnavailable) as exc:
