@@ -162,7 +162,7 @@ def _time_replay(folder: str, count: int) -> float:
             while read_status(spool).waiting_bytes:
                 if process.poll() is not None or time.perf_counter() - started > _TIMEOUT:
                     raise RuntimeError("the spool isn't recorded")
-                time.sleep(0.05)
+                time.sleep(0.25)
             return time.perf_counter() - started
         finally:
             process.terminate()
