@@ -186,14 +186,13 @@ def group_campaigns(rows: Iterable[tuple[str, str | None, str | None, str | None
 
 
 def contact_updates(contact: ContactAttributes) -> Iterator[ContactUpdate]:
-    """Yield updates that reproduce the attributes in a store that has none of them, or fewer, the latest first."""
+    """Yield updates that reproduce the attributes in a store that has none of them, or fewer."""
     attributes = contact.attributes
     values_at = dict(
         _group_by_time({field: value for field, value in attributes.items() if field not in PERMISSION_ATTRIBUTES})
     )
     permissions = list_permissions(attributes)
-    # As each update says whether the contact is deleted, an earlier one must not be the first to say it.
-    for time in sorted({*values_at, *(permission.time for permission, _ in permissions)}, reverse=True):
+    for time in sorted({*values_at, *(permission.time for permission, _ in permissions)}):
         values = values_at.get(time, {})
         same_time = [entry for entry in permissions if entry[0].time == time]
         permission, opt_out = same_time[0] if same_time else (None, None)
