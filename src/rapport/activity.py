@@ -61,10 +61,10 @@ TYPE_NAMES: Final = tuple(activity_type.name.lower() for activity_type in Activi
 TYPES: Final = {name: ActivityType(number) for number, name in enumerate(TYPE_NAMES)}
 DEVICE_TYPES: Final = {device.name.lower(): device for device in DeviceType}
 BOUNCE_CODES: Final = {code.name: code for code in BounceCode}
+TYPES_WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
 
 _NO_DETAILS: Final = (None, None, None, None)
 _LINK_TYPES: Final = frozenset({ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK})
-_TYPES_WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
 
 EARLIEST: Final = parse_instant("1990-01-01T00:00:00Z")
 """The earliest time of an activity. An earlier one is most likely a time in the wrong unit."""
@@ -200,7 +200,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.link is not None and activity_type not in _LINK_TYPES:
             field = "url_id" if self.link.link_url is None else "link_url"
             raise InvalidField(field, getattr(self.link, field), "is allowed for em_clicks and p_contact_click only")
-        if self.device_type is not None and activity_type in _TYPES_WITHOUT_DEVICE:
+        if self.device_type is not None and activity_type in TYPES_WITHOUT_DEVICE:
             device = self.device_type.name.lower()
             raise InvalidField("device_type", device, f"is not allowed for {TYPE_NAMES[activity_type]}")
         if self.bounce_code is not None and activity_type is not ActivityType.EM_BOUNCES:

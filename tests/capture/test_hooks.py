@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from rapport.activity import ActivityType
+from rapport.capture.event import Event
 from rapport.capture.webhooks.provider import SecretProvider
 from rapport.capture.webhooks.registry import PROVIDERS
 from tests.helpers.api import ALL_ACTIVITY_TYPES, ApiClient, make_line
@@ -108,6 +111,13 @@ def sample(provider: str, name: str) -> dict[str, Any]:
     return next(sample.payload for sample in SAMPLES if (sample.provider, sample.name) == (provider, name))
 
 
+def expect_device_type(event: Event) -> str | None:
+    """The payloads name one phone, and machines."""
+    if event.machine is not None:
+        return "other"
+    return None if event.user_agent is None else "mobile"
+
+
 SECRETS = sorted(name for name, provider in PROVIDERS.items() if isinstance(provider, SecretProvider))
 SIGNED = ["generic", "mailersend", "mailgun", "postal", "resend", "sendgrid"]
 
@@ -120,17 +130,21 @@ def test_webhook_events_are_recorded_once(client: ApiClient, make_hook: Callable
         for each in own:
             response = hook.post(each.payload)
             assert (response.status_code, response.content) == (200, b"")
-    events = {
-        (event.event_id, event.type)
+    read = [
+        event
         for each in own
         for item in PROVIDERS[provider].split(signed_request(provider, each.payload))
         for event in PROVIDERS[provider].read(item, SETTINGS.get(provider, {}))
-        if event.type is not None
-    }
+    ]
+    events = {(event.event_id, event.type) for event in read if event.type is not None}
     wait_for(lambda: len(history(client)) >= len(events))
     time.sleep(0.3)
     assert len(history(client)) == len(events)
     assert len(contacts(client)) == 1
+    # The first of several with one identity is recorded.
+    opens = {event.event_id: event for event in reversed(read) if event.type is ActivityType.EM_OPENS}
+    devices = [row.get("device_type") for page in client.walk_tracking("spring", "opens", "limit=500") for row in page]
+    assert Counter(devices) == Counter(map(expect_device_type, opens.values()))
     assert "Everything that was captured is matched." in hook.capture("status")
     assert "Spool: 0 bytes in" in hook.capture("status")
 

@@ -17,6 +17,7 @@ from rapport.activity import (
     DEVICE_TYPES,
     ID_ALLOWED,
     TYPE_NAMES,
+    TYPES_WITHOUT_DEVICE,
     Activity,
     ActivityType,
     BounceCode,
@@ -72,7 +73,6 @@ _MAX_LINK: Final = 8_192
 _MAX_REASON: Final = 2_048
 
 _CLICKS: Final = frozenset({ActivityType.EM_CLICKS, ActivityType.P_CONTACT_CLICK})
-_WITHOUT_DEVICE: Final = frozenset({ActivityType.EM_SENDS, ActivityType.EM_BOUNCES})
 
 
 def decode_activity(line: bytes | msgspec.Raw, context: Context) -> Activity:
@@ -303,7 +303,7 @@ class _Repair:
         value = self._get("device_type")
         if value is None:
             return None
-        if activity_type in _WITHOUT_DEVICE:
+        if activity_type in TYPES_WITHOUT_DEVICE:
             self._warn("device_type", f"left out: does not belong to {TYPE_NAMES[activity_type]}")
             return None
         return self._choose("device_type", value, DEVICE_TYPES, device_type_from)

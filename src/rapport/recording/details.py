@@ -93,7 +93,10 @@ def device_from_user_agent(user_agent: object) -> str | None:
 
 @lru_cache(maxsize=_MAX_CACHED)
 def _device_from(user_agent: str) -> str | None:
-    text = user_agent.lower()
+    text = user_agent.strip().lower()
+    if text == "mozilla/5.0":
+        # Apple's privacy proxy, which hides the device.
+        return "other"
     if "ipad" in text or "tablet" in text or ("android" in text and "mobile" not in text):
         return "tablet"
     if "mobi" in text or "iphone" in text or "android" in text:

@@ -11,11 +11,21 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from rapport.activity import Activity, ActivityType, ContactProfile, Link, is_id
+from rapport.activity import (
+    DEVICE_TYPES,
+    TYPES_WITHOUT_DEVICE,
+    Activity,
+    ActivityType,
+    ContactProfile,
+    DeviceType,
+    Link,
+    is_id,
+)
 from rapport.capture.captured import digest_text
 from rapport.capture.event import Event
 from rapport.capture.webhooks.provider import CAMPAIGN_ACTIVITY_KEY, CONTACT_KEY
 from rapport.errors import InvalidField, StoreUnavailable
+from rapport.recording.details import device_from_user_agent
 from rapport.recording.hook_registry import CAMPAIGN_ACTIVITY, CONSTANT_RULE, CONTACT_FIELD, METADATA_RULE
 from rapport.store.hooks import CapturedMessage, Hook
 from rapport.store.store import Store
@@ -265,6 +275,17 @@ def _make_activity(
         event_id=event.event_id,
         person=ContactProfile(email_address=event.recipient) if is_new and event.recipient is not None else None,
         link=None if event.link_url is None else Link(link_url=event.link_url),
+        device_type=_find_device_type(event, activity_type),
         bounce_code=event.bounce_code,
         opt_out_reason=event.opt_out_reason,
     )
+
+
+def _find_device_type(event: Event, activity_type: ActivityType) -> DeviceType | None:
+    """Return the type of the device that the provider reports, or None if it is unknown."""
+    if activity_type in TYPES_WITHOUT_DEVICE:
+        return None
+    if event.machine is not None:
+        return DeviceType.OTHER
+    name = device_from_user_agent(event.user_agent)
+    return None if name is None else DEVICE_TYPES[name]
