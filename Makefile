@@ -19,8 +19,9 @@ install: $(VENV)/run  ## install the command as .venv/bin/rapport
 demo: $(VENV)/run  ## serve sample data that ends today (or on DAY=…) on port 8080 (or PORT=…)
 	@$(BIN)/rapport demo --data $(DATA) --port $(PORT) $(if $(DAY),--day $(DAY))
 
+# More processes than cores, as many tests wait for servers, for the disk or for a timeout.
 test: $(VENV)/all  ## run all tests
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 4 --dist worksteal
 
 test-fast: $(VENV)/all  ## run the tests that need no PostgreSQL, browser, JDK or PHP, in under a minute
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not postgres and not browser and not slow"

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
-_STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 _PR_SET_PDEATHSIG: Final = 1
 _SHUTDOWN_CALLBACKS: Final[list[Callable[[], object]]] = []
 
@@ -41,15 +40,16 @@ def _watch_parent(parent: int, signum: signal.Signals) -> None:
 
 
 def ignore_repeated_signals() -> None:
-    """Deliver the first SIGINT or SIGTERM to the server as SIGTERM, and ignore all later ones.
+    """Deliver the first SIGTERM to the server, and ignore SIGINT and all later ones.
 
-    A worker gets Ctrl-C from the terminal and again from its parent, and Granian's worker may hang if it gets a signal
-    while it is stopping. Call this before other threads are started, so that they inherit the blocked signals.
+    At Ctrl-C, a worker gets SIGINT from the terminal, and SIGTERM from its parent. If it stopped at the first, the
+    parent might take that for a crash, and exit with 1. Granian's worker may hang if it gets a signal while it is
+    stopping. Call this before other threads are started, so that they inherit the blocked signals.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 
     def deliver_first() -> None:
-        signal.sigwait(_STOP_SIGNALS)
+        signal.sigwait({signal.SIGTERM})
         for callback in _SHUTDOWN_CALLBACKS:
             callback()
         # Only this thread unblocks the signal, and it ends here.

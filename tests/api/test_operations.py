@@ -90,6 +90,19 @@ def test_ctrl_c_stops_server_without_losing_accepted_activities(location: str) -
 
 
 @pytest.mark.slow
+def test_worker_that_gets_ctrl_c_first_waits_for_its_parent(location: str) -> None:
+    with Server(location) as server:
+        workers = server.worker_pids()
+        for worker in workers:
+            os.kill(worker, signal.SIGINT)
+        for _ in range(20):
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+            time.sleep(0.05)
+        assert server.worker_pids() == workers
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
 def test_workers_end_with_server(location: str) -> None:
     with Server(location) as server:
         workers = server.worker_pids()

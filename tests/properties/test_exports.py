@@ -217,7 +217,7 @@ async def other(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.mark.parametrize("export_format", [ExportFormat.NDJSON, ExportFormat.CSV])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=draw_history())
 async def test_export_imports_back(
     *,

@@ -195,7 +195,7 @@ async def read_histories(store: Store, account: str) -> dict[str, list[Activity]
     }
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=draw_steps())
 async def test_numbers_after_merges_equal_recount(store: Store, location: str, steps: list[Step]) -> None:
     account, recounted = f"merged-{uuid4().hex}", f"recounted-{uuid4().hex}"

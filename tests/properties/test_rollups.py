@@ -50,7 +50,7 @@ A_GROUP = st.lists(st.tuples(st.sampled_from([0, 1]), st.lists(draw_line(), max_
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(A_GROUP, min_size=1, max_size=5))
 async def test_rollups_equal_recount(store: Store, location: str, groups: list[list[tuple[int, list[Line]]]]) -> None:
     accounts = [f"first-{uuid4().hex}", f"second-{uuid4().hex}"]
