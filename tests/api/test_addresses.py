@@ -14,6 +14,8 @@ from tests.helpers.api import ApiClient, make_line
 from tests.helpers.openapi import get_openapi
 from tests.helpers.server import Server
 
+pytestmark = pytest.mark.slow
+
 CAMPAIGN, CAMPAIGN_ACTIVITY = "c-1", "ca-1"
 IDS = {
     "contact_id": "c1",

@@ -7,6 +7,8 @@ import pytest
 
 from tests.helpers.api import ApiClient, landing_page_path, make_line, tracking_path
 
+pytestmark = pytest.mark.slow
+
 NOON = 1_775_120_400_000
 
 REPORTS = {

@@ -277,7 +277,7 @@ def test_token_endpoint_accepts_requests_of_clients(server: Server, account: str
     answers = [
         # Everything in the query and an empty body.
         httpx.post(f"{url}?{query}{codes[0]}", headers=basic),
-        # JSON that is labeled as a form, beside the query.
+        # JSON that is labeled as a form, in addition to the query.
         httpx.post(
             f"{url}?{query}{codes[1]}",
             headers={**basic, "content-type": form},

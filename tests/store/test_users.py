@@ -18,6 +18,8 @@ from rapport.store.store import Store
 from rapport.store.users import User, UserSession
 from tests.helpers.command import run_rapport
 
+pytestmark = pytest.mark.slow
+
 NOW = Instant(1_767_225_600_000)
 LATER = Instant(NOW + DAY)
 
